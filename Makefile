@@ -1,0 +1,35 @@
+# Two commands for a new user: `make demo` and `make test`. Both set up .venv on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-fast test-slow lint types clean
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $(READY)
+
+test: $(READY) lint types test-fast
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The wheel maps runners/ and analysis/ into the package; the type checker sees the same tree through links.
+types: $(READY)
+	rm -rf .typed && mkdir -p .typed/nasbench
+	ln -s $(CURDIR)/nasbench/* .typed/nasbench/
+	ln -s $(CURDIR)/runners $(CURDIR)/analysis .typed/nasbench/
+	$(BIN)/mypy -p nasbench
+
+clean:
+	rm -rf $(VENV) .typed build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Read results, never run anything: comparisons, curves, costs, Pareto fronts and pictures."""

@@ -1,0 +1,1 @@
+"""The `nasbench` command: the only place where spaces, runners and analyses meet."""

@@ -1,0 +1,1 @@
+"""Torch modules of architectures, and their parameters and multiply-adds in closed form."""

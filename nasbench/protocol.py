@@ -1,0 +1,182 @@
+"""Everything that changes a score and is not the architecture, as one frozen, validated, fingerprinted value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nasbench.errors import InputError, did_you_mean
+from nasbench.registry import Registry
+from nasbench.structures import Regularization, Scale, Stem
+
+FINGERPRINT_VERSION = 1
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Protocol(BaseModel):
+    """How a child is trained and scored. Two scores are comparable exactly when their protocols' fingerprints are equal.
+
+    Every field's description says its unit and range; `nasbench protocols show NAME` prints them with the values' sources.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field("custom", description="name of the protocol; not part of the fingerprint")
+    source: str = Field(
+        "", description="paper and section the values come from, and where they deviate; not part of the fingerprint"
+    )
+
+    data: str = Field(
+        "digits",
+        description="digits, cifar10, cifar100, folder:PATH or fake; the data's digest enters the fingerprint, its path does not",
+    )
+    validation: float = Field(0.2, gt=0, lt=1, description="share of the training set held out for validation")
+    split_seed: int = Field(0, ge=0, description="seed of the split into training and validation images")
+    train_images: int = Field(0, ge=0, description="training images used after the split (0: all)")
+
+    epochs: int = Field(10, ge=1, description="passes over the training images")
+    batch_size: int = Field(64, ge=1, description="images a step")
+    optimizer: Literal["sgd", "nesterov", "rmsprop"] = Field(
+        "nesterov", description="optimizer; sgd has plain momentum"
+    )
+    learning_rate: float = Field(0.1, gt=0, description="peak learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd and nesterov, and of rmsprop's update")
+    rmsprop_decay: float = Field(0.9, ge=0, lt=1, description="decay of rmsprop's mean square")
+    rmsprop_epsilon: float = Field(1.0, gt=0, description="epsilon of rmsprop")
+    weight_decay: float = Field(1e-4, ge=0, description="L2 penalty on all weights")
+    schedule: Literal["constant", "cosine", "step", "one_cycle"] = Field(
+        "cosine", description="course of the learning rate, per step"
+    )
+    step_milestones: tuple[float, ...] = Field(
+        (0.5, 0.75), description="step: shares of training after which the rate drops"
+    )
+    step_factor: float = Field(0.1, gt=0, le=1, description="step: factor of each drop")
+    warmup: float = Field(
+        0.0, ge=0, lt=1, description="share of training with a linearly growing rate; one_cycle: the rising part"
+    )
+
+    whiten: bool = Field(True, description="subtract the training images' channel means and divide by their deviations")
+    enlarge: Literal["none", "pad", "upsample"] = Field(
+        "none", description="how images grow to crop_from before the random crop"
+    )
+    crop_from: int = Field(
+        0, ge=0, description="side in pixels before the random crop back to the image size (0: no crop)"
+    )
+    flip: bool = Field(False, description="flip horizontally with probability 1/2")
+    cutout: int = Field(0, ge=0, description="side in pixels of the square set to zero (0: none)")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    drop_path_keep: float = Field(1.0, gt=0, le=1, description="probability of keeping a path at the end of training")
+    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the classifier")
+    auxiliary_weight: float = Field(
+        0.0, ge=0, description="weight of the auxiliary classifier's loss (0: no auxiliary head)"
+    )
+    clip_norm: float = Field(0.0, ge=0, description="gradients are clipped to this norm (0: not)")
+
+    cells: int = Field(2, ge=1, description="N of the skeleton; spaces without repetition ignore it")
+    filters: int = Field(32, ge=1, description="F of the skeleton; spaces that decide filters ignore it")
+    stem: Stem = Field("cifar", description="stem of the skeleton")
+    skip_reduction_input: bool = Field(
+        False, description="after a reduction, read as p what came before the reduction's input"
+    )
+
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="arithmetic of convolutions (bfloat16: autocast)"
+    )
+    channels_last: bool = Field(True, description="memory format of images and weights; changes the last bits")
+    threads: int = Field(1, ge=1, description="CPU threads a child; changes the last bits")
+
+    def fingerprint(self, data_digest: str) -> str:
+        """Digest of all that changes a score: 16 hexadecimal digits.
+
+        Args:
+            data_digest: digest of the data set's bytes (`nasbench.data`), which stands in for the data's name and path.
+        """
+        fields = self.model_dump(mode="json", exclude={"name", "source", "data"})
+        text = json.dumps({"version": FINGERPRINT_VERSION, "data": data_digest, **fields}, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+    def scale(self, image_size: int, image_channels: int, classes: int) -> Scale:
+        """The network scale for data of this shape."""
+        return Scale(
+            cells=self.cells,
+            filters=self.filters,
+            image_size=image_size,
+            image_channels=image_channels,
+            classes=classes,
+            stem=self.stem,
+            skip_reduction_input=self.skip_reduction_input,
+        )
+
+    def regularization(self) -> Regularization:
+        """The network parts that only act in training."""
+        return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout)
+
+
+PROTOCOLS: Registry[Protocol] = Registry(
+    "protocol",
+    "nasbench.protocols",
+    {
+        "nas2016": "nasbench.protocols:NAS2016",
+        "nasnet2017": "nasbench.protocols:NASNET2017",
+        "nasbench201": "nasbench.protocols:NASBENCH201",
+        "nasbench201-200": "nasbench.protocols:NASBENCH201_200",
+        "digits": "nasbench.protocols:DIGITS",
+        "cifar10-quick": "nasbench.protocols:CIFAR10_QUICK",
+    },
+)
+
+
+def get_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Protocol:
+    """The named protocol, with some fields replaced.
+
+    Args:
+        name: a registered protocol.
+        overrides: field -> value; texts are read as the field's type ("0.05", "true", "0.5,0.75").
+
+    Returns:
+        The protocol; with overrides its name becomes "name+" and its fingerprint differs.
+
+    Raises:
+        UnknownName: when no protocol has that name.
+        InputError: when a field is unknown, misspelled or out of range: one line that names every such field.
+    """
+    protocol = PROTOCOLS.get(name)
+    changes = {key: _listed(key, value) for key, value in (overrides or {}).items()}
+    if not changes:
+        return protocol
+    return validated(Protocol, {**protocol.model_dump(), "name": f"{protocol.name}+", **changes}, f"protocol {name!r}")
+
+
+def _listed(key: str, value: Any) -> Any:
+    return [part for part in value.split(",") if part] if key == "step_milestones" and isinstance(value, str) else value
+
+
+def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
+    """Make a pydantic model, turning every error at once into one line.
+
+    Args:
+        model: the pydantic model class.
+        values: field -> value.
+        what: what the values describe, as the message's start.
+
+    Raises:
+        InputError: when anything does not fit.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        names = list(model.model_fields)
+        problems = []
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"])
+            if item["type"] == "extra_forbidden":
+                problems.append(f"no field {key!r}{did_you_mean(key, names)}")
+            else:
+                problems.append(f"{key}: {item['msg'].lower()}, got {item['input']!r}")
+        hint = f" (fields: {', '.join(names)})" if any(p.startswith("no field") for p in problems) else ""
+        raise InputError(f"{what}: {'; '.join(problems)}{hint}") from None

@@ -1,0 +1,61 @@
+"""Search spaces: architectures as values, seen through one sequence of decisions."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+from nasbench.errors import InputError
+from nasbench.registry import Registry
+from nasbench.spaces.base import Architecture, Decision, Space, space_options
+
+__all__ = ["SPACES", "Architecture", "Decision", "Space", "from_json", "get_space"]
+
+SPACES: Registry[type[Space]] = Registry(
+    "space",
+    "nasbench.spaces",
+    {
+        "nas": "nasbench.spaces.nas:NasSpace",
+        "nasbench201": "nasbench.spaces.nasbench201:NasBench201Space",
+        "nasnet": "nasbench.spaces.nasnet:NasNetSpace",
+    },
+)
+
+
+@lru_cache(maxsize=256)
+def get_space(spec: str) -> Space:
+    """Make the space that a text names.
+
+    Args:
+        spec: "name" or "name:option=value,option=value", e.g. "nasnet:blocks=3" (tuples with slashes: "filters=8/16").
+
+    Returns:
+        The space; equal texts give the same object.
+
+    Raises:
+        UnknownName: when no space has that name.
+        InputError: when an option is unknown, misspelled or out of range.
+    """
+    name, _, tail = spec.strip().partition(":")
+    kind = SPACES.get(name)
+    given = {}
+    for part in filter(None, (piece.strip() for piece in tail.split(","))):
+        key, equals, text = part.partition("=")
+        if not equals:
+            raise InputError(f"space option {part!r} in {spec!r} should read key=value, e.g. {name}:blocks=3")
+        given[key.strip()] = text.strip()
+    return kind(**space_options(kind, given))
+
+
+def from_json(text: str) -> Architecture:
+    """Make the architecture that `Architecture.to_json` wrote.
+
+    Raises:
+        InputError: when the text is not such JSON or does not fit its space.
+    """
+    try:
+        document = json.loads(text)
+        spec, choices = document["space"], document["choices"]
+    except (ValueError, TypeError, KeyError):
+        raise InputError(f'an architecture reads {{"space": "nasnet", "choices": [..]}}, got {text[:80]!r}') from None
+    return get_space(spec).decode(choices)

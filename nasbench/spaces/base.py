@@ -1,0 +1,203 @@
+"""The one view that every strategy has of every search space: a sequence of decisions."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from nasbench.errors import InputError, did_you_mean
+from nasbench.structures import Counts, Regularization, Scale
+
+if TYPE_CHECKING:
+    from nasbench.networks.base import Network
+
+HASH_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One choice that an architecture makes.
+
+    Args:
+        name: unique within the space, e.g. "normal/block2/left".
+        options: how many choices there are, >= 1; a choice is an int in [0, options).
+        labels: what each choice means, for people; `options` strings.
+        group: decisions of one group mean the same thing and may share embeddings and softmax weights ("operation", "input").
+        layer: the layer or block the decision belongs to, from 0, counted over the whole architecture.
+        kind: "categorical", or "skip" for an independent yes/no (options = 2) that connects `source` to `layer`.
+        source: for a skip decision, the earlier layer it would read, from 0; otherwise None.
+    """
+
+    name: str
+    options: int
+    labels: tuple[str, ...]
+    group: str
+    layer: int
+    kind: Literal["categorical", "skip"] = "categorical"
+    source: int | None = None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An architecture as a value: the space it is of and the choices made, one int per decision."""
+
+    space: Space
+    choices: tuple[int, ...]
+
+    @property
+    def hash(self) -> str:
+        """32 hexadecimal digits, equal exactly when two architectures build the same computation."""
+        return self.space.hash(self)
+
+    def to_json(self) -> str:
+        """One line of JSON from which `nasbench.spaces.from_json` makes an equal architecture."""
+        return json.dumps({"space": self.space.spec, "choices": list(self.choices)}, separators=(",", ":"))
+
+    def __str__(self) -> str:
+        return self.space.describe(self)
+
+
+@dataclass(frozen=True)
+class Space(ABC):
+    """A search space. Subclasses are frozen dataclasses whose fields are the space's options.
+
+    A subclass gives `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count` and `build`; the rest follows.
+    Equal `form` means equal hash, so `form` must be a canonical encoding of the computation and of nothing else.
+    """
+
+    name: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def decisions(self) -> tuple[Decision, ...]:
+        """The decisions in the order in which a sequential strategy makes them. Cached by subclasses."""
+
+    @abstractmethod
+    def structure(self, architecture: Architecture) -> Any:
+        """The canonical network description (a value of `nasbench.structures`) that counts, builds and pictures start from."""
+
+    @abstractmethod
+    def form(self, architecture: Architecture) -> str:
+        """A canonical text of the computation: equal for two architectures exactly when their networks are the same."""
+
+    @abstractmethod
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The representative of the architecture's class: same hash, and equal for all architectures of that hash."""
+
+    @abstractmethod
+    def describe(self, architecture: Architecture) -> str:
+        """A text for people, in the notation of the space's paper; `parse` reads it back where the space says so."""
+
+    @abstractmethod
+    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+
+    @abstractmethod
+    def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
+        """The torch module of the canonical structure (so equal hashes build equal modules). Imports torch."""
+
+    @property
+    def spec(self) -> str:
+        """Name and options as text, e.g. "nasnet:blocks=3"; options at their default are left out."""
+        options = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
+                options.append(f"{field.name}={text}")
+        return self.name + (":" + ",".join(options) if options else "")
+
+    @property
+    def size(self) -> int:
+        """How many sequences of choices there are, duplicates included."""
+        return math.prod(decision.options for decision in self.decisions)
+
+    def decode(self, choices: Sequence[int]) -> Architecture:
+        """Make an architecture of a sequence of choices.
+
+        Args:
+            choices: one int per decision, each in [0, options).
+
+        Raises:
+            InputError: when the length or a choice is out of range, naming the decision.
+        """
+        decisions = self.decisions
+        if len(choices) != len(decisions):
+            raise InputError(f"space {self.spec!r} has {len(decisions)} decisions, got {len(choices)} choices")
+        values = tuple(int(choice) for choice in choices)
+        for decision, value in zip(decisions, values):
+            if not 0 <= value < decision.options:
+                raise InputError(f"decision {decision.name!r} takes 0 to {decision.options - 1}, got {value}")
+        return Architecture(self, values)
+
+    def encode(self, architecture: Architecture) -> tuple[int, ...]:
+        """The choices of an architecture of this space: the inverse of `decode`."""
+        return architecture.choices
+
+    def random(self, rng: np.random.Generator) -> Architecture:
+        """An architecture drawn uniformly over each decision.
+
+        Source: Zoph et al. 2017 (1707.07012), section 4.4: random search samples every decision from the uniform distribution.
+        """
+        options = np.array([decision.options for decision in self.decisions])
+        return Architecture(self, tuple(rng.integers(options).tolist()))
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """Change one decision, drawn uniformly among those with a choice, to another value drawn uniformly.
+
+        Deviation: spaces with a mutation of their own in the literature override this.
+        """
+        free = [index for index, decision in enumerate(self.decisions) if decision.options > 1]
+        index = free[int(rng.integers(len(free)))]
+        step = 1 + int(rng.integers(self.decisions[index].options - 1))
+        choices = list(architecture.choices)
+        choices[index] = (choices[index] + step) % self.decisions[index].options
+        return Architecture(self, tuple(choices))
+
+    def hash(self, architecture: Architecture) -> str:
+        """Digest of the canonical form: 32 hexadecimal digits, versioned, stable across platforms and releases."""
+        text = f"{HASH_VERSION}|{self.form(architecture)}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def space_options(kind: type[Space], given: Mapping[str, str]) -> dict[str, Any]:
+    """Turn option texts ("blocks=3") into the typed values of a space's fields.
+
+    Args:
+        kind: the space's class.
+        given: option name -> text; a tuple is written with slashes ("24/36/48").
+
+    Raises:
+        InputError: for an option the space has not, or a text that is not of the option's type.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key, text in given.items():
+        if key not in fields:
+            allowed = ", ".join(sorted(fields)) or "none"
+            raise InputError(
+                f"space {kind.name!r} has no option {key!r}{did_you_mean(key, fields)}; allowed: {allowed}"
+            )
+        values[key] = _typed(kind.name, key, text, fields[key].default)
+    return values
+
+
+def _typed(space: str, key: str, text: str, like: Any) -> Any:
+    try:
+        if isinstance(like, bool):
+            return {"true": True, "false": False}[text.lower()]
+        if isinstance(like, tuple):
+            return tuple(type(like[0])(part) for part in text.split("/"))
+        return type(like)(text)
+    except (KeyError, ValueError):
+        raise InputError(
+            f"option {key!r} of space {space!r} takes a value like {like!r} (tuples with slashes: a/b/c), got {text!r}"
+        ) from None

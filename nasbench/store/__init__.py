@@ -1,0 +1,1 @@
+"""Results files: the journal is the truth, HDF5 the form."""

@@ -1,0 +1,1 @@
+"""Where children are trained."""

@@ -1,0 +1,20 @@
+"""Search strategies, one file each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nasbench.registry import Registry
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+
+__all__ = ["STRATEGIES", "Outcome", "Strategy", "StrategyConfig"]
+
+STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
+    "strategy",
+    "nasbench.strategies",
+    {
+        "ppo": "nasbench.runners.strategies.ppo:PPO",
+        "random": "nasbench.runners.strategies.random:RandomSearch",
+        "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
+    },
+)
