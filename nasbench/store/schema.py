@@ -27,7 +27,7 @@ class Column:
 CHILD_COLUMNS: tuple[Column, ...] = (
     Column("run", "str", "", "id of the run the child belongs to"),
     Column("index", "int", "", "order in which the strategy asked for the child within its run and stage, from 0"),
-    Column("told", "int", "", "children told to the strategy before it asked for this one: what an exact replay needs"),
+    Column("asked", "int", "", "architectures asked for before this child was told: what an exact replay needs"),
     Column(
         "stage", "str", "", "search (chosen by the strategy) or final (retrained for its test score after the search)"
     ),
@@ -69,12 +69,25 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     ),
     Column("gpu_hours", "float", "h", "device-hours charged to the ledger for this child"),
     Column("usd", "float", "USD", "price of the charged hours"),
+    Column(
+        "searcher_seconds",
+        "float",
+        "s",
+        "seconds the strategy took (ask and tell) since the child before, charged to searcher",
+    ),
+    Column(
+        "spent_gpu_hours",
+        "float",
+        "h",
+        "device-hours the search had been charged when this child was told, itself included",
+    ),
+    Column("wall_seconds", "float", "s", "wall time of the run, over all sittings, when this child was told"),
     Column("peak_memory", "int", "bytes", "peak memory of the training, -1 where unknown"),
     Column("device", "str", "", "device name, e.g. cpu or NVIDIA H100"),
     Column("devices", "float", "", "share of devices held (0.25 when four children share one)"),
     Column("cached_from", "str", "", "run id/index of the row whose scores were reused, or ''"),
     Column("duplicate", "bool", "", "whether the same run asked for the same hash before"),
-    Column("counted", "bool", "", "whether the child lies within the budget"),
+    Column("counted", "bool", "", "whether the child lies within the budget and was told to the strategy"),
     Column("started_at", "str", "UTC ISO 8601", "when the evaluation started"),
     Column("finished_at", "str", "UTC ISO 8601", "when the evaluation finished"),
 )

@@ -67,7 +67,10 @@ class Strategy(ABC, Generic[C]):
 
     @abstractmethod
     def ask(self) -> Architecture | None:
-        """The next architecture to train, or None to wait for outcomes (with none outstanding: the search is over)."""
+        """The next architecture to train, or None to wait for outcomes (with none outstanding: the search is over).
+
+        An ask that answers None leaves the strategy as it was.
+        """
 
     @abstractmethod
     def tell(self, outcome: Outcome) -> None:
