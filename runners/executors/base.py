@@ -5,7 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from types import TracebackType
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from nasbench.evaluation import Child, Evaluation
+
+
+class ExecutorOptions(BaseModel):
+    """Where and how many at a time children are trained; nothing here changes a score."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, cuda:1, ...")
+    children_per_device: int = Field(1, ge=1, description="children that share one device")
+    runs_per_device: int = Field(1, ge=1, description="searches that share the devices at the same time")
+    retries: int = Field(1, ge=0, description="how often a child is tried again after its worker process died")
+    grace_seconds: float = Field(
+        60.0, ge=0, description="how long past its time-out a worker may take before it is killed"
+    )
 
 
 class Executor(ABC):
@@ -14,10 +30,18 @@ class Executor(ABC):
     Every submitted child comes back exactly once, also when its worker dies.
     """
 
+    def __init__(self, options: ExecutorOptions) -> None:
+        self.options = options
+
     @property
-    @abstractmethod
     def slots(self) -> int:
         """How many children can be in training at once, >= 1."""
+        return len(self.options.devices) * self.options.children_per_device
+
+    @property
+    def share(self) -> float:
+        """The share of a device that one child holds, in (0, 1]."""
+        return 1.0 / (self.options.children_per_device * self.options.runs_per_device)
 
     @abstractmethod
     def submit(self, ticket: int, child: Child) -> None:
@@ -28,8 +52,12 @@ class Executor(ABC):
         """Block until at least one submitted child has ended; return all that have, in the order of their tickets."""
 
     @abstractmethod
+    def drop(self) -> None:
+        """End what is in training and forget what is queued; nothing of it comes back, and the executor can be used on."""
+
+    @abstractmethod
     def close(self) -> None:
-        """End every worker and drop what was not finished."""
+        """End every worker; may be called from another thread, whose `wait` then comes back empty."""
 
     def __enter__(self) -> Executor:
         return self

@@ -1,0 +1,78 @@
+"""Where and with what a result was made: versions, commit, host, processor, threads, command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
+
+
+def utc_now() -> str:
+    """The time now in UTC as ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def provenance() -> dict[str, Any]:
+    """What a person needs to make the same result again, as plain JSON values.
+
+    Returns:
+        Package versions, the source's commit and whether it was changed since (empty outside a git checkout), host, operating system,
+        processor, number of processors, thread settings of the environment and the command line.
+    """
+    return {
+        "python": platform.python_version(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        **_commit(),
+        "host": socket.gethostname(),
+        "system": platform.platform(),
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "threads": {key: value for key, value in sorted(os.environ.items()) if key.endswith("_NUM_THREADS")},
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def provenance_json() -> str:
+    """`provenance` as one line of JSON."""
+    return json.dumps(provenance(), sort_keys=True)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _commit() -> dict[str, Any]:
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():  # an installed wheel: its version says what it is
+        return {"commit": "", "dirty": False}
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except FileNotFoundError:  # a checkout on a machine without git
+        return {"commit": "", "dirty": False}
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )

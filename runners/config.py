@@ -1,0 +1,160 @@
+"""What one search is: the values a user gives, and what they resolve to before anything is spent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nasbench.errors import InputError
+from nasbench.pricing import price_of
+from nasbench.protocol import Protocol, get_protocol, validated
+from nasbench.runners.budget import Budget, Ledger
+from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
+from nasbench.runners.strategies import STRATEGIES, Strategy
+from nasbench.spaces import Space, get_space
+
+
+class SearchConfig(BaseModel):
+    """One search, as given on the command line or in a suite's TOML file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: str = Field(description="name of the strategy, e.g. random")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
+    space: str = Field(description="space with its options, e.g. nasnet:blocks=3")
+    protocol: str = Field("digits", description="name of the training protocol")
+    set: dict[str, Any] = Field(default_factory=dict, description="protocol fields to replace")
+    budget: str = Field(description='e.g. "20 children", "1.5 gpu-hours", "3 usd", "10 min"')
+    seed: int = Field(0, ge=0, description="seed of the search")
+    child_seeds: Literal["run", "child"] = Field(
+        "run",
+        description="training seed of a child: the run's seed (the same architecture is trained once and then cached) or one of its own",
+    )
+    cached: Literal["charge", "free", "off"] = Field(
+        "charge",
+        description="a cached child is charged what it cost when trained, or nothing, or the cache is not used",
+    )
+    final: Literal["incumbents", "best", "none"] = Field(
+        "incumbents", description="which children are trained again after the search for their test score"
+    )
+    timeout: float = Field(float("inf"), gt=0, description="seconds after which a child ends as timed_out")
+    price: str = Field("", description="USD per device-hour, or a row of the price table; empty: by the device's name")
+    executor: str = Field("inline", description="inline (one child at a time) or local (worker processes)")
+    devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...")
+    children_per_device: int = Field(1, ge=1, description="children that share one device")
+    runs_per_device: int = Field(
+        1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
+    )
+    retries: int = Field(1, ge=0, description="how often a child is tried again after its worker died")
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def executor_options(self) -> ExecutorOptions:
+        """The part that says where children are trained."""
+        return ExecutorOptions(
+            devices=self.devices,
+            children_per_device=self.children_per_device,
+            runs_per_device=self.runs_per_device,
+            retries=self.retries,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with every name resolved and every value checked; making one reads the data but spends nothing."""
+
+    config: SearchConfig
+    space: Space
+    protocol: Protocol
+    data: str
+    data_digest: str
+    fingerprint: str
+    budget: Budget
+    usd_per_hour: float
+    run: str
+
+    def strategy(self) -> Strategy[Any]:
+        """A fresh strategy, as it was before the first ask."""
+        kind = STRATEGIES.get(self.config.strategy)
+        options = validated(kind.config_type, self.config.options, f"options of strategy {self.config.strategy!r}")
+        return kind(self.space, self.config.seed, options)
+
+    def executor(self) -> Executor:
+        """The executor, with no worker started yet."""
+        return EXECUTORS.get(self.config.executor)(self.config.executor_options)
+
+    def ledger(self) -> Ledger:
+        """An empty ledger for the plan's budget."""
+        return Ledger(self.budget, self.usd_per_hour)
+
+    def child_seed(self, index: int) -> int:
+        """Training seed of the child that was asked for as number `index` (from 0)."""
+        if self.config.child_seeds == "run":
+            return self.config.seed
+        digest = hashlib.blake2b(f"{self.config.seed}/{index}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big")
+
+
+def plan_search(config: SearchConfig) -> Plan:
+    """Resolve and check a configuration.
+
+    Args:
+        config: what the user gave.
+
+    Returns:
+        The plan. Its `run` is a digest of everything that decides which children are trained and what they are charged.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to mend.
+    """
+    from nasbench.data import load_data
+
+    space = get_space(config.space)
+    STRATEGIES.get(config.strategy)
+    EXECUTORS.get(config.executor)
+    protocol = get_protocol(config.protocol, config.set)
+    budget = Budget.parse(config.budget)
+    usd_per_hour = _usd_per_hour(config)
+    if budget.unit == "usd" and usd_per_hour == 0:
+        raise InputError(f"budget {budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10")
+    dataset = load_data(protocol.data)
+    plan = Plan(
+        config=config,
+        space=space,
+        protocol=protocol,
+        data=dataset.name,
+        data_digest=dataset.digest,
+        fingerprint=protocol.fingerprint(dataset.digest),
+        budget=budget,
+        usd_per_hour=usd_per_hour,
+        run=_run_id(config, space, protocol.fingerprint(dataset.digest)),
+    )
+    plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
+    return plan
+
+
+def _usd_per_hour(config: SearchConfig) -> float:
+    return price_of(config.price or device_name(config.devices[0])).usd
+
+
+def device_name(device: str) -> str:
+    """The name a device goes by in results and prices: "cpu", or what CUDA calls it."""
+    if device == "cpu":
+        return device
+    from nasbench.evaluator import device_label
+
+    return device_label(device)
+
+
+def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:
+    fields = config.model_dump(mode="json", exclude={"protocol", "set", "space", "price", "devices", "retries"})
+    text = json.dumps({**fields, "space": space.spec, "fingerprint": fingerprint}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

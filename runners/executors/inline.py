@@ -1,0 +1,42 @@
+"""One child after the other in this process: the simplest executor, and the one whose runs are repeatable row for row."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from nasbench.errors import InputError
+from nasbench.evaluation import Child, Evaluation
+from nasbench.runners.executors.base import Executor, ExecutorOptions
+
+
+class InlineExecutor(Executor):
+    """Trains each child when it is waited for.
+
+    Raises:
+        InputError: when the options ask for more than one child at a time.
+    """
+
+    def __init__(self, options: ExecutorOptions) -> None:
+        super().__init__(options)
+        if self.slots != 1:
+            raise InputError(f"the inline executor trains one child at a time, not {self.slots}: use --executor local")
+        self._queue: deque[tuple[int, Child]] = deque()
+
+    def submit(self, ticket: int, child: Child) -> None:
+        """Queue a child."""
+        self._queue.append((ticket, child))
+
+    def wait(self) -> list[tuple[int, Evaluation]]:
+        """Train the oldest child in the queue and return it."""
+        from nasbench.evaluator import evaluate
+
+        ticket, child = self._queue.popleft()
+        return [(ticket, evaluate(child, self.options.devices[0], self.share))]
+
+    def drop(self) -> None:
+        """Forget what was not started."""
+        self._queue.clear()
+
+    def close(self) -> None:
+        """Forget what was not started."""
+        self._queue.clear()

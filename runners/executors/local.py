@@ -1,0 +1,194 @@
+"""Several children at a time on this machine: one worker process per slot, replaced when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from multiprocessing.connection import wait as wait_for_sentinel
+
+from nasbench.evaluation import Child, Evaluation, Status
+from nasbench.runners.executors.base import Executor, ExecutorOptions
+
+POLL_SECONDS = 1.0  # how often a waiting executor looks for workers past their time-out
+
+
+@dataclass
+class _Job:
+    ticket: int
+    child: Child
+    attempts: int = 0
+    lost_seconds: float = 0.0  # of attempts whose worker died
+
+
+class LocalExecutor(Executor):
+    """One spawned single-worker pool per slot, so that a dying worker takes no other child with it.
+
+    A child whose worker dies is tried again `retries` times and then comes back as "failed"; a worker that does not end by itself after
+    its child's time-out and a grace is killed, and its child comes back as "timed_out". All lost seconds are charged.
+    """
+
+    def __init__(self, options: ExecutorOptions) -> None:
+        super().__init__(options)
+        self._slots = [
+            _Slot(device, self.share) for device in options.devices for _ in range(options.children_per_device)
+        ]
+        self._queue: deque[_Job] = deque()
+        self._lock = threading.Lock()  # an interrupted suite closes its executors from the main thread
+        self._closed = False
+
+    def submit(self, ticket: int, child: Child) -> None:
+        """Start a child on a free slot, or queue it."""
+        self._queue.append(_Job(ticket, child))
+        self._start_queued()
+
+    def _start_queued(self) -> None:
+        for slot in self._slots:
+            if self._queue and slot.job is None:
+                slot.start(self._queue.popleft())
+
+    def wait(self) -> list[tuple[int, Evaluation]]:
+        """Block until a child has ended; nothing comes back once the executor was closed from another thread."""
+        ended: list[tuple[int, Evaluation]] = []
+        while not ended:
+            busy = {slot.future: slot for slot in self._slots if slot.future is not None}
+            done, _ = wait_for(busy, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            with self._lock:
+                if self._closed:
+                    return []
+                for future, slot in busy.items():
+                    if future in done:
+                        ended.extend(self._collect(slot))
+                    elif slot.overdue(self.options.grace_seconds):
+                        ended.append(
+                            slot.give_up("timed_out", "the worker did not end after its time-out and was killed")
+                        )
+                self._start_queued()
+        return sorted(ended, key=lambda item: item[0])
+
+    def _collect(self, slot: _Slot) -> list[tuple[int, Evaluation]]:
+        assert slot.future is not None
+        assert slot.job is not None
+        try:
+            evaluation = slot.future.result()
+        except BrokenProcessPool:
+            if slot.job.attempts <= self.options.retries:
+                self._queue.appendleft(slot.abandon())
+                return []
+            return [
+                slot.give_up("failed", f"its worker process died {slot.job.attempts} times (killed, or out of memory?)")
+            ]
+        return [slot.finish(evaluation)]
+
+    def drop(self) -> None:
+        """End the workers that train something and forget what was queued."""
+        self._queue.clear()
+        for slot in self._slots:
+            if slot.job is not None:
+                slot.kill()
+
+    def close(self) -> None:
+        """End every worker at once."""
+        with self._lock:
+            self._closed = True
+            self._queue.clear()
+            for slot in self._slots:
+                slot.kill()
+
+
+class _Slot:
+    """A share of a device, its worker process and the child in it."""
+
+    def __init__(self, device: str, share: float) -> None:
+        self.device, self.share = device, share
+        self.job: _Job | None = None
+        self.future: Future[Evaluation] | None = None
+        self._pool: ProcessPoolExecutor | None = None
+        self._pid: Future[int] | None = None
+        self._started = 0.0
+
+    def start(self, job: _Job) -> None:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
+            )
+            self._pid = self._pool.submit(os.getpid)
+        job.attempts += 1
+        self.job, self._started = job, time.monotonic()
+        try:
+            self.future = self._pool.submit(_evaluate, job.child, self.device, self.share)
+        except BrokenProcessPool as error:  # it died while idle: let the ordinary path replace it
+            self.future = Future()
+            self.future.set_exception(error)
+
+    def overdue(self, grace: float) -> bool:
+        return self.job is not None and time.monotonic() - self._started > self.job.child.timeout_seconds + grace
+
+    def finish(self, evaluation: Evaluation) -> tuple[int, Evaluation]:
+        assert self.job is not None
+        ticket, lost = self.job.ticket, self.job.lost_seconds
+        self.job = self.future = None
+        if lost:
+            evaluation = _with_lost(evaluation, lost)
+        return ticket, evaluation
+
+    def abandon(self) -> _Job:
+        """Replace the worker and hand the job back with the seconds it lost."""
+        assert self.job is not None
+        job = self.job
+        job.lost_seconds += time.monotonic() - self._started
+        self.kill()
+        return job
+
+    def give_up(self, status: Status, error: str) -> tuple[int, Evaluation]:
+        """End the job without a score, at the cost of all its attempts."""
+        job = self.abandon()
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        return job.ticket, Evaluation(
+            status=status,
+            error=error,
+            setup_seconds=job.lost_seconds,
+            device=self.device,
+            devices=self.share,
+            finished_at=now,
+        )
+
+    def kill(self) -> None:
+        if self._pool is not None and self._pid is not None:
+            with contextlib.suppress(BrokenProcessPool, ProcessLookupError):  # dead already, which is what is wanted
+                os.kill(self._pid.result(timeout=60), signal.SIGKILL)
+            self._pool.shutdown(wait=True, cancel_futures=True)
+        self.job = self.future = self._pool = self._pid = None
+
+
+def _with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:
+    """Charge the seconds of attempts whose worker died to the one that came through."""
+    return replace(evaluation, setup_seconds=evaluation.setup_seconds + seconds)
+
+
+def _evaluate(child: Child, device: str, share: float) -> Evaluation:
+    from nasbench.evaluator import evaluate  # torch is imported in the worker, never for the pickling in the parent
+
+    return evaluate(child, device, share)
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        wait_for_sentinel([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()

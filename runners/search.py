@@ -1,0 +1,339 @@
+"""The search loop: ask, train, journal, charge, tell, until the budget is spent; and the same from a journal, to resume."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from nasbench.errors import NasbenchError
+from nasbench.evaluation import Child, Evaluation
+from nasbench.provenance import provenance_json, utc_now
+from nasbench.runners.budget import SECONDS_PER_HOUR
+from nasbench.runners.config import Plan
+from nasbench.runners.executors import Executor
+from nasbench.runners.progress import Progress
+from nasbench.runners.rows import Asked, child_row, evaluation_of, outcome
+from nasbench.store.cache import ScoreCache
+from nasbench.store.schema import LEDGER_CATEGORIES
+from nasbench.store.writer import ResultsWriter
+
+
+class ReplayMismatch(NasbenchError):
+    """A stored run that its strategy does not reproduce, so that it cannot be resumed."""
+
+
+class Search:
+    """One run of one strategy under one budget.
+
+    Every child is journalled before it is charged and told, so a run killed at any moment goes on from its file: the stored children are
+    fed to a fresh strategy in the order in which they were told, and what was in training is trained again.
+
+    Args:
+        plan: what to run.
+        writer: the open results file.
+        cache: scores that need not be trained again; ignored where the plan says so.
+        executor: where children are trained.
+        progress: shows how it goes.
+        stop: once set, the run ends as if interrupted; for runs that are not in the main thread.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        writer: ResultsWriter,
+        cache: ScoreCache,
+        executor: Executor,
+        progress: Progress,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.plan, self.writer, self.cache, self.executor, self.progress = plan, writer, cache, executor, progress
+        self.stop = stop if stop is not None else threading.Event()
+        self.ledger = plan.ledger()
+        self.best: Mapping[str, Any] | None = None
+        self._strategy = plan.strategy()
+        self._asks = 0
+        self._hashes: set[str] = set()
+        self._outstanding: dict[int, Asked] = {}
+        self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the child in training
+        self._followers: dict[int, list[Asked]] = {}  # the same child asked for again while it is in training
+        self._ends_with_budget: set[int] = set()  # children whose time-out is the end of the budget
+        self._incumbents: list[Asked] = []
+        self._over = False
+        self._searcher_seconds = 0.0
+        self._wall_before = 0.0
+        self._opened = time.monotonic()
+        self._started_at = utc_now()
+
+    def run(self) -> None:
+        """Run to the end of the budget, or go on where the file says the run was.
+
+        Raises:
+            ReplayMismatch: when the stored children are not what the strategy asks for.
+            KeyboardInterrupt: passed on after the run was marked as interrupted.
+        """
+        stored, finals = self._stored()
+        try:
+            self._replay(stored)
+            self._put_run("running")
+            self.progress.start(self.ledger)
+            self._search()
+            self._final(finals)
+            self._put_run("complete")
+        except KeyboardInterrupt:
+            self._put_run("interrupted")
+            raise
+        finally:
+            self.progress.close()
+
+    # -- asking and training ------------------------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        if self._over:
+            return
+        for asked in sorted(self._outstanding.values(), key=lambda item: item.index):
+            self._dispatch(asked)  # in training when the run was killed
+        while True:
+            self._fill()
+            if self._over or not self._outstanding:
+                return
+            for index, evaluation in self._wait():
+                self._finish(index, evaluation)
+                if self._over:
+                    return
+
+    def _fill(self) -> None:
+        while (
+            not self._over and len(self._outstanding) < self.executor.slots and self.ledger.room(len(self._outstanding))
+        ):
+            asked = self._ask()
+            if asked is None:
+                return
+            self._dispatch(asked)
+
+    def _ask(self) -> Asked | None:
+        began = time.perf_counter()
+        architecture = self._strategy.ask()
+        self._searcher_seconds += time.perf_counter() - began
+        if architecture is None:
+            return None
+        index, digest = self._asks, architecture.hash
+        asked = Asked(index, architecture, self.plan.child_seed(index), digest in self._hashes)
+        self._asks += 1
+        self._hashes.add(digest)
+        self._outstanding[index] = asked
+        return asked
+
+    def _dispatch(self, asked: Asked) -> None:
+        key = (asked.architecture.hash, asked.seed)
+        if self.plan.config.cached != "off":
+            hit = self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=False)
+            if hit is not None:
+                self._commit_cached(asked, hit)
+                return
+            if key in self._training:
+                self._followers.setdefault(self._training[key], []).append(asked)
+                return
+        self._training[key] = asked.index
+        left = self.ledger.device_seconds_left / self.executor.share  # past that the child could not count any more
+        if left < self.plan.config.timeout:
+            self._ends_with_budget.add(asked.index)
+        timeout = min(self.plan.config.timeout, left)
+        self.executor.submit(
+            asked.index, Child(asked.architecture, self.plan.protocol, asked.seed, timeout_seconds=timeout)
+        )
+
+    def _finish(self, index: int, evaluation: Evaluation) -> None:
+        asked = self._outstanding[index]
+        self._training.pop((asked.architecture.hash, asked.seed), None)
+        row = self._commit(asked, evaluation, evaluation.device_seconds, cached_from="")
+        for follower in self._followers.pop(index, []):
+            if not self._over:
+                self._commit_cached(follower, {**row, "curves": evaluation.curves})
+
+    def _wait(self) -> list[tuple[int, Evaluation]]:
+        ended = self.executor.wait()
+        if self.stop.is_set():  # workers were ended from outside: what came back is no result
+            raise KeyboardInterrupt
+        return ended
+
+    # -- committing ---------------------------------------------------------------------------------------------------
+
+    def _commit_cached(self, asked: Asked, hit: Mapping[str, Any]) -> None:
+        evaluation = replace(evaluation_of(hit, hit["curves"]), test_acc=math.nan, test_loss=math.nan)
+        charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
+        self._commit(asked, evaluation, charged, cached_from=f"{hit['run']}/{hit['index']}")
+
+    def _commit(self, asked: Asked, evaluation: Evaluation, charged: float, cached_from: str) -> dict[str, Any]:
+        """Journal a child, and only then charge it and tell it."""
+        searcher = self._searcher_seconds
+        self._searcher_seconds = 0.0
+        self.ledger.wall_seconds = self._wall()
+        cut_off = evaluation.status == "timed_out" and asked.index in self._ends_with_budget
+        counted = self.ledger.fits(charged + searcher * self.executor.share) and not cut_off
+        told = outcome(asked, evaluation, charged)
+        row = {
+            **child_row(self.plan, asked, evaluation, "search"),
+            "asked": self._asks,
+            "reward": self._strategy.reward(told) if counted else math.nan,
+            "gpu_hours": charged / SECONDS_PER_HOUR,
+            "usd": charged / SECONDS_PER_HOUR * self.plan.usd_per_hour,
+            "searcher_seconds": searcher,
+            "wall_seconds": self.ledger.wall_seconds,
+            "cached_from": cached_from,
+            "counted": counted,
+        }
+        added = charged + searcher * self.executor.share if counted else 0.0
+        row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
+        self.writer.append_child(row, evaluation.curves)
+        self.cache.add({**row, "curves": evaluation.curves})
+        began = time.perf_counter()
+        self._account(asked, row, evaluation)
+        self._searcher_seconds += time.perf_counter() - began
+        self.progress.child(self.ledger, self._best_text())
+        return row
+
+    def _account(self, asked: Asked, row: Mapping[str, Any], evaluation: Evaluation) -> None:
+        """Charge a journalled child and tell it; the same for a child just trained and for one read back."""
+        del self._outstanding[asked.index]
+        if not row["counted"]:
+            self._over = True
+            return
+        charged = row["gpu_hours"] * SECONDS_PER_HOUR
+        self._charge(row, charged)
+        self.ledger.children += 1
+        if row["status"] == "ok" and (self.best is None or row["val_acc"] > self.best["val_acc"]):
+            self.best = row
+            self._incumbents.append(asked)
+        self._strategy.tell(outcome(asked, evaluation, charged))
+
+    def _charge(self, row: Mapping[str, Any], charged: float) -> None:
+        self.ledger.charge("searcher", row["searcher_seconds"] * row["devices"])
+        if row["cached_from"]:
+            self.ledger.charge("cached", charged)
+        elif row["status"] not in ("ok", "diverged"):
+            self.ledger.charge("failed", charged)
+        else:
+            evaluating = row["eval_seconds"] * row["devices"]
+            self.ledger.charge("evaluation", evaluating)
+            self.ledger.charge("training", charged - evaluating)
+
+    # -- resuming -----------------------------------------------------------------------------------------------------
+
+    def _stored(self) -> tuple[list[Mapping[str, Any]], dict[int, Mapping[str, Any]]]:
+        rows = self.writer.children_of(self.plan.run)
+        search = [row for row in rows if row["stage"] == "search"]
+        finals = {int(row["index"]): row for row in rows if row["stage"] == "final"}
+        return search, finals
+
+    def _replay(self, stored: list[Mapping[str, Any]]) -> None:
+        """Ask and tell in the order in which the stored run did."""
+        for row in stored:
+            while self._asks < row["asked"]:
+                if self._ask() is None:
+                    self._mismatch(row, "nothing")
+            asked = self._outstanding.get(int(row["index"]))
+            if asked is None or list(asked.architecture.choices) != json.loads(row["choices"]):
+                self._mismatch(row, str(asked.architecture.choices) if asked else "nothing")
+            assert asked is not None
+            self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
+            self._account(asked, row, evaluation_of(row, row["curves"]))
+        self._searcher_seconds = 0.0  # charged when it was first spent
+        self._opened = time.monotonic()
+
+    def _mismatch(self, row: Mapping[str, Any], asked: str) -> None:
+        raise ReplayMismatch(
+            f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}, but strategy "
+            f"{self.plan.config.strategy!r} now asks for {asked}; resume with the version that made the file"
+        )
+
+    def _wall(self) -> float:
+        return self._wall_before + time.monotonic() - self._opened
+
+    # -- after the search ---------------------------------------------------------------------------------------------
+
+    def _final(self, stored: Mapping[int, Mapping[str, Any]]) -> None:
+        """Train the search's choices again and score them on the test set, which nothing before has read."""
+        for row in stored.values():
+            self.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
+        chosen = {"incumbents": self._incumbents, "best": self._incumbents[-1:], "none": []}[self.plan.config.final]
+        todo: dict[int, Asked] = {}
+        for index, asked in enumerate(chosen):
+            if index in stored:
+                continue
+            todo[index] = Asked(index, asked.architecture, asked.seed, asked.duplicate)
+        self._drain()
+        waiting = 0
+        for index, asked in todo.items():
+            hit = None
+            if self.plan.config.cached != "off":
+                hit = self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=True)
+            if hit is not None:
+                self._commit_final(asked, evaluation_of(hit, hit["curves"]), f"{hit['run']}/{hit['index']}")
+                continue
+            child = Child(
+                asked.architecture, self.plan.protocol, asked.seed, test=True, timeout_seconds=self.plan.config.timeout
+            )
+            self.executor.submit(index, child)
+            waiting += 1
+        while waiting:
+            for index, evaluation in self._wait():
+                self._commit_final(todo[index], evaluation, "")
+                waiting -= 1
+
+    def _drain(self) -> None:
+        """Forget the children that were in training when the budget ended: they lie beyond it."""
+        if self._outstanding:
+            self._outstanding.clear()
+            self.executor.drop()
+
+    def _commit_final(self, asked: Asked, evaluation: Evaluation, cached_from: str) -> None:
+        charged = evaluation.device_seconds
+        row = {
+            **child_row(self.plan, asked, evaluation, "final"),
+            "asked": self._asks,
+            "reward": math.nan,
+            "gpu_hours": charged / SECONDS_PER_HOUR,
+            "usd": charged / SECONDS_PER_HOUR * self.plan.usd_per_hour,
+            "searcher_seconds": 0.0,
+            "wall_seconds": self._wall(),
+            "cached_from": cached_from,
+            "counted": False,
+            "spent_gpu_hours": self.ledger.search_seconds / SECONDS_PER_HOUR,
+        }
+        self.writer.append_child(row, evaluation.curves)
+        self.cache.add({**row, "curves": evaluation.curves})
+        self.ledger.charge("final", charged)
+
+    def _put_run(self, status: str) -> None:
+        plan, over = self.plan, status == "complete"
+        self.ledger.wall_seconds = self._wall()
+        self.writer.put_run(
+            {
+                "run": plan.run,
+                "strategy": plan.config.strategy,
+                "space": plan.space.spec,
+                "protocol": plan.protocol.name,
+                "fingerprint": plan.fingerprint,
+                "data": plan.data,
+                "data_digest": plan.data_digest,
+                "seed": plan.config.seed,
+                "budget": plan.budget.text,
+                "status": status,
+                "children": self.ledger.children,
+                **{f"{name}_hours": self.ledger.device_seconds[name] / SECONDS_PER_HOUR for name in LEDGER_CATEGORIES},
+                "usd": sum(self.ledger.device_seconds.values()) / SECONDS_PER_HOUR * plan.usd_per_hour,
+                "wall_seconds": self.ledger.wall_seconds,
+                "started_at": self._started_at,
+                "finished_at": utc_now() if over else "",
+                "config": plan.config.model_dump_json(),
+                "provenance": provenance_json(),
+            }
+        )
+
+    def _best_text(self) -> str:
+        return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"

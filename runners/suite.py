@@ -1,0 +1,142 @@
+"""A suite: a matrix of searches from a TOML file, run into one results file."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.protocol import validated
+from nasbench.runners.config import Plan, SearchConfig, plan_search
+from nasbench.runners.executors import Executor
+from nasbench.runners.progress import Progress
+from nasbench.runners.search import Search
+from nasbench.store.cache import ScoreCache
+from nasbench.store.writer import ResultsWriter
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+class Suite(BaseModel):
+    """A matrix of searches.
+
+    `search` holds fields of `SearchConfig` that all searches share; `matrix` maps fields to lists of values, and every combination is
+    one search; `options` holds options by strategy.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="name of the suite and of its results file")
+    description: str = Field("", description="what the suite asks")
+    jobs: int = Field(1, ge=1, description="searches at the same time; they share the devices")
+    search: dict[str, Any] = Field(default_factory=dict, description="fields that all searches share")
+    matrix: dict[str, list[Any]] = Field(
+        default_factory=dict, description="field -> values; every combination is a search"
+    )
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="strategy -> its options")
+
+    def searches(self) -> list[SearchConfig]:
+        """Every search of the matrix, the last field varying fastest.
+
+        Raises:
+            InputError: when a field is unknown or a value out of range.
+        """
+        shared = {"executor": "local", "runs_per_device": self.jobs, **self.search}
+        configs = []
+        for values in itertools.product(*self.matrix.values()):
+            given = {**shared, **dict(zip(self.matrix, values))}
+            given.setdefault("options", self.options.get(given.get("strategy", ""), {}))
+            configs.append(validated(SearchConfig, given, f"suite {self.name!r}"))
+        return configs
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Name -> TOML file of the suites that ship with the package."""
+    folder = Path(str(files("nasbench.runners.suites")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_suite(name: str) -> Suite:
+    """Read a suite.
+
+    Args:
+        name: a shipped suite, or the path of a TOML file.
+
+    Raises:
+        UnknownName: when there is neither such a suite nor such a file.
+        InputError: when the file is no TOML or does not describe a suite.
+    """
+    shipped = shipped_suites()
+    path = shipped.get(name, Path(name))
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UnknownName("suite (or TOML file)", name, shipped) from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"suite file {str(path)!r} is not valid TOML: {error}") from None
+    return validated(Suite, {"name": path.stem, **document}, f"suite file {str(path)!r}")
+
+
+def run_plans(
+    plans: list[Plan], writer: ResultsWriter, cache: ScoreCache, jobs: int, progress_for: Callable[[Plan], Progress]
+) -> None:
+    """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over.
+
+    Args:
+        plans: what to run, in order.
+        writer: the open results file.
+        cache: scores shared by all searches.
+        jobs: searches at the same time, >= 1.
+        progress_for: makes the progress display of a search.
+
+    Raises:
+        KeyboardInterrupt: after every running search was marked as interrupted.
+    """
+    status: Mapping[str, str] = {row["run"]: row["status"] for row in writer.runs()}
+    todo = [plan for plan in plans if status.get(plan.run) != "complete"]
+    stop = threading.Event()
+    executors: list[Executor] = []
+
+    def run(plan: Plan) -> None:
+        if stop.is_set():
+            return
+        with plan.executor() as executor:
+            executors.append(executor)
+            Search(plan, writer, cache, executor, progress_for(plan), stop).run()
+
+    if jobs == 1:
+        for plan in todo:
+            run(plan)
+        return
+    with ThreadPoolExecutor(jobs) as threads:
+        futures = [threads.submit(run, plan) for plan in todo]
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        finally:  # after a failure or Ctrl-C: end the other searches now, resumably, not after their children
+            stop.set()
+            for executor in executors:
+                executor.close()
+
+
+def plans_of(configs: list[SearchConfig]) -> list[Plan]:
+    """Plan every search, so that a mistake in the last is found before the first is run."""
+    plans = [plan_search(config) for config in configs]
+    seen: dict[str, Plan] = {}
+    for plan in plans:
+        if plan.run in seen:
+            raise InputError(f"two searches of the suite are the same: {plan.config.strategy}, seed {plan.config.seed}")
+        seen[plan.run] = plan
+    return plans
