@@ -1,0 +1,86 @@
+"""Image data sets as plain arrays: named, digested, split by seed. No torch until a torchvision set is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from nasbench.data.dataset import Dataset, Images
+from nasbench.data.options import parse_options
+from nasbench.errors import InputError, UnknownName
+
+__all__ = ["DATA_NAMES", "Dataset", "Images", "load_data"]
+
+
+def _digits(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.digits import load_digits
+
+    _no_options("digits", options)
+    return load_digits()
+
+
+def _cifar10(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.cifar import load_cifar
+
+    _no_options("cifar10", options)
+    return load_cifar("cifar10", root, download)
+
+
+def _cifar100(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.cifar import load_cifar
+
+    _no_options("cifar100", options)
+    return load_cifar("cifar100", root, download)
+
+
+def _folder(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.folder import load_folder
+
+    return load_folder(options)
+
+
+def _fake(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.fake import FakeOptions, load_fake
+
+    return load_fake(parse_options(FakeOptions, options, "data 'fake'"))
+
+
+_LOADERS: dict[str, Callable[[str, Path | None, bool], Dataset]] = {
+    "digits": _digits,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "folder": _folder,
+    "fake": _fake,
+}
+
+DATA_NAMES = tuple(_LOADERS)
+
+
+def load_data(text: str, root: str | Path | None = None, download: bool = False) -> Dataset:
+    """Load the data set that a text names; a second call in the same process returns the same object.
+
+    Args:
+        text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" or "fake[:images=256,size=8,classes=4]".
+        root: where cifar10 and cifar100 lie; None for the environment variable NASBENCH_DATA, else ~/.cache/nasbench.
+        download: fetch cifar10 or cifar100 when they are not there.
+
+    Raises:
+        UnknownName: when the text names no kind of data set.
+        InputError: when an option or the files' layout is not usable.
+        MissingData: when files are not where they should be; says how to get them.
+    """
+    return _load(text.strip(), None if root is None else Path(root), download)
+
+
+@lru_cache(maxsize=4)
+def _load(text: str, root: Path | None, download: bool) -> Dataset:
+    name, _, options = text.partition(":")
+    if name not in _LOADERS:
+        raise UnknownName("data set", name, ["digits", "cifar10", "cifar100", "folder:PATH", "fake"])
+    return _LOADERS[name](options, root, download)
+
+
+def _no_options(name: str, options: str) -> None:
+    if options:
+        raise InputError(f"data {name!r} takes no options, got {options!r}; write just {name!r}")

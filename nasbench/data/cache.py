@@ -1,0 +1,77 @@
+"""Decoded data sets on disk: arrays that are memory-mapped in no time, with the digest computed once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from nasbench.data.dataset import Dataset, Images
+
+CACHE_VERSION = 1
+_ARRAYS = ("train_pixels", "train_labels", "test_pixels", "test_labels")
+
+
+def data_root() -> Path:
+    """Where data sets and decoded copies lie: the environment variable NASBENCH_DATA, else ~/.cache/nasbench."""
+    given = os.environ.get("NASBENCH_DATA")
+    return Path(given).expanduser() if given else Path.home() / ".cache" / "nasbench"
+
+
+def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
+    """The decoded data set of that key, decoding and storing it on the first call.
+
+    A folder that cannot be written is no error: the data set is then decoded anew by each process, with a warning.
+
+    Args:
+        key: names the bytes that `decode` reads; a file name.
+        decode: makes the data set.
+    """
+    folder = data_root() / "decoded" / f"{key}-v{CACHE_VERSION}"
+    stored = _read(folder)
+    if stored is not None:
+        return stored
+    dataset = decode()
+    try:
+        _write(folder, dataset)
+    except OSError as error:
+        warnings.warn(
+            f"cannot keep the decoded data in {folder} ({error.strerror or error}); it is decoded again by every process. "
+            "Set NASBENCH_DATA to a folder that can be written",
+            stacklevel=2,
+        )
+    return dataset
+
+
+def _read(folder: Path) -> Dataset | None:
+    """The stored data set, or None where there is none or it is damaged (it is then written again)."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS]
+    except (OSError, ValueError):
+        return None
+    train, test = Images(arrays[0], arrays[1]), Images(arrays[2], arrays[3])
+    return Dataset(meta["name"], tuple(meta["classes"]), train, test, meta["digest"])
+
+
+def _write(folder: Path, dataset: Dataset) -> None:
+    """Write beside the target and rename, so that no process ever sees half a data set."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    parts = (dataset.train.pixels, dataset.train.labels, dataset.test.pixels, dataset.test.labels)
+    meta = {"name": dataset.name, "classes": dataset.classes, "digest": dataset.digest}
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, array in zip(_ARRAYS, parts):
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        if folder.exists():  # damaged, or written by another process in the meantime: equal bytes either way
+            shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,38 @@
+"""Synthetic images for tests: each class a smooth pattern, shifted and noisy, so that a small network learns it quickly."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from nasbench.data.dataset import Dataset, Images, make_dataset
+
+
+class FakeOptions(BaseModel):
+    """Shape of the synthetic data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int = Field(256, ge=4, description="training images; half as many test images")
+    size: int = Field(8, ge=4, description="height and width in pixels")
+    channels: int = Field(3, ge=1, description="channels of an image")
+    classes: int = Field(4, ge=2, description="classes, equally frequent")
+    noise: float = Field(0.5, ge=0, le=10, description="noise's deviation, in deviations of the pattern")
+    seed: int = Field(0, ge=0, description="of patterns and noise")
+
+
+def load_fake(options: FakeOptions) -> Dataset:
+    """Make the data set, the same for the same options."""
+    rng = np.random.default_rng([2016, options.seed])
+    shape = (options.channels, options.size, options.size)
+    coarse = rng.standard_normal((options.classes, options.channels, 4, 4))
+    nearest = np.arange(options.size) * 4 // options.size
+    patterns = coarse[:, :, nearest][:, :, :, nearest]
+
+    def draw(count: int) -> Images:
+        labels = np.arange(count, dtype=np.int64) % options.classes
+        values = patterns[labels] + options.noise * rng.standard_normal((count, *shape))
+        return Images(np.clip(np.rint(128 + 40 * values), 0, 255).astype(np.uint8), labels)
+
+    names = tuple(f"class{index}" for index in range(options.classes))
+    return make_dataset("fake", names, draw(options.images), draw(options.images // 2))
