@@ -1,0 +1,242 @@
+"""What every strategy must do, as plain functions that authors of plug-ins can call from their tests.
+
+from nasbench.runners.strategies.conformance import check_strategy
+check_strategy(MyStrategy, get_space("nasbench201"), seed=0)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nasbench.errors import NasbenchError
+from nasbench.evaluation import Status
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.spaces.base import Architecture, Space
+
+EPOCHS = 6
+Score = Callable[[Architecture], float]
+Kind = type[Strategy[Any]]
+
+
+class ConformanceError(NasbenchError, AssertionError):
+    """A strategy that breaks a rule of the contract."""
+
+
+@dataclass
+class Conversation:
+    """What was said to a strategy and what it answered, in order: an `Outcome` for a tell, anything else for an ask."""
+
+    events: list[Architecture | Outcome | None] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[Architecture | None]:
+        """What the strategy answered to each ask; None for waiting."""
+        return [event for event in self.events if not isinstance(event, Outcome)]
+
+    @property
+    def asked(self) -> list[Architecture]:
+        """The architectures, in the order of asking."""
+        return [event for event in self.events if isinstance(event, Architecture)]
+
+
+def check_strategy(
+    kind: Kind, space: Space, seed: int = 0, config: StrategyConfig | None = None, children: int = 60
+) -> None:
+    """Run every check below.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: of the strategy, >= 0.
+        config: the strategy's options; its defaults when None.
+        children: how many children each check lets it ask for; more than the strategy learns from at once.
+
+    Raises:
+        ConformanceError: at the first rule broken.
+    """
+    for check in (
+        check_repeats,
+        check_asks_fit_the_space,
+        check_several_outstanding,
+        check_out_of_order,
+        check_failures,
+        check_replay,
+        check_global_random_state,
+    ):
+        check(kind, space, seed, config, children)
+
+
+def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+    """The same seed and outcomes give the same architectures."""
+    first, second = (converse(kind(space, seed, config), children) for _ in range(2))
+    _require(
+        first.answers == second.answers,
+        kind,
+        "two strategies of the same seed, told the same, ask for different architectures",
+    )
+
+
+def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+    """Every architecture is one its own space decodes; the space is the one given, or an option's variation of it."""
+    asked = converse(kind(space, seed, config), children).asked
+    _require(bool(asked), kind, "the first ask gives no architecture although nothing is outstanding")
+    for architecture in asked:
+        _require(
+            architecture.space.name == space.name, kind, f"asked for an architecture of {architecture.space.spec!r}"
+        )
+        _require(
+            architecture.space.decode(architecture.choices) == architecture, kind, f"{architecture} does not decode"
+        )
+
+
+def check_several_outstanding(
+    kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int
+) -> None:
+    """With several children in training the search goes on, and repeats."""
+    for outstanding in (2, 7, children):
+        first, second = (converse(kind(space, seed, config), children, outstanding) for _ in range(2))
+        _require(
+            first.answers == second.answers,
+            kind,
+            f"with {outstanding} children outstanding, the same seed asks differently",
+        )
+        _require(bool(first.asked), kind, f"with {outstanding} children outstanding, nothing is asked for")
+
+
+def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+    """Outcomes may come in any order."""
+    first, second = (
+        converse(kind(space, seed, config), children, outstanding=5, order=random.Random(seed)) for _ in range(2)
+    )
+    _require(first.answers == second.answers, kind, "told out of order, the same seed asks differently")
+
+
+def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+    """Children without a score are accepted, also when all fail, and their reward is a finite number."""
+    strategy = kind(space, seed, config)
+    conversation = converse(strategy, children, score=lambda _: float("nan"))
+    _require(bool(conversation.asked), kind, "nothing is asked for when children fail")
+    for event in conversation.events:
+        if isinstance(event, Outcome):
+            _require(
+                np.isfinite(strategy.reward(event)),
+                kind,
+                f"the reward of a child with status {event.status!r} is not finite",
+            )
+
+
+def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+    """A new strategy that is taken through the same conversation gives the same answers: this is how a run is resumed."""
+    conversation = converse(kind(space, seed, config), children, outstanding=4, order=random.Random(seed + 1))
+    replayed = kind(space, seed, config)
+    for event in conversation.events:
+        if isinstance(event, Outcome):
+            replayed.tell(event)
+        else:
+            _require(replayed.ask() == event, kind, "a replay of the same asks and tells gives another architecture")
+
+
+def check_global_random_state(
+    kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int
+) -> None:
+    """Global random generators (random, numpy, torch) are neither advanced nor seeded, and do not influence the answers."""
+    answers = []
+    for state in (12345, 67890):
+        with _global_generators_at(state):
+            before = _global_random_states()
+            answers.append(converse(kind(space, seed, config), children).answers)
+            untouched = _global_random_states() == before
+        _require(
+            untouched, kind, "a global random generator was used or seeded; take one of your own, seeded with `seed`"
+        )
+    _require(answers[0] == answers[1], kind, "the state of a global random generator changes what is asked for")
+
+
+def converse(
+    strategy: Strategy[Any],
+    children: int,
+    outstanding: int = 1,
+    order: random.Random | None = None,
+    score: Score | None = None,
+) -> Conversation:
+    """Let a strategy search with made-up scores, without training anything.
+
+    Args:
+        strategy: a new one.
+        children: stop after so many were asked for and told.
+        outstanding: how many children are in training at once, >= 1.
+        order: picks the child that ends next; the oldest when None.
+        score: validation accuracy of an architecture in [0, 1], NaN for a failure; `made_up_score` when None.
+
+    Returns:
+        The conversation; shorter when the strategy ends the search.
+    """
+    conversation = Conversation()
+    training: list[tuple[int, Architecture]] = []
+    asked = told = 0
+    while told < children:
+        if asked < children and len(training) < outstanding:
+            answer = strategy.ask()
+            conversation.events.append(answer)
+            if answer is not None:
+                training.append((asked, answer))
+                asked += 1
+                continue
+        if not training:
+            break
+        index, architecture = training.pop(order.randrange(len(training)) if order else 0)
+        outcome = made_up_outcome(index, architecture, (score or made_up_score)(architecture))
+        conversation.events.append(outcome)
+        strategy.tell(outcome)
+        told += 1
+    return conversation
+
+
+def made_up_score(architecture: Architecture) -> float:
+    """A validation accuracy in [0, 1] that depends on the choices alone; NaN, for a failure, for one in sixteen."""
+    digest = hashlib.blake2b(repr(architecture.choices).encode(), digest_size=2).digest()
+    return float("nan") if digest[1] < 16 else digest[0] / 255
+
+
+def made_up_outcome(index: int, architecture: Architecture, score: float) -> Outcome:
+    """The outcome of a child with this final validation accuracy in [0, 1]; NaN makes it a failure without a curve."""
+    status: Status = "failed" if np.isnan(score) else "ok"
+    curve = tuple(score * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)) if status == "ok" else ()
+    return Outcome(index, architecture, status, curve, score, params=1, mult_adds=1, device_seconds=1.0)
+
+
+def _require(condition: bool | np.bool_, kind: Kind, message: str) -> None:
+    if not condition:
+        raise ConformanceError(f"strategy {kind.name!r}: {message}")
+
+
+def _global_random_states() -> tuple[bytes, bytes, bytes]:
+    import torch
+
+    numpy_state = np.random.get_state()  # noqa: NPY002 - the legacy generator is the one a strategy must not touch
+    return pickle.dumps(random.getstate()), pickle.dumps(numpy_state), torch.get_rng_state().numpy().tobytes()
+
+
+@contextmanager
+def _global_generators_at(seed: int) -> Iterator[None]:
+    """Seed the global generators within the block and give them their states back afterwards."""
+    import torch
+
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002
+    torch.set_rng_state(torch.Generator().manual_seed(seed).get_state())
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+        torch.set_rng_state(states[2])

@@ -1,0 +1,55 @@
+"""Random search: the baseline that is on every plot."""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.spaces.base import Architecture, Space
+
+REPEATS_IN_A_ROW = 1000
+
+
+class RandomConfig(StrategyConfig):
+    """Options of random search."""
+
+    unique: bool = Field(
+        False,
+        description="draw again while the hash was asked for before; the search is over after 1000 repeats in a row "
+        "(ours; the paper samples with repetition)",
+    )
+
+
+class RandomSearch(Strategy[RandomConfig]):
+    """Every decision drawn uniformly; nothing is learned.
+
+    Source: Zoph et al. 2017 (1707.07012), section 4.4.
+    """
+
+    name = "random"
+    config_type = RandomConfig
+
+    def __init__(self, space: Space, seed: int, config: RandomConfig | None = None) -> None:
+        super().__init__(space, seed, config)
+        self._rng = np.random.default_rng(seed)
+        self._asked: set[str] = set()
+        self._exhausted = False
+
+    def ask(self) -> Architecture | None:
+        """A uniform draw; with `unique`, one of a new hash, or None for ever once the space seems exhausted."""
+        if not self.config.unique:
+            return self.space.random(self._rng)
+        return None if self._exhausted else self._new()
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn nothing."""
+
+    def _new(self) -> Architecture | None:
+        for _ in range(REPEATS_IN_A_ROW):
+            architecture = self.space.random(self._rng)
+            if architecture.hash not in self._asked:
+                self._asked.add(architecture.hash)
+                return architecture
+        self._exhausted = True
+        return None

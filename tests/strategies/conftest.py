@@ -1,0 +1,111 @@
+"""Small spaces that exist for the tests of strategies only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import pytest
+
+from nasbench.spaces.base import Architecture, Decision, Space
+from nasbench.structures import Counts, Regularization, Scale
+
+
+class NotBuilt:
+    """What a space needs to be made, where no test builds or counts it. Every choice is an architecture of its own."""
+
+    def structure(self, architecture: Architecture) -> Any:
+        raise NotImplementedError
+
+    def form(self, architecture: Architecture) -> str:
+        return repr(architecture.choices)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        return architecture
+
+    def describe(self, architecture: Architecture) -> str:
+        return repr(architecture.choices)
+
+    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+        raise NotImplementedError
+
+    def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Any:
+        raise NotImplementedError
+
+
+def categorical(name: str, options: int, layer: int, group: str = "operation") -> Decision:
+    return Decision(name, options, tuple(map(str, range(options))), group, layer)
+
+
+def skip(layer: int, source: int) -> Decision:
+    return Decision(f"{layer}/skip{source}", 2, ("no", "yes"), "skip", layer, "skip", source)
+
+
+@dataclass(frozen=True)
+class Row(NotBuilt, Space):
+    """Categorical decisions in a row."""
+
+    name: ClassVar[str] = "row"
+    options: tuple[int, ...] = (3, 1, 2, 4)
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        return tuple(categorical(f"d{index}", options, index) for index, options in enumerate(self.options))
+
+
+@dataclass(frozen=True)
+class Stack(NotBuilt, Space):
+    """Layers of two categorical decisions, with skip bits from all earlier layers (`chain="free"`) or all but the last."""
+
+    name: ClassVar[str] = "stack"
+    layers: int = 3
+    operations: int = 3
+    chain: str = "free"
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        result: list[Decision] = []
+        for layer in range(self.layers):
+            result += [
+                categorical(f"{layer}/op", self.operations, layer),
+                categorical(f"{layer}/size", 2, layer, "size"),
+            ]
+            result += [skip(layer, source) for source in range(layer if self.chain == "free" else layer - 1)]
+        return tuple(result)
+
+
+@dataclass(frozen=True)
+class Given(NotBuilt, Space):
+    """Any decisions."""
+
+    name: ClassVar[str] = "given"
+    decisions: tuple[Decision, ...] = ()
+
+
+TOYS: dict[str, Space] = {
+    "row": Row(),
+    "stack": Stack(),
+    "forced": Stack(layers=4, chain="forced"),
+    "skips": Given((categorical("a", 1, 0), skip(1, 0), skip(2, 0), skip(2, 1))),
+}
+
+
+@pytest.fixture
+def toys() -> dict[str, Space]:
+    return TOYS
+
+
+@pytest.fixture
+def row() -> type[Row]:
+    return Row
+
+
+@pytest.fixture
+def stack() -> type[Stack]:
+    return Stack
+
+
+@pytest.fixture
+def given() -> type[Given]:
+    return Given

@@ -1,0 +1,136 @@
+"""Every registered strategy keeps the contract on every kind of space, and the suite notices those that do not."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from nasbench.errors import NasbenchError
+from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.conformance import ConformanceError, check_strategy
+from nasbench.runners.strategies.random import RandomConfig, RandomSearch
+from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
+from nasbench.spaces import get_space
+
+TOY_NAMES = ("row", "stack", "forced", "skips")
+SPECS = ("nas:layers=4", "nasnet:blocks=2", "nasbench201")
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+@pytest.mark.parametrize("toy", TOY_NAMES)
+def test_on_small_spaces(toys, name: str, toy: str):
+    check_strategy(STRATEGIES.get(name), toys[toy], seed=1)
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+@pytest.mark.parametrize("spec", SPECS)
+def test_on_the_suites_spaces(name: str, spec: str):
+    check_strategy(STRATEGIES.get(name), get_space(spec), seed=2, children=45)
+
+
+def test_with_options(stack):
+    check_strategy(RandomSearch, stack(), config=RandomConfig(unique=True))
+    check_strategy(Reinforce, stack(layers=5), config=ReinforceConfig(depth_start=2, depth_every=15))
+    check_strategy(Reinforce, stack(layers=3), config=ReinforceConfig(heads="group", batch=3))
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+def test_every_option_is_described(name: str):
+    assert issubclass(STRATEGIES.get(name).config_type, StrategyConfig)
+    for field in STRATEGIES.get(name).config_type.model_fields.values():
+        assert field.description
+
+
+class Draws(Strategy[StrategyConfig]):
+    """A correct strategy; each breach below is one change to it."""
+
+    name = "draws"
+
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        self.rng = np.random.default_rng(seed)
+        self.told = 0
+
+    def ask(self):
+        return self.space.random(self.rng)
+
+    def tell(self, outcome: Outcome):
+        self.told += 1
+
+
+class UsesRandom(Draws):
+    def ask(self):
+        return self.space.random(np.random.default_rng(random.randrange(2**32)))
+
+
+class SeedsGlobally(Draws):
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        random.seed(seed)
+
+
+class ForgetsItsSeed(Draws):
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        self.rng = np.random.default_rng()
+
+
+class LeavesTheSpace(Draws):
+    def ask(self):
+        child = super().ask()
+        return type(child)(self.space, (*child.choices[:-1], 99))
+
+
+class NeverAsks(Draws):
+    def ask(self):
+        return None
+
+
+class TripsOverFailures(Draws):
+    def tell(self, outcome: Outcome):
+        self.told += int(outcome.val_acc * 10)
+
+
+class WantsOrder(Draws):
+    def tell(self, outcome: Outcome):
+        if outcome.index != self.told:
+            raise RuntimeError("out of order")
+        self.told += 1
+
+
+class PaysFailuresWithNan(Draws):
+    def reward(self, outcome: Outcome):
+        return outcome.val_acc
+
+
+class RemembersAcrossSearches(Draws):
+    memory: int = 0
+
+    def tell(self, outcome: Outcome):
+        type(self).memory += 1
+        self.rng = np.random.default_rng(type(self).memory)
+
+
+def test_a_correct_strategy_passes(toys):
+    check_strategy(Draws, toys["row"])
+
+
+@pytest.mark.parametrize(
+    ("breach", "error"),
+    [
+        (UsesRandom, ConformanceError),
+        (SeedsGlobally, ConformanceError),
+        (ForgetsItsSeed, ConformanceError),
+        (LeavesTheSpace, NasbenchError),
+        (NeverAsks, ConformanceError),
+        (TripsOverFailures, ValueError),
+        (WantsOrder, RuntimeError),
+        (PaysFailuresWithNan, ConformanceError),
+        (RemembersAcrossSearches, ConformanceError),
+    ],
+)
+def test_a_breach_is_noticed(toys, breach: type[Draws], error: type[Exception]):
+    with pytest.raises(error):
+        check_strategy(breach, toys["row"])
