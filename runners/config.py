@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nasbench.errors import InputError
-from nasbench.pricing import price_of
+from nasbench.pricing import price_of, prices_from
 from nasbench.protocol import Protocol, get_protocol, validated
 from nasbench.runners.budget import Budget, Ledger
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
@@ -41,8 +42,10 @@ class SearchConfig(BaseModel):
     final: Literal["incumbents", "best", "none"] = Field(
         "incumbents", description="which children are trained again after the search for their test score"
     )
-    timeout: float = Field(float("inf"), gt=0, description="seconds after which a child ends as timed_out")
-    price: str = Field("", description="USD per device-hour, or a row of the price table; empty: by the device's name")
+    timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
+    price: str = Field(
+        "", description="USD per device-hour, or a CSV price table; empty: the shipped table, by the device's name"
+    )
     executor: str = Field("inline", description="inline (one child at a time) or local (worker processes)")
     devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...")
     children_per_device: int = Field(1, ge=1, description="children that share one device")
@@ -55,6 +58,11 @@ class SearchConfig(BaseModel):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Seconds after which a child ends as timed_out; inf for never."""
+        return self.timeout or math.inf
 
     @property
     def executor_options(self) -> ExecutorOptions:
@@ -142,7 +150,7 @@ def plan_search(config: SearchConfig) -> Plan:
 
 
 def _usd_per_hour(config: SearchConfig) -> float:
-    return price_of(config.price or device_name(config.devices[0])).usd
+    return price_of(device_name(config.devices[0]), prices_from(config.price or None)).usd
 
 
 def device_name(device: str) -> str:

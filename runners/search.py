@@ -140,9 +140,9 @@ class Search:
                 return
         self._training[key] = asked.index
         left = self.ledger.device_seconds_left / self.executor.share  # past that the child could not count any more
-        if left < self.plan.config.timeout:
+        if left < self.plan.config.timeout_seconds:
             self._ends_with_budget.add(asked.index)
-        timeout = min(self.plan.config.timeout, left)
+        timeout = min(self.plan.config.timeout_seconds, left)
         self.executor.submit(
             asked.index, Child(asked.architecture, self.plan.protocol, asked.seed, timeout_seconds=timeout)
         )
@@ -276,7 +276,11 @@ class Search:
                 self._commit_final(asked, evaluation_of(hit, hit["curves"]), f"{hit['run']}/{hit['index']}")
                 continue
             child = Child(
-                asked.architecture, self.plan.protocol, asked.seed, test=True, timeout_seconds=self.plan.config.timeout
+                asked.architecture,
+                self.plan.protocol,
+                asked.seed,
+                test=True,
+                timeout_seconds=self.plan.config.timeout_seconds,
             )
             self.executor.submit(index, child)
             waiting += 1

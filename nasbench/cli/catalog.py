@@ -1,0 +1,156 @@
+"""What there is: spaces, strategies, protocols, devices; and the shell completion script."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from nasbench.cli.options import completing, print_table, protocol_names, space_names, strategy_names
+
+
+def _summary(thing: Any) -> str:
+    return (thing.__doc__ or "").strip().splitlines()[0] if thing.__doc__ else ""
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def spaces(context: click.Context) -> None:
+    """List search spaces; `spaces show NAME` prints one's options and decisions.
+
+    \b
+    Example:
+      nasbench spaces show nasnet:blocks=2
+    """
+    from nasbench.spaces import SPACES, get_space
+
+    if context.invoked_subcommand is None:
+        rows = []
+        for known in SPACES:
+            space = get_space(known)
+            rows.append((known, len(space.decisions), f"{float(space.size):.3g}", _summary(type(space))))
+        print_table(("space", "decisions", "size", "what"), rows)
+
+
+@spaces.command("show")
+@click.argument("name", shell_complete=completing(space_names))
+def show_space(name: str) -> None:
+    """Show the options and decisions of a space, e.g. nasnet:blocks=2."""
+    from nasbench.spaces import get_space
+
+    space = get_space(name)
+    click.echo(
+        f"{space.spec}: {_docstring(type(space))}\n\n{len(space.decisions)} decisions, {float(space.size):.4g} sequences\n"
+    )
+    print_table(
+        ("option", "value", "default"),
+        [(field.name, str(getattr(space, field.name)), str(field.default)) for field in dataclasses.fields(space)],
+    )
+    click.echo()
+    print_table(
+        ("decision", "kind", "options"),
+        [(decision.name, decision.kind, " ".join(decision.labels)) for decision in space.decisions],
+    )
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def strategies(context: click.Context) -> None:
+    """List search strategies; `strategies show NAME` prints one's options with their sources.
+
+    \b
+    Example:
+      nasbench strategies show ppo
+    """
+    from nasbench.runners.strategies import STRATEGIES
+
+    if context.invoked_subcommand is None:
+        print_table(("strategy", "what"), [(known, _summary(STRATEGIES.get(known))) for known in STRATEGIES])
+
+
+@strategies.command("show")
+@click.argument("name", shell_complete=completing(strategy_names))
+def show_strategy(name: str) -> None:
+    """Show what a strategy does and its options."""
+    from nasbench.runners.strategies import STRATEGIES
+
+    kind = STRATEGIES.get(name)
+    click.echo(f"{name}: {_docstring(kind)}\n")
+    _print_fields(kind.config_type, kind.config_type())
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def protocols(context: click.Context) -> None:
+    """List training protocols; `protocols show NAME` prints one's fields, units and sources.
+
+    \b
+    Example:
+      nasbench protocols show digits
+    """
+    from nasbench.protocol import PROTOCOLS, get_protocol
+
+    if context.invoked_subcommand is None:
+        rows = [
+            (known, value.data, value.epochs, value.source) for known in PROTOCOLS if (value := get_protocol(known))
+        ]
+        print_table(("protocol", "data", "epochs", "source"), rows)
+
+
+@protocols.command("show")
+@click.argument("name", shell_complete=completing(protocol_names))
+def show_protocol(name: str) -> None:
+    """Show every field of a protocol."""
+    from nasbench.protocol import Protocol, get_protocol
+
+    protocol = get_protocol(name)
+    click.echo(f"{protocol.name}: {protocol.source}\n")
+    _print_fields(Protocol, protocol)
+
+
+def _docstring(kind: type) -> str:
+    import inspect
+
+    return inspect.getdoc(kind) or ""
+
+
+def _print_fields(model: Any, values: Any) -> None:
+    print_table(
+        ("option", "value", "what"),
+        [(name, str(getattr(values, name)), field.description or "") for name, field in model.model_fields.items()],
+    )
+
+
+@click.command()
+@click.option("--price", default=None, help="A CSV price table of your own, or one price in USD per hour.")
+def devices(price: str | None) -> None:
+    """The price table: USD per device-hour, dated, with sources.
+
+    \b
+    Example:
+      nasbench devices
+    """
+    from nasbench.pricing import prices_from
+
+    table = prices_from(price)
+    names = [field.name for field in dataclasses.fields(table[0])]
+    print_table(names, [tuple(getattr(row, name) for name in names) for row in table])
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of a shell.
+
+    \b
+    Example:
+      nasbench completion bash > ~/.nasbench-complete && . ~/.nasbench-complete
+    """
+    from click.shell_completion import get_completion_class
+
+    from nasbench.cli.main import nasbench
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(nasbench, {}, "nasbench", "_NASBENCH_COMPLETE").source())

@@ -1,0 +1,101 @@
+"""The command group: commands are imported when they are run, so that help answers at once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from nasbench import __version__
+from nasbench.errors import NasbenchError
+
+# name -> (module:attribute, one line for the help). The lines stand here so that `nasbench --help` imports no command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("nasbench.cli.run:run", "Run one search under a budget."),
+    "resume": ("nasbench.cli.run:resume", "Go on with the unfinished searches of a results file."),
+    "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
+    "query": ("nasbench.cli.query:query", "Select, sort and print children with pandas expressions."),
+    "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
+    "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
+    "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
+    "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),
+    "pareto": ("nasbench.cli.analyses:pareto", "Accuracy against parameters and multiply-adds, with the front."),
+    "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
+    "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
+    "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
+    "devices": ("nasbench.cli.catalog:devices", "The price table: USD per device-hour, dated, with sources."),
+    "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported only when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or say which names there are."""
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            from nasbench.errors import UnknownName
+
+            raise UnknownName("command", args[0], COMMANDS)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with their lines from the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="nasbench")
+def nasbench() -> None:
+    """Run whole neural architecture searches under fixed budgets, and compare them honestly.
+
+    \b
+    Example:
+      nasbench run --space nasnet:blocks=2 --strategy random --budget "6 children" -o results/first.h5
+      nasbench query results/first.h5 --sort val_acc --head 3
+    """
+
+
+def main() -> None:
+    """Entry point: prints an error of the suite as one line and exits with 2."""
+    try:
+        code = nasbench.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except NasbenchError as error:
+        _complain(str(error))
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        _complain(error.format_message() + where)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _complain(error.format_message())
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _complain(message: str) -> None:
+    """One line on standard error, whatever the message holds."""
+    click.echo("error: " + " ".join(message.split()), err=True)

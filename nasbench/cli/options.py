@@ -1,0 +1,83 @@
+"""What several commands share: reading key=value pairs, completing names, tables on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from nasbench.errors import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """Read repeated key=value options.
+
+    Raises:
+        InputError: for a text without "=" or a key given twice.
+    """
+    values: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"{option} {text!r} should read key=value, e.g. {option} epochs=5")
+        if key.strip() in values:
+            raise InputError(f"{option} {key.strip()!r} is given twice")
+        values[key.strip()] = value.strip()
+    return values
+
+
+def completing(
+    names: Callable[[], Iterable[str]],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """A click shell_complete function over names that are looked up only when the shell asks."""
+
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
+
+    return complete
+
+
+def space_names() -> Iterable[str]:
+    """The registered spaces."""
+    from nasbench.spaces import SPACES
+
+    return SPACES
+
+
+def strategy_names() -> Iterable[str]:
+    """The registered strategies."""
+    from nasbench.runners.strategies import STRATEGIES
+
+    return STRATEGIES
+
+
+def protocol_names() -> Iterable[str]:
+    """The registered protocols."""
+    from nasbench.protocol import PROTOCOLS
+
+    return PROTOCOLS
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print rows under a head in aligned columns; numbers to the right."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    right = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows)] if cells else []
+    widths = [max(len(text) for text in column) for column in zip(head, *cells)]
+    for line in ([str(name) for name in head], *cells):
+        padded = [
+            text.rjust(width) if right and right[place] else text.ljust(width)
+            for place, (text, width) in enumerate(zip(line, widths))
+        ]
+        click.echo("  ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return str(value)

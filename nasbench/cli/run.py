@@ -1,0 +1,273 @@
+"""`nasbench run` and `nasbench resume`: spend a budget into a results file."""
+
+from __future__ import annotations
+
+import glob
+import json
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nasbench.cli.options import completing, pairs, protocol_names, space_names, strategy_names
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    from nasbench.runners.config import Plan
+
+
+@click.command()
+@click.option(
+    "--space", required=True, shell_complete=completing(space_names), help="Space with options: nasnet:blocks=3."
+)
+@click.option(
+    "--strategy", required=True, shell_complete=completing(strategy_names), help="random, reinforce, ppo, ..."
+)
+@click.option("--budget", required=True, help='"6 children", "2 gpu-hours", "3 usd" or wall time: "10 min".')
+@click.option(
+    "--protocol",
+    default="digits",
+    show_default=True,
+    shell_complete=completing(protocol_names),
+    help="How children are trained.",
+)
+@click.option("--data", default=None, help="digits, cifar10, cifar100, folder:PATH or fake; replaces the protocol's.")
+@click.option("--download", is_flag=True, help="Fetch cifar10 or cifar100 if it is not there.")
+@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@click.option("--option", multiple=True, metavar="KEY=VALUE", help="Set an option of the strategy; repeatable.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the search.")
+@click.option(
+    "-o", "--output", default=None, type=click.Path(dir_okay=False), help="Results file [results/SPACE-STRATEGY.h5]."
+)
+@click.option(
+    "--cache",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Other results files whose scores may be reused.",
+)
+@click.option(
+    "--cached",
+    default="charge",
+    show_default=True,
+    type=click.Choice(["charge", "free", "off"]),
+    help="What a cached child costs.",
+)
+@click.option(
+    "--child-seeds",
+    default="run",
+    show_default=True,
+    type=click.Choice(["run", "child"]),
+    help="One training seed a run, or one a child.",
+)
+@click.option(
+    "--final",
+    default="incumbents",
+    show_default=True,
+    type=click.Choice(["incumbents", "best", "none"]),
+    help="What is scored on the test set after the search.",
+)
+@click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
+@click.option("--price", default="", help="USD per device-hour, or a CSV price table [by device].")
+@click.option("--executor", default="local", show_default=True, help="local (worker processes) or inline.")
+@click.option("--devices", default="cpu", show_default=True, help="cpu, cuda, or cuda:0,cuda:1,...")
+@click.option("-k", "--children-per-device", default=1, show_default=True, help="Children at once on each device.")
+def run(
+    space: str,
+    strategy: str,
+    budget: str,
+    protocol: str,
+    data: str | None,
+    download: bool,
+    set_: Sequence[str],
+    option: Sequence[str],
+    seed: int,
+    output: str | None,
+    cache: Sequence[str],
+    cached: str,
+    child_seeds: str,
+    final: str,
+    timeout: float,
+    price: str,
+    executor: str,
+    devices: str,
+    children_per_device: int,
+) -> None:
+    """Run one search under a budget, every child into a results file.
+
+    The same command again goes on where it was interrupted.
+
+    \b
+    Example:
+      nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5
+    """
+    from nasbench.protocol import validated
+    from nasbench.runners.config import SearchConfig, plan_search
+
+    changes: dict[str, Any] = pairs(set_, "--set")
+    if data is not None:
+        changes["data"] = data
+    if download:
+        _download(data, protocol)
+    config = validated(
+        SearchConfig,
+        {
+            "strategy": strategy,
+            "options": pairs(option, "--option"),
+            "space": space,
+            "protocol": protocol,
+            "set": changes,
+            "budget": budget,
+            "seed": seed,
+            "child_seeds": child_seeds,
+            "cached": cached,
+            "final": final,
+            "timeout": timeout,
+            "price": price,
+            "executor": executor,
+            "devices": devices,
+            "children_per_device": children_per_device,
+        },
+        "nasbench run",
+    )
+    plan = plan_search(config)
+    path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
+    run_into(path, [plan], cache, jobs=1)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=False, dir_okay=False))
+@click.option("--run", "run_id", default=None, help="Id of one run; otherwise all that are not complete.")
+@click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
+@click.option("--jobs", default=1, show_default=True, help="Searches at the same time.")
+def resume(file: str, run_id: str | None, devices: str | None, jobs: int) -> None:
+    """Go on with the unfinished searches of a results file, as if they had never stopped.
+
+    \b
+    Example:
+      nasbench resume results/ppo.h5
+    """
+    import nasbench
+    from nasbench.runners.config import plan_search
+
+    runs = nasbench.open(file).runs()
+    if run_id is not None and run_id not in set(runs["run"]):
+        raise InputError(f"{file} has no run {run_id!r}; it has {', '.join(runs['run']) or 'none'}")
+    wanted = runs[(runs["status"] != "complete") & ((runs["run"] == run_id) | (run_id is None))]
+    if wanted.empty:
+        click.echo(f"{file}: nothing to resume, every run is complete")
+        return
+    plans = []
+    for stored in wanted.itertuples():
+        config = stored_config(str(stored.config), devices)
+        plan = plan_search(config)
+        if plan.run != stored.run:
+            raise InputError(
+                f"run {stored.run} of {file} was made with another protocol or data (fingerprint {stored.fingerprint}, now "
+                f"{plan.fingerprint}); resume with the version and data that made it"
+            )
+        plans.append(plan)
+    run_into(Path(file), plans, (), jobs)
+
+
+def stored_config(text: str, devices: str | None) -> Any:
+    """The configuration that a run was stored with, on other devices if so asked."""
+    from nasbench.protocol import validated
+    from nasbench.runners.config import SearchConfig
+
+    fields = json.loads(text)
+    if devices is not None:
+        fields["devices"] = devices
+    return validated(SearchConfig, fields, "the stored configuration")
+
+
+def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: int) -> None:
+    """Run searches into one results file and say what to do next.
+
+    Args:
+        path: the results file; made with its folder where missing.
+        plans: what to run.
+        cache_files: other results files whose scores may be reused.
+        jobs: searches at the same time.
+    """
+    from nasbench.runners.progress import Progress
+    from nasbench.runners.suite import run_plans
+    from nasbench.store.cache import ScoreCache
+    from nasbench.store.writer import ResultsWriter
+
+    with termination_as_interrupt(), ResultsWriter(path) as writer:
+        files = [str(path), *(name for pattern in cache_files for name in sorted(glob.glob(pattern)) or [pattern])]
+        cache = ScoreCache(files)
+        try:
+            run_plans(plans, writer, cache, jobs, lambda plan: Progress(title_of(plan)))
+        except KeyboardInterrupt:
+            click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
+            raise
+    summarize(path, [plan.run for plan in plans])
+
+
+def title_of(plan: Plan) -> str:
+    """Names a search on a progress line."""
+    return f"{plan.config.strategy} seed {plan.config.seed}"
+
+
+def summarize(path: Path, runs: Sequence[str]) -> None:
+    """Print what the runs found and where it is."""
+    import nasbench
+    from nasbench.cli.options import print_table
+
+    results = nasbench.open(str(path))
+    table = results.runs().set_index("run")
+    frame = results.frame()
+    rows = []
+    for run_id in runs:
+        stored = table.loc[run_id]
+        children = frame[(frame["run"] == run_id) & (frame["stage"] == "search") & frame["counted"]]
+        finals = frame[(frame["run"] == run_id) & (frame["stage"] == "final") & (frame["status"] == "ok")]
+        good = children[children["status"] == "ok"]
+        best = good.loc[good["val_acc"].idxmax()] if len(good) else None
+        test = finals.loc[finals["index"] == finals["index"].max(), "test_acc"] if len(finals) else None
+        rows.append(
+            (
+                run_id,
+                stored["strategy"],
+                int(stored["seed"]),
+                len(children),
+                float(best["val_acc"]) if best is not None else float("nan"),
+                float(test.iloc[0]) if test is not None else float("nan"),
+                best["hash"][:12] if best is not None else "",
+                float(children["spent_gpu_hours"].max()) if len(children) else 0.0,
+                float(stored["usd"]),
+            )
+        )
+    head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", "device-hours", "USD")
+    print_table(head, rows)
+    click.echo(
+        f"\nresults: {path}\nnext:    nasbench query {path} --sort val_acc --head 5\n         nasbench compare {path}"
+    )
+
+
+@contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C: stop cleanly and resumably."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _download(data: str | None, protocol: str) -> None:
+    from nasbench.data import load_data
+    from nasbench.protocol import get_protocol
+
+    click.echo("downloading, if it is not there ...", err=True)
+    load_data(data or get_protocol(protocol).data, download=True)
+    sys.stderr.flush()

@@ -1,0 +1,112 @@
+"""`nasbench show`: one architecture in words, numbers and a picture."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nasbench.cli.options import print_table
+from nasbench.errors import InputError, MissingData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasbench.spaces import Architecture
+
+ROW_COLUMNS = ("run", "strategy", "stage", "index", "protocol", "seed", "status", "val_acc", "test_acc", "gpu_hours")
+
+
+@click.command()
+@click.argument("what")
+@click.argument("files", nargs=-1)
+@click.option(
+    "--picture", default=None, type=click.Path(dir_okay=False), help="Where to draw it [HASH.png; with - not at all]."
+)
+def show(what: str, files: Sequence[str], picture: str | None) -> None:
+    """Show an architecture: its encoding, counts, scores and picture.
+
+    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as in
+    the "encoding" line.
+
+    \b
+    Example:
+      nasbench show 1f3a9c results/demo.h5 --picture best.png
+    """
+    from nasbench.genotypes import GENOTYPES
+
+    if what in GENOTYPES:
+        click.echo(f"{what}: a published architecture")
+        _draw(GENOTYPES[what], what, Path(picture or f"{what}.png"))
+        return
+    if what.lstrip().startswith("{"):
+        from nasbench.spaces import from_json
+
+        architecture = from_json(what)
+        _describe(architecture)
+    else:
+        frame = _rows(what, files)
+        architecture = _architecture(frame)
+        _describe(architecture)
+        first = frame.iloc[0]
+        click.echo(
+            f"counts:    {int(first['params']):,} params, {int(first['mult_adds']):,} mult-adds (protocol {first['protocol']})\n"
+        )
+        print_table(
+            ROW_COLUMNS,
+            [tuple(_plain(value) for value in row) for row in frame[list(ROW_COLUMNS)].itertuples(index=False)],
+        )
+        click.echo()
+    if picture != "-":
+        _draw(
+            architecture.space.structure(architecture),
+            str(architecture.hash[:12]),
+            Path(picture or f"{architecture.hash[:12]}.png"),
+        )
+
+
+def _describe(architecture: Architecture) -> None:
+    click.echo(f"hash:      {architecture.hash}\nspace:     {architecture.space.spec}")
+    click.echo(f"encoding:  {architecture.to_json()}")
+    click.echo("network:   " + str(architecture).replace("\n", "\n           "))
+
+
+def _rows(digits: str, files: Sequence[str]) -> pd.DataFrame:
+    from nasbench.store.query import Results
+
+    names = list(files) or sorted(glob.glob("results/*.h5"))
+    if not names:
+        raise MissingData("no results file given and none in results/: nasbench show HASH FILE")
+    frame = Results(names).frame()
+    found = frame[frame["hash"].astype(str).str.startswith(digits)]
+    distinct = sorted(set(found["hash"].astype(str)))
+    if not distinct:
+        raise InputError(
+            f"no child in {', '.join(names)} has a hash that starts with {digits!r}; see: nasbench query FILE"
+        )
+    if len(distinct) > 1:
+        raise InputError(f"{len(distinct)} hashes start with {digits!r}: {', '.join(distinct[:5])}; give more digits")
+    return found
+
+
+def _architecture(frame: pd.DataFrame) -> Architecture:
+    from nasbench.spaces import get_space
+
+    first = frame.iloc[0]
+    return get_space(str(first["space"])).decode(json.loads(first["choices"]))
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _draw(structure: Any, title: str, path: Path) -> None:
+    from nasbench.analysis.drawing import architecture_figure
+    from nasbench.analysis.style import save_figure
+
+    save_figure(architecture_figure(structure, title), path)
+    click.echo(f"picture:   {path}")
