@@ -195,7 +195,8 @@ def _typed(space: str, key: str, text: str, like: Any) -> Any:
         if isinstance(like, bool):
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, tuple):
-            return tuple(type(like[0])(part) for part in text.split("/"))
+            kind = type(like[0]) if like else int  # an empty default stands for numbers the space fills in
+            return tuple(kind(part) for part in text.split("/"))
         return type(like)(text)
     except (KeyError, ValueError):
         raise InputError(

@@ -1,0 +1,257 @@
+"""What all spaces of NASNet-like cells share; a concrete space is a `CellGrammar` and its options."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from nasbench.errors import InputError
+from nasbench.spaces.base import Architecture, Decision, Space
+from nasbench.spaces.cells import (
+    SHORT_NAMES,
+    SIGNS,
+    canonical_cell,
+    encode_cell,
+    read_pair,
+    state_name,
+    unused_states,
+    write_pair,
+)
+from nasbench.spaces.options import check_one_of, check_range, check_words
+from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, Combination, Counts, Regularization, Scale
+
+if TYPE_CHECKING:
+    from nasbench.networks.base import Network
+
+Step = Literal["left", "right", "left_op", "right_op", "combine"]
+Output = Literal["unused", "explicit"]
+
+MAX_BLOCKS = 50
+
+
+@dataclass(frozen=True)
+class CellGrammar:
+    """Which cells a space has and in which order their decisions are made.
+
+    Args:
+        space: the space's name, for messages.
+        blocks: B, blocks of a cell, 1 to 50.
+        operations: names of the operations, in the order of their choices.
+        combinations: how a block may combine its operands, in the order of their choices; a single one is no decision.
+        output: "unused" concatenates the blocks that no block reads; "explicit" decides for each state (p, c, b1, ...) whether it is
+            concatenated, and none at all stands for the unused ones.
+        steps: the decisions of a block in order.
+        cells: ("normal", "reduction"), or one name for a cell that serves as both.
+        skeleton: how `nasbench.networks` stacks the cells; part of the hash.
+    """
+
+    space: str
+    blocks: int
+    operations: tuple[str, ...]
+    combinations: tuple[Combination, ...] = ("add",)
+    output: Output = "unused"
+    steps: tuple[Step, ...] = ("left", "right", "left_op", "right_op", "combine")
+    cells: tuple[str, ...] = ("normal", "reduction")
+    skeleton: str = "nasnet"
+
+    def __post_init__(self) -> None:
+        check_range(self.space, "blocks", self.blocks, 1, MAX_BLOCKS)
+        check_words(self.space, "operations", self.operations, tuple(SHORT_NAMES))
+        check_words(self.space, "combinations", self.combinations, tuple(SIGNS))
+        check_one_of(self.space, "output", self.output, ("unused", "explicit"))
+
+    def options(self, step: Step, block: int) -> int:
+        """How many choices a decision of block `block` (from 0) has."""
+        if step in ("left", "right"):
+            return FIRST_BLOCK + block
+        return len(self.combinations if step == "combine" else self.operations)
+
+    @property
+    def block_steps(self) -> tuple[Step, ...]:
+        """The steps that are decisions: all, without the combination where there is only one."""
+        return tuple(step for step in self.steps if step != "combine" or len(self.combinations) > 1)
+
+
+@dataclass(frozen=True)
+class CellSpace(Space):
+    """A space of cells of blocks, each block two operations on earlier states; a subclass names its options and gives `grammar`.
+
+    Two architectures are the same when their skeleton is and their cells are isomorphic, pruned of blocks that do not reach the
+    output (`canonical_cell` says why operands have no order). The hash does not depend on the space's options: the same cells
+    reached through fewer operations or an explicit output have the same hash. Cells that a whole network would not use, such as
+    every second one when no block reads c, are part of the computation here: which they are depends on the scale.
+    """
+
+    @property
+    @abstractmethod
+    def grammar(self) -> CellGrammar:
+        """The cells of the space; making it validates the options."""
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Cell by cell, block by block, in the order of the grammar's steps; then, with explicit output, the states of the output."""
+        return _decisions(self)
+
+    def structure(self, architecture: Architecture) -> CellPair:
+        """The canonical cells; a space of one cell has it twice."""
+        return _structure(architecture)
+
+    def form(self, architecture: Architecture) -> str:
+        """Skeleton, normal cell and reduction cell as text."""
+        return _form(architecture)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The choices that spell the canonical cells; blocks that were pruned become first choices that nothing reads."""
+        return self.from_cells(self.structure(architecture))
+
+    def describe(self, architecture: Architecture) -> str:
+        """The canonical cells, e.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ...", equal for equal hashes."""
+        return write_pair(self.structure(architecture))
+
+    def parse(self, text: str) -> Architecture:
+        """The architecture that a text in the notation of `describe` spells, blocks in the order of the text.
+
+        Raises:
+            InputError: when the text cannot be read or its cells are not in the space.
+        """
+        return self.from_cells(read_pair(text))
+
+    def from_cells(self, pair: CellPair) -> Architecture:
+        """The architecture of a genotype: the inverse of `structure` up to isomorphism.
+
+        Args:
+            pair: cells with blocks in topological order. An explicit output may come with fewer blocks than the space has.
+
+        Raises:
+            InputError: when the cells are not in the space, naming the first obstacle.
+        """
+        grammar = self.grammar
+        if len(grammar.cells) == 1 and canonical_cell(pair.normal) != canonical_cell(pair.reduction):
+            raise InputError(f"space {self.spec!r} has one cell, got a normal and a reduction cell that differ")
+        choices: list[int] = []
+        for name, cell in zip(grammar.cells, (pair.normal, pair.reduction)):
+            choices += _cell_choices(grammar, f"{name} cell in space {self.spec!r}", cell)
+        return self.decode(choices)
+
+    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        from nasbench.networks.cell_counts import count_cell_network
+
+        return count_cell_network(self.structure(architecture), scale, skeleton=self.grammar.skeleton)
+
+    def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
+        """The torch module of the canonical cells."""
+        from nasbench.networks.cells import build_cell_network
+
+        return build_cell_network(
+            self.structure(architecture), scale, regularization or Regularization(), skeleton=self.grammar.skeleton
+        )
+
+
+@lru_cache(maxsize=64)
+def _decisions(space: CellSpace) -> tuple[Decision, ...]:
+    grammar = space.grammar
+    decisions: list[Decision] = []
+    for cell_index, cell in enumerate(grammar.cells):
+        first = cell_index * grammar.blocks
+        for block in range(grammar.blocks):
+            for step in grammar.block_steps:
+                labels, group = _meaning(grammar, step, block)
+                name = f"{cell}/block{block + 1}/{step}"
+                decisions.append(Decision(name, len(labels), labels, group, first + block))
+        if grammar.output == "explicit":
+            for state in range(FIRST_BLOCK + grammar.blocks):
+                name = f"{cell}/output/{state_name(state)}"
+                decisions.append(Decision(name, 2, ("no", "yes"), "output", first + grammar.blocks - 1))
+    return tuple(decisions)
+
+
+def _meaning(grammar: CellGrammar, step: Step, block: int) -> tuple[tuple[str, ...], str]:
+    """Labels and group of a decision."""
+    if step in ("left", "right"):
+        return tuple(state_name(state) for state in range(grammar.options(step, block))), "input"
+    if step == "combine":
+        return tuple(grammar.combinations), "combination"
+    return grammar.operations, "operation"
+
+
+@lru_cache(maxsize=4096)
+def _structure(architecture: Architecture) -> CellPair:
+    space = architecture.space
+    assert isinstance(space, CellSpace)
+    cells = [canonical_cell(cell) for cell in _spelled(space.grammar, architecture.choices)]
+    return CellPair(cells[0], cells[-1])
+
+
+@lru_cache(maxsize=16384)
+def _form(architecture: Architecture) -> str:
+    space = architecture.space
+    assert isinstance(space, CellSpace)
+    pair = space.structure(architecture)
+    return f"{space.grammar.skeleton}|{encode_cell(pair.normal)}|{encode_cell(pair.reduction)}"
+
+
+def _spelled(grammar: CellGrammar, choices: tuple[int, ...]) -> Iterator[Cell]:
+    """The cells as chosen, before pruning and ordering."""
+    steps, taken = grammar.block_steps, iter(choices)
+    for _ in grammar.cells:
+        blocks = []
+        for _ in range(grammar.blocks):
+            chosen = dict(zip(steps, taken))
+            blocks.append(
+                Block(
+                    chosen["left"],
+                    grammar.operations[chosen["left_op"]],
+                    chosen["right"],
+                    grammar.operations[chosen["right_op"]],
+                    grammar.combinations[chosen.get("combine", 0)],
+                )
+            )
+        out: tuple[int, ...] = ()
+        if grammar.output == "explicit":
+            bits = [next(taken) for _ in range(FIRST_BLOCK + grammar.blocks)]
+            out = tuple(state for state, bit in enumerate(bits) if bit)
+        yield Cell(tuple(blocks), out or unused_states(blocks))
+
+
+def _cell_choices(grammar: CellGrammar, where: str, cell: Cell) -> list[int]:
+    """The choices that spell a cell; blocks it lacks become first choices that nothing reads."""
+    _check_cell(grammar, where, cell)
+    filler = Block(0, grammar.operations[0], 0, grammar.operations[0], grammar.combinations[0])
+    choices = []
+    for block in [*cell.blocks, *[filler] * (grammar.blocks - len(cell.blocks))]:
+        values = {
+            "left": block.left,
+            "right": block.right,
+            "left_op": grammar.operations.index(block.left_op),
+            "right_op": grammar.operations.index(block.right_op),
+            "combine": grammar.combinations.index(block.combine),
+        }
+        choices += [values[step] for step in grammar.block_steps]
+    if grammar.output == "explicit":
+        choices += [int(state in cell.out) for state in range(FIRST_BLOCK + grammar.blocks)]
+    return choices
+
+
+def _check_cell(grammar: CellGrammar, where: str, cell: Cell) -> None:
+    if len(cell.blocks) > grammar.blocks or (grammar.output == "unused" and len(cell.blocks) < grammar.blocks):
+        raise InputError(f"{where}: takes {grammar.blocks} blocks, got {len(cell.blocks)}")
+    for index, block in enumerate(cell.blocks):
+        name = state_name(FIRST_BLOCK + index)
+        for state, operation in ((block.left, block.left_op), (block.right, block.right_op)):
+            if not 0 <= state < FIRST_BLOCK + index:
+                raise InputError(f"{where}: {name} reads state {state}; allowed: 0 to {FIRST_BLOCK + index - 1}")
+            if operation not in grammar.operations:
+                raise InputError(f"{where}: {name} has {operation!r}; allowed: {', '.join(grammar.operations)}")
+        if block.combine not in grammar.combinations:
+            raise InputError(f"{where}: {name} has {block.combine!r}; allowed: {', '.join(grammar.combinations)}")
+    out, states = sorted(cell.out), range(FIRST_BLOCK + len(cell.blocks))
+    if not out or len(set(out)) < len(out) or not set(out) <= set(states):
+        raise InputError(f"{where}: the output takes one or more different states up to {states[-1]}, got {cell.out}")
+    if grammar.output == "unused" and tuple(out) != unused_states(cell.blocks):
+        unused = ",".join(map(state_name, unused_states(cell.blocks)))
+        given = ",".join(map(state_name, out))
+        raise InputError(f"{where}: the output is the unused blocks [{unused}], got [{given}]; try output=explicit")

@@ -1,0 +1,172 @@
+"""Cells as values: pruning, canonical order, encoding, and the notation that people read and write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from nasbench.errors import InputError, did_you_mean
+from nasbench.spaces.graphs import canonical_order
+from nasbench.structures import FIRST_BLOCK, PREVIOUS, PREVIOUS_PREVIOUS, Block, Cell, CellPair, Combination
+
+SHORT_NAMES = {
+    "identity": "id",
+    "conv_1x3_3x1": "1x3_3x1",
+    "conv_1x7_7x1": "1x7_7x1",
+    "dil_conv_3x3": "dil3",
+    "avg_pool_3x3": "avg3",
+    "max_pool_3x3": "max3",
+    "max_pool_5x5": "max5",
+    "max_pool_7x7": "max7",
+    "conv_1x1": "conv1",
+    "conv_3x3": "conv3",
+    "sep_conv_3x3": "sep3",
+    "sep_conv_5x5": "sep5",
+    "sep_conv_7x7": "sep7",
+}
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+SIGNS: dict[Combination, str] = {"add": "+", "concat": "&"}
+COMBINATIONS: dict[str, Combination] = {sign: combination for combination, sign in SIGNS.items()}
+
+_BLOCK = re.compile(r"b(\d+)\s*=\s*([\w]+)\((\w+)\)\s*([+&])\s*([\w]+)\((\w+)\)")
+_OUT = re.compile(r"out\s*=\s*\[(.*)\]")
+_RANGE = re.compile(r"b(\d+)\.\.b(\d+)")
+
+
+def unused_states(blocks: Sequence[Block]) -> tuple[int, ...]:
+    """The blocks (as state indices) that no block reads; p and c are never among them."""
+    read = {state for block in blocks for state in (block.left, block.right)}
+    return tuple(state for state in range(FIRST_BLOCK, FIRST_BLOCK + len(blocks)) if state not in read)
+
+
+def canonical_cell(cell: Cell) -> Cell:
+    """The representative of all cells that are the same computation.
+
+    Blocks that do not reach the output are removed, the others put in canonical order, operands sorted by state, then name.
+
+    The operands of a block and the states of the output have no order of their own. For an add that is literal. For a concatenation
+    it is exact because every reader of concatenated states mixes all channels by learned weights: a block's concat state has twice
+    the filters, so each operation on it is, or ends in, a learned 1x1 or depthwise and pointwise convolution, and the next cells read
+    the output through a learned 1x1. Swapping operands thus renames the weights of the readers, and initial weights are drawn alike.
+    Where a cell reads p as it is (equal channels), the renaming carries to all states of that cell: operations without weights
+    work on each channel alike, the others rename their own weights.
+
+    Nothing is rewritten beyond that: an average pool of a sum is not the sum of pools, and two equal pools stay two.
+
+    Args:
+        cell: blocks in topological order.
+    """
+    live = set(cell.out)
+    for index in range(len(cell.blocks) - 1, -1, -1):
+        if FIRST_BLOCK + index in live:
+            live |= {cell.blocks[index].left, cell.blocks[index].right}
+    kept = [index for index in range(len(cell.blocks)) if FIRST_BLOCK + index in live]
+    node_of = {FIRST_BLOCK + index: node for node, index in enumerate(kept)}
+    fixed = {PREVIOUS_PREVIOUS: -2, PREVIOUS: -1}
+    node_of |= fixed
+    labels, inputs = [], []
+    for index in kept:
+        block = cell.blocks[index]
+        labels.append((FIRST_BLOCK + index in cell.out, block.combine))
+        inputs.append([(node_of[block.left], block.left_op), (node_of[block.right], block.right_op)])
+    state_of = {-2: PREVIOUS_PREVIOUS, -1: PREVIOUS}
+    order = canonical_order(labels, inputs)
+    for position, node in enumerate(order):
+        state_of[node] = FIRST_BLOCK + position
+    blocks = []
+    for node in order:
+        (left, left_op), (right, right_op) = sorted((state_of[source], op) for source, op in inputs[node])
+        blocks.append(Block(left, left_op, right, right_op, labels[node][1]))
+    return Cell(tuple(blocks), tuple(sorted({state_of[node_of[state]] for state in cell.out})))
+
+
+def encode_cell(cell: Cell) -> str:
+    """A text equal for equal cells only; part of hashes, so it never changes."""
+    blocks = (f"{b.left}.{b.left_op}{SIGNS[b.combine]}{b.right}.{b.right_op}" for b in cell.blocks)
+    return ";".join(blocks) + ">" + ",".join(map(str, cell.out))
+
+
+def state_name(state: int) -> str:
+    """How papers and texts call a state: p, c, b1, b2, ..."""
+    return ("p", "c")[state] if state < FIRST_BLOCK else f"b{state - FIRST_BLOCK + 1}"
+
+
+def write_cell(cell: Cell) -> str:
+    """A cell in the notation that `read_cell` reads, e.g. "b1=sep5(c)+sep3(p); b2=avg3(b1)&id(p); out=[b2]" (& concatenates)."""
+    parts = [
+        f"b{index}={_short(b.left_op)}({state_name(b.left)}){SIGNS[b.combine]}{_short(b.right_op)}({state_name(b.right)})"
+        for index, b in enumerate(cell.blocks, 1)
+    ]
+    return "; ".join([*parts, f"out=[{','.join(map(state_name, cell.out))}]"])
+
+
+def read_cell(text: str) -> Cell:
+    """Make a cell of the notation of `write_cell`; "b1..b5" in the output list stands for b1 to b5.
+
+    Args:
+        text: blocks b1, b2, ... in order, then out, with ";" between; operations by short or full name.
+
+    Raises:
+        InputError: naming the part that cannot be read.
+    """
+    *block_texts, out_text = [part.strip() for part in text.strip().rstrip(".").split(";")]
+    blocks = []
+    for index, part in enumerate(block_texts):
+        match = _BLOCK.fullmatch(part)
+        if match is None or int(match[1]) != index + 1:
+            raise InputError(f"expected a block like 'b{index + 1}=sep5(c)+sep3(p)', got {part!r}")
+        operands = _state(match[3], index), _long(match[2]), _state(match[6], index), _long(match[5])
+        blocks.append(Block(*operands, COMBINATIONS[match[4]]))
+    match = _OUT.fullmatch(out_text)
+    if match is None:
+        raise InputError(f"a cell ends in its output list, e.g. 'out=[b1,b2]', got {out_text!r}")
+    return Cell(tuple(blocks), tuple(_out_states(match[1], len(blocks))))
+
+
+def write_pair(pair: CellPair) -> str:
+    """Both cells: "normal: ... | reduction: ..."."""
+    return f"normal: {write_cell(pair.normal)} | reduction: {write_cell(pair.reduction)}"
+
+
+def read_pair(text: str) -> CellPair:
+    """Make the pair that `write_pair` wrote.
+
+    Raises:
+        InputError: naming the part that cannot be read.
+    """
+    cells = []
+    parts = text.split("|")
+    for name, part in zip(("normal", "reduction"), parts):
+        head, colon, body = part.partition(":")
+        if head.strip() != name or not colon:
+            break
+        cells.append(read_cell(body))
+    if len(cells) != 2 or len(parts) != 2:
+        raise InputError(f"two cells read 'normal: b1=..; out=[..] | reduction: b1=..; out=[..]', got {text[:80]!r}")
+    return CellPair(*cells)
+
+
+def _out_states(text: str, blocks: int) -> list[int]:
+    states = []
+    for name in filter(None, (part.strip() for part in text.split(","))):
+        match = _RANGE.fullmatch(name)
+        first, last = (f"b{match[1]}", f"b{match[2]}") if match else (name, name)
+        states += range(_state(first, blocks), _state(last, blocks) + 1)
+    return states
+
+
+def _state(name: str, blocks: int) -> int:
+    names = [state_name(state) for state in range(FIRST_BLOCK + blocks)]
+    if name not in names:
+        raise InputError(f"no state {name!r} there; allowed: {', '.join(names)}")
+    return names.index(name)
+
+
+def _short(operation: str) -> str:
+    return SHORT_NAMES.get(operation, operation)
+
+
+def _long(name: str) -> str:
+    if name not in LONG_NAMES and name not in SHORT_NAMES:
+        raise InputError(f"no operation {name!r}{did_you_mean(name, LONG_NAMES)}; allowed: {', '.join(LONG_NAMES)}")
+    return LONG_NAMES.get(name, name)
