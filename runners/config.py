@@ -157,9 +157,10 @@ def device_name(device: str) -> str:
     """The name a device goes by in results and prices: "cpu", or what CUDA calls it."""
     if device == "cpu":
         return device
-    from nasbench.evaluator import device_label
+    from nasbench.evaluator import device_name as name_of
+    from nasbench.evaluator import resolve_device
 
-    return device_label(device)
+    return name_of(resolve_device(device))
 
 
 def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:

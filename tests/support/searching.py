@@ -1,0 +1,58 @@
+"""What the runner's tests share: a search of seconds on synthetic images, and rows without what differs from run to run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nasbench.runners.config import Plan, SearchConfig, plan_search
+from nasbench.runners.executors import Executor
+from nasbench.runners.progress import Progress
+from nasbench.runners.search import Search
+from nasbench.store.cache import ScoreCache
+from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
+
+# Measured times, and everything that is a function of them.
+TIMES = {
+    "train_seconds",
+    "eval_seconds",
+    "setup_seconds",
+    "device_seconds",
+    "gpu_hours",
+    "usd",
+    "searcher_seconds",
+    "spent_gpu_hours",
+    "wall_seconds",
+    "peak_memory",
+    "started_at",
+    "finished_at",
+    "file",
+}
+
+
+def tiny_plan(**fields: Any) -> Plan:
+    """A search on `fake` images whose children train in hundredths of a second."""
+    given: dict[str, Any] = {
+        "strategy": "random",
+        "space": "nasbench201",
+        "protocol": "digits",
+        "set": {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5},
+        "budget": "6 children",
+        "executor": "inline",
+    }
+    return plan_search(SearchConfig(**{**given, **fields}))
+
+
+def search(plan: Plan, path: Path, executor: Executor | None = None) -> Search:
+    """Run a plan into a file and return the finished search."""
+    with ResultsWriter(path) as writer, executor or plan.executor() as opened:
+        run = Search(plan, writer, ScoreCache([str(path)]), opened, Progress("test"))
+        run.run()
+    return run
+
+
+def stable_rows(path: Path) -> list[dict[str, Any]]:
+    """Every child of a file in commit order, without times."""
+    frame = Results(str(path)).frame()
+    return frame.drop(columns=[name for name in TIMES if name in frame]).astype(object).where(frame.notna(), None).to_dict("records")
