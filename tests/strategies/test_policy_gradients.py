@@ -124,6 +124,19 @@ def test_other_seeds_ask_for_other_children(stack, kind):
 
 
 @BOTH
+def test_the_number_of_threads_changes_nothing(stack, kind):
+    before = torch.get_num_threads()
+    asked = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            asked.append(converse(kind(stack(layers=6), 0), 100).asked)
+    finally:
+        torch.set_num_threads(before)
+    assert asked[0] == asked[1]
+
+
+@BOTH
 def test_bad_tells_are_refused_and_change_nothing(row, kind):
     strategy = kind(row((4, 4)), 0)
     asked = strategy.ask()

@@ -32,8 +32,10 @@ def test_on_the_suites_spaces(name: str, spec: str):
 
 def test_with_options(stack):
     check_strategy(RandomSearch, stack(), config=RandomConfig(unique=True))
-    check_strategy(Reinforce, stack(layers=5), config=ReinforceConfig(depth_start=2, depth_every=15))
-    check_strategy(Reinforce, stack(layers=3), config=ReinforceConfig(heads="group", batch=3))
+    growing = ReinforceConfig(depth_start=2, depth_every=10)
+    check_strategy(Reinforce, stack(layers=5), config=growing, children=30)
+    check_strategy(Reinforce, get_space("nas:layers=4,variant=v2"), config=growing, children=30)
+    check_strategy(Reinforce, stack(layers=3), config=ReinforceConfig(heads="group", batch=3), children=30)
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
@@ -113,8 +115,31 @@ class RemembersAcrossSearches(Draws):
         self.rng = np.random.default_rng(type(self).memory)
 
 
-def test_a_correct_strategy_passes(toys):
-    check_strategy(Draws, toys["row"])
+class Waits(Draws):
+    """Correct too: at most two children in training."""
+
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        self.asked = 0
+
+    def ask(self):
+        if self.asked - self.told == 2:
+            return None
+        self.asked += 1
+        return super().ask()
+
+
+class DrawsWhileWaiting(Waits):
+    def ask(self):
+        answer = super().ask()
+        if answer is None:
+            self.rng.random()
+        return answer
+
+
+@pytest.mark.parametrize("kind", [Draws, Waits])
+def test_a_correct_strategy_passes(toys, kind: type[Draws]):
+    check_strategy(kind, toys["row"])
 
 
 @pytest.mark.parametrize(
@@ -129,6 +154,7 @@ def test_a_correct_strategy_passes(toys):
         (WantsOrder, RuntimeError),
         (PaysFailuresWithNan, ConformanceError),
         (RemembersAcrossSearches, ConformanceError),
+        (DrawsWhileWaiting, ConformanceError),
     ],
 )
 def test_a_breach_is_noticed(toys, breach: type[Draws], error: type[Exception]):
