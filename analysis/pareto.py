@@ -179,7 +179,7 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
     ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
     ax.margins(0.08)
     _widen(ax, front, x)
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize="small", borderaxespad=0.2, columnspacing=1.0)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize="small", borderaxespad=0.2)
 
 
 def _steps(rows: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
@@ -237,6 +237,16 @@ def label_front(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
             text.remove()
 
 
+def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend over all plots instead of one each; they show the same strategies."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    for legend in (ax.get_legend() for ax in axes):
+        if legend is not None:
+            legend.remove()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper left", ncols=5, fontsize="small", columnspacing=1.2)
+
+
 def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = ()) -> Figure:
     """A figure with one plot for each cost, side by side.
 
@@ -254,6 +264,7 @@ def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequ
             draw_pareto(front, ax, x, y)
             if ax is not axes[0]:
                 ax.set_ylabel("")
+        _share_legend(figure, axes)
         for ax, (x, front) in zip(axes, fronts.items()):
             label_front(front, ax, x, y)
     return figure

@@ -136,19 +136,39 @@ def save(figure: Figure, stem: Path | str, data: pd.DataFrame) -> list[Path]:
     Raises:
         InputError: when the folder cannot be written.
     """
+    stem = Path(stem)
+    paths = [save_figure(figure, stem.with_name(f"{stem.name}.{ending}")) for ending in ("png", "svg")]
+    data_path = stem.with_name(f"{stem.name}.csv")
+    try:
+        data.to_csv(data_path, index=False)
+    except OSError as error:
+        raise InputError(f"cannot write {str(data_path)!r}: {error.strerror or error}") from None
+    return [*paths, data_path]
+
+
+def save_figure(figure: Figure, path: Path | str) -> Path:
+    """Write a figure that has no data behind it (a picture of an architecture); the path's ending says the format.
+
+    Args:
+        figure: what to save.
+        path: a file ending in .png, .svg or .pdf; missing folders are made.
+
+    Raises:
+        InputError: for another ending, or when the folder cannot be written.
+    """
     import matplotlib
 
-    stem = Path(stem)
-    paths = [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg", "csv")]
+    path = Path(path)
+    if path.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"cannot draw to {str(path)!r}; the name must end in .png, .svg or .pdf")
+    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nasbench"}):
-            figure.savefig(paths[0], dpi=PRINT_DPI, facecolor="white")
-            figure.savefig(paths[1], facecolor="white", metadata={"Date": None})
-        data.to_csv(paths[2], index=False)
+            figure.savefig(path, dpi=PRINT_DPI, facecolor="white", metadata=dates.get(path.suffix))
     except OSError as error:
-        raise InputError(f"cannot write {str(stem)!r}: {error.strerror or error}") from None
-    return paths
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    return path
 
 
 def logarithmic(ax: Axes) -> None:
@@ -207,17 +227,11 @@ def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
     """
     import numpy as np
 
+    from nasbench.analysis.layout import separate
+
     order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
-    steps = gap * np.arange(len(order))
-    # With x_i = z_i + i gap the constraint is that z does not fall: isotonic regression by pooling adjacent violators.
-    pools: list[tuple[float, int]] = []
-    for value in np.asarray(wanted, dtype=float)[order] - steps:
-        pools.append((float(value), 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (left, m), (right, n) = pools[-2:]
-            pools[-2:] = [((left * m + right * n) / (m + n), m + n)]
     placed = np.empty(len(order))
-    placed[order] = np.concatenate([np.full(count, value) for value, count in pools] or [np.empty(0)]) + steps
+    placed[order] = separate(np.asarray(wanted, dtype=float)[order].tolist(), [gap] * (len(order) - 1))
     return placed
 
 
