@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from scipy import stats
 
 from nasbench.runners.strategies.controller import Controller, one_thread, seeded_generator
+from nasbench.spaces import get_space
 from nasbench.spaces.base import Space
 
 TOY_NAMES = ("row", "stack", "forced", "skips")
@@ -71,6 +73,20 @@ def test_a_batch_draws_as_one_by_one(stack):
     batch, singles = seeded_generator(2), seeded_generator(2)
     drawn = [controller.sample(1, singles) for _ in range(20)]
     assert torch.equal(controller.sample(20, batch), torch.cat(drawn))
+
+
+def test_a_batch_of_20_costs_far_less_than_20_samples():
+    """Measured on one core: about a fifteenth."""
+    controller = Controller(get_space("nasnet").decisions, 1, 100, 0.1, "decision", seeded_generator(0))
+
+    def seconds(batch: int) -> float:
+        began = time.perf_counter()
+        with torch.no_grad(), one_thread():
+            controller.score(controller.sample(batch, seeded_generator(0)))
+        return time.perf_counter() - began
+
+    single, batch = (min(seconds(size) for _ in range(8)) for size in (1, 20))
+    assert batch < 20 * single / 4
 
 
 def test_scores_follow_the_papers_formulas_step_by_step(stack):
