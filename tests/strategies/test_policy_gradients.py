@@ -196,8 +196,8 @@ def late_mean(strategy, children: int, outstanding: int = 1) -> float:
 
 
 @BOTH
-@pytest.mark.parametrize(("toy", "children"), [("row", 2000), ("stack", 2000)])
-def test_learning_beats_random(row, stack, kind, toy: str, children: int):
+@pytest.mark.parametrize("toy", ["row", "stack"])
+def test_learning_beats_random(row, stack, kind, toy: str):
     space = row((4,) * 8) if toy == "row" else stack(layers=4)
-    blind = late_mean(RandomSearch(space, 0), children)
-    assert late_mean(kind(space, 0), children, outstanding=10) > blind + 0.25
+    blind = late_mean(RandomSearch(space, 0), 1200)
+    assert late_mean(kind(space, 0), 1200, outstanding=10) > blind + 0.25

@@ -21,13 +21,13 @@ SPECS = ("nas:layers=4", "nasnet:blocks=2", "nasbench201")
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):
-    check_strategy(STRATEGIES.get(name), toys[toy], seed=1)
+    check_strategy(STRATEGIES.get(name), toys[toy], seed=1, children=45)
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("spec", SPECS)
 def test_on_the_suites_spaces(name: str, spec: str):
-    check_strategy(STRATEGIES.get(name), get_space(spec), seed=2, children=45)
+    check_strategy(STRATEGIES.get(name), get_space(spec), seed=2, children=30)
 
 
 def test_with_options(stack):
