@@ -6,9 +6,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from nasbench.errors import NasbenchError
 from nasbench.evaluation import Child, Evaluation
@@ -18,13 +17,22 @@ from nasbench.runners.config import Plan
 from nasbench.runners.executors import Executor
 from nasbench.runners.progress import Progress
 from nasbench.runners.rows import Asked, child_row, evaluation_of, outcome
-from nasbench.store.cache import ScoreCache
+from nasbench.store.cache import ScoreCache, origin
 from nasbench.store.schema import LEDGER_CATEGORIES
-from nasbench.store.writer import ResultsWriter
 
 
 class ReplayMismatch(NasbenchError):
     """A stored run that its strategy does not reproduce, so that it cannot be resumed."""
+
+
+class RowSink(Protocol):
+    """Where rows go; `store.writer.ResultsWriter` is one."""
+
+    def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+        """Keep one finished child."""
+
+    def put_run(self, row: Mapping[str, Any]) -> None:
+        """Keep what is known of a run."""
 
 
 class Search:
@@ -35,7 +43,8 @@ class Search:
 
     Args:
         plan: what to run.
-        writer: the open results file.
+        stored: the run's rows so far, in commit order, each with "curves"; empty for a new run.
+        sink: takes each new row, and has it on disk when it returns.
         cache: scores that need not be trained again; ignored where the plan says so.
         executor: where children are trained.
         progress: shows how it goes.
@@ -45,13 +54,16 @@ class Search:
     def __init__(
         self,
         plan: Plan,
-        writer: ResultsWriter,
+        stored: Sequence[Mapping[str, Any]],
+        sink: RowSink,
         cache: ScoreCache,
         executor: Executor,
         progress: Progress,
         stop: threading.Event | None = None,
     ) -> None:
-        self.plan, self.writer, self.cache, self.executor, self.progress = plan, writer, cache, executor, progress
+        self.plan, self.sink, self.cache, self.executor, self.progress = plan, sink, cache, executor, progress
+        self._stored_search = [row for row in stored if row["stage"] == "search"]
+        self._stored_final = {int(row["index"]): row for row in stored if row["stage"] == "final"}
         self.stop = stop if stop is not None else threading.Event()
         self.ledger = plan.ledger()
         self.best: Mapping[str, Any] | None = None
@@ -76,13 +88,12 @@ class Search:
             ReplayMismatch: when the stored children are not what the strategy asks for.
             KeyboardInterrupt: passed on after the run was marked as interrupted.
         """
-        stored, finals = self._stored()
         try:
-            self._replay(stored)
+            self._replay()
             self._put_run("running")
             self.progress.start(self.ledger)
             self._search()
-            self._final(finals)
+            self._final()
             self._put_run("complete")
         except KeyboardInterrupt:
             self._put_run("interrupted")
@@ -164,9 +175,9 @@ class Search:
     # -- committing ---------------------------------------------------------------------------------------------------
 
     def _commit_cached(self, asked: Asked, hit: Mapping[str, Any]) -> None:
-        evaluation = replace(evaluation_of(hit, hit["curves"]), test_acc=math.nan, test_loss=math.nan)
+        evaluation = evaluation_of(hit, hit["curves"])
         charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
-        self._commit(asked, evaluation, charged, cached_from=f"{hit['run']}/{hit['index']}")
+        self._commit(asked, evaluation, charged, cached_from=origin(hit))
 
     def _commit(self, asked: Asked, evaluation: Evaluation, charged: float, cached_from: str) -> dict[str, Any]:
         """Journal a child, and only then charge it and tell it."""
@@ -189,7 +200,7 @@ class Search:
         }
         added = charged + searcher * self.executor.share if counted else 0.0
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
-        self.writer.append_child(row, evaluation.curves)
+        self.sink.append_child(row, evaluation.curves)
         self.cache.add({**row, "curves": evaluation.curves})
         began = time.perf_counter()
         self._account(asked, row, evaluation)
@@ -224,15 +235,9 @@ class Search:
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 
-    def _stored(self) -> tuple[list[Mapping[str, Any]], dict[int, Mapping[str, Any]]]:
-        rows = self.writer.children_of(self.plan.run)
-        search = [row for row in rows if row["stage"] == "search"]
-        finals = {int(row["index"]): row for row in rows if row["stage"] == "final"}
-        return search, finals
-
-    def _replay(self, stored: list[Mapping[str, Any]]) -> None:
+    def _replay(self) -> None:
         """Ask and tell in the order in which the stored run did."""
-        for row in stored:
+        for row in self._stored_search:
             while self._asks < row["asked"]:
                 if self._ask() is None:
                     self._mismatch(row, "nothing")
@@ -256,14 +261,14 @@ class Search:
 
     # -- after the search ---------------------------------------------------------------------------------------------
 
-    def _final(self, stored: Mapping[int, Mapping[str, Any]]) -> None:
+    def _final(self) -> None:
         """Train the search's choices again and score them on the test set, which nothing before has read."""
-        for row in stored.values():
+        for row in self._stored_final.values():
             self.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
         chosen = {"incumbents": self._incumbents, "best": self._incumbents[-1:], "none": []}[self.plan.config.final]
         todo: dict[int, Asked] = {}
         for index, asked in enumerate(chosen):
-            if index in stored:
+            if index in self._stored_final:
                 continue
             todo[index] = Asked(index, asked.architecture, asked.seed, asked.duplicate)
         self._drain()
@@ -273,7 +278,7 @@ class Search:
             if self.plan.config.cached != "off":
                 hit = self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=True)
             if hit is not None:
-                self._commit_final(asked, evaluation_of(hit, hit["curves"]), f"{hit['run']}/{hit['index']}")
+                self._commit_final(asked, evaluation_of(hit, hit["curves"]), origin(hit))
                 continue
             child = Child(
                 asked.architecture,
@@ -309,14 +314,14 @@ class Search:
             "counted": False,
             "spent_gpu_hours": self.ledger.search_seconds / SECONDS_PER_HOUR,
         }
-        self.writer.append_child(row, evaluation.curves)
+        self.sink.append_child(row, evaluation.curves)
         self.cache.add({**row, "curves": evaluation.curves})
         self.ledger.charge("final", charged)
 
     def _put_run(self, status: str) -> None:
         plan, over = self.plan, status == "complete"
         self.ledger.wall_seconds = self._wall()
-        self.writer.put_run(
+        self.sink.put_run(
             {
                 "run": plan.run,
                 "strategy": plan.config.strategy,

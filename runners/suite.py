@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +20,8 @@ from nasbench.runners.executors import Executor
 from nasbench.runners.progress import Progress
 from nasbench.runners.search import Search
 from nasbench.store.cache import ScoreCache
+from nasbench.store.errors import MissingResults
+from nasbench.store.query import Results, Row
 from nasbench.store.writer import ResultsWriter
 
 if sys.version_info >= (3, 11):
@@ -88,47 +90,81 @@ def load_suite(name: str) -> Suite:
     return validated(Suite, {"name": path.stem, **document}, f"suite file {str(path)!r}")
 
 
+class SharedWriter:
+    """One results file for searches in several threads: their rows go in one after the other."""
+
+    def __init__(self, writer: ResultsWriter) -> None:
+        self._writer, self._lock = writer, threading.Lock()
+
+    def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+        """Keep one finished child."""
+        with self._lock:
+            self._writer.append_child(row, curves)
+
+    def put_run(self, row: Mapping[str, Any]) -> None:
+        """Keep what is known of a run."""
+        with self._lock:
+            self._writer.put_run(row)
+
+
 def run_plans(
-    plans: list[Plan], writer: ResultsWriter, cache: ScoreCache, jobs: int, progress_for: Callable[[Plan], Progress]
+    path: Path, plans: Sequence[Plan], cache_files: Sequence[str], jobs: int, progress_for: Callable[[Plan], Progress]
 ) -> None:
-    """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over.
+    """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over, others go on.
 
     Args:
+        path: the results file; made with its folder where missing.
         plans: what to run, in order.
-        writer: the open results file.
-        cache: scores shared by all searches.
+        cache_files: other results files whose scores may be reused, beside the file's own.
         jobs: searches at the same time, >= 1.
         progress_for: makes the progress display of a search.
 
     Raises:
         KeyboardInterrupt: after every running search was marked as interrupted.
+        StoreError: when the file is damaged, newer, locked by another process or cannot be written.
     """
-    status: Mapping[str, str] = {row["run"]: row["status"] for row in writer.runs()}
-    todo = [plan for plan in plans if status.get(plan.run) != "complete"]
-    stop = threading.Event()
-    executors: list[Executor] = []
+    with ResultsWriter(path) as writer:
+        complete, stored = _stored(path, plans)
+        todo = [plan for plan in plans if plan.run not in complete]
+        own = [str(path)] if stored is not None else []
+        cache = ScoreCache([*own, *cache_files])
+        sink = SharedWriter(writer)
+        stop = threading.Event()
+        executors: list[Executor] = []
 
-    def run(plan: Plan) -> None:
-        if stop.is_set():
+        def run(plan: Plan) -> None:
+            if stop.is_set():
+                return
+            with plan.executor() as executor:
+                executors.append(executor)
+                Search(plan, (stored or {}).get(plan.run, ()), sink, cache, executor, progress_for(plan), stop).run()
+
+        if jobs == 1:
+            for plan in todo:
+                run(plan)
             return
-        with plan.executor() as executor:
-            executors.append(executor)
-            Search(plan, writer, cache, executor, progress_for(plan), stop).run()
+        with ThreadPoolExecutor(jobs) as threads:
+            futures = [threads.submit(run, plan) for plan in todo]
+            try:
+                done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+                for future in done:
+                    future.result()
+            finally:  # after a failure or Ctrl-C: end the other searches now, resumably, not after their children
+                stop.set()
+                for executor in executors:
+                    executor.close()
 
-    if jobs == 1:
-        for plan in todo:
-            run(plan)
-        return
-    with ThreadPoolExecutor(jobs) as threads:
-        futures = [threads.submit(run, plan) for plan in todo]
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        finally:  # after a failure or Ctrl-C: end the other searches now, resumably, not after their children
-            stop.set()
-            for executor in executors:
-                executor.close()
+
+def _stored(path: Path, plans: Sequence[Plan]) -> tuple[set[str], dict[str, list[Row]] | None]:
+    """Which runs the file holds complete, and the rows of the plans' runs; None for the rows where there is no file yet."""
+    try:
+        results = Results(str(path))
+    except MissingResults:
+        return set(), None
+    with results:
+        runs = results.runs()
+        complete = set(runs.loc[runs["status"] == "complete", "run"])
+        return complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
 
 
 def plans_of(configs: list[SearchConfig]) -> list[Plan]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import signal
 import sys
@@ -195,14 +194,10 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
     """
     from nasbench.runners.progress import Progress
     from nasbench.runners.suite import run_plans
-    from nasbench.store.cache import ScoreCache
-    from nasbench.store.writer import ResultsWriter
 
-    with termination_as_interrupt(), ResultsWriter(path) as writer:
-        files = [str(path), *(name for pattern in cache_files for name in sorted(glob.glob(pattern)) or [pattern])]
-        cache = ScoreCache(files)
+    with termination_as_interrupt():
         try:
-            run_plans(plans, writer, cache, jobs, lambda plan: Progress(title_of(plan)))
+            run_plans(path, plans, cache_files, jobs, lambda plan: Progress(title_of(plan)))
         except KeyboardInterrupt:
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
             raise

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from searching import search, stable_rows, tiny_plan
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.evaluation import Evaluation
@@ -12,7 +13,6 @@ from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.search import ReplayMismatch
 from nasbench.runners.strategies import STRATEGIES, Outcome
 from nasbench.store.query import Results
-from searching import search, stable_rows, tiny_plan
 
 
 class InterruptedAt(InlineExecutor):
@@ -54,7 +54,7 @@ class Timed(Executor):
                     val_acc_best=score,
                     train_seconds=seconds / self.share,
                     devices=self.share,
-                    curves={name: (score,) for name in ("train_loss", "train_acc", "val_loss", "val_acc", "seconds")},
+                    curves=dict.fromkeys(("train_loss", "train_acc", "val_loss", "val_acc", "seconds"), (score,)),
                 ),
             )
         ]
@@ -115,7 +115,9 @@ def test_resuming_with_another_strategy_state_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize("slots", [1, 3])
 @pytest.mark.parametrize("budget", ["100 gpu-seconds", "0.05 usd"])
 def test_no_overshoot(tmp_path, slots, budget):
-    plan = tiny_plan(budget=budget, price="3.6", final="none", children_per_device=slots, executor="local", cached="off")
+    plan = tiny_plan(
+        budget=budget, price="3.6", final="none", children_per_device=slots, executor="local", cached="off"
+    )
     run = search(plan, tmp_path / "a.h5", Timed([7.0, 11.0, 3.0], slots))
     frame = Results(str(tmp_path / "a.h5")).frame()
     assert run.ledger.spent <= run.ledger.budget.limit
@@ -169,7 +171,9 @@ def test_test_scores_of_cached_finals_do_not_reach_a_search(tmp_path):
 
 def test_the_same_child_in_training_is_not_trained_twice(tmp_path, monkeypatch):
     plan = tiny_plan(budget="6 children", final="none")
-    monkeypatch.setattr(STRATEGIES.get("random"), "ask", lambda self: self.space.decode([1] * len(self.space.decisions)))
+    monkeypatch.setattr(
+        STRATEGIES.get("random"), "ask", lambda self: self.space.decode([1] * len(self.space.decisions))
+    )
     executor = Timed([5.0], slots=3)
     run = search(plan, tmp_path / "a.h5", executor)
     assert len(executor.submitted) == 1
@@ -202,4 +206,14 @@ def test_mistakes_are_found_before_anything_is_spent():
 def test_run_id_depends_on_what_decides_the_rows():
     base = tiny_plan().run
     assert base == tiny_plan(devices=("cpu",)).run
-    assert len({base, tiny_plan(seed=1).run, tiny_plan(budget="7 children").run, tiny_plan(set={"data": "fake", "epochs": 2}).run}) == 4
+    assert (
+        len(
+            {
+                base,
+                tiny_plan(seed=1).run,
+                tiny_plan(budget="7 children").run,
+                tiny_plan(set={"data": "fake", "epochs": 2}).run,
+            }
+        )
+        == 4
+    )

@@ -35,7 +35,7 @@ def tiny_plan(**fields: Any) -> Plan:
     """A search on `fake` images whose children train in hundredths of a second."""
     given: dict[str, Any] = {
         "strategy": "random",
-        "space": "nasbench201",
+        "space": "nasnet:blocks=1",
         "protocol": "digits",
         "set": {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5},
         "budget": "6 children",
@@ -47,7 +47,10 @@ def tiny_plan(**fields: Any) -> Plan:
 def search(plan: Plan, path: Path, executor: Executor | None = None) -> Search:
     """Run a plan into a file and return the finished search."""
     with ResultsWriter(path) as writer, executor or plan.executor() as opened:
-        run = Search(plan, writer, ScoreCache([str(path)]), opened, Progress("test"))
+        there = path.exists() or path.with_suffix(".journal").exists()
+        stored = Results(str(path)).children_of(plan.run) if there else []
+        cache = ScoreCache([str(path)] if there else [])
+        run = Search(plan, stored, writer, cache, opened, Progress("test"))
         run.run()
     return run
 
@@ -55,4 +58,9 @@ def search(plan: Plan, path: Path, executor: Executor | None = None) -> Search:
 def stable_rows(path: Path) -> list[dict[str, Any]]:
     """Every child of a file in commit order, without times."""
     frame = Results(str(path)).frame()
-    return frame.drop(columns=[name for name in TIMES if name in frame]).astype(object).where(frame.notna(), None).to_dict("records")
+    return (
+        frame.drop(columns=[name for name in TIMES if name in frame])
+        .astype(object)
+        .where(frame.notna(), None)
+        .to_dict("records")
+    )

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from searching import tiny_plan
+
+from nasbench.errors import InputError
+from nasbench.evaluation import Child
+from nasbench.runners.executors import EXECUTORS, ExecutorOptions
+from nasbench.runners.executors.inline import InlineExecutor
+from nasbench.runners.executors.local import LocalExecutor
+
+PLAN = tiny_plan()
+
+
+def child(seed: int, epochs: int = 1, timeout: float = float("inf")) -> Child:
+    architecture = PLAN.space.random(np.random.default_rng(seed))
+    protocol = PLAN.protocol.model_copy(update={"epochs": epochs})
+    return Child(architecture, protocol, seed, timeout_seconds=timeout)
+
+
+def worker_pid(executor: LocalExecutor, slot: int = 0) -> int:
+    pid = executor._slots[slot]._pid
+    assert pid is not None
+    return pid.result(timeout=60)
+
+
+def collect(executor, count):
+    ended = []
+    while len(ended) < count:
+        ended.extend(executor.wait())
+    return ended
+
+
+@pytest.mark.parametrize("name", sorted(EXECUTORS))
+def test_every_child_comes_back_once_with_the_same_scores(name):
+    with EXECUTORS.get(name)(ExecutorOptions()) as executor:
+        for ticket in range(3):
+            executor.submit(ticket, child(ticket))
+        ended = collect(executor, 3)
+    assert sorted(ticket for ticket, _ in ended) == [0, 1, 2]
+    assert all(evaluation.status == "ok" for _, evaluation in ended)
+    with InlineExecutor(ExecutorOptions()) as inline:
+        for ticket in range(3):
+            inline.submit(ticket, child(ticket))
+        expected = dict(collect(inline, 3))
+    for ticket, evaluation in ended:
+        assert evaluation.curves["val_loss"] == expected[ticket].curves["val_loss"]
+
+
+def test_two_slots_work_at_once_and_share_the_device():
+    with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
+        assert executor.slots == 2
+        for ticket in range(4):
+            executor.submit(ticket, child(ticket))
+        ended = collect(executor, 4)
+        pids = {worker_pid(executor, 0), worker_pid(executor, 1)}
+    assert len(pids) == 2
+    assert {evaluation.devices for _, evaluation in ended} == {0.5}
+
+
+def test_a_killed_worker_is_replaced_and_its_child_tried_again():
+    with LocalExecutor(ExecutorOptions()) as executor:
+        executor.submit(0, child(0, epochs=400))
+        first = worker_pid(executor)
+        time.sleep(0.5)
+        os.kill(first, signal.SIGKILL)
+        [(ticket, evaluation)] = executor.wait()
+        assert worker_pid(executor) != first
+    assert ticket == 0
+    assert evaluation.status == "ok"
+    assert evaluation.setup_seconds > 0.4  # the lost attempt is charged
+
+
+def test_a_child_whose_worker_always_dies_comes_back_as_failed_with_its_cost():
+    with LocalExecutor(ExecutorOptions(retries=1)) as executor:
+        executor.submit(7, child(0, epochs=100_000))
+
+        def kill_twice():
+            for _ in range(2):
+                pid = worker_pid(executor)
+                time.sleep(0.3)
+                os.kill(pid, signal.SIGKILL)
+                while executor._slots[0]._pid is not None and executor._slots[0]._pid.result(timeout=60) == pid:
+                    time.sleep(0.05)
+
+        killer = threading.Thread(target=kill_twice)
+        killer.start()
+        [(ticket, evaluation)] = executor.wait()
+        killer.join()
+        executor.submit(8, child(1))  # and the executor goes on
+        assert [item[0] for item in executor.wait()] == [8]
+    assert (ticket, evaluation.status) == (7, "failed")
+    assert "died 2 times" in evaluation.error
+    assert evaluation.device_seconds > 0.5
+
+
+def test_a_worker_that_does_not_end_in_time_is_killed():
+    with LocalExecutor(ExecutorOptions(grace_seconds=0.0)) as executor:
+        executor.submit(0, child(0, epochs=100_000, timeout=1.0))
+        [(_, evaluation)] = executor.wait()
+    assert evaluation.status == "timed_out"
+
+
+def test_closing_from_another_thread_ends_the_wait():
+    executor = LocalExecutor(ExecutorOptions())
+    executor.submit(0, child(0, epochs=100_000))
+    worker_pid(executor)
+    threading.Timer(0.3, executor.close).start()
+    assert executor.wait() == []
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, time\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "if __name__ == '__main__':\n"
+        "    from test_executors_child import start\n"
+        "    start()\n"
+    )
+    (tmp_path / "test_executors_child.py").write_text(
+        "import time\n"
+        "from nasbench.runners.executors.local import LocalExecutor\n"
+        "from nasbench.runners.executors import ExecutorOptions\n"
+        "from nasbench.evaluation import Child\n"
+        "from nasbench.protocol import get_protocol\n"
+        "from nasbench.spaces import get_space\n"
+        "def start():\n"
+        "    executor = LocalExecutor(ExecutorOptions())\n"
+        "    space = get_space('nasnet:blocks=1')\n"
+        "    protocol = get_protocol('digits', {'data': 'fake', 'epochs': 100000})\n"
+        "    executor.submit(0, Child(space.decode([1] * 10), protocol, 0))\n"
+        "    print(executor._slots[0]._pid.result(), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    import subprocess
+    import sys
+
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        if Path(f"/proc/{pid}/stat").read_text().split()[2] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail("the worker outlived its parent")
+
+
+def test_inline_refuses_several_slots():
+    with pytest.raises(InputError, match="one child at a time"):
+        InlineExecutor(ExecutorOptions(children_per_device=2))
