@@ -35,6 +35,7 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
     require_columns(runs, ("run", "strategy", "seed", "data", "data_digest", "budget", "status"), "the runs")
     if runs.empty:
         raise InputError("no runs to compare: the results file has none")
+    require_distinct(runs)
     different = _different(frame, runs)
     refused = [f"{aspect}: {' / '.join(values)}" for aspect, values in different.items() if aspect not in allow]
     if refused:
@@ -51,6 +52,15 @@ def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> Non
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise InputError(f"{what} lack the columns {', '.join(missing)}; give the frames of nasbench.open(path)")
+
+
+def require_distinct(runs: pd.DataFrame) -> None:
+    """Raise InputError when a run occurs twice, as it does when two of the files given hold it."""
+    twice = runs.loc[runs["run"].duplicated(), "run"].tolist()
+    if twice:
+        raise InputError(
+            f"these runs occur more than once: {', '.join(twice[:3])}; give each results file once, and no copies"
+        )
 
 
 def _different(frame: pd.DataFrame, runs: pd.DataFrame) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis import style
-from nasbench.analysis.checks import ENOUGH_SEEDS, check_comparable, require_columns
+from nasbench.analysis.checks import ENOUGH_SEEDS, check_comparable, require_columns, require_distinct
 from nasbench.errors import InputError
 from nasbench.store.schema import LEDGER_CATEGORIES
 
@@ -108,6 +108,7 @@ def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
     """Device-hours charged to each run over all ledger categories, by run id."""
     columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
     require_columns(runs, ("run", *columns), "the runs")
+    require_distinct(runs)
     return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))
 
 
@@ -136,9 +137,10 @@ def anytime(
     """
     table = trajectories(frame, runs, by)
     budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
+    courses = dict(iter(table.groupby("run", sort=False)))
     parts = []
     for run, strategy, seed in runs[["run", "strategy", "seed"]].itertuples(index=False):
-        course = table[table["run"] == run]
+        course = courses.get(run, table.iloc[:0])
         place = np.searchsorted(course["spent"].to_numpy(dtype=float), budgets, side="right") - 1
         started = place >= 0
         part = course.iloc[place.clip(0)] if len(course) else course.reindex(range(len(budgets)))

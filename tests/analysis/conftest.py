@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from nasbench.store.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, RUN_COLUMNS
 
 SKILL = {"random": 0.0, "reinforce": 0.02, "ppo": 0.035}
 _DEFAULTS = {"int": 0, "float": float("nan"), "bool": False, "str": ""}
 _DTYPES = {"int": "int64", "float": "float64", "bool": "bool", "str": "str"}
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """What makes frames: `make.frames(...)` whole searches, `make.children([...])` and `make.runs([...])` single rows."""
+    return SimpleNamespace(
+        frames=frames,
+        children=lambda rows: typed([child(**row) for row in rows], CHILD_COLUMNS),
+        runs=lambda rows: typed([run(**row) for row in rows], RUN_COLUMNS),
+    )
+
+
+@pytest.fixture(autouse=True)
+def no_warnings(recwarn):
+    """No analysis may warn: a warning is a case that nobody thought of."""
+    yield
+    assert not [str(warning.message) for warning in recwarn.list]
 
 
 def typed(rows: list[dict], columns) -> pd.DataFrame:

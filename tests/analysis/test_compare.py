@@ -1,0 +1,266 @@
+"""Best-so-far step functions, incumbents, intervals, summaries, and what may be compared at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasbench.analysis.compare import (
+    anytime,
+    bands,
+    check_comparable,
+    interval_name,
+    plot_compare,
+    readable,
+    run_rates,
+    summarize,
+    trajectories,
+)
+from nasbench.errors import InputError
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def small(make):
+    """One run of five children by hand: spent 1, 2, 4, 5, 9 hours; the third failed; the last one is a tie; one not counted."""
+    scores = [0.5, 0.7, NAN, 0.6, 0.7, 0.9]
+    spent = [1.0, 2.0, 4.0, 5.0, 9.0, 10.0]
+    rows = [
+        {
+            "run": "r",
+            "index": i,
+            "strategy": "random",
+            "hash": f"h{i}",
+            "val_acc": score,
+            "status": "ok" if score == score else "failed",
+            "spent_gpu_hours": hours,
+            "wall_seconds": 3600 * hours / 2,
+            "gpu_hours": 0.5,
+            "counted": i < 5,
+            "duplicate": i == 4,
+        }
+        for i, (score, hours) in enumerate(zip(scores, spent))
+    ]
+    tests = [("h1", 0.65), ("h1", 0.67), ("h9", 0.99)]
+    rows += [
+        {"run": "r", "index": i, "stage": "final", "strategy": "random", "hash": code, "test_acc": acc, "val_acc": 0.7}
+        for i, (code, acc) in enumerate(tests)
+    ]
+    run = {
+        "run": "r",
+        "strategy": "random",
+        "training_hours": 8.0,
+        "searcher_hours": 1.0,
+        "final_hours": 1.0,
+        "usd": 20.0,
+    }
+    return make.children(rows), make.runs([run])
+
+
+def test_the_course_of_a_run_is_the_hand_computed_one(small):
+    table = trajectories(*small)
+    assert table["spent"].tolist() == [1, 2, 4, 5, 9]
+    assert table["val_acc"].tolist() == [0.5, 0.7, 0.7, 0.7, 0.7]
+    assert table["hash"].tolist() == ["h0", "h1", "h1", "h1", "h1"]  # the tie keeps the first
+    np.testing.assert_allclose(table["test_acc"], [NAN, 0.66, 0.66, 0.66, 0.66])  # h9 was never the incumbent
+
+
+@pytest.mark.parametrize(
+    ("by", "spent"),
+    [("children", [1, 2, 3, 4, 5]), ("wall", [0.5, 1, 2, 2.5, 4.5]), ("usd", [2, 4, 8, 10, 18])],
+)
+def test_what_is_spent_has_four_readings(small, by, spent):
+    np.testing.assert_allclose(trajectories(*small, by=by)["spent"], spent)
+
+
+def test_a_step_function_holds_its_value_until_the_next_child(small):
+    steps = anytime(*small, grid=[0.5, 1.0, 1.99, 2.0, 100.0])
+    np.testing.assert_allclose(steps["val_acc"], [NAN, 0.5, 0.5, 0.7, 0.7])
+    assert steps["children"].tolist() == [0, 1, 1, 2, 5]
+    assert steps["hash"].tolist() == ["", "h0", "h0", "h1", "h1"]
+    np.testing.assert_allclose(steps["test_acc"], [NAN, NAN, NAN, 0.66, 0.66])
+
+
+@pytest.mark.parametrize("by", ["gpu_hours", "children", "usd", "wall"])
+def test_steps_agree_with_a_naive_loop(make, by):
+    frame, runs, _ = make.frames(children=60, seeds=2)
+    steps = anytime(frame, runs, by)
+    course = trajectories(frame, runs, by)
+    for row in steps.sample(40, random_state=0).itertuples():
+        told = course[(course["run"] == row.run) & (course["spent"] <= row.budget)]
+        scores = [score for score in told["score"] if score == score]
+        assert row.children == len(told)
+        np.testing.assert_equal(row.val_acc, max(scores, default=NAN))
+
+
+def test_the_default_grid_is_exact_or_reaches_both_ends(make):
+    few, runs, _ = make.frames(children=20, seeds=2)
+    assert set(trajectories(few, runs)["spent"]) == set(anytime(few, runs)["budget"])
+    many, runs, _ = make.frames(children=150, seeds=2)
+    budgets, spent = anytime(many, runs)["budget"], trajectories(many, runs)["spent"]
+    assert budgets.nunique() == 200
+    assert (budgets.min(), budgets.max()) == (spent.min(), spent.max())
+
+
+def test_order_is_by_what_was_spent_not_by_row(make):
+    frame, runs, _ = make.frames(children=30, seeds=2)
+    shuffled = frame.sample(frac=1, random_state=3)
+    pd.testing.assert_frame_equal(anytime(frame, runs), anytime(shuffled, runs))
+
+
+def test_median_and_range_by_hand(make):
+    scores = {"a": 0.2, "b": 0.6, "c": 0.4}
+    rows = [
+        {"run": name, "strategy": "random", "hash": name, "val_acc": acc, "spent_gpu_hours": 1.0}
+        for name, acc in scores.items()
+    ]
+    runs = make.runs([{"run": name, "strategy": "random", "seed": i} for i, name in enumerate(scores)])
+    row = bands(anytime(make.children(rows), runs)).query("measure == 'val_acc'").iloc[0]
+    assert (row["n"], row["median"], row["low"], row["high"], row["interval"]) == (3, 0.4, 0.2, 0.6, "n=3: range")
+
+
+def test_a_run_without_a_score_is_counted_and_not_imputed(make):
+    frame, runs, _ = make.frames(strategies=("random",), children=5, seeds=3)
+    first = runs["run"].iloc[0]
+    frame.loc[frame["run"] == first, ["status", "val_acc"]] = ["failed", NAN]
+    last = bands(anytime(frame, runs)).query("measure == 'val_acc'").iloc[-1]
+    assert (last["runs"], last["n"]) == (3, 2)
+    lost = frame[frame["run"] != first]
+    assert bands(anytime(lost, runs)).query("measure == 'val_acc'").iloc[-1]["runs"] == 3
+
+
+def test_the_bootstrap_uses_its_seed_and_only_that(make):
+    frame, runs, _ = make.frames(children=10, seeds=7)
+    data = anytime(frame, runs)
+    pd.testing.assert_frame_equal(bands(data, seed=1), bands(data, seed=1))
+    # The median of few seeds has few values: with few resamples the draws show.
+    low = [bands(data, seed=seed, resamples=20)["low"] for seed in (1, 2)]
+    assert not low[0].equals(low[1])
+    alone = bands(data[data["strategy"] == "ppo"], seed=1)
+    together = bands(data, seed=1).query("strategy == 'ppo'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, together)
+
+
+def test_the_bootstrap_interval_agrees_with_scipy(make):
+    from scipy.stats import bootstrap
+
+    frame, runs, _ = make.frames(strategies=("random",), children=10, seeds=25)
+    mine = summarize(frame, runs, resamples=20000).iloc[0]
+    final = trajectories(frame, runs).groupby("run")["val_acc"].last().to_numpy()
+    theirs = bootstrap((final,), np.median, n_resamples=20000, method="percentile", rng=0).confidence_interval
+    assert mine["interval"] == "n=25: 95% bootstrap"
+    np.testing.assert_allclose([mine["val_low"], mine["val_high"]], [theirs.low, theirs.high], atol=0.001)
+
+
+def test_what_an_interval_is_called():
+    assert interval_name(0) == "no score"
+    assert interval_name(4) == "n=4: range"
+    assert interval_name(5, 0.9) == "n=5: 90% bootstrap"
+
+
+def test_summary_of_the_hand_made_run(small):
+    row = summarize(*small).iloc[0]
+    assert (row["runs"], row["n"], row["val_acc"], row["n_test"]) == (1, 1, 0.7, 1)
+    assert row["test_acc"] == pytest.approx(0.66)
+    assert (row["children"], row["distinct"], row["duplicates"], row["failures"]) == (5, 5, 1, 1)
+    assert (row["search_gpu_hours"], row["final_gpu_hours"], row["usd"]) == (9.0, 1.0, 20.0)
+    assert row["searcher_share"] == pytest.approx(1 / 9)
+    assert readable(summarize(*small)).loc[0, "validation %"] == "70.00 [70.00, 70.00] (n=1: range)"
+
+
+def test_random_search_comes_first(make):
+    frame, runs, _ = make.frames(strategies=("zebra", "ppo", "random", "apex"), children=3)
+    assert summarize(frame, runs)["strategy"].tolist() == ["random", "ppo", "apex", "zebra"]
+
+
+def test_a_run_that_was_charged_nothing_has_the_rate_zero(make):
+    assert run_rates(make.runs([{"run": "r", "strategy": "random"}])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("column", "aspect", "values"),
+    [
+        ("fingerprint", "protocol", r"digits \(0bad\) / digits \(f00df00df00df00d\)"),
+        ("space", "space", "0bad / nasnet:blocks=3"),
+    ],
+)
+def test_children_that_differ_are_refused_unless_allowed(make, column, aspect, values):
+    frame, runs, _ = make.frames(children=4)
+    frame.loc[0, column] = "0bad"
+    with pytest.raises(InputError, match=f"differ in {aspect}: {values}.*allow it: {aspect}$"):
+        check_comparable(frame, runs)
+    assert any(f"Different {aspect} allowed" in note for note in check_comparable(frame, runs, [aspect]))
+
+
+@pytest.mark.parametrize(("column", "aspect"), [("data_digest", "data"), ("data", "data"), ("budget", "budget")])
+def test_runs_that_differ_are_refused_unless_allowed(make, column, aspect):
+    frame, runs, _ = make.frames(children=4)
+    runs.loc[0, column] = "other"
+    with pytest.raises(InputError, match=f"differ in {aspect}: .*other"):
+        check_comparable(frame, runs)
+    check_comparable(frame, runs, [aspect])
+
+
+def test_the_final_protocol_may_differ_from_the_search(make):
+    frame, runs, _ = make.frames(children=4)
+    frame.loc[frame["stage"] == "final", "fingerprint"] = "longer"
+    check_comparable(frame, runs)
+
+
+def test_notes_name_what_weakens_a_comparison(make):
+    frame, runs, _ = make.frames(strategies=("ppo",), children=4)
+    runs.loc[0, "status"] = "interrupted"
+    runs.loc[1, "seed"] = runs.loc[0, "seed"]
+    frame.loc[0, "device"] = "NVIDIA H100"
+    notes = " ".join(check_comparable(frame, runs))
+    for text in (
+        "No random search",
+        "fewer than 5",
+        "ppo seed 0 (interrupted)",
+        "same strategy and seed",
+        "NVIDIA H100, cpu",
+    ):
+        assert text in notes
+    frame, runs, _ = make.frames(children=4, seeds=5)
+    assert check_comparable(frame, runs) == ()
+
+
+def test_bad_calls_are_one_clear_line(make):
+    frame, runs, _ = make.frames(children=2)
+    with pytest.raises(InputError, match="cannot allow 'colour'; what may differ: protocol, data, space, budget"):
+        check_comparable(frame, runs, ["colour"])
+    with pytest.raises(InputError, match="no runs to compare"):
+        check_comparable(frame, runs.iloc[:0])
+    with pytest.raises(InputError, match="cannot compare by 'naps'; allowed: gpu_hours"):
+        trajectories(frame, runs, by="naps")
+    with pytest.raises(InputError, match="the children lack the columns hash"):
+        trajectories(frame.drop(columns="hash"), runs)
+    with pytest.raises(InputError, match="occur more than once"):
+        summarize(frame, pd.concat([runs, runs.iloc[:1]]))
+
+
+@pytest.mark.parametrize(
+    ("options", "left", "right"),
+    [
+        ({}, "random (n=3)", "random (n=3)"),
+        ({"retrained": 0}, "random (n=3)", "No incumbent was retrained"),
+        ({"failure": 1.0}, "No child finished", "No incumbent was retrained"),
+        ({"strategies": ("random",), "seeds": 1, "children": 1, "failure": 0.0}, "random (n=1)", "random (n=1)"),
+    ],
+)
+def test_plots_of_full_and_degenerate_data(make, options, left, right):
+    frame, runs, _ = make.frames(**{"children": 12, **options})
+    figure = plot_compare(bands(anytime(frame, runs)), check_comparable(frame, runs))
+    figure.draw_without_rendering()
+    for ax, text in zip(figure.axes, (left, right)):
+        assert any(text in artist.get_text().replace("\n", " ") for artist in ax.texts)
+
+
+def test_no_children_at_all_is_a_plot_that_says_so(make):
+    _, runs, _ = make.frames(children=2)
+    frame = make.children([])
+    data = bands(anytime(frame, runs))
+    assert summarize(frame, runs)["n"].tolist() == [0, 0, 0]
+    assert "No child finished" in plot_compare(data).axes[0].texts[0].get_text()
