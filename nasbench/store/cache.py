@@ -1,0 +1,63 @@
+"""Scores that need not be trained again: hits across runs and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from nasbench.store.query import Key, PathLike, Results
+
+_REUSABLE: Final = ("ok", "diverged")
+
+
+class ScoreCache:
+    """Outcomes by (architecture hash, protocol fingerprint, seed, with or without test score).
+
+    Only outcomes that training again would repeat are in it: ok and diverged. A child that ran out of memory or time, or failed, may fare
+    otherwise on another device, so it is never a hit.
+
+    Args:
+        files: results files, or patterns of them; none for an empty cache. They are read as they are now.
+
+    Raises:
+        StoreError: when a file is missing or damaged.
+    """
+
+    def __init__(self, files: Iterable[PathLike] = ()) -> None:
+        names = list(files)
+        self._rows: dict[Key, Mapping[str, Any]] = {}
+        if names:
+            for key, row in Results(names).determined():
+                self._rows.setdefault(key, row)
+
+    def get(self, hash: str, fingerprint: str, seed: int, test: bool) -> Mapping[str, Any] | None:
+        """Find an outcome.
+
+        Args:
+            hash: of the architecture.
+            fingerprint: of the protocol with its data.
+            seed: of the training.
+            test: whether the row must have a test score (stage "final"); without, only rows that have none are found, so that no test
+                score can reach a search.
+
+        Returns:
+            The row, with "curves" where it came from a file or was added with them, or None.
+        """
+        return self._rows.get((hash, fingerprint, int(seed), _stage(test)))
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Remember a row of `schema.CHILD_COLUMNS` with "curves"; the first of a key stays, and rows that are not reusable are ignored."""
+        if row["status"] in _REUSABLE:
+            self._rows.setdefault((row["hash"], row["fingerprint"], int(row["seed"]), row["stage"]), row)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def origin(row: Mapping[str, Any]) -> str:
+    """What a copy of `row` says in its column cached_from: "run id/index" of the row that was trained, never of another copy."""
+    return str(row["cached_from"]) or f"{row['run']}/{row['index']}"
+
+
+def _stage(test: bool) -> str:
+    return "final" if test else "search"

@@ -1,0 +1,71 @@
+"""What can go wrong with a results file; each error is one line that names the file and the mend."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+from nasbench.errors import NasbenchError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class StoreError(NasbenchError):
+    """A results file that cannot be read or written."""
+
+
+class MissingResults(StoreError, FileNotFoundError):
+    """No results file of that name."""
+
+
+class CorruptResults(StoreError):
+    """Bytes that are not what was written; the message names the dataset or the line and what it affects."""
+
+
+class NewerSchema(StoreError):
+    """A file written by a later version of the suite."""
+
+    @classmethod
+    def of(cls, path: Path, found: int, known: int) -> NewerSchema:
+        """The error for a file of schema `found` where this version reads up to `known`."""
+        return cls(
+            f"{path} was written by schema {found}, this nasbench reads up to {known}: upgrade nasbench-suite to read it"
+        )
+
+
+class ResultsLocked(StoreError):
+    """Another process owns the file."""
+
+
+class NotPermitted(StoreError):
+    """A folder or file that may not be read or written."""
+
+
+class DiskFull(StoreError):
+    """No room on the disk, or the quota is used up."""
+
+
+def explain(error: OSError, path: Path, doing: str) -> StoreError:
+    """Turn a failed system call into the error that tells a person what to do.
+
+    Args:
+        error: what the call raised.
+        path: the file it was about.
+        doing: what was being done, e.g. "appending a row".
+
+    Returns:
+        The error to raise; nothing that was acknowledged before is lost in any of them.
+    """
+    if error.errno in _FULL:
+        return DiskFull(
+            f"{path}: disk full while {doing}; free some space and resume, all acknowledged rows are on the disk"
+        )
+    if error.errno in _FORBIDDEN:
+        return NotPermitted(
+            f"{path}: no permission while {doing} ({error.strerror}); "
+            "make the folder and its files accessible or choose another place"
+        )
+    return StoreError(
+        f"{path}: {error.strerror or error} while {doing}; mend it and resume, all acknowledged rows are on the disk"
+    )

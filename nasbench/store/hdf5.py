@@ -1,0 +1,232 @@
+"""Reading a packed results file: one dataset a column, each with its checksum.
+
+Layout, for plain h5py and h5dump as much as for this package:
+
+    /                       attributes: format, schema_version, about, manifest (JSON: counts, and checksum and encoding of every dataset)
+    /children/<column>      one value a child in commit order; text columns with few distinct values hold codes, and their attribute
+                            `categories` names the dataset of the values they stand for
+    /runs/<column>          likewise, one value a run
+    /curves/<curve>         all children's epochs end to end; child i has the rows curves/offsets[i] to curves/offsets[i + 1]
+    /categories/...         the values that codes stand for
+    /ends/...               where each text ends, for the rare text dataset that is stored as its bytes end to end
+
+Text is UTF-8 of fixed width. A text dataset whose values HDF5 cannot hold as they are (zero bytes, lone surrogates) has the attribute
+`escaped`: its values are written with JSON's escapes. The file format is that of HDF5 1.10, which checksums the metadata as well.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import h5py
+import numpy as np
+
+from nasbench.store.columns import Data, Numbers, Text
+from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain
+from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
+
+Table = Literal["children", "runs"]
+Encoding = Literal["numbers", "codes", "fixed", "fixed escaped", "bytes", "bytes escaped"]
+
+FORMAT: Final = "nasbench results"
+TABLES: Final[dict[Table, tuple[Column, ...]]] = {"children": CHILD_COLUMNS, "runs": RUN_COLUMNS}
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the manifest says of a dataset: the digest of its values, and how text is written in it."""
+
+    checksum: str
+    encoding: Encoding
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The table of contents of a packed file.
+
+    Args:
+        schema: version of the schema.
+        file: id of the results file, the same over all its packs.
+        last_sequence: number of the last journal record that is in this file.
+        children: rows of the children table.
+        runs: rows of the runs table.
+        datasets: path in the file -> entry.
+    """
+
+    schema: int
+    file: str
+    last_sequence: int
+    children: int
+    runs: int
+    datasets: Mapping[str, Entry]
+
+    def to_json(self) -> str:
+        """As text, to be stored beside its `checksum_of_text`."""
+        content = {**asdict(self), "datasets": {path: asdict(entry) for path, entry in self.datasets.items()}}
+        return json.dumps(content, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Undo `to_json`."""
+        content = json.loads(text)
+        return cls(**{**content, "datasets": {path: Entry(**entry) for path, entry in content["datasets"].items()}})
+
+
+def checksum_of_text(text: str) -> str:
+    """Digest of a text: BLAKE2b, 16 bytes, in hexadecimal."""
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def checksum_of(values: Numbers) -> str:
+    """Digest of an array's type, shape and bytes: BLAKE2b, 16 bytes, in hexadecimal."""
+    digest = blake2b(f"{values.dtype.str} {values.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(values).view(np.uint8).data if values.size else b"")
+    return digest.hexdigest()
+
+
+class PackedFile:
+    """An open HDF5 results file; it stays readable, unchanged, while a writer puts a newer one under the same name.
+
+    Args:
+        path: the HDF5 file.
+
+    Raises:
+        MissingResults: when there is none.
+        CorruptResults: when it is not HDF5, or not ours, or damaged.
+        NewerSchema: when a later version wrote it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = _open_hdf5(path)
+        try:
+            self.manifest = self._read_manifest()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_manifest(self) -> Manifest:
+        try:
+            attributes = dict(self._file.attrs)
+        except Exception as error:  # HDF5 reports damage by whatever error is nearest
+            raise self._damaged("its attributes", error) from error
+        if attributes.get("format") != FORMAT:
+            raise CorruptResults(f"{self.path} is an HDF5 file, but not a results file of nasbench")
+        version = int(attributes["schema_version"])
+        if version > SCHEMA_VERSION:
+            raise NewerSchema.of(self.path, version, SCHEMA_VERSION)
+        text = str(attributes["manifest"])
+        if checksum_of_text(text) != attributes["manifest_checksum"]:
+            raise self._damaged("the attribute 'manifest'", "its checksum does not fit")
+        return Manifest.from_json(text)
+
+    def _damaged(self, what: str, reason: Exception | str) -> CorruptResults:
+        detail = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
+        return CorruptResults(
+            f"{self.path} is damaged in {what} ({detail}); other datasets may be sound, restore this one from a copy"
+        )
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the open file, to tell whether another one took its name."""
+        status = os.fstat(self._file.id.get_vfd_handle())
+        return status.st_dev, status.st_ino
+
+    def column(self, table: Table, column: Column) -> Data:
+        """Read one column, verified.
+
+        Args:
+            table: "children" or "runs".
+            column: a column of that table.
+
+        Returns:
+            The column, shape [rows].
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        path = f"{table}/{column.name}"
+        if column.type != "str":
+            return self.numbers(path)
+        if self._entry(path).encoding == "codes":
+            return Text(self.numbers(path), self._strings(f"categories/{path}"))
+        values = self._strings(path)
+        return Text(np.arange(len(values)), values)
+
+    def numbers(self, path: str) -> Numbers:
+        """Read one dataset as it is stored, verified.
+
+        Args:
+            path: of the dataset, e.g. "curves/val_acc".
+
+        Returns:
+            Its values.
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        entry = self._entry(path)
+        try:
+            values: Numbers = self._file[path][()]
+        except Exception as error:  # HDF5 reports damage by whatever error is nearest
+            raise self._damaged(f"dataset {path!r}", error) from error
+        if checksum_of(values) != entry.checksum:
+            raise self._damaged(f"dataset {path!r}", "its checksum does not fit")
+        return values
+
+    def _entry(self, path: str) -> Entry:
+        if path not in self.manifest.datasets:
+            raise self._damaged(f"dataset {path!r}", "it is missing")
+        return self.manifest.datasets[path]
+
+    def _strings(self, path: str) -> list[str]:
+        encoding = self._entry(path).encoding
+        if encoding.startswith("bytes"):
+            data = self.numbers(path).tobytes()
+            ends = [0, *self.numbers(f"ends/{path}").tolist()]
+            values = [data[start:end].decode() for start, end in pairwise(ends)]
+        else:
+            values = [value.decode() for value in self.numbers(path).tolist()]
+        return [json.loads(f'"{value}"') for value in values] if encoding.endswith("escaped") else values
+
+    def verify(self) -> None:
+        """Read every dataset.
+
+        Raises:
+            CorruptResults: naming the first one whose bytes are not what was written.
+        """
+        for path in self.manifest.datasets:
+            self.numbers(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _open_hdf5(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            signature = file.read(len(_SIGNATURE))
+    except FileNotFoundError as error:
+        raise MissingResults(f"{path}: no such results file") from error
+    except OSError as error:
+        raise explain(error, path, "opening it for reading") from error
+    if signature != _SIGNATURE:
+        raise CorruptResults(f"{path} is not an HDF5 file, or its first bytes are damaged; restore it from a copy")
+    try:
+        # Packed files never change, so readers need no lock, which some network file systems do not have.
+        return h5py.File(path, "r", locking=False)
+    except FileNotFoundError as error:
+        raise MissingResults(f"{path}: no such results file") from error
+    except Exception as error:  # HDF5 reports damage by whatever error is nearest
+        if "truncated" in str(error):
+            raise CorruptResults(f"{path} is truncated: {error}; restore it from a copy") from error
+        raise CorruptResults(f"{path} cannot be opened as HDF5: {error}; restore it from a copy") from error

@@ -1,0 +1,314 @@
+"""The journal: one checksummed line a record, on the disk before anyone is told that the record is kept.
+
+A line is one JSON object, `{"blake2b":"<16 hex digits>","sequence":7,"kind":"child","row":{...},"curves":{...}}`. The digest covers the exact
+bytes behind it up to the end of the line. Sequence numbers rise by one over the whole life of a results file, across packs, so that a
+record that is already in the HDF5 file is not counted twice and a lost line is noticed. The first line is a header: the schema version,
+the id of the results file, and `base`, the last sequence number before this journal.
+
+JSON has no NaN: the strings "nan", "inf" and "-inf" stand for such floats; other floats are written by repr, which is exact.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from nasbench.store.errors import CorruptResults, NewerSchema, explain
+from nasbench.store.files import read_all, sync_folder, write_at
+from nasbench.store.rows import Curves, Row, spell_float, unspell_floats
+from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
+
+Kind = Literal["run", "child"]
+
+_OPENING: Final = b'{"blake2b":"'
+_DIGITS: Final = 16
+_BODY: Final = len(_OPENING) + _DIGITS
+_FORMAT: Final = "nasbench journal"
+_NAMES: Final[dict[str, set[str]]] = {
+    "child": {column.name for column in CHILD_COLUMNS},
+    "run": {column.name for column in RUN_COLUMNS},
+}
+_FLOATS: Final[dict[str, tuple[str, ...]]] = {
+    "child": tuple(column.name for column in CHILD_COLUMNS if column.type == "float"),
+    "run": tuple(column.name for column in RUN_COLUMNS if column.type == "float"),
+}
+# A power cut can leave a hole of zeros inside the last, unacknowledged line; no line is ever written with a zero byte.
+_HOLE: Final = b"\0" * 8
+
+
+@dataclass(frozen=True)
+class Header:
+    """First line of a journal: the id of the results file and the last sequence number before this journal."""
+
+    file: str
+    base: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One acknowledged record: a child with its curves, or a run (a later record of a run replaces the earlier)."""
+
+    sequence: int
+    kind: Kind
+    row: Row
+    curves: Curves
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A line that is not what was written."""
+
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text}"
+
+
+@dataclass(frozen=True)
+class JournalContents:
+    """What a journal says.
+
+    Args:
+        header: None when there is no sound header, as in an empty journal.
+        records: the sound records in order.
+        damages: lines that are broken although they had been acknowledged; empty for a sound journal.
+        good_length: bytes up to the end of the last sound record.
+        torn_length: bytes behind that, of a record that was never acknowledged.
+    """
+
+    header: Header | None = None
+    records: list[Record] = field(default_factory=list)
+    damages: list[Damage] = field(default_factory=list)
+    good_length: int = 0
+    torn_length: int = 0
+
+    def require_sound(self, path: Path) -> None:
+        """Raise on damage.
+
+        Raises:
+            CorruptResults: naming the first damaged line, what it affects, and how many more there are.
+        """
+        if self.damages:
+            more = f" (and {len(self.damages) - 1} more)" if len(self.damages) > 1 else ""
+            raise CorruptResults(f"{path}, {self.damages[0]}{more}; {len(self.records)} other records are sound")
+
+
+def read_journal(path: Path) -> JournalContents:
+    """Read a journal that may be growing; a missing one is an empty one.
+
+    Raises:
+        NewerSchema: when a later version wrote it.
+        StoreError: when it cannot be read.
+    """
+    try:
+        data = read_all(path)
+    except OSError as error:
+        raise explain(error, path, "reading the journal") from error
+    return JournalContents() if data is None else parse_journal(data, path)
+
+
+def parse_journal(data: bytes, path: Path) -> JournalContents:
+    """Read the bytes of a journal: sound records, damaged lines, and the torn end that a kill may leave.
+
+    Args:
+        data: the journal's bytes.
+        path: for error messages.
+
+    Returns:
+        Everything sound and everything damaged; damage is not raised here.
+
+    Raises:
+        NewerSchema: when a later version wrote it.
+    """
+    lines = data.split(b"\n")
+    tail = lines.pop()
+    if _unseal(tail) is not None:  # whole, only its newline is missing
+        lines, tail = [*lines, tail], b""
+    elif tail and _unseal(tail[:-1]) is not None:  # whole, with another byte in place of its newline
+        lines, tail = [*lines, tail[:-1]], tail[-1:]
+    elif not tail and lines and _HOLE in lines[-1]:
+        tail = lines.pop() + b"\n"
+    reader = _Parser(path)
+    for number, line in enumerate(lines, start=1):
+        reader.take(number, line)
+    good_length = min(len(data), len(data) - len(tail))
+    return JournalContents(reader.header, reader.records, reader.damages, good_length, len(tail))
+
+
+class _Parser:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.header: Header | None = None
+        self.records: list[Record] = []
+        self.damages: list[Damage] = []
+        self._next: int | None = None
+
+    def take(self, number: int, line: bytes) -> None:
+        content = _unseal(line)
+        if content is None:
+            self.damages.append(Damage(number, f"checksum does not fit, {_affected(number, line, self._next)}"))
+            self._next = None if self._next is None else self._next + 1
+        elif number == 1:
+            self._take_header(content)
+        else:
+            self._take_record(number, content)
+
+    def _take_header(self, content: Mapping[str, Any]) -> None:
+        if content.get("schema", 0) > SCHEMA_VERSION:
+            raise NewerSchema.of(self.path, content["schema"], SCHEMA_VERSION)
+        if content.get("format") != _FORMAT:
+            self.damages.append(Damage(1, "the header is missing, so the records before this line are lost"))
+            return
+        self.header = Header(content["file"], content["base"])
+        self._next = self.header.base + 1
+
+    def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
+        sequence, kind = content.get("sequence"), content.get("kind")
+        if kind not in _NAMES or set(content["row"]) != _NAMES[kind]:
+            self.damages.append(Damage(number, f"the columns of this {kind!r} record are not those of the schema"))
+            return
+        if self._next is not None and sequence != self._next:
+            self.damages.append(
+                Damage(number, f"record {sequence} follows where {self._next} should: the records between are lost")
+            )
+        self._next = content["sequence"] + 1
+        row = unspell_floats(content["row"], _FLOATS[kind])
+        curves = {name: [float(value) for value in content["curves"][name]] for name in content["curves"]}
+        self.records.append(Record(content["sequence"], kind, row, curves))
+
+
+def _affected(number: int, line: bytes, sequence: int | None) -> str:
+    if number == 1:
+        return "the header is affected (which results file the journal belongs to)"
+    name = f"record {sequence}" if sequence is not None else "one record"
+    run = re.search(rb'"run":"([^"\\]{1,40})"', line)
+    index = re.search(rb'"index":(\d{1,12})', line)
+    if run and index:
+        return f"{name} is affected (it seems to be child {index[1].decode()} of run {run[1].decode(errors='replace')})"
+    if run:
+        return f"{name} is affected (it seems to be about run {run[1].decode(errors='replace')})"
+    return f"{name} is affected"
+
+
+def _digest(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_DIGITS // 2).hexdigest().encode()
+
+
+def _seal(content: Mapping[str, Any]) -> bytes:
+    body = b'",' + json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")[1:]
+    return _OPENING + _digest(body) + body + b"\n"
+
+
+def _unseal(line: bytes) -> dict[str, Any] | None:
+    body = line[_BODY:]
+    if line[:_BODY] != _OPENING + _digest(body):
+        return None
+    content: dict[str, Any] = json.loads(line)
+    return content
+
+
+class JournalWriter:
+    """Appends records to the journal; only the owner of the results file's lock may have one.
+
+    A failed append leaves the file as if it had not been tried: what it may have written is cut off at once, or, when even that fails,
+    before the next append. After the cause is mended the same append can be tried again.
+
+    Args:
+        path: the journal; made at the first append.
+        header: what its first line says if it is made.
+        contents: what `read_journal` found there, without damage.
+    """
+
+    def __init__(self, path: Path, header: Header, contents: JournalContents) -> None:
+        self.path, self._header = path, header
+        self.sequence = contents.records[-1].sequence if contents.records else header.base
+        self.length = contents.good_length if contents.header else 0
+        self._handle = -1
+        self._settled = False
+
+    def append(self, kind: Kind, row: Row, curves: Mapping[str, Sequence[float]]) -> None:
+        """Write one record and wait until it is on the disk; when this returns, the record is kept.
+
+        Raises:
+            StoreError: when it could not be written; nothing was kept of it, and everything before still is.
+        """
+        content = {
+            "sequence": self.sequence + 1,
+            "kind": kind,
+            "row": {name: spell_float(value) for name, value in row.items()},
+            "curves": {name: [spell_float(value) for value in values] for name, values in curves.items()},
+        }
+        line = _seal(content)
+        try:
+            self._prepare()
+            first = b"" if self.length else _seal(_header_line(self._header))
+            self._settled = False
+            write_at(self._handle, first + line, self.length)
+            os.fsync(self._handle)
+            if first:
+                sync_folder(self.path.parent)
+        except OSError as error:
+            self._cut_now_or_later()
+            raise explain(error, self.path, "appending a row") from error
+        self.length += len(first) + len(line)
+        self.sequence += 1
+        self._settled = True
+
+    def settle(self) -> None:
+        """Cut off what a failed append may have left, so that the file holds acknowledged records and nothing else.
+
+        Raises:
+            StoreError: when that fails.
+        """
+        try:
+            self._prepare()
+        except OSError as error:
+            raise explain(error, self.path, "cutting off what was not acknowledged") from error
+
+    def _prepare(self) -> None:
+        if self._handle < 0:
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        if os.fstat(self._handle).st_nlink == 0:
+            raise CorruptResults(
+                f"{self.path} was removed while this process was writing it; rows since the last pack are lost: stop and resume"
+            )
+        if not self._settled:
+            self._cut()
+            self._settled = True
+
+    def _cut(self) -> None:
+        os.ftruncate(self._handle, self.length)
+        if self.length and os.pread(self._handle, 1, self.length - 1) != b"\n":
+            write_at(self._handle, b"\n", self.length)
+            self.length += 1
+
+    def _cut_now_or_later(self) -> None:
+        if self._handle < 0:
+            return
+        try:
+            self._cut()
+            self._settled = True
+        except OSError:
+            self._settled = False  # the next append cuts first, and fails if it cannot
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def start_again(self, header: Header) -> None:
+        """Forget the journal that was packed and removed; the next append makes a new one."""
+        self.close()
+        self._header, self.sequence, self.length, self._settled = header, header.base, 0, False
+
+
+def _header_line(header: Header) -> dict[str, Any]:
+    return {"format": _FORMAT, "schema": SCHEMA_VERSION, "file": header.file, "base": header.base}

@@ -1,0 +1,345 @@
+"""Asking results files: DataFrames for people, rows for programs."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.store.columns import Data, Numbers, Text, join_columns
+from nasbench.store.errors import MissingResults
+from nasbench.store.files import ResultsPaths
+from nasbench.store.hdf5 import TABLES, Table
+from nasbench.store.reader import Snapshot, open_snapshot
+from nasbench.store.schema import CHILD_COLUMNS, CURVES, STAGES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PathLike = str | os.PathLike[str]
+Key = tuple[str, str, int, str]
+
+_CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
+_FILE: Final = "file"
+_DETERMINED: Final = ("ok", "diverged")
+_CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
+
+
+class Row(Mapping[str, Any]):
+    """One child as a mapping: the columns of `schema.CHILD_COLUMNS`, then `curves`, a dict of tuples, one value per epoch.
+
+    Values are plain Python ones and are read when asked for. `dict(row)` detaches it from its file.
+    """
+
+    __slots__ = ("_position", "_source")
+
+    def __init__(self, source: Source, position: int) -> None:
+        self._source, self._position = source, position
+
+    @property
+    def file(self) -> str:
+        """The results file it is from."""
+        return self._source.name
+
+    def __getitem__(self, name: str) -> Any:
+        if name == "curves":
+            return self._source.curves_of(self._position)
+        if name not in _CHILD:
+            raise KeyError(name)
+        value = self._source.column(name)[self._position]
+        return value if isinstance(value, str) else value.item()
+
+    def __iter__(self) -> Iterator[str]:
+        yield from _CHILD
+        yield "curves"
+
+    def __len__(self) -> int:
+        return len(_CHILD) + 1
+
+    def __repr__(self) -> str:
+        return f"Row({dict(self)!r})"
+
+
+class Source:
+    """One opened file with the columns that were already used."""
+
+    def __init__(self, name: str, snapshot: Snapshot) -> None:
+        self.name, self.snapshot = name, snapshot
+        self._columns: dict[str, Data] = {}
+
+    def column(self, name: str) -> Data:
+        """A column of the children table, kept for the next time."""
+        if name not in self._columns:
+            self._columns[name] = self.snapshot.column("children", _CHILD[name])
+        return self._columns[name]
+
+    @cached_property
+    def curves(self) -> dict[str, Numbers]:
+        """All curves, end to end."""
+        return {curve.name: self.snapshot.curve(curve.name) for curve in CURVES}
+
+    @cached_property
+    def offsets(self) -> Numbers:
+        """Where each child's epochs start in the curves, and the end."""
+        return self.snapshot.offsets()
+
+    def curves_of(self, position: int) -> dict[str, tuple[float, ...]]:
+        """The curves of one child."""
+        start, end = self.offsets[position], self.offsets[position + 1]
+        return {name: tuple(values[start:end].tolist()) for name, values in self.curves.items()}
+
+
+class Results:
+    """One or several results files, as they were when this was made; writers may go on meanwhile.
+
+    Text comes as pandas strings (not categoricals, whose unused categories turn up in groups and legends), int as int64, missing
+    floats as NaN. Every dataset read is verified by its checksum.
+
+    >>> nasbench.open("results/demo.h5").frame().query("status == 'ok' and params < 1e6").nlargest(5, "val_acc")  # doctest: +SKIP
+
+    Args:
+        paths: a file name, a pattern such as "results/*.h5", or several of either.
+
+    Raises:
+        MissingResults: when a file does not exist or a pattern fits none.
+        CorruptResults: when a file is damaged.
+        NewerSchema: when a later version wrote it.
+    """
+
+    def __init__(self, paths: PathLike | Iterable[PathLike]) -> None:
+        self.files = _find(paths)
+        self._sources: list[Source] = []
+        try:
+            for file in self.files:
+                self._sources.append(Source(file, open_snapshot(ResultsPaths.of(file))))
+        except BaseException:
+            self.close()
+            raise
+
+    def frame(self, columns: Sequence[str] | None = None, stage: str | None = None) -> pd.DataFrame:
+        """The children as a DataFrame in commit order.
+
+        Args:
+            columns: which ones, in which order; None for all. "file", the file's name, may be among them, and comes first by itself when
+                there are several files. Only these columns are read.
+            stage: "search" or "final" for the children of that stage only.
+
+        Returns:
+            One row a child.
+
+        Raises:
+            UnknownName: for a column or stage there is not.
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        import pandas as pd
+
+        names = self._frame_columns(columns)
+        chosen = None if stage is None else self._in_stage(stage)
+        frame = {}
+        for name in names:
+            data = self._file_column() if name == _FILE else self._joined("children", name)
+            frame[name] = _for_pandas(data if chosen is None else _take(data, chosen))
+        return pd.DataFrame(frame, columns=names, copy=False)
+
+    def _frame_columns(self, columns: Sequence[str] | None) -> list[str]:
+        if columns is None:
+            return [*([_FILE] if len(self.files) > 1 else []), *_CHILD]
+        names = [columns] if isinstance(columns, str) else list(dict.fromkeys(columns))
+        for name in names:
+            if name != _FILE and name not in _CHILD:
+                raise UnknownName("column", name, [*_CHILD, _FILE])
+        return names
+
+    def _in_stage(self, stage: str) -> Numbers:
+        if stage not in STAGES:
+            raise UnknownName("stage", stage, STAGES)
+        return cast("Text", self._joined("children", "stage")).equals(stage)
+
+    def _file_column(self) -> Text:
+        sizes = [source.snapshot.children for source in self._sources]
+        return Text(np.repeat(np.arange(len(sizes)), sizes), [source.name for source in self._sources])
+
+    def _joined(self, table: Table, name: str) -> Data:
+        column = next(column for column in TABLES[table] if column.name == name)
+        return join_columns([source.snapshot.column(table, column) for source in self._sources])
+
+    def runs(self) -> pd.DataFrame:
+        """The runs as a DataFrame in order of first appearance, each as it was last put; with "file" first when there are several files.
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        import pandas as pd
+
+        frame = {column.name: _for_pandas(self._joined("runs", column.name)) for column in TABLES["runs"]}
+        if len(self.files) > 1:
+            sizes = [source.snapshot.runs for source in self._sources]
+            names = Text(np.repeat(np.arange(len(sizes)), sizes), [source.name for source in self._sources])
+            frame = {_FILE: _for_pandas(names), **frame}
+        return pd.DataFrame(frame, copy=False)
+
+    def curves(self, hash: str, fingerprint: str | None = None, seed: int | None = None) -> pd.DataFrame:
+        """The curves of every child of one architecture, long: one row a child and epoch.
+
+        Args:
+            hash: of the architecture, 32 hexadecimal digits.
+            fingerprint: only children of that protocol; None for all.
+            seed: only trainings with that seed; None for all.
+
+        Returns:
+            Columns run, stage, index, hash, seed, epoch (from 1), then the curves of `schema.CURVES`; empty when no child fits.
+        """
+        chosen = cast("Text", self._joined("children", "hash")).equals(hash)
+        if fingerprint is not None:
+            chosen &= cast("Text", self._joined("children", "fingerprint")).equals(fingerprint)
+        if seed is not None:
+            chosen &= cast("Numbers", self._joined("children", "seed")) == seed
+        return self._long(np.flatnonzero(chosen))
+
+    def all_curves(self) -> pd.DataFrame:
+        """The curves of every child, in the form of `curves`."""
+        return self._long(np.arange(len(self)))
+
+    def _long(self, children: Numbers) -> pd.DataFrame:
+        import pandas as pd
+
+        starts, lengths = self._epochs()
+        repeats = lengths[children]
+        epochs = _counted(repeats)
+        positions = np.repeat(starts[children], repeats) + epochs
+        frame = {_FILE: _for_pandas(_take(self._file_column(), np.repeat(children, repeats)))}
+        for name in _CURVE_KEYS:
+            frame[name] = _for_pandas(_take(self._joined("children", name), np.repeat(children, repeats)))
+        frame["epoch"] = epochs + 1
+        for curve in CURVES:
+            values = np.concatenate([source.snapshot.curve(curve.name) for source in self._sources])
+            frame[curve.name] = values[positions]
+        if len(self.files) == 1:
+            del frame[_FILE]
+        return pd.DataFrame(frame, copy=False)
+
+    def _epochs(self) -> tuple[Numbers, Numbers]:
+        """Where each child's epochs start in the curves of all files end to end, and how many it has."""
+        lengths = np.concatenate([np.diff(source.snapshot.offsets()) for source in self._sources])
+        return np.cumsum(lengths) - lengths, lengths
+
+    def lookup(self, hash: str, fingerprint: str, seed: int, stage: str = "search") -> Row | None:
+        """Find what an architecture scored. The first call builds an index; each later one takes microseconds.
+
+        Args:
+            hash: of the architecture.
+            fingerprint: of the protocol with its data.
+            seed: of the training.
+            stage: "search", or "final" for the row with a test score.
+
+        Returns:
+            The earliest such row whose outcome is a property of the architecture (ok or diverged), else the earliest of any status, else
+            None.
+        """
+        return self._index.get((hash, fingerprint, int(seed), stage))
+
+    @cached_property
+    def _index(self) -> dict[Key, Row]:
+        index: dict[Key, Row] = {}
+        for determined in (True, False):
+            for source in self._sources:
+                statuses = cast("Text", source.column("status"))
+                positions = np.flatnonzero(np.isin(statuses.objects(), _DETERMINED) == determined)
+                for position, key in zip(positions.tolist(), keys_of(source, positions)):
+                    index.setdefault(key, Row(source, position))
+        return index
+
+    def determined(self) -> Iterator[tuple[Key, Row]]:
+        """Every row whose outcome is a property of the architecture (ok or diverged), with its key, files in order, commit order."""
+        for source in self._sources:
+            statuses = cast("Text", source.column("status"))
+            positions = np.flatnonzero(np.isin(statuses.objects(), _DETERMINED))
+            for position, key in zip(positions.tolist(), keys_of(source, positions)):
+                yield key, Row(source, position)
+
+    def children_of(self, run: str) -> list[Row]:
+        """The rows of one run in commit order, both stages: what a resume replays."""
+        return [
+            Row(source, position)
+            for source in self._sources
+            for position in np.flatnonzero(cast("Text", source.column("run")).equals(run)).tolist()
+        ]
+
+    def __len__(self) -> int:
+        return sum(source.snapshot.children for source in self._sources)
+
+    def __repr__(self) -> str:
+        runs = sum(source.snapshot.runs for source in self._sources)
+        names = ", ".join(repr(file) for file in self.files[:3]) + (", ..." if len(self.files) > 3 else "")
+        return f"<Results {names}: {len(self)} children of {runs} runs>"
+
+    def close(self) -> None:
+        """Close the files; rows that were not read yet cannot be read any more."""
+        for source in self._sources:
+            source.snapshot.close()
+
+    def __enter__(self) -> Results:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def keys_of(source: Source, positions: Numbers) -> Iterator[Key]:
+    """The keys (hash, fingerprint, seed, stage) under which the rows at `positions` are found."""
+    texts = [cast("Text", source.column(name)).take(positions).objects() for name in ("hash", "fingerprint", "stage")]
+    seeds = cast("Numbers", source.column("seed"))[positions].tolist()
+    return zip(texts[0].tolist(), texts[1].tolist(), seeds, texts[2].tolist())
+
+
+def _find(paths: PathLike | Iterable[PathLike]) -> list[str]:
+    """Names of all results files meant, each once; a pattern also finds files that have only a journal yet."""
+    given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not given:
+        raise InputError("no results file given; name one, e.g. results/demo.h5")
+    found: dict[str, None] = {}
+    for path in given:
+        found.update(dict.fromkeys(_matches(os.fspath(path))))
+    return list(found)
+
+
+def _matches(path: str) -> list[str]:
+    if Path(path).is_dir():
+        raise InputError(f"{path} is a folder; name a file in it, or all by {os.path.join(path, '*.h5')!r}")
+    if not glob.has_magic(path) or Path(path).exists():
+        return [path]
+    unpacked = [str(Path(name).with_suffix(".h5")) for name in glob.glob(str(Path(path).with_suffix(".journal")))]
+    matches = sorted({name for name in [*glob.glob(path), *unpacked] if name.endswith(".h5")})
+    if not matches:
+        raise MissingResults(f"{path}: no results file fits this pattern")
+    return matches
+
+
+def _take(data: Data, positions: Numbers) -> Data:
+    return data.take(positions) if isinstance(data, Text) else data[positions]
+
+
+def _counted(lengths: Numbers) -> Numbers:
+    """0, 1, ... up to each length, end to end: ints, shape [sum of lengths]."""
+    ends = np.cumsum(lengths)
+    counted: Numbers = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    return counted
+
+
+def _for_pandas(data: Data) -> Any:
+    if not isinstance(data, Text):
+        return data
+    import pandas as pd
+
+    # Built from the few categories, not from the many values; "str" is pandas 3's string type, and plain objects in pandas 2.
+    categories = pd.Series(["", *data.categories]).array
+    return categories.take(data.codes.astype(np.intp) + 1)

@@ -1,0 +1,187 @@
+"""What a results file holds at one moment: the HDF5 file and the records of the journal behind it."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import cached_property
+from typing import Final, cast
+
+import numpy as np
+
+from nasbench.store.columns import Data, Numbers, Text, column_of, join_columns
+from nasbench.store.errors import CorruptResults, MissingResults, explain
+from nasbench.store.files import ResultsPaths
+from nasbench.store.hdf5 import TABLES, PackedFile, Table
+from nasbench.store.journal import JournalContents, Record, read_journal
+from nasbench.store.schema import Column
+
+_RUN_ID: Final = TABLES["runs"][0]
+_ATTEMPTS: Final = 100
+_LOOKS: Final = 3
+_PAUSE: Final = 0.02
+
+
+class Snapshot:
+    """All acknowledged rows of a results file at the moment of opening. Columns are read when asked for, and verified.
+
+    Args:
+        paths: the files of the results file.
+        packed: the HDF5 file, or None before the first pack.
+        journal: a sound journal that belongs to it.
+    """
+
+    def __init__(self, paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> None:
+        self.paths, self.packed, self.journal = paths, packed, journal
+        packed_sequence = packed.manifest.last_sequence if packed else 0
+        fresh = [record for record in journal.records if record.sequence > packed_sequence]
+        self.last_sequence = fresh[-1].sequence if fresh else packed_sequence
+        self._fresh: dict[Table, list[Record]] = {
+            "children": [record for record in fresh if record.kind == "child"],
+            "runs": [record for record in fresh if record.kind == "run"],
+        }
+
+    @property
+    def file(self) -> str:
+        """Id of the results file, '' when nothing was ever written."""
+        if self.packed:
+            return self.packed.manifest.file
+        return self.journal.header.file if self.journal.header else ""
+
+    @property
+    def children(self) -> int:
+        """Rows of the children table."""
+        return (self.packed.manifest.children if self.packed else 0) + len(self._fresh["children"])
+
+    @property
+    def runs(self) -> int:
+        """Rows of the runs table."""
+        return len(self._current_runs)
+
+    def column(self, table: Table, column: Column) -> Data:
+        """Read a column: children in commit order, or runs in order of first appearance, each with its latest record.
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        data = self._all_records(table, column)
+        if table == "children":
+            return data
+        return data.take(self._current_runs) if isinstance(data, Text) else data[self._current_runs]
+
+    def _all_records(self, table: Table, column: Column) -> Data:
+        parts = [self.packed.column(table, column)] if self.packed else []
+        fresh = self._fresh[table]
+        if fresh or not parts:
+            parts.append(column_of(column, [record.row[column.name] for record in fresh]))
+        return join_columns(parts)
+
+    @cached_property
+    def _current_runs(self) -> Numbers:
+        """Positions of the latest record of each run."""
+        ids = cast("Text", self._all_records("runs", _RUN_ID))
+        latest = {ids[position]: position for position in range(len(ids))}
+        return np.array(list(latest.values()), dtype=np.int64)
+
+    def curve(self, name: str) -> Numbers:
+        """Read one curve of all children end to end, shape [epochs of all children]; `offsets` says whose is what."""
+        parts = [self.packed.numbers(f"curves/{name}")] if self.packed else []
+        fresh = [value for record in self._fresh["children"] for value in record.curves[name]]
+        return np.concatenate([*parts, np.array(fresh, dtype="<f8")])
+
+    def offsets(self) -> Numbers:
+        """Where each child's epochs start in a curve, and the end: ints, shape [children + 1]."""
+        packed = self.packed.numbers("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
+        lengths = [len(next(iter(record.curves.values()))) for record in self._fresh["children"]]
+        return np.concatenate([packed, packed[-1] + np.cumsum(np.array(lengths, dtype="<i8"))])
+
+    def close(self) -> None:
+        """Close the HDF5 file."""
+        if self.packed:
+            self.packed.close()
+
+
+def open_snapshot(paths: ResultsPaths) -> Snapshot:
+    """Open a results file for reading, also while another process writes and packs it.
+
+    Args:
+        paths: the files of the results file.
+
+    Returns:
+        Every row that was acknowledged before the call.
+
+    Raises:
+        MissingResults: when there is neither HDF5 file nor journal.
+        CorruptResults: when either is damaged, or the two do not belong together.
+        NewerSchema: when a later version wrote either.
+        StoreError: when they cannot be read.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        packed = _open_packed(paths)
+        try:
+            journal = read_journal(paths.journal)
+            current = _is_current(paths, packed)
+            problem = _mismatch(paths, packed, journal)
+            # What looks wrong may be a pack between the two reads, or an append that was being cut off again: look again.
+            if current and (problem is None or attempt >= _LOOKS):
+                journal.require_sound(paths.journal)
+                if problem is not None:
+                    raise problem
+                return Snapshot(paths, packed, journal)
+        except BaseException:
+            _close(packed)
+            raise
+        _close(packed)
+        time.sleep(_PAUSE if current else 0.0)
+    raise CorruptResults(f"{paths.h5} is replaced faster than it can be read; try again")
+
+
+def _close(packed: PackedFile | None) -> None:
+    if packed:
+        packed.close()
+
+
+def _open_packed(paths: ResultsPaths) -> PackedFile | None:
+    try:
+        return PackedFile(paths.h5)
+    except MissingResults:
+        return None
+
+
+def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:
+    """Whether no pack has put another file in place since this one was opened."""
+    try:
+        status = os.stat(paths.h5)
+    except FileNotFoundError:
+        return packed is None
+    except OSError as error:
+        raise explain(error, paths.h5, "reading") from error
+    return packed is not None and packed.identity == (status.st_dev, status.st_ino)
+
+
+def _mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> Exception | None:
+    header = journal.header
+    if journal.damages:
+        return CorruptResults(f"{paths.journal}, {journal.damages[0]}")
+    if header is None:
+        return None if packed or paths.journal.exists() else MissingResults(_missing(paths))
+    if packed is None and header.base > 0:
+        return CorruptResults(
+            f"{paths.h5} is missing, and with it the records 1 to {header.base} that came before {paths.journal}; restore it from a copy"
+        )
+    if packed is not None and packed.manifest.file != header.file:
+        return CorruptResults(f"{paths.journal} belongs to another results file than {paths.h5}; move one of them away")
+    if packed is not None and packed.manifest.last_sequence < header.base:
+        return CorruptResults(
+            f"{paths.h5} is older than its journal: the records {packed.manifest.last_sequence + 1} to {header.base} are in neither; "
+            "restore the newer HDF5 file"
+        )
+    return None
+
+
+def _missing(paths: ResultsPaths) -> str:
+    if not paths.h5.parent.is_dir():
+        return f"{paths.h5}: no such results file; there is no folder {str(paths.h5.parent)!r}"
+    others = sorted(other.name for other in paths.h5.parent.glob("*.h5"))
+    there = f"; in that folder there are: {', '.join(others[:5])}" if others else "; that folder has no results file"
+    return f"{paths.h5}: no such results file{there}"

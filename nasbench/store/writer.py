@@ -1,0 +1,189 @@
+"""Writing a results file: one owner, every row on the disk before it is acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final
+from uuid import uuid4
+
+from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
+from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
+from nasbench.store.journal import Header, JournalContents, JournalWriter
+from nasbench.store.lock import ResultsLock
+from nasbench.store.packing import pack_snapshot
+from nasbench.store.reader import Snapshot, open_snapshot
+from nasbench.store.rows import child_curves, child_row, run_row
+
+_log = logging.getLogger(__name__)
+
+# A reader parses the journal each time it opens the file: about 15 ms a MiB.
+PACK_BYTES: Final = 16 << 20
+
+
+class ResultsWriter:
+    """Owns a results file and appends to it. Use as a context manager: leaving it packs and gives the file up.
+
+    A row is kept once its call returns. The journal is packed into the HDF5 file on closing, and in between when it has grown beyond
+    `pack_bytes` and beyond the HDF5 file's own size, so that the cost of packing stays in proportion to what is written. Not for several
+    threads at once.
+
+    Args:
+        path: the results file, ending in .h5; its folder is made if there is none.
+        pack_bytes: size of the journal from which it is packed without being asked, >= 0.
+
+    Raises:
+        InputError: when the name does not end in .h5.
+        ResultsLocked: when another process writes the file.
+        CorruptResults: when what is there is damaged.
+        NewerSchema: when a later version wrote it.
+        StoreError: when the folder or its files cannot be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], pack_bytes: int = PACK_BYTES) -> None:
+        self.paths, self.pack_bytes = ResultsPaths.of(path), pack_bytes
+        self._pack_again_at = pack_bytes
+        self._make_folder()
+        self._lock = ResultsLock(self.paths)
+        try:
+            self._journal = self._open_journal()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._open = True
+
+    def _make_folder(self) -> None:
+        folder = self.paths.h5.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise explain(error, folder, "making the folder") from error
+
+    def _open_journal(self) -> JournalWriter:
+        try:
+            remove_if_there(self.paths.packing)
+        except OSError as error:
+            raise explain(error, self.paths.packing, "removing what a killed process left") from error
+        try:
+            snapshot = open_snapshot(self.paths)
+        except MissingResults:
+            return JournalWriter(self.paths.journal, Header(uuid4().hex, 0), JournalContents())
+        snapshot.close()
+        header = Header(snapshot.file or uuid4().hex, snapshot.last_sequence)
+        if self._is_packed_already(snapshot):
+            self._remove_journal()
+            return JournalWriter(self.paths.journal, header, JournalContents())
+        return JournalWriter(self.paths.journal, header, snapshot.journal)
+
+    def _is_packed_already(self, snapshot: Snapshot) -> bool:
+        """Whether the last owner was killed after its pack, before it removed the journal."""
+        records = snapshot.journal.records
+        last = records[-1].sequence if records else 0
+        return snapshot.packed is not None and last <= snapshot.packed.manifest.last_sequence
+
+    def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+        """Keep one finished child; when this returns, it is on the disk.
+
+        Args:
+            row: exactly the columns of `schema.CHILD_COLUMNS`.
+            curves: exactly those of `schema.CURVES`, one value per completed epoch; {} for none.
+
+        Raises:
+            InputError: when the row is not what the schema says; nothing is written.
+            StoreError: when it could not be written; it can be tried again after the mend.
+        """
+        self._append("child", child_row(row), child_curves(curves))
+
+    def put_run(self, row: Mapping[str, Any]) -> None:
+        """Keep what is known of a run; a later row of the same run takes the place of the earlier.
+
+        Args:
+            row: exactly the columns of `schema.RUN_COLUMNS`.
+
+        Raises:
+            InputError: when the row is not what the schema says; nothing is written.
+            StoreError: when it could not be written; it can be tried again after the mend.
+        """
+        self._append("run", run_row(row), {})
+
+    def _append(self, kind: Any, row: dict[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+        if not self._open:
+            raise StoreError(f"{self.paths.h5}: this writer is closed")
+        self._journal.append(kind, row, curves)
+        if self._journal.length > self._pack_again_at:
+            self._pack_by_itself()
+
+    def _pack_by_itself(self) -> None:
+        """Pack if it is worth it. The row is kept whether that works or not, so a failure is no failure of the append."""
+        if self._journal.length <= self._packed_size():
+            return
+        try:
+            self.pack()
+        except StoreError as error:
+            _log.warning("rows are kept in the journal, but it could not be packed: %s", error)
+            self._pack_again_at = 2 * self._journal.length
+
+    def _packed_size(self) -> int:
+        try:
+            return self.paths.h5.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def pack(self) -> None:
+        """Bring the journal's rows into the HDF5 file.
+
+        Raises:
+            StoreError: when it cannot be written; the rows stay in the journal and the writer goes on.
+        """
+        if not self._journal.length:
+            return
+        self._journal.settle()
+        snapshot = open_snapshot(self.paths)
+        try:
+            if snapshot.last_sequence != self._journal.sequence:
+                raise CorruptResults(
+                    f"{self.paths.journal} was changed by another process; stop, and look at it before going on"
+                )
+            pack_snapshot(snapshot)
+            self._remove_journal()
+            self._journal.start_again(Header(snapshot.file, snapshot.last_sequence))
+        finally:
+            snapshot.close()
+        self._pack_again_at = self.pack_bytes
+
+    def _remove_journal(self) -> None:
+        try:
+            remove_if_there(self.paths.journal)
+            sync_folder(self.paths.journal.parent)
+        except OSError as error:
+            raise explain(error, self.paths.journal, "removing the packed journal") from error
+
+    def close(self) -> None:
+        """Pack and give the file up; a second call does nothing.
+
+        Raises:
+            StoreError: when packing failed; the rows stay in the journal, and the file is given up all the same.
+        """
+        if not self._open:
+            return
+        self._open = False
+        try:
+            self.pack()
+        finally:
+            self._journal.close()
+            self._lock.release()
+
+    def __enter__(self) -> ResultsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except StoreError as failure:
+            if error is None:
+                raise
+            _log.warning("rows are kept in the journal, but it could not be packed: %s", failure)
