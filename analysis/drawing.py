@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -84,9 +85,14 @@ class _Canvas:
         self.texts.append((x, y, text, size, {"ha": "center", "va": "center", "color": style.INK, **properties}))
 
     def labelled(self, x: float, y: float, width: float, height: float, label: str, fill: str) -> None:
-        """A box with its label inside, made smaller where it would not fit."""
+        """A box with its label inside: on two lines, then smaller, where it would not fit."""
         self.box(x, y, width, height, fill)
-        self.text(x, y, label, min(1.0, (width - 0.1) / (LETTER * max(1, len(label)))))
+        room = width - 0.1
+        lines = [label] if LETTER * len(label) <= room else textwrap.wrap(label, len(label) // 2 + 2)
+        longest = max((len(line) for line in lines), default=1)
+        self.text(
+            x, y, "\n".join(lines), min(1.0, room / (LETTER * longest), (height - 0.1) / (1.3 * FONT * len(lines)))
+        )
 
     def wire(self, points: Sequence[tuple[float, float]], codes: Sequence[int], source: int) -> None:
         """An arrow along a matplotlib path that ends straight, in the colour of the state it carries.

@@ -31,6 +31,7 @@ LABELS = {
     "test_acc": "test accuracy (fraction)",
 }
 MOST_LABELS = 6
+MOST_VECTORS = 2000  # pale points of a strategy; more become an image within an SVG, which would not open otherwise
 
 
 def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> pd.DataFrame:
@@ -169,7 +170,17 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
     for strategy in style.in_order(front["strategy"].tolist()):
         look, rows = style.look(strategy), front[front["strategy"] == strategy]
         rest, best = rows[~rows["strategy_front"]], rows[rows["strategy_front"]]
-        ax.scatter(rest[x], rest[y], s=12, color=look.colour, marker=look.marker, alpha=style.PALE, linewidths=0)
+        many = len(rest) > MOST_VECTORS
+        ax.scatter(
+            rest[x],
+            rest[y],
+            s=12,
+            rasterized=many,
+            color=look.colour,
+            marker=look.marker,
+            alpha=style.PALE,
+            linewidths=0,
+        )
         ax.plot(*_steps(best, x, y), color=look.colour, linestyle=style.line_style(strategy), linewidth=1.0)
         label = f"{strategy} ({len(rows)})"
         ax.scatter(best[x], best[y], s=26, color=look.colour, marker=look.marker, linewidths=0, label=label, zorder=3)

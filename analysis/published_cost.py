@@ -197,8 +197,7 @@ def _usd_axis(ax: Axes, low: float, high: float) -> None:
 
     style.logarithmic(ax)
     ax.xaxis.set_major_locator(LogLocator(numticks=12))
-    left, right = ax.get_xlim() if ax.lines else (math.inf, -math.inf)
-    ax.set_xlim(min(left, low / 3), max(right, high * 12))
+    ax.set_xlim(low / 3, high * 40)
 
 
 def _draw_search(rows: pd.DataFrame, ax: Axes, place: int, column: str) -> None:
@@ -272,14 +271,16 @@ def plot_published_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure
 
     panels = ["own", "at"] if data["at_usd"].notna().any() else ["own"]
     # Narrower than `style.caption` wraps: these lines are full of digits, which are wide.
-    lines = [part for note in (*cost_notes(data), *notes) for part in textwrap.wrap(note, 118, subsequent_indent="   ")]
+    lines = [part for note in (*cost_notes(data), *notes) for part in textwrap.wrap(note, 126, subsequent_indent="   ")]
     with style.theme():
         figure = style.new_figure(9.0, (0.9 + 0.62 * data["search"].nunique()) * len(panels) + 0.18 * len(lines) + 0.4)
-        axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+        axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
+        limits = []
         for ax, price in zip(axes, panels):
             draw_published_cost(data, ax, price)
-        if len(axes) > 1:
-            axes[0].tick_params(labelbottom=True)
+            limits.append(ax.get_xlim())
+        for ax in axes:
+            ax.set_xlim(min(left for left, _ in limits), max(right for _, right in limits))
         handles = [Line2D([], [], color=c, marker=m, linestyle="none", label=name) for name, (c, m) in _LOOKS.items()]
         axes[0].legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
         style.caption(figure, lines)

@@ -1,0 +1,121 @@
+"""Costs by category, per child, to a target, and at other prices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasbench.analysis.cost import cost_by_strategy, plot_cost
+from nasbench.errors import InputError
+from nasbench.pricing import prices_from
+from nasbench.store.schema import LEDGER_CATEGORIES
+
+
+@pytest.fixture
+def three(make):
+    """Three runs that had spent 1, 4 and 10 hours when they reached 0.8; the last one only reaches 0.85."""
+    rows, runs = [], []
+    for seed, (hours, best) in enumerate([(1.0, 0.95), (4.0, 0.9), (10.0, 0.85)]):
+        name = f"r{seed}"
+        common = {"run": name, "strategy": "random", "device": "Tesla V100-SXM2-16GB"}
+        rows.append({**common, "index": 0, "hash": "a", "val_acc": 0.1, "gpu_hours": 0.25, "spent_gpu_hours": 0.5})
+        rows.append({**common, "index": 1, "hash": "b", "val_acc": best, "gpu_hours": 0.5, "spent_gpu_hours": hours})
+        rows.append({**common, "index": 0, "stage": "final", "hash": "b", "test_acc": 0.8, "gpu_hours": 7.0})
+        runs.append(
+            {
+                "run": name,
+                "strategy": "random",
+                "seed": seed,
+                "training_hours": hours,
+                "final_hours": 2.0,
+                "usd": 3 * (hours + 2),
+            }
+        )
+    return make.children(rows), make.runs(runs)
+
+
+def test_means_by_hand(three):
+    row = cost_by_strategy(*three).iloc[0]
+    assert (row["training_hours"], row["final_hours"], row["gpu_hours"]) == (5.0, 2.0, 7.0)
+    assert (row["gpu_hours_low"], row["gpu_hours_high"], row["usd"]) == (3.0, 12.0, 21.0)
+    assert (row["children"], row["hours_per_child"], row["usd_per_child"]) == (6, 0.375, 1.125)
+    assert row["priced_at"] == "as charged, 3 USD/h of Tesla V100-SXM2-16GB"
+
+
+@pytest.mark.parametrize(
+    ("target", "reached", "hours", "text"),
+    [
+        (0.8, 3, 4.0, "4 h, 12 USD (3 of 3)"),
+        (0.9, 2, 4.0, "4 h, 12 USD (2 of 3)"),  # the third run counts as "later", it is not dropped
+        (0.95, 1, np.nan, "not reached (1 of 3)"),
+        (1.0, 0, np.nan, "not reached (0 of 3)"),
+        (0.0, 3, 0.5, "0.5 h, 1.5 USD (3 of 3)"),
+    ],
+)
+def test_a_run_that_never_reaches_the_target_is_counted(three, target, reached, hours, text):
+    row = cost_by_strategy(*three, target=target).iloc[0]
+    assert (row["reached"], row["to_target"]) == (reached, text)
+    np.testing.assert_equal(row["hours_to_target"], hours)
+
+
+def test_an_even_number_of_runs_needs_both_middle_ones(three):
+    frame, runs = three
+    two = runs.iloc[:2]
+    assert cost_by_strategy(frame, two, target=0.9).iloc[0]["hours_to_target"] == 2.5
+    assert np.isnan(cost_by_strategy(frame, two, target=0.93).iloc[0]["hours_to_target"])
+
+
+def test_other_prices_change_dollars_and_not_hours(three):
+    own = cost_by_strategy(*three, prices=prices_from(None), target=0.8).iloc[0]
+    assert own["usd"] == pytest.approx(7 * 2.48)
+    assert own["priced_at"].startswith("V100 at 2.48 USD/h (GCP, us-central1, about 2022")
+    other = cost_by_strategy(*three, at="T4", target=0.8).iloc[0]
+    assert other["gpu_hours"] == own["gpu_hours"]
+    assert other["usd"] == pytest.approx(7 * 0.35)
+    assert other["usd_to_target"] == pytest.approx(4 * 0.35)
+    assert other["priced_at"].startswith("hours of Tesla V100-SXM2-16GB, priced as T4 at 0.35 USD/h")
+    assert cost_by_strategy(*three, prices=prices_from("0.05")).iloc[0]["usd"] == pytest.approx(0.35)
+
+
+def test_a_run_on_two_devices_is_priced_by_their_hours(three):
+    frame, runs = three
+    frame.loc[frame["stage"] == "final", "device"] = "Tesla T4"
+    rate = (0.75 * 2.48 + 7.0 * 0.35) / 7.75
+    assert cost_by_strategy(frame, runs, prices=prices_from(None)).iloc[0]["usd"] == pytest.approx(7 * rate)
+
+
+def test_categories_add_up(make):
+    frame, runs, _ = make.frames()
+    table = cost_by_strategy(frame, runs)
+    parts = table[[f"{name}_hours" for name in LEDGER_CATEGORIES]].sum(axis=1)
+    np.testing.assert_allclose(parts, table["gpu_hours"])
+    np.testing.assert_allclose(table["usd"], 0.2 * table["gpu_hours"])
+
+
+def test_bad_calls_are_one_clear_line(three):
+    with pytest.raises(InputError, match=r"a fraction in \[0, 1\], got 90"):
+        cost_by_strategy(*three, target=90)
+    with pytest.raises(InputError, match="no price for device 'H200'"):
+        cost_by_strategy(*three, at="H200")
+
+
+@pytest.mark.parametrize("options", [{}, {"failure": 1.0}, {"children": 1, "seeds": 1, "failure": 0.0}])
+def test_the_plot_has_a_bar_for_every_part(make, options):
+    frame, runs, _ = make.frames(**{"children": 10, **options})
+    table = cost_by_strategy(frame, runs, target=0.9)
+    figure = plot_cost(table)
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    parts = sum((table[f"{name}_hours"] > 0).any() for name in LEDGER_CATEGORIES)
+    assert len(ax.patches) == parts * len(table)
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_runs_that_cost_nothing_are_a_plot_that_says_so(make):
+    runs = make.runs([{"run": "r", "strategy": "random"}])
+    table = cost_by_strategy(make.children([]), runs, target=0.5)
+    assert table.loc[0, "to_target"] == "not reached (0 of 1)"
+    assert "Nothing was charged" in plot_cost(table).axes[0].texts[0].get_text()
+    assert "Nothing was charged" in plot_cost(pd.DataFrame()).axes[0].texts[0].get_text()
