@@ -36,7 +36,9 @@ class Progress:
         self._share_at_start, self._children_at_start = _share(ledger), ledger.children
         if self._stream.isatty():
             form = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
-            self._bar = tqdm(total=100.0, desc=self._title, bar_format=form, file=self._stream, dynamic_ncols=True, leave=False)
+            self._bar = tqdm(
+                total=100.0, desc=self._title, bar_format=form, file=self._stream, dynamic_ncols=True, leave=False
+            )
 
     def child(self, ledger: Ledger, best: str) -> None:
         """Show that a child has ended; `best` says which is the best so far."""

@@ -92,7 +92,7 @@ def test_a_search_spends_its_children_and_scores_its_incumbents_on_the_test_set(
 @pytest.mark.parametrize("strategy", ["random", "reinforce", "ppo"])
 @pytest.mark.parametrize("at", [0, 1, 4, 6, 7])
 def test_interrupted_and_resumed_equals_never_interrupted(tmp_path, strategy, at):
-    options = {"random": {}, "reinforce": {"batch_size": 2}, "ppo": {"batch_size": 3}}[strategy]
+    options = {"random": {}, "reinforce": {"batch": 2}, "ppo": {"batch": 3}}[strategy]
     plan = tiny_plan(strategy=strategy, options=options)
     search(plan, tmp_path / "whole.h5")
     with pytest.raises(KeyboardInterrupt):
@@ -129,7 +129,7 @@ def test_no_overshoot(tmp_path, slots, budget):
 
 
 def test_out_of_order_outcomes_resume_exactly(tmp_path):
-    plan = tiny_plan(strategy="ppo", options={"batch_size": 2}, budget="20 children", final="none", cached="off")
+    plan = tiny_plan(strategy="ppo", options={"batch": 2}, budget="20 children", final="none", cached="off")
 
     class Stops(Timed):
         def wait(self):
