@@ -220,8 +220,8 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
 
 def interval_name(n: int, level: float = 0.95) -> str:
     """What the interval over n seeds is, in words."""
-    if n == 0:
-        return "no score"
+    if n < 2:
+        return "n=1" if n else "no score"
     return f"n={n}: range" if n < ENOUGH_SEEDS else f"n={n}: {level:.0%} bootstrap"
 
 
@@ -342,6 +342,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
 def _interval_text(middle: float, low: float, high: float, interval: str) -> str:
     if np.isnan(middle):
         return interval
+    if low == high == middle:
+        return f"{100 * middle:.2f} ({interval})"
     return f"{100 * middle:.2f} [{100 * low:.2f}, {100 * high:.2f}] ({interval})"
 
 
@@ -419,12 +421,15 @@ def _draw_end(ax: Axes, rows: pd.DataFrame, aside: float) -> None:
 
 def _budget_axis(ax: Axes, budgets: np.ndarray, strip: float) -> None:
     """Scale and limits of the budget axis, with a strip of that share of its width left free at the right."""
+    from matplotlib.ticker import MaxNLocator
+
     first, last = np.nanmin(budgets), np.nanmax(budgets)
     if _is_log(first, last):
-        style.logarithmic(ax)
+        style.logarithmic(ax, first, last)
         ax.set_xlim(first, last * (last / first) ** (strip / (1 - strip) + 0.005))
     elif last > 0:
         ax.set_xlim(0, last * (1 / (1 - strip) + 0.01))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
 
 
 def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
@@ -432,8 +437,10 @@ def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
     with style.theme():
         figure = style.new_figure(9.0, 3.6 + 0.18 * len(notes))
         draw_compare(data, figure.subplots(1, 2))
-        kinds = sorted({str(text).split(": ")[-1] for text in data["interval"]} - {"no score"}) if len(data) else []
-        text = f"Lines: median over seeds; bands: {' or '.join(kinds)}. At the right of the tests: the last median and its band."
-        lines = [text] if kinds else []
+        kinds = sorted({name.partition(": ")[2] for name in data["interval"]} - {""})
+        bars = (
+            f"; bands: {' or '.join(kinds)}. At the right of the tests: the last median and its band." if kinds else "."
+        )
+        lines = [f"Lines: median over seeds{bars}"]
         style.caption(figure, [*lines, *notes])
     return figure

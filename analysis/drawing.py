@@ -88,7 +88,11 @@ class _Canvas:
         """A box with its label inside: on two lines, then smaller, where it would not fit."""
         self.box(x, y, width, height, fill)
         room = width - 0.1
-        lines = [label] if LETTER * len(label) <= room else textwrap.wrap(label, len(label) // 2 + 2)
+        lines = (
+            [label]
+            if LETTER * len(label) <= room
+            else textwrap.wrap(label, len(label) // 2 + 2, break_long_words=False)
+        )
         longest = max((len(line) for line in lines), default=1)
         self.text(
             x, y, "\n".join(lines), min(1.0, room / (LETTER * longest), (height - 0.1) / (1.3 * FONT * len(lines)))
@@ -279,7 +283,7 @@ def _draw_block(
         start, end = bottom + BLOCK_PAD + OP_HEIGHT, top - OP_HEIGHT / 2
         points = [(at, start), (at, (start + end) / 2), (inward, (start + end) / 2), (inward, end)]
         canvas.patches.append(_line(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]))
-    canvas.labelled(x, top, 1.1, OP_HEIGHT, block.combine, FILLS[block.combine])
+    canvas.labelled(x, top, 1.3, OP_HEIGHT, block.combine, FILLS[block.combine])
     canvas.text(
         x - BLOCK_WIDTH / 2 + 0.14, top + 0.1, f"b{number + 1}", 0.9, ha="left", color=_colour(FIRST_BLOCK + number)
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -118,13 +118,14 @@ def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
     if data.empty:
         style.say(ax, "No published network has this cost and an accuracy.")
         return
-    style.logarithmic(ax)
+    low, high = float(data[x].min()) / 1.5, float(data[x].max()) * 1.6
+    style.logarithmic(ax, low, high)
     for family, rows in data[data["top1_acc"] >= FLOOR].groupby("family", sort=False):
         found = rows["kind"].iloc[0] == "searched"
         look = _look(str(family), found)
         rows = rows.sort_values(x)
         ax.plot(
-            rows[x], rows["top1_acc"], color=look.colour, linewidth=1.6 if found else 0.7, alpha=1 if found else 0.5
+            rows[x], rows["top1_acc"], color=look.colour, linewidth=1.4 if found else 0.7, alpha=1 if found else 0.5
         )
         hollow = rows["tag"] != "verified"
         for face, part in ((look.colour, rows[~hollow]), ("white", rows[hollow])):
@@ -137,15 +138,15 @@ def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
                 edgecolors=look.colour,
                 zorder=3,
             )
-    low = data[data["top1_acc"] < FLOOR]
-    ax.scatter(low[x], np.full(len(low), FLOOR), s=26, marker="v", color=_HAND.colour, clip_on=False, zorder=3)
+    below = data[data["top1_acc"] < FLOOR]
+    ax.scatter(below[x], np.full(len(below), FLOOR), s=26, marker="v", color=_HAND.colour, clip_on=False, zorder=3)
     top = max(float(data["top1_acc"].max()), FLOOR)
     ax.set(
         xlabel=LABELS[x],
         ylabel="top-1 accuracy on ImageNet (fraction)",
-        ylim=(FLOOR, top + 0.15 * (top - FLOOR) + 0.002),
+        ylim=(FLOOR - 0.007, top + 0.1 * (top - FLOOR) + 0.002),
     )
-    ax.set_xlim(float(data[x].min()) / 1.5, float(data[x].max()) * 1.6)
+    ax.set_xlim(low, high)
 
 
 def label_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> int:
@@ -176,11 +177,11 @@ def _look(family: str, found: bool) -> style.Look:
     return _FOUND.get(family, _OTHER_FOUND) if found else _HAND
 
 
-def _words(row: dict[str, object]) -> str:
+def _words(row: dict[Any, Any]) -> str:
     """A network's name, with its image size where it is not the usual one and its accuracy where the axis does not show it."""
     extra = [] if row["image_px"] == USUAL_PX else [f"{row['image_px']} px"]
-    if float(str(row["top1_acc"])) < FLOOR:
-        extra.append(f"{float(str(row['top1_acc'])):.3f}")
+    if row["top1_acc"] < FLOOR:
+        extra.append(f"{row['top1_acc']:.3f}")
     return f"{row['model']} ({', '.join(extra)})" if extra else str(row["model"])
 
 
@@ -202,7 +203,7 @@ def plot_frontier(
     """
     front = None if children is None else pareto_front(children, x, score)
     lines = [
-        "Grey: designed by hand; colours: found by search (NASNet, PNAS); lines join sizes of one design. "
+        "Grey: designed by hand; colours: found by search (NASNet, PNAS); lines join sizes of one design, dotted ones lead to names. "
         f"Image size {USUAL_PX} px where none is given.",
         f"Hollow: recalled, not read in a source. Triangles lie below the axis, their accuracy is in the name. Years to {data['year'].max()}."
         if len(data)

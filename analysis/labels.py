@@ -17,11 +17,12 @@ from nasbench.analysis import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DISTANCES = (5.0, 8.0, 12.0, 17.0, 24.0, 32.0, 42.0, 54.0, 68.0, 84.0)  # points from the marker's centre
+_DISTANCES = (6.5, 9.0, 12.0, 17.0, 24.0, 32.0, 42.0, 54.0, 68.0, 84.0)  # points from the marker's centre
 _ANGLES = np.deg2rad(np.arange(0, 360, 15))
-_LEADER_FROM = 9.0  # points; a name nearer than this needs no line to its point
+_LEADER_FROM = 10.0  # points; a name nearer than this needs no line to its point
 _ROUNDS = 12
 _CLASH = 1000.0  # the price of one overlap, in points of distance
+_CROSSED = 40.0  # the price of a leader across a line of the plot
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def place_labels(
     clearance: float = 4.5,
     size: float = 8.0,
 ) -> int:
-    """Write names beside their points, with a thin line where a name had to move away.
+    """Write names beside their points, with a dotted line where a name had to move away.
 
     Call it last: it measures the figure as it stands, and a later change of limits or layout undoes its work.
 
@@ -86,12 +87,15 @@ class _Layout:
         bounds = ax.get_window_extent()
         self.bounds = np.array([bounds.x0, bounds.y0, bounds.x1, bounds.y1])
         self.segments = _segments([np.asarray(ax.transData.transform(line)) for line in lines])
-        self.boxes, self.costs = self._candidates(_sizes(ax, labels, size))
-        self.chosen = [int(np.argmin(cost)) for cost in self.costs]
+        self.boxes, self.leaders, self.costs = self._candidates(_sizes(ax, labels, size))
+        self.chosen: list[int] = []
 
-    def _candidates(self, sizes: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Boxes [k, 4] around each point, and what each costs by itself: its distance, and what of the plot it covers."""
-        boxes, costs = [], []
+    def _candidates(self, sizes: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Boxes [k, 4] around each point, their leaders [k, 2, 2], and what each costs by itself.
+
+        The cost is its distance and what of the plot it covers. The leader of a name near its point has no length.
+        """
+        boxes, leaders, costs = [], [], []
         distances, angles = (grid.ravel() for grid in np.meshgrid(_DISTANCES, _ANGLES, indexing="ij"))
         reach = distances * self.pixels
         for anchor, (width, height) in zip(self.anchors, sizes):
@@ -99,67 +103,69 @@ class _Layout:
             y = anchor[1] + np.sin(angles) * (reach + height / 2)
             box = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
             cost = distances + 3.0 * np.abs(np.sin(angles)) + 1.5 * (np.cos(angles) < 0)
+            leader = np.stack(
+                [np.broadcast_to(anchor, box[:, :2].shape), np.clip(anchor, box[:, :2], box[:, 2:])], axis=1
+            )
+            short = np.hypot(*(leader[:, 1] - leader[:, 0]).T) <= _LEADER_FROM * self.pixels
+            leader[short, 1] = anchor
+            cost += _CROSSED * _crossings(leader, self.segments).sum(axis=1)
             boxes.append(box)
-            costs.append(cost + _CLASH * self._covers(box, anchor, distances))
-        return boxes, costs
+            leaders.append(leader)
+            costs.append(cost + _CLASH * self._covers(box, leader))
+        return boxes, leaders, costs
 
-    def _covers(self, boxes: np.ndarray, anchor: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    def _covers(self, boxes: np.ndarray, leaders: np.ndarray) -> np.ndarray:
         """How many markers and lines each box or its leader lies on; leaving the plot counts as many."""
         outside = (boxes[:, :2] < self.bounds[:2]).any(axis=1) | (boxes[:, 2:] > self.bounds[2:]).any(axis=1)
         near = np.clip(self.points[None], boxes[:, None, :2], boxes[:, None, 2:])
         covered = (np.hypot(*(near - self.points[None]).transpose(2, 0, 1)) < self.clearance).sum(axis=1)
         crossed = _segment_hits(self.segments, boxes).sum(axis=0)
-        leaders = np.stack(
-            [np.broadcast_to(anchor, boxes[:, :2].shape), np.clip(anchor, boxes[:, :2], boxes[:, 2:])], axis=1
-        )
-        others = self.points[np.hypot(*(self.points - anchor).T) > 0.5]
-        blocked = (_distance_to_segments(others, leaders) < self.clearance).sum(axis=0) * (distances > _LEADER_FROM)
-        return 20 * outside + covered + crossed + blocked
+        # A marker that nearly covers the name's own cannot be avoided by its leader.
+        others = self.points[np.hypot(*(self.points - leaders[0, 0]).T) > 2 * self.clearance]
+        far = np.hypot(*(leaders[:, 1] - leaders[:, 0]).T) > 0
+        blocked = (_distance_to_segments(others, leaders) < self.clearance).sum(axis=0) * far
+        return np.asarray(20 * outside + covered + crossed + blocked)
 
     def settle(self) -> None:
+        """Place the names in several orders and keep the cheapest outcome."""
+        crowded = [-self._neighbours(index) for index in range(len(self.labels))]
+        keys = (crowded, self.anchors[:, 0], self.anchors[:, 1], -self.anchors[:, 0], -self.anchors[:, 1])
+        outcomes = [self._settle_in(np.argsort(key, kind="stable")) for key in keys]
+        self.chosen = min(outcomes, key=lambda outcome: outcome[0])[1]
+
+    def _settle_in(self, order: np.ndarray) -> tuple[float, list[int]]:
         """Move names one by one to their cheapest place, given where the others are, until none wants to move."""
-        crowded = np.argsort([-self._neighbours(index) for index in range(len(self.labels))], kind="stable")
+        self.chosen = [int(np.argmin(cost)) for cost in self.costs]
         for _ in range(_ROUNDS):
-            moved = False
-            for index in crowded:
-                best = int(np.argmin(self.costs[index] + _CLASH * self._meets(index, self.boxes[index])))
-                moved |= best != self.chosen[index]
-                self.chosen[index] = best
-            if not moved:
-                return
+            before = list(self.chosen)
+            for index in order:
+                self.chosen[index] = int(np.argmin(self.costs[index] + _CLASH * self._meets(index, slice(None))))
+            if self.chosen == before:
+                break
+        total = sum(float(cost[chosen]) for cost, chosen in zip(self.costs, self.chosen))
+        pairs = sum(float(self._meets(index, [self.chosen[index]])[0]) for index in range(len(self.labels)))
+        return total + _CLASH * pairs / 2, list(self.chosen)
 
     def _neighbours(self, index: int) -> int:
         return int((np.abs(self.points - self.anchors[index]) < 60 * self.pixels).all(axis=1).sum())
 
-    def _meets(self, index: int, boxes: np.ndarray) -> np.ndarray:
-        """With how many other names and leaders each of the boxes (or its leader) meets."""
+    def _meets(self, index: int, which: Sequence[int] | slice) -> np.ndarray:
+        """With how many other names and leaders each candidate (or its leader) meets."""
+        boxes, leaders = self.boxes[index][which], self.leaders[index][which]
         others = [other for other in range(len(self.labels)) if other != index]
         if not others:
             return np.zeros(len(boxes))
         placed = np.array([self.boxes[other][self.chosen[other]] for other in others])
+        theirs = np.array([self.leaders[other][self.chosen[other]] for other in others])
         gap = 1.5 * self.pixels
         apart = (boxes[:, None, :2] >= placed[None, :, 2:] + gap) | (boxes[:, None, 2:] <= placed[None, :, :2] - gap)
-        meets = (~apart.any(axis=2)).sum(axis=1)
-        theirs = np.array([self._leader(other, self.boxes[other][self.chosen[other]]) for other in others])
-        mine = np.array([self._leader(index, box) for box in boxes])
-        meets = meets + _segment_hits(theirs, boxes).sum(axis=0) + _segment_hits(mine, placed).sum(axis=1)
-        return meets + _crossings(mine, theirs).sum(axis=1)
-
-    def _leader(self, index: int, box: np.ndarray) -> np.ndarray:
-        """The line [2, 2] from a point to its name; of no length for a name that is near enough to do without."""
-        anchor = self.anchors[index]
-        end = np.clip(anchor, box[:2], box[2:])
-        return np.stack([anchor, end if self._is_far(index, box) else anchor])
-
-    def _is_far(self, index: int, box: np.ndarray) -> bool:
-        anchor = self.anchors[index]
-        distance = float(np.hypot(*(np.clip(anchor, box[:2], box[2:]) - anchor)))
-        return distance > _LEADER_FROM * self.pixels
+        meets = (~apart.any(axis=2)).sum(axis=1) + _segment_hits(theirs, boxes).sum(axis=0)
+        return np.asarray(meets + _segment_hits(leaders, placed).sum(axis=1) + _crossings(leaders, theirs).sum(axis=1))
 
     def clashes(self) -> int:
         """Overlaps that are left: of names with markers and lines, and of names with each other."""
         own = sum(int(cost[chosen] // _CLASH) for cost, chosen in zip(self.costs, self.chosen))
-        pairs = sum(int(self._meets(i, self.boxes[i][[self.chosen[i]]])[0]) for i in range(len(self.labels)))
+        pairs = sum(int(self._meets(i, [self.chosen[i]])[0]) for i in range(len(self.labels)))
         return own + (pairs + 1) // 2
 
     def write(self, ax: Axes) -> None:
@@ -169,9 +175,11 @@ class _Layout:
             box = self.boxes[index][self.chosen[index]]
             x, y = inverse.transform((box[:2] + box[2:]) / 2)
             ax.text(x, y, label.text, ha="center", va="center", fontsize=self.size, color=label.colour, zorder=5)
-            if self._is_far(index, box):
-                ends = inverse.transform(self._leader(index, box))
-                ax.plot(*ends.T, color=label.colour, linewidth=0.5, alpha=0.7, zorder=2)
+            leader = self.leaders[index][self.chosen[index]]
+            if (leader[0] != leader[1]).any():
+                ax.plot(
+                    *inverse.transform(leader).T, color=label.colour, linewidth=0.9, linestyle=(0, (1, 1.5)), zorder=2
+                )
 
 
 def _sizes(ax: Axes, labels: Sequence[Label], size: float) -> np.ndarray:
@@ -203,8 +211,9 @@ def _segment_hits(segments: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     low = np.where(step == 0, np.where(within, -np.inf, np.inf), np.minimum(first, second))
     high = np.where(step == 0, np.where(within, np.inf, -np.inf), np.maximum(first, second))
     enters, leaves = np.maximum(low.max(axis=2), 0.0), np.minimum(high.min(axis=2), 1.0)
-    # A leader ends on the edge of its own name; only a passage of some length counts.
-    return np.asarray((leaves - enters) * np.hypot(*step.transpose(2, 0, 1)) > 0.5)
+    # Only a passage of more than half a pixel counts: a leader ends on the edge of its own name.
+    length = np.maximum(np.hypot(*step.transpose(2, 0, 1)), 1e-9)
+    return np.asarray(leaves - enters > 0.5 / length)
 
 
 def _crossings(first: np.ndarray, second: np.ndarray) -> np.ndarray:

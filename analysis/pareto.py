@@ -166,7 +166,7 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
     if front.empty:
         style.say(ax, "No child finished with a score: there is no front.")
         return
-    style.logarithmic(ax)
+    style.logarithmic(ax, float(front[x].min()), float(front[x].max()))
     for strategy in style.in_order(front["strategy"].tolist()):
         look, rows = style.look(strategy), front[front["strategy"] == strategy]
         rest, best = rows[~rows["strategy_front"]], rows[rows["strategy_front"]]

@@ -6,6 +6,7 @@ notebook's backend and drawing in a command needs no display.
 
 from __future__ import annotations
 
+import math
 import textwrap
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -171,12 +172,20 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
     return path
 
 
-def logarithmic(ax: Axes) -> None:
-    """Make the x axis logarithmic, with ticks as plain numbers ("0.01", "20k", "5M")."""
+def logarithmic(ax: Axes, low: float, high: float) -> None:
+    """Make the x axis logarithmic, with a handful of ticks as plain numbers ("0.01", "20k", "5M").
+
+    Args:
+        ax: the plot.
+        low: the least number it shows, > 0.
+        high: the largest.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+    decades = math.log10(high / low)
+    subs = (1.0, 2.0, 5.0) if decades < 1.2 else (1.0, 3.0) if decades < 2.5 else (1.0,)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
 

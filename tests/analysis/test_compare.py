@@ -155,7 +155,7 @@ def test_the_bootstrap_interval_agrees_with_scipy(make):
 
 
 def test_what_an_interval_is_called():
-    assert interval_name(0) == "no score"
+    assert (interval_name(0), interval_name(1)) == ("no score", "n=1")
     assert interval_name(4) == "n=4: range"
     assert interval_name(5, 0.9) == "n=5: 90% bootstrap"
 
@@ -167,7 +167,7 @@ def test_summary_of_the_hand_made_run(small):
     assert (row["children"], row["distinct"], row["duplicates"], row["failures"]) == (5, 5, 1, 1)
     assert (row["search_gpu_hours"], row["final_gpu_hours"], row["usd"]) == (9.0, 1.0, 20.0)
     assert row["searcher_share"] == pytest.approx(1 / 9)
-    assert readable(summarize(*small)).loc[0, "validation %"] == "70.00 [70.00, 70.00] (n=1: range)"
+    assert readable(summarize(*small)).loc[0, "validation %"] == "70.00 (n=1)"
 
 
 def test_random_search_comes_first(make):
