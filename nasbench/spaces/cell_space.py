@@ -25,6 +25,7 @@ from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, Combination,
 
 if TYPE_CHECKING:
     from nasbench.networks.base import Network
+    from nasbench.networks.skeletons import Skeleton
 
 Step = Literal["left", "right", "left_op", "right_op", "combine"]
 Output = Literal["unused", "explicit"]
@@ -55,7 +56,7 @@ class CellGrammar:
     output: Output = "unused"
     steps: tuple[Step, ...] = ("left", "right", "left_op", "right_op", "combine")
     cells: tuple[str, ...] = ("normal", "reduction")
-    skeleton: str = "nasnet"
+    skeleton: Skeleton = "nasnet"
 
     def __post_init__(self) -> None:
         check_range(self.space, "blocks", self.blocks, 1, MAX_BLOCKS)

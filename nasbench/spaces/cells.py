@@ -147,7 +147,7 @@ def read_pair(text: str) -> CellPair:
 
 
 def _out_states(text: str, blocks: int) -> list[int]:
-    states = []
+    states: list[int] = []
     for name in filter(None, (part.strip() for part in text.split(","))):
         match = _RANGE.fullmatch(name)
         first, last = (f"b{match[1]}", f"b{match[2]}") if match else (name, name)

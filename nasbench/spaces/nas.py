@@ -24,13 +24,6 @@ PREDICTED_STRIDES = (1, 2, 3)
 MAX_LAYERS = 200
 IMAGE = -1  # the fixed source of the graph
 
-# The best network of variant v1; Source: Zoph & Le 2016 (1611.01578), figure 7.
-FIGURE_7 = (
-    "1 3x3,36 [0]; 2 3x3,48 [1]; 3 3x3,36 [1,2]; 4 5x5,36 [1,2,3]; 5 3x7,48 [3,4]; 6 7x7,48 [2,3,4,5]; 7 7x7,48 [2,3,4,5,6]; "
-    "8 7x3,36 [1,6,7]; 9 7x1,36 [1,5,6,8]; 10 7x7,36 [1,3,4,5,6,7,8,9]; 11 5x7,36 [1,2,5,6,7,8,9,10]; 12 7x7,48 [1,2,3,4,6,11]; "
-    "13 7x5,48 [1,3,6,7,8,9,10,11,12]; 14 7x5,48 [3,7,12,13]; 15 7x5,48 [2,7,11,12,13,14]"
-)
-
 _LAYER = re.compile(r"(\d+)\s+(\d+)x(\d+)(?:/(\d+)x(\d+))?,(\d+)\s*\[([\d,\s]*)\]")
 
 
@@ -78,7 +71,9 @@ class NasSpace(Space):
         check_numbers(self.name, "strides", self.strides, 1, 9)
         check_range(self.name, "more_filters", self.more_filters, 0, 4096)
         if self.variant != "v2" and self.strides != PREDICTED_STRIDES:
-            raise InputError(f"option 'strides' of space 'nas' is for variant=v2; variant {self.variant!r} predicts none")
+            raise InputError(
+                f"option 'strides' of space 'nas' is for variant=v2; variant {self.variant!r} predicts none"
+            )
         if self.filters == VARIANT_FILTERS[self.variant]:
             object.__setattr__(self, "filters", ())  # so that spaces with the same choices are equal
 
@@ -121,7 +116,7 @@ class NasSpace(Space):
         return self.from_stack(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """The canonical stack in the notation of `FIGURE_7`: number, height x width[/strides], filters, inputs (0 is the image)."""
+        """The canonical stack as number, height x width[/strides], filters, inputs: "1 3x3,36 [0]; 2 3x3,48 [1]" (0 is the image)."""
         return "; ".join(
             f"{index} {layer.height}x{layer.width}{self._stride_text(layer)},{layer.filters} [{','.join(map(str, layer.inputs))}]"
             for index, layer in enumerate(self.structure(architecture).layers, 1)
@@ -141,7 +136,9 @@ class NasSpace(Space):
             match = _LAYER.fullmatch(part.strip())
             if match is None or int(match[1]) != index + 1:
                 raise InputError(f"expected a layer like '{index + 1} 3x3,36 [0]', got {part.strip()!r}")
-            height, width, stride_height, stride_width, filters = (int(value or 1) for value in match.group(2, 3, 4, 5, 6))
+            height, width, stride_height, stride_width, filters = (
+                int(value or 1) for value in match.group(2, 3, 4, 5, 6)
+            )
             inputs = tuple(sorted({int(value) for value in match[7].split(",") if value.strip()}))
             layers.append(Layer(height, width, filters, inputs, stride_height, stride_width, self.stage(index)))
         return self.from_stack(LayerStack(tuple(layers), _unread(layers), self.convs_per_layer))
@@ -159,7 +156,9 @@ class NasSpace(Space):
                 f"got {len(stack.layers)} of {stack.convs_per_layer}"
             )
         if tuple(sorted(stack.out)) != _unread(stack.layers):
-            raise InputError(f"{where}: the classifier reads the unread layers {_unread(stack.layers)}, got {stack.out}")
+            raise InputError(
+                f"{where}: the classifier reads the unread layers {_unread(stack.layers)}, got {stack.out}"
+            )
         choices: list[int] = []
         for index, layer in enumerate(stack.layers):
             choices += self._layer_choices(index, layer)

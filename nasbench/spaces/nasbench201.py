@@ -40,8 +40,8 @@ class NasBench201Space(Space):
     a pool of a sum is not a sum of pools, and two equal pools, though without weights, are not one pool added twice.
     By enumeration the 15,625 cells have 5,425 hashes. The published 6,466 counts nested expression strings, in which equal operations
     on equal inputs are one text. Two things differ (`tests/spaces/test_nasbench201.py` derives every number):
-    - The strings keep "#" for a zero term and the brackets of a sum that is skipped into another, so they tell apart x + 0 from x, and
-      (x + y) + z from x + (y + z). Without those two differences the 6,466 texts become 4,930.
+    - The strings keep "#" for a zero term, operations on 0 + 0, and the order of terms when a sum is skipped into another, so they
+      tell apart x + 0 from x, x + pool(0 + 0) from x, and (x + z) + y from x + (y + z). Without these the 6,466 become 4,930.
     - The strings cannot tell one operation added twice from two operations with weights of their own. Telling them apart splits the
       4,930 into our 5,425.
 
@@ -172,7 +172,8 @@ def _structure(choices: tuple[int, ...]) -> EdgeCell:
     place = {INPUT: 0, **{node: position for position, node in enumerate(order, 1)}}
     return EdgeCell(
         tuple(
-            EdgeOperation(labels[node][1], tuple(sorted([place[source] for source, _ in inputs[node]]))) for node in order
+            EdgeOperation(labels[node][1], tuple(sorted([place[source] for source, _ in inputs[node]])))
+            for node in order
         ),
         tuple(sorted([place[node_of[source]] for source in out])),
     )

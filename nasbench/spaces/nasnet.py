@@ -25,14 +25,6 @@ OPERATIONS = (
     "sep_conv_7x7",
 )
 
-# Source: the released code's explicit output lists; they hold more than the unused states, so output="explicit" spells them.
-NASNET_A = (
-    "normal: b1=sep5(c)+sep3(p); b2=sep5(p)+sep3(p); b3=avg3(c)+id(p); b4=avg3(p)+avg3(p); b5=sep3(c)+id(c); "
-    "out=[p,b1..b5] | "
-    "reduction: b1=sep5(c)+sep7(p); b2=max3(c)+sep7(p); b3=avg3(c)+sep5(p); b4=id(b2)+avg3(b1); b5=sep3(b1)+max3(c); "
-    "out=[b2..b5]"
-)
-
 
 @dataclass(frozen=True)
 class NasNetSpace(CellSpace):

@@ -15,7 +15,9 @@ def check_range(space: str, option: str, value: Any, low: int, high: int) -> Non
         InputError: naming the space, the option, the range and the value.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"option {option!r} of space {space!r} takes a whole number from {low} to {high}, got {value!r}")
+        raise InputError(
+            f"option {option!r} of space {space!r} takes a whole number from {low} to {high}, got {value!r}"
+        )
 
 
 def check_one_of(space: str, option: str, value: Any, allowed: Sequence[str]) -> None:
@@ -26,9 +28,7 @@ def check_one_of(space: str, option: str, value: Any, allowed: Sequence[str]) ->
     """
     if value not in allowed:
         hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
-        raise InputError(
-            f"option {option!r} of space {space!r} takes one of {', '.join(allowed)}, got {value!r}{hint}"
-        )
+        raise InputError(f"option {option!r} of space {space!r} takes one of {', '.join(allowed)}, got {value!r}{hint}")
 
 
 def check_words(space: str, option: str, values: Any, allowed: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -106,13 +108,17 @@ def test_bad_spec_is_one_clear_line(spec, message):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"operations": ["identity"]}, {"blocks": True}, {"blocks": 2.0}, {"operations": ()}])
+@pytest.mark.parametrize(
+    "options", [{"operations": ["identity"]}, {"blocks": True}, {"blocks": 2.0}, {"operations": ()}]
+)
 def test_bad_python_options_of_nasnet(options):
     with pytest.raises(InputError):
         NasNetSpace(**options)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"space": "nasbench201"}', '{"space": "nasbench201", "choices": [1]}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", '{"space": "nasbench201"}', '{"space": "nasbench201", "choices": [1]}']
+)
 def test_bad_json(text):
     with pytest.raises(InputError):
         from_json(text)
@@ -132,9 +138,6 @@ def test_raw_sizes():
 
 
 def test_importing_spaces_needs_no_heavy_package():
-    import subprocess
-    import sys
-
     code = (
         "import sys, nasbench.spaces as s; [s.get_space(n) for n in s.SPACES]; s.get_space('nasbench201').decode([1]*6).hash; "
         "print([m for m in ('torch', 'pandas', 'scipy') if m in sys.modules])"
