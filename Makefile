@@ -28,7 +28,7 @@ lint: $(READY)
 types: $(READY)
 	rm -rf .typed && mkdir -p .typed/nasbench
 	ln -s $(CURDIR)/nasbench/* .typed/nasbench/
-	ln -s $(CURDIR)/runners $(CURDIR)/analysis .typed/nasbench/
+	ln -s $(CURDIR)/runners $(CURDIR)/analysis $(CURDIR)/results .typed/nasbench/
 	$(BIN)/mypy -p nasbench
 
 clean:
