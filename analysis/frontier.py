@@ -119,7 +119,7 @@ def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
         style.say(ax, "No published network has this cost and an accuracy.")
         return
     low, high = float(data[x].min()) / 1.5, float(data[x].max()) * 1.6
-    style.logarithmic(ax)
+    style.logarithmic(ax, low, high)
     for family, rows in data[data["top1_acc"] >= FLOOR].groupby("family", sort=False):
         found = rows["kind"].iloc[0] == "searched"
         look = _look(str(family), found)

@@ -195,7 +195,7 @@ def _usd_axis(ax: Axes, low: float, high: float) -> None:
     """A log axis of USD with one tick a decade and room for the words beside the points."""
     from matplotlib.ticker import LogLocator
 
-    style.logarithmic(ax)
+    style.logarithmic(ax, low, high)
     ax.xaxis.set_major_locator(LogLocator(numticks=12))
     ax.set_xlim(low / 3, high * 40)
 
