@@ -173,11 +173,12 @@ def draw_published_cost(data: pd.DataFrame, ax: Axes, price: str = "own") -> Non
         raise InputError(
             "these rows were not priced at a chosen device; call published_cost(at='V100') or another device"
         )
-    if data.empty or data[column].isna().all():
-        style.say(ax, "No search has a price in this table.")
+    if data.empty or not data[column].max() > 0:
+        style.say(ax, "No search has a price above 0 in this table.")
         return
     searches = list(dict.fromkeys(data["search"]))
-    _usd_axis(ax, float(data[column].min()), float(data[column].max()))
+    positive = data[column][data[column] > 0]
+    _usd_axis(ax, float(positive.min()), float(positive.max()))
     for place, search in enumerate(reversed(searches)):
         _draw_search(data[data["search"] == search], ax, place, column)
     if price == "own":

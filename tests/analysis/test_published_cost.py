@@ -100,3 +100,8 @@ def test_drawing_a_price_that_was_not_asked_for_is_refused():
         draw_published_cost(published_cost(), ax, "at")
     with pytest.raises(InputError, match="'own' device"):
         draw_published_cost(published_cost(), ax, "cheapest")
+
+
+def test_free_hours_leave_nothing_to_draw():
+    figure = plot_published_cost(published_cost(prices=prices_from("0")))
+    assert "No search has a price above 0" in figure.axes[0].texts[0].get_text().replace("\n", " ")
