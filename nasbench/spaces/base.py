@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -161,6 +161,14 @@ class Space(ABC):
         choices = list(architecture.choices)
         choices[index] = (choices[index] + step) % self.decisions[index].options
         return Architecture(self, tuple(choices))
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Every architecture that differs in exactly one decision, equal hashes included: all that the default `mutate` can give."""
+        for index, decision in enumerate(self.decisions):
+            for step in range(1, decision.options):
+                choices = list(architecture.choices)
+                choices[index] = (choices[index] + step) % decision.options
+                yield Architecture(self, tuple(choices))
 
     def hash(self, architecture: Architecture) -> str:
         """Digest of the canonical form: 32 hexadecimal digits, versioned, stable across platforms and releases."""
