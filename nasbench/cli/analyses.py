@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from nasbench.pricing import PriceTable
     from nasbench.store.query import Results
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,32 +79,59 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
 
 
 @click.command()
-@_files
+@click.argument("files", nargs=-1)
+@click.option(
+    "--published", is_flag=True, help="Price the published searches instead, in both readings of their figures."
+)
 @_where
 @click.option("--target", default=None, type=float, help="Validation accuracy in [0, 1]: what did it cost to reach it?")
 @click.option("--at", default=None, help="Price all hours at this device, e.g. V100; see: nasbench devices.")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table of your own.")
 @_output
 def cost(
-    files: Sequence[str], where: str | None, target: float | None, at: str | None, price: str | None, output: str | None
+    files: Sequence[str],
+    published: bool,
+    where: str | None,
+    target: float | None,
+    at: str | None,
+    price: str | None,
+    output: str | None,
 ) -> None:
-    """GPU-hours and USD by ledger category, per child, and to reach an accuracy.
+    """GPU-hours and USD by ledger category, per child, and to reach an accuracy; or of the published searches.
 
     \b
     Example:
       nasbench cost results/demo.h5 --target 0.9 --at V100
+      nasbench cost --published --at V100 -o results/published-cost
     """
-    from nasbench.analysis.cost import cost_by_strategy, plot_cost
+    from nasbench.errors import InputError
     from nasbench.pricing import prices_from
 
+    prices = prices_from(price) if price else None
+    if published:
+        _cost_of_published(at, prices, output)
+        return
+    if not files:
+        raise InputError("nasbench cost needs results files, or --published for the published searches")
+    from nasbench.analysis.cost import cost_by_strategy, plot_cost
+
     frame, runs, _ = _load(files, where)
-    data = cost_by_strategy(frame, runs, prices_from(price) if price else None, target, at)
+    data = cost_by_strategy(frame, runs, prices, target, at)
     columns = ["strategy", "runs", "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
-    _print(
-        data[columns + (["to_target"] if target is not None else [])],
-        [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}."],
-    )
+    shown = data[columns + (["to_target"] if target is not None else [])]
+    _print(shown, [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}."])
     _save(plot_cost(data), output, files, "cost", data)
+
+
+def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None) -> None:
+    from nasbench.analysis.published_cost import cost_notes, plot_published_cost, published_cost
+
+    data = published_cost(at, prices)
+    columns = ["search", "reading", "arithmetic", "gpu_hours", "own_price", "own_usd"]
+    notes = cost_notes(data)
+    _print(data[columns + (["at_usd"] if at is not None else [])], notes)
+    if output is not None:
+        _save(plot_published_cost(data, notes), output, (), "", data)
 
 
 @click.command()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT_COLUMNS = ("strategy", "run_seed", "index", "hash", "status", "val_acc", "params", "mult_adds", "gpu_hours")
+PUBLISHED = "published"
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -50,21 +51,32 @@ def query(
     format_: str,
     output: str | None,
 ) -> None:
-    """Select, sort and print the children of results files.
+    """Select, sort and print the children of results files, or `published` networks.
 
     \b
     Example:
       nasbench query results/demo.h5 --where "params < 1e5" --sort val_acc --head 5
       nasbench query results/demo.h5 --columns all --format csv -o children.csv
+      nasbench query published --where "kind == 'searched' and params < 6e6" --columns model,params,top1_acc,paper
     """
+    if tuple(files) == (PUBLISHED,):
+        frame, default = _published(), "model,data,params,mult_adds,top1_acc,paper,tag"
+    else:
+        frame, default = _stored(files, None if stage == "all" else stage, runs)
+    write(pick(select(frame, where, sort, head), columns or default), format_, output)
+
+
+def _published() -> pd.DataFrame:
+    from nasbench.published import published_networks
+
+    return published_networks()
+
+
+def _stored(files: Sequence[str], stage: str | None, runs: bool) -> tuple[pd.DataFrame, str]:
     from nasbench.store.query import Results
 
     results = Results(list(files))
-    frame = results.runs() if runs else results.frame(stage=None if stage == "all" else stage)
-    frame = select(frame, where, sort, head)
-    default = "all" if runs else ",".join(DEFAULT_COLUMNS)
-    frame = pick(frame, columns or default)
-    write(frame, format_, output)
+    return (results.runs(), "all") if runs else (results.frame(stage=stage), ",".join(DEFAULT_COLUMNS))
 
 
 def select(frame: pd.DataFrame, where: str | None, sort: str | None, head: int | None) -> pd.DataFrame:
