@@ -131,7 +131,7 @@ def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | 
     notes = cost_notes(data)
     _print(data[columns + (["at_usd"] if at is not None else [])], notes)
     if output is not None:
-        _save(plot_published_cost(data, notes), output, (), "", data)
+        _save(plot_published_cost(data), output, (), "", data)
 
 
 @click.command()
