@@ -1,0 +1,217 @@
+"""Networks of NASNet-like cells, at any scale."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nasbench.networks.auxiliary import AuxiliaryHead
+from nasbench.networks.base import Network
+from nasbench.networks.convolutions import Classifier, FactorizedReduction, ValidConv2d, convolution_bn
+from nasbench.networks.drop_path import DropPath
+from nasbench.networks.operations import IDENTITIES, OPERATIONS, AfterReLU
+from nasbench.networks.skeletons import Place, Plan, Skeleton, plan_network
+from nasbench.networks.wiring import check_pair, live_states, output_width, state_width
+from nasbench.structures import (
+    FIRST_BLOCK,
+    PREVIOUS,
+    PREVIOUS_PREVIOUS,
+    Cell,
+    CellPair,
+    Combination,
+    Regularization,
+    Scale,
+)
+
+IMAGENET_EPSILON = 1e-3  # of BatchNorm in the released ImageNet networks; CIFAR's 1e-5 is torch's default
+
+
+def build_cell_network(
+    pair: CellPair, scale: Scale, regularization: Regularization | None = None, *, skeleton: Skeleton = "nasnet"
+) -> Network:
+    """Build the classifier that repeats a pair of cells.
+
+    Args:
+        pair: normal and reduction cell. Blocks that the output does not depend on are not built.
+        scale: N, F, image and stem.
+        regularization: drop-path, auxiliary head and dropout; None for none.
+        skeleton: "nasnet" (reductions between 3N normal cells) or "pnas" (3N cells including the stride-2 ones).
+
+    Returns:
+        The network; initial weights come from torch's global generator.
+
+    Raises:
+        InputError: when a cell reads or lists a state that does not exist, or the image is too small for the stem.
+        UnknownName: when an operation or the skeleton has an unknown name.
+
+    Source: NASNet (arXiv 1707.07012) and PNASNet (arXiv 1712.00559) as released; see systems.md section 2 for the wiring.
+    """
+    check_pair(pair)
+    return CellNetwork(pair, plan_network(scale, skeleton), scale, regularization or Regularization())
+
+
+class CellNetwork(Network):
+    """Stem, cells in the places of a plan, classifier. A cell whose output nobody reads is run all the same.
+
+    Deviation: BatchNorm averages with torch's momentum of 0.1 at every scale; the released ImageNet networks use 0.0003.
+    """
+
+    def __init__(self, pair: CellPair, plan: Plan, scale: Scale, regularization: Regularization) -> None:
+        super().__init__()
+        self.places = plan.places
+        self.stem = _build_stem(plan, scale)
+        widths = output_width(pair.normal), output_width(pair.reduction)
+        channels = [plan.map_channels(index, *widths) for index in range(len(plan.places) + 1)]
+        self.cells = nn.ModuleList(
+            CellModule(pair.normal if place.kind == "normal" else pair.reduction, place, plan, channels)
+            for place in plan.places
+        )
+        self.classifier = Classifier(channels[-1], scale.classes, regularization.dropout)
+        self.auxiliary_map = plan.auxiliary
+        self.auxiliary = (
+            AuxiliaryHead(channels[plan.auxiliary], plan.map_size(plan.auxiliary), scale.classes)
+            if regularization.auxiliary
+            else None
+        )
+        self.drop_path = DropPath(regularization.drop_path_keep)
+        if scale.stem == "imagenet":
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eps = IMAGENET_EPSILON
+
+    def set_progress(self, progress: float) -> None:
+        """Set how far training is, in [0, 1]; paths are dropped the more often the further it is."""
+        self.drop_path.set_progress(progress)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        return self._classify(self._feature_maps(images))
+
+    def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits, and the auxiliary head's logits; None when evaluating or without such a head."""
+        maps = self._feature_maps(images)
+        auxiliary = self.auxiliary(maps[self.auxiliary_map]) if self.training and self.auxiliary is not None else None
+        return self._classify(maps), auxiliary
+
+    def _feature_maps(self, images: Tensor) -> list[Tensor]:
+        maps: list[Tensor] = [self.stem(images)]
+        for place, cell in zip(self.places, self.cells):
+            before = None if place.previous_previous is None else maps[place.previous_previous]
+            maps.append(cell(maps[place.previous], before, self.drop_path))
+        return maps
+
+    def _classify(self, maps: list[Tensor]) -> Tensor:
+        logits: Tensor = self.classifier(F.relu(maps[-1]))
+        return logits
+
+
+def _build_stem(plan: Plan, scale: Scale) -> nn.Sequential:
+    if scale.stem == "imagenet":
+        return nn.Sequential(
+            ValidConv2d(scale.image_channels, plan.stem_filters, 3, 2), nn.BatchNorm2d(plan.stem_filters)
+        )
+    return nn.Sequential(*convolution_bn(scale.image_channels, plan.stem_filters, 3))
+
+
+class Join(NamedTuple):
+    """How one live block combines its two paths: where they start, whether drop-path may take them, where the result goes."""
+
+    state: int
+    left: int
+    drop_left: bool
+    right: int
+    drop_right: bool
+    combine: Combination
+
+
+class CellModule(nn.Module):
+    """One cell in its place.
+
+    Args:
+        cell: its blocks and output list.
+        place: filters, stride and the feature maps it reads.
+        plan: the network around it.
+        channels: channels of every feature map of that network.
+
+    c is projected to F channels, p is projected or reduced to c's size and F channels; in the network's first cell p is c before
+    its projection. A p or c that no live block reads and the output does not list gets no projection. Where the output of a
+    reduction lists p or c, a factorized reduction brings that state to the output's size.
+    """
+
+    def __init__(self, cell: Cell, place: Place, plan: Plan, channels: list[int]) -> None:
+        super().__init__()
+        self.out = cell.out
+        live = live_states(cell)
+        filters = place.filters
+        state_channels = {PREVIOUS: filters, PREVIOUS_PREVIOUS: filters}
+        self.project_c = _projection(channels[place.previous], filters) if PREVIOUS in live else None
+        self.project_p: nn.Module | None = None
+        if PREVIOUS_PREVIOUS in live:
+            source = place.previous_previous
+            if source is None:
+                state_channels[PREVIOUS_PREVIOUS] = channels[place.previous]
+                self.project_p = nn.Identity()
+            else:
+                self.project_p = _match(channels[source], filters, plan.map_size(source) != place.size, nn.ReLU())
+        self.joins: list[Join] = []
+        self.paths = nn.ModuleList()
+        for state, block in enumerate(cell.blocks, FIRST_BLOCK):
+            if state not in live:
+                continue
+            for source, operation in ((block.left, block.left_op), (block.right, block.right_op)):
+                stride = place.stride if source < FIRST_BLOCK else 1
+                inputs = state_channels.get(source, filters * state_width(cell, source))
+                self.paths.append(OPERATIONS[operation](inputs, filters, stride))
+            drops = block.left_op not in IDENTITIES, block.right_op not in IDENTITIES
+            self.joins.append(Join(state, block.left, drops[0], block.right, drops[1], block.combine))
+        halves = -(-place.size // place.stride) != place.size
+        self.finish = nn.ModuleDict(
+            {
+                str(state): _match(state_channels[state], filters, halves)
+                for state in (PREVIOUS_PREVIOUS, PREVIOUS)
+                if state in cell.out
+            }
+        )
+
+    def forward(self, previous: Tensor, previous_previous: Tensor | None, drop_path: DropPath) -> Tensor:
+        """Map c and p, each [batch, its channels, its height, its width], to the cell's output, states concatenated in depth."""
+        states: dict[int, Tensor] = {}
+        if self.project_c is not None:
+            states[PREVIOUS] = self.project_c(previous)
+        if self.project_p is not None:
+            states[PREVIOUS_PREVIOUS] = self.project_p(previous if previous_previous is None else previous_previous)
+        self._run_blocks(states, drop_path)
+        for state, module in self.finish.items():
+            states[int(state)] = module(states[int(state)])
+        return torch.cat([states[state] for state in self.out], 1)
+
+    def _run_blocks(self, states: dict[int, Tensor], drop_path: DropPath) -> None:
+        """Add the live blocks to `states`, rectifying each state at most once."""
+        rectified: dict[int, Tensor] = {}
+        paths = iter(self.paths)
+
+        def follow(source: int, drop: bool) -> Tensor:
+            path = next(paths)
+            start = states[source]
+            if isinstance(path, AfterReLU):
+                start = rectified[source] if source in rectified else rectified.setdefault(source, F.relu(start))
+            end: Tensor = path(start)
+            return drop_path(end) if drop else end
+
+        for join in self.joins:
+            left, right = follow(join.left, join.drop_left), follow(join.right, join.drop_right)
+            states[join.state] = left + right if join.combine == "add" else torch.cat((left, right), 1)
+
+
+def _projection(inputs: int, filters: int) -> nn.Module:
+    return nn.Sequential(nn.ReLU(), *convolution_bn(inputs, filters, 1))
+
+
+def _match(inputs: int, filters: int, halves: bool, *first: nn.Module) -> nn.Module:
+    """Bring a state to `filters` channels, and to half its size where asked; nothing where it fits already."""
+    if halves:
+        return nn.Sequential(*first, FactorizedReduction(inputs, filters))
+    return nn.Identity() if inputs == filters else nn.Sequential(*first, *convolution_bn(inputs, filters, 1))

@@ -1,0 +1,152 @@
+"""Convolutions and pools with TensorFlow's SAME padding, and what is built from them alone."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+    """Zeros before and after one axis under SAME padding: the output has ceil(size / stride) places, the odd zero comes last.
+
+    Source: TensorFlow's documentation of `tf.nn.convolution`.
+    """
+    reach = (kernel - 1) * dilation + 1
+    zeros = max(0, (-(-size // stride) - 1) * stride + reach - size)
+    return zeros // 2, zeros - zeros // 2
+
+
+class ValidConv2d(nn.Conv2d):
+    """A convolution without bias and without padding.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        kernel: height and width of the filter, or one number for both.
+        stride: vertical and horizontal stride, or one number for both.
+        dilation: spacing of the filter's taps.
+        groups: groups of channels.
+
+    Initial weights are normal with variance 2 / fan-out, fan-out = kernel area x outputs / groups (He et al., arXiv 1502.01852).
+    Source: NASNet's released code sets variance scaling by fan-out. Deviation: the normal there is truncated.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        dilation: int = 1,
+        groups: int = 1,
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride, dilation=dilation, groups=groups, bias=False)
+
+    def reset_parameters(self) -> None:
+        """Draw the initial weights from torch's global generator."""
+        fan_out = self.out_channels // self.groups * math.prod(self.kernel_size)
+        nn.init.normal_(self.weight, std=math.sqrt(2 / fan_out))
+
+
+class SameConv2d(ValidConv2d):
+    """A convolution without bias under SAME padding; arguments and initial weights as for `ValidConv2d`."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
+        top, bottom = same_padding(images.shape[2], self.kernel_size[0], self.stride[0], self.dilation[0])
+        left, right = same_padding(images.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1])
+        if top != bottom or left != right:
+            images = F.pad(images, (left, right, top, bottom))
+            top = left = 0
+        return F.conv2d(images, self.weight, None, self.stride, (top, left), self.dilation, self.groups)
+
+
+class SameMaxPool2d(nn.Module):
+    """A square max pool under SAME padding; zeros outside never win."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, channels, height, width] to the strided size, rounded up."""
+        padding = pool_padding(images, self.kernel, self.stride)
+        return F.max_pool2d(images, self.kernel, self.stride, padding, ceil_mode=True)
+
+
+class SameAvgPool2d(nn.Module):
+    """A square average pool under SAME padding; only places inside the image are averaged, as in TensorFlow."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, channels, height, width] to the strided size, rounded up."""
+        padding = pool_padding(images, self.kernel, self.stride)
+        return F.avg_pool2d(images, self.kernel, self.stride, padding, ceil_mode=True, count_include_pad=False)
+
+
+def pool_padding(images: Tensor, kernel: int, stride: int) -> tuple[int, int]:
+    """The leading SAME padding of both axes; rounding the output size up supplies the trailing part."""
+    height, width = images.shape[2:]
+    return same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
+
+
+def convolution_bn(
+    inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int | tuple[int, int] = 1
+) -> tuple[nn.Module, nn.Module]:
+    """A SAME convolution without bias and the BatchNorm after it, to be put in a sequence."""
+    return SameConv2d(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)
+
+
+class FactorizedReduction(nn.Module):
+    """Halves height and width without losing every other pixel: two shifted stride-2 samplings, 1x1 each, concatenated, BatchNorm.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels; half of them (rounded down) come from the unshifted path.
+
+    Source: NASNet's released code. The second path is shifted by one pixel each way and padded with zeros.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.straight = SameConv2d(inputs, outputs // 2, 1, 2) if outputs > 1 else None
+        self.shifted = SameConv2d(inputs, outputs - outputs // 2, 1, 2)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / 2), ceil(width / 2)]."""
+        reduced: Tensor = self.shifted(F.pad(images, (-1, 1, -1, 1)))
+        if self.straight is not None:
+            reduced = torch.cat((self.straight(images), reduced), 1)
+        normed: Tensor = self.norm(reduced)
+        return normed
+
+
+class Classifier(nn.Module):
+    """Global average pooling, dropout and a fully connected layer.
+
+    Args:
+        inputs: channels.
+        classes: outputs.
+        dropout: probability in [0, 1) of zeroing a channel's mean in training.
+
+    Initial weights are normal with standard deviation 0.01, the bias is 0: every class starts about equally likely.
+    """
+
+    def __init__(self, inputs: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(inputs, classes)
+        nn.init.normal_(self.linear.weight, std=0.01)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, inputs, height, width] to logits [batch, classes]."""
+        logits: Tensor = self.linear(self.dropout(images.mean((2, 3))))
+        return logits

@@ -1,0 +1,32 @@
+"""Dropping whole paths of a network at random, one decision per example."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class DropPath(nn.Module):
+    """Zeroes a path for some examples of a batch and scales the others up, in training only.
+
+    Args:
+        final_keep: probability in (0, 1] of keeping a path at the end of training; it falls linearly from 1.
+
+    Source: NASNet's released code ("scheduled drop path"). Deviation: that code can also drop deeper cells more often; here all alike.
+    """
+
+    def __init__(self, final_keep: float) -> None:
+        super().__init__()
+        self.final_keep = final_keep
+        self.keep = 1.0
+
+    def set_progress(self, progress: float) -> None:
+        """Set the probability of keeping for this share of training, in [0, 1]."""
+        self.keep = 1.0 - progress * (1.0 - self.final_keep)
+
+    def forward(self, path: Tensor) -> Tensor:
+        """Map [batch, channels, height, width] to the same shape."""
+        if not self.training or self.keep >= 1.0:
+            return path
+        kept = torch.empty((path.shape[0], 1, 1, 1), dtype=path.dtype, device=path.device).bernoulli_(self.keep)
+        return path * kept.div_(self.keep)

@@ -1,0 +1,47 @@
+"""Which layers of a 2016 NAS network matter, and what each reads. No torch."""
+
+from __future__ import annotations
+
+from nasbench.errors import InputError
+from nasbench.structures import Layer, LayerStack
+
+
+def sources(layer: Layer) -> tuple[int, ...]:
+    """What a layer reads: its inputs, or the image (0) when it has none."""
+    return layer.inputs or (0,)
+
+
+def live_layers(stack: LayerStack) -> frozenset[int]:
+    """The layers (from 1) that the classifier depends on."""
+    live = set(stack.out)
+    for index in range(len(stack.layers), 0, -1):
+        if index in live:
+            live.update(stack.layers[index - 1].inputs)
+    return frozenset(live - {0})
+
+
+def check_stack(stack: LayerStack) -> None:
+    """Refuse stacks that cannot be built.
+
+    Raises:
+        InputError: when a layer reads one that does not come before it or that is of a later stage, when a size is below 1, or
+            when the classifier reads nothing or a layer that does not exist.
+    """
+    if stack.convs_per_layer < 1:
+        raise InputError(f"convolutions per layer must be at least 1, got {stack.convs_per_layer}")
+    stages = [0, *(layer.stage for layer in stack.layers)]
+    for index, layer in enumerate(stack.layers, 1):
+        if min(layer.height, layer.width, layer.filters, layer.stride_height, layer.stride_width) < 1:
+            raise InputError(f"layer {index}: filter sizes, filters and strides must be at least 1, got {layer}")
+        for source in sources(layer):
+            if not 0 <= source < index:
+                raise InputError(f"layer {index} reads layer {source}; allowed: 0 (the image) to {index - 1}")
+            if stages[source] > layer.stage:
+                raise InputError(
+                    f"layer {index} of stage {layer.stage} reads layer {source} of the later stage {stages[source]}"
+                )
+    if not stack.out:
+        raise InputError("the classifier reads no layer; list at least one in `out`")
+    for source in stack.out:
+        if not 1 <= source <= len(stack.layers):
+            raise InputError(f"the classifier reads layer {source}; allowed: 1 to {len(stack.layers)}")

@@ -1,0 +1,102 @@
+"""Cost of every operation of a cell in closed form, row for row the table of `nasbench.networks.operations`. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from nasbench.networks.counting import ZERO, batch_norm, convolution, convolution_bn, strided, total
+from nasbench.structures import Counts
+
+OperationCount = Callable[[int, int, int, int], Counts]
+"""(input channels, output channels F, input height and width, stride) -> cost"""
+
+
+def bottleneck_filters(filters: int, wide: bool) -> int:
+    """Channels inside a bottlenecked convolution: F/4, or 3F/8 for the 1x3-3x1 pair (`wide`), rounded down, at least 1.
+
+    Source: the NASNet family's released code, as systems.md section 2 has it. Deviation: "at least 1", for F below 4.
+    """
+    return max(1, 3 * filters // 8 if wide else filters // 4)
+
+
+def count_identity(inputs: int, filters: int, size: int, stride: int) -> Counts:
+    """Nothing, or the 1x1 convolution that mends stride and channels."""
+    if stride == 1 and inputs == filters:
+        return ZERO
+    return convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
+
+
+def count_pool(inputs: int, filters: int, size: int, stride: int) -> Counts:
+    """Nothing, or the 1x1 convolution that mends channels after the pool."""
+    return ZERO if inputs == filters else convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
+
+
+def count_convolution_1x1(inputs: int, filters: int, size: int, stride: int) -> Counts:
+    """A 1x1 convolution."""
+    return convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
+
+
+def count_separable(inputs: int, filters: int, size: int, stride: int, *, kernel: int) -> Counts:
+    """Two rounds of depthwise and pointwise convolution, the stride in the first."""
+    positions = strided(size, stride) ** 2
+    square = (kernel, kernel)
+    return total(
+        (
+            convolution(inputs, inputs, square, positions, inputs),
+            convolution_bn(inputs, filters, (1, 1), positions),
+            convolution(filters, filters, square, positions, filters),
+            convolution_bn(filters, filters, (1, 1), positions),
+        )
+    )
+
+
+def count_bottleneck(inputs: int, filters: int, size: int, stride: int, *, kernel: int) -> Counts:
+    """1x1 to fewer channels, one square convolution (dilated or not), 1x1 back."""
+    inner = bottleneck_filters(filters, wide=False)
+    after = strided(size, stride) ** 2
+    return total(
+        (
+            convolution_bn(inputs, inner, (1, 1), size**2),
+            convolution_bn(inner, inner, (kernel, kernel), after),
+            convolution_bn(inner, filters, (1, 1), after),
+        )
+    )
+
+
+def count_factored(inputs: int, filters: int, size: int, stride: int, *, length: int) -> Counts:
+    """1x1 to fewer channels, 1 x length, length x 1, 1x1 back; the width is strided first, then the height."""
+    inner = bottleneck_filters(filters, wide=length == 3)
+    after = strided(size, stride)
+    return total(
+        (
+            convolution_bn(inputs, inner, (1, 1), size**2),
+            convolution_bn(inner, inner, (1, length), size * after),
+            convolution_bn(inner, inner, (length, 1), after**2),
+            convolution_bn(inner, filters, (1, 1), after**2),
+        )
+    )
+
+
+def count_factorized_reduction(inputs: int, filters: int, size: int) -> Counts:
+    """Two stride-2 samplings of `size` x `size`, a 1x1 convolution each, one BatchNorm on both."""
+    return total((convolution(inputs, filters, (1, 1), strided(size, 2) ** 2), batch_norm(filters)))
+
+
+OPERATION_COUNTS: Mapping[str, OperationCount] = {
+    "none": count_identity,
+    "identity": count_identity,
+    "conv_1x3_3x1": partial(count_factored, length=3),
+    "conv_1x7_7x1": partial(count_factored, length=7),
+    "dil_conv_3x3": partial(count_bottleneck, kernel=3),
+    "avg_pool_3x3": count_pool,
+    "max_pool_3x3": count_pool,
+    "max_pool_5x5": count_pool,
+    "max_pool_7x7": count_pool,
+    "conv_1x1": count_convolution_1x1,
+    "conv_3x3": partial(count_bottleneck, kernel=3),
+    "sep_conv_3x3": partial(count_separable, kernel=3),
+    "sep_conv_5x5": partial(count_separable, kernel=5),
+    "sep_conv_7x7": partial(count_separable, kernel=7),
+    "dil_sep_conv_3x3": partial(count_separable, kernel=3),
+}
