@@ -154,7 +154,7 @@ class _Parser:
         content = _unseal(line)
         if content is None:
             self.damages.append(Damage(number, f"checksum does not fit, {_affected(number, line, self._next)}"))
-            self._next = None if self._next is None else self._next + 1
+            self._next = None if self._next is None else self._next + _records_in(line)
         elif number == 1:
             self._take_header(content)
         else:
@@ -171,7 +171,7 @@ class _Parser:
 
     def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
         sequence, kind = content.get("sequence"), content.get("kind")
-        if kind not in _NAMES or set(content["row"]) != _NAMES[kind]:
+        if kind not in _NAMES or content["row"].keys() != _NAMES[kind]:
             self.damages.append(Damage(number, f"the columns of this {kind!r} record are not those of the schema"))
             return
         if self._next is not None and sequence != self._next:
@@ -180,13 +180,27 @@ class _Parser:
             )
         self._next = content["sequence"] + 1
         row = unspell_floats(content["row"], _FLOATS[kind])
-        curves = {name: [float(value) for value in content["curves"][name]] for name in content["curves"]}
-        self.records.append(Record(content["sequence"], kind, row, curves))
+        self.records.append(Record(content["sequence"], kind, row, _plain_curves(content["curves"])))
+
+
+def _plain_curves(curves: Curves) -> Curves:
+    return {
+        name: [float(value) for value in values] if str in map(type, values) else values
+        for name, values in curves.items()
+    }
+
+
+def _records_in(line: bytes) -> int:
+    """How many records a damaged line was: more than one where a newline was lost."""
+    return max(1, line.count(_OPENING))
 
 
 def _affected(number: int, line: bytes, sequence: int | None) -> str:
     if number == 1:
         return "the header is affected (which results file the journal belongs to)"
+    if _records_in(line) > 1:
+        last = "" if sequence is None else f" {sequence} to {sequence + _records_in(line) - 1}"
+        return f"the newline between records is gone, the records{last} are affected"
     name = f"record {sequence}" if sequence is not None else "one record"
     run = re.search(rb'"run":"([^"\\]{1,40})"', line)
     index = re.search(rb'"index":(\d{1,12})', line)

@@ -223,4 +223,10 @@ class _Sink:
 
 def _fits_hdf5(value: str) -> bool:
     """Whether a fixed-width UTF-8 dataset gives this text back: it ends texts at zero bytes and knows no lone surrogates."""
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    if "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -340,6 +340,9 @@ def _for_pandas(data: Data) -> Any:
         return data
     import pandas as pd
 
-    # Built from the few categories, not from the many values; "str" is pandas 3's string type, and plain objects in pandas 2.
-    categories = pd.Series(["", *data.categories]).array
+    # Built from the few categories, not from the many values; inferred: pandas 3's "str", and plain objects in pandas 2.
+    try:
+        categories = pd.Series(["", *data.categories]).array
+    except UnicodeEncodeError:  # a lone surrogate, e.g. of an undecodable file name, which Arrow's strings cannot hold
+        return pd.Series(data.objects(), dtype=object)
     return categories.take(data.codes.astype(np.intp) + 1)
