@@ -13,6 +13,9 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "strategy",
     "nasbench.strategies",
     {
+        "evolution": "nasbench.runners.strategies.evolution:Evolution",
+        "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
+        "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",

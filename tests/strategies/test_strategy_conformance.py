@@ -7,26 +7,38 @@ import random
 import numpy as np
 import pytest
 
-from nasbench.errors import NasbenchError
+from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.conformance import ConformanceError, check_strategy
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
 from nasbench.spaces import get_space
+from nasbench.spaces.cell_space import CellSpace
 
 TOY_NAMES = ("row", "stack", "forced", "skips")
 SPECS = ("nas:layers=4", "nasnet:blocks=2", "nasbench201")
+CELLS_ONLY = (
+    "pnas",
+)  # these search spaces of cells and must refuse the others; their own tests check them on small cells
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):
+    if name in CELLS_ONLY:
+        with pytest.raises(InputError, match="space"):
+            STRATEGIES.get(name)(toys[toy], 1)
+        return
     check_strategy(STRATEGIES.get(name), toys[toy], seed=1, children=45)
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("spec", SPECS)
 def test_on_the_suites_spaces(name: str, spec: str):
+    if name in CELLS_ONLY and not isinstance(get_space(spec), CellSpace):
+        with pytest.raises(InputError, match="space"):
+            STRATEGIES.get(name)(get_space(spec), 2)
+        return
     check_strategy(STRATEGIES.get(name), get_space(spec), seed=2, children=30)
 
 

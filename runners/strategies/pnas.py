@@ -1,0 +1,157 @@
+"""Progressive search: train small cells, learn to predict, and let the predictor choose which of their extensions to train."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from nasbench.errors import InputError
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.cell_growth import Candidates, CellGrowth, Rows
+from nasbench.runners.strategies.cell_predictors import Ensemble, Kind
+from nasbench.runners.strategies.controller import one_thread, seeded_generator
+from nasbench.spaces.base import Architecture, Space
+
+
+class PnasConfig(StrategyConfig):
+    """Options of progressive search; the defaults are those of Liu et al. 2017 (1712.00559), unless marked."""
+
+    beam: int = Field(256, ge=1, description="K, architectures trained with each number of blocks from 2 on (there)")
+    first: int = Field(
+        256,
+        ge=1,
+        description="most one-block architectures trained: all where there are no more (there: all 136), else so many at random",
+    )
+    candidates: int = Field(
+        400_000,
+        ge=1,
+        description="most extensions ranked for each number of blocks: all where there are no more, else so many at random (ours; "
+        "the paper ranks all, which in its space are at most 301,056 up to the order of operands)",
+    )
+    predictor: Kind = Field("lstm", description="lstm or mlp, which the paper compares")
+    ensemble: int = Field(
+        5, ge=1, description="predictors, each trained on another (ensemble-1)/ensemble of the data (there)"
+    )
+    hidden: int = Field(100, ge=1, description="units of the LSTM, or of both hidden layers of the MLP (there)")
+    embedding: int = Field(100, ge=1, description="size of an embedding (there)")
+    init: float = Field(
+        0.1, gt=0, description="embeddings start uniform in [-init, init] (there), as do all other weights (ours)"
+    )
+    learning_rate: float = Field(0.01, gt=0, description="of Adam on the one-block architectures (there)")
+    later_learning_rate: float = Field(0.002, gt=0, description="of Adam from two blocks on (there)")
+    epochs: int = Field(30, ge=1, description="passes over the data in each fit (ours; not given)")
+    batch: int = Field(32, ge=1, description="architectures a step of Adam (ours; not given)")
+
+
+class Pnas(Strategy[PnasConfig]):
+    """Progressive search: all one-block cells, then the K most promising extensions by one block, up to B blocks.
+
+    After every level the predictors are trained on with all outcomes so far. They rank every extension of the last level's cells by
+    one block; the best K of different hash are the next level: 136 + 4 K architectures in the paper's space with B = 5. A level
+    waits for the last outcome of the one before, and learns from the outcomes in the order of asking, so the search does not depend on
+    how many children are trained at once. The architectures are of the space given, with as many blocks as their level; the search is
+    over after the last level.
+
+    It searches spaces of cells whose output is not decided.
+
+    Source: Liu et al. 2017 (1712.00559), algorithm 1 and section 3.
+    Deviation: a pair of cells, which the paper does not have, grows by one block in both cells at once, and the predictor reads the first
+        block of both cells, then the second of both. There, one-block pairs and extensions are too many, and samples of them are
+        taken (`first`, `candidates`). The output's bias starts at the mean reward of the first level. Failed children have
+        reward 0.
+    """
+
+    name = "pnas"
+    config_type = PnasConfig
+
+    def __init__(self, space: Space, seed: int, config: PnasConfig | None = None) -> None:
+        super().__init__(space, seed, config)
+        options = self.config
+        self.growth = CellGrowth.of(space)
+        self._rng = np.random.default_rng(seed)
+        self._ensemble = Ensemble(
+            options.predictor,
+            options.ensemble,
+            self.growth.tables,
+            options.embedding,
+            options.hidden,
+            options.init,
+            seeded_generator(seed),
+        )
+        self._rows: list[Rows] = []  # of all architectures of the levels so far, in the order of asking
+        self._architectures: list[Architecture] = []
+        self._rewards: dict[int, float] = {}
+        self._asked = 0
+        self._level_start = 0
+        self._begin()
+
+    def ask(self) -> Architecture | None:
+        """The next architecture of the level; None where all have been asked for."""
+        if self._asked == len(self._architectures):
+            return None
+        self._asked += 1
+        return self._architectures[self._asked - 1]
+
+    def tell(self, outcome: Outcome) -> None:
+        """Keep a reward; the last one of a level trains the predictors and chooses the next level.
+
+        Raises:
+            InputError: when the child is not outstanding, or has no score in spite of status "ok".
+        """
+        reward = self.reward(outcome)
+        if not 0 <= outcome.index < self._asked or outcome.index in self._rewards:
+            raise InputError(f"child {outcome.index} is not outstanding: it was never asked for, or told before")
+        if not math.isfinite(reward):
+            raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
+        self._rewards[outcome.index] = reward
+        level = len(self._rows[-1]) // self.growth.width
+        if len(self._rewards) == len(self._rows) and level < self.growth.blocks:
+            with one_thread():
+                self._learn(level)
+                self._grow(level)
+
+    def _begin(self) -> None:
+        options = self.config
+        rows = self.growth.candidates(1, 0, options.candidates, self._rng).added
+        if len(rows) > options.first:
+            rows = rows[self._rng.permutation(len(rows))]
+        self._plan(rows, options.first)
+
+    def _learn(self, level: int) -> None:
+        options = self.config
+        blocks = torch.tensor([len(row) // self.growth.width for row in self._rows])
+        rows = torch.zeros(len(self._rows), level * self.growth.width, dtype=torch.int64)
+        for index, row in enumerate(self._rows):
+            rows[index, : len(row)] = torch.from_numpy(row)
+        rewards = torch.tensor([self._rewards[index] for index in range(len(self._rows))], dtype=torch.float32)
+        rate = options.learning_rate if level == 1 else options.later_learning_rate
+        self._ensemble.fit(rows, blocks, rewards, options.epochs, options.batch, rate)
+
+    def _grow(self, level: int) -> None:
+        options = self.config
+        parents = np.stack(self._rows[self._level_start :])
+        found = self.growth.candidates(len(parents), level, options.candidates, self._rng)
+        ranking = self._ranking(parents, found)
+        self._level_start = len(self._rows)
+        self._plan((np.concatenate([parents[found.parents[i]], found.added[i]]) for i in ranking), options.beam)
+
+    def _ranking(self, parents: Rows, found: Candidates) -> Rows:
+        """Places of the candidates, the most promising first, the first of equals first."""
+        scores = self._ensemble.grown(*map(torch.from_numpy, (parents, found.parents, found.added)))
+        return np.argsort(-scores.numpy(), kind="stable")
+
+    def _plan(self, rows: Iterable[Rows], most: int) -> None:
+        """Let the first rows of different hash be the next architectures to ask for."""
+        seen: set[str] = set()
+        for row in rows:
+            architecture = self.growth.architecture(row)
+            if architecture.hash not in seen:
+                seen.add(architecture.hash)
+                self._rows.append(row)
+                self._architectures.append(architecture)
+            if len(seen) == most:
+                return
