@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import itertools
 import re
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis import style
+from nasbench.analysis.canvas import (
+    BOX_HEIGHT,
+    HEAD,
+    LETTER,
+    PLAIN,
+    TITLE,
+    TURN,
+    Canvas,
+    Placed,
+    colour,
+    paint,
+    sized_figure,
+)
 from nasbench.analysis.layout import Box, Layout, Wire, layered
 from nasbench.errors import InputError
 from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, EdgeCell, Layer, LayerStack
@@ -24,29 +35,11 @@ if TYPE_CHECKING:
 
 Structure = CellPair | LayerStack | EdgeCell
 
-INCHES_PER_UNIT = 0.5
-WIDEST_FIGURE = 12.0  # inches
-FONT = 0.29  # height of the letters' em in units
-LETTER = 0.62 * FONT  # width of a letter, on the safe side
-TITLE = 1.15  # size of a cell's title in usual letters
-OP_WIDTH, OP_HEIGHT = 1.5, 0.62
+OP_WIDTH, OP_HEIGHT = 1.5, BOX_HEIGHT
 BLOCK_PAD = 0.12
-HEAD = 0.2  # length of an arrow's head
 BLOCK_WIDTH = 2 * OP_WIDTH + 3 * BLOCK_PAD
 BLOCK_HEIGHT = 2 * OP_HEIGHT + 0.3 + 2 * BLOCK_PAD
 BAND_GAP = 0.35
-STATE_COLOURS = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#b8568f",
-    "#c98a00",
-    "#4aa5d9",
-    "#882255",
-    "#7a7a1f",
-    "#332288",
-    "#6e6e6e",
-)
 FILLS = {
     "sep": "#dbe9f6",
     "dil": "#d5ecec",
@@ -59,86 +52,6 @@ FILLS = {
 }
 
 
-@dataclass
-class _Canvas:
-    """What to draw, in units, collected before the scale of the axes is known: patches, and texts with their largest width."""
-
-    patches: list[Any] = field(default_factory=list)
-    texts: list[tuple[float, float, str, float, dict[str, Any]]] = field(default_factory=list)
-
-    def box(
-        self, x: float, y: float, width: float, height: float, fill: str, edge: str = style.INK, z: float = 3
-    ) -> None:
-        """A rounded rectangle around the centre (x, y)."""
-        from matplotlib.patches import FancyBboxPatch
-
-        corner = (x - width / 2, y - height / 2)
-        shape = "round,pad=0,rounding_size=0.1"
-        self.patches.append(
-            FancyBboxPatch(
-                corner, width, height, boxstyle=shape, facecolor=fill, edgecolor=edge, linewidth=0.8, zorder=z
-            )
-        )
-
-    def text(self, x: float, y: float, text: str, size: float = 1.0, **properties: Any) -> None:
-        """A text at (x, y), `size` times as large as usual."""
-        self.texts.append((x, y, text, size, {"ha": "center", "va": "center", "color": style.INK, **properties}))
-
-    def labelled(self, x: float, y: float, width: float, height: float, label: str, fill: str) -> None:
-        """A box with its label inside: on two lines, then smaller, where it would not fit."""
-        self.box(x, y, width, height, fill)
-        room = width - 0.1
-        lines = (
-            [label]
-            if LETTER * len(label) <= room
-            else textwrap.wrap(label, len(label) // 2 + 2, break_long_words=False)
-        )
-        longest = max((len(line) for line in lines), default=1)
-        self.text(
-            x, y, "\n".join(lines), min(1.0, room / (LETTER * longest), (height - 0.1) / (1.3 * FONT * len(lines)))
-        )
-
-    def wire(self, points: Sequence[tuple[float, float]], codes: Sequence[int], source: int) -> None:
-        """An arrow along a matplotlib path that ends straight, in the colour of the state it carries.
-
-        Its white rim covers the wires of earlier states, so that of two that cross the eye sees which goes on, but not those of its
-        own state, which branch.
-        """
-        from matplotlib.patches import PathPatch, Polygon
-        from matplotlib.path import Path
-
-        (x0, y0), (x1, y1) = points[-2:]
-        # Wires end vertically or horizontally: the unit vector of the last way, whichever control point it comes from.
-        dx, dy = (0.0, 1.0 if y1 > y0 else -1.0) if abs(y1 - y0) > abs(x1 - x0) else (1.0 if x1 > x0 else -1.0, 0.0)
-        neck = (x1 - HEAD * dx, y1 - HEAD * dy)
-        shaft = Path([*points[:-1], neck], codes)
-        level, colour = 1.5 + 0.01 * source, _colour(source)
-        self.patches.append(PathPatch(shaft, facecolor="none", edgecolor="white", linewidth=3.4, zorder=level))
-        self.patches.append(
-            PathPatch(shaft, facecolor="none", edgecolor=colour, linewidth=1.4, zorder=level + 0.005, capstyle="butt")
-        )
-        side = 0.45 * HEAD
-        corners = [(x1, y1), (neck[0] - side * dy, neck[1] - side * dx), (neck[0] + side * dy, neck[1] + side * dx)]
-        self.patches.append(Polygon(corners, closed=True, facecolor=colour, edgecolor="none", zorder=2.5))
-
-    def dot(self, x: float, y: float, source: int) -> None:
-        """A filled dot: here a wire branches, as opposed to two that cross."""
-        from matplotlib.patches import Circle
-
-        self.patches.append(Circle((x, y), 0.07, facecolor=_colour(source), edgecolor="none", zorder=2.5))
-
-    def shifted(self, x: float, y: float) -> _Placed:
-        """This canvas moved by (x, y)."""
-        return _Placed(self, x, y)
-
-
-@dataclass
-class _Placed:
-    canvas: _Canvas
-    x: float
-    y: float
-
-
 def draw_architecture(structure: Structure, ax: Axes) -> None:
     """Draw an architecture.
 
@@ -149,24 +62,7 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     Raises:
         InputError: for anything else.
     """
-    parts, width, height = _picture(structure)
-    ax.set_axis_off()
-    ax.set_aspect("equal")
-    ax.set(xlim=(0, width), ylim=(0, height))
-    ax.apply_aspect()
-    (left, _), (right, _) = ax.transData.transform([(0, 0), (1, 0)])
-    figure: Any = ax.get_figure()
-    em = FONT * (right - left) / figure.dpi * 72
-    from matplotlib.transforms import Affine2D
-
-    for part in parts:
-        move = Affine2D().translate(part.x, part.y) + ax.transData
-        for patch in part.canvas.patches:
-            patch.set_transform(move)
-            patch.set_clip_on(False)
-            ax.add_artist(patch)
-        for x, y, text, size, properties in part.canvas.texts:
-            ax.text(x + part.x, y + part.y, text, fontsize=em * size, zorder=4, clip_on=False, **properties)
+    paint(*_picture(structure), ax)
 
 
 def architecture_figure(structure: Structure, title: str = "") -> Figure:
@@ -176,19 +72,10 @@ def architecture_figure(structure: Structure, title: str = "") -> Figure:
         structure: see `draw_architecture`.
         title: a line above it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     _, width, height = _picture(structure)
-    scale = min(INCHES_PER_UNIT, WIDEST_FIGURE / width)
-    head = 0.4 if title else 0.0
-    size = (max(3.0, width * scale), height * scale + head)
     with style.theme():
-        figure = Figure(figsize=size)
-        FigureCanvasAgg(figure)
-        draw_architecture(structure, figure.add_axes((0, 0, 1, 1 - head / size[1])))
-        if title:
-            figure.text(0.5, 1 - 0.2 / size[1], title, ha="center", va="center", fontsize="large", color=style.INK)
+        figure, ax = sized_figure(width, height, title)
+        draw_architecture(structure, ax)
     return figure
 
 
@@ -203,14 +90,10 @@ def operation_label(name: str) -> str:
 
 
 def _fill(label: str) -> str:
-    return next((colour for start, colour in FILLS.items() if label.startswith(start)), "white")
+    return next((fill for start, fill in FILLS.items() if label.startswith(start)), "white")
 
 
-def _colour(state: int) -> str:
-    return STATE_COLOURS[state % len(STATE_COLOURS)]
-
-
-def _picture(structure: Structure) -> tuple[list[_Placed], float, float]:
+def _picture(structure: Structure) -> tuple[list[Placed], float, float]:
     """The parts of a picture with their places, and its width and height in units."""
     if isinstance(structure, CellPair):
         return _cell_pair(structure)
@@ -224,7 +107,7 @@ def _picture(structure: Structure) -> tuple[list[_Placed], float, float]:
 # Cells
 
 
-def _cell_pair(pair: CellPair) -> tuple[list[_Placed], float, float]:
+def _cell_pair(pair: CellPair) -> tuple[list[Placed], float, float]:
     """Both cells: side by side while they are narrow, else the normal one above the reduction."""
     (normal, w1, h1), (reduction, w2, h2) = (
         _cell(pair.normal, "normal cell"),
@@ -236,7 +119,7 @@ def _cell_pair(pair: CellPair) -> tuple[list[_Placed], float, float]:
     return [normal.shifted((width - w1) / 2, h2), reduction.shifted((width - w2) / 2, 0)], width, h1 + h2
 
 
-def _cell(cell: Cell, title: str) -> tuple[_Canvas, float, float]:
+def _cell(cell: Cell, title: str) -> tuple[Canvas, float, float]:
     """One cell on a canvas, with its width and height."""
     out = FIRST_BLOCK + len(cell.blocks)
     arm = (OP_WIDTH + BLOCK_PAD) / 2
@@ -255,7 +138,7 @@ def _cell(cell: Cell, title: str) -> tuple[_Canvas, float, float]:
     canvas, bottoms, width, height = _start(plan, boxes, heights, title)
     shift = width / 2 - _middle(plan, boxes)
     for state, name in enumerate(("h[i-2]  (p)", "h[i-1]  (c)")):
-        canvas.labelled(plan.x[state] + shift, bottoms[0] + OP_HEIGHT / 2, 2.2, OP_HEIGHT, name, "#ededed")
+        canvas.labelled(plan.x[state] + shift, bottoms[0] + OP_HEIGHT / 2, 2.2, OP_HEIGHT, name, PLAIN)
     for i, block in enumerate(cell.blocks):
         node = FIRST_BLOCK + i
         _draw_block(canvas, block, i, plan.x[node] + shift, bottoms[plan.layer[node]], plan.ports[node], arm)
@@ -269,7 +152,7 @@ def _cell(cell: Cell, title: str) -> tuple[_Canvas, float, float]:
 
 
 def _draw_block(
-    canvas: _Canvas, block: Block, number: int, x: float, bottom: float, places: Sequence[int], arm: float
+    canvas: Canvas, block: Block, number: int, x: float, bottom: float, places: Sequence[int], arm: float
 ) -> None:
     """Two operations under their combination, in a common frame named b1, b2, ..."""
     from matplotlib.path import Path
@@ -285,7 +168,7 @@ def _draw_block(
         canvas.patches.append(_line(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]))
     canvas.labelled(x, top, 1.3, OP_HEIGHT, block.combine, FILLS[block.combine])
     canvas.text(
-        x - BLOCK_WIDTH / 2 + 0.14, top + 0.1, f"b{number + 1}", 0.9, ha="left", color=_colour(FIRST_BLOCK + number)
+        x - BLOCK_WIDTH / 2 + 0.14, top + 0.1, f"b{number + 1}", 0.9, ha="left", color=colour(FIRST_BLOCK + number)
     )
 
 
@@ -303,7 +186,7 @@ def _fan(count: int, gap: float) -> tuple[float, ...]:
 EDGE_PORT = 0.8  # wide enough for the count of a repeated input beside its arrow
 
 
-def _edge_cell(cell: EdgeCell) -> tuple[list[_Placed], float, float]:
+def _edge_cell(cell: EdgeCell) -> tuple[list[Placed], float, float]:
     """A NAS-Bench-201 cell: arrows into one box are added."""
     inputs = [tuple(dict.fromkeys(operation.inputs)) for operation in cell.operations]
     ends = tuple(dict.fromkeys(cell.out))
@@ -321,14 +204,14 @@ def _edge_cell(cell: EdgeCell) -> tuple[list[_Placed], float, float]:
     operations = [operation_label(operation.op) for operation in cell.operations]
     for node, label in enumerate(["input", *operations, "output" if ends else "output: zero"]):
         y = bottoms[plan.layer[node]] + OP_HEIGHT / 2
-        fill = _fill(label) if 0 < node < out else "#ededed"
+        fill = _fill(label) if 0 < node < out else PLAIN
         canvas.labelled(plan.x[node] + shift, y, boxes[node].width, OP_HEIGHT, label, fill)
     _draw_wires(canvas, plan, wires, bottoms, heights, shift)
     for wire, route in zip(wires, plan.routes):
         given = cell.out if wire.target == out else cell.operations[wire.target - 1].inputs
         if given.count(wire.source) > 1:
             y = bottoms[plan.layer[wire.target]] - 0.34
-            canvas.text(route[-1] + shift + 0.3, y, f"×{given.count(wire.source)}", 0.8, color=_colour(wire.source))
+            canvas.text(route[-1] + shift + 0.3, y, f"×{given.count(wire.source)}", 0.8, color=colour(wire.source))
     canvas.text(width / 2, height - 0.3, title, TITLE)
     return [canvas.shifted(0, 0)], width, height
 
@@ -347,7 +230,7 @@ def _extent(plan: Layout, boxes: Sequence[Box]) -> tuple[float, float]:
 
 def _start(
     plan: Layout, boxes: Sequence[Box], heights: Sequence[float], title: str
-) -> tuple[_Canvas, list[float], float, float]:
+) -> tuple[Canvas, list[float], float, float]:
     """A canvas, the bottom of each layer, and the width and height of the picture; wider ways get higher gaps."""
     low, high = _extent(plan, boxes)
     bottoms, y = [], 0.4
@@ -357,7 +240,7 @@ def _start(
         # Layers follow each other by the longest path, so every route has one x for each layer it passes.
         ways = [abs(b - a) for a, b in _steps(plan, level)]
         y += tallest + 0.7 + min(1.6, 0.16 * max(ways, default=0.0))
-    return _Canvas(), bottoms, max(high - low + 0.8, 1.15 * TITLE * LETTER * len(title) + 0.4), y + 0.2
+    return Canvas(), bottoms, max(high - low + 0.8, 1.15 * TITLE * LETTER * len(title) + 0.4), y + 0.2
 
 
 def _steps(plan: Layout, level: int) -> list[tuple[float, float]]:
@@ -375,7 +258,7 @@ def _routes(plan: Layout) -> list[tuple[int, tuple[float, ...]]]:
 
 
 def _draw_wires(
-    canvas: _Canvas,
+    canvas: Canvas,
     plan: Layout,
     wires: Sequence[Wire],
     bottoms: Sequence[float],
@@ -411,11 +294,11 @@ def _draw_wires(
 # Stacks of layers
 
 LANE = 0.36
-PORT = 0.36
-ROW_GAP = 0.5
+PORT = 0.32
+ROW_GAP = 0.44
 
 
-def _layer_stack(stack: LayerStack) -> tuple[list[_Placed], float, float]:
+def _layer_stack(stack: LayerStack) -> tuple[list[Placed], float, float]:
     """A column from the image up to the classifier; what skips a layer runs in a lane of its own at one side."""
     last = len(stack.layers) + 1
     inputs = [(), *(layer.inputs for layer in stack.layers), stack.out]
@@ -431,11 +314,11 @@ def _layer_stack(stack: LayerStack) -> tuple[list[_Placed], float, float]:
         len(text) for text in ("pool, softmax", *(_kernel(stack, layer) for layer in stack.layers))
     )
     width, x = 2 * margin + column, margin + column / 2
-    canvas = _Canvas()
+    canvas = Canvas()
     _draw_layers(canvas, stack, x, column, bottoms, heights)
     for row in range(1, last + 1):
         if row - 1 in inputs[row]:
-            _straight(canvas, x, bottoms[row - 1] + heights[row - 1], bottoms[row], row - 1)
+            canvas.straight((x, bottoms[row - 1] + heights[row - 1]), (x, bottoms[row]), row - 1)
     for source, which in side.items():
         edge = x + which * column / 2
         rail = edge + which * (0.75 + LANE * lane[source])
@@ -503,20 +386,20 @@ def _rows(stack: LayerStack, ports: dict[tuple[int, int], dict[int, float]]) -> 
 
 
 def _draw_layers(
-    canvas: _Canvas, stack: LayerStack, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
+    canvas: Canvas, stack: LayerStack, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
 ) -> None:
     """The boxes of a column that is centred at x and so wide, and the poolings between them."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
     last = len(stack.layers) + 1
-    canvas.labelled(x, bottoms[0] + heights[0] / 2, column, heights[0], "image (0)", "#ededed")
-    canvas.labelled(x, bottoms[last] + heights[last] / 2, column, heights[last], "pool, softmax", "#ededed")
+    canvas.labelled(x, bottoms[0] + heights[0] / 2, column, heights[0], "image (0)", PLAIN)
+    canvas.labelled(x, bottoms[last] + heights[last] / 2, column, heights[last], "pool, softmax", PLAIN)
     for row, layer in enumerate(stack.layers, start=1):
         middle = bottoms[row] + heights[row] / 2
         canvas.box(x, middle, column, heights[row], FILLS["sep"])
         left = x - column / 2 + 0.15
-        canvas.text(left, middle, str(row), 1.0, ha="left", weight="bold", color=_colour(row))
+        canvas.text(left, middle, str(row), 1.0, ha="left", weight="bold", color=colour(row))
         canvas.text(x + 0.2, middle, _kernel(stack, layer))
         if layer.stage > (stack.layers[row - 2].stage if row > 1 else 0):
             line = [(x - column / 2 - 0.6, bottoms[row] - 0.5), (x + column / 2 + 0.6, bottoms[row] - 0.5)]
@@ -525,27 +408,20 @@ def _draw_layers(
             canvas.text(x + 0.2, bottoms[row] - 0.68, "max pool 2×2", 0.75, ha="left", color=style.MUTED)
 
 
-def _straight(canvas: _Canvas, x: float, low: float, high: float, source: int) -> None:
-    from matplotlib.path import Path
-
-    canvas.wire([(x, low), (x, high)], [int(Path.MOVETO), int(Path.LINETO)], source)
-
-
-def _rail(canvas: _Canvas, edge: float, rail: float, start: float, stops: Sequence[float], source: int) -> None:
+def _rail(canvas: Canvas, edge: float, rail: float, start: float, stops: Sequence[float], source: int) -> None:
     """One source's lane: out of its box, up the rail, and into each box that reads it, with its number at the arrow."""
     from matplotlib.path import Path
 
-    turn = 0.14
-    out = turn if rail > edge else -turn
+    out = TURN if rail > edge else -TURN
     line, curve = int(Path.LINETO), int(Path.CURVE3)
-    way = [(edge, start), (rail - out, start), (rail, start), (rail, start + turn)]
+    way = [(edge, start), (rail - out, start), (rail, start), (rail, start + TURN)]
     codes = [int(Path.MOVETO), line, curve, curve]
     end = stops[-1]
-    way += [(rail, end - turn), (rail, end), (rail - out, end), (edge, end)]
+    way += [(rail, end - TURN), (rail, end), (rail - out, end), (edge, end)]
     canvas.wire(way, [*codes, line, curve, curve, line], source)
     for stop in stops[:-1]:
         canvas.wire([(rail, stop), (edge, stop)], [int(Path.MOVETO), line], source)
         canvas.dot(rail, stop, source)
     near = edge + (0.45 if rail > edge else -0.45)
     for stop in stops:
-        canvas.text(near, stop + 0.15, str(source), 0.62, color=_colour(source))
+        canvas.text(near, stop + 0.15, str(source), 0.62, color=colour(source))

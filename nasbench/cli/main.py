@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
     "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),
     "pareto": ("nasbench.cli.analyses:pareto", "Accuracy against parameters and multiply-adds, with the front."),
+    "draw": ("nasbench.cli.figures:draw", "Draw an architecture, or the network made of its cells."),
+    "reproduce": ("nasbench.cli.figures:reproduce", "Draw a figure of the notes, with the data behind it."),
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),

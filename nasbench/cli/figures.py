@@ -1,0 +1,157 @@
+"""`nasbench draw` and `nasbench reproduce`: architectures and the figures of the notes as pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nasbench.cli.options import completing, print_table
+from nasbench.errors import InputError, MissingData
+
+if TYPE_CHECKING:
+    from nasbench.analysis.notes import NotesFigure, Searches
+    from nasbench.networks.skeletons import Skeleton
+    from nasbench.structures import CellPair, EdgeCell, LayerStack, Scale
+
+DEMO = "results/demo/demo.h5"
+STACKED_LIKE_PNAS = ("pnasnet-5",)
+
+
+def _figure_numbers() -> Iterable[str]:
+    from nasbench.analysis.notes import FIGURES
+
+    return FIGURES
+
+
+@click.command()
+@click.option("--figure", default=None, shell_complete=completing(_figure_numbers), help="Its number in the notes.")
+@click.argument("files", nargs=-1)
+@click.option("--run", default="", help="Figure 1: the run to draw, by its id or first digits [the first that learns].")
+@click.option("-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [figure-N].")
+def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | None) -> None:
+    """Draw a figure of the notes: PNG, SVG and the CSV behind. Without --figure, list them.
+
+    FILES are results files for the figures that show our own runs; without them results/demo/demo.h5, which `make demo` makes.
+
+    \b
+    Example:
+      nasbench reproduce --figure 3
+      nasbench reproduce --figure 1 results/first.h5 -o loop
+    """
+    from nasbench.analysis.notes import FIGURES
+    from nasbench.analysis.style import save
+
+    if figure is None:
+        rows = [(number, FIGURES.get(number).title, FIGURES.get(number).needs) for number in FIGURES]
+        print_table(("figure", "what", "needs"), rows)
+        return
+    chosen = FIGURES.get(figure)
+    searches = None if chosen.needs == "nothing" else _searches(chosen, figure, files, run)
+    drawn = chosen.draw(searches)
+    for note in drawn.notes:
+        click.echo(f"note: {note}")
+    for path in save(drawn.figure, Path(output or f"figure-{figure}"), drawn.data):
+        click.echo(f"wrote {path}")
+
+
+def _searches(chosen: NotesFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
+    """The results to draw; None, and a line that says so, where a figure does without."""
+    from nasbench.analysis.notes import Searches
+    from nasbench.store.query import Results
+
+    if not files and not os.path.exists(DEMO):
+        where = f'no {DEMO} ("make demo" makes it); or give a file: nasbench reproduce --figure {number} FILE'
+        if chosen.needs == "runs":
+            raise MissingData(where)
+        click.echo(f"note: without our own runs, {where}")
+        return None
+    results = Results(list(files) or [DEMO])
+    return Searches(results.frame(), results.runs(), run)
+
+
+@click.command()
+@click.argument("what")
+@click.argument("files", nargs=-1)
+@click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="PNG, SVG or PDF [WHAT.png].")
+@click.option("--skeleton", type=click.Choice(["cifar", "imagenet"]), help="Draw the network that repeats the cells.")
+@click.option("--cells", type=click.IntRange(1), help="With --skeleton: N, normal cells of a stage [6].")
+@click.option(
+    "--filters", type=click.IntRange(1), help="With --skeleton: F of the first stage [cifar 32, imagenet 168]."
+)
+@click.option(
+    "--pixels", type=click.IntRange(1), help="With --skeleton: image size [cifar 32; imagenet 331, below F = 128 224]."
+)
+def draw(
+    what: str,
+    files: Sequence[str],
+    output: str | None,
+    skeleton: str | None,
+    cells: int | None,
+    filters: int | None,
+    pixels: int | None,
+) -> None:
+    """Draw an architecture, or the network that is made of its cells.
+
+    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as
+    `nasbench show` prints it.
+
+    \b
+    Example:
+      nasbench draw nas-v1 -o layers.svg
+      nasbench draw nasnet-a --skeleton imagenet --cells 4 --filters 44
+    """
+    from nasbench.analysis.drawing import architecture_figure
+    from nasbench.analysis.skeletons import skeleton_data, skeleton_figure, skeleton_title
+    from nasbench.analysis.style import save_figure
+    from nasbench.structures import CellPair
+
+    name, structure, stacking = _find(what, files)
+    if skeleton is None:
+        if (cells, filters, pixels) != (None, None, None):
+            raise InputError(
+                "--cells, --filters and --pixels size a network: add --skeleton cifar or --skeleton imagenet"
+            )
+        figure = architecture_figure(structure, name)
+    elif isinstance(structure, CellPair):
+        scale = _scale(skeleton, cells, filters, pixels)
+        title = skeleton_title(name, structure, scale, stacking)
+        figure = skeleton_figure([(title, skeleton_data(structure, scale, stacking))])
+    else:
+        raise InputError(
+            f"{name} has no cells to repeat (it is a {type(structure).__name__}); draw it without --skeleton"
+        )
+    click.echo(f"wrote {save_figure(figure, output or f'{name}.png')}")
+
+
+def _find(what: str, files: Sequence[str]) -> tuple[str, CellPair | LayerStack | EdgeCell, Skeleton]:
+    """Name, structure, and how its cells are stacked."""
+    from nasbench.cli.show import _architecture, _rows
+    from nasbench.genotypes import GENOTYPES
+    from nasbench.spaces import from_json
+    from nasbench.spaces.cell_space import CellSpace
+
+    if what in GENOTYPES:
+        return what, GENOTYPES[what], "pnas" if what in STACKED_LIKE_PNAS else "nasnet"
+    architecture = from_json(what) if what.lstrip().startswith("{") else _architecture(_rows(what, files))
+    space = architecture.space
+    stacking = space.grammar.skeleton if isinstance(space, CellSpace) else "nasnet"
+    return architecture.hash[:12], space.structure(architecture), stacking
+
+
+def _scale(skeleton: str, cells: int | None, filters: int | None, pixels: int | None) -> Scale:
+    """The scale of NASNet's networks with some of it replaced; below F = 128 that of the mobile one."""
+    from nasbench.analysis.notes import CIFAR_SCALE, LARGE_SCALE, MOBILE_SCALE
+    from nasbench.networks.skeletons import LARGE_FROM
+
+    if skeleton == "cifar":
+        like = CIFAR_SCALE
+    else:
+        like = MOBILE_SCALE if filters is not None and filters < LARGE_FROM else LARGE_SCALE
+    return dataclasses.replace(
+        like, cells=cells or 6, filters=filters or like.filters, image_size=pixels or like.image_size
+    )
