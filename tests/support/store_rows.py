@@ -6,6 +6,7 @@ import math
 import os
 import random
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -93,6 +94,8 @@ def fork_writer(path: os.PathLike[str], pack_bytes: int, durable: Callable[[int]
         os.close(reading)
         os.fsync = durable
         _append_for_ever(path, pack_bytes, writing)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(1)
 
