@@ -12,6 +12,20 @@ $(READY): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $(READY)
 
+DEMO := results/demo/demo.h5
+
+demo: $(READY)
+	$(BIN)/nasbench suite run default -o $(DEMO)
+	$(BIN)/nasbench compare $(DEMO)
+	$(BIN)/nasbench cost $(DEMO) --target 0.9
+	$(BIN)/nasbench pareto $(DEMO)
+	$(BIN)/nasbench curves $(DEMO)
+	@echo
+	@echo "Results: $(DEMO). Plots and the data behind them: results/demo/demo-*.png, .svg, .csv."
+	@echo "Next:    . $(BIN)/activate"
+	@echo "         nasbench query $(DEMO) --sort val_acc --head 5"
+	@echo '         nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/first.h5'
+
 test: $(READY) lint types test-fast
 
 test-fast: $(READY)
