@@ -32,7 +32,7 @@ def build_edge_network(cell: EdgeCell, scale: Scale, regularization: Regularizat
         UnknownName: when an operation has an unknown name.
 
     Source: Dong and Yang, arXiv 2001.00326: 3x3 convolution and BatchNorm; three stages of N cells with C, 2C and 4C channels, a
-    residual block of stride 2 between them; BatchNorm, ReLU, global average pooling, fully connected.
+    residual block of stride 2 between them; BatchNorm, ReLU, global average pooling, fully connected. BatchNorms have scale and shift.
     Deviation: convolutions start from normal weights of variance 2 / fan-out, where the released code leaves torch's default; on
     images of odd size the shortcut's average pool rounds up so that it fits the convolutions beside it.
     """
@@ -53,7 +53,7 @@ class EdgeNetwork(Network):
                 layers.append(ReductionBlock(filters))
                 filters *= 2
             layers += [EdgeCellModule(cell, filters) for _ in range(scale.cells)]
-        self.features = nn.Sequential(*layers, nn.BatchNorm2d(filters), nn.ReLU(inplace=True))
+        self.features = nn.Sequential(*layers, nn.BatchNorm2d(filters), nn.ReLU())
         self.classifier = Classifier(filters, scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class ReductionBlock(nn.Module):
         self.residual = nn.Sequential(
             nn.ReLU(),
             *convolution_bn(channels, 2 * channels, 3, 2),
-            nn.ReLU(inplace=True),
+            nn.ReLU(),
             *convolution_bn(2 * channels, 2 * channels, 3),
         )
         self.shortcut = convolution_bn(channels, 2 * channels, 1)[0]

@@ -32,7 +32,8 @@ def build_layer_stack(stack: LayerStack, scale: Scale, regularization: Regulariz
     Deviation: the paper leaves open where the zeros go (here below and to the right), how an input crosses a pooling layer (here a
     2x2 max pool of stride 2, rounding up, once for every pooling layer between), and what a "fully connected block" of convolutions
     is: here each reads the layer's inputs and all earlier convolutions of the block, and the last one, which alone has the stride,
-    is the layer's output. The classifier reads at the latest stage among its inputs.
+    is the layer's output. The classifier reads at the latest stage among its inputs, so that its earlier inputs are pooled too.
+    Convolutions start from normal weights of variance 2 / fan-out; the paper does not say.
     """
     require_cifar_stem(scale, "layer")
     check_stack(stack)
@@ -93,7 +94,7 @@ class ConvolutionBlock(nn.Module):
                 *convolution_bn(
                     inputs + i * layer.filters, layer.filters, kernel, stride if i == convolutions - 1 else 1
                 ),
-                nn.ReLU(inplace=True),
+                nn.ReLU(),
             )
             for i in range(convolutions)
         )

@@ -28,7 +28,8 @@ def build_resnet(depth: int, scale: Scale) -> Network:
         InputError: when the depth is not 6n + 2, or the scale asks for the ImageNet stem.
 
     Source: He et al., arXiv 1512.03385, section 4.2. Deviation: strided convolutions use SAME padding like the rest of the suite,
-    which on even sizes puts the zero after the image instead of before; counts are the same.
+    which on even sizes puts the zero after the image instead of before; counts are the same. On odd sizes both halve upwards.
+    Convolutions start from normal weights of variance 2 / fan-out, as there; the classifier as `Classifier` says.
     """
     require_cifar_stem(scale, "ResNet-CIFAR")
     return ResNet(blocks_per_stage(depth), scale)
@@ -40,7 +41,7 @@ class ResNet(Network):
     def __init__(self, blocks: int, scale: Scale) -> None:
         super().__init__()
         inputs = STAGE_FILTERS[0]
-        layers: list[nn.Module] = [*convolution_bn(scale.image_channels, inputs, 3), nn.ReLU(inplace=True)]
+        layers: list[nn.Module] = [*convolution_bn(scale.image_channels, inputs, 3), nn.ReLU()]
         for stage, filters in enumerate(STAGE_FILTERS):
             for block in range(blocks):
                 layers.append(ResidualBlock(inputs, filters, 2 if stage and not block else 1))
@@ -61,12 +62,14 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.stride, self.new_channels = stride, filters - inputs
         self.residual = nn.Sequential(
-            *convolution_bn(inputs, filters, 3, stride), nn.ReLU(inplace=True), *convolution_bn(filters, filters, 3)
+            *convolution_bn(inputs, filters, 3, stride), nn.ReLU(), *convolution_bn(filters, filters, 3)
         )
+        self.relu = nn.ReLU()
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [batch, inputs, height, width] to [batch, filters, ceil(height / stride), ceil(width / stride)]."""
         shortcut = images[:, :, :: self.stride, :: self.stride]
         if self.new_channels:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.new_channels))
-        return F.relu(self.residual(images) + shortcut)
+        output: Tensor = self.relu(self.residual(images) + shortcut)
+        return output

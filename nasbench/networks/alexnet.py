@@ -1,0 +1,89 @@
+"""AlexNet, the first hand-designed network on the ImageNet plots."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from nasbench.networks.alexnet_counts import (
+    CONVOLUTIONS,
+    HIDDEN,
+    POOL_KERNEL,
+    POOL_STRIDE,
+    AlexConvolution,
+    count_alexnet,
+    final_size,
+)
+from nasbench.networks.base import Network
+from nasbench.networks.counting import require_cifar_stem
+from nasbench.structures import Regularization, Scale
+
+__all__ = ["AlexNet", "build_alexnet", "count_alexnet"]
+
+NEIGHBOURS, ALPHA, BETA, OFFSET = 5, 1e-4, 0.75, 2.0  # n, alpha, beta and k of response normalization
+HIDDEN_BIAS = 0.1
+
+
+def build_alexnet(scale: Scale, regularization: Regularization | None = None) -> Network:
+    """Build the AlexNet of two towers, written as convolutions in two groups.
+
+    Args:
+        scale: image size (63 pixels or more; 224 in the paper), channels and classes (1000); cells and filters are AlexNet's own.
+        regularization: only dropout applies, of the units of both hidden layers (0.5 in the paper); None for none.
+
+    Returns:
+        The network; initial weights come from torch's global generator.
+
+    Raises:
+        InputError: when the image is too small, or the scale asks for the ImageNet stem of cell networks.
+
+    Source: Krizhevsky et al., NIPS 2012, sections 3 and 5. Weights start from a normal distribution of standard deviation 0.01.
+    Deviation: the paper's 224 pixels need a padding of 2, which it does not mention, to give its 55x55 maps. Biases of the layers
+    where the paper sets them to 1 start from 0.1, as in the BVLC replication, which found that 1 does not train.
+    """
+    require_cifar_stem(scale, "AlexNet")
+    return AlexNet(scale, regularization or Regularization())
+
+
+class AlexNet(Network):
+    """Five convolutions with biases, three max pools, three fully connected layers."""
+
+    def __init__(self, scale: Scale, regularization: Regularization) -> None:
+        super().__init__()
+        features = CONVOLUTIONS[-1].filters * final_size(scale.image_size) ** 2
+        layers: list[nn.Module] = []
+        inputs = scale.image_channels
+        for layer in CONVOLUTIONS:
+            layers += _build_layer(inputs, layer)
+            inputs = layer.filters
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        self.classifier = nn.Sequential(
+            _initialized(nn.Linear(features, HIDDEN), HIDDEN_BIAS),
+            nn.ReLU(),
+            nn.Dropout(regularization.dropout),
+            _initialized(nn.Linear(HIDDEN, HIDDEN), HIDDEN_BIAS),
+            nn.ReLU(),
+            nn.Dropout(regularization.dropout),
+            _initialized(nn.Linear(HIDDEN, scale.classes), 0.0),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+
+def _build_layer(inputs: int, layer: AlexConvolution) -> list[nn.Module]:
+    convolution = nn.Conv2d(inputs, layer.filters, layer.kernel, layer.stride, layer.padding, groups=layer.groups)
+    modules: list[nn.Module] = [_initialized(convolution, layer.bias), nn.ReLU()]
+    if layer.normalized:  # torch divides alpha by the number of neighbours, the paper doesn't
+        modules.append(nn.LocalResponseNorm(NEIGHBOURS, ALPHA * NEIGHBOURS, BETA, OFFSET))
+    if layer.pooled:
+        modules.append(nn.MaxPool2d(POOL_KERNEL, POOL_STRIDE))
+    return modules
+
+
+def _initialized(layer: nn.Conv2d | nn.Linear, bias: float) -> nn.Module:
+    assert layer.bias is not None
+    nn.init.normal_(layer.weight, std=0.01)
+    nn.init.constant_(layer.bias, bias)
+    return layer
