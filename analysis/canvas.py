@@ -1,6 +1,6 @@
 """Pictures of boxes and arrows: collected in units of the drawing, then placed on axes at whatever scale these have.
 
-An operation's box is 1.5 units wide. Every arrow has the colour of what it carries.
+An operation's box is 1.56 units wide. Every arrow has the colour of what it carries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pictures of architectures: cells as layered graphs from bottom to top, layer stacks as a column with its skips at the sides.
 
-All lengths are in units of the drawing; an operation's box is 1.5 units wide. Every wire has the colour of the state it carries, so
+All lengths are in units of the drawing; an operation's box is 1.56 units wide. Every wire has the colour of the state it carries, so
 that it can be followed from its source, and crosses no box.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Structure = CellPair | LayerStack | EdgeCell
 
-OP_WIDTH, OP_HEIGHT = 1.5, BOX_HEIGHT
+OP_WIDTH, OP_HEIGHT = 1.56, BOX_HEIGHT
 BLOCK_PAD = 0.12
 BLOCK_WIDTH = 2 * OP_WIDTH + 3 * BLOCK_PAD
 BLOCK_HEIGHT = 2 * OP_HEIGHT + 0.3 + 2 * BLOCK_PAD
@@ -165,7 +165,7 @@ def _draw_block(
         inward = x + (-0.3, 0.3)[places[port]]
         start, end = bottom + BLOCK_PAD + OP_HEIGHT, top - OP_HEIGHT / 2
         points = [(at, start), (at, (start + end) / 2), (inward, (start + end) / 2), (inward, end)]
-        canvas.patches.append(_line(points, [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]))
+        canvas.patches.append(_line(points, [int(Path.MOVETO), *[int(Path.CURVE4)] * 3]))
     canvas.labelled(x, top, 1.3, OP_HEIGHT, block.combine, FILLS[block.combine])
     canvas.text(
         x - BLOCK_WIDTH / 2 + 0.14, top + 0.1, f"b{number + 1}", 0.9, ha="left", color=colour(FIRST_BLOCK + number)

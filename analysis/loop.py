@@ -277,6 +277,7 @@ def _draw_best(data: pd.DataFrame, ax: Axes, em: float) -> None:
     inner.set_xlabel("children told", fontsize=0.85 * em, labelpad=2)
     inner.set_ylabel("validation accuracy", fontsize=0.85 * em, labelpad=2)
     inner.tick_params(labelsize=0.75 * em, length=2, pad=2)
-    inner.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    inner.set_xlim(0.5, len(data) + 0.5)
+    inner.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     inner.yaxis.set_major_locator(MaxNLocator(4))
     inner.grid(visible=False)

@@ -117,7 +117,7 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     notes = check_comparable(searches.frame, searches.runs, ("budget",))
     ours = pareto_front(searches.frame, x, "val_acc")
     data = pd.concat([published.assign(panel="published"), ours.assign(panel="ours")], ignore_index=True)
-    return Drawn(plot_frontier(published, x, searches.frame), data, notes)
+    return Drawn(plot_frontier(published, x, searches.frame, notes=notes), data, notes)
 
 
 LOOP = NotesFigure("the search loop, with the numbers of a run", "runs", _loop)

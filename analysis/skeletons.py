@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
@@ -30,6 +30,17 @@ HEADING = 1.4  # height of the title and the column names
 FILLS = {"stem": "#e3def2", "normal": "#dbe9f6", "reduction": "#fdebd0"}
 
 
+class Part(NamedTuple):
+    """A row of `skeleton_data`, which says what the fields mean."""
+
+    part: str
+    repeat: int
+    stride: int
+    filters: int
+    channels: int
+    size: int
+
+
 def skeleton_data(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> pd.DataFrame:
     """The parts of a network of cells in order, with the feature maps that each puts out.
 
@@ -49,16 +60,15 @@ def skeleton_data(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -
     check_pair(pair)
     plan = plan_network(scale, skeleton)
     widths = output_width(pair.normal), output_width(pair.reduction)
-    rows: list[tuple[str, int, int, int, int, int]] = [
-        ("image", 1, 1, 0, scale.image_channels, scale.image_size),
-        ("stem", 1, 2 if scale.stem == "imagenet" else 1, 0, plan.stem_filters, plan.stem_size),
+    parts = [
+        Part("image", 1, 1, 0, scale.image_channels, scale.image_size),
+        Part("stem", 1, 2 if scale.stem == "imagenet" else 1, 0, plan.stem_filters, plan.stem_size),
     ]
     for kind, filters, first, last in _stages(plan):
         stride = 2 if kind == "reduction" else 1
         channels = plan.map_channels(last, *widths)
-        rows.append((kind, last - first + 1, stride, filters, channels, plan.map_size(last)))
-    rows.append(("head", 1, 1, 0, scale.classes, 1))
-    return pd.DataFrame(rows, columns=["part", "repeat", "stride", "filters", "channels", "size"])
+        parts.append(Part(kind, last - first + 1, stride, filters, channels, plan.map_size(last)))
+    return pd.DataFrame([*parts, Part("head", 1, 1, 0, scale.classes, 1)], columns=list(Part._fields))
 
 
 def _stages(plan: Plan) -> list[tuple[CellKind, int, int, int]]:
@@ -102,14 +112,15 @@ def draw_skeleton(data: pd.DataFrame, ax: Axes, title: str = "") -> None:
     canvas = Canvas()
     x = BOX_LEFT + BOX_WIDTH / 2
     step, deck = BOX_HEIGHT + GAP, 0.0
-    for level, row in enumerate(data.itertuples(index=False)):
+    parts = [Part(*row) for row in data[list(Part._fields)].itertuples(index=False, name=None)]
+    for level, row in enumerate(parts):
         y = 0.3 + BOX_HEIGHT / 2 + level * step
         if level:
             canvas.straight((x, y - step + BOX_HEIGHT / 2 + deck), (x, y - BOX_HEIGHT / 2), 9)
         deck = 2 * DECK if row.repeat > 1 else 0.0
         for card in (2, 1) if deck else ():
-            canvas.box(x + card * DECK, y + card * DECK, BOX_WIDTH, BOX_HEIGHT, FILLS[str(row.part)], z=3 - 0.1 * card)
-        canvas.labelled(x, y, BOX_WIDTH, BOX_HEIGHT, _label(row), FILLS.get(str(row.part), PLAIN))
+            canvas.box(x + card * DECK, y + card * DECK, BOX_WIDTH, BOX_HEIGHT, FILLS[row.part], z=3 - 0.1 * card)
+        canvas.labelled(x, y, BOX_WIDTH, BOX_HEIGHT, _label(row), FILLS.get(row.part, PLAIN))
         size = f"{row.size} × {row.size}" if row.part != "head" else ""
         channels = f"{row.channels:,}" if row.part != "head" else f"{row.channels:,} classes"
         for (_, offset), text in zip(COLUMNS, (size, channels, str(row.filters or ""))):
@@ -142,11 +153,9 @@ def _height(data: pd.DataFrame) -> float:
     return 0.3 + len(data) * (BOX_HEIGHT + GAP) - GAP + 0.2 + HEADING
 
 
-def _label(row: object) -> str:
+def _label(row: Part) -> str:
     """What stands in the box of a part."""
-    part, repeat, stride = (getattr(row, name) for name in ("part", "repeat", "stride"))
-    if part == "stem":
-        return "conv 3×3" + (", stride 2" if stride == 2 else "")
-    if part in ("normal", "reduction"):
-        return f"{part} cell × {repeat}" if repeat > 1 else f"{part}, stride 2" if stride == 2 else f"{part} cell"
-    return {"image": "image", "head": "average pool, softmax"}[part]
+    stride = ", stride 2" if row.stride == 2 else ""
+    if row.part in ("normal", "reduction"):
+        return f"{row.part} cell × {row.repeat}" if row.repeat > 1 else f"{row.part}{stride or ' cell'}"
+    return {"image": "image", "stem": f"conv 3×3{stride}", "head": "average pool, softmax"}[row.part]

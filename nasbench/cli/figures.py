@@ -130,14 +130,13 @@ def draw(
 
 def _find(what: str, files: Sequence[str]) -> tuple[str, CellPair | LayerStack | EdgeCell, Skeleton]:
     """Name, structure, and how its cells are stacked."""
-    from nasbench.cli.show import _architecture, _rows
+    from nasbench.cli.architectures import find_architecture
     from nasbench.genotypes import GENOTYPES
-    from nasbench.spaces import from_json
     from nasbench.spaces.cell_space import CellSpace
 
     if what in GENOTYPES:
         return what, GENOTYPES[what], "pnas" if what in STACKED_LIKE_PNAS else "nasnet"
-    architecture = from_json(what) if what.lstrip().startswith("{") else _architecture(_rows(what, files))
+    architecture = find_architecture(what, files)
     space = architecture.space
     stacking = space.grammar.skeleton if isinstance(space, CellSpace) else "nasnet"
     return architecture.hash[:12], space.structure(architecture), stacking

@@ -1,0 +1,189 @@
+"""The search loop drawn from a run: the numbers are the run's, and every text can be read."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from nasbench.analysis.loop import draw_loop, loop_data, loop_figure, loop_words, reward_words
+from nasbench.errors import InputError
+
+SCORES = (0.5, 0.8, float("nan"), 0.7)
+
+
+def children(make, power=3.0, strategy="reinforce", run="abc123", scores=SCORES, **columns):
+    """Four children of one run in order, the third one failed, and one retrained at the end that is no part of the loop."""
+    rows = [
+        {
+            "run": run,
+            "index": i,
+            "strategy": strategy,
+            "run_seed": 3,
+            "hash": f"{i:032x}",
+            "choices": "[0,1,2,3,4]",
+            "status": "ok" if score == score else "diverged",
+            "val_acc": score,
+            "val_acc_best": score + 0.05 * (i == 3),
+            "reward": score**power if score == score else 0.0,
+            "params": 1000 * (i + 1),
+            "mult_adds": 20_000 * (i + 1),
+            "epochs": 4,
+            "train_seconds": 2.0 + i,
+            "eval_seconds": 0.5,
+            "setup_seconds": 0.25,
+            "gpu_hours": 0.001,
+            "searcher_seconds": 0.002,
+            "spent_gpu_hours": 0.001 * (i + 1),
+            **columns,
+        }
+        for i, score in enumerate(scores)
+    ]
+    return [*rows, {**rows[0], "stage": "final", "reward": float("nan")}, {**rows[0], "index": 9, "counted": False}]
+
+
+@pytest.fixture
+def searches(make):
+    frame = make.children([*children(make, 1.0, "random", "fff000"), *children(make)])
+    runs = [{"run": "fff000", "strategy": "random"}, {"run": "abc123", "strategy": "reinforce"}]
+    return frame, make.runs([{**run, "seed": 3} for run in runs])
+
+
+def test_a_row_for_each_child_told(searches):
+    data = loop_data(*searches)
+    assert set(data["run"]) == {"abc123"}  # the strategy that learns comes before random search
+    assert data["child"].tolist() == [1, 2, 3, 4]
+    assert data["best_so_far"].tolist() == [0.5, 0.8, 0.8, 0.8]
+    assert data["best"].tolist() == [False, True, False, False]
+    assert data["seconds"].tolist() == [2.75, 3.75, 4.75, 5.75]
+    assert set(data["decisions"]) == {5}
+
+
+def test_a_run_is_chosen_by_its_first_digits(searches):
+    assert set(loop_data(*searches, run="fff")["strategy"]) == {"random"}
+    with pytest.raises(InputError, match=r"no run starts with '7'; the runs there are: fff000 \(random\), abc123"):
+        loop_data(*searches, run="7")
+
+
+def test_several_runs_and_runs_without_children_are_refused(searches, make):
+    frame, runs = searches
+    more = make.runs([{"run": "abc999", "strategy": "ppo"}, {"run": "abc123", "strategy": "reinforce"}])
+    with pytest.raises(InputError, match="several runs start with 'abc': abc999, abc123; give more digits"):
+        loop_data(frame, more, run="abc")
+    with pytest.raises(InputError, match=r"the run abc999 \(ppo\) has no child yet"):
+        loop_data(frame, more, run="abc9")
+    with pytest.raises(InputError, match="no run has children"):
+        loop_data(frame.iloc[:0], runs)
+
+
+@pytest.mark.parametrize(
+    ("column", "power", "words"),
+    [
+        ("val_acc", 1, "validation accuracy"),
+        ("val_acc", 3, "validation accuracy, to the power 3"),
+        ("val_acc_best", 1, "best validation accuracy of the epochs"),
+        ("val_acc_best", 2, "best validation accuracy of the epochs, to the power 2"),
+    ],
+)
+def test_the_reward_in_words_holds_for_every_child(make, column, power, words):
+    frame = make.children(children(make))
+    frame["reward"] = (frame[column] ** power).where(frame["stage"] == "search")
+    assert reward_words(frame) == words
+
+
+def test_a_reward_that_is_no_power_is_the_strategys_own(make):
+    frame = make.children(children(make))
+    frame["reward"] = 1 - frame["val_acc"] / 3
+    assert reward_words(frame) == "the strategy's own"
+    assert reward_words(frame[frame["status"] != "ok"]) == "of children without a score: 0"
+
+
+def test_the_boxes_say_what_the_run_measured(searches):
+    words = loop_words(loop_data(*searches))
+    assert words["strategy"] == ["strategy: reinforce", "seed 3, 4 children", "thinks 2 ms a child"]
+    assert words["architecture"][:3] == ["architecture 00000000", "child 2 of 4", "5 decisions"]
+    assert words["training"][2:] == ["3.75 s; all: 2.75 to 5.75 s", "0.004 device-hours in all, 1 failed"]
+    assert words["reward"] == ["reward 0.512", "validation accuracy, to the", "power 3", "all: 0 to 0.512"]
+
+
+def test_shared_weights_are_charged_visibly(searches):
+    frame, runs = searches
+    words = loop_words(loop_data(frame, runs.assign(supernet_hours=0.25)))
+    assert words["training"][-1] == "and 0.25 for shared weights"
+
+
+LONG = {
+    "space": "nasnet:blocks=5,output=explicit,combinations=add/concat",
+    "device": "NVIDIA GeForce RTX 4090 Laptop GPU",
+    "data": "imagenet:folder=images",
+}
+
+
+@pytest.mark.parametrize("columns", [{}, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("scores", [SCORES, (0.4,), (float("nan"),)], ids=["some", "one", "none"])
+def test_no_text_lies_on_another_or_outside(make, columns, scores):
+    frame = make.children(children(make, scores=scores, **columns))
+    figure = loop_figure(loop_data(frame, make.runs([{"run": "abc123", "strategy": "reinforce"}])))
+    figure.draw_without_rendering()
+    boxes = _text_boxes(figure)
+    assert len(boxes) > 15
+    for i, (text, box) in enumerate(boxes):
+        assert box.x0 >= 0, text
+        assert box.y0 >= 0, text
+        assert box.x1 <= figure.bbox.width, text
+        assert box.y1 <= figure.bbox.height, text
+        for other, place in boxes[:i]:
+            assert not box.overlaps(place), (text, other)
+
+
+def test_texts_stay_within_their_boxes_and_clear_of_arrows(searches):
+    from matplotlib.patches import FancyBboxPatch, PathPatch
+
+    figure = loop_figure(loop_data(*searches))
+    figure.draw_without_rendering()
+    ax = figure.axes[0]
+    cards = [patch.get_window_extent() for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    arrows = [
+        np.concatenate([np.linspace(a, b, 50) for a, b in pairwise(points)])
+        for patch in ax.patches
+        if isinstance(patch, PathPatch)
+        for points in [patch.get_transform().transform(patch.get_path().vertices)]
+    ]
+    assert len(cards) == 4
+    assert len(arrows) == 8  # each with its rim
+    for text in ax.texts:
+        box = text.get_window_extent()
+        inside = [card for card in cards if card.overlaps(box)]
+        assert all(card.x0 < box.x0 and box.x1 < card.x1 and card.y0 < box.y0 and box.y1 < card.y1 for card in inside)
+        assert len(inside) == (text.get_color() != "#767676")  # the arrows' labels stand outside
+        assert not any(((arrow > box.min) & (arrow < box.max)).all(axis=1).any() for arrow in arrows), text
+
+
+def _text_boxes(figure):
+    axes = [*figure.axes, *(child for ax in figure.axes for child in ax.child_axes)]
+    texts = [text for ax in axes for text in ax.texts]
+    for ax in axes[1:]:
+        texts += [ax.title, ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]
+    visible = [text for text in texts if text.get_text() and text.get_visible()]
+    return [(text.get_text(), text.get_window_extent()) for text in visible]
+
+
+def test_random_search_learns_nothing(searches):
+    def labels(run):
+        return [text.get_text() for text in loop_figure(loop_data(*searches, run=run)).axes[0].texts]
+
+    assert "4  tell (it ignores it)" in labels("fff")
+    assert "4  tell: update" in labels("abc")
+
+
+def test_it_draws_into_a_users_own_axes(searches):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 5))
+    FigureCanvasAgg(figure)
+    left, _ = figure.subplots(1, 2)
+    draw_loop(loop_data(*searches), left)
+    figure.draw_without_rendering()
+    assert max(text.get_fontsize() for text in left.texts) < 8
