@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 BASELINE = "random"  # the strategy that learns nothing from what it is told
 
-WIDTH, HEIGHT = 18.0, 10.4
+WIDTH, HEIGHT = 18.0, 10.6
 LEFT, MIDDLE, RIGHT = 3.0, 9.0, 15.0  # centres of the boxes
-TOP, CENTRE, BOTTOM = 8.9, 5.2, 1.5
+TOP, CENTRE, BOTTOM = 9.2, 5.5, 1.8
 LINE = 0.5  # from one line of a box to the next
 FILLS = {"strategy": "#e3def2", "architecture": "#dbe9f6", "training": "#fdebd0", "reward": "#dff0d8"}
 
@@ -150,13 +150,13 @@ def draw_loop(data: pd.DataFrame, ax: Axes) -> None:
         ax: one plot; its axes are hidden. Texts fit the size it has now.
     """
     canvas = Canvas()
-    words = loop_words(data)
     places = {
         "strategy": (MIDDLE, TOP, 7.2),
         "architecture": (RIGHT, CENTRE, 5.4),
         "training": (MIDDLE, BOTTOM, 7.2),
         "reward": (LEFT, CENTRE, 5.4),
     }
+    words = {step: _wrapped(lines, places[step][2]) for step, lines in loop_words(data).items()}
     for step, (x, y, width) in places.items():
         _card(canvas, x, y, width, words[step], FILLS[step])
     tall = {step: LINE * len(words[step]) + 0.25 for step in places}
@@ -191,7 +191,7 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
     seconds, rewards = data["seconds"].dropna(), data["reward"].dropna()
     failed = int((data["status"] != "ok").sum())
     training = [
-        f"child network, trained on {first['data']}",
+        f"child network, trained on {str(first['data']).partition(':')[0]}",
         f"protocol {first['protocol']}: {int(shown['epochs'])} epochs on {first['device']}",
         f"{_number(shown['seconds'])} s; all: {_range(seconds, 's')}" if len(seconds) else "seconds not measured",
         f"{style.short(data['gpu_hours'].sum())} device-hours in all" + (f", {failed} failed" if failed else ""),
@@ -208,14 +208,14 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
             f"architecture {str(shown['hash'])[:8]}",
             f"child {shown['child']} of {count}",
             f"{shown['decisions']} decisions",
-            f"in {first['space']}",
+            "in " + first["space"].replace(",", ", "),
             f"{style.short(shown['params'])} params",
             f"{style.short(shown['mult_adds'])} mult-adds",
         ],
         "training": training,
         "reward": [
             f"reward {shown['reward']:.3f}" if not math.isnan(shown["reward"]) else "reward",
-            *_wrapped(first["reward_is"]),
+            first["reward_is"],
             f"all: {_range(rewards, '')}" if len(rewards) else "none yet",
         ],
     }
@@ -233,8 +233,10 @@ def loop_figure(data: pd.DataFrame) -> Figure:
     return figure
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, int(5.0 / LETTER), break_long_words=False)
+def _wrapped(lines: list[str], width: float) -> list[str]:
+    """The lines of a box so many units wide, long ones broken between words; the title stays whole."""
+    letters = int((width - 0.2) / LETTER)
+    return [lines[0], *(part for line in lines[1:] for part in textwrap.wrap(line, letters, break_long_words=False))]
 
 
 def _number(value: float) -> str:
@@ -264,7 +266,7 @@ def _draw_best(data: pd.DataFrame, ax: Axes, em: float) -> None:
     """Validation accuracy by child, and the best so far, in the middle of the loop."""
     from matplotlib.ticker import MaxNLocator
 
-    inner = ax.inset_axes((6.85, 3.95, 4.55, 2.85), transform=ax.transData)
+    inner = ax.inset_axes((6.85, 4.35, 4.55, 2.75), transform=ax.transData)
     scored = data[data["status"] == "ok"]
     if scored.empty:
         style.say(inner, "No child has a score yet.")

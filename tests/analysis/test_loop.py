@@ -104,7 +104,7 @@ def test_the_boxes_say_what_the_run_measured(searches):
     assert words["strategy"] == ["strategy: reinforce", "seed 3, 4 children", "thinks 2 ms a child"]
     assert words["architecture"][:3] == ["architecture 00000000", "child 2 of 4", "5 decisions"]
     assert words["training"][2:] == ["3.75 s; all: 2.75 to 5.75 s", "0.004 device-hours in all, 1 failed"]
-    assert words["reward"] == ["reward 0.512", "validation accuracy, to the", "power 3", "all: 0 to 0.512"]
+    assert words["reward"] == ["reward 0.512", "validation accuracy, to the power 3", "all: 0 to 0.512"]
 
 
 def test_shared_weights_are_charged_visibly(searches):
@@ -128,6 +128,7 @@ def test_no_text_lies_on_another_or_outside(make, columns, scores):
     figure.draw_without_rendering()
     boxes = _text_boxes(figure)
     assert len(boxes) > 15
+    assert all(text.get_fontsize() > 8.5 for text in figure.axes[0].texts)  # long lines are broken, not shrunk
     for i, (text, box) in enumerate(boxes):
         assert box.x0 >= 0, text
         assert box.y0 >= 0, text
