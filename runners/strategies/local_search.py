@@ -21,10 +21,10 @@ class LocalSearchConfig(StrategyConfig):
 
     move: Literal["best", "first"] = Field(
         "best",
-        description="best: train all neighbours, move to the best of them; first: move to the first that is better (both there)",
+        description="best: train all neighbours, move to the best of them; first: move to the first that is better (both 2005.02960)",
     )
     starts: int = Field(
-        1, ge=1, description="random architectures a climb begins with, of which the best is its start (there)"
+        1, ge=1, description="random architectures a climb begins with, of which the best is its start (2005.02960)"
     )
 
 

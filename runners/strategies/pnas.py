@@ -20,11 +20,13 @@ from nasbench.spaces.base import Architecture, Space
 class PnasConfig(StrategyConfig):
     """Options of progressive search; the defaults are those of Liu et al. 2017 (1712.00559), unless marked."""
 
-    beam: int = Field(256, ge=1, description="K, architectures trained with each number of blocks from 2 on (there)")
+    beam: int = Field(
+        256, ge=1, description="K, architectures trained with each number of blocks from 2 on (1712.00559)"
+    )
     first: int = Field(
         256,
         ge=1,
-        description="most one-block architectures trained: all where there are no more (there: all 136), else so many at random",
+        description="most one-block architectures trained: all where there are no more (1712.00559: all 136), else so many at random",
     )
     candidates: int = Field(
         400_000,
@@ -34,15 +36,15 @@ class PnasConfig(StrategyConfig):
     )
     predictor: Kind = Field("lstm", description="lstm or mlp, which the paper compares")
     ensemble: int = Field(
-        5, ge=1, description="predictors, each trained on another (ensemble-1)/ensemble of the data (there)"
+        5, ge=1, description="predictors, each trained on another (ensemble-1)/ensemble of the data (1712.00559)"
     )
-    hidden: int = Field(100, ge=1, description="units of the LSTM, or of both hidden layers of the MLP (there)")
-    embedding: int = Field(100, ge=1, description="size of an embedding (there)")
+    hidden: int = Field(100, ge=1, description="units of the LSTM, or of both hidden layers of the MLP (1712.00559)")
+    embedding: int = Field(100, ge=1, description="size of an embedding (1712.00559)")
     init: float = Field(
-        0.1, gt=0, description="embeddings start uniform in [-init, init] (there), as do all other weights (ours)"
+        0.1, gt=0, description="embeddings start uniform in [-init, init] (1712.00559), as do all other weights (ours)"
     )
-    learning_rate: float = Field(0.01, gt=0, description="of Adam on the one-block architectures (there)")
-    later_learning_rate: float = Field(0.002, gt=0, description="of Adam from two blocks on (there)")
+    learning_rate: float = Field(0.01, gt=0, description="of Adam on the one-block architectures (1712.00559)")
+    later_learning_rate: float = Field(0.002, gt=0, description="of Adam from two blocks on (1712.00559)")
     epochs: int = Field(30, ge=1, description="passes over the data in each fit (ours; not given)")
     batch: int = Field(32, ge=1, description="architectures a step of Adam (ours; not given)")
 

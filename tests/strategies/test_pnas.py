@@ -107,6 +107,14 @@ def test_growing_reaches_every_architecture(space):
     assert {growth.architecture(row).hash for row in rows} == {space.decode(choices).hash for choices in everything}
 
 
+def test_a_beam_without_end_trains_every_architecture():
+    space = OneCell(2, ("identity", "sep_conv_3x3"))
+    asked = converse(Pnas(space, 0, PnasConfig(beam=10_000, **SMALL)), 1000).asked
+    sequences = itertools.product(*(range(decision.options) for decision in space.decisions))
+    everything = {space.decode(choices).hash for choices in sequences}
+    assert {child.hash for child in asked if child.space == space} == everything
+
+
 def test_a_sample_of_the_extensions_is_even_and_without_repetition():
     growth = CellGrowth.of(OneCell(2, ("identity", "sep_conv_3x3")))
     counts: Counter = Counter()
