@@ -18,6 +18,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children with pandas expressions."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
+    "score": (
+        "nasbench.cli.score:score",
+        "Zero-cost scores of untrained networks, and how well they rank trained ones.",
+    ),
     "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
     "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),

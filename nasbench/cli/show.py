@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from nasbench.cli.architectures import architectures_of, children_of_hash, find_architecture
 from nasbench.cli.options import print_table
-from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from nasbench.spaces import Architecture
 
 ROW_COLUMNS = ("run", "strategy", "stage", "index", "protocol", "seed", "status", "val_acc", "test_acc", "gpu_hours")
@@ -44,13 +40,11 @@ def show(what: str, files: Sequence[str], picture: str | None) -> None:
         _draw(GENOTYPES[what], what, Path(picture or f"{what}.png"))
         return
     if what.lstrip().startswith("{"):
-        from nasbench.spaces import from_json
-
-        architecture = from_json(what)
+        architecture = find_architecture(what, files)
         _describe(architecture)
     else:
-        frame = _rows(what, files)
-        architecture = _architecture(frame)
+        frame = children_of_hash(what, files)
+        architecture = architectures_of(frame)[0]
         _describe(architecture)
         first = frame.iloc[0]
         click.echo(
@@ -73,31 +67,6 @@ def _describe(architecture: Architecture) -> None:
     click.echo(f"hash:      {architecture.hash}\nspace:     {architecture.space.spec}")
     click.echo(f"encoding:  {architecture.to_json()}")
     click.echo("network:   " + str(architecture).replace("\n", "\n           "))
-
-
-def _rows(digits: str, files: Sequence[str]) -> pd.DataFrame:
-    from nasbench.store.query import Results
-
-    names = list(files) or sorted(glob.glob("results/*.h5"))
-    if not names:
-        raise MissingData("no results file given and none in results/: nasbench show HASH FILE")
-    frame = Results(names).frame()
-    found = frame[frame["hash"].astype(str).str.startswith(digits)]
-    distinct = sorted(set(found["hash"].astype(str)))
-    if not distinct:
-        raise InputError(
-            f"no child in {', '.join(names)} has a hash that starts with {digits!r}; see: nasbench query FILE"
-        )
-    if len(distinct) > 1:
-        raise InputError(f"{len(distinct)} hashes start with {digits!r}: {', '.join(distinct[:5])}; give more digits")
-    return found
-
-
-def _architecture(frame: pd.DataFrame) -> Architecture:
-    from nasbench.spaces import get_space
-
-    first = frame.iloc[0]
-    return get_space(str(first["space"])).decode(json.loads(first["choices"]))
 
 
 def _plain(value: Any) -> Any:

@@ -19,5 +19,6 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
+        "zero_cost": "nasbench.runners.strategies.zero_cost:ZeroCostSearch",
     },
 )

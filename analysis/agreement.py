@@ -1,0 +1,80 @@
+"""Whether one number ranks architectures as another does: rank correlations, with how many architectures they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nasbench.analysis.checks import require_columns
+from nasbench.errors import InputError
+
+FEWEST = 3
+
+
+def rank_agreement(frame: pd.DataFrame, scores: Sequence[str], against: str = "val_acc") -> pd.DataFrame:
+    """Rank correlation of each score with what it should predict.
+
+    Args:
+        frame: one row an architecture; infinite scores count as the largest and smallest.
+        scores: columns to judge.
+        against: the column they should rank like.
+
+    Returns:
+        One row a score: score, n (rows in which both are known), spearman and kendall (tau-b) in [-1, 1], NaN where either column is
+        constant or n is below 3.
+
+    Raises:
+        InputError: when a column is missing.
+    """
+    require_columns(frame, [*scores, against], "the architectures")
+    rows = []
+    for score in scores:
+        pair = frame[[score, against]].dropna().to_numpy(float)
+        rows.append((score, len(pair), *_correlations(pair)))
+    return pd.DataFrame(rows, columns=["score", "n", "spearman", "kendall"])
+
+
+def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
+    """The architectures of children of status ok, each once, with the mean of a value over its children.
+
+    Args:
+        frame: children (`store.schema.CHILD_COLUMNS`) of one protocol; those of stage final are left out.
+        value: the column to average.
+
+    Returns:
+        Columns hash, space, choices, n (children averaged) and <value>, in order of first appearance.
+
+    Raises:
+        InputError: when the children are of several protocols, or none has status ok.
+    """
+    require_columns(
+        frame, ("stage", "status", "hash", "space", "choices", "protocol", "fingerprint", value), "the children"
+    )
+    children = frame[(frame["stage"] == "search") & (frame["status"] == "ok")]
+    if children.empty:
+        raise InputError("no child of a search has status ok, so there is nothing to rank")
+    protocols = (children["protocol"] + " (" + children["fingerprint"] + ")").unique()
+    if len(protocols) > 1:
+        raise InputError(
+            f"these children are of different protocols: {' / '.join(sorted(protocols))}; select those of one"
+        )
+    groups = children.groupby("hash", sort=False)
+    result: pd.DataFrame = groups.agg(
+        space=("space", "first"), choices=("choices", "first"), n=(value, "size"), **{value: (value, "mean")}
+    ).reset_index()
+    return result
+
+
+def _correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
+    from scipy.stats import kendalltau, rankdata, spearmanr
+
+    if len(pair) < FEWEST or any(len(np.unique(column)) < 2 for column in pair.T):
+        return float("nan"), float("nan")
+    first, second = (
+        rankdata(pair[:, 0]),
+        rankdata(pair[:, 1]),
+    )  # of ranks, as scipy would call an infinite score unknown
+    return float(spearmanr(first, second).statistic), float(kendalltau(first, second).statistic)

@@ -1,0 +1,65 @@
+"""How commands find the architecture that a text means: JSON, or a hash in results files."""
+
+from __future__ import annotations
+
+import glob
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nasbench.errors import InputError, MissingData
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasbench.spaces import Architecture
+
+
+def find_architecture(what: str, files: Sequence[str]) -> Architecture:
+    """The architecture that a text means.
+
+    Args:
+        what: JSON as in the "encoding" line of `nasbench show`, or a hash or its first digits.
+        files: results files to look a hash up in; results/*.h5 when empty.
+
+    Raises:
+        InputError: when no hash or several begin with the digits, or the JSON does not fit its space.
+        MissingData: when there is no results file to look in.
+    """
+    if what.lstrip().startswith("{"):
+        from nasbench.spaces import from_json
+
+        return from_json(what)
+    return architectures_of(children_of_hash(what, files))[0]
+
+
+def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
+    """The children of the one hash that begins with these digits, found in files, or in results/*.h5.
+
+    Raises:
+        InputError: when no hash or several begin with the digits.
+        MissingData: when there is no results file to look in.
+    """
+    from nasbench.store.query import Results
+
+    names = list(files) or sorted(glob.glob("results/*.h5"))
+    if not names:
+        raise MissingData(f"no results file given and none in results/ to find {digits!r} in: name a FILE after it")
+    frame = Results(names).frame()
+    found = frame[frame["hash"].astype(str).str.startswith(digits)]
+    distinct = sorted(set(found["hash"].astype(str)))
+    if not distinct:
+        raise InputError(
+            f"no child in {', '.join(names)} has a hash that starts with {digits!r}; see: nasbench query FILE"
+        )
+    if len(distinct) > 1:
+        raise InputError(f"{len(distinct)} hashes start with {digits!r}: {', '.join(distinct[:5])}; give more digits")
+    return found
+
+
+def architectures_of(children: pd.DataFrame) -> list[Architecture]:
+    """The architecture of each row of a frame with the columns "space" and "choices"."""
+    from nasbench.spaces import get_space
+
+    rows = zip(children["space"], children["choices"])
+    return [get_space(str(space)).decode(json.loads(choices)) for space, choices in rows]

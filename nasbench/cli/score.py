@@ -1,0 +1,211 @@
+"""`nasbench score`: zero-cost scores of architectures, and how well they rank those that were trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nasbench.cli.architectures import architectures_of, find_architecture
+from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names
+from nasbench.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasbench.protocol import Protocol
+    from nasbench.spaces import Architecture
+
+DIGITS_SHOWN = 12  # of a hash
+
+
+def score_names() -> Iterable[str]:
+    """The registered zero-cost scores."""
+    from nasbench.zero_cost import ZERO_COST
+
+    return ZERO_COST
+
+
+@click.command()
+@click.argument("what", nargs=-1)
+@click.option("--scores", default=None, shell_complete=completing(score_names), help="Comma-separated names [all].")
+@click.option(
+    "--protocol",
+    default=None,
+    shell_complete=completing(protocol_names),
+    help="Whose data and network scale [digits; with --correlate the files' own].",
+)
+@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@click.option(
+    "--seed",
+    default=0,
+    type=click.IntRange(0),
+    show_default=True,
+    help="Seed of weights, minibatch and random architectures.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
+@click.option(
+    "--random",
+    "random_",
+    default=0,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Score N random architectures of --space.",
+)
+@click.option("--space", default=None, shell_complete=completing(space_names), help="With --random: their space.")
+@click.option("--correlate", is_flag=True, help="Rank correlation of each score with the children's val_acc.")
+@click.option("-n", "--head", default=None, type=click.IntRange(1), help="With --correlate: the first N architectures.")
+@click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="Write the scores as CSV, too.")
+def score(
+    what: Sequence[str],
+    scores: str | None,
+    protocol: str | None,
+    set_: Sequence[str],
+    seed: int,
+    device: str,
+    random_: int,
+    space: str | None,
+    correlate: bool,
+    head: int | None,
+    output: str | None,
+) -> None:
+    """Score untrained networks: naswot, synflow, jacob_cov, snip, grad_norm, params, mult_adds.
+
+    WHAT is an architecture: JSON as `nasbench show` prints it, or a hash or its first digits, found in the files named after it or in
+    results/*.h5. With --correlate it is results files. The larger a score, the better it holds the network to be.
+
+    \b
+    Example:
+      nasbench score 1f3a9c results/demo.h5 --scores naswot,synflow
+      nasbench score --random 5 --space nasbench201
+      nasbench score results/demo.h5 --correlate -o scores.csv
+    """
+    names = _names(scores)
+    changes: dict[str, Any] = pairs(set_, "--set")
+    if correlate:
+        if random_ or not what:
+            raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate")
+        _correlate(what, names, protocol, changes, seed, device, head, output)
+        return
+    from nasbench.protocol import get_protocol
+
+    chosen = _chosen(what, random_, space, seed)
+    frame = _scored(chosen, names, get_protocol(protocol or "digits", changes), seed, device)
+    if len(chosen) == 1:
+        print_table(
+            ("score", "value", "seconds"),
+            [(name, _text(frame[name][0]), float(frame[f"{name}_seconds"][0])) for name in names],
+        )
+    else:
+        print_table(("hash", *names), _by_hash(frame, names))
+        print_table(("score", "seconds each"), [(name, float(frame[f"{name}_seconds"].mean())) for name in names])
+    _write(frame, output)
+
+
+def _names(text: str | None) -> list[str]:
+    known = list(score_names())
+    names = known if text is None else [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise UnknownName("zero-cost score", name, known)
+    if not names:
+        raise InputError(f"--scores names none of {', '.join(known)}")
+    return list(dict.fromkeys(names))
+
+
+def _chosen(what: Sequence[str], count: int, space: str | None, seed: int) -> list[Architecture]:
+    if count:
+        if what or space is None:
+            raise InputError("--random N scores architectures of --space and no others: --random 5 --space nasbench201")
+        return _random(count, space, seed)
+    if not what:
+        raise InputError("name an architecture (JSON or a hash), or give --random N --space SPACE")
+    return [find_architecture(what[0], what[1:])]
+
+
+def _random(count: int, spec: str, seed: int) -> list[Architecture]:
+    import numpy as np
+
+    from nasbench.spaces import get_space
+
+    rng, space = np.random.default_rng(seed), get_space(spec)
+    return [space.random(rng) for _ in range(count)]
+
+
+def _scored(
+    architectures: Sequence[Architecture], names: Sequence[str], protocol: Protocol, seed: int, device: str
+) -> pd.DataFrame:
+    """One row an architecture: hash, each score, and each score's seconds."""
+    import pandas as pd
+    from tqdm import tqdm
+
+    from nasbench.zero_cost import zero_cost_score
+
+    rows = []
+    for architecture in tqdm(architectures, "scoring", leave=False, disable=None if len(architectures) > 1 else True):
+        row: dict[str, Any] = {"hash": architecture.hash}
+        for name in names:
+            row[name], row[f"{name}_seconds"] = zero_cost_score(architecture, name, protocol, seed, device)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _by_hash(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, ...]]:
+    rows = frame[["hash", *names]].itertuples(index=False)
+    return [(key[:DIGITS_SHOWN], *map(_text, values)) for key, *values in rows]
+
+
+def _text(value: float) -> str:
+    """More digits than tables have otherwise: scores such as jacob_cov differ late."""
+    return f"{value:.8g}"
+
+
+def _correlate(
+    files: Sequence[str],
+    names: Sequence[str],
+    protocol: str | None,
+    changes: dict[str, Any],
+    seed: int,
+    device: str,
+    head: int | None,
+    output: str | None,
+) -> None:
+    from nasbench.analysis.agreement import mean_by_hash, rank_agreement
+    from nasbench.protocol import get_protocol
+    from nasbench.store.query import Results
+
+    results = Results(list(files))
+    trained = mean_by_hash(results.frame())
+    trained = trained if head is None else trained.head(head)
+    chosen = _protocol_of(results.runs(), changes) if protocol is None else get_protocol(protocol, changes)
+    scored = _scored(architectures_of(trained), names, chosen, seed, device)
+    frame = trained.join(scored.drop(columns="hash"))
+    table = rank_agreement(frame, names)
+    seconds = [float(frame[f"{name}_seconds"].mean()) for name in names]
+    print_table(
+        (*table.columns, "seconds each"), [(*row, each) for row, each in zip(table.itertuples(index=False), seconds)]
+    )
+    _write(frame, output)
+
+
+def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
+    """The protocol of the runs, as their configuration gives it, with the user's changes."""
+    from nasbench.protocol import get_protocol
+
+    configs = [json.loads(text) for text in runs["config"].unique()]
+    given = {json.dumps([config["protocol"], config["set"]], sort_keys=True) for config in configs}
+    if len(given) != 1:
+        raise InputError(
+            "these runs configure their protocol differently; say which one to score with: --protocol NAME"
+        )
+    name, fields = json.loads(given.pop())
+    return get_protocol(name, {**fields, **changes})
+
+
+def _write(frame: pd.DataFrame, output: str | None) -> None:
+    if output is not None:
+        frame.to_csv(Path(output), index=False)
+        click.echo(f"wrote {output}")

@@ -1,0 +1,44 @@
+"""Scores from the gradient of the loss on one minibatch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from nasbench.networks.base import Network
+from nasbench.zero_cost.subject import Subject
+from nasbench.zero_cost.untrained import minibatch, untrained, weights_of
+
+
+def snip(subject: Subject) -> float:
+    """Sum of |weight x gradient| over convolutions and fully connected layers: what removing each weight would change.
+
+    Source: Lee et al. 2019 (1810.02340), equation 4, without its normalisation, summed as in Abdelfattah et al. 2021 (2101.08134).
+    """
+    with untrained(subject) as network:
+        pairs = zip(weights_of(network), weight_gradients(network, *minibatch(subject)))
+        return sum(float((weight.detach().double() * gradient).abs().sum()) for weight, gradient in pairs)
+
+
+def grad_norm(subject: Subject) -> float:
+    """Sum over convolutions and fully connected layers of the Euclidean norm of the weight's gradient.
+
+    Source: Abdelfattah et al. 2021 (2101.08134), section 3.1, and the released code, which adds the norms of the layers.
+    """
+    with untrained(subject) as network:
+        return sum(float(gradient.norm()) for gradient in weight_gradients(network, *minibatch(subject)))
+
+
+def weight_gradients(network: Network, images: Tensor, labels: Tensor) -> list[Tensor]:
+    """Gradient of the mean cross-entropy with respect to each weight of `weights_of`, float64; zero where it is not used.
+
+    Args:
+        network: in training mode: BatchNorm uses the minibatch's statistics.
+        images: float32 [b, c, h, w].
+        labels: int64 [b].
+    """
+    weights = weights_of(network)
+    loss = functional.cross_entropy(network(images), labels)
+    gradients = torch.autograd.grad(loss, weights, allow_unused=True, materialize_grads=True)
+    return [gradient.double() for gradient in gradients]

@@ -1,0 +1,108 @@
+"""Zero-cost search: score many untrained networks, and train the best of them only."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from nasbench.errors import UnknownName
+from nasbench.protocol import get_protocol
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.spaces.base import Architecture, Space
+from nasbench.zero_cost import ZERO_COST, zero_cost_score
+
+REPEATS_IN_A_ROW = 1000
+
+
+class ZeroCostConfig(StrategyConfig):
+    """Options of zero-cost search. A strategy does not see the run's protocol: name the one to score with here, too."""
+
+    score: str = Field(
+        "naswot",
+        description="naswot (2006.04647), synflow, jacob_cov, snip, grad_norm (2101.08134), or params, mult_adds; the largest is best",
+    )
+    candidates: int = Field(
+        100,
+        ge=1,
+        description="architectures of different hash that are drawn and scored before the first is asked for (2006.04647 takes 10 to 1000)",
+    )
+    protocol: str = Field(
+        "digits", description="protocol whose data, whitening and network scale the scores are of (ours)"
+    )
+    data: str = Field(
+        "", description="data to score on; empty: the protocol's (params, mult_adds, synflow use their shape only)"
+    )
+    cells: int = Field(0, ge=0, description="N of the scored networks; 0: the protocol's")
+    filters: int = Field(0, ge=0, description="F of the scored networks; 0: the protocol's")
+    device: str = Field("cpu", description="cpu, cuda, cuda:0, ...: where networks are scored")
+
+
+class ZeroCostSearch(Strategy[ZeroCostConfig]):
+    """Draw a pool at random, score every network in it untrained, and ask in the order of the score, the best first.
+
+    With a budget of one child it is the search that needs a single sample. The whole pool is scored at the first ask, as the best can only
+    be known then; the runner measures that time and charges it to the searcher. When the pool has been asked for, a next one is drawn and
+    scored. Hashes asked for or drawn before are not drawn again; the search is over after 1000 repeats in a row. Nothing is learned
+    from children.
+
+    The data set that the options name is read through `nasbench.data`: a constant like the space, so the same seed still asks for
+    the same. All networks are scored with the search's seed. Scores other than params and mult_adds may differ in their last bits
+    between machines, so that a run resumed on another machine may be refused.
+
+    Source: Mellor et al. 2020 (2006.04647), algorithm 1; Abdelfattah et al. 2021 (2101.08134), section 5.
+    Deviation: the papers end with the best of one pool. Undefined scores come last; of equal scores the first drawn comes first.
+    """
+
+    name = "zero_cost"
+    config_type = ZeroCostConfig
+
+    def __init__(self, space: Space, seed: int, config: ZeroCostConfig | None = None) -> None:
+        super().__init__(space, seed, config)
+        if self.config.score not in ZERO_COST:
+            raise UnknownName("zero-cost score", self.config.score, ZERO_COST)
+        self._protocol = get_protocol(self.config.protocol, self._changes())
+        self._rng = np.random.default_rng(seed)
+        self._drawn: set[str] = set()
+        self._ranked: deque[Architecture] = deque()
+        self._exhausted = False
+
+    def ask(self) -> Architecture | None:
+        """The best-scored architecture not asked for yet; None for ever once the space seems exhausted."""
+        if not self._ranked and not self._exhausted:
+            self._ranked = deque(self._rank(self._draw()))
+            self._exhausted = not self._ranked
+        return self._ranked.popleft() if self._ranked else None
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn nothing."""
+
+    def _changes(self) -> dict[str, Any]:
+        """The protocol's fields that the options replace."""
+        given = {"data": self.config.data, "cells": self.config.cells, "filters": self.config.filters}
+        return {field: value for field, value in given.items() if value}
+
+    def _draw(self) -> list[Architecture]:
+        """New architectures of different hash; fewer than wanted where no more are found."""
+        pool: list[Architecture] = []
+        repeats = 0
+        while len(pool) < self.config.candidates and repeats < REPEATS_IN_A_ROW:
+            architecture = self.space.random(self._rng)
+            if architecture.hash in self._drawn:
+                repeats += 1
+                continue
+            repeats = 0
+            self._drawn.add(architecture.hash)
+            pool.append(architecture)
+        return pool
+
+    def _rank(self, pool: list[Architecture]) -> list[Architecture]:
+        scores = [self._score(architecture) for architecture in pool]
+        order = sorted(range(len(pool)), key=lambda place: (math.isnan(scores[place]), -scores[place]))
+        return [pool[place] for place in order]
+
+    def _score(self, architecture: Architecture) -> float:
+        return zero_cost_score(architecture, self.config.score, self._protocol, self.seed, self.config.device).value
