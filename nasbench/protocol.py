@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nasbench.errors import InputError, did_you_mean
 from nasbench.registry import Registry
@@ -24,71 +24,97 @@ class Protocol(BaseModel):
     Every field's description says its unit and range; `nasbench protocols show NAME` prints them with the values' sources.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field("custom", description="name of the protocol; not part of the fingerprint")
+    name: str = Field(default="custom", description="name of the protocol; not part of the fingerprint")
     source: str = Field(
-        "", description="paper and section the values come from, and where they deviate; not part of the fingerprint"
+        default="",
+        description="paper and section the values come from, and where they deviate; not part of the fingerprint",
     )
 
     data: str = Field(
-        "digits",
-        description="digits, cifar10, cifar100, folder:PATH or fake; the data's digest enters the fingerprint, its path does not",
+        default="digits",
+        description="digits, cifar10, cifar100, folder:PATH[=NAME][,size=PIXELS] or fake; the data's digest enters the fingerprint, its path does not",
     )
-    validation: float = Field(0.2, gt=0, lt=1, description="share of the training set held out for validation")
-    split_seed: int = Field(0, ge=0, description="seed of the split into training and validation images")
-    train_images: int = Field(0, ge=0, description="training images used after the split (0: all)")
+    validation: float = Field(default=0.2, gt=0, lt=1, description="share of the training set held out for validation")
+    split_seed: int = Field(default=0, ge=0, description="seed of the split into training and validation images")
+    train_images: int = Field(default=0, ge=0, description="training images used after the split (0: all)")
 
-    epochs: int = Field(10, ge=1, description="passes over the training images")
-    batch_size: int = Field(64, ge=1, description="images a step")
+    epochs: int = Field(default=10, ge=1, description="passes over the training images")
+    batch_size: int = Field(default=64, ge=1, description="images a step at most; an epoch is cut evenly")
     optimizer: Literal["sgd", "nesterov", "rmsprop"] = Field(
-        "nesterov", description="optimizer; sgd has plain momentum"
+        default="nesterov", description="optimizer; sgd has plain momentum"
     )
-    learning_rate: float = Field(0.1, gt=0, description="peak learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1, description="momentum of sgd and nesterov, and of rmsprop's update")
-    rmsprop_decay: float = Field(0.9, ge=0, lt=1, description="decay of rmsprop's mean square")
-    rmsprop_epsilon: float = Field(1.0, gt=0, description="epsilon of rmsprop")
-    weight_decay: float = Field(1e-4, ge=0, description="L2 penalty on all weights")
+    learning_rate: float = Field(default=0.1, gt=0, description="peak learning rate")
+    momentum: float = Field(
+        default=0.9, ge=0, lt=1, description="momentum of sgd and nesterov, and of rmsprop's update"
+    )
+    rmsprop_decay: float = Field(default=0.9, ge=0, lt=1, description="decay of rmsprop's mean square")
+    rmsprop_epsilon: float = Field(default=1.0, gt=0, description="epsilon of rmsprop, added inside the square root")
+    weight_decay: float = Field(default=1e-4, ge=0, description="L2 penalty on all weights")
     schedule: Literal["constant", "cosine", "step", "one_cycle"] = Field(
-        "cosine", description="course of the learning rate, per step"
+        default="cosine", description="course of the learning rate, per step"
     )
     step_milestones: tuple[float, ...] = Field(
-        (0.5, 0.75), description="step: shares of training after which the rate drops"
+        default=(0.5, 0.75), description="step: shares of training after which the rate drops"
     )
-    step_factor: float = Field(0.1, gt=0, le=1, description="step: factor of each drop")
+    step_factor: float = Field(default=0.1, gt=0, le=1, description="step: factor of each drop")
     warmup: float = Field(
-        0.0, ge=0, lt=1, description="share of training with a linearly growing rate; one_cycle: the rising part"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of training with a linearly growing rate; one_cycle: the rising part",
     )
 
-    whiten: bool = Field(True, description="subtract the training images' channel means and divide by their deviations")
+    whiten: bool = Field(
+        default=True, description="subtract the training images' channel means and divide by their deviations"
+    )
     enlarge: Literal["none", "pad", "upsample"] = Field(
-        "none", description="how images grow to crop_from before the random crop"
+        default="none", description="how images grow to crop_from before the random crop"
     )
     crop_from: int = Field(
-        0, ge=0, description="side in pixels before the random crop back to the image size (0: no crop)"
+        default=0, ge=0, description="side in pixels before the random crop back to the image size (0: no crop)"
     )
-    flip: bool = Field(False, description="flip horizontally with probability 1/2")
-    cutout: int = Field(0, ge=0, description="side in pixels of the square set to zero (0: none)")
-    label_smoothing: float = Field(0.0, ge=0, lt=1, description="share of the target spread over all classes")
-    drop_path_keep: float = Field(1.0, gt=0, le=1, description="probability of keeping a path at the end of training")
-    dropout: float = Field(0.0, ge=0, lt=1, description="dropout before the classifier")
+    flip: bool = Field(default=False, description="flip horizontally with probability 1/2")
+    cutout: int = Field(default=0, ge=0, description="side in pixels of the square set to zero (0: none)")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    drop_path_keep: float = Field(
+        default=1.0, gt=0, le=1, description="probability of keeping a path at the end of training"
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the classifier")
     auxiliary_weight: float = Field(
-        0.0, ge=0, description="weight of the auxiliary classifier's loss (0: no auxiliary head)"
+        default=0.0, ge=0, description="weight of the auxiliary classifier's loss (0: no auxiliary head)"
     )
-    clip_norm: float = Field(0.0, ge=0, description="gradients are clipped to this norm (0: not)")
+    clip_norm: float = Field(default=0.0, ge=0, description="gradients are clipped to this norm (0: not)")
 
-    cells: int = Field(2, ge=1, description="N of the skeleton; spaces without repetition ignore it")
-    filters: int = Field(32, ge=1, description="F of the skeleton; spaces that decide filters ignore it")
-    stem: Stem = Field("cifar", description="stem of the skeleton")
+    cells: int = Field(default=2, ge=1, description="N of the skeleton; spaces without repetition ignore it")
+    filters: int = Field(default=32, ge=1, description="F of the skeleton; spaces that decide filters ignore it")
+    stem: Stem = Field(default="cifar", description="stem of the skeleton")
     skip_reduction_input: bool = Field(
-        False, description="after a reduction, read as p what came before the reduction's input"
+        default=False, description="after a reduction, read as p what came before the reduction's input"
     )
 
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="arithmetic of convolutions (bfloat16: autocast)"
+        default="float32", description="arithmetic of convolutions (bfloat16: autocast)"
     )
-    channels_last: bool = Field(True, description="memory format of images and weights; changes the last bits")
-    threads: int = Field(1, ge=1, description="CPU threads a child; changes the last bits")
+    channels_last: bool = Field(default=True, description="memory format of images and weights; changes the last bits")
+    threads: int = Field(default=1, ge=1, description="CPU threads a child; changes the last bits")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Protocol:
+        """Refuse fields that contradict each other."""
+        if (self.enlarge == "none") != (self.crop_from == 0):
+            raise ValueError(
+                f"enlarge and crop_from go together: enlarge='pad' or 'upsample' needs crop_from, the side before the random crop, "
+                f"and crop_from=0 needs enlarge='none'; got enlarge={self.enlarge!r}, crop_from={self.crop_from}"
+            )
+        if any(not 0 < share < 1 for share in self.step_milestones) or list(self.step_milestones) != sorted(
+            set(self.step_milestones)
+        ):
+            raise ValueError(
+                f"step_milestones are growing shares of training between 0 and 1, got {self.step_milestones}"
+            )
+        return self
 
     def fingerprint(self, data_digest: str) -> str:
         """Digest of all that changes a score: 16 hexadecimal digits.
@@ -174,7 +200,9 @@ def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
         problems = []
         for item in error.errors():
             key = ".".join(str(part) for part in item["loc"])
-            if item["type"] == "extra_forbidden":
+            if not key:
+                problems.append(item["msg"].removeprefix("Value error, "))
+            elif item["type"] == "extra_forbidden":
                 problems.append(f"no field {key!r}{did_you_mean(key, names)}")
             else:
                 problems.append(f"{key}: {item['msg'].lower()}, got {item['input']!r}")

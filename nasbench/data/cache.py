@@ -9,13 +9,16 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.data.dataset import Dataset, Images
 
 CACHE_VERSION = 1
-_ARRAYS = ("train_pixels", "train_labels", "test_pixels", "test_labels")
+_FIELDS = ("pixels", "labels")
+_ARRAYS = tuple(f"{part}_{field}" for part in ("train", "test") for field in _FIELDS)
 
 
 def data_root() -> Path:
@@ -63,11 +66,11 @@ def _read(folder: Path) -> Dataset | None:
 def _write(folder: Path, dataset: Dataset) -> None:
     """Write beside the target and rename, so that no process ever sees half a data set."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    parts = (dataset.train.pixels, dataset.train.labels, dataset.test.pixels, dataset.test.labels)
+    parts: list[NDArray[Any]] = [getattr(part, field) for part in (dataset.train, dataset.test) for field in _FIELDS]
     meta = {"name": dataset.name, "classes": dataset.classes, "digest": dataset.digest}
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        for name, array in zip(_ARRAYS, parts):
+        for name, array in zip(_ARRAYS, parts, strict=True):
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         if folder.exists():  # damaged, or written by another process in the meantime: equal bytes either way

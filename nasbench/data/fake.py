@@ -13,12 +13,12 @@ class FakeOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: int = Field(256, ge=4, description="training images; half as many test images")
-    size: int = Field(8, ge=4, description="height and width in pixels")
-    channels: int = Field(3, ge=1, description="channels of an image")
-    classes: int = Field(4, ge=2, description="classes, equally frequent")
-    noise: float = Field(0.5, ge=0, le=10, description="noise's deviation, in deviations of the pattern")
-    seed: int = Field(0, ge=0, description="of patterns and noise")
+    images: int = Field(default=256, ge=4, description="training images; half as many test images")
+    size: int = Field(default=8, ge=4, description="height and width in pixels")
+    channels: int = Field(default=3, ge=1, description="channels of an image")
+    classes: int = Field(default=4, ge=2, description="classes, equally frequent")
+    noise: float = Field(default=0.5, ge=0, le=10, description="noise's deviation, in deviations of the pattern")
+    seed: int = Field(default=0, ge=0, description="of patterns and noise")
 
 
 def load_fake(options: FakeOptions) -> Dataset:

@@ -146,7 +146,9 @@ def _decode(options: FolderOptions, files: Iterable[str], read: Callable[[str], 
         pixels = [np.ascontiguousarray(part[:, :1]) for part in pixels]
     index = {label: number for number, label in enumerate(classes)}
     labels = [np.array([index[_label(file)] for file in part], np.int64) for part in (train, test)]
-    name = options.name or ("cifar10-jpeg" if _is_cifar10_jpeg(classes, train, test, decoder) else _default_name(options))
+    name = options.name or (
+        "cifar10-jpeg" if _is_cifar10_jpeg(classes, train, test, decoder) else _default_name(options)
+    )
     return make_dataset(name, classes, Images(pixels[0], labels[0]), Images(pixels[1], labels[1]))
 
 
@@ -169,7 +171,7 @@ def _is_cifar10_jpeg(classes: tuple[str, ...], train: list[str], test: list[str]
 
 
 def _default_name(options: FolderOptions) -> str:
-    name = options.path.resolve().name
+    name = Path(os.path.abspath(options.path)).name
     for suffix in sorted(ARCHIVES, key=len, reverse=True):
         name = name.removesuffix(suffix)
     return f"folder-{name}"
