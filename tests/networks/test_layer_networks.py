@@ -118,6 +118,14 @@ def test_a_layer_of_three_is_a_fully_connected_block_that_ends_in_its_last_convo
     assert [step[0].in_channels for step in (first, second, third)] == [3, 7, 11]
 
 
+@pytest.mark.parametrize("size", [1, 7, 8])
+def test_the_stride_of_a_layer_of_three_is_its_last_convolutions(size):
+    stack, scale = LayerStack((Layer(3, 5, 4, (0,), 3, 2),), (1,), convs_per_layer=3), Scale(image_size=size)
+    strides = [step[0].stride for step in build_layer_stack(stack, scale).layers["1"].convolutions]
+    assert strides == [(1, 1), (1, 1), (3, 2)]
+    assert count_layer_stack(stack, scale) == measured(lambda: build_layer_stack(stack, scale), scale)
+
+
 def test_a_layer_is_convolution_then_batch_norm_then_relu():
     network = build_layer_stack(NAS_V1, Scale())
     layers = [module for module in network.modules() if isinstance(module, nn.Sequential)]
