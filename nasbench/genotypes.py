@@ -33,7 +33,8 @@ NASNET_A = CellPair(
         "sep5 c + sep7 p; max3 c + sep7 p; avg3 c + sep5 p; id b2 + avg3 b1; sep3 b1 + max3 c", "b2 b3 b4 b5"
     ),
 )
-"""NASNet-A. Source: Zoph et al., arXiv 1707.07012, figure 4; output lists from the released code."""
+"""NASNet-A. Source: Zoph et al., arXiv 1707.07012, figure 4, and the output lists of the released code (tensorflow/models,
+research/slim/nets/nasnet/nasnet_utils.py): its normal cell also puts out p and its reduction cell b2, which blocks read."""
 
 _PNASNET_5_CELL = _cell(
     "sep5 p + max3 p; sep7 c + max3 c; sep5 c + sep3 c; sep3 b3 + max3 c; sep3 p + id c", "b1 b2 b3 b4 b5"
@@ -47,7 +48,18 @@ AMOEBANET_A = CellPair(
         "sep3 p + avg3 c; max3 c + sep7 b1; max3 p + max3 c; sep3 b3 + 1x7 c; avg3 p + sep7 c", "b1 b2 b3 b4 b5"
     ),
 )
-"""AmoebaNet-A. Source: Real et al., arXiv 1802.01548, figure 5; output lists as systems.md section 5 has them."""
+"""AmoebaNet-A. Source: Real et al., arXiv 1802.01548, figure 5, and the released code (tensorflow/tpu, models/official/amoeba_net):
+the normal cell also puts out p, which blocks read; the reduction cell also b1 and b3."""
+
+ENAS_MICRO = CellPair(
+    normal=_cell("avg3 p + sep3 p; id p + sep5 p; id p + sep5 c; sep3 c + sep5 p; avg3 p + sep5 c", "b1 b2 b3 b4 b5"),
+    reduction=_cell(
+        "sep3 c + sep3 c; max3 p + avg3 p; sep5 c + sep5 b2; sep3 c + id p; max3 p + sep5 c", "b1 b3 b4 b5"
+    ),
+)
+"""The cells that ENAS found in its micro space. Source: Pham et al., arXiv 1802.03268, as the released code's
+scripts/cifar10_micro_final.sh spells them (github.com/melodyguan/enas; operations 0 to 4 are sep3, sep5, avg3, max3, identity; input
+0 is p). Deviation: built in NASNet's skeleton and with its operations, so that sizes are not those of that code's network."""
 
 
 NAS_V1 = LayerStack(
@@ -74,6 +86,7 @@ NAS_V1 = LayerStack(
 
 GENOTYPES: Mapping[str, CellPair | LayerStack] = {
     "amoebanet-a": AMOEBANET_A,
+    "enas-micro": ENAS_MICRO,
     "nas-v1": NAS_V1,
     "nasnet-a": NASNET_A,
     "pnasnet-5": PNASNET_5,
