@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from searching import search, stable_rows, tiny_plan
 
 from nasbench.runners.config import Plan
 from nasbench.store.query import Results
-from searching import search, stable_rows, tiny_plan
 
 CHILDREN = 12
 
