@@ -27,7 +27,8 @@ def test_reads_budgets(text, limit, unit):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "6", "0 children", "10 potatoes", "-1 usd", "1.5 children", "1e999 usd", "..3 s", "children", "nan usd"]
+    "text",
+    ["", "6", "0 children", "10 potatoes", "-1 usd", "1.5 children", "1e999 usd", "..3 s", "children", "nan usd"],
 )
 def test_refuses_what_is_no_budget_in_one_line(text):
     with pytest.raises(InputError) as error:
@@ -41,7 +42,10 @@ def test_suggests_the_unit():
         Budget.parse("3 gpuhours")
 
 
-@given(st.lists(st.floats(0.01, 50), min_size=1, max_size=60), st.sampled_from(["100 gpu-seconds", "7 children", "0.02 usd"]))
+@given(
+    st.lists(st.floats(0.01, 50), min_size=1, max_size=60),
+    st.sampled_from(["100 gpu-seconds", "7 children", "0.02 usd"]),
+)
 def test_counted_children_never_overshoot(costs, text):
     ledger = Ledger(Budget.parse(text), usd_per_hour=1.0)
     for cost in costs:
