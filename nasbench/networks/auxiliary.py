@@ -23,16 +23,15 @@ class AuxiliaryHead(nn.Module):
     def __init__(self, inputs: int, size: int, classes: int) -> None:
         super().__init__()
         self.kernel, pooled = auxiliary_size(size)
-        self.project = nn.Sequential(*convolution_bn(inputs, 128, 1), nn.ReLU(inplace=True))
-        self.whole = ValidConv2d(128, 768, pooled)
-        self.norm = nn.BatchNorm2d(768)
+        self.relu = nn.ReLU()
+        self.project = nn.Sequential(*convolution_bn(inputs, 128, 1), nn.ReLU())
+        self.whole = nn.Sequential(ValidConv2d(128, 768, pooled), nn.BatchNorm2d(768), nn.ReLU())
         self.linear = nn.Linear(768, classes)
         nn.init.normal_(self.linear.weight, std=0.01)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [batch, inputs, size, size] to logits [batch, classes]."""
-        pooled = F.avg_pool2d(F.relu(images), self.kernel, 3)
-        whole = F.relu(self.norm(self.whole(self.project(pooled))))
-        logits: Tensor = self.linear(whole.flatten(1))
+        pooled = F.avg_pool2d(self.relu(images), self.kernel, 3)
+        logits: Tensor = self.linear(self.whole(self.project(pooled)).flatten(1))
         return logits

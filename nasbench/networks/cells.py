@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nasbench.networks.auxiliary import AuxiliaryHead
@@ -66,9 +65,16 @@ class CellNetwork(Network):
         widths = output_width(pair.normal), output_width(pair.reduction)
         channels = [plan.map_channels(index, *widths) for index in range(len(plan.places) + 1)]
         self.cells = nn.ModuleList(
-            CellModule(pair.normal if place.kind == "normal" else pair.reduction, place, plan, channels)
+            CellModule(
+                pair.normal if place.kind == "normal" else pair.reduction,
+                place,
+                plan,
+                channels,
+                regularization.drop_path_keep,
+            )
             for place in plan.places
         )
+        self.relu = nn.ReLU()
         self.classifier = Classifier(channels[-1], scale.classes, regularization.dropout)
         self.auxiliary_map = plan.auxiliary
         self.auxiliary = (
@@ -76,7 +82,6 @@ class CellNetwork(Network):
             if regularization.auxiliary
             else None
         )
-        self.drop_path = DropPath(regularization.drop_path_keep)
         if scale.stem == "imagenet":
             for module in self.modules():
                 if isinstance(module, nn.BatchNorm2d):
@@ -84,7 +89,9 @@ class CellNetwork(Network):
 
     def set_progress(self, progress: float) -> None:
         """Set how far training is, in [0, 1]; paths are dropped the more often the further it is."""
-        self.drop_path.set_progress(progress)
+        for module in self.modules():
+            if isinstance(module, DropPath):
+                module.set_progress(progress)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images [batch, channels, height, width] to logits [batch, classes]."""
@@ -99,12 +106,12 @@ class CellNetwork(Network):
     def _feature_maps(self, images: Tensor) -> list[Tensor]:
         maps: list[Tensor] = [self.stem(images)]
         for place, cell in zip(self.places, self.cells):
-            before = None if place.previous_previous is None else maps[place.previous_previous]
-            maps.append(cell(maps[place.previous], before, self.drop_path))
+            before = place.previous if place.previous_previous is None else place.previous_previous
+            maps.append(cell(maps[place.previous], maps[before]))
         return maps
 
     def _classify(self, maps: list[Tensor]) -> Tensor:
-        logits: Tensor = self.classifier(F.relu(maps[-1]))
+        logits: Tensor = self.classifier(self.relu(maps[-1]))
         return logits
 
 
@@ -135,13 +142,15 @@ class CellModule(nn.Module):
         place: filters, stride and the feature maps it reads.
         plan: the network around it.
         channels: channels of every feature map of that network.
+        drop_path_keep: probability in (0, 1] of keeping a path at the end of training.
 
     c is projected to F channels, p is projected or reduced to c's size and F channels; in the network's first cell p is c before
     its projection. A p or c that no live block reads and the output does not list gets no projection. Where the output of a
-    reduction lists p or c, a factorized reduction brings that state to the output's size.
+    reduction lists p or c, a factorized reduction brings that state to the output's size. A state that several paths want rectified
+    passes one ReLU, once.
     """
 
-    def __init__(self, cell: Cell, place: Place, plan: Plan, channels: list[int]) -> None:
+    def __init__(self, cell: Cell, place: Place, plan: Plan, channels: list[int], drop_path_keep: float) -> None:
         super().__init__()
         self.out = cell.out
         live = live_states(cell)
@@ -158,15 +167,10 @@ class CellModule(nn.Module):
                 self.project_p = _match(channels[source], filters, plan.map_size(source) != place.size, nn.ReLU())
         self.joins: list[Join] = []
         self.paths = nn.ModuleList()
-        for state, block in enumerate(cell.blocks, FIRST_BLOCK):
-            if state not in live:
-                continue
-            for source, operation in ((block.left, block.left_op), (block.right, block.right_op)):
-                stride = place.stride if source < FIRST_BLOCK else 1
-                inputs = state_channels.get(source, filters * state_width(cell, source))
-                self.paths.append(OPERATIONS[operation](inputs, filters, stride))
-            drops = block.left_op not in IDENTITIES, block.right_op not in IDENTITIES
-            self.joins.append(Join(state, block.left, drops[0], block.right, drops[1], block.combine))
+        self.rectifiers = nn.ModuleDict()
+        self.drop_path = DropPath(drop_path_keep)
+        for state in sorted(live - {PREVIOUS, PREVIOUS_PREVIOUS}):
+            self._add_block(cell, state, place, state_channels)
         halves = -(-place.size // place.stride) != place.size
         self.finish = nn.ModuleDict(
             {
@@ -176,20 +180,38 @@ class CellModule(nn.Module):
             }
         )
 
-    def forward(self, previous: Tensor, previous_previous: Tensor | None, drop_path: DropPath) -> Tensor:
-        """Map c and p, each [batch, its channels, its height, its width], to the cell's output, states concatenated in depth."""
+    def _add_block(self, cell: Cell, state: int, place: Place, state_channels: dict[int, int]) -> None:
+        """Add the two paths of the block that makes `state`."""
+        block = cell.blocks[state - FIRST_BLOCK]
+        for source, operation in ((block.left, block.left_op), (block.right, block.right_op)):
+            stride = place.stride if source < FIRST_BLOCK else 1
+            inputs = state_channels.get(source, place.filters * state_width(cell, source))
+            path = OPERATIONS[operation](inputs, place.filters, stride)
+            self.paths.append(path)
+            if isinstance(path, AfterReLU):
+                self.rectifiers[str(source)] = nn.ReLU()
+        drops = block.left_op not in IDENTITIES, block.right_op not in IDENTITIES
+        self.joins.append(Join(state, block.left, drops[0], block.right, drops[1], block.combine))
+
+    def forward(self, previous: Tensor, previous_previous: Tensor) -> Tensor:
+        """Map the feature maps read as c and p, [batch, its channels, its height, its width] each, to that of the cell.
+
+        Args:
+            previous: c before its projection.
+            previous_previous: p before its projection; in the network's first cell the same as `previous`.
+        """
         states: dict[int, Tensor] = {}
         if self.project_c is not None:
             states[PREVIOUS] = self.project_c(previous)
         if self.project_p is not None:
-            states[PREVIOUS_PREVIOUS] = self.project_p(previous if previous_previous is None else previous_previous)
-        self._run_blocks(states, drop_path)
+            states[PREVIOUS_PREVIOUS] = self.project_p(previous_previous)
+        self._run_blocks(states)
         for state, module in self.finish.items():
             states[int(state)] = module(states[int(state)])
         return torch.cat([states[state] for state in self.out], 1)
 
-    def _run_blocks(self, states: dict[int, Tensor], drop_path: DropPath) -> None:
-        """Add the live blocks to `states`, rectifying each state at most once."""
+    def _run_blocks(self, states: dict[int, Tensor]) -> None:
+        """Add the live blocks to `states`."""
         rectified: dict[int, Tensor] = {}
         paths = iter(self.paths)
 
@@ -197,9 +219,13 @@ class CellModule(nn.Module):
             path = next(paths)
             start = states[source]
             if isinstance(path, AfterReLU):
-                start = rectified[source] if source in rectified else rectified.setdefault(source, F.relu(start))
+                if source not in rectified:
+                    rectified[source] = self.rectifiers[str(source)](start)
+                start = rectified[source]
             end: Tensor = path(start)
-            return drop_path(end) if drop else end
+            if drop:
+                end = self.drop_path(end)
+            return end
 
         for join in self.joins:
             left, right = follow(join.left, join.drop_left), follow(join.right, join.drop_right)

@@ -47,7 +47,7 @@ def build_separable(inputs: int, filters: int, stride: int, *, kernel: int, dila
     return AfterReLU(
         SameConv2d(inputs, inputs, kernel, stride, dilation, groups=inputs),
         *convolution_bn(inputs, filters, 1),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         SameConv2d(filters, filters, kernel, 1, dilation, groups=filters),
         *convolution_bn(filters, filters, 1),
     )
@@ -58,10 +58,10 @@ def build_bottleneck(inputs: int, filters: int, stride: int, *, kernel: int, dil
     inner = bottleneck_filters(filters, wide=False)
     return AfterReLU(
         *convolution_bn(inputs, inner, 1),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         SameConv2d(inner, inner, kernel, stride, dilation),
         nn.BatchNorm2d(inner),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         *convolution_bn(inner, filters, 1),
     )
 
@@ -71,11 +71,11 @@ def build_factored(inputs: int, filters: int, stride: int, *, length: int) -> nn
     inner = bottleneck_filters(filters, wide=length == 3)
     return AfterReLU(
         *convolution_bn(inputs, inner, 1),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         *convolution_bn(inner, inner, (1, length), (1, stride)),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         *convolution_bn(inner, inner, (length, 1), (stride, 1)),
-        nn.ReLU(inplace=True),
+        nn.ReLU(),
         *convolution_bn(inner, filters, 1),
     )
 

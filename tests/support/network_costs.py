@@ -13,16 +13,22 @@ from nasbench.structures import Counts, Scale
 
 def measured(build: Callable[[], nn.Module], scale: Scale) -> Counts:
     """Parameters and half of torch's counted operations for one image; shapes only, so large networks cost little."""
+    counts, shape = module_costs(build, (1, scale.image_channels, scale.image_size, scale.image_size))
+    assert shape == (1, scale.classes)
+    return counts
+
+
+def module_costs(build: Callable[[], nn.Module], shape: tuple[int, ...]) -> tuple[Counts, tuple[int, ...]]:
+    """The same for any module on an input of that shape, and the shape of its output."""
     with torch.device("meta"):
-        network = build().eval()
-        images = torch.empty(1, scale.image_channels, scale.image_size, scale.image_size)
+        module = build().eval()
+        images = torch.empty(shape)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        logits = network(images)
-    assert logits.shape == (1, scale.classes)
+        output = module(images)
     flops = counter.get_total_flops()
     assert flops % 2 == 0
-    params = sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
-    return Counts(params, flops // 2)
+    params = sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    return Counts(params, flops // 2), tuple(output.shape)
 
 
 def random_images(scale: Scale, batch: int = 2, seed: int = 0) -> Tensor:
