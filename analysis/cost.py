@@ -172,7 +172,7 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
     low, high, mean = (data[name].to_numpy(dtype=float) for name in ("gpu_hours_low", "gpu_hours_high", "gpu_hours"))
     reach = [np.maximum(mean - low, 0), np.maximum(high - mean, 0)]
     several = data["runs"].to_numpy() > 1
-    whisker = {"fmt": "none", "ecolor": style.INK, "elinewidth": 0.9, "capsize": 2.5}
+    whisker: dict[str, Any] = {"fmt": "none", "ecolor": style.INK, "elinewidth": 0.9, "capsize": 2.5}
     ax.errorbar(mean[several], places[several], xerr=[side[several] for side in reach], **whisker)
     for place, right, row in zip(places, np.maximum(left, high), data.to_dict("records")):
         ax.annotate(

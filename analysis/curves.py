@@ -57,6 +57,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
         ax: one plot.
     """
     from matplotlib.collections import LineCollection
+    from matplotlib.ticker import MaxNLocator
 
     scored = data[data["val_acc"].notna()]
     if scored.empty:
@@ -75,7 +76,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
         ends.append((last, f"{rank:.0f}. {strategy} {str(rows['hash'].iloc[0])[:8]}", look.colour))
     ax.set(xlabel="epoch", ylabel="validation accuracy (fraction)")
     ax.set_xlim(scored["epoch"].min() - 0.3, scored["epoch"].max() + 0.3)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.autoscale_view(scalex=False)
     style.label_ends(ax, ends)
 

@@ -77,7 +77,8 @@ def separate(wanted: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
             (left, m), (right, n) = pools[-2:]
             pools[-2:] = [((left * m + right * n) / (m + n), m + n)]
     levels = [np.full(count, value) for value, count in pools]
-    return np.concatenate([*levels, np.empty(0)]) + steps
+    placed: np.ndarray = np.concatenate([*levels, np.empty(0)]) + steps
+    return placed
 
 
 def layered(boxes: Sequence[Box], wires: Sequence[Wire], gap: float) -> Layout:

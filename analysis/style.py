@@ -94,7 +94,7 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
     import matplotlib
     import seaborn
 
-    settings = {
+    settings: Any = {  # matplotlib types its keys as literals; an override may be any of them
         **seaborn.plotting_context("paper", font_scale=1.15),
         **seaborn.axes_style("ticks"),
         "axes.grid": True,

@@ -73,7 +73,7 @@ class Progress:
         if done <= 0:
             return "?"
         seconds = (time.monotonic() - self._started) * (1.0 - share) / done
-        return tqdm.format_interval(seconds)
+        return str(tqdm.format_interval(seconds))
 
 
 def _share(ledger: Ledger) -> float:

@@ -142,9 +142,9 @@ def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
 
 def _text(frame: pd.DataFrame, format_: str) -> str:
     if format_ == "csv":
-        return frame.to_csv(index=False).rstrip("\n")
+        return str(frame.to_csv(index=False)).rstrip("\n")
     if format_ == "json":
-        return frame.to_json(orient="records", indent=1)
+        return str(frame.to_json(orient="records", indent=1))
     if frame.empty:
         return f"no rows (columns: {', '.join(frame.columns)})"
-    return frame.to_string(index=False, float_format=lambda value: f"{value:.5g}", max_colwidth=60)
+    return str(frame.to_string(index=False, float_format=lambda value: f"{value:.5g}", max_colwidth=60))
