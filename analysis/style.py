@@ -109,7 +109,8 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": "nasbench",
     }
-    with matplotlib.rc_context({**settings, **(overrides or {})}):
+    settings.update(overrides or {})
+    with matplotlib.rc_context(settings):
         yield
 
 
