@@ -15,9 +15,12 @@ SPACES: Registry[type[Space]] = Registry(
     "space",
     "nasbench.spaces",
     {
+        "amoebanet": "nasbench.spaces.amoebanet:AmoebaNetSpace",
+        "enas-micro": "nasbench.spaces.enas_micro:EnasMicroSpace",
         "nas": "nasbench.spaces.nas:NasSpace",
         "nasbench201": "nasbench.spaces.nasbench201:NasBench201Space",
         "nasnet": "nasbench.spaces.nasnet:NasNetSpace",
+        "pnas": "nasbench.spaces.pnas:PnasSpace",
     },
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from nasbench.networks.skeletons import Skeleton
 
 Step = Literal["left", "right", "left_op", "right_op", "combine"]
-Output = Literal["unused", "explicit"]
+Output = Literal["unused", "explicit", "all", "unused_with_inputs"]
+
+OUTPUTS: tuple[Output, ...] = ("unused", "explicit", "all", "unused_with_inputs")
 
 MAX_BLOCKS = 50
 
@@ -43,7 +45,8 @@ class CellGrammar:
         operations: names of the operations, in the order of their choices.
         combinations: how a block may combine its operands, in the order of their choices; a single one is no decision.
         output: "unused" concatenates the blocks that no block reads; "explicit" decides for each state (p, c, b1, ...) whether it is
-            concatenated, and none at all stands for the unused ones.
+            concatenated, and none at all stands for the unused ones; "all" concatenates every block; "unused_with_inputs" the blocks and
+            the inputs p and c that no block reads.
         steps: the decisions of a block in order.
         cells: ("normal", "reduction"), or one name for a cell that serves as both.
         skeleton: how `nasbench.networks` stacks the cells; part of the hash.
@@ -62,13 +65,23 @@ class CellGrammar:
         check_range(self.space, "blocks", self.blocks, 1, MAX_BLOCKS)
         check_words(self.space, "operations", self.operations, tuple(SHORT_NAMES))
         check_words(self.space, "combinations", self.combinations, tuple(SIGNS))
-        check_one_of(self.space, "output", self.output, ("unused", "explicit"))
+        check_one_of(self.space, "output", self.output, OUTPUTS)
 
     def options(self, step: Step, block: int) -> int:
         """How many choices a decision of block `block` (from 0) has."""
         if step in ("left", "right"):
             return FIRST_BLOCK + block
         return len(self.combinations if step == "combine" else self.operations)
+
+    def output_of(self, blocks: Sequence[Block]) -> tuple[int, ...]:
+        """The states that make the output where no decision says otherwise, in rising order."""
+        if self.output == "all":
+            return tuple(range(FIRST_BLOCK, FIRST_BLOCK + len(blocks)))
+        unused = unused_states(blocks)
+        if self.output != "unused_with_inputs":
+            return unused
+        read = {state for block in blocks for state in (block.left, block.right)}
+        return tuple(state for state in range(FIRST_BLOCK) if state not in read) + unused
 
     @property
     def block_steps(self) -> tuple[Step, ...]:
@@ -99,6 +112,11 @@ class CellSpace(Space):
     def structure(self, architecture: Architecture) -> CellPair:
         """The canonical cells; a space of one cell has it twice."""
         return _structure(architecture)
+
+    def spelled(self, architecture: Architecture) -> CellPair:
+        """The cells as chosen: blocks and operands in the order of the decisions, nothing pruned."""
+        cells = list(_spelled(self.grammar, architecture.choices))
+        return CellPair(cells[0], cells[-1])
 
     def form(self, architecture: Architecture) -> str:
         """Skeleton, normal cell and reduction cell as text."""
@@ -215,7 +233,7 @@ def _spelled(grammar: CellGrammar, choices: tuple[int, ...]) -> Iterator[Cell]:
         if grammar.output == "explicit":
             bits = [next(taken) for _ in range(FIRST_BLOCK + grammar.blocks)]
             out = tuple(state for state, bit in enumerate(bits) if bit)
-        yield Cell(tuple(blocks), out or unused_states(blocks))
+        yield Cell(tuple(blocks), out or grammar.output_of(blocks))
 
 
 def _cell_choices(grammar: CellGrammar, where: str, cell: Cell) -> list[int]:
@@ -238,7 +256,7 @@ def _cell_choices(grammar: CellGrammar, where: str, cell: Cell) -> list[int]:
 
 
 def _check_cell(grammar: CellGrammar, where: str, cell: Cell) -> None:
-    if len(cell.blocks) > grammar.blocks or (grammar.output == "unused" and len(cell.blocks) < grammar.blocks):
+    if len(cell.blocks) > grammar.blocks or (grammar.output != "explicit" and len(cell.blocks) < grammar.blocks):
         raise InputError(f"{where}: takes {grammar.blocks} blocks, got {len(cell.blocks)}")
     for index, block in enumerate(cell.blocks):
         name = state_name(FIRST_BLOCK + index)
@@ -252,7 +270,13 @@ def _check_cell(grammar: CellGrammar, where: str, cell: Cell) -> None:
     out, states = sorted(cell.out), range(FIRST_BLOCK + len(cell.blocks))
     if not out or len(set(out)) < len(out) or not set(out) <= set(states):
         raise InputError(f"{where}: the output takes one or more different states up to {states[-1]}, got {cell.out}")
-    if grammar.output == "unused" and tuple(out) != unused_states(cell.blocks):
-        unused = ",".join(map(state_name, unused_states(cell.blocks)))
-        given = ",".join(map(state_name, out))
-        raise InputError(f"{where}: the output is the unused blocks [{unused}], got [{given}]; try output=explicit")
+    if grammar.output == "explicit":
+        return
+    ruled = grammar.output_of(cell.blocks)
+    if tuple(out) != ruled:
+        wanted, given = (",".join(map(state_name, states)) for states in (ruled, out))
+        hint = "output=explicit" if grammar.output == "unused" else "the space nasnet:output=explicit"
+        raise InputError(f"{where}: the output is {_RULES[grammar.output]} [{wanted}], got [{given}]; try {hint}")
+
+
+_RULES = {"unused": "the unused blocks", "all": "all blocks", "unused_with_inputs": "the unused states"}

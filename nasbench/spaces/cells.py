@@ -23,6 +23,7 @@ SHORT_NAMES = {
     "sep_conv_3x3": "sep3",
     "sep_conv_5x5": "sep5",
     "sep_conv_7x7": "sep7",
+    "dil_sep_conv_3x3": "dilsep3",
 }
 LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
 SIGNS: dict[Combination, str] = {"add": "+", "concat": "&"}

@@ -35,7 +35,8 @@ class NasNetSpace(CellSpace):
         operations: a choice of the thirteen `OPERATIONS`.
         combinations: "add", "concat" or both; a single one is no decision.
         output: "unused" concatenates the blocks that no block reads; "explicit" adds one yes/no per state (p, c, blocks) and cell
-            for membership in the output, all no standing for the unused ones. Blocks that then reach nothing are removed.
+            for membership in the output, all no standing for the unused ones. Blocks that then reach nothing are removed. "all" and
+            "unused_with_inputs" are the rules of the spaces pnas and enas-micro.
 
     Raises:
         InputError: when an option is out of range.

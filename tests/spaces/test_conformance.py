@@ -19,6 +19,9 @@ from nasbench.spaces.nasnet import NasNetSpace
 from nasbench.structures import Scale
 
 OPTION_SETS = [
+    "amoebanet:blocks=1,operations=identity",
+    "amoebanet:output=explicit",
+    "enas-micro:blocks=2,operations=identity/max_pool_3x3",
     "nas:layers=1",
     "nas:layers=6",
     "nas:layers=6,chain=forced",
@@ -31,6 +34,10 @@ OPTION_SETS = [
     "nasnet:blocks=3,output=explicit",
     "nasnet:blocks=2,combinations=add,operations=identity/sep_conv_3x3/max_pool_3x3",
     "nasnet:combinations=concat/add,output=explicit",
+    "nasnet:blocks=2,output=all",
+    "nasnet:blocks=2,output=unused_with_inputs",
+    "pnas:blocks=2",
+    "pnas:blocks=1,operations=identity/sep_conv_3x3",
 ]
 
 
@@ -87,7 +94,11 @@ BAD_SPECS = [
     ("nasnet:operations=sep_conv_3x4", "did you mean 'sep_conv_3x3'"),
     ("nasnet:operations=identity/identity", "different values"),
     ("nasnet:combinations=sum", "add, concat"),
-    ("nasnet:output=al", "unused, explicit"),
+    ("nasnet:output=al", "unused, explicit, all, unused_with_inputs, got 'al', did you mean 'all'"),
+    ("pnas:output=all", "no option 'output'"),
+    ("pnas:blocks=0", "from 1 to 50"),
+    ("amoebanet:operations=none", "'none'"),
+    ("enas-micro:operations=sep_conv_9x9", "did you mean 'sep_conv_"),
     ("nas:variant=v4", "v1, v2, v3"),
     ("nas:chain=loose", "free, forced"),
     ("nas:layers=0", "from 1 to 200"),
@@ -133,6 +144,10 @@ def test_raw_sizes():
     assert get_space("nasnet").size == (720**2 * 169**5 * 2**5) ** 2
     assert f"{get_space('nasnet').size:.1e}" == "5.2e+36"  # the paper's figure
     assert len(get_space("nasnet").decisions) == 50
+    assert get_space("pnas:blocks=1").size == 256
+    assert f"{get_space('pnas').size:.2e}" == "5.57e+14"
+    assert get_space("amoebanet").size == get_space("pnas").size ** 2
+    assert get_space("enas-micro").size == (720**2 * 25**5) ** 2
     assert NasSpace().size == 64**15 * 2**105
     assert get_space("nasbench201").size == 15_625
 

@@ -23,13 +23,14 @@ def same(one, other):
 
 def cell_graph(space, chosen, cell):
     """Nodes: p, c, blocks, one per operation, and the output; without what the output does not depend on."""
+    combinations = getattr(space, "combinations", ("add",))
     graph = nx.DiGraph()
     for state in ("p", "c", "out"):
         graph.add_node(state, **{"is": state})
     read = set()
     for number in range(1, space.blocks + 1):
         block = f"b{number}"
-        combine = chosen.get(f"{cell}/block{number}/combine", space.combinations[0])
+        combine = chosen.get(f"{cell}/block{number}/combine", combinations[0])
         graph.add_node(block, **{"is": combine})
         for side in ("left", "right"):
             source, operation = chosen[f"{cell}/block{number}/{side}"], chosen[f"{cell}/block{number}/{side}_op"]
@@ -39,14 +40,23 @@ def cell_graph(space, chosen, cell):
             read.add(source)
     blocks = [f"b{number}" for number in range(1, space.blocks + 1)]
     out = [state for state in ("p", "c", *blocks) if chosen.get(f"{cell}/output/{state}") == "yes"]
-    for state in out or [block for block in blocks if block not in read]:
+    rules = {
+        "pnas": blocks,
+        "enas-micro": [state for state in ("p", "c", *blocks) if state not in read],
+    }
+    for state in out or rules.get(space.name, [block for block in blocks if block not in read]):
         graph.add_edge(state, "out")
     return graph.subgraph(nx.ancestors(graph, "out") | {"p", "c", "out"})
 
 
+def cells_of(space):
+    return ("cell",) if space.name == "pnas" else ("normal", "reduction")
+
+
 def nasnet_same(one, other):
     pairs = [(a.space, named(a.space, a.choices)) for a in (one, other)]
-    return all(same(*[cell_graph(space, chosen, cell) for space, chosen in pairs]) for cell in ("normal", "reduction"))
+    cells = cells_of(one.space)
+    return all(same(*[cell_graph(space, chosen, cell) for space, chosen in pairs]) for cell in cells)
 
 
 def nas_graph(space, choices):
@@ -101,7 +111,7 @@ def permuted_cells(architecture, rng):
     """The same cells with blocks in another topological order and operands swapped at random, spelled decision by decision."""
     space = architecture.space
     chosen, result = named(space, architecture.choices), {}
-    for cell in ("normal", "reduction"):
+    for cell in cells_of(space):
         waiting, new_name = list(range(1, space.blocks + 1)), {"p": "p", "c": "c"}
         while waiting:
             ready = [
@@ -157,6 +167,9 @@ SPACES = {
     "nasnet:blocks=3,operations=identity/avg_pool_3x3,output=explicit": (nasnet_same, permuted_cells),
     "nasnet:blocks=4,operations=identity,combinations=add,output=explicit": (nasnet_same, permuted_cells),
     "nasnet": (nasnet_same, permuted_cells),
+    "pnas:blocks=3,operations=identity/sep_conv_3x3": (nasnet_same, permuted_cells),
+    "enas-micro:blocks=3": (nasnet_same, permuted_cells),
+    "amoebanet:output=explicit": (nasnet_same, permuted_cells),
     "nas:layers=5,kernels=3,filters=8/16": (nas_same, permuted_layers),
     "nas:layers=4,variant=v2,kernels=3,filters=8,strides=1/2": (nas_same, permuted_layers),
     "nas:layers=6,variant=v3,kernels=3,filters=8": (nas_same, permuted_layers),
