@@ -61,7 +61,7 @@ class CellNetwork(Network):
     def __init__(self, pair: CellPair, plan: Plan, scale: Scale, regularization: Regularization) -> None:
         super().__init__()
         self.places = plan.places
-        self.stem = _build_stem(plan, scale)
+        self.stem = build_stem(plan, scale)
         widths = output_width(pair.normal), output_width(pair.reduction)
         channels = [plan.map_channels(index, *widths) for index in range(len(plan.places) + 1)]
         self.cells = nn.ModuleList(
@@ -82,10 +82,7 @@ class CellNetwork(Network):
             if regularization.auxiliary
             else None
         )
-        if scale.stem == "imagenet":
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eps = IMAGENET_EPSILON
+        set_epsilon(self, scale)
 
     def set_progress(self, progress: float) -> None:
         """Set how far training is, in [0, 1]; paths are dropped the more often the further it is."""
@@ -115,7 +112,16 @@ class CellNetwork(Network):
         return logits
 
 
-def _build_stem(plan: Plan, scale: Scale) -> nn.Sequential:
+def set_epsilon(network: nn.Module, scale: Scale) -> None:
+    """Give the BatchNorms of a finished cell network the epsilon that goes with its stem."""
+    if scale.stem == "imagenet":
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = IMAGENET_EPSILON
+
+
+def build_stem(plan: Plan, scale: Scale) -> nn.Sequential:
+    """The first convolution and its BatchNorm."""
     if scale.stem == "imagenet":
         return nn.Sequential(
             ValidConv2d(scale.image_channels, plan.stem_filters, 3, 2), nn.BatchNorm2d(plan.stem_filters)
@@ -164,7 +170,7 @@ class CellModule(nn.Module):
                 state_channels[PREVIOUS_PREVIOUS] = channels[place.previous]
                 self.project_p = nn.Identity()
             else:
-                self.project_p = _match(channels[source], filters, plan.map_size(source) != place.size, nn.ReLU())
+                self.project_p = match(channels[source], filters, plan.map_size(source) != place.size, nn.ReLU())
         self.joins: list[Join] = []
         self.paths = nn.ModuleList()
         self.rectifiers = nn.ModuleDict()
@@ -174,7 +180,7 @@ class CellModule(nn.Module):
         halves = -(-place.size // place.stride) != place.size
         self.finish = nn.ModuleDict(
             {
-                str(state): _match(state_channels[state], filters, halves)
+                str(state): match(state_channels[state], filters, halves)
                 for state in (PREVIOUS_PREVIOUS, PREVIOUS)
                 if state in cell.out
             }
@@ -236,7 +242,7 @@ def _projection(inputs: int, filters: int) -> nn.Module:
     return nn.Sequential(nn.ReLU(), *convolution_bn(inputs, filters, 1))
 
 
-def _match(inputs: int, filters: int, halves: bool, *first: nn.Module) -> nn.Module:
+def match(inputs: int, filters: int, halves: bool, *first: nn.Module) -> nn.Module:
     """Bring a state to `filters` channels, and to half its size where asked; nothing where it fits already."""
     if halves:
         return nn.Sequential(*first, FactorizedReduction(inputs, filters))

@@ -1,0 +1,60 @@
+"""Super-networks: one network that holds the weights of every architecture of a space."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from nasbench.errors import InputError
+from nasbench.spaces.base import Architecture, Space
+from nasbench.spaces.cell_space import CellSpace
+from nasbench.structures import Regularization, Scale
+
+
+class SuperNetwork(nn.Module, ABC):
+    """A classifier in which an architecture is a path; paths share the weights of the parts they have in common.
+
+    Only the parts on the path are run and get gradients. BatchNorms always normalize by the batch at hand, also when evaluating.
+    """
+
+    @abstractmethod
+    def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
+        """Map images [batch, channels, height, width] to logits [batch, classes] along the path of an architecture."""
+
+
+def build_supernetwork(space: Space, scale: Scale, regularization: Regularization | None = None) -> SuperNetwork:
+    """Build the super-network of a space.
+
+    Args:
+        space: one for which `require_supernetwork` passes.
+        scale: of every network in it.
+        regularization: only dropout applies, as in ENAS's released search; None for none.
+
+    Returns:
+        The network; initial weights come from torch's global generator.
+
+    Raises:
+        InputError: when the space has no super-network or the scale does not fit it.
+    """
+    from nasbench.networks.cell_supernet import CellSuperNetwork
+
+    require_supernetwork(space)
+    assert isinstance(space, CellSpace)
+    return CellSuperNetwork(space, scale, regularization or Regularization())
+
+
+def require_supernetwork(space: Space) -> None:
+    """Refuse a space whose networks cannot share weights here.
+
+    Raises:
+        InputError: for spaces other than those of cells, and for cells whose blocks may concatenate.
+    """
+    if not isinstance(space, CellSpace):
+        raise InputError(
+            f"space {space.spec!r} has no super-network; spaces of cells have one, e.g. enas-micro or nasnet:combinations=add"
+        )
+    if space.grammar.combinations != ("add",):
+        raise InputError(
+            f"space {space.spec!r} lets blocks concatenate, and a super-network needs states of one width: use combinations=add"
+        )
