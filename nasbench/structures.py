@@ -137,3 +137,41 @@ class EdgeCell:
 
     operations: tuple[EdgeOperation, ...]
     out: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class MacroLayer:
+    """One layer of an ENAS macro network: `op` on the state before it, and the states that join its result.
+
+    `skips` are earlier states (0 is the stem, i is layer i counted from 1), never the one that `op` reads. `stage` counts the
+    reductions before the layer.
+    """
+
+    op: str
+    skips: tuple[int, ...] = ()
+    stage: int = 0
+
+
+@dataclass(frozen=True)
+class MacroStack:
+    """An ENAS macro network: layers in order, each on the one before; the classifier reads the last."""
+
+    layers: tuple[MacroLayer, ...]
+
+
+class Vertex(NamedTuple):
+    """One interior vertex of a NAS-Bench-101 cell: `op` on the sum of `inputs` (0 is the cell's input, i is vertex i from 1)."""
+
+    op: str
+    inputs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class VertexCell:
+    """A NAS-Bench-101 cell after pruning: vertices in topological order, and the states (as in `Vertex`) that lead to its output.
+
+    The output concatenates its vertices and, where `out` has 0, adds a projection of the cell's input.
+    """
+
+    vertices: tuple[Vertex, ...]
+    out: tuple[int, ...]

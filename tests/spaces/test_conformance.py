@@ -21,6 +21,8 @@ from nasbench.structures import Scale
 OPTION_SETS = [
     "amoebanet:blocks=1,operations=identity",
     "amoebanet:output=explicit",
+    "enas-macro:layers=3,operations=conv_3x3",
+    "enas-macro:layers=7",
     "enas-micro:blocks=2,operations=identity/max_pool_3x3",
     "nas:layers=1",
     "nas:layers=6",
@@ -98,6 +100,8 @@ BAD_SPECS = [
     ("pnas:output=all", "no option 'output'"),
     ("pnas:blocks=0", "from 1 to 50"),
     ("amoebanet:operations=none", "'none'"),
+    ("enas-macro:layers=2", "from 3 to 200"),
+    ("enas-macro:operations=conv_7x7", "did you mean 'conv_5x5'"),
     ("enas-micro:operations=sep_conv_9x9", "did you mean 'sep_conv_"),
     ("nas:variant=v4", "v1, v2, v3"),
     ("nas:chain=loose", "free, forced"),
@@ -148,6 +152,7 @@ def test_raw_sizes():
     assert f"{get_space('pnas').size:.2e}" == "5.57e+14"
     assert get_space("amoebanet").size == get_space("pnas").size ** 2
     assert get_space("enas-micro").size == (720**2 * 25**5) ** 2
+    assert get_space("enas-macro").size == 6**12 * 2**66  # the paper's 1.6e29
     assert NasSpace().size == 64**15 * 2**105
     assert get_space("nasbench201").size == 15_625
 

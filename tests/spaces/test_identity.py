@@ -80,6 +80,31 @@ def nas_same(one, other):
     return same(*[nas_graph(a.space, a.choices) for a in (one, other)])
 
 
+def macro_graph(space, choices):
+    """Stem, layers and operations; a layer joins its operation with its skips."""
+    chosen = named(space, choices)
+    graph = nx.DiGraph()
+    graph.add_node(0, **{"is": "stem"})
+    first_of_stage = {12: (4, 8), 5: (1, 2)}[space.layers]
+    for layer in range(1, space.layers + 1):
+        graph.add_node(layer, **{"is": sum(layer > position for position in first_of_stage)})
+        graph.add_node(("op", layer), **{"is": chosen[f"layer{layer}/operation"]})
+        graph.add_edges_from([(layer - 1, ("op", layer)), (("op", layer), layer)])
+        for state in range(layer - 1):
+            if chosen[f"layer{layer}/skip{state}"] == "yes":
+                graph.add_edge(state, layer)
+    return graph
+
+
+def macro_same(one, other):
+    return same(*[macro_graph(a.space, a.choices) for a in (one, other)])
+
+
+def respelled_macro(architecture, rng):
+    """There is no other spelling."""
+    return architecture.space.decode(architecture.choices)
+
+
 def edge_graph(choices):
     """Operations joined with the number of ways in which skips lead from one to the next (powers of the skip matrix)."""
     edges = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]
@@ -175,6 +200,8 @@ SPACES = {
     "nas:layers=6,variant=v3,kernels=3,filters=8": (nas_same, permuted_layers),
     "nas:layers=4,chain=forced,kernels=1/3,filters=8": (nas_same, permuted_layers),
     "nas": (nas_same, permuted_layers),
+    "enas-macro:layers=5": (macro_same, respelled_macro),
+    "enas-macro": (macro_same, respelled_macro),
     "nasbench201": (edge_same, respelled_edges),
 }
 

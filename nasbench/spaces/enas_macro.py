@@ -1,0 +1,159 @@
+"""The macro search space of ENAS: a row of layers, each with an operation and any set of skips."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
+
+from nasbench.errors import InputError, did_you_mean
+from nasbench.spaces.base import Architecture, Decision, Space
+from nasbench.spaces.options import check_range, check_words
+from nasbench.structures import Counts, MacroLayer, MacroStack, Regularization, Scale
+
+if TYPE_CHECKING:
+    from nasbench.networks.base import Network
+
+SHORT_NAMES = {
+    "conv_3x3": "conv3",
+    "sep_conv_3x3": "sep3",
+    "conv_5x5": "conv5",
+    "sep_conv_5x5": "sep5",
+    "avg_pool_3x3": "avg3",
+    "max_pool_3x3": "max3",
+}
+LONG_NAMES = {short: name for name, short in SHORT_NAMES.items()}
+OPERATIONS = tuple(SHORT_NAMES)
+MAX_LAYERS = 200
+
+_LAYER = re.compile(r"(\d+)\s+(\w+)\s*\[([\d,\s]*)\]")
+
+
+@dataclass(frozen=True)
+class EnasMacroSpace(Space):
+    """L layers; each decides its operation, then one yes/no per state before the one that the operation reads.
+
+    State 0 is the stem, state k is layer k. Layer k's operation reads state k - 1, and the states of its skips (0 to k - 2) join its
+    result. Since every layer reads the one before it, no two architectures are the same computation: each is its own canonical one.
+    The choices in order are the released code's encoding of an architecture ("arc").
+
+    Args:
+        layers: L, 3 to 200.
+        operations: a choice of the six `OPERATIONS`.
+
+    Raises:
+        InputError: when an option is out of range.
+
+    Source: Pham et al. 2018 (1802.03268), section 2.3: L = 12, 6^12 x 2^66 = 1.6e29; reductions after layers L/3 and 2 L/3 (rounded as
+    the released code does).
+    """
+
+    name: ClassVar[str] = "enas-macro"
+
+    layers: int = 12
+    operations: tuple[str, ...] = OPERATIONS
+
+    def __post_init__(self) -> None:
+        check_range(self.name, "layers", self.layers, 3, MAX_LAYERS)
+        check_words(self.name, "operations", self.operations, OPERATIONS)
+
+    def stage(self, layer: int) -> int:
+        """How many reductions come before a layer (from 0)."""
+        third = self.layers // 3
+        return (layer >= third) + (layer >= 2 * third)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Layer by layer: the operation, then the skips from the oldest state on.
+
+        The source of a skip is the number of its state, so that source i stands for what layer i (from 0) reads, as in the released
+        code, whose controller attends to layer i's step there.
+        """
+        return _decisions(self)
+
+    def structure(self, architecture: Architecture) -> MacroStack:
+        """The layers as chosen."""
+        taken = iter(architecture.choices)
+        layers = []
+        for index in range(self.layers):
+            op = self.operations[next(taken)]
+            skips = tuple([state for state in range(index) if next(taken)])
+            layers.append(MacroLayer(op, skips, self.stage(index)))
+        return MacroStack(tuple(layers))
+
+    def form(self, architecture: Architecture) -> str:
+        """The layers as text."""
+        layers = self.structure(architecture).layers
+        return "enas-macro|" + ";".join(f"{x.stage}:{x.op}<{','.join(map(str, x.skips))}" for x in layers)
+
+    def canonical(self, architecture: Architecture) -> Architecture:
+        """The architecture itself."""
+        return architecture
+
+    def describe(self, architecture: Architecture) -> str:
+        """Number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]" (0 is the stem)."""
+        layers = enumerate(self.structure(architecture).layers, 1)
+        return "; ".join(f"{number} {SHORT_NAMES[x.op]} [{','.join(map(str, x.skips))}]" for number, x in layers)
+
+    def parse(self, text: str) -> Architecture:
+        """The architecture that a text in the notation of `describe` spells.
+
+        Raises:
+            InputError: when the text cannot be read or its layers are not in the space.
+        """
+        layers = []
+        for index, part in enumerate(text.strip().split(";")):
+            match = _LAYER.fullmatch(part.strip())
+            if match is None or int(match[1]) != index + 1:
+                raise InputError(f"expected a layer like '{index + 1} conv3 [0]', got {part.strip()!r}")
+            skips = tuple(sorted({int(state) for state in match[3].split(",") if state.strip()}))
+            layers.append(MacroLayer(LONG_NAMES.get(match[2], match[2]), skips, self.stage(index)))
+        return self.from_stack(MacroStack(tuple(layers)))
+
+    def from_stack(self, stack: MacroStack) -> Architecture:
+        """The architecture of a stack: the inverse of `structure`.
+
+        Raises:
+            InputError: when the stack is not in the space, naming the first obstacle.
+        """
+        where = f"space {self.spec!r}"
+        if len(stack.layers) != self.layers:
+            raise InputError(f"{where} has {self.layers} layers, got {len(stack.layers)}")
+        choices: list[int] = []
+        for index, layer in enumerate(stack.layers):
+            if layer.op not in self.operations:
+                hint = did_you_mean(layer.op, self.operations)
+                raise InputError(
+                    f"{where}: layer {index + 1} has {layer.op!r}{hint}; allowed: {', '.join(self.operations)}"
+                )
+            if not set(layer.skips) <= set(range(index)):
+                raise InputError(f"{where}: layer {index + 1} skips to states below {index}, got {layer.skips}")
+            if layer.stage != self.stage(index):
+                raise InputError(f"{where}: layer {index + 1} is of stage {self.stage(index)}, got {layer.stage}")
+            choices += [self.operations.index(layer.op), *(int(state in layer.skips) for state in range(index))]
+        return self.decode(choices)
+
+    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        from nasbench.networks.macro_counts import count_macro_network
+
+        return count_macro_network(self.structure(architecture), scale)
+
+    def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
+        """The torch module with weights of its own, skips concatenated."""
+        from nasbench.networks.macro import build_macro_network
+
+        return build_macro_network(self.structure(architecture), scale, regularization or Regularization())
+
+
+@lru_cache(maxsize=64)
+def _decisions(space: EnasMacroSpace) -> tuple[Decision, ...]:
+    decisions: list[Decision] = []
+    for layer in range(space.layers):
+        name = f"layer{layer + 1}"
+        decisions.append(Decision(f"{name}/operation", len(space.operations), space.operations, "operation", layer))
+        decisions += [
+            Decision(f"{name}/skip{state}", 2, ("no", "yes"), "skip", layer, "skip", state) for state in range(layer)
+        ]
+    return tuple(decisions)
