@@ -9,6 +9,7 @@ from nasbench.errors import UnknownName
 from nasbench.networks.counting import ZERO, batch_norm, convolution, convolution_bn, linear, strided, total
 from nasbench.networks.operation_counts import OPERATION_COUNTS, count_factorized_reduction
 from nasbench.networks.skeletons import CellKind, Place, Plan, Skeleton, plan_network
+from nasbench.networks.wiring import output_width
 from nasbench.structures import PREVIOUS, PREVIOUS_PREVIOUS, Cell, CellPair, Counts, Scale
 
 ADDED, CONCATENATED = 2, 3  # what an operation reads, after p (0) and c (1): a block of F or of 2F channels
@@ -26,7 +27,7 @@ class CellUse(NamedTuple):
     puts_out_c: bool
 
 
-def count_cell_network(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet", auxiliary: bool = False) -> Counts:
+def count_cell_network(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> Counts:
     """Count the network that `cells.build_cell_network` would build, without building it.
 
     What depends on the scale alone is computed once and kept; a further architecture is a few table look-ups.
@@ -35,10 +36,9 @@ def count_cell_network(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasne
         pair: normal and reduction cell; wiring is trusted here and checked by the builder.
         scale: N, F, image and stem.
         skeleton: "nasnet" or "pnas".
-        auxiliary: count the auxiliary head too.
 
     Returns:
-        Trainable parameters, and multiply-adds of convolutions and fully connected layers for one image.
+        Trainable parameters without those of an auxiliary head, and multiply-adds of convolutions and fully connected layers for one image.
 
     Raises:
         UnknownName: when an operation or the skeleton has an unknown name.
@@ -50,7 +50,7 @@ def count_cell_network(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasne
         reduction, reduction_use = _count_cell(pair.reduction, tables[1])
     except KeyError as error:
         raise UnknownName("operation", error.args[0], OPERATION_COUNTS) from None
-    frame = _count_frame(scale, skeleton, normal_use, reduction_use, auxiliary)
+    frame = _count_frame(scale, skeleton, normal_use, reduction_use)
     return Counts(normal[0] + reduction[0] + frame[0], normal[1] + reduction[1] + frame[1])
 
 
@@ -110,8 +110,8 @@ def _p_channels(plan: Plan, place: Place) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _count_frame(scale: Scale, skeleton: Skeleton, normal: CellUse, reduction: CellUse, auxiliary: bool) -> Counts:
-    """Cost of all that is not an operation: stem, projections of p and c, classifier, auxiliary head."""
+def _count_frame(scale: Scale, skeleton: Skeleton, normal: CellUse, reduction: CellUse) -> Counts:
+    """Cost of all that is not an operation: stem, projections of p and c, classifier."""
     plan = plan_network(scale, skeleton)
     parts = [convolution_bn(scale.image_channels, plan.stem_filters, (3, 3), plan.stem_size**2)]
     channels = [plan.map_channels(i, normal.width, reduction.width) for i in range(len(plan.places) + 1)]
@@ -128,8 +128,6 @@ def _count_frame(scale: Scale, skeleton: Skeleton, normal: CellUse, reduction: C
         if use.puts_out_c:
             parts.append(_count_match(place.filters, place.filters, place.size, after))
     parts.append(linear(channels[-1], scale.classes))
-    if auxiliary:
-        parts.append(_count_auxiliary(channels[plan.auxiliary], plan.map_size(plan.auxiliary), scale.classes))
     return total(parts)
 
 
@@ -149,13 +147,16 @@ def auxiliary_size(size: int) -> tuple[int, int]:
     return kernel, (size - kernel) // 3 + 1
 
 
-def _count_auxiliary(inputs: int, size: int, classes: int) -> Counts:
-    pooled = auxiliary_size(size)[1]
+def count_auxiliary_head(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> Counts:
+    """Count the auxiliary head that `cells.build_cell_network` adds on request; arguments and errors as for `count_cell_network`."""
+    plan = plan_network(scale, skeleton)
+    channels = plan.map_channels(plan.auxiliary, output_width(pair.normal), output_width(pair.reduction))
+    pooled = auxiliary_size(plan.map_size(plan.auxiliary))[1]
     return total(
         (
-            convolution_bn(inputs, 128, (1, 1), pooled**2),
+            convolution_bn(channels, 128, (1, 1), pooled**2),
             convolution(128, 768, (pooled, pooled), 1),
             batch_norm(768),
-            linear(768, classes),
+            linear(768, scale.classes),
         )
     )

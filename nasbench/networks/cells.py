@@ -46,7 +46,8 @@ def build_cell_network(
         InputError: when a cell reads or lists a state that does not exist, or the image is too small for the stem.
         UnknownName: when an operation or the skeleton has an unknown name.
 
-    Source: NASNet (arXiv 1707.07012) and PNASNet (arXiv 1712.00559) as released; see systems.md section 2 for the wiring.
+    Source: NASNet (arXiv 1707.07012) and PNASNet (arXiv 1712.00559); the wiring is their released code's (tensorflow/models,
+    research/slim/nets/nasnet). That code only adds; blocks that concatenate are the paper's, and put out 2F channels here.
     """
     check_pair(pair)
     return CellNetwork(pair, plan_network(scale, skeleton), scale, regularization or Regularization())
@@ -86,9 +87,9 @@ class CellNetwork(Network):
 
     def set_progress(self, progress: float) -> None:
         """Set how far training is, in [0, 1]; paths are dropped the more often the further it is."""
-        for module in self.modules():
-            if isinstance(module, DropPath):
-                module.set_progress(progress)
+        for cell in self.cells:  # not self.modules(): that walk takes as long as three convolutions, each step
+            assert isinstance(cell, CellModule)
+            cell.drop_path.set_progress(progress)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images [batch, channels, height, width] to logits [batch, classes]."""

@@ -15,7 +15,7 @@ OperationCount = Callable[[int, int, int, int], Counts]
 def bottleneck_filters(filters: int, wide: bool) -> int:
     """Channels inside a bottlenecked convolution: F/4, or 3F/8 for the 1x3-3x1 pair (`wide`), rounded down, at least 1.
 
-    Source: the NASNet family's released code, as systems.md section 2 has it. Deviation: "at least 1", for F below 4.
+    Source: the code of NASNet's and AmoebaNet's authors; their papers do not say. Deviation: "at least 1", for F below 4.
     """
     return max(1, 3 * filters // 8 if wide else filters // 4)
 

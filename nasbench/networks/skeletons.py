@@ -75,7 +75,8 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> Plan:
         InputError: when the image is too small for the ImageNet stem, or the scale has no cells or filters.
         UnknownName: when there is no such skeleton.
 
-    Source: NASNet and PNASNet as released (systems.md sections 2 and 3).
+    Source: Zoph et al., arXiv 1707.07012, figure 2, and Liu et al., arXiv 1712.00559, section 3; what reads what is their released
+    code's (tensorflow/models, research/slim/nets/nasnet).
     Deviation: the filters of the ImageNet stem's convolution are set by hand in each released configuration (96 in the large ones,
     F = 168 and 216; 32 in the mobile ones, F = 44 and 54); here 96 for F >= 128, else 32. In "pnas" p is always the output of the
     cell before the previous one, whatever `skip_reduction_input` says, which is what the released code does with that setting on;
