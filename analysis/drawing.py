@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from nasbench.analysis import style
 from nasbench.analysis.canvas import (
@@ -27,13 +27,13 @@ from nasbench.analysis.canvas import (
 )
 from nasbench.analysis.layout import Box, Layout, Wire, layered
 from nasbench.errors import InputError
-from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, EdgeCell, Layer, LayerStack
+from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, EdgeCell, Layer, LayerStack, MacroStack, VertexCell
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Structure = CellPair | LayerStack | EdgeCell
+Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell
 
 OP_WIDTH, OP_HEIGHT = 1.56, BOX_HEIGHT
 BLOCK_PAD = 0.12
@@ -56,7 +56,7 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     """Draw an architecture.
 
     Args:
-        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers, or a NAS-Bench-201 cell.
+        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers or of macro layers, or a NAS-Bench cell.
         ax: one plot; its axes are hidden and get equal scales. Texts fit the size it has now.
 
     Raises:
@@ -81,8 +81,9 @@ def architecture_figure(structure: Structure, title: str = "") -> Figure:
 
 def operation_label(name: str) -> str:
     """An operation as it is written in a picture: "sep_conv_3x3" is "sep 3×3"."""
-    text = name.removeprefix("nor_")
-    text = re.sub(r"^(sep|dil)_conv_|^(max|avg)_pool_", lambda match: f"{match[1] or match[2]} ", text)
+    text = name.removeprefix("nor_").removesuffix("-bn-relu")
+    text = re.sub(r"^(dil_sep|sep|dil)_conv_|^(max|avg)_?pool_?", lambda match: f"{match[1] or match[2]} ", text)
+    text = re.sub(r"^conv(?=\d)", "conv ", text)
     text = (
         text.replace("conv_1x7_7x1", "1x7 7x1").replace("conv_1x3_3x1", "1x3 3x1").replace("skip_connect", "identity")
     )
@@ -98,10 +99,15 @@ def _picture(structure: Structure) -> tuple[list[Placed], float, float]:
     if isinstance(structure, CellPair):
         return _cell_pair(structure)
     if isinstance(structure, EdgeCell):
-        return _edge_cell(structure)
+        return _operation_graph(_edge_graph(structure))
+    if isinstance(structure, VertexCell):
+        return _operation_graph(_vertex_graph(structure))
     if isinstance(structure, LayerStack):
-        return _layer_stack(structure)
-    raise InputError(f"cannot draw {type(structure).__name__}; allowed: CellPair, LayerStack, EdgeCell")
+        return _column(_layer_column(structure))
+    if isinstance(structure, MacroStack):
+        return _column(_macro_column(structure))
+    allowed = ", ".join(kind.__name__ for kind in get_args(Structure))
+    raise InputError(f"cannot draw {type(structure).__name__}; allowed: {allowed}")
 
 
 # Cells
@@ -186,11 +192,39 @@ def _fan(count: int, gap: float) -> tuple[float, ...]:
 EDGE_PORT = 0.8  # wide enough for the count of a repeated input beside its arrow
 
 
-def _edge_cell(cell: EdgeCell) -> tuple[list[Placed], float, float]:
-    """A NAS-Bench-201 cell: arrows into one box are added."""
-    inputs = [tuple(dict.fromkeys(operation.inputs)) for operation in cell.operations]
-    ends = tuple(dict.fromkeys(cell.out))
-    out = len(cell.operations) + 1
+class Graph(NamedTuple):
+    """Operations on sums as they are drawn: `labels` and `inputs` one an operation (0 is the cell's input), what leads `out`."""
+
+    labels: Sequence[str]
+    inputs: Sequence[Sequence[int]]
+    out: Sequence[int]
+    output: str
+    title: str
+
+
+def _edge_graph(cell: EdgeCell) -> Graph:
+    """A NAS-Bench-201 cell."""
+    labels = [operation_label(operation.op) for operation in cell.operations]
+    inputs = [operation.inputs for operation in cell.operations]
+    output = "output" if cell.out else "output: zero"
+    return Graph(labels, inputs, cell.out, output, "cell: arrows into one box are added")
+
+
+def _vertex_graph(cell: VertexCell) -> Graph:
+    """A NAS-Bench-101 cell; the arrow from its input to its output is a projection that is added."""
+    labels = [operation_label(vertex.op) for vertex in cell.vertices]
+    inputs = [vertex.inputs for vertex in cell.vertices]
+    output = "concat" if len(set(cell.out) - {0}) > 1 else "output"
+    if 0 in cell.out and len(cell.out) > 1:
+        output += " + input"
+    return Graph(labels, inputs, cell.out, output, "cell: arrows into one operation are added")
+
+
+def _operation_graph(graph: Graph) -> tuple[list[Placed], float, float]:
+    """Operations from the cell's input up to its output; an arrow that stands for several shows their count."""
+    inputs = [tuple(dict.fromkeys(states)) for states in graph.inputs]
+    ends = tuple(dict.fromkeys(graph.out))
+    out = len(graph.labels) + 1
     boxes = [Box(2.2)]
     boxes += [Box(max(1.9, len(states) * EDGE_PORT), _fan(len(states), EDGE_PORT), free=True) for states in inputs]
     boxes.append(Box(max(2.2, len(ends) * EDGE_PORT), _fan(len(ends), EDGE_PORT), free=True))
@@ -198,21 +232,19 @@ def _edge_cell(cell: EdgeCell) -> tuple[list[Placed], float, float]:
     wires = [Wire(state, node, port) for node, states in targets for port, state in enumerate(states)]
     plan = layered(boxes, wires, BAND_GAP)
     heights = [OP_HEIGHT] * len(boxes)
-    title = "cell: arrows into one box are added"
-    canvas, bottoms, width, height = _start(plan, boxes, heights, title)
+    canvas, bottoms, width, height = _start(plan, boxes, heights, graph.title)
     shift = width / 2 - _middle(plan, boxes)
-    operations = [operation_label(operation.op) for operation in cell.operations]
-    for node, label in enumerate(["input", *operations, "output" if ends else "output: zero"]):
+    for node, label in enumerate(["input", *graph.labels, graph.output]):
         y = bottoms[plan.layer[node]] + OP_HEIGHT / 2
         fill = _fill(label) if 0 < node < out else PLAIN
         canvas.labelled(plan.x[node] + shift, y, boxes[node].width, OP_HEIGHT, label, fill)
     _draw_wires(canvas, plan, wires, bottoms, heights, shift)
     for wire, route in zip(wires, plan.routes):
-        given = cell.out if wire.target == out else cell.operations[wire.target - 1].inputs
+        given = graph.out if wire.target == out else graph.inputs[wire.target - 1]
         if given.count(wire.source) > 1:
             y = bottoms[plan.layer[wire.target]] - 0.34
             canvas.text(route[-1] + shift + 0.3, y, f"×{given.count(wire.source)}", 0.8, color=colour(wire.source))
-    canvas.text(width / 2, height - 0.3, title, TITLE)
+    canvas.text(width / 2, height - 0.3, graph.title, TITLE)
     return [canvas.shifted(0, 0)], width, height
 
 
@@ -298,24 +330,53 @@ PORT = 0.32
 ROW_GAP = 0.44
 
 
-def _layer_stack(stack: LayerStack) -> tuple[list[Placed], float, float]:
-    """A column from the image up to the classifier; what skips a layer runs in a lane of its own at one side."""
-    last = len(stack.layers) + 1
-    inputs = [(), *(layer.inputs for layer in stack.layers), stack.out]
+class Column(NamedTuple):
+    """A row of layers as it is drawn: from a source (0) up through layers (from 1) to the classifier.
+
+    `labels`, `inputs`, `stages`: one a layer. `out`: what the classifier reads. `source`: the label of what comes first.
+    `between`: what stands between layers of different stages.
+    """
+
+    labels: Sequence[str]
+    inputs: Sequence[Sequence[int]]
+    stages: Sequence[int]
+    out: Sequence[int]
+    source: str
+    between: str
+
+
+def _layer_column(stack: LayerStack) -> Column:
+    """A stack of convolution layers."""
+    layers = stack.layers
+    labels = [_kernel(stack, layer) for layer in layers]
+    inputs, stages = [layer.inputs for layer in layers], [layer.stage for layer in layers]
+    return Column(labels, inputs, stages, stack.out, "image (0)", "max pool 2×2")
+
+
+def _macro_column(stack: MacroStack) -> Column:
+    """An ENAS macro network: the arrow from below goes to the operation, what comes in at the sides joins its result."""
+    labels = [operation_label(layer.op) for layer in stack.layers]
+    inputs = [(*layer.skips, number) for number, layer in enumerate(stack.layers)]
+    stages = [layer.stage for layer in stack.layers]
+    return Column(labels, inputs, stages, (len(stack.layers),), "stem (0)", "reduction")
+
+
+def _column(rows: Column) -> tuple[list[Placed], float, float]:
+    """A column from its source up to the classifier; what skips a layer runs in a lane of its own at one side."""
+    last = len(rows.labels) + 1
+    inputs = [(), *rows.inputs, rows.out]
     reach = {
         source: sorted(row for row in range(source + 2, last + 1) if source in inputs[row]) for source in range(last)
     }
-    side, lane = _lanes({source: rows[-1] for source, rows in reach.items() if rows})
+    side, lane = _lanes({source: stops[-1] for source, stops in reach.items() if stops})
     ports = _ports(reach, side, lane, last)
-    bottoms, heights = _rows(stack, ports)
+    bottoms, heights = _rows(rows.stages, ports)
     lanes = [1 + max((lane[source] for source in lane if side[source] == which), default=-1) for which in (-1, 1)]
-    margin = max(LANE * max(lanes) + 1.0, 1.9 if any(layer.stage for layer in stack.layers) else 0.6)
-    column = 1.0 + LETTER * max(
-        len(text) for text in ("pool, softmax", *(_kernel(stack, layer) for layer in stack.layers))
-    )
+    margin = max(LANE * max(lanes) + 1.0, 1.9 if any(rows.stages) else 0.6)
+    column = 1.0 + LETTER * max(len(text) for text in ("pool, softmax", *rows.labels))
     width, x = 2 * margin + column, margin + column / 2
     canvas = Canvas()
-    _draw_layers(canvas, stack, x, column, bottoms, heights)
+    _draw_layers(canvas, rows, x, column, bottoms, heights)
     for row in range(1, last + 1):
         if row - 1 in inputs[row]:
             canvas.straight((x, bottoms[row - 1] + heights[row - 1]), (x, bottoms[row]), row - 1)
@@ -371,12 +432,12 @@ def _ports(
     return ports
 
 
-def _rows(stack: LayerStack, ports: dict[tuple[int, int], dict[int, float]]) -> tuple[list[float], list[float]]:
-    """Bottom and height of each row: the image, the layers, the classifier; a pooling between stages gets room."""
+def _rows(stages: Sequence[int], ports: dict[tuple[int, int], dict[int, float]]) -> tuple[list[float], list[float]]:
+    """Bottom and height of each row: the source, the layers, the classifier; what is between stages gets room."""
     bottoms, heights, y = [], [], 0.4
-    stages = [0, *(layer.stage for layer in stack.layers), max((layer.stage for layer in stack.layers), default=0)]
-    for row, stage in enumerate(stages):
-        if row and stage > stages[row - 1]:
+    all_stages = [0, *stages, max(stages, default=0)]
+    for row, stage in enumerate(all_stages):
+        if row and stage > all_stages[row - 1]:
             y += 0.5
         height = max(OP_HEIGHT, *(max(ports[row, which].values(), default=0.0) + 0.3 for which in (-1, 1)))
         bottoms.append(y)
@@ -386,26 +447,27 @@ def _rows(stack: LayerStack, ports: dict[tuple[int, int], dict[int, float]]) -> 
 
 
 def _draw_layers(
-    canvas: Canvas, stack: LayerStack, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
+    canvas: Canvas, rows: Column, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
 ) -> None:
-    """The boxes of a column that is centred at x and so wide, and the poolings between them."""
+    """The boxes of a column that is centred at x and so wide, and what is between its stages."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
-    last = len(stack.layers) + 1
-    canvas.labelled(x, bottoms[0] + heights[0] / 2, column, heights[0], "image (0)", PLAIN)
+    last = len(rows.labels) + 1
+    canvas.labelled(x, bottoms[0] + heights[0] / 2, column, heights[0], rows.source, PLAIN)
     canvas.labelled(x, bottoms[last] + heights[last] / 2, column, heights[last], "pool, softmax", PLAIN)
-    for row, layer in enumerate(stack.layers, start=1):
+    for row, (label, stage) in enumerate(zip(rows.labels, rows.stages), start=1):
         middle = bottoms[row] + heights[row] / 2
-        canvas.box(x, middle, column, heights[row], FILLS["sep"])
+        fill = _fill(label)
+        canvas.box(x, middle, column, heights[row], FILLS["sep"] if fill == "white" or label[0].isdigit() else fill)
         left = x - column / 2 + 0.15
         canvas.text(left, middle, str(row), 1.0, ha="left", weight="bold", color=colour(row))
-        canvas.text(x + 0.2, middle, _kernel(stack, layer))
-        if layer.stage > (stack.layers[row - 2].stage if row > 1 else 0):
+        canvas.text(x + 0.2, middle, label)
+        if stage > (rows.stages[row - 2] if row > 1 else 0):
             line = [(x - column / 2 - 0.6, bottoms[row] - 0.5), (x + column / 2 + 0.6, bottoms[row] - 0.5)]
             path = Path(line, [Path.MOVETO, Path.LINETO])
             canvas.patches.append(PathPatch(path, edgecolor=style.MUTED, linestyle="--", linewidth=0.8, zorder=1))
-            canvas.text(x + 0.2, bottoms[row] - 0.68, "max pool 2×2", 0.75, ha="left", color=style.MUTED)
+            canvas.text(x + 0.2, bottoms[row] - 0.68, rows.between, 0.75, ha="left", color=style.MUTED)
 
 
 def _rail(canvas: Canvas, edge: float, rail: float, start: float, stops: Sequence[float], source: int) -> None:

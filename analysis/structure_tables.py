@@ -5,10 +5,20 @@ from __future__ import annotations
 import pandas as pd
 
 from nasbench.errors import InputError
-from nasbench.structures import FIRST_BLOCK, PREVIOUS, PREVIOUS_PREVIOUS, Cell, CellPair, EdgeCell, LayerStack
+from nasbench.structures import (
+    FIRST_BLOCK,
+    PREVIOUS,
+    PREVIOUS_PREVIOUS,
+    Cell,
+    CellPair,
+    EdgeCell,
+    LayerStack,
+    MacroStack,
+    VertexCell,
+)
 
 
-def structure_table(structure: CellPair | LayerStack | EdgeCell) -> pd.DataFrame:
+def structure_table(structure: CellPair | LayerStack | EdgeCell | MacroStack | VertexCell) -> pd.DataFrame:
     """What is in the picture of an architecture, a row a block, layer or operation, and a last row for the output.
 
     Args:
@@ -17,7 +27,7 @@ def structure_table(structure: CellPair | LayerStack | EdgeCell) -> pd.DataFrame
     Returns:
         For cells: cell, block, left, left_op, right, right_op, combine (states are p, c, b1, b2, ...; the output lists its states under
         `left`). For layers and operations: layer or operation (from 1), what it is, and inputs (numbers with spaces between; 0 is the
-        image or the cell's input).
+        image, the stem or the cell's input). Macro layers list their skips; each also reads the layer before it.
 
     Raises:
         InputError: for anything else.
@@ -46,7 +56,22 @@ def structure_table(structure: CellPair | LayerStack | EdgeCell) -> pd.DataFrame
     if isinstance(structure, EdgeCell):
         edges = [(str(number), edge.op, _numbers(edge.inputs)) for number, edge in enumerate(structure.operations, 1)]
         return pd.DataFrame([*edges, ("output", "sum", _numbers(structure.out))], columns=["operation", "op", "inputs"])
-    raise InputError(f"no table of {type(structure).__name__}; allowed: CellPair, LayerStack, EdgeCell")
+    if isinstance(structure, VertexCell):
+        vertices = [
+            (str(number), vertex.op, _numbers(vertex.inputs)) for number, vertex in enumerate(structure.vertices, 1)
+        ]
+        return pd.DataFrame(
+            [*vertices, ("output", "concat", _numbers(structure.out))], columns=["vertex", "op", "inputs"]
+        )
+    if isinstance(structure, MacroStack):
+        macro = [
+            (str(number), layer.op, layer.stage, _numbers(layer.skips))
+            for number, layer in enumerate(structure.layers, 1)
+        ]
+        return pd.DataFrame(macro, columns=["layer", "op", "stage", "skips"])
+    raise InputError(
+        f"no table of {type(structure).__name__}; allowed: CellPair, LayerStack, EdgeCell, MacroStack, VertexCell"
+    )
 
 
 def _cell_rows(name: str, cell: Cell) -> list[tuple[str, str, str, str, str, str, str]]:

@@ -14,9 +14,10 @@ from nasbench.cli.options import completing, print_table
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
+    from nasbench.analysis.drawing import Structure
     from nasbench.analysis.notes import NotesFigure, Searches
     from nasbench.networks.skeletons import Skeleton
-    from nasbench.structures import CellPair, EdgeCell, LayerStack, Scale
+    from nasbench.structures import Scale
 
 DEMO = "results/demo/demo.h5"
 STACKED_LIKE_PNAS = ("pnasnet-5",)
@@ -128,7 +129,7 @@ def draw(
     click.echo(f"wrote {save_figure(figure, output or f'{name}.png')}")
 
 
-def _find(what: str, files: Sequence[str]) -> tuple[str, CellPair | LayerStack | EdgeCell, Skeleton]:
+def _find(what: str, files: Sequence[str]) -> tuple[str, Structure, Skeleton]:
     """Name, structure, and how its cells are stacked."""
     from nasbench.cli.architectures import find_architecture
     from nasbench.genotypes import GENOTYPES

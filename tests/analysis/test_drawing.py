@@ -11,7 +11,19 @@ from nasbench.analysis.drawing import architecture_figure, draw_architecture, op
 from nasbench.analysis.layout import Box, Wire, layered, separate
 from nasbench.errors import InputError
 from nasbench.genotypes import AMOEBANET_A, NAS_V1, NASNET_A, PNASNET_5
-from nasbench.structures import Block, Cell, CellPair, EdgeCell, EdgeOperation, Layer, LayerStack
+from nasbench.structures import (
+    Block,
+    Cell,
+    CellPair,
+    EdgeCell,
+    EdgeOperation,
+    Layer,
+    LayerStack,
+    MacroLayer,
+    MacroStack,
+    Vertex,
+    VertexCell,
+)
 
 CONCAT = CellPair(
     Cell((Block(0, "conv_1x7_7x1", 1, "dil_conv_3x3", "concat"), Block(2, "max_pool_7x7", 0, "none", "concat")), (3,)),
@@ -30,6 +42,26 @@ POOLED = LayerStack(
     tuple(Layer(3, 5, 76, (i - 1,), 2 if i == 2 else 1, 1, (i > 2) + (i > 4)) for i in range(1, 7)), (6, 4, 0), 3
 )
 PARALLEL = LayerStack((Layer(3, 3, 24, (0,)), Layer(5, 5, 24, (0,)), Layer(7, 7, 24, (0,))), (1, 2, 3))
+MACRO = MacroStack(
+    tuple(
+        MacroLayer(op, skips, i // 4)
+        for i, (op, skips) in enumerate(
+            zip(
+                ("conv_3x3", "sep_conv_5x5", "max_pool_3x3") * 4,
+                ((), (0,), (), (0, 1), (2,), (), (1, 3, 4), (), (0, 1, 2, 3, 4, 5, 6), (), (8,), (9, 10)),
+            )
+        )
+    )
+)
+VERTICES = VertexCell(
+    (
+        Vertex("conv1x1-bn-relu", (0,)),
+        Vertex("conv3x3-bn-relu", (0,)),
+        Vertex("maxpool3x3", (0, 1)),
+        Vertex("conv3x3-bn-relu", (2,)),
+    ),
+    (0, 1, 3, 4),
+)
 SAMPLES = {
     "nasnet-a": NASNET_A,
     "amoebanet-a": AMOEBANET_A,
@@ -42,6 +74,9 @@ SAMPLES = {
     "edges": EDGES,
     "identity": EdgeCell((), (0, 0)),
     "zero": EdgeCell((), ()),
+    "macro": MACRO,
+    "vertices": VERTICES,
+    "one wire": VertexCell((), (0,)),
 }
 
 
@@ -131,6 +166,14 @@ def test_every_connection_has_its_arrow():
     assert _arrows(architecture_figure(NAS_V1)) == sum(len(layer.inputs) for layer in NAS_V1.layers) + 1
     assert _arrows(architecture_figure(EDGES)) == 1 + 1 + 3 + 3 + 3
     assert _arrows(architecture_figure(SAMPLES["zero"])) == 0
+    assert _arrows(architecture_figure(MACRO)) == 12 + sum(len(layer.skips) for layer in MACRO.layers) + 1
+    assert _arrows(architecture_figure(VERTICES)) == 1 + 1 + 2 + 1 + 4
+
+
+def test_reductions_and_operations_of_macro_layers_show():
+    texts = [text.get_text() for text in architecture_figure(MACRO).axes[0].texts]
+    assert texts.count("reduction") == 2
+    assert texts.count("sep 5×5") == 4
 
 
 def test_a_repeated_input_shows_its_count():
@@ -164,7 +207,9 @@ def test_it_draws_into_a_users_own_axes():
     draw_architecture(EDGES, right)
     figure.draw_without_rendering()
     assert left.get_xlim()[0] == 0
-    with pytest.raises(InputError, match="cannot draw str; allowed: CellPair, LayerStack, EdgeCell"):
+    with pytest.raises(
+        InputError, match="cannot draw str; allowed: CellPair, LayerStack, EdgeCell, MacroStack, VertexCell"
+    ):
         draw_architecture("nasnet-a", left)
 
 
@@ -177,6 +222,9 @@ def test_it_draws_into_a_users_own_axes():
         ("avg_pool_3x3", "avg 3×3"),
         ("nor_conv_1x1", "conv 1×1"),
         ("skip_connect", "identity"),
+        ("dil_sep_conv_3x3", "dil sep 3×3"),
+        ("conv1x1-bn-relu", "conv 1×1"),
+        ("maxpool3x3", "max 3×3"),
         ("something_new", "something new"),
     ],
 )

@@ -12,7 +12,7 @@ from nasbench.analysis.structure_tables import structure_table
 from nasbench.errors import InputError
 from nasbench.genotypes import NAS_V1, NASNET_A
 from nasbench.registry import Registry
-from nasbench.structures import EdgeCell, EdgeOperation
+from nasbench.structures import EdgeCell, EdgeOperation, MacroLayer, MacroStack, Vertex, VertexCell
 
 
 def test_there_are_seven_of_which_one_needs_runs():
@@ -60,5 +60,9 @@ def test_the_tables_behind_pictures():
     assert layers.iloc[-1]["inputs"] == "15"
     edges = structure_table(EdgeCell((EdgeOperation("nor_conv_1x1", (0,)),), (0, 1)))
     assert edges["inputs"].tolist() == ["0", "0 1"]
+    macro = structure_table(MacroStack((MacroLayer("conv_3x3"), MacroLayer("max_pool_3x3", (0,), 1))))
+    assert macro.iloc[1].tolist() == ["2", "max_pool_3x3", 1, "0"]
+    vertices = structure_table(VertexCell((Vertex("maxpool3x3", (0,)),), (0, 1)))
+    assert vertices.values.tolist() == [["1", "maxpool3x3", "0"], ["output", "concat", "0 1"]]
     with pytest.raises(InputError, match="no table of str"):
         structure_table("nasnet-a")
