@@ -19,6 +19,7 @@ SPACES: Registry[type[Space]] = Registry(
         "enas-macro": "nasbench.spaces.enas_macro:EnasMacroSpace",
         "enas-micro": "nasbench.spaces.enas_micro:EnasMicroSpace",
         "nas": "nasbench.spaces.nas:NasSpace",
+        "nasbench101": "nasbench.spaces.nasbench101:NasBench101Space",
         "nasbench201": "nasbench.spaces.nasbench201:NasBench201Space",
         "nasnet": "nasbench.spaces.nasnet:NasNetSpace",
         "pnas": "nasbench.spaces.pnas:PnasSpace",

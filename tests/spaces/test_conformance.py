@@ -32,6 +32,8 @@ OPTION_SETS = [
     "nas:variant=v3,layers=13",
     "nas:variant=v3,layers=3,more_filters=40",
     "nas:layers=4,kernels=3/5,filters=8/16",
+    "nasbench101:vertices=3",
+    "nasbench101:vertices=5",
     "nasnet:blocks=1",
     "nasnet:blocks=3,output=explicit",
     "nasnet:blocks=2,combinations=add,operations=identity/sep_conv_3x3/max_pool_3x3",
@@ -112,6 +114,7 @@ BAD_SPECS = [
     ("nas:filters=8/x", "got '8/x'"),
     ("nas:strides=1/2", "variant=v2"),
     ("nas:more_filters=-1", "from 0 to 4096"),
+    ("nasbench101:vertices=8", "from 3 to 7, got 8"),
     ("nasbench201:nodes=4", "no option 'nodes'"),
 ]
 

@@ -105,6 +105,40 @@ def respelled_macro(architecture, rng):
     return architecture.space.decode(architecture.choices)
 
 
+def vertex_graph(space, choices):
+    """Input, output, operations; without what is on no path. For valid graphs only."""
+    chosen, output = named(space, choices), space.vertices - 1
+    graph = nx.DiGraph()
+    graph.add_node(0, **{"is": "input"})
+    graph.add_node(output, **{"is": "output"})
+    for vertex in range(1, output):
+        graph.add_node(vertex, **{"is": chosen[f"vertex{vertex}"]})
+    graph.add_edges_from((s, t) for t in range(1, space.vertices) for s in range(t) if chosen[f"edge{s}->{t}"] == "yes")
+    return graph.subgraph((nx.descendants(graph, 0) & nx.ancestors(graph, output)) | {0, output})
+
+
+def vertex_same(one, other):
+    return same(*[vertex_graph(a.space, a.choices) for a in (one, other)])
+
+
+def permuted_vertices(architecture, rng):
+    """The same graph with its interior vertices in another topological order."""
+    space = architecture.space
+    chosen, output = named(space, architecture.choices), space.vertices - 1
+    reads = {t: {s for s in range(t) if chosen[f"edge{s}->{t}"] == "yes"} for t in range(1, space.vertices)}
+    order, waiting = [0], list(range(1, output))
+    while waiting:
+        ready = [vertex for vertex in waiting if not reads[vertex] & set(waiting)]
+        order.append(ready[int(rng.integers(len(ready)))])
+        waiting.remove(order[-1])
+    place = {old: new for new, old in enumerate([*order, output])}
+    result = {f"vertex{place[vertex]}": chosen[f"vertex{vertex}"] for vertex in range(1, output)}
+    pairs = {(place[s], place[t]) for t in reads for s in reads[t]}
+    for t in range(1, space.vertices):
+        result |= {f"edge{s}->{t}": "yes" if (s, t) in pairs else "no" for s in range(t)}
+    return space.decode([d.labels.index(result[d.name]) for d in space.decisions])
+
+
 def edge_graph(choices):
     """Operations joined with the number of ways in which skips lead from one to the next (powers of the skip matrix)."""
     edges = [(1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2)]
@@ -202,6 +236,8 @@ SPACES = {
     "nas": (nas_same, permuted_layers),
     "enas-macro:layers=5": (macro_same, respelled_macro),
     "enas-macro": (macro_same, respelled_macro),
+    "nasbench101": (vertex_same, permuted_vertices),
+    "nasbench101:vertices=5": (vertex_same, permuted_vertices),
     "nasbench201": (edge_same, respelled_edges),
 }
 
