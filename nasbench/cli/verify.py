@@ -1,0 +1,73 @@
+"""`nasbench verify`: rows of a results file trained again and compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nasbench.verification import Check
+
+SHOWN_DIFFERENCES = 4
+LONGEST = 200
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--sample", default=20, show_default=True, help="How many rows, drawn at random.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
+@click.option("--device", default=None, help="cpu, cuda, ... [the kind that trained the row].")
+@click.option(
+    "--tolerance",
+    default=None,
+    type=float,
+    help="How far accuracies may differ where platform or versions differ, a fraction [0.15].",
+)
+def verify(file: str, sample: int, seed: int, device: str | None, tolerance: float | None) -> int:
+    """Train a random sample of rows again from their stored protocol and seed, and compare.
+
+    On the platform and with the versions that made them, rows must agree to the bit; elsewhere their accuracies must be within the
+    tolerance. Exits with 1 when a row does not agree.
+
+    \b
+    Example:
+      nasbench verify results/demo.h5 --sample 20 --seed 1
+    """
+    from nasbench.store.query import Results
+    from nasbench.verification import ACCURACY_TOLERANCE, check_rows, draw_sample
+
+    limit = ACCURACY_TOLERANCE if tolerance is None else tolerance
+    with Results(file) as results:
+        drawn = draw_sample(results, sample, seed)
+        checks = []
+        for number, check in enumerate(check_rows(results, drawn.rows, device, limit), start=1):
+            click.echo(f"{number:>{len(str(len(drawn.rows)))}}/{len(drawn.rows)}  {_line(check)}")
+            checks.append(check)
+        click.echo()
+        for why, count in drawn.passed_over.items():
+            click.echo(f"not drawn from: {count} rows ({why})")
+        for reason in dict.fromkeys(reason for check in checks for reason in check.elsewhere):
+            click.echo(f"made elsewhere: {reason}")
+        click.echo(_summary(checks, drawn.eligible, limit))
+        return 0 if all(check.agrees for check in checks) else 1
+
+
+def _line(check: Check) -> str:
+    row = check.row
+    name = f"run {row['run']} {row['stage']} {row['index']}  {row['hash'][:12]} seed {row['seed']}"
+    if check.agrees:
+        detail = "" if check.rule == "bits" else f" (accuracies within {check.largest:.4f})"
+        return f"{name}  agrees{detail}"
+    shown = "; ".join(str(item)[:LONGEST] for item in check.differences[:SHOWN_DIFFERENCES])
+    more = len(check.differences) - SHOWN_DIFFERENCES
+    return f"{name}  DIFFERS: {shown}" + (f" (and {more} more)" if more > 0 else "")
+
+
+def _summary(checks: list[Check], eligible: int, limit: float) -> str:
+    parts = []
+    for rule, said in (("bits", "bit for bit"), ("tolerance", f"within {limit:g} in accuracy")):
+        of_rule = [check for check in checks if check.rule == rule]
+        if of_rule:
+            parts.append(f"{sum(check.agrees for check in of_rule)} of {len(of_rule)} rows agree {said}")
+    return f"{'; '.join(parts)} (drawn from {eligible})"

@@ -1,0 +1,243 @@
+"""Training rows again from what a results file says of them, and comparing."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from nasbench.errors import InputError
+from nasbench.evaluation import Child, Evaluation
+from nasbench.protocol import Protocol, get_protocol
+from nasbench.provenance import provenance
+from nasbench.store.query import Results, Row
+
+Rule = Literal["bits", "tolerance"]
+
+ACCURACY_TOLERANCE: Final = 0.15
+"""How far accuracies of two platforms may be apart by default. A training of a few epochs amplifies the last bit: the protocol digits with
+the other memory format moved the validation accuracy of random nasnet:blocks=2 networks by 0.02 to 0.11."""
+
+_DETERMINED: Final = ("ok", "diverged")
+_EXACT: Final = ("status", "epochs", "params", "mult_adds")
+_ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
+_LOSSES: Final = ("val_loss", "train_loss", "test_loss")
+_CURVES: Final = ("train_loss", "train_acc", "val_loss", "val_acc")
+_PACKAGES: Final = ("torch", "torchvision", "numpy")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that training again did not give."""
+
+    column: str
+    stored: object
+    trained: object
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.stored!r}, trained again {self.trained!r}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row that was trained again.
+
+    Args:
+        row: the stored row.
+        rule: "bits" where the row was made on this platform with these versions, else "tolerance".
+        elsewhere: what differs from where the row was made; empty for the rule "bits".
+        differences: what does not agree under the rule.
+        largest: the largest difference of an accuracy, a fraction; 0 where none differs.
+    """
+
+    row: Row
+    rule: Rule
+    elsewhere: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    largest: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether training again gave what is stored."""
+        return not self.differences
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows drawn for training again.
+
+    Args:
+        rows: the drawn rows, in commit order.
+        eligible: how many there were to draw from.
+        passed_over: why -> how many rows could not be drawn.
+    """
+
+    rows: Sequence[Row]
+    eligible: int
+    passed_over: Mapping[str, int]
+
+
+def draw_sample(results: Results, size: int, seed: int) -> Sample:
+    """Draw rows that training again can be held against, uniformly and without replacement.
+
+    Args:
+        results: opened results files.
+        size: how many rows, >= 1; all of them where there are fewer.
+        seed: of the draw, >= 0.
+
+    Returns:
+        The sample. Rows that ran out of memory or time or failed are passed over, since another machine may fare otherwise, as are rows
+        that no protocol of this suite made (imported tables).
+
+    Raises:
+        InputError: when size or seed is out of range, or no row can be trained again.
+    """
+    if size < 1 or seed < 0:
+        raise InputError(f"verify: --sample is at least 1 and --seed at least 0, got {size} and {seed}")
+    trainable = {run for run, config in _configs(results).items() if "protocol" in config}
+    passed_over: Counter[str] = Counter()
+    eligible = []
+    for row in _rows(results):
+        if row["status"] not in _DETERMINED:
+            passed_over[row["status"]] += 1
+        elif row["run"] not in trainable:
+            passed_over["not trained by this suite"] += 1
+        else:
+            eligible.append(row)
+    if not eligible:
+        said = ", ".join(f"{count} {why}" for why, count in passed_over.items()) or "it has no rows"
+        raise InputError(f"{', '.join(results.files)}: no row can be trained again ({said})")
+    chosen = np.random.default_rng(seed).choice(len(eligible), size=min(size, len(eligible)), replace=False)
+    return Sample([eligible[place] for place in sorted(chosen.tolist())], len(eligible), passed_over)
+
+
+def check_rows(
+    results: Results, rows: Sequence[Row], device: str | None = None, tolerance: float = ACCURACY_TOLERANCE
+) -> Iterator[Check]:
+    """Train rows again and compare, one after the other; rows of the same training are trained once.
+
+    Args:
+        results: the files that the rows are from.
+        rows: from `draw_sample`.
+        device: "cpu", "cuda", ...; None for the kind of device that trained the row.
+        tolerance: largest difference of an accuracy, a fraction >= 0, where the platform or a version differs.
+
+    Returns:
+        A check a row, as soon as it is made. On the same platform and versions everything must agree to the bit: status, counts, scores and
+        every epoch of the curves (not times and memory). Elsewhere status, epochs and counts must be equal and accuracies within the
+        tolerance; losses, which have no scale, are not held against anything.
+
+    Raises:
+        InputError: when tolerance is out of range, the protocol or its data is not what the file says, or the device is not here.
+        MissingData: when the data's files are not there.
+    """
+    from nasbench.evaluator import device_name, evaluate, resolve_device
+    from nasbench.spaces import get_space
+
+    if not 0 <= tolerance <= 1:
+        raise InputError(f"verify: --tolerance is a difference of accuracies between 0 and 1, got {tolerance:g}")
+    configs, made_where, here = _configs(results), _provenances(results), provenance()
+    trained: dict[tuple[object, ...], Evaluation] = {}
+    for row in rows:
+        place = device or ("cpu" if row["device"] == "cpu" else "cuda")
+        protocol = _protocol_of(row, configs[row["run"]])
+        key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], place)
+        if key not in trained:
+            architecture = get_space(row["space"]).decode(json.loads(row["choices"]))
+            child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
+            trained[key] = evaluate(child, place)
+        elsewhere = _elsewhere(row, made_where[row["run"]], here, device_name(resolve_device(place)))
+        yield compare(row, trained[key], elsewhere, tolerance)
+
+
+def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolerance: float) -> Check:
+    """Hold a stored row against a new training of it.
+
+    Args:
+        row: the stored row.
+        evaluation: of the same child.
+        elsewhere: what differs between where the row was made and here.
+        tolerance: largest difference of an accuracy where anything is in `elsewhere`.
+    """
+    pairs = [(name, row[name], getattr(evaluation, name)) for name in (*_EXACT, *_ACCURACIES, *_LOSSES)]
+    largest = max((_distance(a, b) for name, a, b in pairs if name in _ACCURACIES), default=0.0)
+    if elsewhere:
+        judged = [
+            (name, a, b, a == b if name in _EXACT else _distance(a, b) <= tolerance)
+            for name, a, b in pairs
+            if name not in _LOSSES
+        ]
+    else:
+        pairs += [(f"curve {name}", row["curves"][name], tuple(evaluation.curves.get(name, ()))) for name in _CURVES]
+        judged = [(name, a, b, _bits(a) == _bits(b)) for name, a, b in pairs]
+    differences = tuple(Difference(name, a, b) for name, a, b, same in judged if not same)
+    return Check(row, "tolerance" if elsewhere else "bits", elsewhere, differences, largest)
+
+
+def _rows(results: Results) -> Iterator[Row]:
+    """Every row, files in order, commit order."""
+    seen: dict[str, None] = dict.fromkeys(results.frame(["run"])["run"])
+    for run in seen:
+        yield from results.children_of(run)
+
+
+def _configs(results: Results) -> dict[str, dict[str, Any]]:
+    """Run -> its stored configuration."""
+    runs = results.runs()
+    return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
+
+
+def _provenances(results: Results) -> dict[str, dict[str, Any]]:
+    """Run -> where it was made."""
+    runs = results.runs()
+    return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["provenance"])}
+
+
+def _protocol_of(row: Row, config: Mapping[str, Any]) -> Protocol:
+    """The protocol that a row was trained with, held against its fingerprint."""
+    protocol, fingerprint = _resolved(config["protocol"], json.dumps(config.get("set", {})))
+    if fingerprint != row["fingerprint"]:
+        raise InputError(
+            f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint {row['fingerprint']}, which is "
+            f"{fingerprint} here: the protocol or its data changed; verify with the version and data that made the file"
+        )
+    return protocol
+
+
+@lru_cache(maxsize=16)
+def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
+    from nasbench.data import load_data
+
+    protocol = get_protocol(name, json.loads(changes))
+    return protocol, protocol.fingerprint(load_data(protocol.data).digest)
+
+
+def _elsewhere(row: Row, made: Mapping[str, Any], here: Mapping[str, Any], device: str) -> tuple[str, ...]:
+    """What of the platform and versions, on which the last bits depend, is not as it was."""
+    pairs = [("device", row["device"], device), ("processor", made.get("processor"), here["processor"])]
+    packages = made.get("packages", {})
+    pairs += [(name, packages.get(name), here["packages"].get(name)) for name in _PACKAGES]
+    return tuple(f"{name} {then or 'unknown'}, here {now}" for name, then, now in pairs if then != now)
+
+
+def _distance(a: float, b: float) -> float:
+    """How far two fractions are apart; infinitely where only one is known."""
+    if math.isnan(a) or math.isnan(b):
+        return 0.0 if math.isnan(a) and math.isnan(b) else math.inf
+    return abs(a - b)
+
+
+def _bits(value: Any) -> Any:
+    """A value in which NaN equals NaN and 0.0 is not -0.0."""
+    if isinstance(value, tuple):
+        return tuple(_bits(item) for item in value)
+    if isinstance(value, float):
+        return b"nan" if math.isnan(value) else struct.pack("<d", value)
+    return value

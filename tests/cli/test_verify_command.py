@@ -1,0 +1,166 @@
+"""`nasbench verify`: the rows of a real search agree to the bit, and rows that were tampered with do not."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import nasbench
+from searching import search, tiny_plan
+
+from nasbench.errors import InputError
+from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
+from nasbench.verification import compare, draw_sample
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("verify") / "searched.h5"
+    search(tiny_plan(), path)
+    return path
+
+
+def copied(source: Path, target: Path, child: Change = dict, run: Change = dict) -> Path:
+    """The same file with its children and runs changed."""
+    with Results(str(source)) as results, ResultsWriter(target) as writer:
+        for stored in results.runs().to_dict("records"):
+            writer.put_run(run(stored))
+            for row in results.children_of(stored["run"]):
+                plain = dict(row)
+                curves = {name: list(values) for name, values in plain.pop("curves").items()}
+                changed = child({**plain, "curves": curves})
+                writer.append_child({name: changed[name] for name in plain}, changed["curves"])
+    return target
+
+
+def with_last_bit(value: float) -> float:
+    return math.nextafter(value, 1)
+
+
+def test_every_row_of_a_search_agrees_to_the_bit(searched: Path) -> None:
+    with Results(str(searched)) as results:
+        rows = len(results)
+        assert set(results.frame(["stage"])["stage"]) == {"search", "final"}
+    done = nasbench("verify", str(searched), "--sample", "100")
+    assert done.code == 0, done.err
+    assert f"{rows} of {rows} rows agree bit for bit" in done.out
+    assert "DIFFERS" not in done.out
+
+
+@pytest.mark.parametrize("column", ["val_acc", "train_loss", "test_acc"])
+def test_a_last_bit_is_a_disagreement(searched: Path, tmp_path: Path, column: str) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {column: with_last_bit(row[column])} if row["stage"] == "final" else row
+
+    done = nasbench("verify", str(copied(searched, tmp_path / "changed.h5", change)), "--sample", "100")
+    assert done.code == 1
+    assert f"DIFFERS: {column} " in done.out
+
+
+def test_a_last_bit_of_a_curve_is_a_disagreement(searched: Path, tmp_path: Path) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        curves = row["curves"]
+        return row | {"curves": curves | {"val_loss": [with_last_bit(value) for value in curves["val_loss"]]}}
+
+    done = nasbench("verify", str(copied(searched, tmp_path / "changed.h5", change)), "--sample", "2")
+    assert done.code == 1
+    assert "DIFFERS: curve val_loss" in done.out
+
+
+def test_a_row_with_another_seed_is_a_disagreement(searched: Path, tmp_path: Path) -> None:
+    changed = copied(searched, tmp_path / "changed.h5", lambda row: row | {"seed": row["seed"] + 1})
+    assert nasbench("verify", str(changed), "--sample", "2").code == 1
+
+
+def elsewhere(run: dict[str, Any]) -> dict[str, Any]:
+    made = json.loads(run["provenance"])
+    made["packages"]["torch"] = "0.0.1"
+    return run | {"provenance": json.dumps(made)}
+
+
+@pytest.mark.parametrize(("shift", "code"), [(0.01, 0), (-0.2, 1)])
+def test_other_versions_are_held_against_the_tolerance(searched: Path, tmp_path: Path, shift: float, code: int) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"val_acc": row["val_acc"] + shift, "val_loss": row["val_loss"] + 1}
+
+    changed = copied(searched, tmp_path / "changed.h5", change, elsewhere)
+    done = nasbench("verify", str(changed), "--sample", "2", "--tolerance", "0.1")
+    assert done.code == code, done.out
+    assert "made elsewhere: torch 0.0.1, here " in done.out
+    assert "within 0.1 in accuracy" in done.out
+
+
+def test_a_missing_score_is_within_no_tolerance(searched: Path) -> None:
+    class Evaluation:
+        def __init__(self, row: Mapping[str, Any]) -> None:
+            self.__dict__.update(dict(row) | {"val_acc": math.nan})
+
+    with Results(str(searched)) as results:
+        row = draw_sample(results, 1, 0).rows[0]
+        check = compare(row, Evaluation(row), ("torch 1, here 2",), tolerance=1.0)  # type: ignore[arg-type]
+    assert [difference.column for difference in check.differences] == ["val_acc"]
+
+
+def test_the_draw_is_the_seeds(searched: Path) -> None:
+    with Results(str(searched)) as results:
+
+        def drawn(seed: int) -> list[tuple[str, int]]:
+            return [(row["stage"], row["index"]) for row in draw_sample(results, 3, seed).rows]
+
+        assert drawn(0) == drawn(0)
+        assert len({tuple(drawn(seed)) for seed in range(10)}) > 1
+
+
+def test_rows_that_cannot_be_trained_again_are_counted(searched: Path, tmp_path: Path) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"status": "timed_out"} if row["stage"] == "search" and row["index"] < 2 else row
+
+    done = nasbench("verify", str(copied(searched, tmp_path / "changed.h5", change)), "--sample", "1")
+    assert done.code == 0
+    assert "not drawn from: 2 rows (timed_out)" in done.out
+
+
+def test_an_imported_table_is_refused(searched: Path, tmp_path: Path) -> None:
+    changed = copied(searched, tmp_path / "table.h5", run=lambda run: run | {"config": "{}"})
+    done = nasbench("verify", str(changed))
+    assert (done.code, done.out) == (2, "")
+    assert "no row can be trained again" in done.err
+    assert "not trained by this suite" in done.err
+
+
+def test_a_changed_protocol_is_refused(searched: Path, tmp_path: Path) -> None:
+    changed = copied(searched, tmp_path / "other.h5", lambda row: row | {"fingerprint": "0" * 16})
+    done = nasbench("verify", str(changed))
+    assert done.code == 2
+    assert "fingerprint 0000000000000000" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--sample", "0"), "--sample"),
+        (("--seed", "-1"), "--seed"),
+        (("--tolerance", "2"), "--tolerance"),
+        (("--device", "cuda:99"), "cuda:99"),
+    ],
+)
+def test_values_out_of_range_are_refused(searched: Path, words: tuple[str, ...], said: str) -> None:
+    done = nasbench("verify", str(searched), *words)
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_sampling_rejects_a_file_without_rows(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "empty.h5") as writer:
+        writer.pack()
+    (tmp_path / "empty.journal").touch()
+    with Results(str(tmp_path / "empty.h5")) as results, pytest.raises(InputError, match="it has no rows"):
+        draw_sample(results, 1, 0)
