@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nasbench.errors import InputError
 from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.cell_space import CellSpace
+from nasbench.spaces.enas_macro import EnasMacroSpace
 from nasbench.structures import Regularization, Scale
 
 
@@ -38,21 +39,28 @@ def build_supernetwork(space: Space, scale: Scale, regularization: Regularizatio
         InputError: when the space has no super-network or the scale does not fit it.
     """
     from nasbench.networks.cell_supernet import CellSuperNetwork
+    from nasbench.networks.macro_supernet import MacroSuperNetwork
 
     require_supernetwork(space)
+    parts = regularization or Regularization()
+    if isinstance(space, EnasMacroSpace):
+        return MacroSuperNetwork(space, scale, parts)
     assert isinstance(space, CellSpace)
-    return CellSuperNetwork(space, scale, regularization or Regularization())
+    return CellSuperNetwork(space, scale, parts)
 
 
 def require_supernetwork(space: Space) -> None:
     """Refuse a space whose networks cannot share weights here.
 
     Raises:
-        InputError: for spaces other than those of cells, and for cells whose blocks may concatenate.
+        InputError: for spaces other than ENAS's macro space and those of cells, and for cells whose blocks may concatenate.
     """
+    if isinstance(space, EnasMacroSpace):
+        return
     if not isinstance(space, CellSpace):
         raise InputError(
-            f"space {space.spec!r} has no super-network; spaces of cells have one, e.g. enas-micro or nasnet:combinations=add"
+            f"space {space.spec!r} has no super-network; enas-macro and spaces of cells have one, e.g. enas-micro or "
+            "nasnet:combinations=add"
         )
     if space.grammar.combinations != ("add",):
         raise InputError(

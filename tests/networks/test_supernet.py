@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from shared_weights import stand_alone
+from shared_weights import copy, stand_alone
 from torch import nn
 from torch.nn import functional
 
@@ -39,6 +39,8 @@ def images_for(scale: Scale, batch: int = 6) -> torch.Tensor:
         (f"{ADDING},output=explicit", SMALL),
         (f"{ADDING},output=explicit", Scale(cells=2, filters=3, image_size=9, skip_reduction_input=True)),
         (f"{ADDING}", Scale(cells=1, filters=8, image_size=33, stem="imagenet")),
+        ("enas-micro:blocks=3", Scale(cells=1, filters=4, image_size=8)),
+        ("pnas:blocks=2", Scale(cells=2, filters=4, image_size=8)),
         ("nasnet:blocks=2,combinations=add", Scale(cells=1, filters=4, image_size=7)),
         ("nasnet:blocks=1,combinations=add,output=explicit", Scale(cells=2, filters=1, image_size=6)),
     ],
@@ -50,7 +52,7 @@ def test_a_path_is_the_stand_alone_network_with_its_weights(spec: str, scale: Sc
     randomized(network)
     images = images_for(scale).double()
     labels = torch.arange(len(images)) % scale.classes
-    for _ in range(6):
+    for _ in range(3):
         architecture = space.random(rng)
         single = stand_alone(network, architecture, scale).train()
         expected = single(images)
@@ -61,6 +63,55 @@ def test_a_path_is_the_stand_alone_network_with_its_weights(spec: str, scale: Sc
         functional.cross_entropy(shared, labels).backward()
         functional.cross_entropy(expected, labels).backward()
         torch.testing.assert_close(_norm_of_gradients(network), _norm_of_gradients(single))
+
+
+class AddAndNormalize(nn.Module):
+    """What the macro search has in place of concatenation, ReLU, 1x1 convolution and BatchNorm."""
+
+    def __init__(self, parts: int, norm: nn.Module) -> None:
+        super().__init__()
+        self.parts, self.norm = parts, norm
+
+    def forward(self, joined: torch.Tensor) -> torch.Tensor:
+        return self.norm(sum(joined.chunk(self.parts, 1)))
+
+
+@pytest.mark.parametrize("layers", [3, 6, 8])
+def test_a_macro_path_is_the_stand_alone_network_but_for_its_joins(layers: int):
+    torch.manual_seed(0)
+    space, scale, rng = get_space(f"enas-macro:layers={layers}"), Scale(filters=4), np.random.default_rng(0)
+    network = build_supernetwork(space, scale).double()
+    randomized(network)
+    images = images_for(scale).double()
+    for _ in range(4):
+        architecture = space.random(rng)
+        single = space.build(architecture, scale).double().train()
+        with torch.no_grad():
+            copy(network.stem, single.stem)
+            copy(network.classifier, single.classifier)
+            for index, layer in enumerate(space.structure(architecture).layers):
+                copy(network.branches[index][layer.op], single.branches[index])
+                single.joins[index] = AddAndNormalize(len(layer.skips) + 1, network.norms[index])
+            for stage, reductions in enumerate(single.reductions):
+                for state, reduction in reductions.items():
+                    copy(network.reductions[stage][int(state)], reduction)
+        expected = single(images)
+        assert expected.std() > 0
+        torch.testing.assert_close(network(images, architecture), expected)
+
+
+def test_only_the_macro_path_gets_gradients():
+    space = get_space("enas-macro:layers=6")
+    architecture = space.parse("1 conv3 []; 2 sep5 [0]; 3 max3 []; 4 avg3 [1]; 5 conv5 [0,3]; 6 sep3 []")
+    network = build_supernetwork(space, SMALL)
+    network(images_for(SMALL), architecture).sum().backward()
+    reached = {name for name, weight in network.named_parameters() if weight.grad is not None}
+    chosen = [f"branches.{index}.{layer.op}" for index, layer in enumerate(space.structure(architecture).layers)]
+    on_path = {".".join(name.split(".")[:3]) for name in reached if name.startswith("branches")}
+    assert on_path == set(chosen)
+    # the first reduction makes what layers 3, 4 and 5 read of the stem, of layer 1 and of layer 2; the second, of the stem and layers 3, 4
+    states = {tuple(map(int, name.split(".")[1:3])) for name in reached if name.startswith("reductions")}
+    assert states == {(0, 0), (0, 1), (0, 2), (1, 0), (1, 3), (1, 4)}
 
 
 def _norm_of_gradients(network: nn.Module) -> torch.Tensor:
