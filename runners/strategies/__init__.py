@@ -19,6 +19,7 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
+        "reinforce_logits": "nasbench.runners.strategies.reinforce_logits:ReinforceLogits",
         "zero_cost": "nasbench.runners.strategies.zero_cost:ZeroCostSearch",
     },
 )

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, StrategyConfig
+from nasbench.runners.strategies.lockstep import (
+    Draws,
+    FloatArray,
+    IntArray,
+    Lockstep,
+    Steppable,
+    UniformDraws,
+    options_of,
+)
 from nasbench.spaces.base import Architecture, Space
 
 
@@ -51,7 +61,7 @@ class Member(NamedTuple):
     reward: float
 
 
-class Evolution(Strategy[EvolutionConfig]):
+class Evolution(Steppable[EvolutionConfig]):
     """Regularized evolution: the best of a random sample has one mutated child, and the oldest member dies.
 
     Asking never waits, as with the asynchronous workers of the paper. Until P children have been told, children are drawn at random
@@ -71,8 +81,17 @@ class Evolution(Strategy[EvolutionConfig]):
 
     def __init__(self, space: Space, seed: int, config: EvolutionConfig | None = None) -> None:
         super().__init__(space, seed, config)
-        self._rng = np.random.default_rng(seed)
+        self._rng, self._tournaments, self._identities = _generators(seed)
         self._population: deque[Member] = deque(maxlen=self.config.population)  # a full deque drops its oldest
+
+    @classmethod
+    def in_lockstep(cls, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> Lockstep | None:
+        """Many populations; None for distinct members, spaces with draws of their own, and decisions of different sizes."""
+        own = type(space).random is not Space.random or type(space).mutate is not Space.mutate
+        sizes = {options for options in options_of(space) if options > 1}
+        if own or len(sizes) != 1 or config.drawing == "distinct":
+            return None
+        return EvolutionInStep(space, seeds, config)
 
     @property
     def population(self) -> tuple[Member, ...]:
@@ -84,9 +103,8 @@ class Evolution(Strategy[EvolutionConfig]):
         if len(self._population) < self.config.population:
             return self.space.random(self._rng)
         parent = self._tournament().architecture
-        if self._rng.random() < self.config.identity:
-            return parent
-        return self.space.mutate(parent, self._rng)
+        mutated = self.space.mutate(parent, self._rng)  # drawn always, so that no draw depends on another's value
+        return parent if self._identities.random() < self.config.identity else mutated
 
     def tell(self, outcome: Outcome) -> None:
         """Add a child to the population; the oldest member makes room.
@@ -102,10 +120,66 @@ class Evolution(Strategy[EvolutionConfig]):
     def _tournament(self) -> Member:
         alive, size = self._population, self.config.sample
         if self.config.drawing == "distinct":
-            drawn = self._rng.choice(len(alive), size, replace=False)
+            drawn = self._tournaments.choice(len(alive), size, replace=False)
         else:
-            drawn = self._rng.integers(len(alive), size=size)
+            drawn = self._tournaments.integers(len(alive), size=size)
         return max((alive[index] for index in drawn.tolist()), key=_reward_of)
+
+
+class EvolutionInStep(Lockstep):
+    """Populations in step, on a space whose decisions have equally many options (or one).
+
+    Each population is a ring of P places; the child told as number n lives in place n % P until the one told P later replaces it.
+    """
+
+    def __init__(self, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> None:
+        options = options_of(space)
+        self._free = np.array([index for index, count in enumerate(options) if count > 1])
+        self._options = max(options)
+        self._size, self._identity = config.population, config.identity
+        generators = [_generators(seed) for seed in seeds]
+        architectures, tournaments, identities = ([each[part] for each in generators] for part in range(3))
+        self._runs = np.arange(len(generators))
+        self._starts = np.stack(
+            [generator.integers(np.array(options), size=(self._size, len(options))) for generator in architectures]
+        )
+        self._mutations = Draws(architectures, (len(self._free), self._options - 1))
+        self._entries = Draws(tournaments, (self._size,) * config.sample)
+        self._repeats = UniformDraws(identities, 1)
+        self._members = np.zeros_like(self._starts)
+        self._rewards = np.zeros((len(generators), self._size))
+        self._asked = self._starts[:, 0]
+        self._told = 0
+
+    def ask(self) -> IntArray:
+        """Random architectures while the populations fill, then the children of the tournaments' winners."""
+        self._asked = self._starts[:, self._told] if self._told < self._size else self._children()
+        return self._asked
+
+    def tell(self, rewards: FloatArray) -> None:
+        """Add the children in place of the oldest members."""
+        place = self._told % self._size
+        self._members[:, place] = self._asked
+        self._rewards[:, place] = rewards
+        self._told += 1
+
+    def _children(self) -> IntArray:
+        runs = self._runs
+        places = (self._entries.next() + self._told) % self._size  # number 0 is the oldest
+        winner = self._rewards[runs[:, None], places].argmax(axis=1)  # the first drawn of the best
+        children: IntArray = self._members[runs, places[runs, winner]]
+        mutation = self._mutations.next()
+        changed = self._free[mutation[:, 0]]
+        steps = np.where(self._repeats.next()[:, 0] < self._identity, 0, 1 + mutation[:, 1])
+        children[runs, changed] = (children[runs, changed] + steps) % self._options
+        return children
+
+
+def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
+    """Of architectures and mutations, of tournaments, and of identity mutations."""
+    architectures = np.random.default_rng(seed)
+    tournaments, identities = architectures.spawn(2)
+    return architectures, tournaments, identities
 
 
 def _reward_of(member: Member) -> float:

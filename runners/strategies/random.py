@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from pydantic import Field
 
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, StrategyConfig
+from nasbench.runners.strategies.lockstep import Draws, FloatArray, IntArray, Lockstep, Steppable, options_of
 from nasbench.spaces.base import Architecture, Space
 
 REPEATS_IN_A_ROW = 1000
@@ -21,7 +24,7 @@ class RandomConfig(StrategyConfig):
     )
 
 
-class RandomSearch(Strategy[RandomConfig]):
+class RandomSearch(Steppable[RandomConfig]):
     """Every decision drawn uniformly; nothing is learned.
 
     Source: Zoph et al. 2017 (1707.07012), section 4.4.
@@ -35,6 +38,13 @@ class RandomSearch(Strategy[RandomConfig]):
         self._rng = np.random.default_rng(seed)
         self._asked: set[str] = set()
         self._exhausted = False
+
+    @classmethod
+    def in_lockstep(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> Lockstep | None:
+        """Uniform draws of many searches; None with `unique` and for spaces with a distribution of their own."""
+        if config.unique or type(space).random is not Space.random:
+            return None
+        return RandomInStep(space, seeds)
 
     def ask(self) -> Architecture | None:
         """A uniform draw; with `unique`, one of a new hash, or None for ever once the space seems exhausted."""
@@ -53,3 +63,17 @@ class RandomSearch(Strategy[RandomConfig]):
                 return architecture
         self._exhausted = True
         return None
+
+
+class RandomInStep(Lockstep):
+    """Random searches in step."""
+
+    def __init__(self, space: Space, seeds: Sequence[int]) -> None:
+        self._draws = Draws([np.random.default_rng(seed) for seed in seeds], options_of(space))
+
+    def ask(self) -> IntArray:
+        """A uniform draw of each search."""
+        return self._draws.next()
+
+    def tell(self, rewards: FloatArray) -> None:
+        """Learn nothing."""

@@ -1,0 +1,166 @@
+"""`nasbench replay`: search a complete table many times over, in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nasbench.cli.options import completing, pairs, print_table, strategy_names
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasbench.runners.replay import Replayed
+
+
+@click.command()
+@click.option(
+    "--table",
+    "path",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="Archive of NAS-Bench-201 (.npz), or a results file whose children cover their space.",
+)
+@click.option("--data", default=None, help="For the archive: cifar10, cifar100 or imagenet16-120  [cifar10].")
+@click.option("--space", default=None, help="The space that the table must be of; refused if it is another.")
+@click.option(
+    "--strategy",
+    "strategies",
+    multiple=True,
+    shell_complete=completing(strategy_names),
+    metavar="NAME[:KEY=VALUE,...]",
+    help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
+)
+@click.option("--seeds", default=500, show_default=True, type=click.IntRange(min=1), help="Searches of each strategy.")
+@click.option("--first-seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the first.")
+@click.option(
+    "--budget",
+    default="12000 s",
+    show_default=True,
+    help='"12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".',
+)
+@click.option("--price", default=0.0, type=click.FloatRange(min=0), help="USD per device-hour, for budgets in USD.")
+@click.option(
+    "-o", "--output", default=None, type=click.Path(dir_okay=False), help="CSV of the choices, one row a search."
+)
+@click.option("--plot", default=None, help="Stem of a PNG, SVG and CSV of the regret by budget spent.")
+def replay(
+    path: str,
+    data: str | None,
+    space: str | None,
+    strategies: Sequence[str],
+    seeds: int,
+    first_seed: int,
+    budget: str,
+    price: float,
+    output: str | None,
+    plot: str | None,
+) -> None:
+    """Search a complete table with the ledger and the stop rule of real runs, and print the published rows beside.
+
+    Nothing is trained: a child takes, on a simulated clock, as long as the table says. A strategy that is given without options and has
+    a published row on the table runs with the options of that row; the table says which.
+
+    \b
+    Example:
+      nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
+    """
+    import pandas as pd
+
+    from nasbench.analysis.regret import choices_beside_published
+    from nasbench.runners.budget import Budget
+    from nasbench.runners.replay import Price, Setting
+    from nasbench.runners.replay import replay as searched
+    from nasbench.spaces import get_space
+    from nasbench.tables import published_replays, read_table
+
+    if output is not None and Path(output).suffix != ".csv":
+        raise InputError(f"the choices are written as CSV; give -o a name that ends in .csv, not {output!r}")
+    limit = Price(Budget.parse(budget), price)
+    table = read_table(path, data)
+    if space is not None and get_space(space) != table.space:
+        raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
+    published = published_replays()
+    published = published[(published["table"] == table.space.spec) & (published["data"] == table.name)]
+    names = list(strategies) or published["strategy"].tolist()
+    if not names:
+        raise InputError(
+            f"no row is published for {table.space.spec!r} on {table.name!r}; give --strategy, e.g. random"
+        )
+    usual = dict(zip(published["strategy"], published["options"]))
+    settings = [Setting.of(*_parsed(name, usual)) for name in names]
+    if len({setting.name for setting in settings}) < len(settings):
+        raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
+    seed_range = range(first_seed, first_seed + seeds)
+    runs = [searched(table, setting, seed_range, limit) for setting in settings]
+    choices = pd.concat([run.frame() for run in runs], ignore_index=True)
+    comparable = published[[_same(row, runs) for row in published.to_dict("records")]]
+    _print(choices_beside_published(choices, comparable), {run.setting.name: run.setting.text for run in runs})
+    click.echo(f"best in the table: {100 * table.best_test_acc:.2f}")
+    if output is not None:
+        _write(choices, Path(output))
+    if plot is not None:
+        _plot(runs, plot)
+
+
+def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """The strategy's name and options; those of the published row where none are given."""
+    name, _, given = text.partition(":")
+    options = given or usual.get(name, "")
+    return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
+
+
+def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
+    """Whether a published row was made with the options and the budget of one of the runs."""
+    from nasbench.runners.budget import Budget
+    from nasbench.runners.replay import Setting
+
+    for run in runs:
+        if run.setting.name == row["strategy"]:
+            wanted = Setting.of(*_parsed(f"{row['strategy']}:{row['options']}", {}))
+            limit, theirs = run.price.budget, Budget.parse(row["budget"])
+            return wanted == run.setting and (limit.limit, limit.unit) == (theirs.limit, theirs.unit)
+    return False
+
+
+def _print(table: pd.DataFrame, texts: Mapping[str, str]) -> None:
+    rows = []
+    for row in table.itertuples():
+        theirs = "-" if row.paper == "" else f"{100 * row.published_acc:.2f} +- {100 * row.published_sd:.2f}"
+        apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
+        test = f"{100 * row.test_acc:.2f} +- {100 * row.test_sd:.2f}" if row.n > 1 else f"{100 * row.test_acc:.2f}"
+        seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
+        rows.append(
+            (texts[row.strategy], seeds, f"{row.children:.1f}", f"{100 * row.val_acc:.2f}", test, theirs, apart)
+        )
+    head = ("strategy", "seeds", "children", "validation %", "test % +- sd", "published", "difference")
+    print_table(head, rows)
+
+
+def _write(choices: pd.DataFrame, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        choices.to_csv(path, index=False)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    click.echo(f"wrote {path}")
+
+
+def _plot(runs: Sequence[Replayed], stem: str) -> None:
+    import pandas as pd
+
+    from nasbench.analysis.regret import plot_regret, regret
+    from nasbench.analysis.style import save
+
+    first = runs[0]
+    courses = pd.concat([run.incumbents() for run in runs], ignore_index=True)
+    data = regret(courses, first.table.best_test_acc, first.price.budget.limit)
+    unit = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
+    note = f"Table: {first.table.space.spec}, {first.table.name}; best {100 * first.table.best_test_acc:.2f}%."
+    figure = plot_regret(data, unit[first.price.budget.unit], [note])
+    for path in save(figure, Path(stem), data):
+        click.echo(f"wrote {path}")

@@ -1,0 +1,297 @@
+"""Searches against a complete table: the strategies, the ledger and the stop rule of real runs, with the table's costs as the clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasbench.errors import InputError
+from nasbench.protocol import validated
+from nasbench.runners.budget import SECONDS_PER_HOUR, Budget, Ledger
+from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.lockstep import Lockstep, Steppable
+from nasbench.tables import FloatArray, IntArray, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST_CHILDREN = 256  # room for so many children a search at first; doubled when it is full
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A strategy with its options, resolved and checked.
+
+    Args:
+        name: of the strategy.
+        kind: its class.
+        config: its options.
+    """
+
+    name: str
+    kind: type[Strategy[Any]]
+    config: StrategyConfig
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, Any]) -> Setting:
+        """Resolve a strategy's name and options.
+
+        Raises:
+            UnknownName, InputError: one line that says what to mend.
+        """
+        kind = STRATEGIES.get(name)
+        return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
+
+    @property
+    def text(self) -> str:
+        """The strategy with the options that differ from its defaults, e.g. "evolution:population=10,sample=3"."""
+        changed = [
+            f"{field}={value:g}" if isinstance(value, float) else f"{field}={value}"
+            for field, value in self.config.model_dump().items()
+            if value != self.kind.config_type.model_fields[field].default
+        ]
+        return self.name + (":" + ",".join(changed) if changed else "")
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a budget is counted in and where it ends.
+
+    Args:
+        budget: the limit. Wall time is the simulated clock: children follow one another, each as long as the table says.
+        usd_per_hour: price of a device-hour; only for budgets in USD.
+
+    Raises:
+        InputError: when a budget in USD could never end.
+    """
+
+    budget: Budget
+    usd_per_hour: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.budget.unit == "usd" and not self.usd_per_hour > 0:
+            raise InputError(
+                f"budget {self.budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10"
+            )
+
+    def spent(self, seconds: FloatArray, children: int) -> FloatArray:
+        """What searches have spent, in the budget's unit.
+
+        Args:
+            seconds: [runs], the costs of their children so far.
+            children: how many these are.
+        """
+        if self.budget.unit == "children":
+            return np.full(len(seconds), float(children))
+        if self.budget.unit == "usd":
+            return seconds / SECONDS_PER_HOUR * self.usd_per_hour
+        return seconds
+
+    def counted(self, before: FloatArray, cost: FloatArray, children: int) -> Any:
+        """Which children still count, [runs]: the rule of `Ledger.room` and `Ledger.fits` for many searches at once.
+
+        Args:
+            before: [runs], seconds charged so far.
+            cost: [runs], seconds of the next children.
+            children: counted so far.
+        """
+        limit, spent = self.budget.limit, self.spent(before, children)
+        if self.budget.unit == "children":
+            return spent + 1 <= limit
+        added = cost * self.usd_per_hour / SECONDS_PER_HOUR if self.budget.unit == "usd" else cost
+        return (spent < limit) & (spent + added <= limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Replayed:
+    """What searches found in a table.
+
+    Args:
+        setting: the strategy.
+        table: where it searched.
+        price: the budget.
+        seeds: one a search.
+        codes: [runs, most children], the counted children in the order in which they were told, as positions in the table; -1 after
+            the last.
+    """
+
+    setting: Setting
+    table: Table
+    price: Price
+    seeds: tuple[int, ...]
+    codes: IntArray
+
+    @cached_property
+    def children(self) -> IntArray:
+        """[runs]: counted children."""
+        counts: IntArray = (self.codes >= 0).sum(axis=1)
+        return counts
+
+    @cached_property
+    def seconds(self) -> FloatArray:
+        """[runs, most children]: cost of all children up to each."""
+        return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0).cumsum(axis=1)
+
+    @cached_property
+    def _scores(self) -> FloatArray:
+        scores = np.where(self.codes >= 0, self.table.val_acc[self.codes], -np.inf)
+        return np.where(np.isnan(scores), -np.inf, scores)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a search: its choice, which is the first of its counted children with the highest validation accuracy.
+
+        Returns:
+            strategy, seed, children, spent (in the budget's unit), index (of the choice in the order of asking; -1 without one),
+            choices, architecture (text), val_acc, test_acc (NaN without a choice).
+        """
+        import pandas as pd
+
+        runs = np.arange(len(self.seeds))
+        index = self._scores.argmax(axis=1) if self.codes.shape[1] else np.zeros(len(runs), dtype=np.int64)
+        found = np.isfinite(self._scores[runs, index]) if self.codes.shape[1] else np.zeros(len(runs), dtype=bool)
+        chosen = self.codes[runs, index] if self.codes.shape[1] else np.full(len(runs), -1)
+        architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
+        picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
+        return pd.DataFrame(
+            {
+                "strategy": self.setting.name,
+                "seed": self.seeds,
+                "children": self.children,
+                "spent": self._spent_at_end(),
+                "index": np.where(found, index, -1),
+                "choices": [pick.choices if pick else () for pick in picks],
+                "architecture": [str(pick) if pick else "" for pick in picks],
+                "val_acc": np.where(found, self.table.val_acc[chosen], np.nan),
+                "test_acc": np.where(found, self.table.test_acc[chosen], np.nan),
+            }
+        )
+
+    def incumbents(self) -> pd.DataFrame:
+        """The course of each search: one row whenever its choice so far changes.
+
+        Returns:
+            strategy, seed, children (counted up to and with it), spent (in the budget's unit), val_acc, test_acc.
+        """
+        import pandas as pd
+
+        best = np.maximum.accumulate(self._scores, axis=1)
+        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
+        runs, places = np.nonzero(self._scores > before)
+        codes = self.codes[runs, places]
+        return pd.DataFrame(
+            {
+                "strategy": self.setting.name,
+                "seed": np.array(self.seeds)[runs],
+                "children": places + 1,
+                "spent": self._spent(self.seconds[runs, places], places + 1),
+                "val_acc": self.table.val_acc[codes],
+                "test_acc": self.table.test_acc[codes],
+            }
+        )
+
+    def _spent_at_end(self) -> FloatArray:
+        seconds = self.seconds[:, -1] if self.codes.shape[1] else np.zeros(len(self.seeds))
+        return self._spent(seconds, self.children)
+
+    def _spent(self, seconds: FloatArray, children: IntArray) -> FloatArray:
+        if self.price.budget.unit == "children":
+            return children.astype(np.float64)
+        return self.price.spent(seconds, 0)
+
+
+def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -> Replayed:
+    """Search a table once for each seed, one child in training at a time.
+
+    The simulated clock and the ledger count what the table says that children cost; the searcher's own time is not charged, so that the
+    result is a function of the table, the strategy and the seeds.
+
+    Args:
+        table: of the space.
+        setting: the strategy.
+        seeds: at least one, each >= 0.
+        price: the budget.
+
+    Returns:
+        The same for a strategy that runs in step as `replay_one_by_one` gives.
+
+    Raises:
+        InputError: without seeds, or when the strategy cannot search the space.
+    """
+    if not seeds:
+        raise InputError("a replay needs at least one seed, e.g. --seeds 500")
+    if issubclass(setting.kind, Steppable):
+        searches = setting.kind.in_lockstep(table.space, seeds, setting.config)
+        if searches is not None:
+            return Replayed(setting, table, price, tuple(seeds), _in_step(table, searches, len(seeds), price))
+    return replay_one_by_one(table, setting, seeds, price)
+
+
+def replay_one_by_one(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -> Replayed:
+    """The same by the strategy's ask and tell, a search after the other; arguments as for `replay`."""
+    found = []
+    for seed in seeds:
+        ledger = Ledger(price.budget, price.usd_per_hour)
+        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger))
+    longest = max(map(len, found))
+    codes = np.full((len(seeds), longest), -1, dtype=np.int64)
+    for row, children in zip(codes, found):
+        row[: len(children)] = children
+    return Replayed(setting, table, price, tuple(seeds), codes)
+
+
+def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger) -> list[int]:
+    """One search; returns the counted children as positions in the table."""
+    codes: list[int] = []
+    places = table.place_values.tolist()
+    while ledger.room(0):
+        architecture = strategy.ask()
+        if architecture is None:
+            break
+        code = sum(choice * place for choice, place in zip(architecture.choices, places))
+        seconds = float(table.seconds[code])
+        ledger.wall_seconds += seconds
+        if not ledger.fits(seconds):
+            break
+        ledger.charge("cached", seconds)
+        ledger.children += 1
+        accuracy = float(table.val_acc[code])
+        strategy.tell(
+            Outcome(
+                index=len(codes),
+                architecture=architecture,
+                status="failed" if math.isnan(accuracy) else "ok",
+                val_curve=(),
+                val_acc=accuracy,
+                params=int(table.params[code]),
+                mult_adds=int(table.mult_adds[code]),
+                device_seconds=seconds,
+            )
+        )
+        codes.append(code)
+    return codes
+
+
+def _in_step(table: Table, searches: Lockstep, runs: int, price: Price) -> IntArray:
+    """All searches together, until the last has spent its budget; what the others ask for after theirs is not counted."""
+    codes = np.full((runs, FIRST_CHILDREN), -1, dtype=np.int64)
+    rewards = np.nan_to_num(table.val_acc, nan=0.0)
+    seconds = np.zeros(runs)
+    going = np.ones(runs, dtype=bool)
+    children = 0
+    while True:
+        asked = table.code(searches.ask())
+        cost = table.seconds[asked]
+        going &= price.counted(seconds, cost, children)
+        if not going.any():
+            return codes[:, :children]
+        seconds += cost
+        if children == codes.shape[1]:
+            codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
+        codes[:, children] = np.where(going, asked, -1)
+        children += 1
+        searches.tell(rewards[asked])

@@ -1,0 +1,280 @@
+"""Replayed searches on made-up tables: in step as one by one, and both as the runner itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from searching import search, tiny_plan
+from small_spaces import Row
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.evaluation import Evaluation
+from nasbench.runners import search as search_module
+from nasbench.runners.budget import Budget, Ledger
+from nasbench.runners.executors.base import Executor, ExecutorOptions
+from nasbench.runners.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.strategies.reinforce_logits import ReinforceLogits, ReinforceLogitsConfig
+from nasbench.spaces import get_space
+from nasbench.store.query import Results
+from nasbench.tables import Table
+
+SEEDS = range(7)
+
+
+def made_up(space, seed: int = 0, failed: float = 0.0) -> Table:
+    """Scores, some of them equal, and costs between 50 and 150 s, drawn at random."""
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(20, 90, space.size) / 100
+    scores[rng.random(space.size) < failed] = math.nan
+    return Table(
+        name="made-up",
+        space=space,
+        val_acc=scores,
+        test_acc=rng.random(space.size),
+        seconds=rng.integers(200, 600, space.size) / 4,
+        params=np.ones(space.size, dtype=np.int64),
+        mult_adds=np.ones(space.size, dtype=np.int64),
+    )
+
+
+def price(text: str, usd_per_hour: float = 0.0) -> Price:
+    return Price(Budget.parse(text), usd_per_hour)
+
+
+def rows_of(replayed) -> list[list[int]]:
+    return [[code for code in row if code >= 0] for row in replayed.codes.tolist()]
+
+
+# -- in step and one by one --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", ["7000 s", "150 children", "2 gpu-hours", "2 usd"])
+@pytest.mark.parametrize(
+    ("name", "options", "space"),
+    [
+        ("random", {}, Row((3, 1, 2, 4))),
+        ("random", {}, get_space("nasbench201")),
+        ("evolution", {"population": 10, "sample": 3, "identity": 0}, get_space("nasbench201")),
+        ("evolution", {"population": 5, "sample": 4, "identity": 0.4}, Row((3, 1, 3, 3))),
+        ("evolution", {"population": 1, "sample": 1}, Row((2, 2, 2))),
+        ("reinforce_logits", {}, get_space("nasbench201")),
+        ("reinforce_logits", {"learning_rate": 0.2, "init": 0.5}, Row((3, 1, 2, 4))),
+    ],
+)
+def test_searches_in_step_are_those_of_ask_and_tell(name, options, space, budget):
+    table, setting, limit = made_up(space, failed=0.1), Setting.of(name, options), price(budget, 0.5)
+    assert setting.kind.in_lockstep(space, SEEDS, setting.config) is not None
+    together, apart = replay(table, setting, SEEDS, limit), replay_one_by_one(table, setting, SEEDS, limit)
+    assert rows_of(together) == rows_of(apart)
+    assert min(map(len, rows_of(apart))) > 50
+    assert together.frame().equals(apart.frame())
+    assert together.incumbents().equals(apart.incumbents())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "space"),
+    [
+        ("random", {"unique": True}, Row((3, 1, 2, 4))),
+        ("evolution", {"population": 5, "sample": 3, "drawing": "distinct"}, Row((3, 3))),
+        ("evolution", {"population": 5, "sample": 3}, Row((3, 2))),
+        ("local_search", {}, Row((3, 1, 2, 4))),
+    ],
+)
+def test_what_cannot_go_in_step_is_asked_and_told(name, options, space):
+    table, setting, limit = made_up(space), Setting.of(name, options), price("20 children")
+    assert rows_of(replay(table, setting, SEEDS, limit)) == rows_of(replay_one_by_one(table, setting, SEEDS, limit))
+
+
+def test_a_search_depends_on_its_own_seed_only():
+    table, setting, limit = made_up(get_space("nasbench201")), Setting.of("evolution", {}), price("9000 s")
+    every, some = replay(table, setting, range(6), limit), replay(table, setting, (4, 2), limit)
+    assert rows_of(some) == [rows_of(every)[4], rows_of(every)[2]]
+
+
+def test_a_search_that_is_over_early_ends():
+    """Four architectures of different hash, and no more."""
+    table, setting = made_up(Row((2, 2))), Setting.of("random", {"unique": True})
+    assert [sorted(row) for row in rows_of(replay(table, setting, SEEDS, price("50 children")))] == [[0, 1, 2, 3]] * 7
+
+
+# -- the stop rule -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["s", "gpu-seconds"])
+def test_a_child_may_end_at_the_limit_but_not_beyond(unit):
+    table = made_up(Row((2, 2, 2)))
+    table.seconds[:] = 25.0
+    for budget, children in ((100, 4), (99, 3), (101, 4)):
+        for run in (replay, replay_one_by_one):
+            found = run(table, Setting.of("random", {}), SEEDS, price(f"{budget} {unit}"))
+            assert found.children.tolist() == [children] * 7
+            assert found.frame()["spent"].tolist() == [25.0 * children] * 7
+
+
+def test_nothing_fits():
+    table = made_up(Row((2, 2, 2)))
+    for run in (replay, replay_one_by_one):
+        frame = run(table, Setting.of("random", {}), SEEDS, price("1 s")).frame()
+        assert frame["children"].tolist() == [0] * 7
+        assert frame["test_acc"].isna().all()
+        assert frame["index"].tolist() == [-1] * 7
+
+
+@pytest.mark.parametrize("budget", ["1000 s", "9 children", "1000 gpu-seconds", "0.25 usd"])
+def test_many_ledgers_at_once_stop_as_one_does(budget):
+    rng, limit = np.random.default_rng(0), price(budget, 0.9)
+    before, cost = rng.integers(0, 2000, 500) / 2, rng.integers(0, 400, 500) / 2
+    for children in (0, 8, 9):
+        wanted = []
+        for spent, seconds in zip(before.tolist(), cost.tolist()):
+            ledger = Ledger(limit.budget, 0.9, children=children, wall_seconds=spent)
+            ledger.charge("cached", spent)
+            room = ledger.room(0)
+            ledger.wall_seconds += seconds
+            wanted.append(room and ledger.fits(seconds))
+        assert limit.counted(before, cost, children).tolist() == wanted
+
+
+class Clock:
+    """Stands in for the module `time`; only what is trained takes time."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.monotonic = self.perf_counter = lambda: self.now
+
+
+class FromTable(Executor):
+    """Answers from a table, while a clock goes on by what the child costs."""
+
+    def __init__(self, table: Table, clock: Clock) -> None:
+        super().__init__(ExecutorOptions())
+        self._table, self._clock, self._waiting = table, clock, []
+
+    def submit(self, ticket, child):
+        self._waiting.append((ticket, child))
+
+    def wait(self):
+        ticket, child = self._waiting.pop()
+        code = int(self._table.code(np.array(child.architecture.choices)))
+        seconds, score = float(self._table.seconds[code]), float(self._table.val_acc[code])
+        self._clock.now += seconds
+        found = {"val_acc": score, "val_acc_best": score, "train_seconds": seconds}
+        return [(ticket, Evaluation(status="failed" if math.isnan(score) else "ok", **found))]
+
+    def drop(self):
+        self._waiting.clear()
+
+    def close(self):
+        self._waiting.clear()
+
+
+@pytest.mark.parametrize("budget", ["4000 s", "4000 gpu-seconds", "30 children", "1 usd"])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("random", {}),
+        ("evolution", {"population": 6, "sample": 3, "identity": 0.2}),
+        ("reinforce_logits", {}),
+        ("local_search", {}),
+    ],
+)
+def test_the_runner_has_the_same_children_and_the_same_choice(name, options, budget, tmp_path, monkeypatch):
+    """A real run whose executor answers from the table, into a real file."""
+    clock = Clock()
+    monkeypatch.setattr(search_module, "time", clock)
+    table = made_up(get_space("nasbench201"), seed=1, failed=0.1)
+    settings = {"strategy": name, "options": options, "space": "nasbench201", "budget": budget, "seed": 3}
+    plan = tiny_plan(**settings, price="0.9", final="none", cached="off")
+    search(plan, tmp_path / "run.h5", FromTable(table, clock))
+    rows = Results(str(tmp_path / "run.h5")).frame()
+    counted = rows[rows["counted"]].sort_values("index")
+
+    replayed = replay(table, Setting.of(name, options), [3], price(budget, 0.9))
+    wanted = [list(table.architecture(code).choices) for code in rows_of(replayed)[0]]
+    assert [json.loads(choices) for choices in counted["choices"]] == wanted
+    assert len(wanted) > 20
+    np.testing.assert_allclose(counted["spent_gpu_hours"] * 3600, replayed.seconds[0], rtol=1e-12)
+    assert counted.loc[counted["val_acc"].idxmax(), "index"] == replayed.frame()["index"][0]
+
+
+# -- what comes out ------------------------------------------------------------------------------------------------------
+
+
+def test_the_choice_is_the_first_best_that_did_not_fail():
+    table = made_up(Row((4,)))
+    table.val_acc[:] = [0.3, math.nan, 0.7, 0.7]
+    frame = replay(table, Setting.of("random", {}), range(40), price("6 children")).frame()
+    codes = rows_of(replay(table, Setting.of("random", {}), range(40), price("6 children")))
+    for row, chosen in zip(codes, frame.itertuples()):
+        scores = [-1.0 if math.isnan(table.val_acc[code]) else table.val_acc[code] for code in row]
+        assert chosen.index == scores.index(max(scores)) or max(scores) < 0
+        assert chosen.test_acc == table.test_acc[row[chosen.index]] or max(scores) < 0
+    assert {row.index for row in frame.itertuples()} >= {0, 1}
+
+
+def test_the_course_ends_at_the_choice():
+    table, limit = made_up(get_space("nasbench201"), failed=0.1), price("9000 s")
+    replayed = replay(table, Setting.of("evolution", {"population": 10, "sample": 3}), SEEDS, limit)
+    course, frame = replayed.incumbents(), replayed.frame()
+    last = course.groupby("seed").last()
+    assert last["test_acc"].tolist() == frame["test_acc"].tolist()
+    assert (last["children"] - 1).tolist() == frame["index"].tolist()
+    assert (course.groupby("seed")["val_acc"].diff().dropna() > 0).all()
+    assert (last["spent"].to_numpy() <= frame["spent"].to_numpy()).all()
+
+
+# -- REINFORCE on logits -------------------------------------------------------------------------------------------------
+
+
+def test_logits_learn_what_a_framework_learns():
+    """Ten children against torch: Categorical, Adam, and the average of rewards corrected for its start."""
+    import torch
+
+    space, rate = Row((3, 3)), 0.1
+    strategy = ReinforceLogits(space, 5, ReinforceLogitsConfig(learning_rate=rate))
+    logits = torch.log(torch.tensor(strategy.probabilities)).requires_grad_()
+    adam = torch.optim.Adam([logits], lr=rate)
+    numerator = denominator = 0.0
+    for index in range(10):
+        architecture, accuracy = strategy.ask(), 0.1 * ((7 * index) % 10)
+        strategy.tell(SimpleNamespace(index=index, architecture=architecture, status="ok", val_acc=accuracy))
+        numerator, denominator = 0.9 * numerator + 0.1 * 100 * accuracy, 0.9 * denominator + 0.1
+        policy = torch.distributions.Categorical(logits=logits)
+        advantage = 100 * accuracy - numerator / denominator
+        adam.zero_grad()
+        (-policy.log_prob(torch.tensor(architecture.choices)).sum() * advantage).backward()
+        adam.step()
+        np.testing.assert_allclose(strategy.probabilities, logits.detach().softmax(-1).numpy(), rtol=1e-9)
+
+
+def test_an_option_that_is_not_there_is_never_drawn():
+    strategy = ReinforceLogits(Row((3, 1, 2, 4)), 0)
+    assert (strategy.probabilities > 0).sum(axis=1).tolist() == [3, 1, 2, 4]
+    drawn = np.array([strategy.ask().choices for _ in range(200)])
+    assert drawn.max(axis=0).tolist() == [2, 0, 1, 3]
+
+
+def test_a_score_that_is_missing_is_refused():
+    strategy = ReinforceLogits(Row(), 0)
+    outcome = SimpleNamespace(index=0, architecture=strategy.ask(), status="ok", val_acc=math.nan)
+    with pytest.raises(InputError, match="reward nan"):
+        strategy.tell(outcome)
+
+
+# -- bad input -------------------------------------------------------------------------------------------------------------
+
+
+def test_bad_input_is_refused():
+    table = made_up(Row((2, 2)))
+    with pytest.raises(InputError, match="at least one seed"):
+        replay(table, Setting.of("random", {}), [], price("1 s"))
+    with pytest.raises(InputError, match="never ends at 0 USD"):
+        price("3 usd")
+    with pytest.raises(UnknownName, match="did you mean 'evolution'"):
+        Setting.of("evolutoin", {})
+    with pytest.raises(InputError, match="population"):
+        Setting.of("evolution", {"population": 0})
