@@ -15,7 +15,7 @@ from nasbench.pricing import price_of, prices_from
 from nasbench.protocol import Protocol, get_protocol, validated
 from nasbench.runners.budget import Budget, Ledger
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
-from nasbench.runners.strategies import STRATEGIES, Strategy
+from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.spaces import Space, get_space
 
 
@@ -92,8 +92,20 @@ class Plan:
     def strategy(self) -> Strategy[Any]:
         """A fresh strategy, as it was before the first ask."""
         kind = STRATEGIES.get(self.config.strategy)
-        options = validated(kind.config_type, self.config.options, f"options of strategy {self.config.strategy!r}")
+        given = {**self._of_the_run(kind.config_type), **self.config.options}
+        options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
         return kind(self.space, self.config.seed, options)
+
+    def _of_the_run(self, config_type: type[StrategyConfig]) -> dict[str, Any]:
+        """Options by which a strategy that scores networks itself follows the run's protocol, unless the user says otherwise."""
+        values = {
+            "protocol": self.config.protocol,
+            "data": self.protocol.data,
+            "cells": self.protocol.cells,
+            "filters": self.protocol.filters,
+            "device": self.config.devices[0],
+        }
+        return {name: value for name, value in values.items() if name in config_type.model_fields}
 
     def executor(self) -> Executor:
         """The executor, with no worker started yet."""

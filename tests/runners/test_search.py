@@ -217,3 +217,32 @@ def test_run_id_depends_on_what_decides_the_rows():
         )
         == 4
     )
+
+
+@pytest.mark.parametrize("category", ["searcher", "supernet"])
+def test_a_strategy_says_what_its_seconds_are_charged_as(tmp_path, monkeypatch, category):
+    monkeypatch.setattr(STRATEGIES.get("reinforce"), "charged_as", category)
+    plan = tiny_plan(strategy="reinforce", options={"batch": 2}, budget="4 children", final="none", cached="off")
+
+    def charged(run):
+        other = {"searcher": "supernet", "supernet": "searcher"}[category]
+        assert run.ledger.device_seconds[other] == 0.0
+        rows = Results(str(tmp_path / "a.h5")).frame()
+        assert math.isclose(run.ledger.device_seconds[category], rows["searcher_seconds"].sum(), rel_tol=1e-9)
+        assert math.isclose(rows["spent_gpu_hours"].iloc[-1] * 3600, run.ledger.search_seconds, rel_tol=1e-9)
+        stored = Results(str(tmp_path / "a.h5")).runs().iloc[0]
+        assert math.isclose(stored[f"{category}_hours"] * 3600, run.ledger.device_seconds[category], rel_tol=1e-9)
+        return run.ledger.device_seconds
+
+    first = charged(search(plan, tmp_path / "a.h5", Timed([1.0])))
+    assert first[category] > 0
+    again = charged(search(plan, tmp_path / "a.h5", Timed([1.0])))  # read back: charged as before
+    assert {name: pytest.approx(value) for name, value in first.items()} == again
+
+
+def test_a_strategy_that_scores_networks_itself_follows_the_runs_protocol():
+    plan = tiny_plan(strategy="zero_cost", options={"candidates": 5})
+    config = plan.strategy().config
+    assert (config.data, config.filters, config.device) == (plan.protocol.data, plan.protocol.filters, "cpu")
+    other = tiny_plan(strategy="zero_cost", options={"candidates": 5, "filters": 2})
+    assert other.strategy().config.filters == 2
