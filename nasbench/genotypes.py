@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from nasbench.structures import FIRST_BLOCK, PREVIOUS, PREVIOUS_PREVIOUS, Block, Cell, CellPair, Layer, LayerStack
+
+if TYPE_CHECKING:
+    from nasbench.networks.skeletons import Skeleton
 
 _STATES = {"p": PREVIOUS_PREVIOUS, "c": PREVIOUS} | {f"b{i + 1}": FIRST_BLOCK + i for i in range(9)}
 _OPERATIONS = {
@@ -91,3 +95,10 @@ GENOTYPES: Mapping[str, CellPair | LayerStack] = {
     "nasnet-a": NASNET_A,
     "pnasnet-5": PNASNET_5,
 }
+
+_SKELETONS: Mapping[str, Skeleton] = {"pnasnet-5": "pnas"}
+
+
+def skeleton_of(name: str) -> Skeleton:
+    """How a published pair of cells is stacked: "pnas" (3N cells with the reductions among them), or else "nasnet"."""
+    return _SKELETONS.get(name, "nasnet")

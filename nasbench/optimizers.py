@@ -7,11 +7,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from nasbench.protocol import Protocol
+
+class OptimizerSettings(Protocol):
+    """What a protocol says about its optimizer; see `nasbench.protocol.Protocol` for units and ranges."""
+
+    @property
+    def optimizer(self) -> Literal["sgd", "nesterov", "rmsprop"]:
+        """Its name."""
+
+    @property
+    def momentum(self) -> float:
+        """Momentum, also of rmsprop's update."""
+
+    @property
+    def rmsprop_decay(self) -> float:
+        """Decay of rmsprop's mean square."""
+
+    @property
+    def rmsprop_epsilon(self) -> float:
+        """Epsilon of rmsprop, inside the root."""
+
+    @property
+    def weight_decay(self) -> float:
+        """L2 penalty."""
 
 
 class Optimizer(ABC):
@@ -20,6 +43,8 @@ class Optimizer(ABC):
     Args:
         weights: what to optimize.
     """
+
+    moments: ClassVar[tuple[str, ...]]  # attributes with one tensor for each weight in use
 
     def __init__(self, weights: Iterable[nn.Parameter]) -> None:
         self.weights: list[Tensor] = list(weights)
@@ -37,6 +62,19 @@ class Optimizer(ABC):
         for weight in self.weights:
             weight.grad = None
 
+    def state(self) -> dict[str, list[Any]]:
+        """What it remembers, to go on from later: indices of the weights in use, and their moments (not copied)."""
+        used = {id(weight) for weight in self._used}
+        indices = [index for index, weight in enumerate(self.weights) if id(weight) in used]
+        return {"used": indices, **{name: list(getattr(self, name)) for name in self.moments}}
+
+    def restore(self, state: dict[str, list[Any]]) -> None:
+        """Go on from what `state` gave for the same weights; the moments become this optimizer's own."""
+        self._used = [self.weights[index] for index in state["used"]]
+        for name in self.moments:
+            # Memory formats are kept as the weights have them: the fused kernels need equal strides.
+            setattr(self, name, [torch.empty_like(w).copy_(m) for w, m in zip(self._used, state[name])])
+
     @abstractmethod
     def _update(self, weights: list[Tensor], gradients: list[Tensor], learning_rate: float) -> None:
         """Change the weights in place; the gradients may be overwritten."""
@@ -46,7 +84,7 @@ def _gradient(weight: Tensor) -> Tensor:
     return weight.grad if weight.grad is not None else torch.zeros_like(weight)
 
 
-def make_optimizer(protocol: Protocol, weights: Iterable[nn.Parameter]) -> Optimizer:
+def make_optimizer(protocol: OptimizerSettings, weights: Iterable[nn.Parameter]) -> Optimizer:
     """The protocol's optimizer."""
     if protocol.optimizer == "rmsprop":
         return RMSProp(
@@ -67,6 +105,7 @@ class SGD(Optimizer):
     """
 
     nesterov = False
+    moments = ("_velocities",)
 
     def __init__(self, weights: Iterable[nn.Parameter], *, momentum: float, weight_decay: float) -> None:
         super().__init__(weights)
@@ -104,6 +143,8 @@ class RMSProp(Optimizer):
     Deviation: from torch's RMSprop, which adds epsilon outside the root, starts s at 0 and applies the learning rate after the
     momentum. Weight decay is L2, added to the gradient.
     """
+
+    moments = ("_squares", "_velocities")
 
     def __init__(
         self, weights: Iterable[nn.Parameter], *, decay: float, momentum: float, epsilon: float, weight_decay: float

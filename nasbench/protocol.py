@@ -149,6 +149,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
     {
         "nas2016": "nasbench.protocols:NAS2016",
         "nasnet2017": "nasbench.protocols:NASNET2017",
+        "nasnet-cifar": "nasbench.protocols:NASNET_CIFAR",
         "nasbench201": "nasbench.protocols:NASBENCH201",
         "nasbench201-200": "nasbench.protocols:NASBENCH201_200",
         "digits": "nasbench.protocols:DIGITS",

@@ -54,6 +54,34 @@ NASNET2017 = Protocol(
     filters=32,
 )
 
+NASNET_CIFAR = Protocol(
+    name="nasnet-cifar",
+    source=(
+        "Zoph et al. 2017 (1707.07012), section 4.1 and appendix A, and the CIFAR configuration of its released code (tensorflow/models, "
+        "research/slim/nets/nasnet/nasnet.py): 600 epochs of batch 32, learning rate 0.025 with one cosine period, momentum 0.9, weight "
+        "decay 5e-4, gradient norm clipped at 5, auxiliary head 0.4, paths kept 0.6, N = 6, F = 32. Its '+ cutout' rows add cutout of "
+        "16 pixels: --set cutout=16. Ours: zero padding to 40; 1% of the training images validate; "
+        "weight decay also acts on BatchNorm's scale and shift."
+    ),
+    data="cifar10",
+    validation=0.01,
+    epochs=600,
+    batch_size=32,
+    optimizer="sgd",
+    learning_rate=0.025,
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="cosine",
+    enlarge="pad",
+    crop_from=40,
+    flip=True,
+    drop_path_keep=0.6,
+    auxiliary_weight=0.4,
+    clip_norm=5.0,
+    cells=6,
+    filters=32,
+)
+
 NASBENCH201 = Protocol(
     name="nasbench201",
     source=(

@@ -5,14 +5,37 @@ from __future__ import annotations
 import glob
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nasbench.networks.skeletons import Skeleton
     from nasbench.spaces import Architecture
+
+
+class Found(NamedTuple):
+    """What a text means: a short name, the network description, how its cells are stacked, and the architecture unless published."""
+
+    name: str
+    structure: Any
+    skeleton: Skeleton
+    architecture: Architecture | None
+
+
+def find_structure(what: str, files: Sequence[str]) -> Found:
+    """The published architecture of that name, or else what `find_architecture` finds; arguments and errors as there."""
+    from nasbench.genotypes import GENOTYPES, skeleton_of
+    from nasbench.spaces.cell_space import CellSpace
+
+    if what in GENOTYPES:
+        return Found(what, GENOTYPES[what], skeleton_of(what), None)
+    architecture = find_architecture(what, files)
+    space = architecture.space
+    skeleton: Skeleton = space.grammar.skeleton if isinstance(space, CellSpace) else "nasnet"
+    return Found(architecture.hash[:12], space.structure(architecture), skeleton, architecture)
 
 
 def find_architecture(what: str, files: Sequence[str]) -> Architecture:

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.architectures import find_structure
 from nasbench.cli.options import completing, print_table
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
-    from nasbench.analysis.drawing import Structure
     from nasbench.analysis.notes import NotesFigure, Searches
-    from nasbench.networks.skeletons import Skeleton
     from nasbench.structures import Scale
 
 DEMO = "results/demo/demo.h5"
-STACKED_LIKE_PNAS = ("pnasnet-5",)
 
 
 def _figure_numbers() -> Iterable[str]:
@@ -111,7 +109,7 @@ def draw(
     from nasbench.analysis.style import save_figure
     from nasbench.structures import CellPair
 
-    name, structure, stacking = _find(what, files)
+    name, structure, stacking, _ = find_structure(what, files)
     if skeleton is None:
         if (cells, filters, pixels) != (None, None, None):
             raise InputError(
@@ -127,20 +125,6 @@ def draw(
             f"{name} has no cells to repeat (it is a {type(structure).__name__}); draw it without --skeleton"
         )
     click.echo(f"wrote {save_figure(figure, output or f'{name}.png')}")
-
-
-def _find(what: str, files: Sequence[str]) -> tuple[str, Structure, Skeleton]:
-    """Name, structure, and how its cells are stacked."""
-    from nasbench.cli.architectures import find_architecture
-    from nasbench.genotypes import GENOTYPES
-    from nasbench.spaces.cell_space import CellSpace
-
-    if what in GENOTYPES:
-        return what, GENOTYPES[what], "pnas" if what in STACKED_LIKE_PNAS else "nasnet"
-    architecture = find_architecture(what, files)
-    space = architecture.space
-    stacking = space.grammar.skeleton if isinstance(space, CellSpace) else "nasnet"
-    return architecture.hash[:12], space.structure(architecture), stacking
 
 
 def _scale(skeleton: str, cells: int | None, filters: int | None, pixels: int | None) -> Scale:

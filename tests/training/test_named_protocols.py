@@ -84,6 +84,10 @@ def test_named_protocols_have_distinct_fingerprints() -> None:
     [
         ("nas2016", {"epochs": 50, "learning_rate": 0.1, "weight_decay": 1e-4, "optimizer": "nesterov", "flip": True}),
         ("nasnet2017", {"epochs": 20, "schedule": "cosine", "momentum": 0.9, "cells": 2, "crop_from": 40}),
+        (
+            "nasnet-cifar",
+            {"epochs": 600, "batch_size": 32, "clip_norm": 5, "drop_path_keep": 0.6, "auxiliary_weight": 0.4},
+        ),
         ("nasbench201", {"epochs": 12, "batch_size": 256, "cells": 5, "filters": 16, "weight_decay": 5e-4}),
         ("nasbench201-200", {"epochs": 200, "batch_size": 256, "cells": 5, "filters": 16, "weight_decay": 5e-4}),
     ],

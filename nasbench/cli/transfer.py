@@ -1,0 +1,254 @@
+"""`nasbench transfer`: one pair of cells as a family of networks, counted beside what papers print, and trained."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nasbench.cli.architectures import Found, find_structure
+from nasbench.cli.options import pairs, print_table
+from nasbench.errors import InputError, MissingData, UnknownName
+
+if TYPE_CHECKING:
+    from nasbench.structures import Scale
+    from nasbench.transfer.family import Member, Size
+
+RESIDENT = {"cifar10": 10, "cifar100": 100}  # name -> classes
+IMAGENET_CLASSES = 1000
+
+
+@click.command()
+@click.argument("what")
+@click.argument("files", nargs=-1)
+@click.option("--sizes", required=True, metavar="N@F,...", help="N cells a stage, F filters before the classifier.")
+@click.option(
+    "--data",
+    default="imagenet",
+    show_default=True,
+    help="imagenet (in $NASBENCH_DATA/imagenet), folder:PATH, cifar10 or cifar100.",
+)
+@click.option("--pixels", type=click.IntRange(1), help="Image size [from F = 128 331, below 224; CIFAR 32].")
+@click.option("--train", is_flag=True, help="Train each network, too.")
+@click.option("--protocol", default=None, help="With --train [nasnet-imagenet-large or -mobile; nasnet-cifar].")
+@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@click.option("--seed", default=0, type=click.IntRange(0), show_default=True, help="Of weights, order, augmentation.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
+@click.option(
+    "--processes", default=1, type=click.IntRange(1), show_default=True, help="Devices that train one network together."
+)
+@click.option(
+    "--workers", default=0, type=click.IntRange(0), show_default=True, help="Decoding processes for each device."
+)
+@click.option(
+    "-o", "--output", default="transfer", show_default=True, type=click.Path(file_okay=False), help="Folder of results."
+)
+def transfer(
+    what: str,
+    files: Sequence[str],
+    sizes: str,
+    data: str,
+    pixels: int | None,
+    train: bool,
+    protocol: str | None,
+    set_: Sequence[str],
+    seed: int,
+    device: str,
+    processes: int,
+    workers: int,
+    output: str,
+) -> None:
+    """Count an architecture's cells at any size, and with --train, train them there.
+
+    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as
+    `nasbench show` prints it. A training on images in folders writes a checkpoint after each epoch: the same command goes on from it.
+
+    \b
+    Example:
+      nasbench transfer nasnet-a --sizes 4@1056,6@4032
+      nasbench transfer nasnet-a --sizes 6@768 --data cifar10 --train --device cuda -o results/transfer
+      nasbench transfer 1f3a9c demo.h5 --sizes 4@1056 --data folder:/data/imagenet --train --device cuda --processes 8 --workers 12
+    """
+    from nasbench.structures import CellPair
+    from nasbench.transfer.family import count_member, parse_sizes
+
+    found = find_structure(what, files)
+    if not isinstance(found.structure, CellPair):
+        raise InputError(
+            f"{found.name} has no cells to repeat at other sizes (it is a {type(found.structure).__name__})"
+        )
+    changes = pairs(set_, "--set")
+    if not train and (protocol is not None or changes):
+        raise InputError("--protocol and --set say how to train: add --train")
+    kind, path = _data(data)
+    family = [
+        count_member(found.structure, size, _scale(kind, path, size, pixels), found.skeleton)
+        for size in parse_sizes(sizes, found.name, found.structure, found.skeleton)
+    ]
+    _print_counts(found.name, family)
+    for member in family if train else ():
+        folder = Path(output) / f"{found.name}-{member.size}"
+        if kind in RESIDENT:
+            _train_resident(found, member, data, protocol, changes, seed, device, processes, folder)
+        else:
+            _train_folder(found, member, path, pixels, protocol, changes, seed, device, processes, workers, folder)
+
+
+def _data(text: str) -> tuple[str, Path]:
+    """Kind of data, and for images in folders where they are."""
+    kind, colon, path = text.partition(":")
+    if kind in RESIDENT and not colon:
+        return kind, Path()
+    if kind == "folder" and path:
+        return kind, Path(path).expanduser()
+    if kind == "imagenet" and not colon:
+        root = os.environ.get("NASBENCH_DATA")
+        return kind, (Path(root) if root else Path.home() / ".cache" / "nasbench") / "imagenet"
+    raise UnknownName("data", text, ["imagenet", "folder:PATH", *RESIDENT])
+
+
+def _scale(kind: str, path: Path, size: Size, pixels: int | None) -> Scale:
+    from nasbench.transfer.family import CIFAR_PIXELS, cifar_scale, imagenet_scale
+
+    if kind in RESIDENT:
+        if pixels not in (None, CIFAR_PIXELS):
+            raise InputError(f"the images of {kind} have {CIFAR_PIXELS} pixels, got --pixels {pixels}")
+        return cifar_scale(size, RESIDENT[kind])
+    return imagenet_scale(size, IMAGENET_CLASSES if kind == "imagenet" else _classes(path), pixels)
+
+
+def _classes(path: Path) -> int:
+    """How many classes a folder of images has, without torch."""
+    train = path / "train"
+    if not train.is_dir():
+        raise MissingData(
+            f"no folder {str(train)!r}; {str(path)!r} should hold train/<class>/<image> and val/<class>/<image>"
+        )
+    classes = sum(entry.is_dir() for entry in train.iterdir())
+    if classes < 2:
+        raise InputError(f"{str(train)!r} has {classes} class folder(s); it needs at least 2")
+    return classes
+
+
+def _print_counts(name: str, family: Sequence[Member]) -> None:
+    from nasbench.published import published
+    from nasbench.transfer.family import published_row
+
+    networks, rows = published(), []
+    for member in family:
+        row = published_row(networks, name, member)
+        printed = (
+            ("", "", "") if row is None else (_millions(row.params), _millions(row.mult_adds), _score(row.top1_acc))
+        )
+        scale, counts = member.scale, member.counts
+        own = (
+            str(member.size),
+            scale.filters,
+            scale.image_size,
+            scale.classes,
+            f"{counts.params:,}",
+            f"{counts.mult_adds:,}",
+        )
+        rows.append((*own, f"{member.auxiliary.params:,}", *printed, "" if row is None else row.model))
+    head = ("size", "F", "pixels", "classes", "params", "mult-adds", "auxiliary params")
+    print_table((*head, "printed params", "printed mult-adds", "printed top-1", "published as"), rows)
+
+
+def _millions(value: float) -> str:
+    return "" if math.isnan(value) else f"{value / 1e6:,.1f}M"
+
+
+def _score(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.4g}"
+
+
+def _train_folder(
+    found: Found,
+    member: Member,
+    path: Path,
+    pixels: int | None,
+    protocol: str | None,
+    changes: dict[str, str],
+    seed: int,
+    device: str,
+    processes: int,
+    workers: int,
+    folder: Path,
+) -> None:
+    from nasbench.transfer.checkpoint import RECORD
+    from nasbench.transfer.parallel import process_count
+    from nasbench.transfer.protocol import get_transfer_protocol
+    from nasbench.transfer.training import TransferJob, train_transfer
+
+    like = "nasnet-imagenet-large" if member.scale.skip_reduction_input else "nasnet-imagenet-mobile"
+    chosen = get_transfer_protocol(protocol or like, changes)
+    encoding = "" if found.architecture is None else found.architecture.to_json()
+    job = TransferJob(
+        found.name,
+        encoding,
+        found.structure,
+        found.skeleton,
+        member.size,
+        pixels,
+        str(path),
+        chosen,
+        seed,
+        workers,
+        folder,
+    )
+    try:
+        train_transfer(job, device, process_count(processes))
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command goes on from the last complete epoch in {folder}", err=True)
+        raise
+    if os.environ.get("RANK", "0") == "0":  # torchrun runs this command once a process
+        record = json.loads((folder / RECORD).read_text())
+        _print_outcome(record, ("val_loss", "top1_acc", "top5_acc"), folder)
+
+
+def _train_resident(
+    found: Found,
+    member: Member,
+    data: str,
+    protocol: str | None,
+    changes: dict[str, str],
+    seed: int,
+    device: str,
+    processes: int,
+    folder: Path,
+) -> None:
+    from nasbench.protocol import get_protocol
+    from nasbench.transfer.resident import train_resident
+
+    if processes > 1:
+        raise InputError(f"{data} is trained on one device, got --processes {processes}")
+    if clash := sorted({"data", "cells", "filters"} & changes.keys()):
+        raise InputError(f"--set {clash[0]}: data, cells and filters come from --data and --sizes")
+    scale = {"data": data, "cells": member.size.cells, "filters": member.size.filters}
+    chosen = get_protocol(protocol or "nasnet-cifar", {**changes, **scale})
+    about = {"name": found.name, "size": str(member.size), "skeleton": found.skeleton}
+    about["encoding"] = "" if found.architecture is None else found.architecture.to_json()
+    record = train_resident(found.structure, found.skeleton, chosen, seed, device, folder, about)
+    _print_outcome(record, ("val_acc", "test_loss", "test_acc"), folder)
+
+
+def _print_outcome(record: dict[str, Any], scores: tuple[str, ...], folder: Path) -> None:
+    click.echo()
+    own = (record["name"], record["size"], record["status"], record["epochs"])
+    print_table(
+        ("name", "size", "status", "epochs", *scores, "record"),
+        [
+            (
+                *own,
+                *(math.nan if record[score] is None else record[score] for score in scores),
+                str(folder / "record.json"),
+            )
+        ],
+    )
+    if record["error"]:
+        click.echo(f"note: {record['error']}", err=True)

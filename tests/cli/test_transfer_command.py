@@ -1,0 +1,94 @@
+"""`nasbench transfer`: counts of the family, trainings, and mistakes in one line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from commands import nasbench
+from image_folders import make_image_folder
+
+from nasbench.spaces import get_space
+
+SPACE = get_space("nasnet:blocks=1")
+TINY = SPACE.decode([1 % decision.options for decision in SPACE.decisions])
+QUICK = ("--set", "epochs=1", "--set", "batch_size=4", "--set", "precision=float32")
+
+
+def test_the_family_is_counted_beside_the_published_rows():
+    done = nasbench("transfer", "nasnet-a", "--sizes", "4@1056,6@4032")
+    assert done.code == 0, done
+    mobile, large = (line.split() for line in done.out.splitlines()[1:])
+    assert mobile[:6] == ["4@1056", "44", "224", "1000", "5,289,978", "563,638,816"]
+    assert large[:6] == ["6@4032", "168", "331", "1000", "88,753,150", "23,783,414,658"]
+    assert large[-5:] == ["88.9M", "23,800.0M", "0.827", "NASNet-A", "6@4032"]
+
+
+def test_cifar_sizes_and_architectures_by_json():
+    done = nasbench("transfer", "nasnet-a", "--sizes", "6@768", "--data", "cifar10")
+    assert done.out.splitlines()[1].split()[:6] == ["6@768", "32", "32", "10", "3,346,538", "544,333,312"]
+    assert nasbench("transfer", TINY.to_json(), "--sizes", "1@32").code == 0
+
+
+def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):
+    make_image_folder(tmp_path / "trees")
+    words = ("transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{tmp_path / 'trees'}", "--pixels", "24")
+    done = nasbench(*words, "--train", *QUICK, "-o", "out", cwd=tmp_path)
+    assert done.code == 0, done
+    folder = tmp_path / "out" / f"{TINY.hash[:12]}-1@32"
+    record = json.loads((folder / "record.json").read_text())
+    assert (record["status"], record["encoding"], record["protocol"]["name"]) == (
+        "ok",
+        TINY.to_json(),
+        "nasnet-imagenet-mobile+",
+    )
+    assert done.out.splitlines()[1].split()[3] == "3", "classes of the folder"
+    assert f"{record['params']:,}" in done.out
+    assert "top1_acc" in done.out
+    again = nasbench(*words, "--train", *QUICK, "-o", "out", cwd=tmp_path)
+    assert (again.code, again.out) == (0, done.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("nasnet-a", "--sizes", "5@1538"), "nearest: 5@1536 or 5@1560"),
+        (("nasnet-a", "--sizes", "large"), "size 'large' should read N@F"),
+        (("nasnet-a",), "--sizes"),
+        (("nas-v1", "--sizes", "4@1056"), "nas-v1 has no cells to repeat at other sizes (it is a LayerStack)"),
+        (("nasnet-a", "--sizes", "4@1056", "--data", "imagnet"), "did you mean 'imagenet'"),
+        (("nasnet-a", "--sizes", "4@1056", "--data", "folder:"), "unknown data 'folder:'"),
+        (("nasnet-a", "--sizes", "4@1056", "--data", "folder:none"), "should hold train/<class>/<image>"),
+        (("nasnet-a", "--sizes", "4@1056", "--train"), "should hold train/<class>/<image>"),
+        (("nasnet-a", "--sizes", "4@1056", "--pixels", "2"), "images of 3 pixels or more, got 2"),
+        (("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--pixels", "64"), "have 32 pixels, got --pixels 64"),
+        (("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--set", "epochs=1"), "add --train"),
+        (("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--train", "--processes", "2"), "trained on one device"),
+        (
+            ("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--train", "--set", "cells=2"),
+            "come from --data and --sizes",
+        ),
+        (
+            ("nasnet-a", "--sizes", "24@96", "--data", "folder:trees", "--train", "--set", "epoch=1"),
+            "did you mean 'epochs'",
+        ),
+        (
+            ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", "--protocol", "x"),
+            "unknown transfer protocol",
+        ),
+        (("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train"), "use --set batch_size=15"),
+        (
+            ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", *QUICK, "--processes", "3"),
+            "no multiple of 3",
+        ),
+        (("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", *QUICK, "--device", "cuda:9"), "cuda:9"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, monkeypatch, words, message):
+    monkeypatch.setenv("NASBENCH_DATA", str(tmp_path / "nothing"))
+    make_image_folder(tmp_path / "trees")
+    done = nasbench("transfer", *words, cwd=tmp_path)
+    assert done.code == 2, done
+    assert message in done.err
+    assert done.err.count("\n") == 1, done.err
+    assert not list(tmp_path.rglob("record.json"))
