@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),
     "pareto": ("nasbench.cli.analyses:pareto", "Accuracy against parameters and multiply-adds, with the front."),
     "transfer": ("nasbench.cli.transfer:transfer", "Count an architecture's cells at any size, and train them there."),
+    "transfer": ("nasbench.cli.transfer:transfer", "Count an architecture's cells at any size, and train them there."),
     "draw": ("nasbench.cli.figures:draw", "Draw an architecture, or the network made of its cells."),
     "reproduce": ("nasbench.cli.figures:reproduce", "Draw a figure of the notes, with the data behind it."),
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
