@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,26 +11,47 @@ import pytest
 from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.conformance import ConformanceError, check_strategy
+from nasbench.runners.strategies.enas import EnasConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig
 from nasbench.spaces import get_space
+from nasbench.spaces.base import Space
 from nasbench.spaces.cell_space import CellSpace
+from nasbench.spaces.enas_macro import EnasMacroSpace
 
 TOY_NAMES = ("row", "stack", "forced", "skips")
-SPECS = ("nas:layers=4", "nasnet:blocks=2", "nasbench201")
-CELLS_ONLY = (
-    "pnas",
-)  # these search spaces of cells and must refuse the others; their own tests check them on small cells
+SPECS = (
+    "nas:layers=4",
+    "nasnet:blocks=2",
+    "nasbench201",
+    "pnas:blocks=2",
+    "amoebanet:blocks=2",
+    "enas-micro:blocks=2",
+    "enas-macro:layers=4",
+    "nasbench101",
+)
+# These search some spaces only and must refuse the others; their own tests check them on small ones.
+SEARCHABLE: dict[str, Callable[[Space], bool]] = {
+    "pnas": lambda space: isinstance(space, CellSpace),
+    "enas": lambda space: (
+        isinstance(space, EnasMacroSpace) or (isinstance(space, CellSpace) and space.grammar.combinations == ("add",))
+    ),
+}
 
-# The toys are counted but not built, and the checks make too many strategies for scores that take a network each.
-CONFIGS: dict[str, StrategyConfig] = {"zero_cost": ZeroCostConfig(score="params", candidates=20)}
+# The toys are counted but not built, and the checks make too many strategies for scores that take a network each, or much training.
+CONFIGS: dict[str, StrategyConfig] = {
+    "zero_cost": ZeroCostConfig(score="params", candidates=20),
+    "enas": EnasConfig(
+        data="fake:images=12,size=4,classes=2", filters=1, epochs=1, controller_steps=1, aggregate=2, candidates=30
+    ),
+}
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):
-    if name in CELLS_ONLY:
+    if name in SEARCHABLE:
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(toys[toy], 1)
         return
@@ -39,7 +61,7 @@ def test_on_small_spaces(toys, name: str, toy: str):
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("spec", SPECS)
 def test_on_the_suites_spaces(name: str, spec: str):
-    if name in CELLS_ONLY and not isinstance(get_space(spec), CellSpace):
+    if name in SEARCHABLE and not SEARCHABLE[name](get_space(spec)):
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(get_space(spec), 2)
         return
