@@ -10,6 +10,7 @@ import click
 
 from nasbench.cli.architectures import architectures_of, children_of_hash, find_architecture
 from nasbench.cli.options import print_table
+from nasbench.cli.runs import describe_run, find_run
 
 if TYPE_CHECKING:
     from nasbench.spaces import Architecture
@@ -18,13 +19,14 @@ ROW_COLUMNS = ("run", "strategy", "stage", "index", "protocol", "seed", "status"
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", required=False)
 @click.argument("files", nargs=-1)
+@click.option("--run", "run_id", default=None, metavar="ID", help="Show a run of the files instead: how it was made.")
 @click.option(
     "--picture", default=None, type=click.Path(dir_okay=False), help="Where to draw it [HASH.png; with - not at all]."
 )
-def show(what: str, files: Sequence[str], picture: str | None) -> None:
-    """Show an architecture: its encoding, counts, scores and picture.
+def show(what: str | None, files: Sequence[str], run_id: str | None, picture: str | None) -> None:
+    """Show an architecture: its encoding, counts, scores and picture; or, with --run, how a run was made.
 
     WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as in
     the "encoding" line.
@@ -32,8 +34,15 @@ def show(what: str, files: Sequence[str], picture: str | None) -> None:
     \b
     Example:
       nasbench show 1f3a9c results/demo.h5 --picture best.png
+      nasbench show --run 768bc8 results/demo.h5
     """
     from nasbench.genotypes import GENOTYPES
+
+    if what is None:
+        raise click.UsageError("name an architecture, or a run with --run ID and its file")
+    if run_id is not None:
+        describe_run(find_run(run_id, [what, *files]))
+        return
 
     if what in GENOTYPES:
         click.echo(f"{what}: a published architecture")

@@ -34,6 +34,17 @@ class NewerSchema(StoreError):
         )
 
 
+class OlderSchema(StoreError):
+    """A file written by an earlier version of the suite, whose columns are not those of this one."""
+
+    @classmethod
+    def of(cls, path: Path, found: int, known: int) -> OlderSchema:
+        """The error for a file of schema `found` where this version reads `known`."""
+        return cls(
+            f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate {path}"
+        )
+
+
 class ResultsLocked(StoreError):
     """Another process owns the file."""
 

@@ -8,14 +8,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import h5py
 import numpy as np
 
 from nasbench.store.columns import Data, Numbers, Text
 from nasbench.store.errors import StoreError, explain
-from nasbench.store.files import remove_if_there, sync_folder, write_at
+from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder, write_at
 from nasbench.store.hdf5 import (
     FORMAT,
     TABLES,
@@ -23,10 +23,10 @@ from nasbench.store.hdf5 import (
     Entry,
     Manifest,
     PackedFile,
+    Table,
     checksum_of,
     checksum_of_text,
 )
-from nasbench.store.reader import Snapshot
 from nasbench.store.schema import CURVES, SCHEMA_VERSION, Column
 
 _CHUNK_ROWS: Final = 1 << 16
@@ -43,7 +43,40 @@ _ABOUT: Final = (
 )
 
 
-def pack_snapshot(snapshot: Snapshot) -> None:
+class Content(Protocol):
+    """What can be packed: `reader.Snapshot`, or `assembled.Assembled`."""
+
+    @property
+    def paths(self) -> ResultsPaths:
+        """Where it is packed to."""
+
+    @property
+    def file(self) -> str:
+        """Id of the results file."""
+
+    @property
+    def last_sequence(self) -> int:
+        """Number of the last journal record that is in it."""
+
+    @property
+    def children(self) -> int:
+        """Rows of the children table."""
+
+    @property
+    def runs(self) -> int:
+        """Rows of the runs table."""
+
+    def column(self, table: Table, column: Column) -> Data:
+        """A column of a table."""
+
+    def curve(self, name: str) -> Numbers:
+        """A curve of all children end to end."""
+
+    def offsets(self) -> Numbers:
+        """Where each child's epochs start in a curve, and the end."""
+
+
+def pack_snapshot(snapshot: Content) -> None:
     """Write the snapshot as the results file's next HDF5 file. Killed at any point, it leaves the old or the new file under the name.
 
     The new file is read back and verified before it is renamed. The journal is left to the caller.
@@ -137,7 +170,7 @@ class _Spool(io.RawIOBase):
         super().close()
 
 
-def _write(snapshot: Snapshot, spool: _Spool) -> None:
+def _write(snapshot: Content, spool: _Spool) -> None:
     try:
         with h5py.File(spool, "w", libver=("v110", "v110")) as file:
             _fill(snapshot, file)
@@ -148,7 +181,7 @@ def _write(snapshot: Snapshot, spool: _Spool) -> None:
         raise spool.failure
 
 
-def _fill(snapshot: Snapshot, file: Any) -> None:
+def _fill(snapshot: Content, file: Any) -> None:
     sink = _Sink(file)
     for table, columns in TABLES.items():
         for column in columns:

@@ -10,11 +10,11 @@ from typing import Final, cast
 import numpy as np
 
 from nasbench.store.columns import Data, Numbers, Text, column_of, join_columns
-from nasbench.store.errors import CorruptResults, MissingResults, explain
+from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, explain
 from nasbench.store.files import ResultsPaths
 from nasbench.store.hdf5 import TABLES, PackedFile, Table
 from nasbench.store.journal import JournalContents, Record, read_journal
-from nasbench.store.schema import Column
+from nasbench.store.schema import SCHEMA_VERSION, Column
 
 _RUN_ID: Final = TABLES["runs"][0]
 _ATTEMPTS: Final = 100
@@ -32,10 +32,11 @@ class Snapshot:
     """
 
     def __init__(self, paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> None:
-        self.paths, self.packed, self.journal = paths, packed, journal
+        self.paths: Final = paths
+        self.packed, self.journal = packed, journal
         packed_sequence = packed.manifest.last_sequence if packed else 0
         fresh = [record for record in journal.records if record.sequence > packed_sequence]
-        self.last_sequence = fresh[-1].sequence if fresh else packed_sequence
+        self.last_sequence: Final = fresh[-1].sequence if fresh else packed_sequence
         self._fresh: dict[Table, list[Record]] = {
             "children": [record for record in fresh if record.kind == "child"],
             "runs": [record for record in fresh if record.kind == "run"],
@@ -114,6 +115,7 @@ def open_snapshot(paths: ResultsPaths) -> Snapshot:
         MissingResults: when there is neither HDF5 file nor journal.
         CorruptResults: when either is damaged, or the two do not belong together.
         NewerSchema: when a later version wrote either.
+        OlderSchema: when an earlier version wrote it, and its columns are not those of this one.
         StoreError: when they cannot be read.
     """
     for attempt in range(1, _ATTEMPTS + 1):
@@ -143,9 +145,13 @@ def _close(packed: PackedFile | None) -> None:
 
 def _open_packed(paths: ResultsPaths) -> PackedFile | None:
     try:
-        return PackedFile(paths.h5)
+        packed = PackedFile(paths.h5)
     except MissingResults:
         return None
+    if packed.manifest.schema < SCHEMA_VERSION:
+        packed.close()
+        raise OlderSchema.of(paths.h5, packed.manifest.schema, SCHEMA_VERSION)
+    return packed
 
 
 def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:

@@ -1,0 +1,136 @@
+"""`nasbench merge`, `diff` and `export`: results files held together, against each other, and in other formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from nasbench.store.assembled import Tables
+    from nasbench.store.columns import Numbers
+
+SHOWN = 5
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The new results file.")
+@click.option(
+    "--conflicts",
+    default="refuse",
+    show_default=True,
+    type=click.Choice(["refuse", "keep"]),
+    help="Children of the same run, stage and index with other content: refuse, or keep both runs.",
+)
+def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"]) -> None:
+    """Write the rows of several results files into a new one: identical children once.
+
+    \b
+    Example:
+      nasbench merge results/machine-a.h5 results/machine-b.h5 -o results/both.h5
+    """
+    from nasbench.store.merging import merge_files
+
+    done = merge_files(files, output, conflicts)
+    click.echo(f"{output}: {done.children} children of {done.runs} runs; {done.identical} identical children left out")
+    for (file, run), name in done.renamed.items():
+        click.echo(f"  run {run} of {file} is kept as {name}")
+
+
+@click.command()
+@click.argument("first", type=click.Path(dir_okay=False))
+@click.argument("second", type=click.Path(dir_okay=False))
+@click.option("--ignore", default="", help="Comma-separated columns not to compare, e.g. train_seconds,wall_seconds.")
+def diff(first: str, second: str, ignore: str) -> int:
+    """Compare two results files child by child, to the bit.
+
+    Exits with 1 when they differ.
+
+    \b
+    Example:
+      nasbench diff results/demo.h5 results/again.h5 --ignore started_at,finished_at
+    """
+    import numpy as np
+
+    from nasbench.store.pairing import pair_children
+
+    ignored = {name.strip() for name in ignore.split(",") if name.strip()}
+    left, right = _tables(first), _tables(second)
+    _check_names(ignored, [*left.children, *(f"curve {name}" for name in left.curves)])
+    pairs = pair_children(left, right)
+    differing = {name: where for name, where in pairs.differing.items() if name not in ignored}
+    unequal = np.logical_or.reduce([np.zeros(len(pairs.left), dtype=bool), *differing.values()])
+    click.echo(f"{int((~unequal).sum())} children are the same in both")
+    for file, tables, only in ((first, left, pairs.only_left), (second, right, pairs.only_right)):
+        if len(only):
+            click.echo(f"{len(only)} only in {file}: {_names(tables, only)}")
+    if unequal.any():
+        click.echo(f"{int(unequal.sum())} differ: {_names(left, pairs.left[unequal])}")
+    for name, where in differing.items():
+        at = int(np.flatnonzero(where)[0])
+        example = ""
+        if name in left.children:
+            a, b = (_plain(t.children[name][int(p[at])]) for t, p in ((left, pairs.left), (right, pairs.right)))
+            example = f", first {a!r} and {b!r}"
+        click.echo(f"  {name}: {int(where.sum())} differ{example}")
+    return 1 if unequal.any() or len(pairs.only_left) or len(pairs.only_right) else 0
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="Ends in .parquet, .csv or .jsonl."
+)
+@click.option(
+    "--what",
+    default="children",
+    show_default=True,
+    type=click.Choice(["children", "curves", "runs"]),
+    help="Which table; curves have one row a child and epoch.",
+)
+def export(files: Sequence[str], output: str, what: Literal["children", "curves", "runs"]) -> None:
+    """Write children, curves or runs as parquet, CSV or JSON lines; floats keep every bit.
+
+    \b
+    Example:
+      nasbench export results/demo.h5 -o children.csv
+      nasbench export results/demo.h5 --what curves -o curves.jsonl
+    """
+    from nasbench.store.exporting import export_table
+    from nasbench.store.query import Results
+
+    with Results(list(files)) as results:
+        rows = export_table(results, what, output)
+    click.echo(f"{output}: {rows} rows of {what}")
+
+
+def _tables(file: str) -> Tables:
+    from nasbench.store.assembled import tables_of_snapshot
+    from nasbench.store.files import ResultsPaths
+    from nasbench.store.reader import open_snapshot
+
+    snapshot = open_snapshot(ResultsPaths.of(file))
+    try:
+        return tables_of_snapshot(snapshot)
+    finally:
+        snapshot.close()
+
+
+def _check_names(given: set[str], allowed: Sequence[str]) -> None:
+    from nasbench.errors import UnknownName
+
+    for name in sorted(given):
+        if name not in allowed:
+            raise UnknownName("column", name, allowed)
+
+
+def _names(tables: Tables, positions: Numbers) -> str:
+    columns = [tables.children[name] for name in ("run", "stage", "index")]
+    shown = [" ".join(str(column[int(at)]) for column in columns) for at in positions[:SHOWN]]
+    return ", ".join(shown) + (", ..." if len(positions) > SHOWN else "")
+
+
+def _plain(value: object) -> object:
+    return value.item() if hasattr(value, "item") else value

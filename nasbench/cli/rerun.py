@@ -1,0 +1,44 @@
+"""`nasbench rerun`: a stored run started again from its configuration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from nasbench.errors import InputError
+
+
+@click.command()
+@click.argument("run_id", metavar="ID")
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Results file of the new run.")
+@click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
+def rerun(run_id: str, file: str, output: str, devices: str | None) -> None:
+    """Start a stored run again: the same configuration and seeds, every child trained anew into another file.
+
+    ID is a run's id, or its first digits if only one run of FILE has them.
+
+    \b
+    Example:
+      nasbench rerun 768bc8 results/demo.h5 -o results/again.h5
+    """
+    from nasbench.cli.run import run_into, stored_config
+    from nasbench.cli.runs import find_run
+    from nasbench.runners.config import plan_search
+
+    stored = find_run(run_id, file)
+    if Path(output).resolve() == Path(file).resolve():
+        raise InputError(f"rerun: {output} holds the run already; name another file with -o")
+    if "strategy" not in json.loads(stored["config"] or "{}"):
+        raise InputError(
+            f"run {stored['run']} of {file} was not made by a search of this suite; only searches can be started again"
+        )
+    plan = plan_search(stored_config(stored["config"], devices))
+    if plan.fingerprint != stored["fingerprint"]:
+        raise InputError(
+            f"run {stored['run']} of {file} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "
+            f"{plan.fingerprint}); rerun it with the version and data that made it"
+        )
+    run_into(Path(output), [plan], (), jobs=1)

@@ -1,0 +1,44 @@
+"""Finding one run of a results file, and saying how it was made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nasbench.errors import InputError
+
+
+def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
+    """The row of the runs table whose id starts with `run_id`.
+
+    Raises:
+        InputError: when there is none, or more than one.
+    """
+    from nasbench.store.query import Results
+
+    with Results(file) as results:
+        runs = results.runs()
+    exact = runs[runs["run"] == run_id]
+    found = exact if len(exact) else runs[runs["run"].str.startswith(run_id)]
+    where = file if isinstance(file, str) else ", ".join(file)
+    if len(found) != 1:
+        said = "no run" if found.empty else f"{len(found)} runs"
+        raise InputError(
+            f"{where} has {said} whose id starts with {run_id!r}; it has {', '.join(runs['run']) or 'none'}"
+        )
+    stored: dict[str, Any] = found.iloc[0].to_dict()
+    return stored
+
+
+def describe_run(stored: dict[str, Any]) -> None:
+    """Print a run: its totals, then configuration and provenance field by field."""
+    for name, value in stored.items():
+        if name not in ("config", "provenance"):
+            click.echo(f"{name + ':':22s}{value}")
+    for name in ("config", "provenance"):
+        click.echo(f"\n{name}")
+        for key, value in json.loads(stored[name] or "{}").items():
+            click.echo(f"  {key + ':':22s}{value if isinstance(value, str) else json.dumps(value)}")

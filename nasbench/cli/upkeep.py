@@ -1,0 +1,80 @@
+"""`nasbench check`, `repair` and `migrate`: the state of results files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+def check(files: Sequence[str]) -> int:
+    """Verify every checksum, the schema and the counts of results files; nothing is changed.
+
+    Exits with 1 when a file is damaged.
+
+    \b
+    Example:
+      nasbench check results/demo.h5
+    """
+    from nasbench.store.checking import check_file
+
+    code = 0
+    for file in files:
+        health = check_file(file)
+        state = "sound" if health.sound else "DAMAGED"
+        click.echo(
+            f"{file}: {state}, {health.children} children, {health.runs} runs "
+            f"({health.datasets} datasets and {health.records} journal records verified)"
+        )
+        for finding in health.findings:
+            click.echo(f"  {finding.severity}: {finding.text}")
+        if not health.sound:
+            click.echo(f"  recover what is sound: nasbench repair {file}")
+            code = 1
+    return code
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+def repair(file: str) -> None:
+    """Recover all that is sound of a damaged results file, and say what was lost.
+
+    The damaged files are copied first, to names ending in .damaged-1.
+
+    \b
+    Example:
+      nasbench repair results/demo.h5
+    """
+    from nasbench.store.repairing import repair_file
+
+    done = repair_file(file)
+    if done is None:
+        click.echo(f"{file}: sound, nothing to repair")
+        return
+    click.echo(f"{file}: recovered {done.children} children and {done.runs} runs")
+    click.echo(f"  as it was: {', '.join(map(str, done.copies))}")
+    for line in done.lost or ["nothing"]:
+        click.echo(f"  lost: {line}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
+def migrate(files: Sequence[str]) -> None:
+    """Bring results files of earlier versions up to this version's schema.
+
+    The file as it was stays beside it under a name ending in .schema-N.
+
+    \b
+    Example:
+      nasbench migrate results/demo.h5
+    """
+    from nasbench.store.migrations import migrate_file
+
+    for file in files:
+        done = migrate_file(file)
+        if done.copy is None:
+            click.echo(f"{file}: schema {done.now}, which is this version's; nothing to do")
+        else:
+            click.echo(f"{file}: schema {done.found} brought up to {done.now}; as it was: {done.copy}")

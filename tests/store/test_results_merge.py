@@ -1,0 +1,146 @@
+"""Merging and comparing files: identical children once, conflicting ones refused or kept with where they are from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import nasbench
+from store_rows import child, expected, plain, run, stored, write
+
+from nasbench.errors import InputError
+from nasbench.store.checking import check_file
+from nasbench.store.merging import merge_files
+from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
+
+
+def make(path: Path, numbers: Sequence[int], name: str = "run0", runs: Any = None, **columns: Any) -> str:
+    with ResultsWriter(path) as writer:
+        writer.put_run(runs or run(name))
+        for number in numbers:
+            writer.append_child(*child(number, name, **columns))
+    return str(path)
+
+
+def rows_of(path: Path, name: str) -> list[dict[str, Any]]:
+    with Results(path) as results:
+        return [plain(row) for row in results.children_of(name)]
+
+
+def test_files_without_common_children_are_joined_in_order(tmp_path: Path) -> None:
+    files = [make(tmp_path / "a.h5", range(5)), make(tmp_path / "b.h5", range(5, 9))]
+    done = merge_files(files, str(tmp_path / "c.h5"))
+    assert (done.children, done.runs, done.identical) == (9, 1, 0)
+    assert stored(tmp_path / "c.h5") == expected(9)
+    assert check_file(tmp_path / "c.h5").sound
+    assert stored(tmp_path / "a.h5") == expected(5)
+
+
+def test_identical_children_are_there_once(tmp_path: Path) -> None:
+    files = [make(tmp_path / "a.h5", range(6)), make(tmp_path / "b.h5", range(3, 9)), make(tmp_path / "d.h5", range(2))]
+    done = merge_files(files, str(tmp_path / "c.h5"))
+    assert (done.children, done.identical) == (9, 5)
+    assert stored(tmp_path / "c.h5") == expected(9)
+
+
+def test_unpacked_rows_are_merged_too(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "a.h5") as writer:
+        writer.put_run(run())
+        writer.append_child(*child(0))
+        merge_files([str(tmp_path / "a.h5")], str(tmp_path / "c.h5"))
+    assert stored(tmp_path / "c.h5") == expected(1)
+
+
+@pytest.mark.parametrize("column", [{"val_acc": 0.5}, {"error": "x"}, {"duplicate": True}, {"params": 3}])
+def test_a_conflict_is_refused_and_nothing_written(tmp_path: Path, column: dict[str, Any]) -> None:
+    files = [make(tmp_path / "a.h5", range(4)), make(tmp_path / "b.h5", [3], **column)]
+    with pytest.raises(InputError, match=f"first run run0 search 3 .differing: {next(iter(column))}"):
+        merge_files(files, str(tmp_path / "c.h5"))
+    assert not list(tmp_path.glob("c.*"))
+
+
+def test_a_curve_alone_is_a_conflict(tmp_path: Path) -> None:
+    make(tmp_path / "a.h5", range(4))
+    row, curves = child(3)
+    with ResultsWriter(tmp_path / "b.h5") as writer:
+        writer.put_run(run())
+        writer.append_child(row, curves | {"val_loss": [value + 1 for value in curves["val_loss"]]})
+    with pytest.raises(InputError, match="differing: curve val_loss"):
+        merge_files([str(tmp_path / "a.h5"), str(tmp_path / "b.h5")], str(tmp_path / "c.h5"))
+
+
+def test_conflicts_are_kept_under_an_id_of_their_own(tmp_path: Path) -> None:
+    files = [
+        make(tmp_path / "a.h5", range(4)),
+        make(tmp_path / "b.h5", range(3, 6), val_acc=0.5, cached_from="run0/1"),
+        make(tmp_path / "d.h5", [3], val_acc=0.6),
+    ]
+    done = merge_files(files, str(tmp_path / "c.h5"), "keep")
+    assert done.renamed == {(files[1], "run0"): "run0~2", (files[2], "run0"): "run0~3"}
+    assert rows_of(tmp_path / "c.h5", "run0") == expected(4)
+    second = rows_of(tmp_path / "c.h5", "run0~2")
+    assert [(row["index"][1], row["val_acc"][1], row["cached_from"][1]) for row in second] == [
+        (str(number), "0.5", "'run0~2/1'") for number in range(3, 6)
+    ]
+    with Results(tmp_path / "c.h5") as results:
+        made = dict(zip(results.runs()["run"], results.runs()["provenance"]))
+    assert json.loads(made["run0~2"])["merged_from"] == {"file": files[1], "run": "run0"}
+    assert check_file(tmp_path / "c.h5").sound
+
+
+def test_the_run_row_that_is_furthest_on_is_taken(tmp_path: Path) -> None:
+    files = [
+        make(tmp_path / "a.h5", range(2), runs=run(status="complete", children=0, wall_seconds=9.0)),
+        make(tmp_path / "b.h5", range(2), runs=run(status="interrupted", children=5, wall_seconds=1.0)),
+    ]
+    for order in (files, files[::-1]):
+        target = tmp_path / f"c{order is files}.h5"
+        merge_files(order, str(target))
+        with Results(target) as results:
+            assert results.runs()["status"].tolist() == ["complete"]
+
+
+def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
+    file = make(tmp_path / "a.h5", range(2))
+    with pytest.raises(InputError, match="is there already"):
+        merge_files([file], file)
+    assert stored(tmp_path / "a.h5") == expected(2)
+
+
+def test_merge_and_diff_commands(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a.h5", range(4)), make(tmp_path / "b.h5", range(2, 6))
+    merged = nasbench("merge", a, b, "-o", str(tmp_path / "c.h5"))
+    assert (merged.code, merged.err) == (0, "")
+    assert "6 children of 1 runs; 2 identical children left out" in merged.out
+    differ = nasbench("diff", a, b)
+    assert differ.code == 1
+    assert f"2 only in {a}: run0 search 0, run0 search 1" in differ.out
+    assert nasbench("diff", a, a).code == 0
+    refused = nasbench("merge", a, make(tmp_path / "d.h5", [1], val_acc=0.5), "-o", str(tmp_path / "e.h5"))
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "--conflicts keep" in refused.err
+
+
+def test_diff_names_columns_and_can_ignore_them(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a.h5", range(3)), make(tmp_path / "b.h5", range(3), wall_seconds=2.0, val_acc=-0.0)
+    done = nasbench("diff", a, b)
+    assert done.code == 1
+    assert "3 differ: run0 search 0" in done.out
+    assert "wall_seconds: 3 differ, first nan and 2.0" in done.out
+    assert nasbench("diff", a, b, "--ignore", "wall_seconds,val_acc").code == 0
+    assert "did you mean 'wall_seconds'" in nasbench("diff", a, b, "--ignore", "wall_second").err
+
+
+def test_minus_zero_is_not_zero(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a.h5", [0], val_acc=0.0), make(tmp_path / "b.h5", [0], val_acc=-0.0)
+    assert nasbench("diff", a, b).code == 1
+
+
+def test_a_thousand_rows_merge_with_themselves(tmp_path: Path) -> None:
+    write(tmp_path / "a.h5", 1000)
+    done = merge_files([str(tmp_path / "a.h5")] * 2, str(tmp_path / "c.h5"))
+    assert (done.children, done.identical) == (1000, 1000)
