@@ -116,7 +116,12 @@ NASBENCH201_200 = NASBENCH201.model_copy(
 
 DIGITS = Protocol(
     name="digits",
-    source="",
+    source=(
+        "Ours: the 8x8 handwritten digits that scikit-learn embeds, for searches of seconds a child. Three quarters of the training "
+        "images validate, so that their accuracy is measured finely (about 1,000 images), and the 4 epochs on the rest are few enough "
+        "that architectures spread: on 100 random cells of nasnet:blocks=3 validation accuracy runs from 0.13 to 0.94 (quartiles 0.72, "
+        "0.82, 0.88), and Kendall's tau between two training seeds is 0.70 (benchmarks/digits_agreement.py)."
+    ),
     data="digits",
     validation=0.75,
     epochs=4,
@@ -131,7 +136,11 @@ DIGITS = Protocol(
 
 CIFAR10_QUICK = Protocol(
     name="cifar10-quick",
-    source="",
+    source=(
+        "Ours: a reduced protocol to try searches of CIFAR networks on a CPU, about half a minute a child on one core: 1,000 training "
+        "and 500 validation images, 4 epochs of one cycle, N = 1, F = 8. Its scores rank networks only coarsely; for results use "
+        "nasnet2017, nas2016 or nasbench201."
+    ),
     data="cifar10",
     validation=0.01,
     train_images=1000,
