@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nasbench.cli.options import completing, print_table, protocol_names, space_names, strategy_names
+from nasbench.cli.options import all_protocol_names, completing, print_table, space_names, strategy_names
 
 
 def _summary(thing: Any) -> str:
@@ -90,23 +90,26 @@ def protocols(context: click.Context) -> None:
       nasbench protocols show digits
     """
     from nasbench.protocol import PROTOCOLS, get_protocol
+    from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
 
     if context.invoked_subcommand is None:
         rows = [
             (known, value.data, value.epochs, value.source) for known in PROTOCOLS if (value := get_protocol(known))
         ]
+        rows += [(name, "folder:PATH", value.epochs, value.source) for name, value in TRANSFER_PROTOCOLS.items()]
         print_table(("protocol", "data", "epochs", "source"), rows)
 
 
 @protocols.command("show")
-@click.argument("name", shell_complete=completing(protocol_names))
+@click.argument("name", shell_complete=completing(all_protocol_names))
 def show_protocol(name: str) -> None:
     """Show every field of a protocol."""
-    from nasbench.protocol import Protocol, get_protocol
+    from nasbench.protocol import get_protocol
+    from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
 
-    protocol = get_protocol(name)
+    protocol = TRANSFER_PROTOCOLS[name] if name in TRANSFER_PROTOCOLS else get_protocol(name)
     click.echo(f"{protocol.name}: {protocol.source}\n")
-    _print_fields(Protocol, protocol)
+    _print_fields(type(protocol), protocol)
 
 
 def _docstring(kind: type) -> str:

@@ -62,6 +62,13 @@ def protocol_names() -> Iterable[str]:
     return PROTOCOLS
 
 
+def all_protocol_names() -> Iterable[str]:
+    """The registered protocols, and those of trainings on images in folders."""
+    from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
+
+    return [*protocol_names(), *TRANSFER_PROTOCOLS]
+
+
 def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows under a head in aligned columns; numbers to the right."""
     cells = [[_cell(value) for value in row] for row in rows]

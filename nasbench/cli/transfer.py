@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.architectures import Found, find_structure
-from nasbench.cli.options import pairs, print_table
+from nasbench.cli.options import all_protocol_names, completing, pairs, print_table
 from nasbench.errors import InputError, MissingData, UnknownName
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RESIDENT = {"cifar10": 10, "cifar100": 100}  # name -> classes
 IMAGENET_CLASSES = 1000
+MOST_WORKERS = 8
 
 
 @click.command()
@@ -35,7 +36,12 @@ IMAGENET_CLASSES = 1000
 )
 @click.option("--pixels", type=click.IntRange(1), help="Image size [from F = 128 331, below 224; CIFAR 32].")
 @click.option("--train", is_flag=True, help="Train each network, too.")
-@click.option("--protocol", default=None, help="With --train [nasnet-imagenet-large or -mobile; nasnet-cifar].")
+@click.option(
+    "--protocol",
+    default=None,
+    shell_complete=completing(all_protocol_names),
+    help="With --train [nasnet-imagenet-large or -mobile; nasnet-cifar].",
+)
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
 @click.option("--seed", default=0, type=click.IntRange(0), show_default=True, help="Of weights, order, augmentation.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
@@ -43,7 +49,10 @@ IMAGENET_CLASSES = 1000
     "--processes", default=1, type=click.IntRange(1), show_default=True, help="Devices that train one network together."
 )
 @click.option(
-    "--workers", default=0, type=click.IntRange(0), show_default=True, help="Decoding processes for each device."
+    "--workers",
+    default=None,
+    type=click.IntRange(0),
+    help="Decoding processes for each device [processors / devices, at most 8].",
 )
 @click.option(
     "-o", "--output", default="transfer", show_default=True, type=click.Path(file_okay=False), help="Folder of results."
@@ -60,7 +69,7 @@ def transfer(
     seed: int,
     device: str,
     processes: int,
-    workers: int,
+    workers: int | None,
     output: str,
 ) -> None:
     """Count an architecture's cells at any size, and with --train, train them there.
@@ -90,13 +99,19 @@ def transfer(
         count_member(found.structure, size, _scale(kind, path, size, pixels), found.skeleton)
         for size in parse_sizes(sizes, found.name, found.structure, found.skeleton)
     ]
-    _print_counts(found.name, family)
+    if _speaks():
+        _print_counts(found.name, family)
     for member in family if train else ():
         folder = Path(output) / f"{found.name}-{member.size}"
         if kind in RESIDENT:
             _train_resident(found, member, data, protocol, changes, seed, device, processes, folder)
         else:
             _train_folder(found, member, path, pixels, protocol, changes, seed, device, processes, workers, folder)
+
+
+def _speaks() -> bool:
+    """Whether this process prints: torchrun runs the command once a process, with its number in RANK."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _data(text: str) -> tuple[str, Path]:
@@ -177,7 +192,7 @@ def _train_folder(
     seed: int,
     device: str,
     processes: int,
-    workers: int,
+    workers: int | None,
     folder: Path,
 ) -> None:
     from nasbench.transfer.checkpoint import RECORD
@@ -188,6 +203,9 @@ def _train_folder(
     like = "nasnet-imagenet-large" if member.scale.skip_reduction_input else "nasnet-imagenet-mobile"
     chosen = get_transfer_protocol(protocol or like, changes)
     encoding = "" if found.architecture is None else found.architecture.to_json()
+    count = process_count(processes)
+    if workers is None:
+        workers = min(MOST_WORKERS, (os.cpu_count() or 1) // count)
     job = TransferJob(
         found.name,
         encoding,
@@ -202,11 +220,11 @@ def _train_folder(
         folder,
     )
     try:
-        train_transfer(job, device, process_count(processes))
+        train_transfer(job, device, count)
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command goes on from the last complete epoch in {folder}", err=True)
         raise
-    if os.environ.get("RANK", "0") == "0":  # torchrun runs this command once a process
+    if _speaks():
         record = json.loads((folder / RECORD).read_text())
         _print_outcome(record, ("val_loss", "top1_acc", "top5_acc"), folder)
 

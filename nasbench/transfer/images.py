@@ -199,5 +199,16 @@ def load_batches(images: AugmentedImages, batches: Sampler[list[Draw]], workers:
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else each epoch draws a number from the generator of dropout and drop-path
-        multiprocessing_context="spawn" if workers and device.type == "cuda" else None,
     )
+
+
+def decoded(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+    """The batches of one pass: images float32 [b, 3, pixels, pixels] and labels int64 [b].
+
+    Raises:
+        InputError: when a file cannot be decoded; in one line, also from a worker, whose error arrives with its traceback as text.
+    """
+    try:
+        yield from batches
+    except InputError as error:
+        raise InputError(str(error).strip().rpartition("InputError: ")[2]) from None

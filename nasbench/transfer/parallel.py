@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
-from nasbench.errors import InputError
+from nasbench.errors import InputError, NasbenchError
 from nasbench.evaluator import resolve_device
 
 Job = TypeVar("Job")
+
+ERROR_SUFFIX = ".error"
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,29 @@ def run_shares(work: Callable[[Share, Job], None], job: Job, device: str, proces
         for process in range(processes):
             resolve_device(_device_of(process, device))
         with tempfile.TemporaryDirectory() as folder:
-            meeting = f"file://{Path(folder).resolve() / 'meeting'}"
-            spawn(_start, (work, job, device, processes, meeting), nprocs=processes)  # type: ignore[no-untyped-call]
+            try:
+                spawn(_start, (work, job, device, processes, folder), nprocs=processes)  # type: ignore[no-untyped-call]
+            except ProcessRaisedException:
+                _raise_again(Path(folder))
+                raise
 
 
-def _start(process: int, work: Callable[[Share, Job], None], job: Job, device: str, processes: int, where: str) -> None:
-    _join(work, job, device, process, processes, where)
+def _start(
+    process: int, work: Callable[[Share, Job], None], job: Job, device: str, processes: int, folder: str
+) -> None:
+    """Begin one process; the folder is where they meet, and where an error of the suite goes that would lose its type on the way."""
+    place = Path(folder).resolve()
+    try:
+        _join(work, job, device, process, processes, f"file://{place / 'meeting'}")
+    except NasbenchError as error:
+        (place / f"{process}{ERROR_SUFFIX}").write_bytes(pickle.dumps(error))
+        raise
+
+
+def _raise_again(folder: Path) -> None:
+    """Raise the first error of the suite that a process left, if one did."""
+    for file in sorted(folder.glob(f"*{ERROR_SUFFIX}")):
+        raise pickle.loads(file.read_bytes())
 
 
 def _join(work: Callable[[Share, Job], None], job: Job, device: str, process: int, processes: int, where: str) -> None:

@@ -38,6 +38,7 @@ from nasbench.transfer.images import (
     EpochBatches,
     Folders,
     ScoringBatches,
+    decoded,
     derived_seed,
     load_batches,
     open_folders,
@@ -165,11 +166,11 @@ def shared_heads(network: Network, share: Share, pixels: int) -> nn.Module:
     if share.processes == 1:
         return heads
     devices = [share.device] if share.device.type == "cuda" else None
-    unused = _leaves_weights_unused(network, torch.zeros(2, 3, pixels, pixels, device=share.device))
+    unused = leaves_weights_unused(network, torch.zeros(2, 3, pixels, pixels, device=share.device))
     return DistributedDataParallel(heads, device_ids=devices, find_unused_parameters=unused)
 
 
-def _leaves_weights_unused(network: Network, images: Tensor) -> bool:
+def leaves_weights_unused(network: Network, images: Tensor) -> bool:
     """Whether some weights get no gradient, such as those of a cell whose output nobody reads: tried out on a copy."""
     twin = copy.deepcopy(network).train()
     sums = [logits.sum() for logits in twin.forward_with_auxiliary(images) if logits is not None]
@@ -250,7 +251,13 @@ class _Session:
         self._order.epoch = epoch
         self._network.train()
         sums = torch.zeros(3, dtype=torch.float64, device=share.device)  # of losses, hits, images
-        bar = tqdm(self._batches, f"epoch {epoch + 1}", leave=False, disable=None if share.process == 0 else True)
+        bar = tqdm(
+            decoded(self._batches),
+            f"epoch {epoch + 1}",
+            steps,
+            leave=False,
+            disable=None if share.process == 0 else True,
+        )
         for step, (images, labels) in enumerate(bar, epoch * steps):
             logits, loss, labels = self._step(images, labels, step)
             hits = (logits.argmax(1) == labels).sum()
@@ -282,7 +289,7 @@ class _Session:
         self._share.take_from_first(list(network.buffers()))
         sums = torch.zeros(4, dtype=torch.float64, device=self._share.device)  # of losses, top-1 and top-5 hits, images
         with torch.inference_mode():
-            for batch in self._scored:
+            for batch in decoded(self._scored):
                 images, labels = self._place(*batch)
                 with torch.autocast(images.device.type, torch.bfloat16, enabled=self._protocol.precision == "bfloat16"):
                     logits = network(images)

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
+import torch
 from commands import nasbench
 from image_folders import make_image_folder
 
@@ -12,7 +19,7 @@ from nasbench.spaces import get_space
 
 SPACE = get_space("nasnet:blocks=1")
 TINY = SPACE.decode([1 % decision.options for decision in SPACE.decisions])
-QUICK = ("--set", "epochs=1", "--set", "batch_size=4", "--set", "precision=float32")
+QUICK = ("--workers", "0", "--set", "epochs=1", "--set", "batch_size=4", "--set", "precision=float32")
 
 
 def test_the_family_is_counted_beside_the_published_rows():
@@ -92,3 +99,93 @@ def test_a_mistake_is_one_line(tmp_path, monkeypatch, words, message):
     assert message in done.err
     assert done.err.count("\n") == 1, done.err
     assert not list(tmp_path.rglob("record.json"))
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_broken_image_is_one_line(tmp_path, workers):
+    root = make_image_folder(tmp_path / "trees")
+    for file in (root / "train" / "birch").iterdir():
+        file.write_bytes(file.read_bytes()[:60])
+    words = ("transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{root}", "--pixels", "24", "--train")
+    done = nasbench(*words, *QUICK, "--workers", workers, cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.startswith(f"error: cannot decode '{root / 'train' / 'birch'}")
+    assert done.err.count("\n") == 1
+
+
+def test_protocols_are_listed_and_shown():
+    assert "nasnet-imagenet-mobile" in nasbench("protocols").out
+    shown = nasbench("protocols", "show", "nasnet-imagenet-large").out
+    assert "tensorflow/models" in shown
+    assert "average_decay" in shown
+
+
+def wait_for_epochs(record: Path, epochs: int) -> None:
+    deadline = time.monotonic() + 200
+    while not record.exists() or json.loads(record.read_text())["epochs"] < epochs:
+        assert time.monotonic() < deadline, "no epoch ends"
+        time.sleep(0.05)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    state = torch.load(folder / "checkpoint.pt", weights_only=True)
+    return {f"{part} {name}": value for part in ("network", "average") for name, value in state[part].items()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stop", "processes"), [(signal.SIGINT, 1), (signal.SIGKILL, 1), (signal.SIGKILL, 2)])
+def test_a_stopped_command_goes_on_to_the_same_weights(tmp_path, stop, processes):
+    root = make_image_folder(tmp_path / "trees", train=24)
+    words = ["transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{root}", "--pixels", "24", "--train"]
+    words += [*QUICK, "--processes", str(processes), "--set", "drop_path_keep=0.7"]
+    words[words.index("epochs=1")] = "epochs=12"
+    command = [sys.executable, "-c", "from nasbench.cli import main; main()", *words, "-o"]
+    whole, halved = (tmp_path / name / f"{TINY.hash[:12]}-1@32" for name in ("whole", "halved"))
+    subprocess.run([*command, str(whole.parent)], check=True, capture_output=True)
+    with subprocess.Popen([*command, str(halved.parent)], start_new_session=True, stderr=subprocess.PIPE) as stopped:
+        wait_for_epochs(halved / "record.json", 2)
+        os.killpg(stopped.pid, stop)
+        _, said = stopped.communicate()
+    if stop == signal.SIGINT:
+        assert stopped.returncode == 130
+        assert b"stopped; the same command goes on from the last complete epoch" in said
+    assert json.loads((halved / "record.json").read_text())["status"] == "running"
+    subprocess.run([*command, str(halved.parent)], check=True, capture_output=True)
+    record = json.loads((halved / "record.json").read_text())
+    assert (record["status"], len(record["sessions"])) == ("ok", 2)
+    mine, theirs = weights(halved), weights(whole)
+    assert mine.keys() == theirs.keys()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes(tmp_path):
+    root = make_image_folder(tmp_path / "trees")
+    words = [
+        "transfer",
+        TINY.to_json(),
+        "--sizes",
+        "1@32",
+        "--data",
+        f"folder:{root}",
+        "--pixels",
+        "24",
+        "--train",
+        *QUICK,
+    ]
+    runner = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    command = [*runner, sys.executable, "-c", "from nasbench.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.count("top1_acc") == done.stdout.count("mult-adds  ") == 1
+    record = json.loads((tmp_path / "transfer" / f"{TINY.hash[:12]}-1@32" / "record.json").read_text())
+    assert (record["status"], record["sessions"][0]["processes"]) == ("ok", 2)
+
+
+@pytest.mark.slow
+def test_mistakes_that_only_several_processes_find_are_one_line(tmp_path):
+    root = make_image_folder(tmp_path / "trees")
+    words = ("transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{root}", "--pixels", "24", "--train")
+    assert nasbench(*words, *QUICK, cwd=tmp_path).code == 0
+    done = nasbench(*words, *QUICK, "--processes", "2", "--seed", "1", cwd=tmp_path)
+    assert done.code == 2
+    assert "is of another training: seed 0 instead of 1" in done.err

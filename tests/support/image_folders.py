@@ -18,7 +18,7 @@ def make_image_folder(root: Path, train: int = 5, scored: int = 3, scored_name: 
             folder = root / split / name
             folder.mkdir(parents=True)
             for index in range(images):
-                height, width = 20 + 3 * index + label, 31 - 2 * index
+                height, width = 20 + 3 * index + label, 31 - 2 * (index % 12)
                 pixels = rng.integers(0, 90, (height, width, 3))
                 pixels[:, :, label] += 150
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{index}.png")

@@ -11,17 +11,23 @@ import pytest
 import torch
 from image_folders import make_image_folder
 from torch import nn
-from transfers import QUICK, gradients, tiny_job
+from transfers import PAIR, PIXELS, QUICK, gradients, tiny_job
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.genotypes import NASNET_A
 from nasbench.networks.base import Network
+from nasbench.networks.cell_counts import count_cell_network
+from nasbench.networks.cells import build_cell_network
 from nasbench.optimizers import make_optimizer
+from nasbench.protocol import get_protocol
+from nasbench.structures import Block, Cell, CellPair, Regularization, Scale
 from nasbench.transfer import training
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.transfer.checkpoint import CHECKPOINT, RECORD
 from nasbench.transfer.parallel import run_shares
 from nasbench.transfer.protocol import TRANSFER_PROTOCOLS, TransferProtocol, get_transfer_protocol
-from nasbench.transfer.training import check_batch, top_hits, train_transfer
+from nasbench.transfer.resident import train_resident
+from nasbench.transfer.training import check_batch, leaves_weights_unused, top_hits, train_transfer
 
 
 @pytest.fixture(scope="module")
@@ -271,11 +277,23 @@ def test_two_processes_have_the_gradients_of_one(tmp_path):
         torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.slow
-def test_two_processes_train_and_go_on(data, tmp_path):
-    protocol = QUICK.model_copy(update={"average_decay": 0.0})
-    for folder, epochs in (("a", None), ("b", None)):
-        train_transfer(tiny_job(data, tmp_path / folder, protocol), processes=2)
-        assert record_of(tmp_path / folder)["status"] == "ok", epochs
-        assert record_of(tmp_path / folder)["sessions"][0]["processes"] == 2
-    assert_same_weights(checkpoint_of(tmp_path / "a"), checkpoint_of(tmp_path / "b"))
+def test_weights_that_nobody_reads_are_noticed():
+    """Cells that read p alone skip every other cell."""
+    only_p = Cell((Block(0, "sep_conv_3x3", 0, "identity"),), (2,))
+    for pair, expected in ((PAIR, False), (CellPair(only_p, only_p), True)):
+        network = build_cell_network(pair, Scale(1, 8, PIXELS, 3, 5, "imagenet"), Regularization(auxiliary=True))
+        before = copy.deepcopy(network.state_dict())
+        assert leaves_weights_unused(network, torch.zeros(2, 3, PIXELS, PIXELS)) is expected
+        assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("outcome", ["ok", "diverged"])
+def test_data_that_fits_in_memory_is_trained_by_the_evaluator(tmp_path, outcome):
+    rate = 0.05 if outcome == "ok" else 1e30
+    quick = {"epochs": 1, "cells": 1, "filters": 2, "learning_rate": rate, "crop_from": 12, "clip_norm": 0.0}
+    protocol = get_protocol("nasnet-cifar", {**quick, "data": "fake:images=64,size=8,classes=3", "validation": 0.2})
+    record = train_resident(NASNET_A, "nasnet", protocol, 0, "cpu", tmp_path, {"name": "nasnet-a", "size": "1@48"})
+    assert record["status"] == outcome
+    assert json.loads((tmp_path / RECORD).read_text())["protocol"]["filters"] == 2
+    assert record["params"] == count_cell_network(NASNET_A, Scale(1, 2, 8, 3, 3)).params
+    assert (record["test_acc"] >= 0) == (outcome == "ok")
