@@ -1,4 +1,4 @@
-"""`nasbench compare|curves|cost|pareto`: a table on the terminal, and PNG, SVG and CSV beside the results."""
+"""`nasbench compare|curves|cost|pareto|claims`: a table on the terminal, and PNG, SVG and CSV beside the results."""
 
 from __future__ import annotations
 
@@ -158,6 +158,32 @@ def pareto(files: Sequence[str], where: str | None, score: str, output: str | No
     _print(volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]], notes)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     _save(plot_pareto(fronts, score, notes), output, files, "pareto", data)
+
+
+@click.command()
+@_files
+@_where
+@_allow
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@_output
+def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: int, output: str | None) -> None:
+    """Test the notes' claim: is random search good, though slightly worse? Top 1, 5 and 25 by children, and a verdict.
+
+    \b
+    Example:
+      nasbench claims results/claims.h5
+    """
+    from nasbench.analysis.checks import check_comparable
+    from nasbench.analysis.claims import differences, plot_tops, top_means, verdict
+
+    frame, runs, _ = _load(files, where)
+    notes = check_comparable(frame, runs, allow)
+    data = top_means(frame)
+    table = differences(data, seed=seed)
+    _print(table, notes)
+    lines = verdict(table)
+    click.echo("\n" + "\n".join(lines) + "\n")
+    _save(plot_tops(data, [*lines, *notes]), output, files, "claims", data)
 
 
 def _load(files: Sequence[str], where: str | None) -> tuple[pd.DataFrame, pd.DataFrame, Results]:

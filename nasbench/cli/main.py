@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
     "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),
+    "claims": ("nasbench.cli.analyses:claims", "Test the notes' claim on random search: top 1, 5, 25 and a verdict."),
     "pareto": ("nasbench.cli.analyses:pareto", "Accuracy against parameters and multiply-adds, with the front."),
     "transfer": ("nasbench.cli.transfer:transfer", "Count an architecture's cells at any size, and train them there."),
     "draw": ("nasbench.cli.figures:draw", "Draw an architecture, or the network made of its cells."),
