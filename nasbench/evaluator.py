@@ -122,7 +122,7 @@ class _Record:
 
 
 @dataclass(frozen=True)
-class _Placed:
+class Placed:
     """A protocol's images on a device."""
 
     train: TrainingImages
@@ -160,7 +160,7 @@ def _train_and_score(child: Child, dataset: Dataset, place: torch.device, deadli
     network = network.to(place)
     if protocol.channels_last:
         network = network.to(memory_format=torch.channels_last)
-    placed = _place(protocol, place)
+    placed = place_images(protocol, place)
     train(network, placed.train, placed.validation, protocol, seeds, record.history, deadline)
     if child.test:
         with record.history.evaluating():
@@ -184,7 +184,7 @@ def _check(protocol: Protocol, dataset: Dataset) -> None:
 
 
 @lru_cache(maxsize=2)
-def _place(protocol: Protocol, place: torch.device) -> _Placed:
+def place_images(protocol: Protocol, place: torch.device) -> Placed:
     """Split the data and put it on the device, once for all children of a protocol."""
     dataset = load_data(protocol.data)
     chosen, held_out = dataset.split(protocol.validation, protocol.split_seed)
@@ -197,7 +197,7 @@ def _place(protocol: Protocol, place: torch.device) -> _Placed:
     resident, validation = (
         ResidentImages(part, whitening, protocol.channels_last, place) for part in (train_part, validation_part)
     )
-    return _Placed(TrainingImages(resident, whitening, protocol), validation, whitening)
+    return Placed(TrainingImages(resident, whitening, protocol), validation, whitening)
 
 
 def _peak_memory(place: torch.device) -> int:

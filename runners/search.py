@@ -223,7 +223,7 @@ class Search:
         self._strategy.tell(outcome(asked, evaluation, charged))
 
     def _charge(self, row: Mapping[str, Any], charged: float) -> None:
-        self.ledger.charge("searcher", row["searcher_seconds"] * row["devices"])
+        self.ledger.charge(self._strategy.charged_as, row["searcher_seconds"] * row["devices"])
         if row["cached_from"]:
             self.ledger.charge("cached", charged)
         elif row["status"] not in ("ok", "diverged"):

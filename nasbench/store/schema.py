@@ -73,7 +73,7 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "searcher_seconds",
         "float",
         "s",
-        "seconds the strategy took (ask and tell) since the child before, charged to searcher",
+        "seconds the strategy took (ask and tell) since the child before, charged to searcher, or to supernet where they went into shared weights",
     ),
     Column(
         "spent_gpu_hours",

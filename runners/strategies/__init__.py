@@ -13,6 +13,7 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "strategy",
     "nasbench.strategies",
     {
+        "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",

@@ -60,6 +60,9 @@ class Strategy(ABC, Generic[C]):
 
     name: ClassVar[str]
     config_type: ClassVar[type[StrategyConfig]] = StrategyConfig
+    charged_as: ClassVar[str] = "searcher"
+    """The category of the ledger that the seconds of `ask` and `tell` are charged to: "searcher", or "supernet" for a strategy that
+    spends them on training weights that architectures share."""
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         self.space, self.seed = space, seed

@@ -61,6 +61,8 @@ class Controller(nn.Module):
         heads: "decision": a softmax and an embedding of its own for every decision; "group": decisions of the same group and
             number of options share them.
         generator: draws the initial parameters.
+        bounds: one number > 0 a decision, or None for none; a decision's logits x then become bound * tanh(x), which keeps the policy
+            from becoming certain (Bello et al. 2017, 1611.09940, appendix A.1; ENAS's "tanh constant").
 
     Source: Zoph & Le 2016 (1611.01578), sections 3.1 and 3.3; Zoph et al. 2017 (1707.07012), appendix A ("2 x 5B softmax
         predictions", hence a head for each decision by default).
@@ -76,9 +78,11 @@ class Controller(nn.Module):
         init: float,
         heads: Heads,
         generator: torch.Generator,
+        bounds: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.segments = segments(decisions)
+        self._bounds = None if bounds is None else torch.tensor(bounds, dtype=torch.float32)
         self._options = [decision.options for decision in decisions]
         self._first_rows, rows = _head_rows(decisions, heads)
 
@@ -151,6 +155,20 @@ class Controller(nn.Module):
             log_prob, entropy = log_prob * made, entropy * made
         return Scores(log_prob.sum(0), entropy.sum(0))
 
+    def skip_logits(self, choices: Tensor) -> Tensor:
+        """Logits of the skip bits of given architectures, each given the choices before it, differentiable in the parameters.
+
+        Args:
+            choices: [batch, decisions], int64.
+
+        Returns:
+            [skip decisions, batch], in the order of the decisions; no rows where the space has none.
+        """
+        layout = self._layout(choices.shape[1])
+        if not len(layout.skips):
+            return torch.zeros(0, len(choices))
+        return self._skip_logits(self._run(choices, layout.segments)[1], layout)
+
     def _run(self, choices: Tensor, parts: Sequence[Segment]) -> tuple[list[Tensor], list[Tensor]]:
         """Hidden states at the softmax steps, [steps, batch, hidden] a segment, and at the anchors, [batch, hidden] each."""
         hidden: list[Tensor] = []
@@ -177,7 +195,8 @@ class Controller(nn.Module):
     def _choose(self, hidden: Tensor, index: int, uniform: Tensor) -> Tensor:
         """Draw one categorical decision by inverting its distribution function, [batch]."""
         rows = slice(self._first_rows[index], self._first_rows[index] + self._options[index])
-        probabilities = functional.linear(hidden, self.weight[rows], self.bias[rows]).softmax(-1)
+        logits = self._bounded(functional.linear(hidden, self.weight[rows], self.bias[rows]), [index])
+        probabilities = logits.softmax(-1)
         # The last boundary is 1 whatever the rounding, so it is not compared with.
         return (probabilities.cumsum(-1)[:, :-1] <= uniform[:, None]).sum(-1)
 
@@ -185,7 +204,7 @@ class Controller(nn.Module):
         """Probabilities of the skip bits drawn at the newest anchor, [bits, batch]."""
         sources = anchors[list(anchor.sources)]
         mixed = torch.tanh(functional.linear(sources, self.previous) + functional.linear(anchors[-1], self.current))
-        return torch.sigmoid(mixed @ self.attention)
+        return torch.sigmoid(self._bounded(mixed @ self.attention, list(anchor.decisions)))
 
     def _after(self, anchor: Anchor, anchors: list[Tensor], choices: Tensor) -> Tensor:
         """The input of the step after an anchor, [1, batch, hidden]."""
@@ -200,15 +219,28 @@ class Controller(nn.Module):
     def _score_softmaxes(self, hidden: list[Tensor], choices: Tensor, layout: _Layout) -> Scores:
         states = torch.cat(hidden)
         logits = torch.baddbmm(self.bias[layout.rows][:, None], states, self.weight[layout.rows].transpose(1, 2))
+        if self._bounds is not None:
+            logits = self._bounds[layout.softmaxes, None, None] * torch.tanh(logits)
         log_probs = logits.masked_fill(layout.padding, -torch.inf).log_softmax(-1)
         taken = log_probs.gather(-1, choices[:, layout.softmaxes].T[..., None])[..., 0]
         entropy = -(log_probs.exp() * log_probs.masked_fill(layout.padding, 0)).sum(-1)
         return Scores(taken, entropy)
 
-    def _score_skips(self, anchors: list[Tensor], choices: Tensor, layout: _Layout) -> Scores:
+    def _skip_logits(self, anchors: list[Tensor], layout: _Layout) -> Tensor:
+        """[skips, batch]."""
         states = torch.stack(anchors)
         previous, current = functional.linear(states, self.previous), functional.linear(states, self.current)
         logits = torch.tanh(previous[layout.sources] + current[layout.targets]) @ self.attention
+        return self._bounded(logits, layout.skips)
+
+    def _bounded(self, logits: Tensor, decisions: Tensor | list[int]) -> Tensor:
+        """Logits within the bounds of their decisions; [decisions, ...], or anything where there is one decision."""
+        if self._bounds is None:
+            return logits
+        return self._bounds[decisions][:, None] * torch.tanh(logits)
+
+    def _score_skips(self, anchors: list[Tensor], choices: Tensor, layout: _Layout) -> Scores:
+        logits = self._skip_logits(anchors, layout)
         taken = functional.logsigmoid(torch.where(choices[:, layout.skips].T > 0, logits, -logits))
         return Scores(taken, functional.softplus(logits) - logits * torch.sigmoid(logits))
 

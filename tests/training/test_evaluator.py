@@ -178,11 +178,11 @@ def test_the_test_set_is_touched_only_when_asked_for(child, monkeypatch: pytest.
         return dataclasses.replace(load_data(text), test=_Untouchable())
 
     monkeypatch.setattr(nasbench.evaluator, "load_data", sealed)
-    nasbench.evaluator._place.cache_clear()
+    nasbench.evaluator.place_images.cache_clear()
     assert evaluate(child()).status == "ok"
     broken = evaluate(child(test=True))
     assert (broken.status, broken.error) == ("failed", "AssertionError: the test set was touched: pixels")
-    nasbench.evaluator._place.cache_clear()
+    nasbench.evaluator.place_images.cache_clear()
 
 
 def test_test_scores_are_of_the_test_images(child) -> None:

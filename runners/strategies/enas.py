@@ -1,0 +1,289 @@
+"""ENAS: a controller is trained on the accuracy of paths through one super-network, and the best paths are trained from scratch."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from nasbench.data import load_data
+from nasbench.evaluator import place_images, resolve_device
+from nasbench.networks.supernet import build_supernetwork, require_supernetwork
+from nasbench.protocol import Protocol, get_protocol
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.baseline import MovingAverage
+from nasbench.runners.strategies.controller import Controller, Heads, seeded_generator
+from nasbench.spaces.base import Architecture, Decision, Space
+from nasbench.training import Seeds, reproducible, seed_device
+from nasbench.weight_sharing import SharedWeights, cosine_restarts
+
+REPEATS_IN_A_ROW = 1000
+
+
+class EnasConfig(StrategyConfig):
+    """Options of ENAS. The defaults train in about a minute on digits; each text ends in the released code's values, micro | macro.
+
+    A strategy does not see the run's protocol: name the one whose data, augmentation and scale the super-network takes here, too.
+    """
+
+    protocol: str = Field(
+        "digits", description="protocol whose data, split, augmentation and network scale are used (ours)"
+    )
+    data: str = Field("", description="data to train and score on; empty: the protocol's (released: cifar10)")
+    cells: int = Field(0, ge=0, description="N of the super-network; 0: the protocol's (released: 2 | no cells)")
+    filters: int = Field(0, ge=0, description="F of the super-network; 0: the protocol's (released: 20 | 36)")
+    device: str = Field("cpu", description="cpu, cuda, cuda:0, ...: where the super-network is trained")
+
+    epochs: int = Field(70, ge=1, description="passes over the training images (released: 150 | 310)")
+    batch_size: int = Field(0, ge=0, description="images a step; 0: the protocol's (released: 160 | 128)")
+    learning_rate: float = Field(0.05, gt=0, description="highest rate of the shared weights (released: 0.05)")
+    learning_rate_end: float = Field(0.0005, ge=0, description="lowest rate of each cosine (released: 0.0005)")
+    restart_epochs: int = Field(10, ge=1, description="epochs of the first cosine (released: 10)")
+    restart_factor: int = Field(2, ge=1, description="how many times longer each next cosine is (released: 2)")
+    weight_decay: float = Field(
+        2e-4, ge=0, description="L2 penalty on the weights of a step's path (released: 2e-4 | 5e-4)"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout before the classifier (released: 0.1)")
+    minibatch: int = Field(
+        64, ge=1, description="validation images that an architecture is scored on (released: 160 | 128)"
+    )
+
+    layers: int = Field(1, ge=1, description="LSTM layers of the controller (paper: 1)")
+    hidden: int = Field(64, ge=1, description="units of each LSTM layer and of the embeddings (paper: 64)")
+    init: float = Field(0.1, gt=0, description="controller parameters start uniform in [-init, init] (paper: 0.1)")
+    heads: Heads = Field(
+        "group",
+        description="group: decisions of the same group and number of options share softmax and embedding (released: all operations "
+        "do); decision: each has its own",
+    )
+    controller_steps: int = Field(5, ge=1, description="updates of the controller after each epoch (released: 30 | 50)")
+    aggregate: int = Field(10, ge=1, description="architectures an update (released: 10 | 20)")
+    controller_learning_rate: float = Field(0.0035, gt=0, description="of Adam (released: 0.0035 | 0.001)")
+    tanh_constant: float = Field(
+        1.1, ge=0, description="logits x become constant * tanh(x); 0: they stay as they are (released: 1.10 | 1.5)"
+    )
+    operation_reduce: float = Field(
+        2.5, gt=0, description="the constant is divided by this for operations (released: 2.5 | not reduced)"
+    )
+    entropy_weight: float = Field(
+        1e-4, ge=0, description="entropy in nats that is added to the reward (released: 1e-4)"
+    )
+    baseline_decay: float = Field(
+        0.99, ge=0, lt=1, description="weight of the past in the moving average of rewards (released: 0.99)"
+    )
+    skip_weight: float = Field(
+        0.8, ge=0, description="weight of the divergence of skip probabilities from skip_rate (released: - | 0.8)"
+    )
+    skip_rate: float = Field(0.4, gt=0, lt=1, description="probability that skips are drawn to (released: - | 0.4)")
+    candidates: int = Field(
+        50,
+        ge=1,
+        description="architectures of different hash that are drawn and scored before the best is asked for (paper: several)",
+    )
+
+
+class Enas(Strategy[EnasConfig]):
+    """Train shared weights and a controller in turns; then ask for the controller's best architectures, to be trained from scratch.
+
+    All of it happens inside the first ask. A turn is one pass over the training images, every step along another path drawn from the
+    controller, and `controller_steps` updates of the controller by REINFORCE; the reward is the accuracy of a path on one minibatch
+    of validation images. At the end `candidates` architectures are drawn and scored on one minibatch, the same for all, and asked
+    for best first. When they are used up, further ones are drawn and scored; hashes drawn before are passed over, and the search is
+    over after 1000 of these in a row. Nothing is learned from children.
+
+    The seconds of an ask are charged to the ledger's category "supernet" together with the first child that comes of it. A budget in
+    device-hours, USD or wall time does not interrupt the training of the super-network; if it is over by then, the first child
+    ends the search uncounted, as any child that crosses the limit. A budget in children does not limit it at all. A run that was
+    interrupted trains the super-network again when resumed, to the same bits on the same machine, and is charged for it once, unless
+    it was interrupted before its first child was stored.
+
+    Source: Pham et al. 2018 (1802.03268), sections 2.2, 2.4 and 3.2; settings of the released code (github.com/melodyguan/enas).
+    Deviation: see `nasbench.networks.cell_supernet` for the weights. Input states of cells are drawn from a softmax over states,
+    where the released code attends to the steps that made them, and no operation has a head start, where that code's micro
+    controller starts with biases for separable convolutions. A skip's probability is the sigmoid of its logit, in sampling and in the
+    penalty; the released code samples with the sigmoid of twice the logit. The baseline starts at the first reward, not at 0, and
+    does not contain the reward it is subtracted from. The validation images are the protocol's share, not the last 5,000.
+    """
+
+    name = "enas"
+    config_type = EnasConfig
+    charged_as: ClassVar[str] = "supernet"
+
+    def __init__(self, space: Space, seed: int, config: EnasConfig | None = None) -> None:
+        super().__init__(space, seed, config)
+        require_supernetwork(space)
+        self._protocol = get_protocol(self.config.protocol, _changes(self.config))
+        self._place = resolve_device(self.config.device)
+        self.trained: tuple[SharedWeights, Policy] | None = None
+        self._ranked: deque[Architecture] = deque()
+        self._drawn: set[str] = set()
+        self._exhausted = False
+
+    def ask(self) -> Architecture | None:
+        """The best-scored architecture not asked for yet; None for ever once the controller has nothing new."""
+        if not self._ranked and not self._exhausted:
+            with reproducible(self._place, self._protocol.threads):
+                if self.trained is None:
+                    self.trained = self._train()
+                self._ranked.extend(self._derive(*self.trained))
+            self._exhausted = not self._ranked
+        return self._ranked.popleft() if self._ranked else None
+
+    def tell(self, outcome: Outcome) -> None:
+        """Learn nothing."""
+
+    def _train(self) -> tuple[SharedWeights, Policy]:
+        options = self.config
+        shared = make_shared_weights(self.space, self._protocol, self.seed, options.minibatch, options.device)
+        policy = Policy(self.space, self.seed, options)
+        for rate in cosine_restarts(
+            options.epochs,
+            options.learning_rate,
+            options.learning_rate_end,
+            options.restart_epochs,
+            options.restart_factor,
+        ):
+            shared.train_epoch(policy.sample(shared.images.steps), rate)
+            for _ in range(options.controller_steps):
+                policy.learn(shared)
+        return shared, policy
+
+    def _derive(self, shared: SharedWeights, policy: Policy) -> list[Architecture]:
+        """New architectures, best first, of equal ones the first drawn; fewer than wanted where no more are found."""
+        pool: list[Architecture] = []
+        repeats = 0
+        for architecture in policy.stream():
+            if len(pool) == self.config.candidates or repeats == REPEATS_IN_A_ROW:
+                break
+            if architecture.hash in self._drawn:
+                repeats += 1
+                continue
+            repeats = 0
+            self._drawn.add(architecture.hash)
+            pool.append(architecture)
+        minibatch = shared.minibatch()
+        scores = {architecture: shared.accuracy(architecture, minibatch) for architecture in pool}
+        return sorted(pool, key=lambda architecture: -scores[architecture])
+
+
+class Policy:
+    """The controller with its optimizer and its baseline.
+
+    Args:
+        space: what it draws from.
+        seed: of its parameters and draws.
+        options: sizes, rates and weights.
+    """
+
+    def __init__(self, space: Space, seed: int, options: EnasConfig) -> None:
+        self._space, self._options = space, options
+        self._generator = seeded_generator(seed)
+        self.controller = Controller(
+            space.decisions,
+            options.layers,
+            options.hidden,
+            options.init,
+            options.heads,
+            self._generator,
+            _bounds(space.decisions, options),
+        )
+        self.optimizer = torch.optim.Adam(
+            self.controller.parameters(),
+            lr=options.controller_learning_rate,
+            betas=(0.0, 0.999),  # the released code's, as is epsilon
+            eps=1e-3,
+        )
+        self.baseline = MovingAverage(options.baseline_decay)
+        self._skip_layers = len({decision.layer for decision in space.decisions if decision.kind == "skip"})
+
+    def sample(self, count: int) -> list[Architecture]:
+        """Draw architectures."""
+        return [self._space.decode(row) for row in self.controller.sample(count, self._generator).tolist()]
+
+    def stream(self) -> Iterator[Architecture]:
+        """Draw architectures without end."""
+        while True:
+            yield from self.sample(self._options.candidates)
+
+    def learn(self, shared: SharedWeights) -> None:
+        """One update: draw architectures, score each on a minibatch of its own, follow the gradient."""
+        options = self._options
+        choices = self.controller.sample(options.aggregate, self._generator)
+        accuracies = [shared.accuracy(self._space.decode(row), shared.minibatch()) for row in choices.tolist()]
+        scores = self.controller.score(choices)
+        rewards = torch.tensor(accuracies) + options.entropy_weight * scores.entropy.detach()
+        advantages = torch.tensor(self.baseline.advantages(rewards.tolist()))
+        loss = -(advantages * scores.log_prob).mean()
+        if self._skip_layers and options.skip_weight:
+            penalty = skip_divergence(self.controller.skip_logits(choices), options.skip_rate) / self._skip_layers
+            loss = loss + options.skip_weight * penalty.mean()
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+
+def make_shared_weights(
+    space: Space, protocol: Protocol, seed: int, minibatch_size: int, device: str = "cpu"
+) -> SharedWeights:
+    """An untrained super-network with the protocol's images, in place; to be called within `training.reproducible`.
+
+    Args:
+        space: one that has super-networks.
+        protocol: data, augmentation, network scale, dropout and what `SharedWeights` takes of it.
+        seed: of initial weights, order, dropout and minibatches, >= 0.
+        minibatch_size: validation images an architecture is scored on.
+        device: "cpu", "cuda" or "cuda:1".
+    """
+    place, seeds, data = resolve_device(device), Seeds.of(seed), load_data(protocol.data)
+    seed_device(place, seeds.weights)
+    scale = protocol.scale(data.size, data.channels, len(data.classes))
+    network = build_supernetwork(space, scale, protocol.regularization()).to(place)
+    if protocol.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    placed = place_images(protocol, place)
+    return SharedWeights(network, placed.train, placed.validation, protocol, seeds, minibatch_size)
+
+
+def skip_divergence(logits: Tensor, rate: float) -> Tensor:
+    """Kullback-Leibler divergence in nats of independent skip bits from bits of probability `rate`, summed over the bits.
+
+    Args:
+        logits: [bits, batch]; a bit is 1 with the sigmoid of its logit.
+        rate: in (0, 1).
+
+    Returns:
+        [batch].
+    """
+    target = torch.tensor(rate)
+    yes, no = logsigmoid(logits), logsigmoid(-logits)
+    return (yes.exp() * (yes - target.log()) + no.exp() * (no - (1 - target).log())).sum(0)
+
+
+def _bounds(decisions: Sequence[Decision], options: EnasConfig) -> list[float] | None:
+    """What the logits of each decision are bounded by."""
+    if not options.tanh_constant:
+        return None
+    reduced = options.tanh_constant / options.operation_reduce
+    return [reduced if decision.group == "operation" else options.tanh_constant for decision in decisions]
+
+
+def _changes(options: EnasConfig) -> dict[str, Any]:
+    """The protocol's fields that the options replace."""
+    given = {
+        "data": options.data,
+        "cells": options.cells,
+        "filters": options.filters,
+        "batch_size": options.batch_size,
+    }
+    always = {
+        "optimizer": "nesterov",
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+        "dropout": options.dropout,
+    }
+    return {field: value for field, value in given.items() if value} | always
