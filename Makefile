@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-fast test-slow lint types clean
+.PHONY: demo test test-fast test-slow lint types bench clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,15 @@ types: $(READY)
 	ln -s $(CURDIR)/nasbench/* .typed/nasbench/
 	ln -s $(CURDIR)/runners $(CURDIR)/analysis $(CURDIR)/results .typed/nasbench/
 	$(BIN)/mypy -p nasbench
+
+# Ratios against the usual ways, measured side by side and appended to benchmarks/results.csv; about four minutes.
+NB201 ?= ../shared/data/nb201_tss.npz
+
+bench: $(READY)
+	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py $(NB201)
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/counting.py
+	$(BIN)/python benchmarks/record.py
 
 clean:
 	rm -rf $(VENV) .typed build dist *.egg-info

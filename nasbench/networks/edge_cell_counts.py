@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from nasbench.errors import UnknownName
@@ -39,16 +39,30 @@ def count_edge_network(cell: EdgeCell, scale: Scale) -> Counts:
     The counts published with NAS-Bench-201 differ in two ways: they include convolutions on dead edges, and their operations count
     the additions of the classifier's bias, one a class.
     """
-    table = _table(scale)
-    params, mult_adds = table["frame"]
     live = live_operations(cell)
-    for index, operation in enumerate(cell.operations, 1):
-        if index in live:
-            if operation.op not in KERNELS:
-                raise UnknownName("operation", operation.op, KERNELS)
-            cost = table[operation.op]
-            params += cost[0]
-            mult_adds += cost[1]
+    return count_edge_operations(
+        [operation.op for index, operation in enumerate(cell.operations, 1) if index in live], scale
+    )
+
+
+def count_edge_operations(operations: Iterable[str], scale: Scale) -> Counts:
+    """Count a network whose cells have these live operations; their wiring does not change the counts.
+
+    Args:
+        operations: the operation of each live edge.
+        scale: as for `count_edge_network`.
+
+    Raises:
+        UnknownName, InputError: as `count_edge_network` does.
+    """
+    table = operation_costs(scale)
+    params, mult_adds = table["frame"]
+    for operation in operations:
+        if operation not in KERNELS:
+            raise UnknownName("operation", operation, KERNELS)
+        cost = table[operation]
+        params += cost[0]
+        mult_adds += cost[1]
     return Counts(params, mult_adds)
 
 
@@ -62,7 +76,7 @@ def live_operations(cell: EdgeCell) -> frozenset[int]:
 
 
 @lru_cache(maxsize=256)
-def _table(scale: Scale) -> Mapping[str, Counts]:
+def operation_costs(scale: Scale) -> Mapping[str, Counts]:
     """Cost of each operation summed over all cells, and under "frame" of stem, residual blocks and classifier."""
     require_cifar_stem(scale, "NAS-Bench-201")
     sizes = [scale.image_size]

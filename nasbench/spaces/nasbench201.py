@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from nasbench.errors import InputError, did_you_mean
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.spaces.graphs import canonical_order
@@ -17,6 +19,7 @@ from nasbench.structures import Counts, EdgeCell, EdgeOperation, Regularization,
 
 if TYPE_CHECKING:
     from nasbench.networks.base import Network
+    from nasbench.networks.edge_count_arrays import CountArrays
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (node, the node it reads)
@@ -102,9 +105,17 @@ class NasBench201Space(Space):
 
     def count(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
-        from nasbench.networks.edge_cell_counts import count_edge_network
+        from nasbench.networks.edge_cell_counts import count_edge_operations
 
-        return count_edge_network(self.structure(architecture), scale)
+        operations, out = _operations(architecture.choices)
+        live = _live(operations, out)
+        return count_edge_operations([OPERATIONS[operations[index][0]] for index in live if index != INPUT], scale)
+
+    def count_all(self, scale: Scale) -> CountArrays:
+        """Counts of all 15,625 cells in the order of the official index, each equal to `count`."""
+        from nasbench.networks.edge_count_arrays import count_edge_networks
+
+        return count_edge_networks(np.array(_official_order()), EDGES, OPERATIONS, scale)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
         """The torch module of the canonical graph of operations."""
@@ -157,14 +168,19 @@ def _operations(choices: tuple[int, ...]) -> tuple[list[tuple[int, Terms]], Term
     return operations, sums[-1]
 
 
-@lru_cache(maxsize=4096)
-def _structure(choices: tuple[int, ...]) -> EdgeCell:
-    operations, out = _operations(choices)
+def _live(operations: list[tuple[int, Terms]], out: Terms) -> set[int]:
+    """The operations that the output depends on, and INPUT if it is among what they or the output read."""
     live = set(out)
     for index in range(len(operations) - 1, -1, -1):
         if index in live:
             live.update(operations[index][1])
-    kept = [index for index in range(len(operations)) if index in live]
+    return live
+
+
+@lru_cache(maxsize=4096)
+def _structure(choices: tuple[int, ...]) -> EdgeCell:
+    operations, out = _operations(choices)
+    kept = sorted(_live(operations, out) - {INPUT})
     node_of = {INPUT: INPUT, **{index: node for node, index in enumerate(kept)}}
     labels = [(out.count(index), OPERATIONS[operations[index][0]]) for index in kept]
     inputs = [[(node_of[source], 0) for source in operations[index][1]] for index in kept]
