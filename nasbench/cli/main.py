@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "merge": ("nasbench.cli.combine:merge", "Several results files into one: identical children once."),
     "diff": ("nasbench.cli.combine:diff", "Compare two results files child by child, to the bit."),
     "export": ("nasbench.cli.combine:export", "Write children, curves or runs as parquet, CSV or JSON lines."),
+    "import": ("nasbench.cli.importing:import_", "Results of others: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
     "rerun": ("nasbench.cli.rerun:rerun", "Start a stored run again, into another file."),
     "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),

@@ -1,0 +1,131 @@
+"""`nasbench import`: results of others as rows like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from nasbench.cli.options import completing, pairs, space_names
+
+if TYPE_CHECKING:
+    from nasbench.importing.collecting import Imported
+
+_output = click.option(
+    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="The new results file, ending in .h5."
+)
+
+
+@click.group(name="import")
+def import_() -> None:
+    """Import results of others as rows like any other: query, compare, pareto and replay take them.
+
+    What a source does not say stays missing and is counted; nothing is imputed.
+
+    \b
+    Example:
+      nasbench import nasbench201 nb201_tss.npz -o results/nb201.h5
+    """
+
+
+@import_.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@click.option(
+    "--data",
+    default="cifar10",
+    show_default=True,
+    help="Of the archive: cifar10, cifar100, imagenet16-120, or cifar10-valid (all after 200 epochs).",
+)
+def nasbench201(path: str, output: str, data: str) -> None:
+    """Import NAS-Bench-201: the archive of means (.npz), or NATS-Bench's records of single trainings (.json, .json.gz).
+
+    \b
+    Example:
+      nasbench import nasbench201 nb201_tss.npz -o results/nb201.h5
+      nasbench import nasbench201 nats_records.json.gz -o results/nats.h5
+    """
+    if path.endswith(".npz"):
+        from nasbench.importing.nasbench201_archive import import_archive
+
+        _report(output, import_archive(path, output, data))
+    else:
+        from nasbench.importing.nats_records import import_records
+
+        _report(output, import_records(path, output))
+
+
+@import_.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+def nasbench101(path: str, output: str) -> None:
+    """Import NAS-Bench-101's TFRecord; every checksum is verified, TensorFlow is not needed.
+
+    \b
+    Example:
+      nasbench import nasbench101 nasbench_only108.tfrecord -o results/nb101.h5
+    """
+    from nasbench.importing.nasbench101 import import_nasbench101
+
+    _report(output, import_nasbench101(path, output))
+
+
+def _tabular(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str) -> None:
+    from nasbench.importing.tabular import import_tabular
+
+    names = [name.strip() for name in percent.split(",") if name.strip()]
+    _report(output, import_tabular(path, output, space, pairs(map_, "--map"), pairs(set_, "--set"), names))
+
+
+_space = click.option(
+    "--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."
+)
+_map = click.option(
+    "--map", "map_", multiple=True, metavar="OURS=THEIRS", help="Column map; repeatable. architecture= is needed."
+)
+_set = click.option("--set", "set_", multiple=True, metavar="OURS=VALUE", help="One value for all rows; repeatable.")
+_percent = click.option("--percent", default="", help="Comma-separated accuracies that the table has in percent.")
+
+
+@import_.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@_space
+@_map
+@_set
+@_percent
+def csv(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str) -> None:
+    """Import a CSV table, one training a row.
+
+    \b
+    Example:
+      nasbench import csv cells.csv -o results/cells.h5 --space nasbench201 --map architecture=cell
+          --map val_acc=accuracy --percent val_acc --set data=cifar10 --set protocol=theirs
+    """
+    _tabular(path, output, space, map_, set_, percent)
+
+
+@import_.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@_space
+@_map
+@_set
+@_percent
+def parquet(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str) -> None:
+    """Import a parquet table, one training a row.
+
+    \b
+    Example:
+      nasbench import parquet cells.parquet -o results/cells.h5 --space nasbench201 --map architecture=cell
+          --map val_acc=accuracy --set data=cifar10 --set protocol=theirs
+    """
+    _tabular(path, output, space, map_, set_, percent)
+
+
+def _report(output: str, done: Imported) -> None:
+    stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
+    click.echo(f"{output}: {sum(done.children.values())} children ({stages}) of {done.runs} runs")
+    for name, count in sorted(done.missing.items()):
+        click.echo(f"  missing: {name} of {count}")

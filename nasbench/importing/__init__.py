@@ -1,0 +1,1 @@
+"""Results of others as rows like any other: one file a format."""

@@ -1,0 +1,120 @@
+"""Tables of anyone by a column map: values as they are, missing ones missing, wrong ones named by row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from commands import nasbench
+
+from nasbench.spaces import get_space
+from nasbench.store.checking import check_file
+from nasbench.store.query import Results
+
+CELLS = [
+    "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|",
+    "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|",
+    "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|",
+]
+TABLE = pd.DataFrame(
+    {
+        "cell": CELLS,
+        "top1": [71.25, np.nan, 70.1],
+        "held_out": [70.0, 60.5, np.nan],
+        "weights": [1000, 2000, 3000],
+        "note": ["a", "", "c"],
+    }
+)
+MAP = ("architecture=cell", "val_acc=top1", "test_acc=held_out", "params=weights", "error=note")
+
+
+def run_import(path: Path, kind: str, *words: str, columns: tuple[str, ...] = MAP) -> Any:
+    maps = [word for pair in columns for word in ("--map", pair)]
+    out = str(path.parent / "out.h5")
+    return nasbench("import", kind, str(path), "-o", out, "--space", "nasbench201", *maps, *words)
+
+
+def written(tmp_path: Path, kind: str, table: pd.DataFrame = TABLE) -> Path:
+    path = tmp_path / f"table.{kind}"
+    if kind == "csv":
+        table.to_csv(path, index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        table.to_parquet(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_values_are_the_tables(tmp_path: Path, kind: str) -> None:
+    path = written(tmp_path, kind)
+    words = ("--percent", "val_acc,test_acc", "--set", "data=cifar10", "--set", "protocol=theirs", "--set", "seed=3")
+    done = run_import(path, kind, *words)
+    assert (done.code, done.err) == (0, "")
+    assert "4 children (2 search, 2 final) of 1 runs" in done.out
+    assert "missing: train_acc of 2" in done.out
+    assert check_file(tmp_path / "out.h5").sound
+    with Results(tmp_path / "out.h5") as results:
+        search, final = results.frame(stage="search"), results.frame(stage="final")
+        assert search["val_acc"].tolist() == [71.25 / 100, 70.1 / 100]
+        assert final["test_acc"].tolist() == [70.0 / 100, 60.5 / 100]
+        assert search["test_acc"].isna().all()
+        assert search["params"].tolist() == [1000, 3000]
+        assert search["error"].tolist() == ["a", "c"]
+        assert search["seed"].tolist() == [3, 3]
+        assert search["duplicate"].tolist() == [False, True]
+        assert set(search["protocol"]) == {"theirs"}
+        config = json.loads(results.runs()["config"][0])
+    assert json.loads(config["import"]["notes"])["map"]["val_acc"] == "top1"
+
+
+@pytest.mark.parametrize("form", ["choices", "object", "text"])
+def test_every_form_of_an_architecture(tmp_path: Path, form: str) -> None:
+    space: Any = get_space("nasbench201")
+    architecture = space.parse(CELLS[0])
+    text = {"choices": str(list(architecture.choices)), "object": architecture.to_json(), "text": CELLS[0]}[form]
+    path = written(tmp_path, "csv", pd.DataFrame({"a": [text], "v": [0.5]}))
+    assert run_import(path, "csv", columns=("architecture=a", "val_acc=v")).code == 0
+    with Results(tmp_path / "out.h5") as results:
+        assert results.frame()["hash"].tolist() == [architecture.hash]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words", "said"),
+    [
+        (MAP, (), "row 0: val_acc is 71.25, not a fraction between 0 and 1; for percent: --percent val_acc"),
+        (("val_acc=top1",), (), "--map architecture=COLUMN"),
+        (("architecture=cel", "val_acc=top1"), (), "did you mean 'cell'"),
+        (("architecture=cell", "val_ac=top1"), (), "did you mean 'val_acc'"),
+        (("architecture=cell", "hash=note"), (), "unknown column to import 'hash'"),
+        (("architecture=note", "val_acc=top1"), (), "row 0"),
+        (("architecture=cell", "params=top1"), (), "takes whole numbers, got '71.25'"),
+        (("architecture=cell", "val_acc=cell"), (), "row 0"),
+        (("architecture=cell", "status=note", "val_acc=top1"), (), "unknown status 'a'"),
+        (("architecture=cell", "val_acc=top1"), ("--percent", "valacc"), "did you mean 'val_acc'"),
+    ],
+)
+def test_what_does_not_fit_is_named_and_nothing_written(
+    tmp_path: Path, columns: tuple[str, ...], words: tuple[str, ...], said: str
+) -> None:
+    done = run_import(written(tmp_path, "csv"), "csv", *words, columns=columns)
+    assert (done.code, done.err.count("\n")) == (2, 1), done.out
+    assert said in done.err
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
+    path = written(tmp_path, "csv")
+    assert run_import(path, "csv", "--percent", "val_acc,test_acc").code == 0
+    before = (tmp_path / "out.h5").read_bytes()
+    again = run_import(path, "csv", "--percent", "val_acc,test_acc")
+    assert (again.code, "is there already" in again.err) == (2, True)
+    assert (tmp_path / "out.h5").read_bytes() == before
+
+
+def test_a_missing_file_is_missing(tmp_path: Path) -> None:
+    done = run_import(tmp_path / "none.csv", "csv")
+    assert (done.code, "none.csv" in done.err) == (2, True)
