@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 from dataclasses import dataclass
@@ -100,6 +101,19 @@ class Table:
         for place, decision in zip(self.place_values.tolist(), self.space.decisions):
             choices.append(code // place % decision.options)
         return self.space.decode(choices)
+
+    @property
+    def protocol(self) -> str:
+        """A name for how its children were trained, which the table itself does not say."""
+        return f"table {self.name}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the space and of all numbers, 16 hexadecimal digits: equal for two tables exactly when they are the same."""
+        digest = hashlib.blake2b(f"{self.name}|{self.space.spec}".encode(), digest_size=8)
+        for column in (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def best_test_acc(self) -> float:

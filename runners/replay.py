@@ -142,6 +142,14 @@ class Replayed:
         scores = np.where(self.codes >= 0, self.table.val_acc[self.codes], -np.inf)
         return np.where(np.isnan(scores), -np.inf, scores)
 
+    def chosen(self) -> tuple[IntArray, IntArray]:
+        """Runs that have a choice, and its place among their children: the first with the highest validation accuracy."""
+        if not self.codes.shape[1]:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        places = self._scores.argmax(axis=1)
+        runs = np.flatnonzero(np.isfinite(self._scores[np.arange(len(places)), places]))
+        return runs, places[runs]
+
     def frame(self) -> pd.DataFrame:
         """One row a search: its choice, which is the first of its counted children with the highest validation accuracy.
 
@@ -151,10 +159,10 @@ class Replayed:
         """
         import pandas as pd
 
-        runs = np.arange(len(self.seeds))
-        index = self._scores.argmax(axis=1) if self.codes.shape[1] else np.zeros(len(runs), dtype=np.int64)
-        found = np.isfinite(self._scores[runs, index]) if self.codes.shape[1] else np.zeros(len(runs), dtype=bool)
-        chosen = self.codes[runs, index] if self.codes.shape[1] else np.full(len(runs), -1)
+        runs, places = self.chosen()
+        found = np.zeros(len(self.seeds), dtype=bool)
+        index, chosen = np.full(len(found), -1), np.zeros(len(found), dtype=np.int64)
+        found[runs], index[runs], chosen[runs] = True, places, self.codes[runs, places]
         architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
@@ -163,7 +171,7 @@ class Replayed:
                 "seed": self.seeds,
                 "children": self.children,
                 "spent": self._spent_at_end(),
-                "index": np.where(found, index, -1),
+                "index": index,
                 "choices": [pick.choices if pick else () for pick in picks],
                 "architecture": [str(pick) if pick else "" for pick in picks],
                 "val_acc": np.where(found, self.table.val_acc[chosen], np.nan),

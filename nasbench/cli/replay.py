@@ -45,7 +45,11 @@ if TYPE_CHECKING:
 )
 @click.option("--price", default=0.0, type=click.FloatRange(min=0), help="USD per device-hour, for budgets in USD.")
 @click.option(
-    "-o", "--output", default=None, type=click.Path(dir_okay=False), help="CSV of the choices, one row a search."
+    "-o",
+    "--output",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
 @click.option("--plot", default=None, help="Stem of a PNG, SVG and CSV of the regret by budget spent.")
 def replay(
@@ -78,8 +82,8 @@ def replay(
     from nasbench.spaces import get_space
     from nasbench.tables import published_replays, read_table
 
-    if output is not None and Path(output).suffix != ".csv":
-        raise InputError(f"the choices are written as CSV; give -o a name that ends in .csv, not {output!r}")
+    if output is not None:
+        _require_new(Path(output))
     limit = Price(Budget.parse(budget), price)
     table = read_table(path, data)
     if space is not None and get_space(space) != table.space:
@@ -102,7 +106,7 @@ def replay(
     _print(choices_beside_published(choices, comparable), {run.setting.name: run.setting.text for run in runs})
     click.echo(f"best in the table: {100 * table.best_test_acc:.2f}")
     if output is not None:
-        _write(choices, Path(output))
+        _write(runs, choices, Path(output))
     if plot is not None:
         _plot(runs, plot)
 
@@ -141,12 +145,25 @@ def _print(table: pd.DataFrame, texts: Mapping[str, str]) -> None:
     print_table(head, rows)
 
 
-def _write(choices: pd.DataFrame, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        choices.to_csv(path, index=False)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+def _require_new(path: Path) -> None:
+    if path.suffix not in (".h5", ".csv"):
+        raise InputError(f"cannot write {str(path)!r}; the name must end in .h5 (all children) or .csv (the choices)")
+    if path.suffix == ".h5" and path.exists():
+        raise InputError(f"{path} is there already; name another file")
+
+
+def _write(runs: Sequence[Replayed], choices: pd.DataFrame, path: Path) -> None:
+    if path.suffix == ".h5":
+        from nasbench.runners.replay_rows import tables_of
+        from nasbench.store.assembled import write_new
+
+        write_new(str(path), tables_of(runs))
+    else:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            choices.to_csv(path, index=False)
+        except OSError as error:
+            raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     click.echo(f"wrote {path}")
 
 

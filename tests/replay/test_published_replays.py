@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +135,7 @@ def test_a_command_gives_the_same_twice(tmp_path):
         (("--budget", "12000"), "number and unit"),
         (("--budget", "3 usd"), "--price"),
         (("--space", "nasnet:blocks=2"), "leave --space out"),
-        (("-o", "results.h5"), "csv"),
+        (("-o", "results.txt"), ".h5 (all children)"),
         (("--strategy", "evolution:population"), "key=value"),
     ],
 )
@@ -147,3 +149,11 @@ def test_the_published_file_names_settings_that_exist():
     for row in ROWS:
         assert json.dumps(setting_of(row).config.model_dump())
         assert 0.9 < row["test_acc"] < 0.95
+
+
+def test_no_framework_is_imported(tmp_path):
+    """Start to plot in seconds: table-driven strategies need no torch."""
+    words = ["replay", "--table", str(PATH), "--seeds", "3", "--plot", str(tmp_path / "regret")]
+    code = f"import sys; from nasbench.cli.main import nasbench; nasbench({words!r}, standalone_mode=False); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"

@@ -11,14 +11,17 @@ import pytest
 from searching import search, tiny_plan
 from small_spaces import Row
 
+from nasbench.analysis.compare import run_hours, summarize
 from nasbench.errors import InputError, UnknownName
 from nasbench.evaluation import Evaluation
 from nasbench.runners import search as search_module
 from nasbench.runners.budget import Budget, Ledger
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.replay_rows import tables_of
 from nasbench.runners.strategies.reinforce_logits import ReinforceLogits, ReinforceLogitsConfig
 from nasbench.spaces import get_space
+from nasbench.store.assembled import write_new
 from nasbench.store.query import Results
 from nasbench.tables import Table
 
@@ -225,6 +228,30 @@ def test_the_course_ends_at_the_choice():
     assert (last["children"] - 1).tolist() == frame["index"].tolist()
     assert (course.groupby("seed")["val_acc"].diff().dropna() > 0).all()
     assert (last["spent"].to_numpy() <= frame["spent"].to_numpy()).all()
+
+
+def test_a_results_file_of_replays_reads_as_one_of_real_runs(tmp_path):
+    table, limit = made_up(get_space("nasbench201"), failed=0.1), price("4000 s", 0.9)
+    replays = [replay(table, Setting.of(name, {}), SEEDS, limit) for name in ("random", "reinforce_logits")]
+    write_new(str(tmp_path / "replays.h5"), tables_of(replays))
+    results = Results(str(tmp_path / "replays.h5"))
+    frame, runs = results.frame(), results.runs()
+    assert runs["children"].tolist() == [*replays[0].children, *replays[1].children]
+    rows = frame[frame["stage"] == "search"]
+    assert [list(map(json.loads, group["choices"])) for _, group in rows.groupby("run", sort=False)] == [
+        [list(table.architecture(code).choices) for code in row] for run in replays for row in rows_of(run)
+    ]
+    for _, group in rows.groupby("run"):
+        assert group["duplicate"].tolist() == group["hash"].duplicated().tolist()
+        np.testing.assert_allclose(group["gpu_hours"].cumsum(), group["spent_gpu_hours"])
+    assert rows["duplicate"].any()
+    assert ((rows["status"] == "failed") == rows["val_acc"].isna()).all()
+    assert rows["test_acc"].isna().all()
+    final = frame[frame["stage"] == "final"]
+    assert final["test_acc"].tolist() == [test for run in replays for test in run.frame()["test_acc"]]
+    np.testing.assert_allclose(run_hours(runs), runs["wall_seconds"] / 3600)
+    summary = summarize(frame, runs, resamples=10).set_index("strategy")
+    assert summary.loc["random", "test_acc"] == np.median(replays[0].frame()["test_acc"])
 
 
 # -- REINFORCE on logits -------------------------------------------------------------------------------------------------
