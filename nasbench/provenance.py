@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+_DRIVER = Path("/proc/driver/nvidia")
 
 _PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
 
@@ -26,7 +29,8 @@ def provenance() -> dict[str, Any]:
 
     Returns:
         Package versions, the source's commit and whether it was changed since (empty outside a git checkout), host, operating system,
-        processor, number of processors, thread settings of the environment and the command line.
+        processor, number of processors, models of the NVIDIA GPUs and their driver's version ([] and "" without one), thread settings of
+        the environment and the command line.
     """
     return {
         "python": platform.python_version(),
@@ -36,6 +40,8 @@ def provenance() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "processors": os.cpu_count(),
+        "gpus": _gpus(),
+        "driver": _driver(),
         "threads": {key: value for key, value in sorted(os.environ.items()) if key.endswith("_NUM_THREADS")},
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
@@ -76,3 +82,24 @@ def _processor() -> str:
     return next(
         (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
     )
+
+
+def _gpus() -> list[str]:
+    """Models of the GPUs as the driver lists them; asking torch would take seconds where nothing else needs it."""
+    lines = [line for path in sorted(_DRIVER.glob("gpus/*/information")) for line in _lines(path)]
+    return [line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:")]
+
+
+def _driver() -> str:
+    """Version of the NVIDIA driver."""
+    line = next((line for line in _lines(_DRIVER / "version") if line.startswith("NVRM version:")), "")
+    found = re.search(r"\d+\.\d+(\.\d+)?", line)
+    return found[0] if found else ""
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file of the system, none where it is not there."""
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []

@@ -18,7 +18,9 @@ from nasbench.store.query import Results
 
 SHARED = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ARCHIVE, RECORDS = SHARED / "nb201_tss.npz", SHARED / "nats_tss_3arch_full_records.json.gz"
-needs = pytest.mark.skipif(not (ARCHIVE.exists() and RECORDS.exists()), reason="needs the shared data; set NASBENCH_SHARED_DATA to its folder")
+needs = pytest.mark.skipif(
+    not (ARCHIVE.exists() and RECORDS.exists()), reason="needs the shared data; set NASBENCH_SHARED_DATA to its folder"
+)
 
 CELL = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
 OTHER = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 from commands import nasbench
 from store_rows import child, expected, plain, run, stored, write
 
+from nasbench.store.assembled import tables_of_snapshot, take_children, write_new
 from nasbench.store.checking import check_file
 from nasbench.store.errors import CorruptResults, MissingResults, ResultsLocked
+from nasbench.store.files import ResultsPaths
 from nasbench.store.hdf5 import PackedFile
 from nasbench.store.query import Results
+from nasbench.store.reader import open_snapshot
 from nasbench.store.repairing import repair_file
 from nasbench.store.writer import ResultsWriter
 
@@ -293,3 +298,33 @@ def test_packed_file_stays_openable_by_the_reader_after_repair(packed: Path) -> 
     file.verify()
     assert file.manifest.children == COUNT
     file.close()
+
+
+def test_a_damaged_chunk_costs_its_rows_only(tmp_path: Path) -> None:
+    """Columns are stored in chunks of 65,536 rows, each with a checksum of its own."""
+    write(tmp_path / "small.h5", COUNT)
+    snapshot = open_snapshot(ResultsPaths.of(tmp_path / "small.h5"))
+    few = tables_of_snapshot(snapshot)
+    snapshot.close()
+    rows, chunk = 70_000, 65_536
+    many = take_children(few, np.arange(rows) % COUNT)
+    many = dataclasses.replace(many, children={**many.children, "index": np.arange(rows)})
+    path = tmp_path / "large.h5"
+    write_new(str(path), many)
+    with h5py.File(path, "r") as file:
+        second = file["children/seed"].id.get_chunk_info(1)
+        assert second.chunk_offset == (chunk,)
+    flip(path, second.byte_offset + 5)
+    done = repair_file(path)
+    assert done is not None
+    assert done.children == chunk
+    assert done.lost[0].startswith(f"{rows - chunk} children (run run0 search {chunk}, ")
+    with Results(path) as results:
+        frame = results.frame(["index", "val_acc", "seed"])
+        np.testing.assert_array_equal(frame["index"], np.arange(chunk))
+        np.testing.assert_array_equal(frame["seed"], np.arange(chunk) % COUNT)
+        assert results.children_of("run0")[chunk - 1]["curves"] == plain_curves((chunk - 1) % COUNT)
+
+
+def plain_curves(number: int) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(values) for name, values in child(number)[1].items()}

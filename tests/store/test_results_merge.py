@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -144,3 +147,26 @@ def test_a_thousand_rows_merge_with_themselves(tmp_path: Path) -> None:
     write(tmp_path / "a.h5", 1000)
     done = merge_files([str(tmp_path / "a.h5")] * 2, str(tmp_path / "c.h5"))
     assert (done.children, done.identical) == (1000, 1000)
+
+
+def test_a_merge_killed_at_any_moment_leaves_nothing_or_everything(tmp_path: Path) -> None:
+    file, target = make(tmp_path / "a.h5", range(500)), tmp_path / "c.h5"
+    before = Path(file).read_bytes()
+    whole = 0
+    for pause in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 8.0):
+        pid = os.fork()
+        if pid == 0:
+            merge_files([file], str(target))
+            os._exit(0)
+        time.sleep(pause)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        if target.exists():
+            whole += 1
+            assert check_file(target).sound
+            assert stored(target) == expected(500)
+            target.unlink()
+    assert whole > 0
+    merge_files([file], str(target))
+    assert stored(target) == expected(500)
+    assert Path(file).read_bytes() == before

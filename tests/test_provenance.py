@@ -1,0 +1,45 @@
+"""What a run says of where it was made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nasbench import provenance
+from nasbench.provenance import provenance_json
+
+VERSION = """NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023
+GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)
+"""
+
+
+def test_everything_that_decides_a_result_is_named() -> None:
+    made = json.loads(provenance_json())
+    assert {
+        "python",
+        "packages",
+        "commit",
+        "dirty",
+        "host",
+        "system",
+        "processor",
+        "gpus",
+        "driver",
+        "threads",
+        "command",
+    } <= set(made)
+    assert {"torch", "numpy", "nasbench-suite"} <= set(made["packages"])
+
+
+def test_gpus_and_driver_are_the_drivers_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "_DRIVER", tmp_path)
+    assert (provenance.provenance()["gpus"], provenance.provenance()["driver"]) == ([], "")
+    (tmp_path / "version").write_text(VERSION)
+    for slot, model in (("0000:01:00.0", "NVIDIA H100 80GB HBM3"), ("0000:02:00.0", "NVIDIA A100")):
+        (tmp_path / "gpus" / slot).mkdir(parents=True)
+        (tmp_path / "gpus" / slot / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 30\n")
+    made = provenance.provenance()
+    assert made["gpus"] == ["NVIDIA H100 80GB HBM3", "NVIDIA A100"]
+    assert made["driver"] == "535.129.03"
