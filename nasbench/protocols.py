@@ -118,7 +118,7 @@ DIGITS = Protocol(
     name="digits",
     source=(
         "Ours: the 8x8 handwritten digits that scikit-learn embeds, for searches of seconds a child. Three quarters of the training "
-        "images validate, so that their accuracy is measured finely (about 1,000 images), and the 4 epochs on the rest are few enough "
+        "images validate, so that their accuracy is measured finely (900 images), and the 4 epochs on the rest are few enough "
         "that architectures spread: on 100 random cells of nasnet:blocks=3 validation accuracy runs from 0.13 to 0.94 (quartiles 0.72, "
         "0.82, 0.88), and Kendall's tau between two training seeds is 0.70 (benchmarks/digits_agreement.py)."
     ),

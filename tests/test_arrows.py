@@ -1,0 +1,63 @@
+"""Arrows point one way: runners -> nasbench <- analysis; only the command line meets all three; results open without torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FORBIDDEN = {
+    "nasbench": ("nasbench.runners", "nasbench.analysis"),
+    "runners": ("nasbench.analysis", "nasbench.cli"),
+    "analysis": ("nasbench.runners", "nasbench.cli"),
+}
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("room", sorted(FORBIDDEN))
+def test_no_import_runs_against_the_arrows(room):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if "cli" not in path.relative_to(ROOT).parts
+        for name in sorted(imports(path))
+        if name.startswith(FORBIDDEN[room])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("modules", "unwanted"),
+    [
+        (
+            "nasbench, nasbench.store.query, nasbench.store.writer, nasbench.spaces.nasnet, nasbench.spaces.nasbench201",
+            {"torch", "pandas"},
+        ),
+        (
+            "nasbench.analysis.compare, nasbench.analysis.pareto, nasbench.analysis.cost, nasbench.analysis.drawing",
+            {"torch"},
+        ),
+        (
+            "nasbench.runners.strategies.random, nasbench.runners.strategies.evolution, nasbench.runners.replay",
+            {"torch"},
+        ),
+        ("nasbench.cli.main", {"torch", "pandas", "numpy", "pydantic", "h5py", "scipy", "seaborn"}),
+    ],
+)
+def test_light_modules_import_nothing_heavy(modules, unwanted):
+    code = f"import sys, {modules}; print(*sorted({unwanted!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
