@@ -76,6 +76,7 @@ def transfer(
 
     WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as
     `nasbench show` prints it. A training on images in folders writes a checkpoint after each epoch: the same command goes on from it.
+    The learning rate is for the protocol's batch_size: with --set batch_size=... set learning_rate, too.
 
     \b
     Example:

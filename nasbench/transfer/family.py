@@ -139,7 +139,7 @@ def published_row(networks: pd.DataFrame, name: str, member: Member) -> Publishe
     Args:
         networks: `nasbench.published.published()`.
         name: of the genotype, e.g. "nasnet-a".
-        member: size and scale; the row must be of the same data and image size.
+        member: size and scale; the row must be of the same data, classes and image size.
 
     Returns:
         The row without cutout, or None where there is none.
@@ -149,7 +149,9 @@ def published_row(networks: pd.DataFrame, name: str, member: Member) -> Publishe
     if name not in _TITLES:
         return None
     model = _ROWS.get((name, str(member.size)), f"{_TITLES[name]} {member.size}")
-    data = "imagenet" if member.scale.stem == "imagenet" else "cifar10"
+    data, classes = ("imagenet", 1000) if member.scale.stem == "imagenet" else ("cifar10", 10)
+    if member.scale.classes != classes:
+        return None
     rows = networks[
         (networks["model"] == model) & (networks["data"] == data) & (networks["image_px"] == member.scale.image_size)
     ]

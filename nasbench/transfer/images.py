@@ -138,32 +138,39 @@ def derived_seed(*numbers: int) -> int:
 
 
 class EpochBatches(Sampler[list[Draw]]):
-    """Batches of one epoch after the other: this process's part of each global batch.
+    """The pieces of this process's part of each global batch, one epoch after the other.
 
-    An epoch is a random order of all images cut into whole global batches; process r of w takes the r-th of w equal pieces of each.
+    An epoch is a random order of all images cut into whole global batches; process r of w takes the r-th of w equal parts of each,
+    and cuts it into equal pieces.
 
     Args:
         images: how many there are.
-        batch_size: of a global batch; a multiple of `processes`.
+        batch_size: of a global batch; a multiple of `processes` times `piece`.
+        piece: images that pass the network at once.
         seed: of the order, >= 0.
         process: index of this process.
         processes: how many share a global batch.
     """
 
-    def __init__(self, images: int, batch_size: int, seed: int, process: int = 0, processes: int = 1) -> None:
-        self._images, self._batch_size, self._seed = images, batch_size, seed
-        self._process, self._processes = process, processes
+    def __init__(
+        self, images: int, batch_size: int, piece: int, seed: int, process: int = 0, processes: int = 1
+    ) -> None:
+        self._images, self._batch_size, self._piece, self._seed = images, batch_size, piece, seed
+        self._part = batch_size // processes
+        self._process = process
+        self.steps = images // batch_size
+        self.pieces = self._part // piece
         self.epoch = 0
 
     def __len__(self) -> int:
-        return self._images // self._batch_size
+        return self.steps * self.pieces
 
     def __iter__(self) -> Iterator[list[Draw]]:
         order = permutation(self._images, derived_seed(self._seed, self.epoch)).tolist()
-        share = self._batch_size // self._processes
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
-            mine = start + self._process * share
-            yield [Draw(self.epoch, index) for index in order[mine : mine + share]]
+        for step in range(self.steps):
+            begin = step * self._batch_size + self._process * self._part
+            for start in range(begin, begin + self._part, self._piece):
+                yield [Draw(self.epoch, index) for index in order[start : start + self._piece]]
 
 
 class ScoringBatches(Sampler[list[Draw]]):

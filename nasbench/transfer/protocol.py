@@ -29,6 +29,12 @@ class TransferProtocol(BaseModel):
         ge=1, description="passes over the training images; the last incomplete batch of each is left out"
     )
     batch_size: int = Field(ge=2, description="images of a step, all processes together")
+    replica_batch: int = Field(
+        default=0,
+        ge=0,
+        description="images that pass the network, and its BatchNorms, at once; a process adds up the gradients of its part of a "
+        "batch in pieces of at most this many (0: the part as a whole)",
+    )
     optimizer: Literal["rmsprop", "sgd", "nesterov"] = Field(
         default="rmsprop", description="rmsprop as TensorFlow has it; sgd has plain momentum"
     )
@@ -89,6 +95,11 @@ class TransferProtocol(BaseModel):
         """The network parts that only act in training."""
         return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout)
 
+    def piece(self, processes: int) -> int:
+        """Images that pass the network at once where so many processes share a batch."""
+        part = self.batch_size // processes
+        return min(self.replica_batch or part, part)
+
     def rate(self, step: int, steps_per_epoch: int) -> float:
         """Learning rate of a step, from 0.
 
@@ -107,7 +118,7 @@ _COMMON = (
     "label smoothing 0.1, auxiliary head 0.4, dropout 0.5, weights averaged with 0.9999, random crops of 5% or more of the image, "
     "flip, brightness by 32/255 and saturation by 0.5 (its fast mode, the default: no hue, no contrast), central 87.5% for scoring. "
     "Its 250,000 steps of 1,600 images are 312 epochs. "
-    "Ours: bfloat16; brightness is multiplied where that code adds, always before or after saturation at random; the scored crop is "
+    "Ours: bfloat16; fewer devices than replicas take turns, one after the other; brightness is multiplied where that code adds, always before or after saturation at random; the scored crop is "
     "square where that code squeezes 87.5% of each side into a square; BatchNorm averages with momentum 0.1 where that code has "
     "0.0003; weight decay also acts on BatchNorm's scale and shift; crops have no minimum of covered object boxes. "
 )
@@ -118,6 +129,7 @@ _LARGE: dict[str, Any] = {
     + "Large: 100 synchronous replicas of 16 images, learning rate 0.015 x 100, weight decay 5e-5, paths kept 0.7.",
     "epochs": 312,
     "batch_size": 1600,
+    "replica_batch": 16,
     "learning_rate": 1.5,
     "weight_decay": 5e-5,
     "clip_norm": 10.0,
@@ -137,6 +149,7 @@ NASNET_IMAGENET_MOBILE = TransferProtocol(
         "name": "nasnet-imagenet-mobile",
         "source": _COMMON
         + "Mobile: 50 synchronous replicas of 32 images, learning rate 0.04 x 50, weight decay 4e-5, no drop-path.",
+        "replica_batch": 32,
         "learning_rate": 2.0,
         "weight_decay": 4e-5,
         "drop_path_keep": 1.0,

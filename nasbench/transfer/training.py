@@ -1,7 +1,7 @@
 """Training of one network on images in folders: any number of devices, resumable after each epoch, the same bits every time.
 
-BatchNorm sees the images of its own process only, as in the released code, whose replicas do the same; with many devices of few
-images each that is part of the protocol. SyncBatchNorm is not used. The running statistics are those of the first process.
+BatchNorm sees `replica_batch` images at once, never those of other processes, as the replicas of the released code do; SyncBatchNorm
+is not used. The running statistics are those of the first process.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import copy
 import math
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -125,16 +126,23 @@ def check_batch(protocol: TransferProtocol, images: int, processes: int) -> None
     """Refuse batches that cannot be cut.
 
     Raises:
-        InputError: when a batch has more images than there are, is not cut evenly, or leaves one image for a process.
+        InputError: when a batch has more images than there are, is not cut evenly, or comes in pieces of one image.
     """
     size = protocol.batch_size
     if size > images:
         raise InputError(f"batch_size={size}, but there are {images} training images; use --set batch_size={images}")
     if size % processes:
         raise InputError(f"batch_size={size} is no multiple of {processes} processes")
-    if size // processes < 2:
+    piece = protocol.piece(processes)
+    if piece < 2:
         raise InputError(
-            f"batch_size={size} leaves 1 image for each of {processes} processes; BatchNorm needs 2 or more"
+            f"batch_size={size} and replica_batch={protocol.replica_batch} show BatchNorm 1 image at once, with "
+            f"{processes} process(es); it needs 2 or more"
+        )
+    if size // processes % piece:
+        raise InputError(
+            f"each of {processes} process(es) gets {size // processes} images of batch_size={size}, which is no multiple of "
+            f"replica_batch={protocol.replica_batch}"
         )
 
 
@@ -245,7 +253,7 @@ class _Session:
 
     def _train(self) -> tuple[float, float, float]:
         """One pass: last learning rate, mean loss and accuracy on the way."""
-        share, epoch, steps = self._share, len(self._epochs), len(self._order)
+        share, epoch, steps = self._share, len(self._epochs), self._order.steps
         # Seeded an epoch, so that a checkpoint needs no generator's state and each process draws its own dropout.
         seed_device(share.device, derived_seed(self._seeds.noise, epoch, share.process))
         self._order.epoch = epoch
@@ -258,8 +266,8 @@ class _Session:
             leave=False,
             disable=None if share.process == 0 else True,
         )
-        for step, (images, labels) in enumerate(bar, epoch * steps):
-            logits, loss, labels = self._step(images, labels, step)
+        for number, (images, labels) in enumerate(bar, epoch * len(self._order)):
+            logits, loss, labels = self._piece(images, labels, *divmod(number, self._order.pieces))
             hits = (logits.argmax(1) == labels).sum()
             sums += torch.stack(
                 (loss.double() * len(labels), hits.double(), torch.full_like(hits, len(labels)).double())
@@ -269,19 +277,27 @@ class _Session:
             raise Diverged(f"training loss is {loss_sum} in epoch {epoch + 1}")
         return self._protocol.rate((epoch + 1) * steps - 1, steps), loss_sum / seen, hit_sum / seen
 
-    def _step(self, images: Tensor, labels: Tensor, step: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One update; returns logits and mean loss, detached, and the labels where they were used."""
-        protocol, steps = self._protocol, len(self._order)
-        self._network.set_progress(step / (protocol.epochs * steps))
+    def _piece(self, images: Tensor, labels: Tensor, step: int, piece: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One piece of a step, and with the last piece the update; logits and mean loss, detached, and labels where they were used."""
         images, labels = self._place(images, labels)
-        logits, loss, whole = batch_losses(self._heads, images, labels, protocol)
-        self._optimizer.clear()
-        whole.backward()  # type: ignore[no-untyped-call]
-        if protocol.clip_norm:
-            nn.utils.clip_grad_norm_(self._optimizer.weights, protocol.clip_norm)
-        self._optimizer.step(protocol.rate(step, steps))
-        self._average.update(step)
+        if piece == 0:
+            self._network.set_progress(step / (self._protocol.epochs * self._order.steps))
+            self._optimizer.clear()
+        heads, last = self._heads, piece == self._order.pieces - 1
+        apart = isinstance(heads, DistributedDataParallel) and not last  # gradients travel with the last piece
+        with cast("DistributedDataParallel", heads).no_sync() if apart else nullcontext():
+            logits, loss, whole = batch_losses(heads, images, labels, self._protocol)
+            (whole / self._order.pieces).backward()  # type: ignore[no-untyped-call]
+        if last:
+            self._update(step)
         return logits.detach(), loss.detach(), labels
+
+    def _update(self, step: int) -> None:
+        """Change the weights by the gradients of a whole step."""
+        if self._protocol.clip_norm:
+            nn.utils.clip_grad_norm_(self._optimizer.weights, self._protocol.clip_norm)
+        self._optimizer.step(self._protocol.rate(step, self._order.steps))
+        self._average.update(step)
 
     def _score(self) -> tuple[float, float, float]:
         """Mean loss in nats, top-1 and top-5 accuracy of the averaged weights on all scored images."""
@@ -350,7 +366,9 @@ def _training_batches(
     job: TransferJob, folders: Folders, pixels: int, seed: int, share: Share
 ) -> tuple[EpochBatches, Batches]:
     images = AugmentedImages(folders.train, training_pipeline(job.protocol, pixels), seed)
-    order = EpochBatches(len(folders.train), job.protocol.batch_size, seed, share.process, share.processes)
+    protocol = job.protocol
+    piece = protocol.piece(share.processes)
+    order = EpochBatches(len(folders.train), protocol.batch_size, piece, seed, share.process, share.processes)
     return order, load_batches(images, order, job.workers, share.device)
 
 

@@ -60,10 +60,12 @@ def test_the_mobile_pnasnet_is_of_the_printed_size():
     assert found.counts.mult_adds == pytest.approx(row.mult_adds, rel=0.002)
 
 
-def test_rows_of_another_image_size_or_architecture_are_not_shown():
+def test_rows_of_another_image_size_number_of_classes_or_architecture_are_not_shown():
     (size,) = parse_sizes("4@1056", "nasnet-a", NASNET_A, "nasnet")
     smaller = count_member(NASNET_A, size, imagenet_scale(size, pixels=192), "nasnet")
     assert published_row(published(), "nasnet-a", smaller) is None
+    fewer = count_member(NASNET_A, size, imagenet_scale(size, classes=10), "nasnet")
+    assert published_row(published(), "nasnet-a", fewer) is None
     assert published_row(published(), "0123456789ab", member("nasnet-a", "4@1056")) is None
 
 

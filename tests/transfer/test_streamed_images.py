@@ -33,7 +33,7 @@ def folders(tmp_path_factory):
 
 
 def batches(folders, seed=1, epochs=2, workers=0, process=0, processes=1):
-    order = EpochBatches(len(folders.train), 4, seed, process, processes)
+    order = EpochBatches(len(folders.train), 4, 4 // processes, seed, process, processes)
     loader = load_batches(AugmentedImages(folders.train, training_pipeline(QUICK, 17), seed), order, workers, CPU)
     found = []
     for order.epoch in range(epochs):
@@ -102,11 +102,18 @@ def test_processes_share_each_global_batch(folders):
 
 
 def test_an_epoch_shows_no_image_twice(folders):
-    order = EpochBatches(15, 4, 0)
+    order = EpochBatches(15, 4, 4, 0)
     seen = [draw for batch in order for draw in batch]
     assert len(set(seen)) == len(seen) == 12
     order.epoch = 1
     assert [draw.image for batch in order for draw in batch] != [draw.image for draw in seen]
+
+
+def test_pieces_are_the_batch_in_order():
+    whole, cut = list(EpochBatches(15, 6, 6, 0)), EpochBatches(15, 6, 2, 0)
+    assert (cut.steps, cut.pieces, len(cut)) == (2, 3, 6)
+    assert [len(piece) for piece in cut] == [2] * 6
+    assert [draw for piece in cut for draw in piece] == [draw for batch in whole for draw in batch]
 
 
 @pytest.mark.parametrize(("images", "processes"), [(9, 1), (9, 2), (200, 3), (1, 2)])

@@ -18,7 +18,7 @@ from nasbench.genotypes import NASNET_A
 from nasbench.networks.base import Network
 from nasbench.networks.cell_counts import count_cell_network
 from nasbench.networks.cells import build_cell_network
-from nasbench.optimizers import make_optimizer
+from nasbench.optimizers import RMSProp, make_optimizer
 from nasbench.protocol import get_protocol
 from nasbench.structures import Block, Cell, CellPair, Regularization, Scale
 from nasbench.transfer import training
@@ -226,16 +226,48 @@ def test_top_hits():
     assert [int(hits) for hits in top_hits(logits[:, :3], torch.tensor([0, 1, 2]))] == [1, 3]
 
 
-def test_batches_that_cannot_be_cut_are_refused():
-    protocol = QUICK.model_copy(update={"batch_size": 16})
-    check_batch(protocol, 16, 8)
-    for images, processes, message in (
-        (15, 1, "15 training images"),
-        (99, 3, "no multiple of 3"),
-        (99, 16, "2 or more"),
-    ):
-        with pytest.raises(InputError, match=message):
-            check_batch(protocol, images, processes)
+@pytest.mark.parametrize(
+    ("images", "processes", "replica", "message"),
+    [
+        (15, 1, 0, "15 training images"),
+        (99, 3, 0, "no multiple of 3"),
+        (99, 16, 0, "needs 2 or more"),
+        (99, 1, 1, "needs 2 or more"),
+        (99, 2, 3, "gets 8 images of batch_size=16, which is no multiple of replica_batch=3"),
+    ],
+)
+def test_batches_that_cannot_be_cut_are_refused(images, processes, replica, message):
+    check_batch(QUICK.model_copy(update={"batch_size": 16}), 16, 8)
+    check_batch(QUICK.model_copy(update={"batch_size": 16, "replica_batch": 32}), 16, 8)
+    with pytest.raises(InputError, match=message):
+        check_batch(QUICK.model_copy(update={"batch_size": 16, "replica_batch": replica}), images, processes)
+
+
+def test_pieces_add_up_to_the_gradient_of_the_batch(data, tmp_path, monkeypatch):
+    """BatchNorm sees pieces, so the whole is compared with a plain mean over pieces, at the first update."""
+    plain = {"epochs": 1, "drop_path_keep": 1.0, "dropout": 0.0, "clip_norm": 0.0, "batch_size": 12}
+    seen, found = [], {}
+    losses, step = training.batch_losses, RMSProp.step
+
+    def watching(heads, images, labels, protocol):
+        seen.append((images.clone(), labels.clone()))
+        if len(seen) == 1:
+            found["network"] = copy.deepcopy(heads)
+        return losses(heads, images, labels, protocol)
+
+    def stopping(optimizer, rate):
+        found["gradients"] = [weight.grad.clone() for weight in optimizer.weights]
+        step(optimizer, rate)
+
+    monkeypatch.setattr(training, "batch_losses", watching)
+    monkeypatch.setattr(RMSProp, "step", stopping)
+    protocol = QUICK.model_copy(update={**plain, "replica_batch": 4})
+    train_transfer(tiny_job(data, tmp_path, protocol))
+    assert [len(labels) for _, labels in seen] == [4, 4, 4]
+    heads = found["network"]
+    sum(losses(heads, *piece, protocol)[2] for piece in seen).div(3).backward()
+    for mine, weight in zip(found["gradients"], heads.parameters(), strict=True):
+        torch.testing.assert_close(mine, weight.grad, rtol=1e-4, atol=1e-6)
 
 
 def test_named_protocols_carry_the_released_numbers():
@@ -251,8 +283,9 @@ def test_named_protocols_carry_the_released_numbers():
         )
         assert protocol.epochs == 250_000 * protocol.batch_size // 1_281_167
         assert len(protocol.source) > 100
-    assert (large.drop_path_keep, large.weight_decay) == (0.7, 5e-5)
-    assert (mobile.drop_path_keep, mobile.weight_decay) == (1.0, 4e-5)
+    assert (large.drop_path_keep, large.weight_decay, large.learning_rate) == (0.7, 5e-5, 0.015 * 100)
+    assert (mobile.drop_path_keep, mobile.weight_decay, mobile.learning_rate) == (1.0, 4e-5, 0.04 * 50)
+    assert (large.replica_batch, mobile.replica_batch) == (16, 32)
     assert len({protocol.fingerprint() for protocol in TRANSFER_PROTOCOLS.values()}) == 2
 
 
@@ -297,3 +330,15 @@ def test_data_that_fits_in_memory_is_trained_by_the_evaluator(tmp_path, outcome)
     assert json.loads((tmp_path / RECORD).read_text())["protocol"]["filters"] == 2
     assert record["params"] == count_cell_network(NASNET_A, Scale(1, 2, 8, 3, 3)).params
     assert (record["test_acc"] >= 0) == (outcome == "ok")
+
+
+@pytest.mark.slow
+def test_one_process_in_pieces_trains_as_two(data, tmp_path):
+    """Weights, not running statistics: those are of what the first process saw. Equal up to float32's order of sums."""
+    plain = {"drop_path_keep": 1.0, "dropout": 0.0, "replica_batch": 2}
+    for processes in (1, 2):
+        train_transfer(tiny_job(data, tmp_path / str(processes), QUICK.model_copy(update=plain)), processes=processes)
+    one, two = (checkpoint_of(tmp_path / str(processes))["network"] for processes in (1, 2))
+    for name, value in one.items():
+        if "running" not in name and "batches" not in name:
+            torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
