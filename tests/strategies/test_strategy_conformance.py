@@ -43,9 +43,10 @@ SEARCHABLE: dict[str, Callable[[Space], bool]] = {
 CONFIGS: dict[str, StrategyConfig] = {
     "zero_cost": ZeroCostConfig(score="params", candidates=20),
     "enas": EnasConfig(
-        data="fake:images=12,size=4,classes=2", filters=1, epochs=1, controller_steps=1, aggregate=2, candidates=30
+        data="fake:images=12,size=4,classes=2", filters=8, epochs=1, controller_steps=1, aggregate=2, candidates=6
     ),
 }
+CHILDREN = {"enas": 8}  # more than its candidates; every one of them is scored by a network
 
 
 @pytest.mark.parametrize("name", list(STRATEGIES))
@@ -65,7 +66,9 @@ def test_on_the_suites_spaces(name: str, spec: str):
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(get_space(spec), 2)
         return
-    check_strategy(STRATEGIES.get(name), get_space(spec), seed=2, config=CONFIGS.get(name), children=30)
+    check_strategy(
+        STRATEGIES.get(name), get_space(spec), seed=2, config=CONFIGS.get(name), children=CHILDREN.get(name, 30)
+    )
 
 
 def test_with_options(stack):
