@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from nasbench.errors import InputError
@@ -159,7 +160,8 @@ class CellSpace(Space):
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
         from nasbench.networks.cell_counts import count_cell_network
 
-        return count_cell_network(self.structure(architecture), scale, skeleton=self.grammar.skeleton)
+        # As chosen: counts leave out what is not live, and the canonical order, which takes most of the time, changes no count.
+        return count_cell_network(self.spelled(architecture), scale, skeleton=self.grammar.skeleton)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
         """The torch module of the canonical cells."""
@@ -215,18 +217,25 @@ def _form(architecture: Architecture) -> str:
 
 def _spelled(grammar: CellGrammar, choices: tuple[int, ...]) -> Iterator[Cell]:
     """The cells as chosen, before pruning and ordering."""
-    steps, taken = grammar.block_steps, iter(choices)
+    steps, operations, combinations, taken = (
+        grammar.block_steps,
+        grammar.operations,
+        grammar.combinations,
+        iter(choices),
+    )
+    left, left_op, right, right_op = map(steps.index, ("left", "left_op", "right", "right_op"))
+    combine = steps.index("combine") if "combine" in steps else None
     for _ in grammar.cells:
         blocks = []
         for _ in range(grammar.blocks):
-            chosen = dict(zip(steps, taken))
+            chosen = tuple(islice(taken, len(steps)))
             blocks.append(
                 Block(
-                    chosen["left"],
-                    grammar.operations[chosen["left_op"]],
-                    chosen["right"],
-                    grammar.operations[chosen["right_op"]],
-                    grammar.combinations[chosen.get("combine", 0)],
+                    chosen[left],
+                    operations[chosen[left_op]],
+                    chosen[right],
+                    operations[chosen[right_op]],
+                    combinations[0 if combine is None else chosen[combine]],
                 )
             )
         out: tuple[int, ...] = ()
