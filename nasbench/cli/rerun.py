@@ -31,9 +31,9 @@ def rerun(run_id: str, file: str, output: str, devices: str | None) -> None:
     stored = find_run(run_id, file)
     if Path(output).resolve() == Path(file).resolve():
         raise InputError(f"rerun: {output} holds the run already; name another file with -o")
-    if "strategy" not in json.loads(stored["config"] or "{}"):
+    if "protocol" not in json.loads(stored["config"] or "{}"):  # an imported table or a replayed search
         raise InputError(
-            f"run {stored['run']} of {file} was not made by a search of this suite; only searches can be started again"
+            f"run {stored['run']} of {file} trained nothing (it was imported or replayed); only searches that train can be started again"
         )
     plan = plan_search(stored_config(stored["config"], devices))
     if plan.fingerprint != stored["fingerprint"]:

@@ -55,7 +55,7 @@ def test_rerun_refuses_the_same_file_and_what_is_no_search(searched: Path, tmp_p
         writer.append_child(*child(0))
     table = nasbench("rerun", "run0", str(tmp_path / "table.h5"), "-o", str(tmp_path / "x.h5"))
     assert table.code == 2
-    assert "only searches can be started again" in table.err
+    assert "only searches that train can be started again" in table.err
 
 
 def test_show_without_anything_says_what_to_name() -> None:
