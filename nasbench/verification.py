@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -102,20 +101,20 @@ def draw_sample(results: Results, size: int, seed: int) -> Sample:
     if size < 1 or seed < 0:
         raise InputError(f"verify: --sample is at least 1 and --seed at least 0, got {size} and {seed}")
     trainable = {run for run, config in _configs(results).items() if "protocol" in config}
-    passed_over: Counter[str] = Counter()
-    eligible = []
-    for row in _rows(results):
-        if row["status"] not in _DETERMINED:
-            passed_over[row["status"]] += 1
-        elif row["run"] not in trainable:
-            passed_over["not trained by this suite"] += 1
-        else:
-            eligible.append(row)
-    if not eligible:
+    frame = results.frame(["run", "status"])
+    determined, ours = frame["status"].isin(_DETERMINED), frame["run"].isin(trainable)
+    passed_over = {str(why): int(count) for why, count in frame.loc[~determined, "status"].value_counts().items()}
+    if foreign := int((determined & ~ours).sum()):
+        passed_over["not trained by this suite"] = foreign
+    eligible = np.flatnonzero(determined & ours)
+    if not len(eligible):
         said = ", ".join(f"{count} {why}" for why, count in passed_over.items()) or "it has no rows"
         raise InputError(f"{', '.join(results.files)}: no row can be trained again ({said})")
-    chosen = np.random.default_rng(seed).choice(len(eligible), size=min(size, len(eligible)), replace=False)
-    return Sample([eligible[place] for place in sorted(chosen.tolist())], len(eligible), passed_over)
+    chosen = np.sort(np.random.default_rng(seed).choice(eligible, size=min(size, len(eligible)), replace=False))
+    places = frame.groupby("run").cumcount()  # of each row among its run's, which children_of gives in the same order
+    rows = {run: results.children_of(run) for run in dict.fromkeys(frame["run"].iloc[chosen])}
+    drawn = [rows[frame["run"].iloc[at]][int(places.iloc[at])] for at in chosen.tolist()]
+    return Sample(drawn, len(eligible), passed_over)
 
 
 def check_rows(
@@ -179,13 +178,6 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
         judged = [(name, a, b, _bits(a) == _bits(b)) for name, a, b in pairs]
     differences = tuple(Difference(name, a, b) for name, a, b, same in judged if not same)
     return Check(row, "tolerance" if elsewhere else "bits", elsewhere, differences, largest)
-
-
-def _rows(results: Results) -> Iterator[Row]:
-    """Every row, files in order, commit order."""
-    seen: dict[str, None] = dict.fromkeys(results.frame(["run"])["run"])
-    for run in seen:
-        yield from results.children_of(run)
 
 
 def _configs(results: Results) -> dict[str, dict[str, Any]]:

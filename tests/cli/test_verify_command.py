@@ -118,6 +118,24 @@ def test_the_draw_is_the_seeds(searched: Path) -> None:
         assert len({tuple(drawn(seed)) for seed in range(10)}) > 1
 
 
+def test_the_draw_gives_rows_of_the_runs_they_are_of(searched: Path, tmp_path: Path) -> None:
+    """Rows of two runs that take turns: each drawn row is the one at its place in the file."""
+    with Results(str(searched)) as results, ResultsWriter(tmp_path / "two.h5") as writer:
+        stored = results.runs().to_dict("records")[0]
+        children = results.children_of(stored["run"])
+        for name in ("a", "b"):
+            writer.put_run(stored | {"run": name})
+        for row in children:
+            for name in ("a", "b"):
+                plain = dict(row)
+                curves = plain.pop("curves")
+                writer.append_child(plain | {"run": name}, curves)
+    with Results(str(tmp_path / "two.h5")) as results:
+        frame = results.frame(["run", "stage", "index"])
+        drawn = [(row["run"], row["stage"], row["index"]) for row in draw_sample(results, 100, 0).rows]
+    assert drawn == list(frame.itertuples(index=False, name=None))
+
+
 def test_rows_that_cannot_be_trained_again_are_counted(searched: Path, tmp_path: Path) -> None:
     def change(row: dict[str, Any]) -> dict[str, Any]:
         return row | {"status": "timed_out"} if row["stage"] == "search" and row["index"] < 2 else row

@@ -119,7 +119,7 @@ def test_the_records_of_three_cells(tmp_path: Path) -> None:
 
 
 @needs
-@pytest.mark.parametrize("data", ["cifar10", "cifar10-valid"])
+@pytest.mark.parametrize("data", ["cifar10", pytest.param("cifar10-valid", marks=pytest.mark.slow)])
 def test_the_archive_of_all_cells(tmp_path: Path, data: str) -> None:
     done = nasbench("import", "nasbench201", str(ARCHIVE), "--data", data, "-o", str(tmp_path / "nb201.h5"))
     assert done.code == 0, done.err

@@ -153,13 +153,14 @@ def test_a_merge_killed_at_any_moment_leaves_nothing_or_everything(tmp_path: Pat
     file, target = make(tmp_path / "a.h5", range(500)), tmp_path / "c.h5"
     before = Path(file).read_bytes()
     whole = 0
-    for pause in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 8.0):
+    for pause in (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, None):  # None: not killed
         pid = os.fork()
         if pid == 0:
             merge_files([file], str(target))
             os._exit(0)
-        time.sleep(pause)
-        os.kill(pid, signal.SIGKILL)
+        if pause is not None:
+            time.sleep(pause)
+            os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         if target.exists():
             whole += 1
