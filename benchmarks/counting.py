@@ -58,7 +58,7 @@ def _params(network: Network) -> int:
 
 def counters() -> dict[str, Counter]:
     """What is installed here."""
-    found = {"building + FlopCounterMode": by_torch}
+    found: dict[str, Counter] = {"building + FlopCounterMode": by_torch}
     for package, counter in (("fvcore", by_fvcore), ("thop", by_thop)):
         if importlib.util.find_spec(package) is None:
             print(f"{package} is not installed: pip install -r benchmarks/requirements.txt")
@@ -87,7 +87,7 @@ def traced(counter: Counter, architectures: Sequence[Architecture], scale: Scale
             counts.append(counter(architecture.space.build(architecture, scale).eval(), image))
         times.append(1e6 * (time.process_time() - began))
         gc.collect()
-    return counts[1:], min(np.median(times[1:]), np.mean(times[1:]))
+    return counts[1:], float(min(np.median(times[1:]), np.mean(times[1:])))
 
 
 def compare(spec: str) -> list[Measurement]:

@@ -1,6 +1,6 @@
 """The record of measured ratios, `benchmarks/results.csv`: one row a measurement, the newest last; and the plot of the newest.
 
-python benchmarks/record.py            draw results.png, results.svg and results.csv's newest rows
+python benchmarks/record.py            draw the newest rows as results.png
 """
 
 from __future__ import annotations
@@ -95,13 +95,13 @@ def main() -> None:
         ax.set_yticks(places, [f"{row.what}\nagainst {row.against}" for row in rows.itertuples()], fontsize="x-small")
         ax.axvline(1.0, color=style.MUTED, linewidth=0.8)
         style.logarithmic(ax, min(1.0, rows["ratio"].min()), rows["ratio"].max())
-        ax.set_xlim(min(0.8, 0.8 * rows["ratio"].min()), 3 * rows["ratio"].max())
+        ax.set_xlim(min(0.8, 0.8 * rows["ratio"].min()), 6 * rows["ratio"].max())
+        ax.set_ylim(-0.6, len(rows) - 0.4)
         for place, ratio in zip(places, rows["ratio"]):
-            ax.annotate(f"{ratio:,.3g} x", (ratio, place), (4, 0), textcoords="offset points", va="center")
+            ax.annotate(f"{style.short(ratio)} x", (ratio, place), (4, 0), textcoords="offset points", va="center")
         ax.set_xlabel("times better (1: equal)")
         style.caption(figure, [f"Machines: {'; '.join(sorted(set(rows['machine'])))}."])
-    for ending in (".png", ".svg"):
-        print(f"wrote {style.save_figure(figure, RECORD.with_suffix(ending))}")
+    print(f"wrote {style.save_figure(figure, RECORD.with_suffix('.png'))}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,8 @@ def reference_rate(
     search: Callable[[Query, float, int], tuple[str, int]], query: Query, first_seed: int
 ) -> tuple[int, float, list[str]]:
     """Evaluations, processor seconds and choices of the loop in one round."""
-    evaluations, choices, began = 0, [], time.process_time()
+    choices: list[str] = []
+    evaluations, began = 0, time.process_time()
     while time.process_time() - began < REFERENCE_SECONDS / ROUNDS:
         choice, queries = search(query, BUDGET.budget.limit, first_seed + len(choices))
         evaluations += queries
