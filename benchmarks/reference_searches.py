@@ -165,7 +165,7 @@ def reinforce(query: Query, budget: float, seed: int, learning_rate: float = 0.0
     best, best_score, spent, queries = "", -1.0, 0.0, 0
     while True:
         policy = Categorical(torch.nn.functional.softmax(logits, dim=-1))
-        action = policy.sample()
+        action = policy.sample()  # type: ignore[no-untyped-call]
         arch = official([OPERATIONS[choice] for choice in action.tolist()])
         score, cost = query(arch)
         queries += 1
