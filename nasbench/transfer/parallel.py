@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -88,11 +88,23 @@ def run_shares(work: Callable[[Share, Job], None], job: Job, device: str, proces
         for process in range(processes):
             resolve_device(_device_of(process, device))
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                spawn(_start, (work, job, device, processes, folder), nprocs=processes)  # type: ignore[no-untyped-call]
-            except ProcessRaisedException:
-                _raise_again(Path(folder))
-                raise
+            _run_processes((work, job, device, processes, folder), processes, Path(folder))
+
+
+def _run_processes(words: tuple[Any, ...], processes: int, folder: Path) -> None:
+    """Start processes and wait for them; none outlives this call, however it ends."""
+    running = spawn(_start, words, nprocs=processes, join=False)  # type: ignore[no-untyped-call]
+    try:
+        while not running.join():
+            pass
+    except ProcessRaisedException:
+        _raise_again(folder)
+        raise
+    finally:
+        for process in running.processes:
+            process.terminate()  # does nothing to one that has ended
+        for process in running.processes:
+            process.join()
 
 
 def _start(
