@@ -102,7 +102,7 @@ def replay(
     seed_range = range(first_seed, first_seed + seeds)
     runs = [searched(table, setting, seed_range, limit) for setting in settings]
     choices = pd.concat([run.frame() for run in runs], ignore_index=True)
-    comparable = published[[_same(row, runs) for row in published.to_dict("records")]]
+    comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
     _print(choices_beside_published(choices, comparable), {run.setting.name: run.setting.text for run in runs})
     click.echo(f"best in the table: {100 * table.best_test_acc:.2f}")
     if output is not None:
@@ -136,11 +136,12 @@ def _print(table: pd.DataFrame, texts: Mapping[str, str]) -> None:
     for row in table.itertuples():
         theirs = "-" if row.paper == "" else f"{100 * row.published_acc:.2f} +- {100 * row.published_sd:.2f}"
         apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
-        test = f"{100 * row.test_acc:.2f} +- {100 * row.test_sd:.2f}" if row.n > 1 else f"{100 * row.test_acc:.2f}"
+        test, val = "-", "-"
+        if row.n:
+            spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
+            test, val = f"{100 * row.test_acc:.2f}{spread}", f"{100 * row.val_acc:.2f}"
         seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
-        rows.append(
-            (texts[row.strategy], seeds, f"{row.children:.1f}", f"{100 * row.val_acc:.2f}", test, theirs, apart)
-        )
+        rows.append((texts[row.strategy], seeds, f"{row.children:.1f}", val, test, theirs, apart))
     head = ("strategy", "seeds", "children", "validation %", "test % +- sd", "published", "difference")
     print_table(head, rows)
 

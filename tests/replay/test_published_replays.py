@@ -119,6 +119,19 @@ def test_other_options_and_budgets_have_no_published_row():
         assert done.output.splitlines()[1].rstrip().endswith("-")
 
 
+def test_a_data_set_without_published_rows_needs_a_strategy():
+    assert "give --strategy" in str(run("--data", "cifar100").exception)
+    done = run("--data", "cifar100", "--strategy", "random", "--seeds", "20")
+    assert done.exit_code == 0, done.output
+    assert "best in the table: 73.51" in done.output
+
+
+def test_a_budget_too_small_for_a_child_leaves_no_choice(tmp_path):
+    done = run("--strategy", "random", "--budget", "1 s", "--seeds", "3", "--plot", str(tmp_path / "none"))
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[1].split() == ["random", "0", "of", "3", "0.0", "-", "-", "-", "-"]
+
+
 def test_a_command_gives_the_same_twice(tmp_path):
     texts = []
     for name in ("a.csv", "b.csv"):
