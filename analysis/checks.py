@@ -31,8 +31,8 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
     unknown = sorted(set(allow) - set(ASPECTS))
     if unknown:
         raise InputError(f"cannot allow {', '.join(map(repr, unknown))}; what may differ: {', '.join(ASPECTS)}")
-    require_columns(frame, ("run", "strategy", "stage", "space", "protocol", "fingerprint", "device"), "the children")
-    require_columns(runs, ("run", "strategy", "seed", "data", "data_digest", "budget", "status"), "the runs")
+    require_columns(frame, ("run", "strategy", "stage", "protocol", "fingerprint", "device"), "the children")
+    require_columns(runs, ("run", "strategy", "seed", "space", "data", "data_digest", "budget", "status"), "the runs")
     if runs.empty:
         raise InputError("no runs to compare: the results file has none")
     require_distinct(runs)
@@ -72,7 +72,9 @@ def _different(frame: pd.DataFrame, runs: pd.DataFrame) -> dict[str, list[str]]:
     found = {
         "protocol": list(dict.fromkeys(protocols)),
         "data": sorted((runs["data"] + " (" + runs["data_digest"].str.slice(0, 8) + ")").unique()),
-        "space": sorted(frame["space"].unique()),
+        "space": sorted(
+            runs["space"].unique()
+        ),  # of the runs: a strategy that grows asks for children of smaller spaces
         "budget": sorted(runs["budget"].unique()),
     }
     return {aspect: values for aspect, values in found.items() if len(values) > 1}
