@@ -120,7 +120,7 @@ class PackedFile:
 
     def _read_manifest(self) -> Manifest:
         try:
-            attributes = dict(self._file.attrs)
+            attributes = attributes_of(self._file)
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged("its attributes", error) from error
         if attributes.get("format") != FORMAT:
@@ -221,6 +221,14 @@ class PackedFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def attributes_of(owner: Any) -> dict[str, Any]:
+    """The attributes of a file or dataset, text as str whether it is of fixed width, as now, or of variable width, as in early files."""
+    values = dict(owner.attrs)
+    return {
+        name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in values.items()
+    }
 
 
 def _open_hdf5(path: Path) -> Any:

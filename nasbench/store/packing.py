@@ -192,11 +192,25 @@ def _fill(snapshot: Content, file: Any) -> None:
     manifest = Manifest(
         SCHEMA_VERSION, snapshot.file, snapshot.last_sequence, snapshot.children, snapshot.runs, sink.entries
     ).to_json()
-    file.attrs["format"] = FORMAT
     file.attrs["schema_version"] = SCHEMA_VERSION
-    file.attrs["about"] = _ABOUT
-    file.attrs["manifest"] = manifest
-    file.attrs["manifest_checksum"] = checksum_of_text(manifest)
+    texts = {
+        "format": FORMAT,
+        "about": _ABOUT,
+        "manifest": manifest,
+        "manifest_checksum": checksum_of_text(manifest),
+    }
+    for name, text in texts.items():
+        _set_text(file, name, text)
+
+
+def _set_text(owner: Any, name: str, text: str) -> None:
+    """Write an attribute as text of fixed width, into the object's header, which HDF5 checksums.
+
+    Text of variable width would lie in the file's global heap, which has no checksum, and where a range of zeros makes the HDF5 library
+    read in circles for ever.
+    """
+    raw = text.encode()
+    owner.attrs.create(name, np.array(raw, dtype=h5py.string_dtype("utf-8", max(len(raw), 1))))
 
 
 class _Sink:
@@ -215,8 +229,8 @@ class _Sink:
             dataset = self._dataset(path, data, "numbers")
         else:
             dataset = self._text(path, data.compact())
-        dataset.attrs["unit"] = column.unit
-        dataset.attrs["meaning"] = column.meaning
+        _set_text(dataset, "unit", column.unit)
+        _set_text(dataset, "meaning", column.meaning)
 
     def _text(self, path: str, text: Text) -> Any:
         if 2 * len(text.categories) > len(text) and len(text) > 1:
@@ -224,7 +238,7 @@ class _Sink:
         self._strings(f"categories/{path}", text.categories)
         size = np.min_scalar_type(max(len(text.categories) - 1, 0))
         dataset = self._dataset(path, text.codes.astype(size), "codes")
-        dataset.attrs["categories"] = f"/categories/{path}"
+        _set_text(dataset, "categories", f"/categories/{path}")
         return dataset
 
     def _strings(self, path: str, values: Sequence[str]) -> Any:
@@ -239,9 +253,9 @@ class _Sink:
             self._dataset(f"ends/{path}", ends, "numbers")
             array = np.frombuffer(b"".join(raw), dtype=np.uint8)
             dataset = self._dataset(path, array, "bytes escaped" if escaped else "bytes")
-            dataset.attrs["ends"] = f"/ends/{path}"
+            _set_text(dataset, "ends", f"/ends/{path}")
         if escaped:
-            dataset.attrs["escaped"] = "JSON string escapes"
+            _set_text(dataset, "escaped", "JSON string escapes")
         return dataset
 
     def _dataset(self, path: str, values: Numbers, encoding: Encoding) -> Any:
@@ -249,7 +263,7 @@ class _Sink:
         storage = {"chunks": (rows,), **_FILTERS} if rows else {}
         dataset = self._file.create_dataset(path, data=values, dtype=values.dtype, **storage)
         checksum = checksum_of(values)
-        dataset.attrs["checksum"] = checksum
+        _set_text(dataset, "checksum", checksum)
         self.entries[path] = Entry(checksum, encoding)
         return dataset
 

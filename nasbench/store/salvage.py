@@ -15,7 +15,7 @@ import numpy as np
 
 from nasbench.store.columns import DTYPES, Data, Numbers, Text
 from nasbench.store.errors import CorruptResults
-from nasbench.store.hdf5 import FORMAT, TABLES, Encoding, Entry, PackedFile, Table, checksum_of
+from nasbench.store.hdf5 import FORMAT, TABLES, Encoding, Entry, PackedFile, Table, attributes_of, checksum_of
 from nasbench.store.schema import CURVES, Column
 
 
@@ -80,7 +80,7 @@ def salvage_packed(path: Path) -> Salvage | None:
 def _require_ours(path: Path, file: Any) -> None:
     """Refuse a foreign file; one whose attributes cannot be read is taken for ours if it has our groups."""
     try:
-        ours = file.attrs.get("format") == FORMAT
+        ours = attributes_of(file).get("format") == FORMAT
     except Exception:  # as above
         ours = True
     if not ours and "children" not in file:
@@ -175,7 +175,7 @@ class _Reader:
         if self._entries is not None:
             return self._entries.get(path)
         try:
-            attributes = dict(self._file[path].attrs)
+            attributes = attributes_of(self._file[path])
         except Exception:  # HDF5 reports damage by whatever error is nearest; what cannot be read is lost
             return None
         if "checksum" not in attributes:

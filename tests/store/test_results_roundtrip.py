@@ -140,8 +140,8 @@ def test_plain_h5py_reads_everything(tmp_path):
         for column in CHILD_COLUMNS:
             dataset = file["children"][column.name]
             assert dataset.shape == (40,)
-            assert dataset.attrs["meaning"] == column.meaning
-            assert dataset.attrs["unit"] == column.unit
+            assert dataset.attrs["meaning"].decode() == column.meaning
+            assert dataset.attrs["unit"].decode() == column.unit
             assert dataset.chunks
         assert file["children/val_acc"].compression == "gzip"
         codes = file["children/strategy"]
