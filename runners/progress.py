@@ -35,9 +35,15 @@ class Progress:
         self._started = time.monotonic()
         self._share_at_start, self._children_at_start = _share(ledger), ledger.children
         if self._stream.isatty():
-            form = "{desc} {percentage:3.0f}%|{bar}| {postfix}"
+            form = "{desc} {percentage:3.0f}%|{bar}| {unit}"  # not {postfix}: tqdm puts a comma before it
             self._bar = tqdm(
-                total=100.0, desc=self._title, bar_format=form, file=self._stream, dynamic_ncols=True, leave=False
+                total=100.0,
+                desc=self._title,
+                bar_format=form,
+                file=self._stream,
+                dynamic_ncols=True,
+                leave=False,
+                unit="",
             )
 
     def child(self, ledger: Ledger, best: str) -> None:
@@ -45,8 +51,8 @@ class Progress:
         share = _share(ledger)
         text = f"{_spent(ledger)}, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
         if self._bar is not None:
-            self._bar.n = 100.0 * share
-            self._bar.set_postfix_str(text)
+            self._bar.n, self._bar.unit = 100.0 * share, text
+            self._bar.refresh()
         elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
             self.note(f"{self._title}: {100 * share:.0f}% of the budget, {text}")
