@@ -164,7 +164,7 @@ def anytime(
 
 
 def _grid(spent: np.ndarray) -> np.ndarray:
-    events = np.unique(spent[np.isfinite(spent)])
+    events: np.ndarray = np.unique(spent[np.isfinite(spent)])
     if len(events) <= GRID_POINTS:
         return events
     first, last = events[0], events[-1]

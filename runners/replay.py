@@ -286,7 +286,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger) -> list
 
 def _in_step(table: Table, searches: Lockstep, runs: int, price: Price) -> IntArray:
     """All searches together, until the last has spent its budget; what the others ask for after theirs is not counted."""
-    codes = np.full((runs, FIRST_CHILDREN), -1, dtype=np.int64)
+    codes: IntArray = np.full((runs, FIRST_CHILDREN), -1, dtype=np.int64)
     rewards = np.nan_to_num(table.val_acc, nan=0.0)
     seconds = np.zeros(runs)
     going = np.ones(runs, dtype=bool)

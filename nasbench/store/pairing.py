@@ -80,7 +80,8 @@ def _same_numbers(left: Numbers, right: Numbers) -> Numbers:
         return equal
     both_missing = np.isnan(left) & np.isnan(right)
     same_bits: Numbers = np.ascontiguousarray(left).view("<i8") == np.ascontiguousarray(right).view("<i8")
-    return same_bits | both_missing
+    either: Numbers = same_bits | both_missing
+    return either
 
 
 def _differing_curves(left: Tables, right: Tables, at_left: Numbers, at_right: Numbers) -> dict[str, Numbers]:

@@ -55,7 +55,7 @@ class Draws:
 
     def __init__(self, generators: Sequence[np.random.Generator], bounds: Sequence[int]) -> None:
         self._generators, self._bounds = generators, np.array(bounds)
-        self._block = np.empty((len(generators), 0, len(bounds)), dtype=np.int64)
+        self._block: IntArray = np.empty((len(generators), 0, len(bounds)), dtype=np.int64)
         self._next = 0
 
     def next(self) -> IntArray:
@@ -79,7 +79,7 @@ class UniformDraws:
 
     def __init__(self, generators: Sequence[np.random.Generator], width: int) -> None:
         self._generators, self._width = generators, width
-        self._block = np.empty((len(generators), 0, width))
+        self._block: FloatArray = np.empty((len(generators), 0, width))
         self._next = 0
 
     def next(self) -> FloatArray:

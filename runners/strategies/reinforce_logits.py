@@ -91,7 +91,7 @@ class ReinforceLogitsInStep(Lockstep):
 
     def __init__(self, policies: LogitPolicies) -> None:
         self._policies = policies
-        self._asked = np.zeros((0, 0), dtype=np.int64)
+        self._asked: IntArray = np.zeros((0, 0), dtype=np.int64)
 
     def ask(self) -> IntArray:
         """A draw from each policy."""
@@ -121,7 +121,7 @@ class LogitPolicies:
         self._logits = np.where(self._there, start, -np.inf)
         self._draws = UniformDraws(generators, len(options))
         self._first, self._second = np.zeros_like(start), np.zeros_like(start)  # Adam's moments
-        self._average = np.zeros(len(generators))
+        self._average: FloatArray = np.zeros(len(generators))
         self._steps = 0
         self.probabilities = _softmax(self._logits)
 
