@@ -15,12 +15,25 @@ from nasbench.store.query import Results
 
 CHILDREN = 12
 
+# Every strategy, with options under which it learns or goes to its next level within the run.
+OPTIONS: dict[str, dict[str, object]] = {
+    "random": {},
+    "reinforce": {"batch": 4},
+    "ppo": {"batch": 4},
+    "evolution": {"population": 4, "sample": 2},
+    "local_search": {"move": "first"},
+    "pnas": {"first": 5, "beam": 4, "candidates": 50, "predictor": "mlp", "ensemble": 2, "epochs": 2},
+    "zero_cost": {"candidates": 6, "score": "synflow"},
+    "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},
+}
 
-def plan() -> Plan:
-    return tiny_plan(strategy="ppo", options={"batch": 4}, budget=f"{CHILDREN} children")
+
+def plan(strategy: str) -> Plan:
+    space = "nasnet:blocks=2,combinations=add"
+    return tiny_plan(strategy=strategy, options=OPTIONS[strategy], budget=f"{CHILDREN} children", space=space)
 
 
-def run_and_report(path: str, reports) -> None:
+def run_and_report(path: str, reports, strategy: str) -> None:
     """Run (or resume) the search, sending the number of every child that was told."""
     import nasbench.runners.search as module
 
@@ -31,13 +44,13 @@ def run_and_report(path: str, reports) -> None:
         reports.send(int(row["index"]))
 
     module.Search._account = reporting
-    search(plan(), Path(path))
+    search(plan(strategy), Path(path))
 
 
-def kill_once(context, path: Path, after: float) -> tuple[set[int], bool]:
+def kill_once(context, path: Path, after: float, strategy: str) -> tuple[set[int], bool]:
     """Run the search in a process of its own and kill it; returns what it had reported, and whether it had ended by itself."""
     receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=run_and_report, args=(str(path), send))
+    process = context.Process(target=run_and_report, args=(str(path), send, strategy))
     process.start()
     send.close()
     process.join(after)
@@ -52,13 +65,13 @@ def kill_once(context, path: Path, after: float) -> tuple[set[int], bool]:
         return reported, ended
 
 
-def killed_again_and_again(tmp_path: Path, kills: int, seed: int) -> None:
+def killed_again_and_again(tmp_path: Path, kills: int, seed: int, strategy: str = "ppo") -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["nasbench.runners.search", "nasbench.evaluator", "searching"])
     whole = tmp_path / "whole.h5"
-    search(plan(), whole)
+    search(plan(strategy), whole)
     began = time.monotonic()
-    kill_once(context, tmp_path / "timed.h5", 600.0)
+    kill_once(context, tmp_path / "timed.h5", 600.0, strategy)
     length = time.monotonic() - began
     rng = random.Random(seed)
     done = 0
@@ -66,11 +79,11 @@ def killed_again_and_again(tmp_path: Path, kills: int, seed: int) -> None:
         path = tmp_path / f"killed-{done}.h5"
         ended = False
         while not ended and done < kills:
-            reported, ended = kill_once(context, path, rng.uniform(0.0, length))
+            reported, ended = kill_once(context, path, rng.uniform(0.0, length), strategy)
             done += not ended
             stored = Results(str(path)).frame(stage="search") if reported else None
             assert stored is None or reported <= set(stored["index"])
-        search(plan(), path)
+        search(plan(strategy), path)
         assert stable_rows(path) == stable_rows(whole)
 
 
@@ -81,3 +94,9 @@ def test_five_kills(tmp_path):
 @pytest.mark.slow
 def test_fifty_kills(tmp_path):
     killed_again_and_again(tmp_path, 50, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", sorted(OPTIONS))
+def test_every_strategy_resumes_after_kills(tmp_path, strategy):
+    killed_again_and_again(tmp_path, 4, seed=2, strategy=strategy)
