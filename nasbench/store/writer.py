@@ -57,7 +57,7 @@ class ResultsWriter:
     def _make_folder(self) -> None:
         folder = self.paths.h5.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            os.makedirs(folder, exist_ok=True)
         except OSError as error:
             raise explain(error, folder, "making the folder") from error
 
