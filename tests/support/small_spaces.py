@@ -10,19 +10,8 @@ from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.structures import Counts, Regularization, Scale
 
 
-@dataclass(frozen=True)
-class Row(Space):
-    """Categorical decisions in a row; every choice is an architecture of its own, counts are made up, and nothing can be built."""
-
-    name: ClassVar[str] = "row"
-    options: tuple[int, ...] = (3, 1, 2, 4)
-
-    @cached_property
-    def decisions(self) -> tuple[Decision, ...]:
-        return tuple(
-            Decision(f"d{index}", options, tuple(map(str, range(options))), "operation", index)
-            for index, options in enumerate(self.options)
-        )
+class NotBuilt:
+    """What a space needs to be made, where no test builds it; counts are made up. Every choice is an architecture of its own."""
 
     def structure(self, architecture: Architecture) -> Any:
         raise NotImplementedError
@@ -41,3 +30,19 @@ class Row(Space):
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Any:
         raise NotImplementedError
+
+
+def categorical(name: str, options: int, layer: int, group: str = "operation") -> Decision:
+    return Decision(name, options, tuple(map(str, range(options))), group, layer)
+
+
+@dataclass(frozen=True)
+class Row(NotBuilt, Space):
+    """Categorical decisions in a row."""
+
+    name: ClassVar[str] = "row"
+    options: tuple[int, ...] = (3, 1, 2, 4)
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        return tuple(categorical(f"d{index}", options, index) for index, options in enumerate(self.options))
