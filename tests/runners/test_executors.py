@@ -83,12 +83,13 @@ def test_a_child_whose_worker_always_dies_comes_back_as_failed_with_its_cost():
         executor.submit(7, child(0, epochs=100_000))
 
         def kill_twice():
+            killed = 0
             for _ in range(2):
-                pid = worker_pid(executor)
+                while (future := executor._slots[0]._pid) is None or future.result(timeout=60) == killed:
+                    time.sleep(0.02)  # the executor is replacing the worker
+                killed = future.result(timeout=60)
                 time.sleep(0.3)
-                os.kill(pid, signal.SIGKILL)
-                while executor._slots[0]._pid is not None and executor._slots[0]._pid.result(timeout=60) == pid:
-                    time.sleep(0.05)
+                os.kill(killed, signal.SIGKILL)
 
         killer = threading.Thread(target=kill_twice)
         killer.start()
