@@ -118,7 +118,13 @@ def test_median_and_range_by_hand(make):
     ]
     runs = make.runs([{"run": name, "strategy": "random", "seed": i} for i, name in enumerate(scores)])
     row = bands(anytime(make.children(rows), runs)).query("measure == 'val_acc'").iloc[0]
-    assert (row["n"], row["median"], row["low"], row["high"], row["interval"]) == (3, 0.4, 0.2, 0.6, "n=3: range")
+    assert (row["n"], row["median"], row["low"], row["high"], row["interval"]) == (
+        3,
+        0.4,
+        0.2,
+        0.6,
+        "n=3: range, insufficient",
+    )
 
 
 def test_a_run_without_a_score_is_counted_and_not_imputed(make):
@@ -156,7 +162,7 @@ def test_the_bootstrap_interval_agrees_with_scipy(make):
 
 def test_what_an_interval_is_called():
     assert (interval_name(0), interval_name(1)) == ("no score", "n=1")
-    assert interval_name(4) == "n=4: range"
+    assert interval_name(4) == "n=4: range, insufficient"
     assert interval_name(5, 0.9) == "n=5: 90% bootstrap"
 
 
