@@ -153,6 +153,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "nasbench201": "nasbench.protocols:NASBENCH201",
         "nasbench201-200": "nasbench.protocols:NASBENCH201_200",
         "digits": "nasbench.protocols:DIGITS",
+        "digits201": "nasbench.protocols:DIGITS201",
         "cifar10-quick": "nasbench.protocols:CIFAR10_QUICK",
     },
 )

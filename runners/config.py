@@ -135,10 +135,24 @@ def plan_search(config: SearchConfig) -> Plan:
     Raises:
         UnknownName, InputError, MissingData: one line that says what to mend.
     """
+    STRATEGIES.get(config.strategy)
+    plan = resolve(config)
+    plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
+    return plan
+
+
+def resolve(config: SearchConfig) -> Plan:
+    """Resolve everything but the strategy, which tables have not.
+
+    Args:
+        config: what the user gave.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to mend.
+    """
     from nasbench.data import load_data
 
     space = get_space(config.space)
-    STRATEGIES.get(config.strategy)
     EXECUTORS.get(config.executor)
     protocol = get_protocol(config.protocol, config.set)
     budget = Budget.parse(config.budget)
@@ -146,19 +160,18 @@ def plan_search(config: SearchConfig) -> Plan:
     if budget.unit == "usd" and usd_per_hour == 0:
         raise InputError(f"budget {budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
-    plan = Plan(
+    fingerprint = protocol.fingerprint(dataset.digest)
+    return Plan(
         config=config,
         space=space,
         protocol=protocol,
         data=dataset.name,
         data_digest=dataset.digest,
-        fingerprint=protocol.fingerprint(dataset.digest),
+        fingerprint=fingerprint,
         budget=budget,
         usd_per_hour=usd_per_hour,
-        run=_run_id(config, space, protocol.fingerprint(dataset.digest)),
+        run=_run_id(config, space, fingerprint),
     )
-    plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
-    return plan
 
 
 def _usd_per_hour(config: SearchConfig) -> float:

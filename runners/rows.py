@@ -8,9 +8,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from nasbench.evaluation import Evaluation
+from nasbench.provenance import provenance_json, utc_now
+from nasbench.runners.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.config import Plan
 from nasbench.runners.strategies import Outcome
 from nasbench.spaces import Architecture
+from nasbench.store.schema import LEDGER_CATEGORIES
 
 _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
 
@@ -66,3 +69,34 @@ def outcome(asked: Asked, evaluation: Evaluation, charged_seconds: float) -> Out
         mult_adds=evaluation.mult_adds,
         device_seconds=charged_seconds,
     )
+
+
+def run_row(plan: Plan, ledger: Ledger, status: str, started_at: str) -> dict[str, Any]:
+    """The row of a run as it stands.
+
+    Args:
+        plan: what is run.
+        ledger: what it was charged so far.
+        status: "running", "interrupted" or "complete".
+        started_at: UTC, ISO 8601.
+    """
+    return {
+        "run": plan.run,
+        "strategy": plan.config.strategy,
+        "space": plan.space.spec,
+        "protocol": plan.protocol.name,
+        "fingerprint": plan.fingerprint,
+        "data": plan.data,
+        "data_digest": plan.data_digest,
+        "seed": plan.config.seed,
+        "budget": plan.budget.text,
+        "status": status,
+        "children": ledger.children,
+        **{f"{name}_hours": ledger.device_seconds[name] / SECONDS_PER_HOUR for name in LEDGER_CATEGORIES},
+        "usd": sum(ledger.device_seconds.values()) / SECONDS_PER_HOUR * plan.usd_per_hour,
+        "wall_seconds": ledger.wall_seconds,
+        "started_at": started_at,
+        "finished_at": utc_now() if status == "complete" else "",
+        "config": plan.config.model_dump_json(),
+        "provenance": provenance_json(),
+    }

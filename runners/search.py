@@ -11,14 +11,13 @@ from typing import Any, Protocol
 
 from nasbench.errors import NasbenchError
 from nasbench.evaluation import Child, Evaluation
-from nasbench.provenance import provenance_json, utc_now
+from nasbench.provenance import utc_now
 from nasbench.runners.budget import SECONDS_PER_HOUR
 from nasbench.runners.config import Plan
 from nasbench.runners.executors import Executor
 from nasbench.runners.progress import Progress
-from nasbench.runners.rows import Asked, child_row, evaluation_of, outcome
+from nasbench.runners.rows import Asked, child_row, evaluation_of, outcome, run_row
 from nasbench.store.cache import ScoreCache, origin
-from nasbench.store.schema import LEDGER_CATEGORIES
 
 
 class ReplayMismatch(NasbenchError):
@@ -319,30 +318,8 @@ class Search:
         self.ledger.charge("final", charged)
 
     def _put_run(self, status: str) -> None:
-        plan, over = self.plan, status == "complete"
         self.ledger.wall_seconds = self._wall()
-        self.sink.put_run(
-            {
-                "run": plan.run,
-                "strategy": plan.config.strategy,
-                "space": plan.space.spec,
-                "protocol": plan.protocol.name,
-                "fingerprint": plan.fingerprint,
-                "data": plan.data,
-                "data_digest": plan.data_digest,
-                "seed": plan.config.seed,
-                "budget": plan.budget.text,
-                "status": status,
-                "children": self.ledger.children,
-                **{f"{name}_hours": self.ledger.device_seconds[name] / SECONDS_PER_HOUR for name in LEDGER_CATEGORIES},
-                "usd": sum(self.ledger.device_seconds.values()) / SECONDS_PER_HOUR * plan.usd_per_hour,
-                "wall_seconds": self.ledger.wall_seconds,
-                "started_at": self._started_at,
-                "finished_at": utc_now() if over else "",
-                "config": plan.config.model_dump_json(),
-                "provenance": provenance_json(),
-            }
-        )
+        self.sink.put_run(run_row(self.plan, self.ledger, status, self._started_at))
 
     def _best_text(self) -> str:
         return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"

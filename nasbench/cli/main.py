@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("nasbench.cli.run:resume", "Go on with the unfinished searches of a results file."),
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock; published rows beside."),
+    "table": ("nasbench.cli.table:table", "Complete tables of a space: build, statistics, neighbours."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children with pandas expressions."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
     "score": (
