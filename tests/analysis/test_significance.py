@@ -1,0 +1,155 @@
+"""Tests of difference and effect sizes against scipy, statsmodels and hand computation."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from nasbench.analysis import style
+from nasbench.analysis.significance import draw_improvement, hedges_g, holm, paired_tests, unpaired_tests
+from nasbench.errors import InputError
+
+NAN = float("nan")
+
+
+def table_of(groups: dict[str, list[float]], table: str = "t") -> pd.DataFrame:
+    rows = [(name, table, f"{name}{i}", i, score) for name, scores in groups.items() for i, score in enumerate(scores)]
+    return pd.DataFrame(rows, columns=["strategy", "table", "run", "seed", "score"])
+
+
+@pytest.fixture
+def three():
+    rng = np.random.default_rng(11)
+    return {
+        "random": (0.90 + rng.normal(0, 0.01, 20)).round(3).tolist(),
+        "reinforce": (0.905 + rng.normal(0, 0.01, 15)).round(3).tolist(),
+        "ppo": (0.92 + rng.normal(0, 0.02, 18)).round(3).tolist(),
+    }
+
+
+def test_statistics_p_values_and_corrections_are_scipys_and_statsmodels(three):
+    table = unpaired_tests(table_of(three))
+    assert list(zip(table["first"], table["second"])) == [
+        ("reinforce", "random"),
+        ("ppo", "random"),
+        ("ppo", "reinforce"),
+    ]
+    for row in table.to_dict("records"):
+        a, b = three[row["first"]], three[row["second"]]
+        rank, welch = stats.mannwhitneyu(a, b), stats.ttest_ind(a, b, equal_var=False)
+        assert (row["u"], row["p"]) == pytest.approx((rank.statistic, rank.pvalue))
+        assert (row["welch_t"], row["welch_p"]) == pytest.approx((welch.statistic, welch.pvalue))
+        assert row["improvement"] == pytest.approx(rank.statistic / (len(a) * len(b)))
+        assert row["cliffs_delta"] == pytest.approx(np.mean([np.sign(x - y) for x, y in itertools.product(a, b)]))
+    np.testing.assert_allclose(table["p_holm"], multipletests(table["p"], method="holm")[1])
+    np.testing.assert_allclose(table["welch_p_holm"], multipletests(table["welch_p"], method="holm")[1])
+
+
+def test_intervals_of_difference_and_improvement_are_the_bootstrap_ones(three):
+    row = unpaired_tests(table_of(three), "random", resamples=20000).set_index("first").loc["ppo"]
+    pair = (np.array(three["ppo"]), np.array(three["random"]))
+
+    def difference(a, b, axis):
+        return a.mean(axis=axis) - b.mean(axis=axis)
+
+    theirs = stats.bootstrap(pair, difference, n_resamples=20000, method="percentile", vectorized=True)
+    np.testing.assert_allclose([row["difference_low"], row["difference_high"]], theirs.confidence_interval, atol=4e-4)
+
+    def improvement(a, b):
+        return stats.mannwhitneyu(a, b).statistic / (len(a) * len(b))
+
+    theirs = stats.bootstrap(pair, improvement, n_resamples=500, method="percentile", vectorized=False)
+    np.testing.assert_allclose([row["improvement_low"], row["improvement_high"]], theirs.confidence_interval, atol=0.03)
+
+
+def test_hedges_g_against_cohens_d_and_its_correction():
+    a, b = np.array([1.0, 2, 3, 4, 5]), np.array([2.0, 4, 6, 8])
+    pooled = np.sqrt((4 * a.var(ddof=1) + 3 * b.var(ddof=1)) / 7)
+    d = (a.mean() - b.mean()) / pooled
+    assert hedges_g(a, b) == pytest.approx(d * (1 - 3 / (4 * 7 - 1)), rel=2e-3)  # the usual approximation of the factor
+    assert hedges_g(a, a) == 0
+    assert np.isnan(hedges_g(a[:1], b[:1]))
+    assert np.isnan(hedges_g(np.ones(5), np.ones(5)))
+
+
+@pytest.mark.parametrize("p", [[0.01, 0.04, 0.03, 0.005], [0.5, 0.5, 0.001], [0.2], []])
+def test_holm_is_that_of_statsmodels(p):
+    expected = multipletests(p, method="holm")[1] if p else []
+    np.testing.assert_allclose(holm(np.array(p)), expected)
+
+
+def test_tests_not_made_do_not_count_for_holm():
+    np.testing.assert_allclose(holm(np.array([0.01, NAN, 0.02])), [0.02, NAN, 0.02])
+
+
+def test_two_seeds_are_insufficient_and_get_no_p(three):
+    few = table_of({**three, "ppo": three["ppo"][:2]})
+    row = unpaired_tests(few, "random").set_index("first").loc["ppo"]
+    assert row["verdict"] == "ppo against random: insufficient (n=2 and 20; 5 seeds a side are the least)"
+    assert np.isnan([row["p"], row["p_holm"], row["difference_low"]]).all()
+    assert row["difference"] == pytest.approx(np.mean(three["ppo"][:2]) - np.mean(three["random"]))
+
+
+def test_verdicts_say_what_was_found():
+    up = [0.9 + 0.001 * i for i in range(10)]
+    groups = {"random": up, "ppo": [x + 0.05 for x in up], "reinforce": [x - 0.05 for x in up], "pnas": up}
+    said = unpaired_tests(table_of(groups), "random").set_index("first")["verdict"]
+    assert said["ppo"].startswith("ppo is better than random (beats it in 100% of pairs, large effect, p=<0.001")
+    assert said["reinforce"].startswith("reinforce is worse than random")
+    assert said["pnas"].startswith("pnas against random: no difference is shown (beats it in 50% of pairs, negligible")
+
+
+def test_equal_scores_everywhere_have_no_t_test():
+    table = unpaired_tests(table_of({"random": [0.5] * 6, "ppo": [0.5] * 6}))
+    assert table["p"].iloc[0] == 1
+    assert np.isnan(table["welch_p"].iloc[0])
+
+
+def test_pairs_are_means_of_tables_not_equal_seeds():
+    rng = np.random.default_rng(2)
+    tables = [f"t{i}" for i in range(8)]
+    parts = []
+    for i, name in enumerate(tables):
+        groups = {
+            "random": (0.1 * i + rng.normal(0, 0.01, 6)).tolist(),
+            "ppo": (0.1 * i + 0.01 + rng.normal(0, 0.01, 4)).tolist(),
+        }
+        parts.append(table_of(groups, name))
+    scores = pd.concat(parts)
+    row = paired_tests(scores).iloc[0]
+    means = scores.groupby(["strategy", "table"])["score"].mean()
+    a, b = means["ppo"].to_numpy(), means["random"].to_numpy()
+    assert (row["w"], row["p"]) == pytest.approx(tuple(stats.wilcoxon(a, b)))
+    assert (row["t"], row["t_p"]) == pytest.approx(tuple(stats.ttest_rel(a, b)))
+    assert row["cohens_dz"] == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
+    assert row["n"] == 8
+    assert row["least_p"] == 2 / 2**8
+    signed = stats.rankdata(np.abs(a - b)) * np.sign(a - b)
+    assert row["rank_biserial"] == pytest.approx(signed.sum() / np.abs(signed).sum())
+    few = paired_tests(scores[scores["table"].isin(tables[:3])]).iloc[0]
+    assert few["verdict"] == "ppo against random: insufficient (n=3 tables; the smallest p that they can give is 0.25)"
+
+
+def test_bad_calls_are_one_clear_line(three):
+    with pytest.raises(InputError, match=r"several tables .*: t / u; use paired_tests"):
+        unpaired_tests(pd.concat([table_of(three), table_of(three, "u")]))
+    with pytest.raises(InputError, match="no runs of 'enas' to compare with; strategies here: random, reinforce, ppo"):
+        unpaired_tests(table_of(three), "enas")
+
+
+def test_the_plot_shows_p_and_n_or_insufficient(three):
+    with style.theme():
+        figure = style.new_figure(18, 3)
+        axes = figure.subplots(1, 3)
+        draw_improvement(unpaired_tests(table_of(three), "random"), axes[0])
+        draw_improvement(unpaired_tests(table_of({k: v[:2] for k, v in three.items()}), "random"), axes[1])
+        draw_improvement(unpaired_tests(table_of({"random": [NAN], "ppo": [0.5]})), axes[2])
+        figure.draw_without_rendering()
+    assert any("n=18+20" in text.get_text() for text in axes[0].texts)
+    assert [text.get_text() for text in axes[1].texts] == ["insufficient, n=2+2"] * 2
+    assert "No two strategies" in axes[2].texts[0].get_text()
