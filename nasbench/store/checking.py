@@ -85,8 +85,9 @@ def check_file(path: str | os.PathLike[str]) -> Health:
     _check_packed(paths, health)
     journal = read_journal(paths.journal)
     _check_journal(paths, journal, health)
-    if paths.packing.exists():
-        health.note(f"{paths.packing.name} is left from a pack that was killed; the next writer removes it")
+    for leftover in (paths.packing, paths.beginning):
+        if leftover.exists():
+            health.note(f"{leftover.name} is left from a writer that was killed; the next writer removes it")
     if health.sound:
         _check_together(paths, health)
     return health
@@ -157,7 +158,12 @@ def _check_journal(paths: ResultsPaths, journal: JournalContents, health: Health
     health.records = len(journal.records)
     for damage in journal.damages:
         health.damage(f"{paths.journal}, {damage}")
-    if journal.torn_length:
+    if journal.claim_broken:
+        health.note(
+            f"{paths.journal.name}, line 2: the count of acknowledged records is not what was written; no record is affected, but a cut "
+            "at the end would not be noticed; the next append writes it anew"
+        )
+    if journal.torn_length and not journal.damages:
         health.note(
             f"{paths.journal.name} ends in {journal.torn_length} bytes of a record that was never acknowledged; "
             "the next writer cuts them off"

@@ -49,6 +49,10 @@ class ResultsLocked(StoreError):
     """Another process owns the file."""
 
 
+class DuplicateChild(StoreError):
+    """A child whose run, stage and index the file has already."""
+
+
 class NotPermitted(StoreError):
     """A folder or file that may not be read or written."""
 

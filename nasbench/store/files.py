@@ -33,6 +33,11 @@ class ResultsPaths:
         return self.h5.with_suffix(".journal")
 
     @property
+    def beginning(self) -> Path:
+        """The next journal until its first lines are on the disk; a leftover of a killed process is worthless."""
+        return self.h5.with_suffix(".journal.beginning")
+
+    @property
     def lock(self) -> Path:
         """Who is writing."""
         return self.h5.with_suffix(".lock")

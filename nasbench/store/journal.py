@@ -3,7 +3,11 @@
 A line is one JSON object, `{"blake2b":"<16 hex digits>","sequence":7,"kind":"child","row":{...},"curves":{...}}`. The digest covers the exact
 bytes behind it up to the end of the line. Sequence numbers rise by one over the whole life of a results file, across packs, so that a
 record that is already in the HDF5 file is not counted twice and a lost line is noticed. The first line is a header: the schema version,
-the id of the results file, and `base`, the last sequence number before this journal.
+the id of the results file, and `base`, the last sequence number before this journal. The second line, of fixed length, is the claim: the
+sequence number of the last record that is known to be on the disk. It is overwritten in place after each record's fsync and not synced
+itself, so neither a kill nor a power cut leaves a claim of more than there is; a claim of more proves that the journal was cut later, also
+where the cut is between two lines. A journal takes its name by a rename when header and claim are on the disk, so one without them was cut,
+too. Journals of the earlier form, whose header does not say `"claim":true`, have no such line, and a cut between their lines is not noticed.
 
 JSON has no NaN: the strings "nan", "inf" and "-inf" stand for such floats; other floats are written by repr, which is exact.
 """
@@ -11,6 +15,7 @@ JSON has no NaN: the strings "nan", "inf" and "-inf" stand for such floats; othe
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -20,9 +25,11 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from nasbench.store.errors import CorruptResults, NewerSchema, explain
-from nasbench.store.files import read_all, sync_folder, write_at
+from nasbench.store.files import ResultsPaths, read_all, sync_folder, write_at
 from nasbench.store.rows import Curves, Row, spell_float, unspell_floats
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
+
+_log = logging.getLogger(__name__)
 
 Kind = Literal["run", "child"]
 
@@ -80,7 +87,9 @@ class JournalContents:
         records: the sound records in order.
         damages: lines that are broken although they had been acknowledged; empty for a sound journal.
         good_length: bytes up to the end of the last sound record.
-        torn_length: bytes behind that, of a record that was never acknowledged.
+        torn_length: bytes behind that, of a record that was never acknowledged; where there is a claim that says otherwise, it is a damage.
+        claim_at: where the claim begins, 0 in a journal that has none.
+        claim_broken: whether the claim is not what was written; no record is affected, and the next append writes it anew.
     """
 
     header: Header | None = None
@@ -88,6 +97,8 @@ class JournalContents:
     damages: list[Damage] = field(default_factory=list)
     good_length: int = 0
     torn_length: int = 0
+    claim_at: int = 0
+    claim_broken: bool = False
 
     def require_sound(self, path: Path) -> None:
         """Raise on damage.
@@ -127,19 +138,51 @@ def parse_journal(data: bytes, path: Path) -> JournalContents:
     Raises:
         NewerSchema: when a later version wrote it.
     """
+    claim_at = _claim_position(data)
+    claim = data[claim_at : claim_at + _CLAIM_BYTES] if claim_at else b""
+    lines, tail = _whole_lines(data[claim_at + len(claim) :])
+    reader = _Parser(path)
+    if claim_at:
+        reader.take(1, data[: claim_at - 1])
+    for number, line in enumerate(lines, start=3 if claim_at else 1):
+        reader.take(number, line)
+    acknowledged = _acknowledged_in(claim)
+    reader.end(acknowledged, begun=not reader.claims or len(claim) == _CLAIM_BYTES)
+    return JournalContents(
+        reader.header,
+        reader.records,
+        reader.damages,
+        good_length=len(data) - len(tail),
+        torn_length=len(tail),
+        claim_at=claim_at,
+        claim_broken=len(claim) == _CLAIM_BYTES and acknowledged is None,
+    )
+
+
+def _claim_position(data: bytes) -> int:
+    """Where the claim begins: behind a sound header that says that there is one; else 0."""
+    end = data.find(b"\n")
+    header = _unseal(data[:end]) if end > 0 else None
+    return end + 1 if header and header.get("claim") else 0
+
+
+def _acknowledged_in(claim: bytes) -> int | None:
+    """What a claim says, or None when it is not what was written."""
+    content = _unseal(claim[:-1]) if claim.endswith(b"\n") else None
+    return int(content["acknowledged"]) if content and "acknowledged" in content else None
+
+
+def _whole_lines(data: bytes) -> tuple[list[bytes], bytes]:
+    """The lines, and the end that a kill may have torn."""
     lines = data.split(b"\n")
     tail = lines.pop()
     if _unseal(tail) is not None:  # whole, only its newline is missing
-        lines, tail = [*lines, tail], b""
-    elif tail and _unseal(tail[:-1]) is not None:  # whole, with another byte in place of its newline
-        lines, tail = [*lines, tail[:-1]], tail[-1:]
-    elif not tail and lines and _HOLE in lines[-1]:
-        tail = lines.pop() + b"\n"
-    reader = _Parser(path)
-    for number, line in enumerate(lines, start=1):
-        reader.take(number, line)
-    good_length = min(len(data), len(data) - len(tail))
-    return JournalContents(reader.header, reader.records, reader.damages, good_length, len(tail))
+        return [*lines, tail], b""
+    if tail and _unseal(tail[:-1]) is not None:  # whole, with another byte in place of its newline
+        return [*lines, tail[:-1]], tail[-1:]
+    if not tail and lines and _HOLE in lines[-1]:
+        return lines[:-1], lines[-1] + b"\n"
+    return lines, tail
 
 
 class _Parser:
@@ -148,17 +191,32 @@ class _Parser:
         self.header: Header | None = None
         self.records: list[Record] = []
         self.damages: list[Damage] = []
+        self.claims = False
         self._next: int | None = None
+        self._lines = 0
 
     def take(self, number: int, line: bytes) -> None:
+        self._lines = number
         content = _unseal(line)
         if content is None:
             self.damages.append(Damage(number, f"checksum does not fit, {_affected(number, line, self._next)}"))
             self._next = None if self._next is None else self._next + _records_in(line)
         elif number == 1:
             self._take_header(content)
-        else:
+        elif "acknowledged" not in content:  # with a broken header the claim is a line like the others
             self._take_record(number, content)
+
+    def end(self, acknowledged: int | None, begun: bool) -> None:
+        """Compare what is there with the claim; `begun` is whether the journal reaches behind its header and claim."""
+        number = self._lines + 1
+        if not begun or not self._lines:
+            base = f" after {self.header.base}" if self.header else ""
+            self.damages.append(
+                Damage(number, f"the journal was cut before its first record; all records{base} that it held are lost")
+            )
+        elif acknowledged is not None and self._next is not None and acknowledged >= self._next:
+            lost = _numbered(self._next, acknowledged)
+            self.damages.append(Damage(number, f"the journal was cut here: {lost}, acknowledged once, are not there"))
 
     def _take_header(self, content: Mapping[str, Any]) -> None:
         if content.get("schema", 0) > SCHEMA_VERSION:
@@ -167,6 +225,7 @@ class _Parser:
             self.damages.append(Damage(1, "the header is missing, so the records before this line are lost"))
             return
         self.header = Header(content["file"], content["base"])
+        self.claims = bool(content.get("claim"))
         self._next = self.header.base + 1
 
     def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
@@ -211,6 +270,10 @@ def _affected(number: int, line: bytes, sequence: int | None) -> str:
     return f"{name} is affected"
 
 
+def _numbered(first: int, last: int) -> str:
+    return f"record {first}" if first == last else f"records {first} to {last}"
+
+
 def _digest(body: bytes) -> bytes:
     return blake2b(body, digest_size=_DIGITS // 2).hexdigest().encode()
 
@@ -235,15 +298,16 @@ class JournalWriter:
     before the next append. After the cause is mended the same append can be tried again.
 
     Args:
-        path: the journal; made at the first append.
+        paths: the results file; its journal is made at the first append.
         header: what its first line says if it is made.
         contents: what `read_journal` found there, without damage.
     """
 
-    def __init__(self, path: Path, header: Header, contents: JournalContents) -> None:
-        self.path, self._header = path, header
+    def __init__(self, paths: ResultsPaths, header: Header, contents: JournalContents) -> None:
+        self.path, self._begun_at, self._header = paths.journal, paths.beginning, header
         self.sequence = contents.records[-1].sequence if contents.records else header.base
         self.length = contents.good_length if contents.header else 0
+        self._claim_at = contents.claim_at
         self._handle = -1
         self._settled = False
 
@@ -262,18 +326,25 @@ class JournalWriter:
         line = _seal(content)
         try:
             self._prepare()
-            first = b"" if self.length else _seal(_header_line(self._header))
             self._settled = False
-            write_at(self._handle, first + line, self.length)
+            write_at(self._handle, line, self.length)
             os.fsync(self._handle)
-            if first:
-                sync_folder(self.path.parent)
         except OSError as error:
             self._cut_now_or_later()
             raise explain(error, self.path, "appending a row") from error
-        self.length += len(first) + len(line)
+        self.length += len(line)
         self.sequence += 1
         self._settled = True
+        self._claim()
+
+    def _claim(self) -> None:
+        """Note that the last record is on the disk. It is, whether that works or not, so a failure is no failure of the append."""
+        if not self._claim_at:
+            return
+        try:
+            write_at(self._handle, _claim_line(self.sequence), self._claim_at)
+        except OSError as error:
+            _log.warning("%s: record %d is kept, but not claimed: %s", self.path, self.sequence, error)
 
     def settle(self) -> None:
         """Cut off what a failed append may have left, so that the file holds acknowledged records and nothing else.
@@ -287,8 +358,10 @@ class JournalWriter:
             raise explain(error, self.path, "cutting off what was not acknowledged") from error
 
     def _prepare(self) -> None:
+        if not self.length:
+            self._begin()
         if self._handle < 0:
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         if os.fstat(self._handle).st_nlink == 0:
             raise CorruptResults(
                 f"{self.path} was removed while this process was writing it; rows since the last pack are lost: stop and resume"
@@ -296,6 +369,20 @@ class JournalWriter:
         if not self._settled:
             self._cut()
             self._settled = True
+
+    def _begin(self) -> None:
+        """Make the journal: header and claim are on the disk before it has its name."""
+        header = _seal(_header_line(self._header))
+        head = header + _claim_line(self._header.base)
+        handle = os.open(self._begun_at, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        try:
+            write_at(handle, head, 0)
+            os.fsync(handle)
+            os.replace(self._begun_at, self.path)
+            sync_folder(self.path.parent)
+        finally:
+            os.close(handle)
+        self.length, self._claim_at, self._settled = len(head), len(header), True
 
     def _cut(self) -> None:
         os.ftruncate(self._handle, self.length)
@@ -321,8 +408,15 @@ class JournalWriter:
     def start_again(self, header: Header) -> None:
         """Forget the journal that was packed and removed; the next append makes a new one."""
         self.close()
-        self._header, self.sequence, self.length, self._settled = header, header.base, 0, False
+        self._header, self.sequence, self.length, self._claim_at, self._settled = header, header.base, 0, 0, False
 
 
 def _header_line(header: Header) -> dict[str, Any]:
-    return {"format": _FORMAT, "schema": SCHEMA_VERSION, "file": header.file, "base": header.base}
+    return {"format": _FORMAT, "schema": SCHEMA_VERSION, "file": header.file, "base": header.base, "claim": True}
+
+
+def _claim_line(sequence: int) -> bytes:
+    return _seal({"acknowledged": f"{sequence:020}"})
+
+
+_CLAIM_BYTES: Final = len(_claim_line(0))

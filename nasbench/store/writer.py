@@ -12,6 +12,7 @@ from uuid import uuid4
 from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
 from nasbench.store.journal import Header, JournalContents, JournalWriter
+from nasbench.store.known import KnownChildren
 from nasbench.store.lock import ResultsLock
 from nasbench.store.packing import pack_snapshot
 from nasbench.store.reader import Snapshot, open_snapshot
@@ -52,6 +53,7 @@ class ResultsWriter:
         except BaseException:
             self._lock.release()
             raise
+        self._known = KnownChildren(self.paths)
         self._open = True
 
     def _make_folder(self) -> None:
@@ -63,19 +65,20 @@ class ResultsWriter:
 
     def _open_journal(self) -> JournalWriter:
         try:
-            remove_if_there(self.paths.packing)
+            for leftover in (self.paths.packing, self.paths.beginning):
+                remove_if_there(leftover)
         except OSError as error:
-            raise explain(error, self.paths.packing, "removing what a killed process left") from error
+            raise explain(error, self.paths.h5, "removing what a killed process left") from error
         try:
             snapshot = open_snapshot(self.paths)
         except MissingResults:
-            return JournalWriter(self.paths.journal, Header(uuid4().hex, 0), JournalContents())
+            return JournalWriter(self.paths, Header(uuid4().hex, 0), JournalContents())
         snapshot.close()
         header = Header(snapshot.file or uuid4().hex, snapshot.last_sequence)
         if self._is_packed_already(snapshot):
             self._remove_journal()
-            return JournalWriter(self.paths.journal, header, JournalContents())
-        return JournalWriter(self.paths.journal, header, snapshot.journal)
+            return JournalWriter(self.paths, header, JournalContents())
+        return JournalWriter(self.paths, header, snapshot.journal)
 
     def _is_packed_already(self, snapshot: Snapshot) -> bool:
         """Whether the last owner was killed after its pack, before it removed the journal."""
@@ -92,9 +95,15 @@ class ResultsWriter:
 
         Raises:
             InputError: when the row is not what the schema says; nothing is written.
+            DuplicateChild: when the file has a child of the same run, stage and index; nothing is written.
             StoreError: when it could not be written; it can be tried again after the mend.
         """
-        self._append("child", child_row(row), child_curves(curves))
+        self._require_open()
+        checked, values = child_row(row), child_curves(curves)
+        self._known.refuse_known(checked)
+        self._journal.append("child", checked, values)
+        self._known.add(checked)
+        self._pack_if_long()
 
     def put_run(self, row: Mapping[str, Any]) -> None:
         """Keep what is known of a run; a later row of the same run takes the place of the earlier.
@@ -106,12 +115,15 @@ class ResultsWriter:
             InputError: when the row is not what the schema says; nothing is written.
             StoreError: when it could not be written; it can be tried again after the mend.
         """
-        self._append("run", run_row(row), {})
+        self._require_open()
+        self._journal.append("run", run_row(row), {})
+        self._pack_if_long()
 
-    def _append(self, kind: Any, row: dict[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+    def _require_open(self) -> None:
         if not self._open:
             raise StoreError(f"{self.paths.h5}: this writer is closed")
-        self._journal.append(kind, row, curves)
+
+    def _pack_if_long(self) -> None:
         if self._journal.length > self._pack_again_at:
             self._pack_by_itself()
 

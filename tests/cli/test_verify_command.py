@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from commands import nasbench
 from searching import search, tiny_plan
+from store_rows import run as blank_run
 
 from nasbench.errors import InputError
 from nasbench.store.query import Results
@@ -178,7 +179,6 @@ def test_values_out_of_range_are_refused(searched: Path, words: tuple[str, ...],
 
 def test_sampling_rejects_a_file_without_rows(tmp_path: Path) -> None:
     with ResultsWriter(tmp_path / "empty.h5") as writer:
-        writer.pack()
-    (tmp_path / "empty.journal").touch()
+        writer.put_run(blank_run())
     with Results(str(tmp_path / "empty.h5")) as results, pytest.raises(InputError, match="it has no rows"):
         draw_sample(results, 1, 0)

@@ -1,5 +1,6 @@
 """Flipped bytes, lost ends and foreign files: found, named, and never a wrong number."""
 
+import json
 import os
 import random
 import shutil
@@ -9,9 +10,11 @@ import pytest
 from store_rows import child, expected, stored, write
 
 from nasbench.errors import InputError
+from nasbench.store.checking import check_file
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError
-from nasbench.store.journal import parse_journal
+from nasbench.store.journal import _CLAIM_BYTES, _claim_line, _seal, parse_journal
 from nasbench.store.query import Results
+from nasbench.store.repairing import repair_file
 from nasbench.store.writer import ResultsWriter
 
 
@@ -34,6 +37,23 @@ def packed(tmp_path_factory):
     return path
 
 
+def with_claim(data, sequence):
+    """The journal's bytes with another count of acknowledged records."""
+    start = data.index(b"\n") + 1
+    return data[:start] + _claim_line(sequence) + data[start + _CLAIM_BYTES :]
+
+
+def of_the_earlier_form(data):
+    """The journal's bytes as they were written before there were claims."""
+    header = json.loads(data[: data.index(b"\n")])
+    del header["blake2b"], header["claim"]
+    return _seal(header) + data[data.index(b"\n") + 1 + _CLAIM_BYTES :]
+
+
+def ends_of_lines(data):
+    return [place + 1 for place, byte in enumerate(data) if byte == ord("\n")]
+
+
 def copy_with(original, folder, suffix, data):
     """A copy of the results file whose file of that suffix has other bytes."""
     path = folder / "x.h5"
@@ -43,31 +63,48 @@ def copy_with(original, folder, suffix, data):
     return path
 
 
-def test_any_flipped_byte_of_a_journal_is_found_or_harmless(journal_only, tmp_path):
-    data = journal_only.with_suffix(".journal").read_bytes()
+@pytest.mark.parametrize("form", [bytes, of_the_earlier_form], ids=["now", "earlier"])
+def test_any_flipped_byte_of_a_journal_is_found_or_harmless(journal_only, tmp_path, form):
+    data = form(journal_only.with_suffix(".journal").read_bytes())
     rng = random.Random(0)
-    positions = [*rng.sample(range(len(data)), 150), *range(40), *range(len(data) - 40, len(data))]
-    positions += [place for place, byte in enumerate(data) if byte == ord("\n")]
-    found = 0
-    for position in positions:
+    positions = [*rng.sample(range(len(data)), 150), *range(300), *range(len(data) - 40, len(data))]
+    positions += [end - 1 for end in ends_of_lines(data)]
+    found = claims = 0
+    for position in sorted({*positions}):
         broken = bytearray(data)
         broken[position] ^= rng.randrange(1, 256)
         contents = parse_journal(bytes(broken), tmp_path / "x.journal")
         if not contents.damages:
-            assert len(contents.records) == 6  # only the newline at the very end can be replaced unharmed
-            assert position == len(data) - 1
+            assert len(contents.records) == 6
+            assert contents.claim_broken or position == len(data) - 1  # the newline at the very end
         found += bool(contents.damages)
+        claims += contents.claim_broken
         for record in contents.records:
             assert record.row["index"] == record.sequence - 1
             assert record.row["hash"] == child(record.row["index"])[0]["hash"]
     assert found > 200
+    assert claims == (0 if form is of_the_earlier_form else _CLAIM_BYTES)
+
+
+def test_a_broken_claim_is_said_and_mended_by_the_next_row(journal_only, tmp_path):
+    data = bytearray(journal_only.with_suffix(".journal").read_bytes())
+    data[data.index(b"acknowledged") + 20] ^= 1
+    path = copy_with(journal_only, tmp_path, ".journal", bytes(data))
+    health = check_file(path)
+    assert health.findings[0].severity == "note"
+    assert "line 2: the count of acknowledged records is not what was written" in health.findings[0].text
+    writer = ResultsWriter(path)
+    writer.append_child(*child(6))
+    assert stored(path) == expected(7)
+    assert not parse_journal(path.with_suffix(".journal").read_bytes(), path).claim_broken
+    writer.close()
 
 
 def test_a_broken_line_is_named_with_what_it_affects(journal_only, tmp_path):
     lines = journal_only.with_suffix(".journal").read_bytes().split(b"\n")
-    lines[3] = lines[3].replace(b'"status":"ok"', b'"status":"OK"')
+    lines[4] = lines[4].replace(b'"status":"ok"', b'"status":"OK"')
     path = copy_with(journal_only, tmp_path, ".journal", b"\n".join(lines))
-    message = r"x.journal, line 4: checksum does not fit, record 3 is affected \(it seems to be child 2 of run run0\); 5 other"
+    message = r"x.journal, line 5: checksum does not fit, record 3 is affected \(it seems to be child 2 of run run0\); 5 other"
     with pytest.raises(CorruptResults, match=message):
         Results(path)
     with pytest.raises(CorruptResults, match=message):
@@ -77,8 +114,8 @@ def test_a_broken_line_is_named_with_what_it_affects(journal_only, tmp_path):
 
 def test_a_lost_line_in_the_middle_is_found(journal_only, tmp_path):
     lines = journal_only.with_suffix(".journal").read_bytes().split(b"\n")
-    path = copy_with(journal_only, tmp_path, ".journal", b"\n".join(lines[:3] + lines[4:]))
-    with pytest.raises(CorruptResults, match="line 4: record 4 follows where 3 should"):
+    path = copy_with(journal_only, tmp_path, ".journal", b"\n".join(lines[:4] + lines[5:]))
+    with pytest.raises(CorruptResults, match="line 5: record 4 follows where 3 should"):
         Results(path)
 
 
@@ -89,14 +126,33 @@ def test_a_lost_header_is_found(journal_only, tmp_path):
         Results(path)
 
 
-def test_a_journal_cut_anywhere_keeps_its_whole_lines_and_goes_on(journal_only, tmp_path):
+def test_a_journal_cut_anywhere_is_found_with_what_is_missing(journal_only, tmp_path):
     data = journal_only.with_suffix(".journal").read_bytes()
-    ends = [place + 1 for place, byte in enumerate(data) if byte == ord("\n")]
-    rng = random.Random(1)
-    for length in [*rng.sample(range(len(data)), 12), *(end - 1 for end in ends), 0, 1]:
-        whole = max(
-            0, sum(end - 1 <= length for end in ends) - 1
-        )  # a line without its newline is whole; the first is the header
+    ends = ends_of_lines(data)
+    lengths = [*random.Random(1).sample(range(len(data) - 1), 12), *ends[:-1], *(end - 1 for end in ends[:-1]), 0, 1]
+    for length in lengths:
+        whole = max(0, sum(end - 1 <= length for end in ends) - 2)  # before them header and claim
+        path = copy_with(journal_only, tmp_path, ".journal", data[:length])
+        first = f"record {whole + 1}" if whole == 5 else f"records {whole + 1} to 6"
+        message = rf"cut here: {first}, acknowledged once|cut before its first record"
+        with pytest.raises(CorruptResults, match=message):
+            Results(path)
+        health = check_file(path)
+        assert [finding.severity for finding in health.findings] == ["damage"]
+        if whole:
+            assert repair_file(path).children == whole
+            assert stored(path) == expected(whole)
+            path.unlink()
+
+
+@pytest.mark.parametrize("form", [of_the_earlier_form, lambda data: with_claim(data, 0)], ids=["earlier", "unclaimed"])
+def test_a_journal_that_a_kill_cut_keeps_its_whole_lines_and_goes_on(journal_only, tmp_path, form):
+    data = form(journal_only.with_suffix(".journal").read_bytes())
+    ends = ends_of_lines(data)
+    before = 1 if form is of_the_earlier_form else 2
+    lengths = [*random.Random(1).sample(range(ends[before - 1], len(data)), 12), *(end - 1 for end in ends[before:])]
+    for length in lengths:
+        whole = sum(end - 1 <= length for end in ends) - before  # a line without its newline is whole
         path = copy_with(journal_only, tmp_path, ".journal", data[:length])
         assert stored(path) == expected(whole)
         with ResultsWriter(path) as writer:
@@ -107,7 +163,7 @@ def test_a_journal_cut_anywhere_keeps_its_whole_lines_and_goes_on(journal_only, 
 
 
 def test_a_hole_that_a_power_cut_left_in_the_last_line_is_cut_off(journal_only, tmp_path):
-    data = bytearray(journal_only.with_suffix(".journal").read_bytes())
+    data = bytearray(with_claim(journal_only.with_suffix(".journal").read_bytes(), 5))
     data[-500:-200] = bytes(300)
     path = copy_with(journal_only, tmp_path, ".journal", bytes(data))
     assert stored(path) == expected(5)

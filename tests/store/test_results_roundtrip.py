@@ -15,6 +15,8 @@ from store_rows import child, expected, plain, run, stored, write
 
 import nasbench
 from nasbench.errors import InputError
+from nasbench.store.checking import check_file
+from nasbench.store.errors import DuplicateChild
 from nasbench.store.query import Results
 from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, STAGES, STATUSES
 from nasbench.store.writer import ResultsWriter
@@ -236,3 +238,29 @@ def test_the_readmes_one_liner(tmp_path):
     best = nasbench.open(str(tmp_path / "x.h5")).frame().query("status == 'ok' and params < 5e6").nlargest(5, "val_acc")
     rows = sorted((child(number)[0] for number in range(30)), key=lambda row: -row["val_acc"])
     assert best["hash"].tolist() == [row["hash"] for row in rows if row["params"] < 5e6][:5]
+
+
+@pytest.mark.parametrize("where", ["journal", "packed", "same writer"])
+def test_a_child_that_is_there_already_is_refused(tmp_path, where):
+    path = tmp_path / "x.h5"
+    writer = ResultsWriter(path)
+    for number in (5, 3, 4):
+        writer.append_child(*child(number))
+    if where == "journal":
+        writer._journal.close()
+        writer._lock.release()
+        writer = ResultsWriter(path)
+    elif where == "packed":
+        writer.close()
+        writer = ResultsWriter(path)
+    before = stored(path)
+    with pytest.raises(DuplicateChild, match=r"x\.h5 has child 3 of run run0 \(stage search\) already; nothing was"):
+        writer.append_child(*child(3))
+    assert stored(path) == before
+    writer.append_child(*child(3, stage="final"))
+    writer.append_child(*child(3, run="run1"))
+    writer.append_child(*child(6))
+    with pytest.raises(DuplicateChild):
+        writer.append_child(*child(3, stage="final"))
+    writer.close()
+    assert check_file(path).children == 6
