@@ -33,7 +33,7 @@ def rank_agreement(frame: pd.DataFrame, scores: Sequence[str], against: str = "v
     rows = []
     for score in scores:
         pair = frame[[score, against]].dropna().to_numpy(float)
-        rows.append((score, len(pair), *_correlations(pair)))
+        rows.append((score, len(pair), *correlations(pair)))
     return pd.DataFrame(rows, columns=["score", "n", "spearman", "kendall"])
 
 
@@ -68,7 +68,8 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
     return result
 
 
-def _correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
+def correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
+    """Spearman's and Kendall's (tau-b) correlation of two columns, [n, 2]; NaN below 3 rows or where a column is constant."""
     from scipy.stats import kendalltau, rankdata, spearmanr
 
     if len(pair) < FEWEST or any(len(np.unique(column)) < 2 for column in pair.T):

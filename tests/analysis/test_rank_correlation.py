@@ -1,0 +1,114 @@
+"""Rank correlations between protocols and between seeds, against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from nasbench.analysis import style
+from nasbench.analysis.rank_correlation import (
+    draw_rank_correlation,
+    protocol_scores,
+    rank_correlations,
+    seed_scores,
+)
+from nasbench.errors import InputError
+
+
+@pytest.fixture
+def trained(make):
+    """60 architectures, each trained with 3 seeds under a cheap protocol and once under a dear one that tests it, too."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for i in range(60):
+        quality = 0.6 + 0.005 * i
+        common = {"run": "r", "strategy": "random", "hash": f"h{i:02d}"}
+        for seed in range(3):
+            acc = quality + rng.normal(0, 0.03)
+            rows.append(
+                {
+                    **common,
+                    "index": len(rows),
+                    "seed": seed,
+                    "protocol": "cheap",
+                    "fingerprint": "c" * 16,
+                    "val_acc": acc,
+                }
+            )
+        dear = {"protocol": "full", "fingerprint": "f" * 16, "seed": 0}
+        rows.append(
+            {**common, **dear, "index": i, "stage": "final", "val_acc": 0.9, "test_acc": quality + rng.normal(0, 0.01)}
+        )
+    return make.children(rows)
+
+
+def test_correlations_between_protocols_are_scipys(trained):
+    scores = protocol_scores(trained)
+    assert scores.columns.tolist() == ["hash", "cheap validation", "full test"]
+    row = rank_correlations(scores).set_index("among").loc["all"]
+    pair = (scores["cheap validation"], scores["full test"])
+    assert row["spearman"] == pytest.approx(stats.spearmanr(*pair).statistic)
+    assert row["kendall"] == pytest.approx(stats.kendalltau(*pair).statistic)
+    assert row["n"] == 60
+
+    def tau(a, b):
+        return stats.kendalltau(a, b).statistic
+
+    theirs = stats.bootstrap(pair, tau, paired=True, vectorized=False, n_resamples=400, method="percentile")
+    np.testing.assert_allclose([row["kendall_low"], row["kendall_high"]], theirs.confidence_interval, atol=0.04)
+
+
+def test_the_best_tenth_is_a_row_of_its_own(trained):
+    scores = protocol_scores(trained)
+    row = rank_correlations(scores).set_index("among").loc["top 10%"]
+    best = scores.nlargest(6, "full test")
+    assert row["n"] == 6
+    assert row["kendall"] == pytest.approx(stats.kendalltau(best["cheap validation"], best["full test"]).statistic)
+
+
+def test_between_seeds(trained):
+    scores = seed_scores(trained)
+    assert scores.columns.tolist() == ["hash", "seed 0", "seed 1", "seed 2"]
+    assert len(rank_correlations(scores, resamples=50)) == 6
+    with pytest.raises(InputError, match="of 2 protocols"):
+        seed_scores(pd.concat([trained, trained.assign(fingerprint="other")]))
+    other = pd.concat([trained, trained.assign(fingerprint="other", val_acc=0.5)])
+    pd.testing.assert_frame_equal(seed_scores(other, "c" * 16), scores)
+
+
+def test_names_tell_data_or_fingerprints_apart(trained):
+    other = trained[trained["protocol"] == "cheap"].assign(fingerprint="d" * 16)
+    columns = protocol_scores(pd.concat([trained, other])).columns.tolist()
+    assert "cheap validation (digits, cccccc)" in columns
+    columns = protocol_scores(pd.concat([trained, other.assign(data="else")])).columns.tolist()
+    assert {"cheap validation (digits)", "cheap validation (else)"} <= set(columns)
+
+
+def test_too_few_are_insufficient(trained):
+    few = protocol_scores(trained[trained["hash"] < "h04"])
+    rows = rank_correlations(few).set_index("among")
+    assert rows.loc["all", "interval"] == "n=4: insufficient"
+    assert np.isnan(rows.loc["all", "kendall_low"])
+    assert np.isfinite(rows.loc["all", "kendall"])
+
+
+def test_bad_calls_are_one_clear_line(trained):
+    with pytest.raises(InputError, match="needs two scores of the same architectures; here is cheap validation"):
+        rank_correlations(protocol_scores(trained[trained["stage"] == "search"]))
+    with pytest.raises(InputError, match="no child has a score"):
+        protocol_scores(trained.assign(status="failed"))
+
+
+def test_the_plot_has_the_numbers(trained):
+    scores = protocol_scores(trained)
+    with style.theme():
+        figure = style.new_figure(10, 4)
+        one, two = figure.subplots(1, 2)
+        table = rank_correlations(scores, resamples=20)
+        draw_rank_correlation(scores, one, "cheap validation", "full test", table)
+        draw_rank_correlation(scores.assign(**{"full test": np.nan}), two, "cheap validation", "full test", table)
+        figure.draw_without_rendering()
+    assert "all, n=60" in one.texts[0].get_text()
+    assert "No architecture has both" in two.texts[0].get_text().replace("\n", " ")
