@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from nasbench.errors import InputError
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,15 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(handle)
     finally:
+        close_handle(handle)
+
+
+def close_handle(handle: int) -> None:
+    """Close a file of which everything that matters is synced. The kernel lets go of it also where it reports an error, which is logged."""
+    try:
         os.close(handle)
+    except OSError as error:
+        _log.warning("closing a file that is on the disk already: %s", error)
 
 
 def remove_if_there(path: Path) -> None:

@@ -17,6 +17,7 @@ Text is UTF-8 of fixed width. A text dataset whose values HDF5 cannot hold as th
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -32,6 +33,8 @@ import numpy as np
 from nasbench.store.columns import Data, Numbers, Text
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
+
+_log = logging.getLogger(__name__)
 
 Table = Literal["children", "runs"]
 Encoding = Literal["numbers", "codes", "fixed", "fixed escaped", "bytes", "bytes escaped"]
@@ -115,7 +118,7 @@ class PackedFile:
         try:
             self.manifest = self._read_manifest()
         except BaseException:
-            self._file.close()
+            self.close()
             raise
 
     def _read_manifest(self) -> Manifest:
@@ -219,8 +222,11 @@ class PackedFile:
             self.numbers(path)
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. It was only read, so an error that the system reports then is of no consequence, and is logged."""
+        try:
+            self._file.close()
+        except (RuntimeError, OSError) as error:
+            _log.warning("closing %s: %s", self.path, error)
 
 
 def attributes_of(owner: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from nasbench.store.errors import CorruptResults, NewerSchema, explain
-from nasbench.store.files import ResultsPaths, read_all, sync_folder, write_at
+from nasbench.store.files import ResultsPaths, close_handle, read_all, sync_folder, write_at
 from nasbench.store.rows import Curves, Row, spell_float, unspell_floats
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
 
@@ -381,7 +381,7 @@ class JournalWriter:
             os.replace(self._begun_at, self.path)
             sync_folder(self.path.parent)
         finally:
-            os.close(handle)
+            close_handle(handle)
         self.length, self._claim_at, self._settled = len(head), len(header), True
 
     def _cut(self) -> None:
@@ -402,7 +402,7 @@ class JournalWriter:
     def close(self) -> None:
         """Close the file; a second call does nothing."""
         if self._handle >= 0:
-            os.close(self._handle)
+            close_handle(self._handle)
             self._handle = -1
 
     def start_again(self, header: Header) -> None:

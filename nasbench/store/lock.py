@@ -13,7 +13,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from nasbench.store.errors import ResultsLocked, StoreError, explain
-from nasbench.store.files import ResultsPaths, write_at
+from nasbench.store.files import ResultsPaths, close_handle, write_at
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,12 @@ class ResultsLock:
 
     def _close(self) -> None:
         _held.discard(self)
-        os.close(self._handle)
+        close_handle(self._handle)
         self._handle = -1
 
     def _close_in_fork(self) -> None:
         if self._handle >= 0:
-            os.close(self._handle)
+            close_handle(self._handle)
             self._handle = -1
 
 
@@ -136,12 +136,12 @@ def _lock_current_file(paths: ResultsPaths) -> int:
             if _is_current(handle, paths.lock):
                 return handle
         except BlockingIOError:
-            os.close(handle)
+            close_handle(handle)
             raise _locked(paths) from None
         except BaseException:
-            os.close(handle)
+            close_handle(handle)
             raise
-        os.close(handle)
+        close_handle(handle)
 
 
 def _is_current(handle: int, path: Path) -> bool:

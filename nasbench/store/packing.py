@@ -15,7 +15,7 @@ import numpy as np
 
 from nasbench.store.columns import Data, Numbers, Text
 from nasbench.store.errors import StoreError, explain
-from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder, write_at
+from nasbench.store.files import ResultsPaths, close_handle, remove_if_there, sync_folder, write_at
 from nasbench.store.hdf5 import (
     FORMAT,
     TABLES,
@@ -166,7 +166,7 @@ class _Spool(io.RawIOBase):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self.handle)
+        close_handle(self.handle)
         super().close()
 
 

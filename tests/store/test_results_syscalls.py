@@ -1,0 +1,79 @@
+"""Every system call of appending and packing fails, once or from then on, HDF5's own included: a named error, and nothing is lost.
+
+The calls are counted and made to fail in a library that is preloaded into the writing process, tests/support/syscalls.c.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from store_rows import write
+from syscalls import KINDS, Worker, built_library
+
+CODES = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
+MODES = tuple(itertools.product(CODES, (False, True)))
+# Of one pack there are hundreds of reads and writes, all of one HDF5 file and all alike: each fails in one mode, the others in every mode.
+MANY = ("r", "w")
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with Worker(built_library(tmp_path_factory.mktemp("library"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("first") / "first.h5"
+    write(path, 5)
+    return path
+
+
+def work_with_fault(worker: Worker, first: Path, folder: Path, nth: int, code: int, lasting: bool) -> tuple[str, str]:
+    """Do the work on a copy of `first` with one fault; the names of its calls and of its error, after looking that nothing is lost."""
+    folder.mkdir()
+    shutil.copy(first, folder / "x.h5")
+    answer = worker.work(folder, nth, code, lasting)
+    calls = answer["calls"]
+    kind = KINDS[calls[nth - 1]] if nth else "none"
+    case = f"call {nth} ({kind}) fails with {errno.errorcode.get(code)}, lasting: {lasting}"
+    assert not answer["unnamed"], f"{case}: {answer['unnamed']}"
+    assert answer["kept"], case
+    assert answer["resumed"], case
+    assert answer["files"] == ["x.h5"], case
+    assert bool(answer["failures"]) == (nth > 0), case
+    shutil.rmtree(folder)
+    return calls, answer["error"]
+
+
+def test_calls_of_every_kind_fail_and_nothing_is_lost(worker: Worker, first: Path, tmp_path: Path) -> None:
+    calls, error = work_with_fault(worker, first, tmp_path / "none", 0, 0, lasting=False)
+    assert error == ""
+    assert {*calls} == {*KINDS}
+    rng = random.Random(0)
+    modes = itertools.cycle(MODES)
+    for kind in KINDS:
+        places = [place for place, name in enumerate(calls, start=1) if name == kind]
+        nth, (code, lasting) = rng.choice(places), next(modes)
+        _, error = work_with_fault(worker, first, tmp_path / str(nth), nth, code, lasting)
+        assert not lasting or error != ""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_every_call_fails_in_every_way_and_nothing_is_lost(worker: Worker, first: Path, tmp_path: Path) -> None:
+    calls, _ = work_with_fault(worker, first, tmp_path / "none", 0, 0, lasting=False)
+    modes, done, errors = itertools.cycle(MODES), Counter(), Counter()
+    for nth, kind in enumerate(calls, start=1):
+        for code, lasting in [next(modes)] if kind in MANY else MODES:
+            _, error = work_with_fault(worker, first, tmp_path / str(nth), nth, code, lasting)
+            done[KINDS[kind]] += 1
+            errors[error or "none: tried again, or of no consequence"] += 1
+    print(f"\n{sum(done.values())} failed system calls: {dict(done)}; what the caller got: {dict(errors)}")
