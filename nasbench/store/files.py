@@ -9,7 +9,6 @@ from pathlib import Path
 
 from nasbench.errors import InputError
 
-
 _log = logging.getLogger(__name__)
 
 
