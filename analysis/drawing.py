@@ -62,7 +62,7 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     Raises:
         InputError: for anything else.
     """
-    paint(*_picture(structure), ax)
+    paint(*picture(structure), ax)
 
 
 def architecture_figure(structure: Structure, title: str = "") -> Figure:
@@ -72,7 +72,7 @@ def architecture_figure(structure: Structure, title: str = "") -> Figure:
         structure: see `draw_architecture`.
         title: a line above it.
     """
-    _, width, height = _picture(structure)
+    _, width, height = picture(structure)
     with style.theme():
         figure, ax = sized_figure(width, height, title)
         draw_architecture(structure, ax)
@@ -94,8 +94,18 @@ def _fill(label: str) -> str:
     return next((fill for start, fill in FILLS.items() if label.startswith(start)), "white")
 
 
-def _picture(structure: Structure) -> tuple[list[Placed], float, float]:
-    """The parts of a picture with their places, and its width and height in units."""
+def picture(structure: Structure) -> tuple[list[Placed], float, float]:
+    """What an architecture looks like, before it is painted on axes or written as SVG.
+
+    Args:
+        structure: see `draw_architecture`.
+
+    Returns:
+        The parts with their places, and the picture's width and height in units.
+
+    Raises:
+        InputError: for anything else.
+    """
     if isinstance(structure, CellPair):
         return _cell_pair(structure)
     if isinstance(structure, EdgeCell):

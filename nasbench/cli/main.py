@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("nasbench.cli.combine:export", "Write children, curves or runs as parquet, CSV or JSON lines."),
     "import": ("nasbench.cli.importing:import_", "Results of others: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
     "rerun": ("nasbench.cli.rerun:rerun", "Start a stored run again, into another file."),
+    "report": ("nasbench.cli.report:report", "Show results to a person: one page, or Markdown."),
     "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
     "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),

@@ -1,0 +1,58 @@
+"""The colours of `analysis.style` on a page: as they are on light ground, lifted until they can be read on dark ground."""
+
+from __future__ import annotations
+
+from nasbench.analysis import style
+
+DARK_SURFACE = "#1a1d21"
+CONTRAST = 4.5  # WCAG 2.1, success criterion 1.4.3, for text
+
+
+def page_colours(strategy: str) -> tuple[str, str]:
+    """A strategy's colour #rrggbb on light and on dark ground, of one hue.
+
+    Args:
+        strategy: name of the strategy.
+    """
+    return style.look(strategy).colour, lifted(style.look(strategy).colour)
+
+
+def lifted(colour: str, ground: str = DARK_SURFACE, wanted: float = CONTRAST) -> str:
+    """A colour mixed with as little white as makes it readable.
+
+    Args:
+        colour: #rrggbb.
+        ground: what it stands on, darker than it.
+        wanted: contrast in [1, 21].
+
+    Returns:
+        #rrggbb with at least that contrast.
+    """
+    parts = _parts(colour)
+    for step in range(101):
+        mixed = tuple(round(part + (255 - part) * step / 100) for part in parts)
+        if contrast(_hex(mixed), ground) >= wanted:
+            break
+    return _hex(mixed)
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast of two colours #rrggbb, in [1, 21]. Source: WCAG 2.1, "contrast ratio" and "relative luminance"."""
+    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    linear = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in (value / 255 for value in _parts(colour))
+    ]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _parts(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _hex(parts: tuple[int, ...]) -> str:
+    return "#" + "".join(f"{part:02x}" for part in parts)

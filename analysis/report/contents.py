@@ -1,0 +1,280 @@
+"""What a report says, as frames and sentences, before it is given a form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from nasbench.analysis import style
+from nasbench.analysis.anytime import By, anytime, trajectories
+from nasbench.analysis.bands import bands
+from nasbench.analysis.checks import BASELINE, check_comparable, fairness
+from nasbench.analysis.compare import summarize
+from nasbench.analysis.cost import cost_by_strategy
+from nasbench.analysis.curves import KEYS, learning_curves
+from nasbench.analysis.final_scores import final_scores, score_intervals
+from nasbench.analysis.pareto import hypervolume, pareto_front
+from nasbench.analysis.significance import unpaired_tests
+
+if TYPE_CHECKING:
+    from nasbench.store.query import Results
+
+COURSES: tuple[By, ...] = ("children", "gpu_hours")
+PLANES = ("params", "mult_adds")
+FINALS = ("val_acc", "test_acc")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What goes into a report.
+
+    Args:
+        frame: children (`store.schema.CHILD_COLUMNS`), at least one.
+        runs: their runs (`store.schema.RUN_COLUMNS`).
+        curves: one row an epoch, as `Results.all_curves` returns it.
+        files: names of the results files.
+    """
+
+    frame: pd.DataFrame
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, results: Results, frame: pd.DataFrame | None = None) -> Selection:
+        """All of some results files, or only those of their children that are in `frame`."""
+        children, runs = results.frame() if frame is None else frame, results.runs()
+        if frame is not None:
+            runs = runs[runs["run"].isin(set(children["run"]))]
+        return cls(children, runs, results.all_curves(), tuple(results.files))
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the reader of a report may ask for.
+
+    Args:
+        title: of the page; "" for one that is made of what was run.
+        allow: aspects that may differ between the rows, see `check_comparable`.
+        seed: of all bootstraps.
+        best: architectures to draw, >= 0.
+        target: validation accuracy in [0, 1] whose cost is asked for, or None.
+        command: the command line that makes this report, "" where there is none.
+    """
+
+    title: str = ""
+    allow: Collection[str] = ()
+    seed: int = 0
+    best: int = 6
+    target: float | None = None
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Everything a report says; see the functions of this module for the frames' columns."""
+
+    selection: Selection
+    wishes: Wishes
+    strategies: tuple[str, ...]
+    setup: pd.DataFrame
+    summary: pd.DataFrame
+    scores: dict[str, pd.DataFrame]
+    tests: dict[str, pd.DataFrame]
+    finals: pd.DataFrame
+    courses: dict[By, pd.DataFrame]
+    cost: pd.DataFrame
+    volumes: pd.DataFrame
+    learned: pd.DataFrame
+    children: pd.DataFrame
+    best: pd.DataFrame
+    fairness: pd.DataFrame
+    notes: tuple[str, ...]
+    commands: pd.DataFrame
+    provenance: pd.DataFrame
+    files: pd.DataFrame
+
+
+def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
+    """Work out what a report says.
+
+    Args:
+        selection: the results.
+        wishes: what the reader asks for.
+
+    Raises:
+        InputError: when the rows are not comparable (see `check_comparable`) or a wish is out of range.
+    """
+    wishes = wishes or Wishes()
+    frame, runs = selection.frame, selection.runs
+    notes = check_comparable(frame, runs, wishes.allow)
+    children = searched_children(frame)
+    ends = {measure: final_scores(frame, runs, measure) for measure in FINALS}
+    ends = {measure: scores for measure, scores in ends.items() if scores["score"].notna().any()}
+    return Contents(
+        selection=selection,
+        wishes=wishes,
+        strategies=tuple(style.in_order(runs["strategy"].tolist())),
+        setup=setups(runs),
+        summary=summarize(frame, runs, seed=wishes.seed),
+        scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
+        tests={measure: against_baseline(scores, wishes.seed) for measure, scores in ends.items()},
+        finals=finals(frame, runs),
+        courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
+        cost=cost_by_strategy(frame, runs, target=wishes.target),
+        volumes=volumes(frame),
+        learned=learning_curves(selection.curves, frame, wishes.best),
+        children=children,
+        best=best_architectures(children, wishes.best),
+        fairness=fairness(frame, runs),
+        notes=notes,
+        commands=commands(runs),
+        provenance=provenance(runs),
+        files=files(selection.files),
+    )
+
+
+def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
+    """The children of the searches, each with the test accuracy of the architecture where its run retrained it.
+
+    Args:
+        frame: children (`store.schema.CHILD_COLUMNS`).
+
+    Returns:
+        The rows of stage "search" by run and order; `test_acc` is the mean over the final rows of the same run and hash, NaN without.
+    """
+    rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
+    tests = frame[(frame["stage"] == "final") & (frame["status"] == "ok")].groupby(["run", "hash"])["test_acc"].mean()
+    keys = pd.MultiIndex.from_arrays([rows["run"], rows["hash"]])
+    return rows.assign(test_acc=tests.reindex(keys).to_numpy(dtype=float)).reset_index(drop=True)
+
+
+def setups(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row for each strategy and its options: strategy, options (text), seeds (n), seed_range, complete, children."""
+    options = runs["config"].map(_options)
+    groups = runs.assign(options=options).groupby(["strategy", "options"], sort=False)
+    table = groups.agg(
+        seeds=("seed", "nunique"),
+        first=("seed", "min"),
+        last=("seed", "max"),
+        complete=("status", lambda status: int((status == "complete").sum())),
+        runs=("run", "size"),
+        children=("children", "sum"),
+    ).reset_index()
+    order = style.in_order(table["strategy"].tolist())
+    return table.sort_values("strategy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
+
+
+def _options(config: str) -> str:
+    """A run's strategy options as the command line takes them."""
+    options = json.loads(config or "{}").get("options", {})
+    return ", ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in options.items()
+    )
+
+
+def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Where each run ended: strategy, run, seed, hash (of its incumbent), val_acc, test_acc (NaN without), children."""
+    last = trajectories(frame, runs).groupby("run")[["hash", "val_acc", "test_acc", "children"]].last()
+    return runs[["strategy", "run", "seed"]].merge(last, on="run", how="left")
+
+
+def volumes(frame: pd.DataFrame) -> pd.DataFrame:
+    """The hypervolumes of `pareto.hypervolume` for each cost that every child has, with a column `cost`."""
+    parts = []
+    for cost in PLANES:
+        if len(frame) and (frame[cost] > 0).all():
+            parts.append(hypervolume(pareto_front(frame, cost), cost).assign(cost=cost))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The different architectures with the highest validation accuracy, best first.
+
+    Args:
+        children: what `searched_children` returns.
+        count: how many, >= 0.
+
+    Returns:
+        The best child of each, with `found` (how many children had the same hash), `test_acc` (mean over the runs that retrained it).
+    """
+    ok = children[(children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)]
+    first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash").head(count)
+    same = children[children["hash"].isin(set(first["hash"]))].groupby("hash")
+    return first.assign(
+        found=first["hash"].map(same.size()).astype(int), test_acc=first["hash"].map(same["test_acc"].mean())
+    ).reset_index(drop=True)
+
+
+def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Each strategy against random search by `unpaired_tests`; no rows where that cannot be asked.
+
+    Args:
+        scores: what `final_scores` returns.
+        seed: of the bootstrap.
+    """
+    strategies = set(scores["strategy"])
+    if BASELINE not in strategies or len(strategies) < 2 or scores["table"].nunique() > 1:
+        return pd.DataFrame()
+    return unpaired_tests(scores, BASELINE, seed=seed)
+
+
+def commands(runs: pd.DataFrame) -> pd.DataFrame:
+    """The command lines that made the runs: command, runs (how many), first and last start."""
+    lines = runs["provenance"].map(lambda text: shlex.join(json.loads(text or "{}").get("command", [])))
+    table = runs.assign(command=lines)[lines != ""].groupby("command", sort=False)
+    return table.agg(runs=("run", "size"), first=("started_at", "min"), last=("started_at", "max")).reset_index()
+
+
+def provenance(runs: pd.DataFrame) -> pd.DataFrame:
+    """Where and with what the runs were made: aspect, value, runs (how many share it), one row for each different value."""
+    counts: dict[tuple[str, str], int] = {}
+    for text in runs["provenance"]:
+        for aspect, value in _aspects(json.loads(text or "{}")):
+            counts[aspect, value] = counts.get((aspect, value), 0) + 1
+    rows = [{"aspect": aspect, "value": value, "runs": n} for (aspect, value), n in counts.items()]
+    frame = pd.DataFrame(rows, columns=["aspect", "value", "runs"])
+    order = {aspect: place for place, aspect in enumerate(dict.fromkeys(frame["aspect"]))}
+    return frame.sort_values("aspect", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+
+
+def _aspects(made: dict[str, Any]) -> list[tuple[str, str]]:
+    """A run's provenance as pairs of words."""
+    commit = made.get("commit", "")
+    changed = " (with changes since)" if made.get("dirty") else ""
+    packages = made.get("packages", {})
+    threads = made.get("threads", {})
+    driver = f", driver {made['driver']}" if made.get("driver") else ""
+    pairs = [
+        ("commit", commit + changed if commit else ""),
+        ("python", made.get("python", "")),
+        ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
+        ("processor", f"{made.get('processor', '')} ({made.get('processors', '?')} processors)" if made else ""),
+        ("GPUs", ", ".join(made.get("gpus", [])) + driver),
+        ("system", made.get("system", "")),
+        ("host", made.get("host", "")),
+        ("threads", ", ".join(f"{name}={value}" for name, value in threads.items())),
+    ]
+    return [(aspect, str(value)) for aspect, value in pairs if value]
+
+
+def files(names: Sequence[str]) -> pd.DataFrame:
+    """The results files as they are now: file, bytes, sha256 of the packed form ("" for a file that has only a journal yet)."""
+    rows = []
+    for name in names:
+        path = Path(name)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+        rows.append({"file": name, "bytes": path.stat().st_size if path.exists() else 0, "sha256": digest})
+    return pd.DataFrame(rows, columns=["file", "bytes", "sha256"])
+
+
+def children_with_curves(learned: pd.DataFrame) -> int:
+    """How many children have at least one epoch in what `learning_curves` returned."""
+    return int(learned[learned["val_acc"].notna()].groupby(KEYS[::2]).ngroups) if len(learned) else 0

@@ -1,0 +1,88 @@
+"""A report as Markdown for a pull request: the same contents, condensed; what is long is folded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from nasbench.analysis.report import tables
+from nasbench.analysis.report.payload import HASH_DIGITS
+from nasbench.analysis.report.wording import facts, findings, headline, lead, setting
+
+if TYPE_CHECKING:
+    from nasbench.analysis.report.contents import Contents
+    from nasbench.analysis.report.tables import Table
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@!&])")
+
+
+def markdown_report(found: Contents, now: str) -> str:
+    """The comment.
+
+    Args:
+        found: what the report says.
+        now: when it is made.
+
+    Returns:
+        GitHub-flavoured Markdown; texts from results files cannot become markup, links or mentions.
+    """
+    lines = [f"## {plain(headline(found))}", "", plain(lead(found)), ""]
+    lines += [" · ".join(f"**{plain(fact.value)}** {plain(fact.what)}" for fact in facts(found)), ""]
+    lines += [f"- {plain(line)}" for line in findings(found)]
+    lines += [f"- :warning: {plain(note)}" for note in found.notes]
+    lines += ["", "### Comparison", "", *_table(tables.summary_table(found))]
+    tests = tables.tests_table(found)
+    lines += ["", *_table(tests)] if tests.rows else []
+    lines += ["", "### Cost", "", *_table(tables.cost_table(found))]
+    lines += ["", "### Best architectures", "", *_table(_best(found))]
+    lines += ["", *_folded("Accuracy and size: what the fronts cover", _table(tables.volume_table(found)))]
+    lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]
+    lines += ["", *_folded("What was run", [*_setting(found), "", *_table(tables.setup_table(found))])]
+    lines += ["", *_folded("Provenance and commands", _provenance(found))]
+    return "\n".join([*lines, "", f"<sub>nasbench, {now[:16].replace('T', ' ')} UTC</sub>", ""])
+
+
+def plain(text: str) -> str:
+    """A text in which Markdown and HTML see no markup."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _table(content: Table) -> list[str]:
+    head = "| " + " | ".join(plain(column.heading) for column in content.columns) + " |"
+    rule = "|" + "|".join("---:" if column.kind == "number" else "---" for column in content.columns) + "|"
+    rows = ["| " + " | ".join(plain(f"{cell.main} {cell.aside}") for cell in row) + " |" for row in content.rows]
+    return [head, rule, *rows]
+
+
+def _best(found: Contents) -> Table:
+    numbers = ("Seed", "Validation %", "Test %", "Parameters", "Multiply-adds")
+    words = (tables.Column("Architecture", "text"), tables.Column("Strategy", "text"))
+    table = tables.Table((*words, *(tables.Column(name) for name in numbers)))
+    for row in found.best.to_dict("records"):
+        counts = (f"{row['params']:,}", f"{row['mult_adds']:,}")
+        scores = (tables.percent(row["val_acc"]), tables.percent(row["test_acc"]))
+        texts = (row["hash"][:HASH_DIGITS], row["strategy"], str(row["run_seed"]), *scores, *counts)
+        table.rows.append([tables.Cell(text) for text in texts])
+    return table
+
+
+def _setting(found: Contents) -> list[str]:
+    return [f"- {aspect}: {plain(words)}" for aspect, words in setting(found)]
+
+
+def _provenance(found: Contents) -> list[str]:
+    lines = [
+        f"- {plain(row['aspect'])}: {plain(row['value'])} ({row['runs']} runs)"
+        for row in found.provenance.to_dict("records")
+    ]
+    lines += [
+        f"- {plain(row['file'])}: {row['bytes']:,} bytes, sha256 {row['sha256']}"
+        for row in found.files.to_dict("records")
+    ]
+    commands = [*found.commands["command"], *([found.wishes.command] if found.wishes.command else [])]
+    # Indented code takes any text as it is, and has no fence that a text could close.
+    return [*lines, "", *(f"    {' '.join(command.split())}" for command in commands)]
+
+
+def _folded(title: str, lines: list[str]) -> list[str]:
+    return ["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>"]

@@ -1,0 +1,124 @@
+"""A report as one HTML page that needs nothing else: styles, scripts, numbers and pictures are inside, and nothing is fetched.
+
+The page says so itself: its content security policy allows no request at all, and no script but its own, by their digests. Texts from
+results files are escaped by jinja2, and in the JSON by `payload.as_script`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from nasbench.analysis import style
+from nasbench.analysis.report import tables
+from nasbench.analysis.report.colours import page_colours
+from nasbench.analysis.report.contents import children_with_curves
+from nasbench.analysis.report.payload import HASH_DIGITS, as_script, payload
+from nasbench.analysis.report.pictures import svg_of
+from nasbench.analysis.report.wording import facts, findings, headline, lead, setting
+from nasbench.errors import UnknownName
+from nasbench.structures import CellPair
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nasbench.analysis.report.contents import Contents
+
+# In the order in which they use each other.
+SCRIPTS = (
+    "dom.js",
+    "scales.js",
+    "chart.js",
+    "courses.js",
+    "finals.js",
+    "learned.js",
+    "children.js",
+    "pareto.js",
+    "table.js",
+    "start.js",
+)
+THEME_SCRIPT = "theme.js"  # runs before the page is painted
+
+
+def html_report(found: Contents, now: str) -> str:
+    """The page.
+
+    Args:
+        found: what the report says.
+        now: when it is made, for its foot.
+
+    Returns:
+        A whole HTML document.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_static),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scripts = {"theme": _static(THEME_SCRIPT), "page": "\n".join(_static(name) for name in SCRIPTS)}
+    cells = best_cells(found)
+    return environment.get_template("page.html").render(
+        found=found,
+        now=now,
+        headline=headline(found),
+        lead=lead(found),
+        facts=facts(found),
+        findings=findings(found),
+        setting=setting(found),
+        tables={
+            "setup": tables.setup_table(found),
+            "summary": tables.summary_table(found),
+            "scores": tables.scores_table(found),
+            "tests": tables.tests_table(found),
+            "fairness": tables.fairness_table(found),
+            "cost": tables.cost_table(found),
+            "volumes": tables.volume_table(found),
+        },
+        bars=tables.cost_bars(found),
+        cells=cells,
+        wide=any(cell["wide"] for cell in cells),
+        curves=children_with_curves(found.learned),
+        colours=[page_colours(name) for name in found.strategies],
+        place={name: place for place, name in enumerate(found.strategies)},
+        data=as_script(payload(found)),
+        scripts=scripts,
+        policy=_policy(scripts),
+        short=style.short,
+        percent=tables.percent,
+    )
+
+
+def best_cells(found: Contents) -> list[dict[str, Any]]:
+    """The best architectures: their numbers, and a picture, or a line on why there is none."""
+    from nasbench.spaces import get_space
+
+    cells = []
+    for rank, row in enumerate(found.best.to_dict("records"), start=1):
+        short = row["hash"][:HASH_DIGITS]
+        picture, reason, wide = "", "", False
+        try:
+            space = get_space(row["space"])
+            structure = space.structure(space.decode(json.loads(row["choices"])))
+            picture, wide = svg_of(structure, f"Architecture {short}"), isinstance(structure, CellPair)
+        except UnknownName as error:
+            reason = f"Not drawn: {error}."
+        cells.append({**row, "rank": rank, "short": short, "picture": picture, "reason": reason, "wide": wide})
+    return cells
+
+
+def _static(name: str) -> str:
+    return resources.files("nasbench.analysis.report").joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _policy(scripts: Mapping[str, str]) -> str:
+    """A content security policy under which only these scripts run and nothing is loaded."""
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts.values()]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

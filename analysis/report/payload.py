@@ -1,0 +1,193 @@
+"""The numbers behind a page's plots and its table of children, as JSON that stays small: columns of ints, each name written once.
+
+A missing number is null; in the children's columns, where nulls would cost four letters each, it is -1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis import style
+from nasbench.analysis.anytime import BUDGET_LABELS, spans_decades
+from nasbench.analysis.bands import MEASURES
+from nasbench.analysis.curves import KEYS
+from nasbench.store.schema import STATUSES
+
+if TYPE_CHECKING:
+    from nasbench.analysis.report.contents import Contents
+
+HASH_DIGITS = 12  # enough for `nasbench show`; more where two hashes share them
+SCORE_UNIT = 1e-5
+SECONDS_UNIT = 1e-3
+MOST_PALE_CURVES = 300  # behind the best ones; more are a grey block on a page
+MISSING = -1
+
+
+def payload(found: Contents) -> dict[str, Any]:
+    """Everything that the page's scripts read.
+
+    Args:
+        found: what the report says.
+
+    Returns:
+        JSON values: strategies (name, marker, dashes), courses (by budget), finals, learned, children.
+    """
+    return {
+        "strategies": [_look(name) for name in found.strategies],
+        "courses": [course(table, found.strategies) for table in found.courses.values()],
+        "finals": finals(found.finals, found.strategies),
+        "learned": learned(found.learned, found.strategies),
+        "children": children(found.children, found.strategies),
+    }
+
+
+def as_script(values: Any) -> str:
+    """JSON that may stand inside a script element, whatever texts it holds: no character there can end it."""
+    text = json.dumps(values, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _look(strategy: str) -> dict[str, Any]:
+    look = style.look(strategy)
+    return {"name": strategy, "marker": look.marker, "dashes": list(look.dashes)}
+
+
+def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
+    """One budget axis with a line and a band for each strategy and measure.
+
+    Args:
+        table: what `compare.bands` returns.
+        strategies: names; a series has the place of its own.
+
+    Returns:
+        by, label, log, and series: s, measure, runs, n, and x, median, low, high, all_low, all_high where all runs that ever have a score have one.
+    """
+    budgets = table["budget"].to_numpy(dtype=float)
+    first, last = (float(budgets.min()), float(budgets.max())) if len(budgets) else (0.0, 0.0)
+    by = str(table["by"].iloc[0]) if len(table) else ""
+    series = []
+    for (strategy, measure), rows in table.groupby(["strategy", "measure"], sort=False):
+        whole = rows[(rows["n"] == rows["n"].max()) & (rows["n"] > 0)]
+        if whole.empty:
+            continue
+        values = {name: _numbers(whole[name], 5) for name in ("median", "low", "high", "all_low", "all_high")}
+        series.append(
+            {
+                "s": strategies.index(str(strategy)),
+                "measure": measure,
+                "runs": int(whole["runs"].iloc[-1]),
+                "n": int(whole["n"].iloc[-1]),
+                "x": [_significant(value) for value in whole["budget"]],
+                **values,
+            }
+        )
+    return {
+        "by": by,
+        "label": BUDGET_LABELS.get(by, by),
+        "log": bool(spans_decades(first, last)),
+        "measures": dict(MEASURES),
+        "series": series,
+    }
+
+
+def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
+    """Where each run ended: s, seed, val, test, hash, in columns."""
+    return {
+        "s": [strategies.index(name) for name in table["strategy"]],
+        "seed": table["seed"].astype(int).tolist(),
+        "val": _numbers(table["val_acc"], 5),
+        "test": _numbers(table["test_acc"], 5),
+        "hash": [str(value)[:HASH_DIGITS] if isinstance(value, str) else "" for value in table["hash"]],
+    }
+
+
+def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
+    """Learning curves: `front` (s, rank, hash, x, y) of the best children, and `pale` (y only, from epoch 1) of a sample of the others."""
+    scored = table[table["val_acc"].notna()]
+    front = []
+    for rank, rows in scored[scored["front"]].groupby("rank"):
+        front.append(
+            {
+                "s": strategies.index(str(rows["strategy"].iloc[0])),
+                "rank": int(rank),
+                "hash": str(rows["hash"].iloc[0])[:HASH_DIGITS],
+                "x": rows["epoch"].astype(int).tolist(),
+                "y": _numbers(rows["val_acc"], 4),
+            }
+        )
+    rest = [_numbers(rows["val_acc"], 4) for _, rows in scored[~scored["front"]].groupby(KEYS[::2], sort=False)]
+    step = max(1, -(-len(rest) // MOST_PALE_CURVES))
+    return {"front": front, "pale": rest[::step], "others": len(rest)}
+
+
+def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
+    """The table of children in columns.
+
+    Args:
+        table: what `contents.searched_children` returns.
+        strategies: names.
+
+    Returns:
+        runs: s and seed, and rows (how many children, one after the other). architectures: hash, params, mult_adds. A value for each child:
+        index, architecture, status (a digit each, of `statuses`), flags (a digit each: 1 a duplicate, 2 beyond the budget), val, milliseconds
+        of its devices, test (only those there are: place and value).
+    """
+    runs = table.groupby("run", sort=False).agg(
+        strategy=("strategy", "first"), seed=("run_seed", "first"), rows=("run", "size")
+    )
+    kinds = table[["hash", "params", "mult_adds"]].drop_duplicates(ignore_index=True)
+    place = pd.Series(range(len(kinds)), index=pd.MultiIndex.from_frame(kinds))
+    flags = table["duplicate"].astype(int) + 2 * (~table["counted"].astype(bool)).astype(int)
+    tested = np.flatnonzero(table["test_acc"].notna())
+    return {
+        "statuses": list(STATUSES),
+        "runs": {
+            "s": [strategies.index(name) for name in runs["strategy"]],
+            "seed": runs["seed"].astype(int).tolist(),
+            "rows": runs["rows"].astype(int).tolist(),
+        },
+        "architectures": {
+            "hash": _short_hashes(kinds["hash"]),
+            "params": kinds["params"].astype(int).tolist(),
+            "mult_adds": kinds["mult_adds"].astype(int).tolist(),
+        },
+        "index": table["index"].astype(int).tolist(),
+        "architecture": place.reindex(pd.MultiIndex.from_frame(table[["hash", "params", "mult_adds"]])).tolist(),
+        "status": "".join(str(STATUSES.index(status)) for status in table["status"]),
+        "flags": "".join(str(flag) for flag in flags),
+        "val": _whole(table["val_acc"], SCORE_UNIT),
+        "ms": _whole(table["device_seconds"], SECONDS_UNIT),
+        "test": {
+            "place": tested.tolist(),
+            "value": _whole(table["test_acc"].iloc[tested], SCORE_UNIT),
+        },
+    }
+
+
+def _short_hashes(hashes: pd.Series[Any]) -> list[str]:
+    """The first digits of each hash: twelve, or as many more as tell all of them apart."""
+    distinct = hashes.drop_duplicates()
+    digits = HASH_DIGITS
+    while distinct.str.slice(0, digits).duplicated().any():
+        digits += 4
+    return [str(value) for value in hashes.str.slice(0, digits)]
+
+
+def _whole(values: pd.Series[Any], unit: float) -> list[int]:
+    numbers = values.to_numpy(dtype=float) / unit
+    whole: list[int] = np.where(np.isfinite(numbers), np.rint(np.nan_to_num(numbers)), MISSING).astype(int).tolist()
+    return whole
+
+
+def _numbers(values: Iterable[float], digits: int) -> list[float | None]:
+    return [None if not np.isfinite(value) else round(float(value), digits) for value in values]
+
+
+def _significant(value: float) -> float:
+    """Six digits are more than a screen has pixels."""
+    return float(f"{value:.6g}")

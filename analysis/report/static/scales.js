@@ -1,0 +1,63 @@
+"use strict";
+// Numbers as people write them, and axes.
+
+const percentOf = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(2) + " %");
+const grouped = (value) => value.toLocaleString("en-US");
+
+// At most three digits, k, M and G from ten thousand on, as in the printed plots.
+function short(value) {
+  for (const [factor, letter] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    if (Math.abs(value) >= Math.max(factor, 1e4)) return digits(value / factor) + letter;
+  }
+  return Math.abs(value) < 1000 ? digits(value) : Math.round(value).toLocaleString("en-US");
+}
+
+function digits(value) {
+  return String(Number(value.toPrecision(3)));
+}
+
+// Positions of values in [low, high] on a line from `start` to `end` in pixels.
+function scale(low, high, start, end, log) {
+  const f = log ? Math.log10 : (value) => value;
+  const [a, b] = [f(low), f(high)];
+  const span = b - a || 1;
+  const place = (value) => start + ((f(value) - a) / span) * (end - start);
+  place.inverse = (pixel) => {
+    const value = a + ((pixel - start) / (end - start)) * span;
+    return log ? 10 ** value : value;
+  };
+  place.low = low;
+  place.high = high;
+  return place;
+}
+
+// About `count` round numbers in [low, high].
+function ticks(one, other, count, log) {
+  const [low, high] = one < other ? [one, other] : [other, one];
+  return log ? logTicks(low, high, count) : linearTicks(low, high, count);
+}
+
+function linearTicks(low, high, count) {
+  const rough = (high - low) / Math.max(1, count) || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= rough * 0.999);
+  const found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) found.push(Number((k * step).toPrecision(12)));
+  return found;
+}
+
+function logTicks(low, high, count) {
+  const between = (parts) => {
+    const found = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high) + 1e-9; power++) {
+      for (const part of parts) {
+        const value = Number((part * 10 ** power).toPrecision(6));
+        if (value >= low * 0.9999 && value <= high * 1.0001) found.push(value);
+      }
+    }
+    return found;
+  };
+  const fine = [[1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
+  const kinds = fine.map(between);
+  return kinds.find((found) => found.length <= count + 1) ?? kinds.at(-1).filter((_, i, all) => i % Math.ceil(all.length / count) === 0);
+}

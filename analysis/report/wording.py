@@ -1,0 +1,97 @@
+"""A report's sentences about a whole results file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from nasbench.analysis.anytime import run_hours
+from nasbench.analysis.report.tables import hour_unit, percent, usd
+
+if TYPE_CHECKING:
+    from nasbench.analysis.report.contents import Contents
+
+MOST_NAMES = 4  # strategies in a headline
+
+
+class Fact(NamedTuple):
+    """A number that stands for itself, with what it is."""
+
+    value: str
+    what: str
+
+
+def headline(found: Contents) -> str:
+    """The page's title: what was compared, where."""
+    if found.wishes.title:
+        return found.wishes.title
+    names = list(found.strategies)
+    who = joined(names) if len(names) <= MOST_NAMES else f"{len(names)} strategies"
+    text = f"{who} on {joined(distinct(found.selection.runs['space']))}"
+    return text[0].upper() + text[1:]
+
+
+def lead(found: Contents) -> str:
+    """One sentence on what was run."""
+    runs = found.selection.runs
+    budgets, data = distinct(runs["budget"]), distinct(runs["data"])
+    count = len(runs)
+    searches = f"{count} searches" if count != 1 else "One search"
+    each = " each" if count != 1 and len(budgets) == 1 else ""
+    return (
+        f"{searches} under a budget of {joined(budgets)}{each}, on {joined(data)} "
+        f"by the protocol {joined(distinct(runs['protocol']))}."
+    )
+
+
+def facts(found: Contents) -> list[Fact]:
+    """The numbers at the head of the page."""
+    runs, children = found.selection.runs, found.children
+    hours = float(run_hours(runs).sum())
+    unit = hour_unit(pd.Series([hours]))
+    ok = children[(children["status"] == "ok") & children["counted"].astype(bool)]
+    best = float(ok["val_acc"].max()) if len(ok) else float("nan")
+    return [
+        Fact(f"{len(runs):,}", "search" if len(runs) == 1 else "searches"),
+        Fact(f"{len(children):,}", "children"),
+        Fact(f"{children['hash'].nunique():,}", "different architectures"),
+        Fact(unit.of(hours), unit.name),
+        Fact(usd(float(runs["usd"].sum())), "USD"),
+        Fact(f"{percent(best)} %", "best validation accuracy"),
+    ]
+
+
+def findings(found: Contents) -> list[str]:
+    """What the best validation accuracies say against random search, a sentence a strategy; nothing where it cannot be asked."""
+    tests = found.tests.get("val_acc")
+    return [] if tests is None or tests.empty else [f"Validation: {line}." for line in tests["verdict"]]
+
+
+def setting(found: Contents) -> list[tuple[str, str]]:
+    """What all runs share, or the values where they do not: (aspect, words)."""
+    runs, frame = found.selection.runs, found.selection.frame
+    fingerprints = distinct(runs["protocol"] + " (" + runs["fingerprint"] + ")")
+    data = distinct(runs["data"] + " (digest " + runs["data_digest"].str.slice(0, 12) + ")")
+    started, finished = (text[:16].replace("T", " ") for text in (min(runs["started_at"]), max(runs["finished_at"])))
+    if finished[:10] == started[:10]:
+        finished = finished[11:]
+    return [
+        ("Space", joined(distinct(runs["space"]))),
+        ("Data", joined(data)),
+        ("Protocol", joined(fingerprints)),
+        ("Budget of a run", joined(distinct(runs["budget"]))),
+        ("Devices", joined(distinct(frame.loc[frame["device"] != "", "device"])) or "none"),
+        ("When", f"{started} to {finished} UTC" if finished else f"since {started} UTC"),
+    ]
+
+
+def distinct(values: pd.Series[str]) -> list[str]:
+    """Different values in order of appearance."""
+    return [str(value) for value in values.drop_duplicates()]
+
+
+def joined(words: Sequence[str]) -> str:
+    """Words as people list them: "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

@@ -1,0 +1,105 @@
+"""`nasbench report`: results files as one page for a person, or as Markdown for a pull request."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasbench.store.query import Results
+
+FORMATS = ("html", "md")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="The page [FILE-report.html].")
+@click.option(
+    "-f",
+    "--format",
+    "format_",
+    default=None,
+    type=click.Choice(FORMATS),
+    help="html, or md for a pull request  [as the output ends, else html].",
+)
+@click.option("-w", "--where", default=None, help="Only children for which this pandas expression holds.")
+@click.option("--allow", multiple=True, metavar="CHECK", help="Report although this check of the comparison fails.")
+@click.option("--target", default=None, type=float, help="Validation accuracy in [0, 1]: what did it cost to reach it?")
+@click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Architectures to draw.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstraps.")
+@click.option("--title", default="", help="Title of the page  [made of what was run].")
+def report(
+    files: Sequence[str],
+    output: str | None,
+    format_: str | None,
+    where: str | None,
+    allow: Sequence[str],
+    target: float | None,
+    best: int,
+    seed: int,
+    title: str,
+) -> None:
+    """Show results to a person: what was run, what it found, what it cost, and how to make it again.
+
+    The page is one file that needs no network: tables, plots to hover and filter, drawn architectures, every child, and provenance.
+    Markdown is printed unless --output names a file.
+
+    \b
+    Example:
+      nasbench report results/demo.h5 -o report.html
+      nasbench report results/demo.h5 --format md
+    """
+    from nasbench.analysis.report.contents import Selection, Wishes, contents
+    from nasbench.provenance import utc_now
+    from nasbench.store.query import Results
+
+    kind = format_ or ("md" if output is not None and Path(output).suffix == ".md" else "html")
+    results = Results(list(files))
+    selection = Selection.of(results, _chosen(results, where, files))
+    command = shlex.join(["nasbench", *sys.argv[1:]])
+    found = contents(selection, Wishes(title, allow, seed, best, target, command))
+    if kind == "md":
+        from nasbench.analysis.report.markdown import markdown_report
+
+        text = markdown_report(found, utc_now())
+        if output is None:
+            click.echo(text, nl=False)
+            return
+    else:
+        from nasbench.analysis.report.page import html_report
+
+        text = html_report(found, utc_now())
+    _write(Path(output) if output else _beside(files[0]), text)
+
+
+def _chosen(results: Results, where: str | None, files: Sequence[str]) -> pd.DataFrame:
+    """The children to report, at least one."""
+    from nasbench.cli.query import select
+
+    frame = results.frame() if where is None else select(results.frame(), where, None, None)
+    if frame.empty:
+        what = f"match {where!r}" if where else "are"
+        raise InputError(f"no children {what} in {', '.join(files)}; see: nasbench query FILE")
+    return frame
+
+
+def _beside(file: str) -> Path:
+    return Path(file).with_name(f"{Path(file).stem}-report.html")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    click.echo(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")
