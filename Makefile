@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-fast test-slow lint types bench clean
+.PHONY: demo test test-fast test-slow test-faults lint types bench clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,13 @@ test-fast: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
+
+# Kills, failing system calls, power cuts and damage; FAULT_MINUTES bounds the kills and the power cuts.
+FAULT_MINUTES ?= inf
+
+test-faults: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kills.py --minutes $(FAULT_MINUTES)
+	FAULT_MINUTES=$(FAULT_MINUTES) $(BIN)/python -m pytest -s -m slow tests/store
 
 lint: $(READY)
 	$(BIN)/ruff check .
