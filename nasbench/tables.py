@@ -196,12 +196,15 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
         source: the file's name, for errors.
 
     Returns:
-        Rewards and costs of stage "search" and test accuracies of stage "final"; a hash all of whose children failed has no reward.
+        Rewards and costs of stage "search" (of stage "final" where there is no other, as in a built table) and test accuracies of stage
+        "final"; a hash all of whose children failed has no reward.
 
     Raises:
         InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
     """
     search = frame[frame["stage"] == "search"]
+    if search.empty:  # a built table: each training was scored on both sets at once
+        search = frame[frame["stage"] == "final"]
     for column in ("space", "fingerprint"):
         found = sorted(set(search[column]))
         if len(found) != 1:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
@@ -22,8 +22,6 @@ from nasbench.store.errors import MissingResults
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 from nasbench.tables import LARGEST
-
-TABLE: Final = "table"  # what stands in the column "strategy" of a table's rows: no strategy chose them
 
 
 def distinct_architectures(space: Space) -> list[Architecture]:
@@ -45,6 +43,18 @@ def distinct_architectures(space: Space) -> list[Architecture]:
         architecture = Architecture(space, choices)
         found.setdefault(architecture.hash, architecture)
     return list(found.values())
+
+
+def hash_neighbours(space: Space, digest: str) -> set[str]:
+    """Hashes that differ in one decision from any architecture of a hash, that hash left out.
+
+    Args:
+        space: of at most 10,000,000 sequences of choices.
+        digest: the hash, 32 hexadecimal digits.
+    """
+    options = [range(decision.options) for decision in space.decisions]
+    same = [each for choices in itertools.product(*options) if (each := Architecture(space, choices)).hash == digest]
+    return {near.hash for each in same for near in space.neighbours(each)} - {digest}
 
 
 class TableBuild:

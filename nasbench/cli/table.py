@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, protocol_names, space_names
+from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @click.group()
 def table() -> None:
-    """Complete tables of a space: build one, its statistics, an architecture's neighbours."""
+    """Complete tables of a space: build one, its statistics, an architecture's neighbours.
+
+    \b
+    Example:
+      nasbench table stats results/digits201.h5
+    """
 
 
 @table.command()
@@ -65,8 +75,9 @@ def build(
     from nasbench.runners.config import SearchConfig, resolve
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.progress import Progress
-    from nasbench.runners.table_build import TABLE, TableBuild, distinct_architectures
+    from nasbench.runners.table_build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
+    from nasbench.store.schema import TABLE
 
     architectures = distinct_architectures(get_space(space))
     given = {
@@ -95,3 +106,80 @@ def build(
     click.echo(
         f"table:   {output}\nnext:    nasbench table stats {output}\n         nasbench replay --table {output} --strategy random"
     )
+
+
+@table.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Architectures to list.")
+@click.option("--chance", default=0.15, show_default=True, help="Seeds are compared among val_acc above this.")
+def stats(file: str, best: int, chance: float) -> None:
+    """Best architectures, distribution, and rank correlations between seeds, epochs, size and score.
+
+    \b
+    Example:
+      nasbench table stats results/digits201.h5
+    """
+    import pandas as pd
+
+    from nasbench.analysis.table_statistics import (
+        architecture_means,
+        distribution,
+        predictors,
+        seed_agreement,
+        spread,
+        trainings,
+    )
+    from nasbench.store.query import Results
+
+    with Results(file) as results:
+        frame, curves = results.frame(), results.all_curves()
+    rows = trainings(frame)
+    means = architecture_means(rows)
+    hours = frame["gpu_hours"].sum()
+    statuses = ", ".join(f"{count} {status}" for status, count in frame["status"].value_counts().items())
+    click.echo(f"{file}: {len(frame)} trainings ({statuses}) of {len(means)} architectures, {hours:.4g} device-hours\n")
+    _print(means.head(best))
+    top = means.loc[means["test_acc"].idxmax()]
+    click.echo(f"\nhighest mean test accuracy: {top['test_acc']:.4f} ({top['hash'][:12]})\n")
+    _print(distribution(means))
+    click.echo()
+    _print(spread(rows, means))
+    click.echo(
+        "\nrank correlations (n architectures); seeds among those above chance, the rest with the mean validation accuracy"
+    )
+    _print(pd.concat([seed_agreement(rows, chance), predictors(rows, means, curves)], ignore_index=True))
+
+
+@table.command()
+@click.argument("hash_", metavar="HASH")
+@click.argument("file", type=click.Path(dir_okay=False))
+def neighbours(hash_: str, file: str) -> None:
+    """Architectures one decision away from those of a hash (or its first digits), the best first.
+
+    \b
+    Example:
+      nasbench table neighbours 4ad2c500 results/digits201.h5
+    """
+    from nasbench.analysis.table_statistics import architecture_means, trainings
+    from nasbench.runners.table_build import hash_neighbours
+    from nasbench.spaces import get_space
+    from nasbench.store.query import Results
+
+    with Results(file) as results:
+        rows = trainings(results.frame())
+    means = architecture_means(rows)
+    means.insert(0, "rank", range(1, len(means) + 1))
+    found = means[means["hash"].str.startswith(hash_)]
+    if len(found) != 1:
+        raise InputError(f"{len(found)} architectures of {file} have a hash that starts with {hash_!r}; give one")
+    whole = found["hash"].iloc[0]
+    near = hash_neighbours(get_space(rows["space"].iloc[0]), whole)
+    click.echo(f"{whole}: rank {found['rank'].iloc[0]} of {len(means)}, {len(near)} neighbours of other hashes\n")
+    _print(found)
+    click.echo()
+    _print(means[means["hash"].isin(near)])
+
+
+def _print(frame: pd.DataFrame) -> None:
+    shown = frame.assign(hash=frame["hash"].str[:12]) if "hash" in frame else frame
+    print_table(tuple(shown.columns), [tuple(row) for row in shown.astype(object).itertuples(index=False)])

@@ -15,7 +15,7 @@ from nasbench.store.files import ResultsPaths
 from nasbench.store.hdf5 import TABLES, PackedFile
 from nasbench.store.journal import JournalContents, read_journal
 from nasbench.store.reader import Snapshot, open_snapshot
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, STAGES, STATUSES, Column
+from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, STAGES, STATUSES, TABLE, Column
 
 Severity = Literal["damage", "note"]
 
@@ -205,14 +205,19 @@ def _check_counts(snapshot: Snapshot, health: Health) -> None:
         health.damage(f"{len(twice)} children are there more than once: {named}")
     counted = np.asarray(snapshot.column("children", _CHILD["counted"])) & (stage == "search")
     children = Counter(run[counted].tolist())
+    tabled = Counter(
+        run[stage == "final"].tolist()
+    )  # a built table has no search: each row is scored on the test set, too
     known = cast("Text", snapshot.column("runs", _RUN["run"])).objects().tolist()
     for orphan in sorted(set(run.tolist()) - set(known)):
         health.damage(f"the run {orphan} of {int((run == orphan).sum())} children is not in the table of runs")
     status = cast("Text", snapshot.column("runs", _RUN["status"])).objects().tolist()
+    strategy = cast("Text", snapshot.column("runs", _RUN["strategy"])).objects().tolist()
     said = np.asarray(snapshot.column("runs", _RUN["children"])).tolist()
-    for name, state, number in zip(known, status, said):
-        if state == "complete" and children[name] != number:
-            health.damage(f"run {name} is complete with {number} children, but {children[name]} are in the file")
+    for name, state, chosen_by, number in zip(known, status, strategy, said):
+        found = tabled[name] if chosen_by == TABLE else children[name]
+        if state == "complete" and found != number:
+            health.damage(f"run {name} is complete with {number} children, but {found} are in the file")
 
 
 def _text(snapshot: Snapshot, column: Column) -> Text:

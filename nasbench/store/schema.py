@@ -11,6 +11,8 @@ ColumnType = Literal["int", "float", "bool", "str"]
 
 STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed")
 STAGES = ("search", "final")
+TABLE = "table"  # the column "strategy" of complete tables, whose rows no strategy chose
+
 LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "supernet", "final")
 
 

@@ -1,0 +1,146 @@
+"""What a complete table holds: its best architectures, its spread, and how well cheap numbers rank its scores."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.agreement import rank_agreement
+from nasbench.analysis.checks import require_columns
+from nasbench.errors import InputError
+
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds", "device_seconds")
+
+
+def trainings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The children of a table that have scores.
+
+    Args:
+        frame: children (`store.schema.CHILD_COLUMNS`) of one space and one protocol.
+
+    Returns:
+        Those of status ok.
+
+    Raises:
+        InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
+    """
+    require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
+    for column in ("space", "fingerprint"):
+        if frame[column].nunique() > 1:
+            raise InputError(f"these are children of {frame[column].nunique()} values of {column!r}; a table has one")
+    rows = frame[frame["status"] == "ok"]
+    if rows.empty:
+        raise InputError("no child of the table has status ok")
+    return rows
+
+
+def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each architecture once, the best first.
+
+    Args:
+        rows: from `trainings`.
+
+    Returns:
+        hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between seeds, NaN for
+        one), params, mult_adds and device_seconds (mean), by descending val_acc.
+    """
+    groups = rows.groupby("hash", sort=False)
+    means: pd.DataFrame = groups.agg(
+        seeds=("seed", "nunique"),
+        val_acc=("val_acc", "mean"),
+        val_sd=("val_acc", "std"),
+        test_acc=("test_acc", "mean"),
+        params=("params", "first"),
+        mult_adds=("mult_adds", "first"),
+        device_seconds=("device_seconds", "mean"),
+    ).reset_index()
+    return means.sort_values("val_acc", ascending=False, kind="stable", ignore_index=True)
+
+
+def distribution(means: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles over architectures.
+
+    Args:
+        means: from `architecture_means`.
+
+    Returns:
+        A row a quantile: quantile, val_acc, test_acc, params, mult_adds, device_seconds.
+    """
+    columns = ["val_acc", "test_acc", "params", "mult_adds", "device_seconds"]
+    return means[columns].quantile(list(QUANTILES)).rename_axis("quantile").reset_index()
+
+
+def spread(rows: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """Whether the best architectures differ by more than their seeds do.
+
+    Args:
+        rows: from `trainings`.
+        means: from `architecture_means`.
+
+    Returns:
+        One row: architectures; seed_noise (deviation of one training's val_acc from its architecture's mean, pooled, over all and over the
+        top tenth: seed_noise_top), top_sd and top_range (deviation and range of the top tenth's means). Fractions.
+    """
+    top = means.head(max(2, len(means) // 10))
+    in_top = rows[rows["hash"].isin(set(top["hash"]))]
+    return pd.DataFrame(
+        [
+            {
+                "architectures": len(means),
+                "seed_noise": _noise(rows),
+                "seed_noise_top": _noise(in_top),
+                "top_sd": float(top["val_acc"].std()),
+                "top_range": float(top["val_acc"].max() - top["val_acc"].min()),
+            }
+        ]
+    )
+
+
+def _noise(rows: pd.DataFrame) -> float:
+    """Root of the mean variance between the seeds of an architecture."""
+    variances = rows.groupby("hash")["val_acc"].var().dropna()
+    return float(np.sqrt(variances.mean())) if len(variances) else float("nan")
+
+
+def seed_agreement(rows: pd.DataFrame, above: float = 0.0) -> pd.DataFrame:
+    """Rank correlation between each two seeds.
+
+    Args:
+        rows: from `trainings`.
+        above: only architectures whose val_acc is above this with both seeds, e.g. chance; a fraction.
+
+    Returns:
+        A row a pair: score ("val_acc seed 0 against seed 1"), n, spearman, kendall.
+    """
+    wide = rows.pivot_table(index="hash", columns="seed", values="val_acc", aggfunc="mean")
+    found = []
+    for one, other in combinations(wide.columns, 2):
+        pair = wide[[one, other]].dropna()
+        pair = pair[(pair > above).all(axis=1)].set_axis(["one", "other"], axis=1)
+        row = rank_agreement(pair, ["one"], "other")
+        found.append(row.assign(score=f"val_acc seed {one} against seed {other}"))
+    if not found:
+        return pd.DataFrame(columns=["score", "n", "spearman", "kendall"])
+    return pd.concat(found, ignore_index=True)
+
+
+def predictors(rows: pd.DataFrame, means: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """How well cheaper numbers rank the mean validation accuracy.
+
+    Args:
+        rows: from `trainings`.
+        means: from `architecture_means`.
+        curves: the table's curves (`Results.all_curves`): hash, epoch, val_acc.
+
+    Returns:
+        A row a predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc): score, n, spearman, kendall.
+    """
+    early = curves[curves["hash"].isin(set(rows["hash"]))].pivot_table(
+        index="hash", columns="epoch", values="val_acc", aggfunc="mean"
+    )
+    early.columns = [f"val_acc after epoch {epoch}" for epoch in early.columns]
+    joined = means.set_index("hash").join(early)
+    return rank_agreement(joined, ["params", "mult_adds", "device_seconds", *early.columns, "test_acc"])

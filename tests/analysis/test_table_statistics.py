@@ -1,0 +1,70 @@
+"""Statistics of a table against numbers worked out by hand and by scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+from nasbench.analysis.table_statistics import (
+    architecture_means,
+    distribution,
+    predictors,
+    seed_agreement,
+    spread,
+    trainings,
+)
+from nasbench.errors import InputError
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    rows = [
+        {"hash": f"{cell:02d}", "seed": seed, "val_acc": cell / 50 + rng.normal(0, 0.1), "params": 10 * cell}
+        for cell in range(40)
+        for seed in (0, 1)
+    ]
+    common = {"space": "s", "fingerprint": "f", "status": "ok", "mult_adds": 5, "device_seconds": 2.0}
+    return pd.DataFrame(rows).assign(test_acc=0.5, **common)
+
+
+def test_means_are_over_seeds_the_best_first(frame):
+    means = architecture_means(trainings(frame))
+    assert means["val_acc"].is_monotonic_decreasing
+    assert (means["seeds"] == 2).all()
+    best = frame[frame["hash"] == means["hash"].iloc[0]]["val_acc"]
+    assert means["val_acc"].iloc[0] == pytest.approx(best.mean())
+    assert means["val_sd"].iloc[0] == pytest.approx(best.std())
+    assert distribution(means)["val_acc"].iloc[-1] == means["val_acc"].iloc[0]
+
+
+def test_noise_is_the_pooled_deviation_between_seeds(frame):
+    rows = trainings(frame)
+    wide = rows.pivot(index="hash", columns="seed", values="val_acc").to_numpy()
+    found = spread(rows, architecture_means(rows)).iloc[0]
+    assert found["seed_noise"] == pytest.approx(np.sqrt(((wide[:, 0] - wide[:, 1]) ** 2 / 2).mean()))
+    assert found["top_range"] > 0
+
+
+def test_seeds_agree_as_scipy_says(frame):
+    wide = frame.pivot(index="hash", columns="seed", values="val_acc")
+    found = seed_agreement(frame, -1.0)
+    assert found["kendall"].tolist() == [pytest.approx(kendalltau(wide[0], wide[1]).statistic)]
+    above = wide[(wide > 0.3).all(axis=1)]
+    assert seed_agreement(frame, 0.3)["n"].tolist() == [len(above)]
+
+
+def test_the_last_epoch_ranks_as_the_score_does(frame):
+    curves = frame[["hash", "val_acc"]].assign(epoch=1)
+    found = predictors(frame, architecture_means(frame), curves).set_index("score")
+    assert found.loc["val_acc after epoch 1", "kendall"] == pytest.approx(1)
+    assert found.loc["params", "n"] == 40
+
+
+def test_two_protocols_and_no_scores_are_refused(frame):
+    with pytest.raises(InputError, match="'fingerprint'"):
+        trainings(pd.concat([frame, frame.assign(fingerprint="g")]))
+    with pytest.raises(InputError, match="status ok"):
+        trainings(frame.assign(status="failed"))

@@ -1,0 +1,91 @@
+"""A table is built of every distinct architecture, goes on where it was interrupted, and is a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nasbench.errors import InputError
+from nasbench.evaluation import Child, Evaluation
+from nasbench.runners.config import SearchConfig, resolve
+from nasbench.runners.executors.base import ExecutorOptions
+from nasbench.runners.executors.inline import InlineExecutor
+from nasbench.runners.progress import Progress
+from nasbench.runners.table_build import TableBuild, distinct_architectures, hash_neighbours
+from nasbench.spaces import get_space
+from nasbench.store.checking import check_file
+from nasbench.store.query import Results
+from nasbench.store.schema import TABLE
+from nasbench.tables import read_table
+
+SPACE = get_space("nasbench201")
+
+
+class Scored(InlineExecutor):
+    """Gives each child a score by its choices, and stops as Ctrl-C does after some."""
+
+    def __init__(self, stop_after: int) -> None:
+        super().__init__(ExecutorOptions())
+        self.trained: list[Child] = []
+        self._stop_after = stop_after
+
+    def wait(self) -> list[tuple[int, Evaluation]]:
+        if len(self.trained) == self._stop_after:
+            raise KeyboardInterrupt
+        ticket, child = self._queue.popleft()
+        assert child.test
+        self.trained.append(child)
+        score = sum(child.architecture.choices) / 24
+        return [(ticket, Evaluation("ok", val_acc=score, test_acc=score / 2, train_seconds=1.0 + child.seed))]
+
+
+def plans(seeds: int):
+    size = len(distinct_architectures(SPACE))
+    common = {"strategy": TABLE, "space": "nasbench201", "protocol": "digits201", "budget": f"{size} children"}
+    return [resolve(SearchConfig(**common, seed=seed)) for seed in range(seeds)]
+
+
+def build(path: Path, seeds: int, stop_after: int = -1) -> list[Child]:
+    executor = Scored(stop_after)
+    try:
+        TableBuild(path, plans(seeds), distinct_architectures(SPACE), executor, Progress("table")).run()
+    except KeyboardInterrupt:
+        assert stop_after >= 0
+    return executor.trained
+
+
+def test_an_interrupted_table_goes_on_and_is_whole(tmp_path):
+    path = tmp_path / "table.h5"
+    first = build(path, 1, stop_after=700)
+    with Results(str(path)) as results:
+        assert results.runs()["status"].tolist() == ["interrupted"]
+    second = build(path, 1)
+    assert len(first) == 700
+    hashes = [child.architecture.hash for child in (*first, *second)]
+    assert len(hashes) == len(set(hashes)) == 5425
+    assert check_file(str(path)).sound
+    table = read_table(path)
+    for code in range(0, SPACE.size, 997):
+        same = [a for a in distinct_architectures(SPACE) if a.hash == table.architecture(code).hash]
+        assert table.val_acc[code] == sum(same[0].choices) / 24
+        assert table.test_acc[code] == table.val_acc[code] / 2
+    assert build(path, 1) == []
+
+
+def test_every_hash_is_there_once():
+    architectures = distinct_architectures(SPACE)
+    assert len(architectures) == len({each.hash for each in architectures}) == 5425
+    assert {each.hash for each in architectures} == {each.hash for each in SPACE.enumerate()}
+
+
+def test_a_space_that_cannot_be_covered_is_refused():
+    with pytest.raises(InputError, match="at most 10000000"):
+        distinct_architectures(get_space("nasnet"))
+
+
+def test_neighbours_of_a_hash_are_those_of_all_its_architectures():
+    one = SPACE.decode([3, 0, 0, 0, 0, 0])  # its convolution is dead, so many choices share its hash
+    near = hash_neighbours(SPACE, one.hash)
+    assert {each.hash for each in SPACE.neighbours(one)} - {one.hash} < near
+    assert one.hash not in near
