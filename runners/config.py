@@ -46,6 +46,10 @@ class SearchConfig(BaseModel):
     price: str = Field(
         "", description="USD per device-hour, or a CSV price table; empty: the shipped table, by the device's name"
     )
+    ordered: bool = Field(
+        False,
+        description="children are committed in the order of asking, as in a sequential run; otherwise as they finish",
+    )
     executor: str = Field("inline", description="inline (one child at a time) or local (worker processes)")
     devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...")
     children_per_device: int = Field(1, ge=1, description="children that share one device")
@@ -188,7 +192,14 @@ def device_name(device: str) -> str:
     return name_of(resolve_device(device))
 
 
+# Fields that decide neither which children are trained nor what they are charged.
+_UNDECIDED = {"protocol", "set", "space", "price", "devices", "retries"}
+# Fields that runs of earlier versions had not: at these values a run's id is what it was.
+_ADDED = {"ordered": False}
+
+
 def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:
-    fields = config.model_dump(mode="json", exclude={"protocol", "set", "space", "price", "devices", "retries"})
+    fields = config.model_dump(mode="json", exclude=_UNDECIDED)
+    fields = {name: value for name, value in fields.items() if name not in _ADDED or value != _ADDED[name]}
     text = json.dumps({**fields, "space": space.spec, "fingerprint": fingerprint}, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()

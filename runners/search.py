@@ -117,13 +117,16 @@ class Search:
                     return
 
     def _fill(self) -> None:
-        while (
-            not self._over and len(self._outstanding) < self.executor.slots and self.ledger.room(len(self._outstanding))
-        ):
+        while not self._over and self._may_ask():
             asked = self._ask()
             if asked is None:
                 return
             self._dispatch(asked)
+
+    def _may_ask(self) -> bool:
+        """Whether there is a free slot, and budget for one child more."""
+        outstanding = len(self._outstanding)
+        return outstanding < self.executor.slots and self.ledger.room(outstanding)
 
     def _ask(self) -> Asked | None:
         began = time.perf_counter()
@@ -139,16 +142,21 @@ class Search:
         return asked
 
     def _dispatch(self, asked: Asked) -> None:
-        key = (asked.architecture.hash, asked.seed)
         if self.plan.config.cached != "off":
-            hit = self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=False)
+            hit = self._hit(asked)
             if hit is not None:
                 self._commit_cached(asked, hit)
                 return
-            if key in self._training:
-                self._followers.setdefault(self._training[key], []).append(asked)
+            if training_key(asked) in self._training:
+                self._followers.setdefault(self._training[training_key(asked)], []).append(asked)
                 return
-        self._training[key] = asked.index
+        self._train(asked)
+
+    def _hit(self, asked: Asked) -> Mapping[str, Any] | None:
+        return self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=False)
+
+    def _train(self, asked: Asked) -> None:
+        self._training[training_key(asked)] = asked.index
         left = self.ledger.device_seconds_left / self.executor.share  # past that the child could not count any more
         if left < self.plan.config.timeout_seconds:
             self._ends_with_budget.add(asked.index)
@@ -159,7 +167,7 @@ class Search:
 
     def _finish(self, index: int, evaluation: Evaluation) -> None:
         asked = self._outstanding[index]
-        self._training.pop((asked.architecture.hash, asked.seed), None)
+        self._training.pop(training_key(asked), None)
         row = self._commit(asked, evaluation, evaluation.device_seconds, cached_from="")
         for follower in self._followers.pop(index, []):
             if not self._over:
@@ -188,7 +196,7 @@ class Search:
         told = outcome(asked, evaluation, charged)
         row = {
             **child_row(self.plan, asked, evaluation, "search"),
-            "asked": self._asks,
+            "asked": self._asks_before(asked),
             "reward": self._strategy.reward(told) if counted else math.nan,
             "gpu_hours": charged / SECONDS_PER_HOUR,
             "usd": charged / SECONDS_PER_HOUR * self.plan.usd_per_hour,
@@ -206,6 +214,10 @@ class Search:
         self._searcher_seconds += time.perf_counter() - began
         self.progress.child(self.ledger, self._best_text())
         return row
+
+    def _asks_before(self, asked: Asked) -> int:
+        """How many asks a replay makes before it tells this child."""
+        return self._asks
 
     def _account(self, asked: Asked, row: Mapping[str, Any], evaluation: Evaluation) -> None:
         """Charge a journalled child and tell it; the same for a child just trained and for one read back."""
@@ -323,3 +335,8 @@ class Search:
 
     def _best_text(self) -> str:
         return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"
+
+
+def training_key(asked: Asked) -> tuple[str, int]:
+    """What makes two children of a run the same training."""
+    return asked.architecture.hash, asked.seed

@@ -17,8 +17,8 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.protocol import validated
 from nasbench.runners.config import Plan, SearchConfig, plan_search
 from nasbench.runners.executors import Executor
+from nasbench.runners.ordered import search_type
 from nasbench.runners.progress import Progress
-from nasbench.runners.search import Search
 from nasbench.store.cache import ScoreCache
 from nasbench.store.errors import MissingResults
 from nasbench.store.query import Results, Row
@@ -137,7 +137,8 @@ def run_plans(
                 return
             with plan.executor() as executor:
                 executors.append(executor)
-                Search(plan, (stored or {}).get(plan.run, ()), sink, cache, executor, progress_for(plan), stop).run()
+                rows = (stored or {}).get(plan.run, ())
+                search_type(plan)(plan, rows, sink, cache, executor, progress_for(plan), stop).run()
 
         if jobs == 1:
             for plan in todo:

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
 @click.option("--executor", default="local", show_default=True, help="local (worker processes) or inline.")
 @click.option("--devices", default="cpu", show_default=True, help="cpu, cuda, or cuda:0,cuda:1,...")
 @click.option("-k", "--children-per-device", default=1, show_default=True, help="Children at once on each device.")
+@click.option("--ordered", is_flag=True, help="Commit children in the order of asking: rows as of a sequential run.")
 def run(
     space: str,
     strategy: str,
@@ -94,6 +95,7 @@ def run(
     executor: str,
     devices: str,
     children_per_device: int,
+    ordered: bool,
 ) -> None:
     """Run one search under a budget, every child into a results file.
 
@@ -129,6 +131,7 @@ def run(
             "executor": executor,
             "devices": devices,
             "children_per_device": children_per_device,
+            "ordered": ordered,
         },
         "nasbench run",
     )

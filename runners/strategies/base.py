@@ -79,6 +79,17 @@ class Strategy(ABC, Generic[C]):
     def tell(self, outcome: Outcome) -> None:
         """Learn how a child did. Outcomes come in any order, each once."""
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Whether the next ask gives what it would give if the children asked for and not told yet had been told before it.
+
+        A run with `ordered` asks for several children at once only where this holds, so that it asks for what a sequential run asks
+        for. Strategies that ask in batches say so here; without that, a child waits for the one before it.
+
+        Args:
+            outstanding: children asked for and not told yet, >= 0; all before them were told in the order of asking.
+        """
+        return outstanding == 0
+
     def reward(self, outcome: Outcome) -> float:
         """What the strategy learns from a child: its validation accuracy, and 0 where it has none."""
         return outcome.val_acc if outcome.status == "ok" else 0.0

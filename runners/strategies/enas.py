@@ -134,6 +134,10 @@ class Enas(Strategy[EnasConfig]):
             self._exhausted = not self._ranked
         return self._ranked.popleft() if self._ranked else None
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Always: nothing is learned from children."""
+        return True
+
     def tell(self, outcome: Outcome) -> None:
         """Learn nothing."""
 

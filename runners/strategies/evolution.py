@@ -106,6 +106,10 @@ class Evolution(Steppable[EvolutionConfig]):
         mutated = self.space.mutate(parent, self._rng)  # drawn always, so that no draw depends on another's value
         return parent if self._identities.random() < self.config.identity else mutated
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """While the population fills."""
+        return outstanding == 0 or len(self._population) + outstanding < self.config.population
+
     def tell(self, outcome: Outcome) -> None:
         """Add a child to the population; the oldest member makes room.
 

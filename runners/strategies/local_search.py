@@ -64,6 +64,10 @@ class LocalSearch(Strategy[LocalSearchConfig]):
                 return self._candidates[key]
         return None
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Among the starts, and among all neighbours where the best of them is moved to."""
+        return outstanding == 0 or not self._moves_early
+
     def tell(self, outcome: Outcome) -> None:
         """Remember a reward; take all steps that it makes possible.
 

@@ -98,6 +98,10 @@ class Pnas(Strategy[PnasConfig]):
         self._asked += 1
         return self._architectures[self._asked - 1]
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Always: a level is chosen as a whole, and the next one is waited for."""
+        return True
+
     def tell(self, outcome: Outcome) -> None:
         """Keep a reward; the last one of a level trains the predictors and chooses the next level.
 

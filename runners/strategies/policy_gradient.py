@@ -106,6 +106,10 @@ class PolicyGradient(Strategy[C]):
         self._asked += 1
         return sample.architecture
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Within a batch."""
+        return len(self._finished) + outstanding < self.config.batch
+
     def tell(self, outcome: Outcome) -> None:
         """Collect an outcome; update the controller when it completes a batch.
 

@@ -52,6 +52,10 @@ class RandomSearch(Steppable[RandomConfig]):
             return self.space.random(self._rng)
         return None if self._exhausted else self._new()
 
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Always: nothing is learned."""
+        return True
+
     def tell(self, outcome: Outcome) -> None:
         """Learn nothing."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nasbench.runners.config import Plan, SearchConfig, plan_search
 from nasbench.runners.executors import Executor
+from nasbench.runners.ordered import search_type
 from nasbench.runners.progress import Progress
 from nasbench.runners.search import Search
 from nasbench.store.cache import ScoreCache
@@ -50,7 +51,7 @@ def search(plan: Plan, path: Path, executor: Executor | None = None) -> Search:
         there = path.exists() or path.with_suffix(".journal").exists()
         stored = Results(str(path)).children_of(plan.run) if there else []
         cache = ScoreCache([str(path)] if there else [])
-        run = Search(plan, stored, writer, cache, opened, Progress("test"))
+        run = search_type(plan)(plan, stored, writer, cache, opened, Progress("test"))
         run.run()
     return run
 
