@@ -114,7 +114,8 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     published = frontier_data(x)
     if searches is None:
         return Drawn(plot_frontier(published, x), published)
-    notes = check_comparable(searches.frame, searches.runs, ("budget",))
+    # Architectures are compared here and not strategies: what a search was given or charged does not matter.
+    notes = check_comparable(searches.frame, searches.runs, ("budget", "baseline", "children", "searcher"))
     ours = pareto_front(searches.frame, x, "val_acc")
     data = pd.concat([published.assign(panel="published"), ours.assign(panel="ours")], ignore_index=True)
     return Drawn(plot_frontier(published, x, searches.frame, notes=notes), data, notes)

@@ -13,6 +13,7 @@ from nasbench.analysis.checks import ENOUGH_SEEDS, require_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 THRESHOLDS = 200
 
@@ -77,7 +78,7 @@ def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
         style.say(ax, "No run ended with a score.")
         return
     few = data["strategy"].nunique() <= 3
-    ends = []
+    ends: list[tuple[float, int, Line2D]] = []
     for strategy in style.in_order(data["strategy"].tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
         regret, share, low, high = (rows[name].to_numpy(dtype=float) for name in ("regret", "share", "low", "high"))

@@ -168,8 +168,16 @@ def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: st
         f"  Spearman {row['spearman']:.3f}{_limits(row, 'spearman')}"
         for row in rows.to_dict("records")
     ]
-    where = {"xy": (0.98, 0.03), "xycoords": "axes fraction", "ha": "right", "va": "bottom", "fontsize": "small"}
-    ax.annotate("\n".join(lines), **where, multialignment="left", color=style.INK)
+    ax.annotate(
+        "\n".join(lines),
+        xy=(0.98, 0.03),
+        xycoords="axes fraction",
+        ha="right",
+        va="bottom",
+        multialignment="left",
+        fontsize="small",
+        color=style.INK,
+    )
     ax.set(xlabel=f"{first} (%)", ylabel=f"{second} (%)")
 
 

@@ -75,7 +75,7 @@ def _ends(table: pd.DataFrame, runs: pd.DataFrame, by: By) -> Floats:
     require_columns(runs, ("final_hours",), "the runs")
     hours = (run_hours(runs) - runs.set_index("run")["final_hours"]).to_numpy(dtype=float)
     charged = hours if by == "gpu_hours" else hours * run_rates(runs).to_numpy(dtype=float)
-    return np.fmax(last, charged)
+    return np.asarray(np.fmax(last, charged), dtype=float)
 
 
 def survival(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:

@@ -21,7 +21,10 @@ _files = click.argument("files", nargs=-1, required=True)
 _where = click.option("-w", "--where", default=None, help="Only children for which this pandas expression holds.")
 _output = click.option("-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [beside the first file].")
 _allow = click.option(
-    "--allow", multiple=True, metavar="ASPECT", help="Compare although protocol, data, space or budget differ."
+    "--allow",
+    multiple=True,
+    metavar="CHECK",
+    help="Compare although this check fails: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or test.",
 )
 
 

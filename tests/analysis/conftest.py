@@ -171,6 +171,7 @@ def _final(rng, found, retrained):
             "index": index,
             "test_acc": row["val_acc"] - 0.01 + rng.normal(0, 0.003),
             "gpu_hours": 4 * row["gpu_hours"],
+            "usd": 4 * row["usd"],
         }
         for index, row in enumerate(scored[:retrained])
     ]

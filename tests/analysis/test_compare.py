@@ -192,7 +192,7 @@ def test_a_run_that_was_charged_nothing_has_the_rate_zero(make):
 def test_children_that_differ_are_refused_unless_allowed(make, column, aspect, values):
     frame, runs, _ = make.frames(children=4)
     frame.loc[0, column] = "0bad"
-    with pytest.raises(InputError, match=f"differ in {aspect}: {values}.*allow it: {aspect}$"):
+    with pytest.raises(InputError, match=f"differ in {aspect}: {values}.*allow it: --allow {aspect}$"):
         check_comparable(frame, runs)
     assert any(f"Different {aspect} allowed" in note for note in check_comparable(frame, runs, [aspect]))
 
@@ -225,7 +225,7 @@ def test_notes_name_what_weakens_a_comparison(make):
     runs.loc[0, "status"] = "interrupted"
     runs.loc[1, "seed"] = runs.loc[0, "seed"]
     frame.loc[0, "device"] = "NVIDIA H100"
-    notes = " ".join(check_comparable(frame, runs))
+    notes = " ".join(check_comparable(frame, runs, ["baseline"]))
     for text in (
         "No random search",
         "fewer than 5",
@@ -240,7 +240,9 @@ def test_notes_name_what_weakens_a_comparison(make):
 
 def test_bad_calls_are_one_clear_line(make):
     frame, runs, _ = make.frames(children=2)
-    with pytest.raises(InputError, match="cannot allow 'colour'; what may differ: protocol, data, space, budget"):
+    with pytest.raises(
+        InputError, match="cannot allow 'colour'; what may be allowed: protocol, data, space, budget, prices"
+    ):
         check_comparable(frame, runs, ["colour"])
     with pytest.raises(InputError, match="no runs to compare"):
         check_comparable(frame, runs.iloc[:0])

@@ -1,0 +1,113 @@
+"""Fairness checks: each fails on the comparison that it is there for, is refused in one line, and can be allowed by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nasbench.analysis.checks import CHECKS, check_comparable, fairness
+from nasbench.errors import InputError
+
+
+@pytest.fixture
+def fair(make):
+    """Two strategies, five seeds, nothing to object to."""
+    frame, runs, _ = make.frames(strategies=("random", "ppo"), children=6, seeds=5)
+    return frame, runs
+
+
+def failing(frame, runs):
+    return fairness(frame, runs).query("not met")["check"].tolist()
+
+
+def test_a_fair_comparison_passes_every_check(fair):
+    table = fairness(*fair)
+    assert table["check"].tolist() == list(CHECKS)
+    assert table["met"].all()
+    assert (table["finding"] == "").all()
+    assert check_comparable(*fair) == ()
+
+
+def spoil_prices(frame, runs):
+    frame.loc[frame["run"] == runs["run"].iloc[0], "usd"] *= 3
+    return frame, runs
+
+
+def lose_prices(frame, runs):
+    frame.loc[frame["run"] == runs["run"].iloc[0], "usd"] = np.nan
+    return frame, runs
+
+
+def drop_failures(frame, runs):
+    return frame[(frame["stage"] != "search") | (frame["index"] != 2)], runs
+
+
+def hide_duplicates(frame, runs):
+    frame.loc[frame["stage"] == "search", ["hash", "duplicate"]] = ["same", False]
+    return frame, runs
+
+
+def free_searcher(frame, runs):
+    runs.loc[runs["strategy"] == "ppo", "searcher_hours"] = 0.0
+    runs["budget"] = "24 gpu-seconds"
+    return frame, runs
+
+
+def no_baseline(frame, runs):
+    return frame[frame["strategy"] != "random"], runs[runs["strategy"] != "random"].copy()
+
+
+def leak_test(frame, runs):
+    frame.loc[(frame["stage"] == "search") & (frame["index"] == 0), "test_acc"] = 0.5
+    return frame, runs
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "finding"),
+    [
+        ("prices", spoil_prices, "hours of cpu at 0.2 to 0.6 USD"),
+        ("prices", lose_prices, "1 of 10 runs have no price for cpu"),
+        ("children", drop_failures, "10 counted children of 10 runs are not here"),
+        ("duplicates", hide_duplicates, "50 children repeat an architecture"),
+        ("searcher", free_searcher, "5 of 10 runs were charged no time"),
+        ("baseline", no_baseline, "No random search here"),
+        ("test", leak_test, "10 children of searches have a test score"),
+    ],
+)
+def test_what_is_unfair_is_refused_and_printed_when_allowed(fair, name, spoil, finding):
+    frame, runs = spoil(*fair)
+    assert failing(frame, runs) == [name]
+    with pytest.raises(InputError) as caught:
+        check_comparable(frame, runs)
+    message = str(caught.value)
+    assert finding in message
+    assert message.endswith(f"or allow it: --allow {name}")
+    assert "\n" not in message
+    (note,) = check_comparable(frame, runs, [name])
+    assert finding in note
+    assert f"(allowed: {name})" in note
+
+
+def test_several_failures_are_named_together(fair):
+    frame, runs = no_baseline(*fair)
+    runs.loc[runs.index[0], "budget"] = "9 children"
+    with pytest.raises(
+        InputError, match=r"differ in budget: .*; baseline: No random.*--allow budget --allow baseline$"
+    ):
+        check_comparable(frame, runs)
+
+
+def test_a_budget_of_children_does_not_ask_for_the_searchers_time(fair):
+    frame, runs = fair
+    runs["searcher_hours"] = 0.0
+    assert failing(frame, runs) == []
+    runs["budget"] = "1 gpu-hours"
+    runs["supernet_hours"] = 0.1
+    assert failing(frame, runs) == []  # the strategy's time went into shared weights
+
+
+def test_two_seeds_are_insufficient_in_the_notes(make):
+    frame, runs, _ = make.frames(children=6, seeds=2)
+    (note,) = check_comparable(frame, runs)
+    assert note.startswith("Insufficient seeds for an interval (fewer than 5), ranges shown: ")
+    assert "random 2" in note
