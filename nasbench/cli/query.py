@@ -62,7 +62,8 @@ def query(
     if tuple(files) == (PUBLISHED,):
         frame, default = _published(), "model,data,params,mult_adds,top1_acc,paper,tag"
     else:
-        frame, default = _stored(files, None if stage == "all" else stage, runs)
+        read = None if where is not None else _read_only(columns, sort)
+        frame, default = _stored(files, None if stage == "all" else stage, runs, read)
     write(pick(select(frame, where, sort, head), columns or default), format_, output)
 
 
@@ -72,11 +73,23 @@ def _published() -> pd.DataFrame:
     return published_networks()
 
 
-def _stored(files: Sequence[str], stage: str | None, runs: bool) -> tuple[pd.DataFrame, str]:
+def _stored(
+    files: Sequence[str], stage: str | None, runs: bool, columns: Sequence[str] | None
+) -> tuple[pd.DataFrame, str]:
     from nasbench.store.query import Results
 
     results = Results(list(files))
-    return (results.runs(), "all") if runs else (results.frame(stage=stage), ",".join(DEFAULT_COLUMNS))
+    return (results.runs(), "all") if runs else (results.frame(columns, stage), ",".join(DEFAULT_COLUMNS))
+
+
+def _read_only(columns: str | None, sort: str | None) -> list[str] | None:
+    """The columns that are printed or sorted by, so that no other is read; None for all, also where a name is not known."""
+    from nasbench.store.schema import CHILD_COLUMNS
+
+    names = list(DEFAULT_COLUMNS) if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
+    names += [] if sort is None else [sort.partition(":")[0]]
+    known = {column.name for column in CHILD_COLUMNS}
+    return names if set(names) <= known else None
 
 
 def select(frame: pd.DataFrame, where: str | None, sort: str | None, head: int | None) -> pd.DataFrame:
