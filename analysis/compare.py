@@ -142,7 +142,7 @@ def draw_compare(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         strip = 0.0
         if measure == "test_acc":
             # Often only final incumbents are retrained, and lines have no length: show the end points beside the axis.
-            strip = 0.05 + 0.04 * len(parts)
+            strip = 0.05 + 0.05 * len(parts)
             for place, part in enumerate(parts):
                 _draw_end(ax, part, 10.0 * (place + 1))
         _budget_axis(ax, data["budget"].to_numpy(dtype=float), strip)

@@ -58,19 +58,18 @@ def regret_areas(
     end = float(table["spent"].max()) if len(table) else float("nan")
     courses = dict(iter(table.groupby("run", sort=False)))
     areas = [_mean_regret(courses.get(run), measure, top, begin, end) for run in runs["run"]]
-    return pd.DataFrame(
-        {
-            "strategy": runs["strategy"].to_numpy(),
-            "run": runs["run"].to_numpy(),
-            "seed": runs["seed"].to_numpy(),
-            "by": by,
-            "measure": measure,
-            "begin": begin,
-            "end": end,
-            "optimum": top,
-            "optimum_is": FOUND if optimum is None else KNOWN,
-            "area": areas,
-        }
+    return (
+        runs[["strategy", "run", "seed"]]
+        .reset_index(drop=True)
+        .assign(
+            by=by,
+            measure=measure,
+            begin=begin,
+            end=end,
+            optimum=top,
+            optimum_is=FOUND if optimum is None else KNOWN,
+            area=areas,
+        )
     )
 
 

@@ -248,7 +248,9 @@ def _verdict(row: dict[Any, Any]) -> str:
     n = f"n={row['n_first']} and {row['n_second']}"
     if min(row["n_first"], row["n_second"]) < ENOUGH_SEEDS:
         return f"{row['first']} against {row['second']}: insufficient ({n}; {ENOUGH_SEEDS} seeds a side are the least)"
-    effect = f"beats it in {row['improvement']:.0%} of pairs, {row['magnitude']} effect, p={_p(row['p_holm'])} after Holm, {n}"
+    effect = (
+        f"beats it in {row['improvement']:.0%} of pairs, {row['magnitude']} effect, {_p(row['p_holm'])} after Holm, {n}"
+    )
     if not row["p_holm"] < SIGNIFICANT:
         return f"{row['first']} against {row['second']}: no difference is shown ({effect})"
     word = "better" if row["improvement"] > 0.5 else "worse"
@@ -259,14 +261,15 @@ def _paired_verdict(row: dict[Any, Any]) -> str:
     names = f"{row['first']} against {row['second']}"
     if row["n"] < ENOUGH_SEEDS:
         return f"{names}: insufficient (n={row['n']} tables; the smallest p that they can give is {row['least_p']:.2g})"
-    effect = f"p={_p(row['p_holm'])} after Holm, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} tables"
+    effect = f"{_p(row['p_holm'])} after Holm, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} tables"
     if not row["p_holm"] < SIGNIFICANT:
         return f"{names}: no difference is shown ({effect})"
     return f"{row['first']} is {'better' if row['rank_biserial'] > 0 else 'worse'} than {row['second']} ({effect})"
 
 
 def _p(value: float) -> str:
-    return "-" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+    """A p value as people write it."""
+    return "no p" if math.isnan(value) else "p<0.001" if value < 0.001 else f"p={value:.3f}"
 
 
 def draw_improvement(data: pd.DataFrame, ax: Axes) -> None:
@@ -288,7 +291,7 @@ def draw_improvement(data: pd.DataFrame, ax: Axes) -> None:
             ax.plot(ends, [place, place], color=look.colour, linewidth=1.8, solid_capstyle="butt")
         ax.plot([row["improvement"]], [place], color=look.colour, marker=look.marker, markersize=6)
         few = min(row["n_first"], row["n_second"]) < ENOUGH_SEEDS
-        said = "insufficient" if few else f"p = {_p(row['p_holm'])}"
+        said = "insufficient" if few else _p(row["p_holm"])
         text = f"{said}, n={row['n_first']}+{row['n_second']}"
         ax.annotate(
             text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize="small", color=style.MUTED

@@ -53,18 +53,9 @@ def budget_to_target(
     first = table[table[measure] >= target].groupby("run")["spent"].min().reindex(runs["run"])
     reached = first.notna().to_numpy()
     ends = _ends(table, runs, by)
-    return pd.DataFrame(
-        {
-            "strategy": runs["strategy"].to_numpy(),
-            "run": runs["run"].to_numpy(),
-            "seed": runs["seed"].to_numpy(),
-            "by": by,
-            "measure": measure,
-            "target": target,
-            "spent": np.where(reached, first.to_numpy(dtype=float), ends),
-            "reached": reached,
-        }
-    )
+    spent = np.where(reached, first.to_numpy(dtype=float), ends)
+    table = runs[["strategy", "run", "seed"]].reset_index(drop=True)
+    return table.assign(by=by, measure=measure, target=target, spent=spent, reached=reached)
 
 
 def _ends(table: pd.DataFrame, runs: pd.DataFrame, by: By) -> Floats:

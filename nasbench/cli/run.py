@@ -176,11 +176,21 @@ def resume(file: str, run_id: str | None, devices: str | None, jobs: int) -> Non
 
 
 def stored_config(text: str, devices: str | None) -> Any:
-    """The configuration that a run was stored with, on other devices if so asked."""
+    """The configuration that a run was stored with, on other devices if so asked.
+
+    Raises:
+        InputError: for a run that is a seed of a table.
+    """
     from nasbench.protocol import validated
     from nasbench.runners.config import SearchConfig
+    from nasbench.store.schema import TABLE
 
     fields = json.loads(text)
+    if fields.get("strategy") == TABLE:
+        raise InputError(
+            "this run is a seed of a complete table and no search; go on with, or make again: "
+            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} --seeds {fields['seed'] + 1} -o FILE"
+        )
     if devices is not None:
         fields["devices"] = devices
     return validated(SearchConfig, fields, "the stored configuration")

@@ -171,7 +171,10 @@ def neighbours(hash_: str, file: str) -> None:
     means.insert(0, "rank", range(1, len(means) + 1))
     found = means[means["hash"].str.startswith(hash_)]
     if len(found) != 1:
-        raise InputError(f"{len(found)} architectures of {file} have a hash that starts with {hash_!r}; give one")
+        raise InputError(
+            f"{len(found)} architectures of {file} have a hash that starts with {hash_!r}; give as many digits as name one, "
+            f"e.g. {means['hash'].iloc[0][:12]}"
+        )
     whole = found["hash"].iloc[0]
     near = hash_neighbours(get_space(rows["space"].iloc[0]), whole)
     click.echo(f"{whole}: rank {found['rank'].iloc[0]} of {len(means)}, {len(near)} neighbours of other hashes\n")

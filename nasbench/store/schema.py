@@ -31,7 +31,10 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("index", "int", "", "order in which the strategy asked for the child within its run and stage, from 0"),
     Column("asked", "int", "", "architectures asked for before this child was told: what an exact replay needs"),
     Column(
-        "stage", "str", "", "search (chosen by the strategy) or final (retrained for its test score after the search)"
+        "stage",
+        "str",
+        "",
+        "search (chosen by the strategy) or final (trained with its test score: again after a search, or for a complete table)",
     ),
     Column("strategy", "str", "", "name of the strategy"),
     Column("run_seed", "int", "", "seed of the run"),

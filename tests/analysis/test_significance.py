@@ -99,7 +99,7 @@ def test_verdicts_say_what_was_found():
     up = [0.9 + 0.001 * i for i in range(10)]
     groups = {"random": up, "ppo": [x + 0.05 for x in up], "reinforce": [x - 0.05 for x in up], "pnas": up}
     said = unpaired_tests(table_of(groups), "random").set_index("first")["verdict"]
-    assert said["ppo"].startswith("ppo is better than random (beats it in 100% of pairs, large effect, p=<0.001")
+    assert said["ppo"].startswith("ppo is better than random (beats it in 100% of pairs, large effect, p<0.001")
     assert said["reinforce"].startswith("reinforce is worse than random")
     assert said["pnas"].startswith("pnas against random: no difference is shown (beats it in 50% of pairs, negligible")
 

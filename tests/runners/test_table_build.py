@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nasbench.cli.run import stored_config
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.config import SearchConfig, resolve
@@ -89,3 +90,11 @@ def test_neighbours_of_a_hash_are_those_of_all_its_architectures():
     near = hash_neighbours(SPACE, one.hash)
     assert {each.hash for each in SPACE.neighbours(one)} - {one.hash} < near
     assert one.hash not in near
+
+
+def test_a_seed_of_a_table_is_no_search_to_go_on_with():
+    (plan,) = plans(1)
+    with pytest.raises(
+        InputError, match="nasbench table build --space nasbench201 --protocol digits201 --seeds 1 -o FILE"
+    ):
+        stored_config(plan.config.model_dump_json(), None)

@@ -154,10 +154,12 @@ class Page:
 
     def middle(self, selector: str) -> tuple[float, float]:
         """The middle of an element in the window, after scrolling to it."""
-        box = self.js(
-            f"(e => {{ e.scrollIntoView({{block: 'center', behavior: 'instant'}}); const b = e.getBoundingClientRect();"
-            f" return [b.left + b.width / 2, b.top + b.height / 2] }})(document.querySelector({json.dumps(selector)}))"
-        )
+        element = f"document.querySelector({json.dumps(selector)})"
+        self.js(f"{element}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.js(
+            PAINTED
+        )  # the scroll event comes with the next frame; a tooltip shown before it would be taken away by it
+        box = self.js(f"(b => [b.left + b.width / 2, b.top + b.height / 2])({element}.getBoundingClientRect())")
         return box[0], box[1]
 
     def move(self, x: float, y: float, buttons: int = 0) -> None:
