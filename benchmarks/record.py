@@ -57,13 +57,15 @@ def commit() -> str:
     return git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
-def keep(measurements: list[Measurement]) -> None:
-    """Print measurements and append them to the record."""
+def keep(measurements: list[Measurement], record: bool = True) -> None:
+    """Print measurements and, if so asked, append them to the record."""
     for each in measurements:
         print(
             f"{each.what}: {each.ratio:,.1f} x {each.against} "
             f"({each.ours:,.6g} against {each.theirs:,.6g} {each.unit}) {each.note}".rstrip()
         )
+    if not record:
+        return
     names = [field.name for field in fields(Measurement)]
     new = not RECORD.exists()
     about = {

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
+import nasbench.data.digits
 from nasbench.data import Dataset, Images, load_data
 from nasbench.data.dataset import digest_of, make_dataset, permutation
 from nasbench.errors import InputError, MissingData, UnknownName
@@ -28,6 +32,17 @@ def test_digits_are_the_documented_split_of_scikit_learns_images() -> None:
     theirs = np.rint(load_digits().images * 255 / 16).astype(np.uint8)
     assert sorted(image.tobytes() for image in ours) == sorted(image.tobytes() for image in theirs)
     assert digits.digest == "7f637ebeae96085d69a835c98cb0dfae"
+
+
+def test_digits_come_without_importing_scikit_learn() -> None:
+    code = "import sys; from nasbench.data import load_data; load_data('digits'); print({'sklearn', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_digits_are_the_same_where_scikit_learns_file_is_not_found(monkeypatch) -> None:
+    monkeypatch.setattr(nasbench.data.digits, "find_spec", lambda name: None)
+    assert nasbench.data.digits.load_digits().digest == load_data("digits").digest
 
 
 def test_the_same_text_gives_the_same_object(dataset: Dataset) -> None:
