@@ -239,6 +239,12 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -
     return replay_one_by_one(table, setting, seeds, price)
 
 
+def runs_in_step(table: Table, setting: Setting) -> bool:
+    """Whether all searches of a strategy advance together on a table, a child of each at a time."""
+    kind = setting.kind
+    return issubclass(kind, Steppable) and kind.in_lockstep(table.space, [0], setting.config) is not None
+
+
 def replay_one_by_one(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -> Replayed:
     """The same by the strategy's ask and tell, a search after the other; arguments as for `replay`."""
     found = []

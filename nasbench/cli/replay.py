@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ import click
 
 from nasbench.cli.options import completing, pairs, print_table, strategy_names
 from nasbench.errors import InputError
+
+LINE_SECONDS = 10.0  # at most one plain line in this time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +48,14 @@ if TYPE_CHECKING:
 )
 @click.option("--price", default=0.0, type=click.FloatRange(min=0), help="USD per device-hour, for budgets in USD.")
 @click.option(
+    "--jobs",
+    "-j",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Processes that search at once; the result is the same.",
+)
+@click.option(
     "-o",
     "--output",
     default=None,
@@ -61,6 +72,7 @@ def replay(
     first_seed: int,
     budget: str,
     price: float,
+    jobs: int,
     output: str | None,
     plot: str | None,
 ) -> None:
@@ -78,7 +90,7 @@ def replay(
     from nasbench.analysis.regret import choices_beside_published
     from nasbench.runners.budget import Budget
     from nasbench.runners.replay import Price, Setting
-    from nasbench.runners.replay import replay as searched
+    from nasbench.runners.replay_jobs import replay_all
     from nasbench.spaces import get_space
     from nasbench.tables import published_replays, read_table
 
@@ -100,7 +112,8 @@ def replay(
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
     seed_range = range(first_seed, first_seed + seeds)
-    runs = [searched(table, setting, seed_range, limit) for setting in settings]
+    with _Progress(len(settings) * seeds) as progress:
+        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended)
     choices = pd.concat([run.frame() for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
     _print(choices_beside_published(choices, comparable), {run.setting.name: run.setting.text for run in runs})
@@ -109,6 +122,37 @@ def replay(
         _write(runs, choices, Path(output))
     if plot is not None:
         _plot(runs, plot)
+
+
+class _Progress:
+    """A bar on a terminal; elsewhere a line every ten seconds, so that what ends sooner prints none."""
+
+    def __init__(self, searches: int) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(total=searches, unit=" searches", leave=False, disable=None)
+        self._searches, self._done = searches, 0
+        self._started = self._last = time.monotonic()
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()
+
+    def ended(self, strategy: str, searches: int) -> None:
+        """Count searches of a strategy that have ended."""
+        self._done += searches
+        self._bar.set_description(strategy, refresh=False)
+        self._bar.update(searches)
+        now = time.monotonic()
+        if self._bar.disable and now - self._last >= LINE_SECONDS:
+            self._last = now
+            left = (now - self._started) / self._done * (self._searches - self._done)
+            click.echo(
+                f"{self._done} of {self._searches} searches, last {strategy}, ETA {self._bar.format_interval(left)}",
+                err=True,
+            )
 
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -1,0 +1,54 @@
+"""Replays over several processes find what one process finds, and say how they go."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_spaces import Row
+
+from nasbench.errors import InputError
+from nasbench.runners.budget import Budget
+from nasbench.runners.replay import Price, Setting, replay
+from nasbench.runners.replay_jobs import SEEDS_A_TASK, replay_all
+from nasbench.tables import Table
+
+SEEDS = range(SEEDS_A_TASK + 3)
+SPACE = Row((3,) * 6)
+PRICE = Price(Budget.parse("1000 s"))
+
+
+@pytest.fixture
+def table() -> Table:
+    rng = np.random.default_rng(0)
+    size = SPACE.size
+    return Table(
+        name="made-up",
+        space=SPACE,
+        val_acc=rng.random(size),
+        test_acc=rng.random(size),
+        seconds=rng.integers(50, 150, size).astype(float),
+        params=np.ones(size, dtype=np.int64),
+        mult_adds=np.ones(size, dtype=np.int64),
+    )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_number_of_processes_changes_nothing(table, jobs):
+    settings = [Setting.of("reinforce", {"hidden": 8}), Setting.of("random", {}), Setting.of("local_search", {})]
+    told: dict[str, int] = {}
+
+    def report(name: str, searches: int) -> None:
+        told[name] = told.get(name, 0) + searches
+
+    found = replay_all(table, settings, SEEDS, PRICE, jobs, report)
+    assert told == {setting.name: len(SEEDS) for setting in settings}
+    for setting, each in zip(settings, found):
+        alone = replay(table, setting, SEEDS, PRICE)
+        assert each.setting is setting
+        assert each.seeds == tuple(SEEDS)
+        np.testing.assert_array_equal(each.codes, alone.codes)
+
+
+def test_no_seeds_are_refused(table):
+    with pytest.raises(InputError, match="at least one seed"):
+        replay_all(table, [Setting.of("random", {})], (), PRICE, 2, lambda name, searches: None)
