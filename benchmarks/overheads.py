@@ -24,7 +24,6 @@ from typing import Any
 
 from record import Measurement, keep
 
-from nasbench.errors import NasbenchError
 from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.config import Plan, SearchConfig, plan_search
 from nasbench.runners.executors import Executor, ExecutorOptions
@@ -98,10 +97,10 @@ class Timed:
         self._writer = writer
         self.seconds: list[float] = []
 
-    def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
-        """Keep one finished child."""
+    def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
+        """Keep finished children."""
         began = time.perf_counter()
-        self._writer.append_child(row, curves)
+        self._writer.append_children(children)
         self.seconds.append(time.perf_counter() - began)
 
     def put_run(self, row: Mapping[str, Any]) -> None:

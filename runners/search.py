@@ -27,18 +27,23 @@ class ReplayMismatch(NasbenchError):
 class RowSink(Protocol):
     """Where rows go; `store.writer.ResultsWriter` is one."""
 
-    def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
-        """Keep one finished child."""
+    def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
+        """Keep finished children, all or none."""
 
     def put_run(self, row: Mapping[str, Any]) -> None:
         """Keep what is known of a run."""
 
 
+CACHED_TOGETHER = 64  # cached children that are journalled at once, or
+CACHED_SECONDS = 0.25  # as many as came in this time
+
+
 class Search:
     """One run of one strategy under one budget.
 
-    Every child is journalled before it is charged and told, so a run killed at any moment goes on from its file: the stored children are
-    fed to a fresh strategy in the order in which they were told, and what was in training is trained again.
+    Every trained child is journalled before it is charged and told, so a run killed at any moment goes on from its file: the stored
+    children are fed to a fresh strategy in the order in which they were told, and what was in training is trained again. Cached children
+    that follow each other wait for the disk together, for a quarter of a second at most: what a kill loses of them is looked up again.
 
     Args:
         plan: what to run.
@@ -74,6 +79,8 @@ class Search:
         self._followers: dict[int, list[Asked]] = {}  # the same child asked for again while it is in training
         self._ends_with_budget: set[int] = set()  # children whose time-out is the end of the budget
         self._incumbents: list[Asked] = []
+        self._unwritten: list[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]] = []  # cached children
+        self._unwritten_since = 0.0
         self._over = False
         self._searcher_seconds = 0.0
         self._wall_before = 0.0
@@ -174,6 +181,7 @@ class Search:
                 self._commit_cached(follower, {**row, "curves": evaluation.curves})
 
     def _wait(self) -> list[tuple[int, Evaluation]]:
+        self._write_waiting()
         ended = self.executor.wait()
         if self.stop.is_set():  # workers were ended from outside: what came back is no result
             raise KeyboardInterrupt
@@ -207,13 +215,27 @@ class Search:
         }
         added = charged + searcher * self.executor.share if counted else 0.0
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
-        self.sink.append_child(row, evaluation.curves)
+        self._write(row, evaluation.curves, at_once=not cached_from)
         self.cache.add({**row, "curves": evaluation.curves})
         began = time.perf_counter()
         self._account(asked, row, evaluation)
         self._searcher_seconds += time.perf_counter() - began
         self.progress.child(self.ledger, self._best_text())
         return row
+
+    def _write(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]], at_once: bool) -> None:
+        """Journal a child, together with those that wait; a cached one may wait for the next."""
+        if not self._unwritten:
+            self._unwritten_since = time.monotonic()
+        self._unwritten.append((row, curves))
+        waited = time.monotonic() - self._unwritten_since
+        if at_once or len(self._unwritten) >= CACHED_TOGETHER or waited >= CACHED_SECONDS:
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        waiting, self._unwritten = self._unwritten, []  # first: Ctrl-C must not make them written twice
+        if waiting:
+            self.sink.append_children(waiting)
 
     def _asks_before(self, asked: Asked) -> int:
         """How many asks a replay makes before it tells this child."""
@@ -325,11 +347,12 @@ class Search:
             "counted": False,
             "spent_gpu_hours": self.ledger.search_seconds / SECONDS_PER_HOUR,
         }
-        self.sink.append_child(row, evaluation.curves)
+        self._write(row, evaluation.curves, at_once=True)
         self.cache.add({**row, "curves": evaluation.curves})
         self.ledger.charge("final", charged)
 
     def _put_run(self, status: str) -> None:
+        self._write_waiting()
         self.ledger.wall_seconds = self._wall()
         self.sink.put_run(run_row(self.plan, self.ledger, status, self._started_at))
 

@@ -96,10 +96,10 @@ class SharedWriter:
     def __init__(self, writer: ResultsWriter) -> None:
         self._writer, self._lock = writer, threading.Lock()
 
-    def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
-        """Keep one finished child."""
+    def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
+        """Keep finished children, all or none."""
         with self._lock:
-            self._writer.append_child(row, curves)
+            self._writer.append_children(children)
 
     def put_run(self, row: Mapping[str, Any]) -> None:
         """Keep what is known of a run."""

@@ -1,7 +1,8 @@
 """The journal: one checksummed line a record, on the disk before anyone is told that the record is kept.
 
 A line is one JSON object, `{"blake2b":"<16 hex digits>","sequence":7,"kind":"child","row":{...},"curves":{...}}`. The digest covers the exact
-bytes behind it up to the end of the line. Sequence numbers rise by one over the whole life of a results file, across packs, so that a
+bytes behind it up to the end of the line. Children that are kept together are one line, `{..."sequence":7,"kind":"children","children":[{"row":{...},
+"curves":{...}},...]}`, and take as many sequence numbers; they are on the disk together or not at all. Sequence numbers rise by one over the whole life of a results file, across packs, so that a
 record that is already in the HDF5 file is not counted twice and a lost line is noticed. The first line is a header: the schema version,
 the id of the results file, and `base`, the last sequence number before this journal. The second line, of fixed length, is the claim: the
 sequence number of the last record that is known to be on the disk. It is overwritten in place after each record's fsync and not synced
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 Kind = Literal["run", "child"]
 
 _OPENING: Final = b'{"blake2b":"'
+_ROW: Final = b'"row":{'
 _DIGITS: Final = 16
 _BODY: Final = len(_OPENING) + _DIGITS
 _FORMAT: Final = "nasbench journal"
@@ -204,7 +206,7 @@ class _Parser:
         elif number == 1:
             self._take_header(content)
         elif "acknowledged" not in content:  # with a broken header the claim is a line like the others
-            self._take_record(number, content)
+            self._take_line(number, content)
 
     def end(self, acknowledged: int | None, begun: bool) -> None:
         """Compare what is there with the claim; `begun` is whether the journal reaches behind its header and claim."""
@@ -228,6 +230,13 @@ class _Parser:
         self.claims = bool(content.get("claim"))
         self._next = self.header.base + 1
 
+    def _take_line(self, number: int, content: Mapping[str, Any]) -> None:
+        if content.get("kind") != "children":
+            self._take_record(number, content)
+            return
+        for offset, child in enumerate(content["children"]):
+            self._take_record(number, {"sequence": content["sequence"] + offset, "kind": "child", **child})
+
     def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
         sequence, kind = content.get("sequence"), content.get("kind")
         if kind not in _NAMES or content["row"].keys() != _NAMES[kind]:
@@ -250,16 +259,17 @@ def _plain_curves(curves: Curves) -> Curves:
 
 
 def _records_in(line: bytes) -> int:
-    """How many records a damaged line was: more than one where a newline was lost."""
-    return max(1, line.count(_OPENING))
+    """How many records a damaged line was: more than one where children were kept together, or a newline was lost."""
+    return max(1, line.count(_OPENING), line.count(_ROW))
 
 
 def _affected(number: int, line: bytes, sequence: int | None) -> str:
     if number == 1:
         return "the header is affected (which results file the journal belongs to)"
     if _records_in(line) > 1:
+        cause = "the newline between records is gone, " if line.count(_OPENING) > 1 else ""
         last = "" if sequence is None else f" {sequence} to {sequence + _records_in(line) - 1}"
-        return f"the newline between records is gone, the records{last} are affected"
+        return f"{cause}the records{last} are affected"
     name = f"record {sequence}" if sequence is not None else "one record"
     run = re.search(rb'"run":"([^"\\]{1,40})"', line)
     index = re.search(rb'"index":(\d{1,12})', line)
@@ -317,12 +327,21 @@ class JournalWriter:
         Raises:
             StoreError: when it could not be written; nothing was kept of it, and everything before still is.
         """
-        content = {
-            "sequence": self.sequence + 1,
-            "kind": kind,
-            "row": {name: spell_float(value) for name, value in row.items()},
-            "curves": {name: [spell_float(value) for value in values] for name, values in curves.items()},
-        }
+        self._append_line({"sequence": self.sequence + 1, "kind": kind, **_spelled(row, curves)}, 1)
+
+    def append_children(self, children: Sequence[tuple[Row, Mapping[str, Sequence[float]]]]) -> None:
+        """Write children as one line, all or none, and wait once until they are on the disk.
+
+        Args:
+            children: rows with their curves, at least one.
+
+        Raises:
+            StoreError: when they could not be written; nothing was kept of them, and everything before still is.
+        """
+        spelled = [_spelled(row, curves) for row, curves in children]
+        self._append_line({"sequence": self.sequence + 1, "kind": "children", "children": spelled}, len(spelled))
+
+    def _append_line(self, content: Mapping[str, Any], records: int) -> None:
         line = _seal(content)
         try:
             self._prepare()
@@ -333,7 +352,7 @@ class JournalWriter:
             self._cut_now_or_later()
             raise explain(error, self.path, "appending a row") from error
         self.length += len(line)
-        self.sequence += 1
+        self.sequence += records
         self._settled = True
         self._claim()
 
@@ -409,6 +428,13 @@ class JournalWriter:
         """Forget the journal that was packed and removed; the next append makes a new one."""
         self.close()
         self._header, self.sequence, self.length, self._claim_at, self._settled = header, header.base, 0, 0, False
+
+
+def _spelled(row: Row, curves: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    return {
+        "row": {name: spell_float(value) for name, value in row.items()},
+        "curves": {name: [spell_float(value) for value in values] for name, values in curves.items()},
+    }
 
 
 def _header_line(header: Header) -> dict[str, Any]:

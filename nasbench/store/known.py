@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import numpy as np
@@ -32,25 +32,31 @@ class KnownChildren:
         self._stored: dict[str, dict[str, Numbers]] = {}
         self._added: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
 
-    def refuse_known(self, row: Mapping[str, Any]) -> None:
-        """Raise for a child that the file has already.
+    def refuse_known(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Raise for children that the file has already, or that come twice.
 
         Args:
-            row: of the children table.
+            rows: of the children table.
 
         Raises:
             DuplicateChild: when there is a child of the same run, stage and index.
             StoreError: when the file cannot be read.
         """
-        run, stage, index = row["run"], row["stage"], row["index"]
+        new: set[tuple[str, str, int]] = set()
+        for row in rows:
+            child = run, stage, index = row["run"], row["stage"], row["index"]
+            if child in new or self._has(run, stage, index):
+                raise DuplicateChild(
+                    f"{self._paths.h5} has child {index} of run {run} (stage {stage}) already; nothing was written. "
+                    "Each child of a run and stage needs an index of its own"
+                )
+            new.add(child)
+
+    def _has(self, run: str, stage: str, index: int) -> bool:
         if run not in self._stored:
             self._stored[run] = _indices_by_stage(self._paths, run)
         stored = self._stored[run].get(stage)
-        if index in self._added[run, stage] or (stored is not None and _holds(stored, index)):
-            raise DuplicateChild(
-                f"{self._paths.h5} has child {index} of run {run} (stage {stage}) already; nothing was written. "
-                "Each child of a run and stage needs an index of its own"
-            )
+        return index in self._added[run, stage] or (stored is not None and _holds(stored, index))
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Note a child that was written."""

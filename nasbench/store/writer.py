@@ -98,11 +98,28 @@ class ResultsWriter:
             DuplicateChild: when the file has a child of the same run, stage and index; nothing is written.
             StoreError: when it could not be written; it can be tried again after the mend.
         """
+        self.append_children([(row, curves)])
+
+    def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
+        """Keep several finished children at the cost of one; when this returns, all are on the disk, and when it fails, none is.
+
+        Args:
+            children: rows with their curves, as for `append_child`; none for nothing to do.
+
+        Raises:
+            InputError: when a row is not what the schema says; nothing is written.
+            DuplicateChild: when the file or `children` has a child of the same run, stage and index; nothing is written.
+            StoreError: when they could not be written; it can be tried again after the mend.
+        """
         self._require_open()
-        checked, values = child_row(row), child_curves(curves)
-        self._known.refuse_known(checked)
-        self._journal.append("child", checked, values)
-        self._known.add(checked)
+        checked = [(child_row(row), child_curves(curves)) for row, curves in children]
+        self._known.refuse_known([row for row, _ in checked])
+        if len(checked) == 1:
+            self._journal.append("child", *checked[0])
+        elif checked:
+            self._journal.append_children(checked)
+        for row, _ in checked:
+            self._known.add(row)
         self._pack_if_long()
 
     def put_run(self, row: Mapping[str, Any]) -> None:

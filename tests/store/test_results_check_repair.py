@@ -269,7 +269,7 @@ def append(path: Path, rows: list[tuple[dict[str, Any], dict[str, list[float]]]]
 def test_counts_that_do_not_fit_are_damage(
     tmp_path: Path, rows: Any, runs: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KnownChildren, "refuse_known", lambda known, row: None)  # as the writer was once
+    monkeypatch.setattr(KnownChildren, "refuse_known", lambda known, rows: None)  # as the writer was once
     append(tmp_path / "odd.h5", rows, runs)
     health = check_file(tmp_path / "odd.h5")
     assert [said in finding.text for finding in health.findings] == [True]

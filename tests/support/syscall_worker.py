@@ -21,6 +21,7 @@ from nasbench.store.writer import ResultsWriter
 
 FIRST, LAST, WHOLE = 5, 11, 12
 PACK_AFTER = 7
+TOGETHER = [[5], [6], [7], [8], [9, 10]]  # what is appended at once
 
 library = ctypes.CDLL(os.environ["LD_PRELOAD"])
 library.nasbench_calls.restype = ctypes.c_char_p
@@ -29,14 +30,15 @@ library.nasbench_calls.restype = ctypes.c_char_p
 def work(path: Path, acknowledged: list[int]) -> None:
     """Append, pack, append, close; note what was acknowledged, and try each failed append once more."""
     with ResultsWriter(path) as writer:
-        for number in range(FIRST, LAST):
+        for numbers in TOGETHER:
+            children = [child(number) for number in numbers]
             try:
-                writer.append_child(*child(number))
+                writer.append_children(children)
             except StoreError:
-                writer.append_child(*child(number))
-            acknowledged.append(number)
-            library.nasbench_acknowledge(number + 1)
-            if number == PACK_AFTER:
+                writer.append_children(children)
+            acknowledged += numbers
+            library.nasbench_acknowledge(numbers[-1] + 1)
+            if numbers[-1] == PACK_AFTER:
                 writer.pack()
 
 
