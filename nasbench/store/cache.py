@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -25,7 +26,9 @@ class ScoreCache:
 
     def __init__(self, files: Iterable[PathLike] = ()) -> None:
         names = list(files)
-        self._rows: dict[Key, Mapping[str, Any]] = {}
+        # An added row is kept as the bytes of its values, a fourth of the dict: long searches add tens of thousands.
+        self._rows: dict[Key, Mapping[str, Any] | bytes] = {}
+        self._names: tuple[str, ...] = ()  # of the values of added rows
         if names:
             for key, row in Results(names).determined():
                 self._rows.setdefault(key, row)
@@ -43,12 +46,19 @@ class ScoreCache:
         Returns:
             The row, with "curves" where it came from a file or was added with them, or None.
         """
-        return self._rows.get((hash, fingerprint, int(seed), _stage(test)))
+        row = self._rows.get((hash, fingerprint, int(seed), _stage(test)))
+        return dict(zip(self._names, pickle.loads(row))) if isinstance(row, bytes) else row
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Remember a row of `schema.CHILD_COLUMNS` with "curves"; the first of a key stays, and rows that are not reusable are ignored."""
-        if row["status"] in _REUSABLE:
-            self._rows.setdefault((row["hash"], row["fingerprint"], int(row["seed"]), row["stage"]), row)
+        if row["status"] not in _REUSABLE:
+            return
+        key = row["hash"], row["fingerprint"], int(row["seed"]), row["stage"]
+        if key in self._rows:
+            return
+        names = tuple(row)
+        self._names = self._names or names
+        self._rows[key] = pickle.dumps(tuple(row.values()), pickle.HIGHEST_PROTOCOL) if names == self._names else row
 
     def __len__(self) -> int:
         return len(self._rows)

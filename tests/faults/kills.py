@@ -425,9 +425,10 @@ class Telling:
     writer: ResultsWriter
     acknowledge: Callable[[], None]
 
-    def append_child(self, row: Any, curves: Any) -> None:
-        self.writer.append_child(row, curves)
-        self.acknowledge()
+    def append_children(self, children: Any) -> None:
+        self.writer.append_children(children)
+        for _ in children:
+            self.acknowledge()
 
     def put_run(self, row: Any) -> None:
         self.writer.put_run(row)
