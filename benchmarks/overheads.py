@@ -247,13 +247,13 @@ def cached(folder: Path, strategy: str, children: int) -> list[Measurement]:
 
 
 def _growth(memory: list[tuple[int, float]]) -> str:
-    """Resident memory when the first rows are in the journal, in the middle, and at most."""
+    """Resident memory after a quarter and half of the time in which rows are written, and at most."""
     running = [(rows, megabytes) for rows, megabytes in memory if rows]
     if not running:
         return "too short to see its memory"
-    first, middle = running[0], running[len(running) // 2]
+    quarter, half = (running[len(running) // part][1] for part in (4, 2))
     peak = max(megabytes for _, megabytes in running)
-    return f"resident at first {first[1]:.0f} MB, half way {middle[1]:.0f} MB, at most {peak:.0f} MB"
+    return f"resident after a quarter {quarter:.0f} MB, half {half:.0f} MB, at most {peak:.0f} MB"
 
 
 def _journalled(path: Path) -> int:
