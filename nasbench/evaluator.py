@@ -64,7 +64,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
     ok = status == "ok"
     return Evaluation(
         status=status,
-        error=error,
+        error=error or history.note,
         val_acc=curves["val_acc"][-1] if ok else math.nan,
         val_acc_best=max(curves["val_acc"]) if ok else math.nan,
         val_loss=curves["val_loss"][-1] if ok else math.nan,

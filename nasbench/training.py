@@ -6,12 +6,12 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.utils import deterministic
 
@@ -20,6 +20,7 @@ from nasbench.networks.base import Network
 from nasbench.optimizers import make_optimizer
 from nasbench.protocol import Protocol
 from nasbench.schedules import learning_rates
+from nasbench.stepping import autocast, make_step
 from nasbench.store.schema import CURVES
 
 EVALUATION_BATCH = 256  # images of a validation or test pass; part of what is reproduced to the bit
@@ -41,11 +42,13 @@ class History:
         curves: values of each completed epoch, with the columns of `store.schema.CURVES`.
         train_seconds: in training steps, augmentation included.
         eval_seconds: in validation and test passes.
+        note: why steps were not taken as they should have been, or "".
     """
 
     curves: dict[str, list[float]] = field(default_factory=lambda: {column.name: [] for column in CURVES})
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
+    note: str = ""
 
     @property
     def epochs(self) -> int:
@@ -155,6 +158,7 @@ def train(
         before = history.train_seconds + history.eval_seconds
         with history.training():
             train_loss, train_acc = trainer.epoch(deadline)
+        history.note = trainer.note
         with history.evaluating():
             val_loss, val_acc = score(network, validation, protocol, deadline)
         if not math.isfinite(val_loss):
@@ -173,8 +177,14 @@ class _Trainer:
         self._network, self._images, self._protocol, self._device = network, images, protocol, device
         self._optimizer = make_optimizer(protocol, network.parameters())
         self._rates = learning_rates(protocol, protocol.epochs * images.steps)
+        self._take_step = make_step(network, self._optimizer, protocol, device, len(self._rates))
         self._generator = torch.Generator().manual_seed(seeds.order)
         self._steps_done = 0
+
+    @property
+    def note(self) -> str:
+        """Why steps were not taken as they should have been, or ""."""
+        return self._take_step.note
 
     def epoch(self, deadline: float) -> tuple[float, float]:
         """One pass: mean loss in nats (smoothed as the protocol says, without the auxiliary head's) and accuracy on the way."""
@@ -188,32 +198,17 @@ class _Trainer:
             hits.append((logits.argmax(1) == labels).sum())
             if self._device.type == "cpu" and not math.isfinite(loss.item()):
                 raise Diverged(f"training loss is {loss.item()} in step {self._steps_done} of {len(self._rates)}")
-        loss_sum, hit_sum = _total(losses), _total(hits)
+        loss_sum, hit_sum = _totals(losses, hits)
         if not math.isfinite(loss_sum):
             raise Diverged(f"training loss is {loss_sum} by step {self._steps_done} of {len(self._rates)}")
         return loss_sum / len(self._images), hit_sum / len(self._images)
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One update; returns logits [b, classes] and the main head's mean loss, detached."""
-        protocol = self._protocol
+        """One update; returns logits [b, classes] and the main head's mean loss, detached, which hold until the next."""
         self._network.set_progress(self._steps_done / len(self._rates))
-        with autocast(protocol, self._device):
-            if protocol.auxiliary_weight:
-                logits, auxiliary = self._network.forward_with_auxiliary(images)
-            else:
-                logits, auxiliary = self._network(images), None
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=protocol.label_smoothing)
-        whole = loss
-        if auxiliary is not None:
-            extra = functional.cross_entropy(auxiliary.float(), labels, label_smoothing=protocol.label_smoothing)
-            whole = loss + protocol.auxiliary_weight * extra
-        self._optimizer.clear()
-        whole.backward()  # type: ignore[no-untyped-call]
-        if protocol.clip_norm:
-            nn.utils.clip_grad_norm_(self._optimizer.weights, protocol.clip_norm)
-        self._optimizer.step(self._rates[self._steps_done])
+        logits, loss = self._take_step(images, labels, self._rates[self._steps_done])
         self._steps_done += 1
-        return logits.detach(), loss.detach()
+        return logits, loss
 
 
 def score(
@@ -234,16 +229,11 @@ def score(
                 logits = network(batch)
             losses.append(functional.cross_entropy(logits.float(), labels, reduction="sum"))
             hits.append((logits.argmax(1) == labels).sum())
-        return _total(losses) / len(images), _total(hits) / len(images)
+        loss_sum, hit_sum = _totals(losses, hits)
+        return loss_sum / len(images), hit_sum / len(images)
 
 
-def autocast(protocol: Protocol, device: torch.device) -> AbstractContextManager[object]:
-    """The arithmetic of the protocol's precision."""
-    if protocol.precision == "bfloat16":
-        return torch.autocast(device.type, dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def _total(values: list[Tensor]) -> float:
-    """Sum of scalars, read from the device at once and added in order."""
-    return float(sum(torch.stack(values).tolist()))
+def _totals(losses: list[Tensor], hits: list[Tensor]) -> tuple[float, float]:
+    """Sums of scalars, read from the device in one transfer and added in order."""
+    numbers = torch.stack([torch.stack(losses), torch.stack(hits).to(losses[0].dtype)]).tolist()
+    return sum(numbers[0]), sum(numbers[1])

@@ -15,7 +15,8 @@ from nasbench.networks.supernet import SuperNetwork
 from nasbench.optimizers import Nesterov
 from nasbench.protocol import Protocol
 from nasbench.spaces.base import Architecture
-from nasbench.training import Seeds, autocast, seed_device
+from nasbench.stepping import autocast
+from nasbench.training import Seeds, seed_device
 
 Minibatch = tuple[Tensor, Tensor]
 """Images float32 [b, c, h, w] and labels int64 [b]."""
