@@ -20,7 +20,7 @@ from nasbench.analysis.compare import summarize
 from nasbench.analysis.cost import cost_by_strategy
 from nasbench.analysis.curves import KEYS, learning_curves
 from nasbench.analysis.final_scores import final_scores, score_intervals
-from nasbench.analysis.pareto import hypervolume, pareto_front
+from nasbench.analysis.pareto import ALL, hypervolume, pareto_front
 from nasbench.analysis.significance import unpaired_tests
 
 if TYPE_CHECKING:
@@ -187,11 +187,18 @@ def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def volumes(frame: pd.DataFrame) -> pd.DataFrame:
-    """The hypervolumes of `pareto.hypervolume` for each cost that every child has, with a column `cost`."""
+    """The hypervolumes of `pareto.hypervolume` for each cost that every child has, with a column `cost`.
+
+    Of all strategies together, `points` and `front` count an architecture once, however many strategies found it.
+    """
     parts = []
     for cost in PLANES:
         if len(frame) and (frame[cost] > 0).all():
-            parts.append(hypervolume(pareto_front(frame, cost), cost).assign(cost=cost))
+            points = pareto_front(frame, cost)
+            table = hypervolume(points, cost).assign(cost=cost)
+            both = [points["hash"].nunique(), points.loc[points["front"], "hash"].nunique()]
+            table.loc[table["strategy"] == ALL, ["points", "front"]] = both
+            parts.append(table)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 

@@ -28,7 +28,9 @@ def markdown_report(found: Contents, now: str) -> str:
     """
     lines = [f"## {plain(headline(found))}", "", plain(lead(found)), ""]
     lines += [" · ".join(f"**{plain(fact.value)}** {plain(fact.what)}" for fact in facts(found)), ""]
-    lines += [f"- {plain(line)}" for line in findings(found)]
+    against = findings(found)
+    lines += ["Best validation accuracy against random search:", ""] if against else []
+    lines += [f"- {plain(line)}" for line in against]
     lines += [f"- :warning: {plain(note)}" for note in found.notes]
     lines += ["", "### Comparison", "", *_table(tables.summary_table(found))]
     tests = tables.tests_table(found)

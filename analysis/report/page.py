@@ -92,6 +92,7 @@ def html_report(found: Contents, now: str) -> str:
         policy=_policy(scripts),
         short=style.short,
         percent=tables.percent,
+        priced=tables.priced(found),
     )
 
 

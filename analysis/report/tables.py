@@ -29,7 +29,7 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A value, and what stands beside it in smaller letters: an interval, an n."""
+    """A value, and what stands beside it in smaller letters: an interval, an n; a line of its own after each line break."""
 
     main: str
     aside: str = ""
@@ -55,7 +55,7 @@ def summary_table(found: Contents) -> Table:
         Column("Duplicates", meaning="Children whose hash the same run had asked for before"),
         Column("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         Column(f"{unit.name} a run", meaning="Charged to the search, median over runs; the final training beside"),
-        Column("USD a run", meaning="Median over runs, final training included"),
+        *([Column("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
         Column("Searcher", meaning="The strategy's own share of the search's device time"),
     )
     table = Table(columns)
@@ -71,7 +71,7 @@ def summary_table(found: Contents) -> Table:
                 Cell(f"{row['duplicates']:,}"),
                 Cell(f"{row['failures']:,}"),
                 Cell(unit.of(row["search_gpu_hours"]), f"(+ {unit.of(row['final_gpu_hours'])} final)"),
-                Cell(usd(row["usd"])),
+                *([Cell(usd(row["usd"]))] if priced(found) else []),
                 Cell(NONE if math.isnan(share) else f"{share:.1%}"),
             ]
         )
@@ -122,7 +122,7 @@ def tests_table(found: Contents) -> Table:
         for row in tests.to_dict("records"):
             known = not math.isnan(row["difference_low"])
             points = (
-                f"[{100 * row['difference_low']:+.2f}, {100 * row['difference_high']:+.2f}]"
+                f"[{points_apart(row['difference_low'])}, {points_apart(row['difference_high'])}]"
                 if known
                 else "(insufficient)"
             )
@@ -132,7 +132,7 @@ def tests_table(found: Contents) -> Table:
                     Cell(row["first"]),
                     Cell(SCORE_NAMES[measure].lower()),
                     Cell(f"{row['n_first']} and {row['n_second']}"),
-                    Cell(f"{100 * row['difference']:+.2f}", points),
+                    Cell(points_apart(row["difference"]), points),
                     Cell(f"{row['improvement']:.0%}", pairs),
                     Cell(probability(row["p_holm"])),
                     Cell(row["magnitude"] if known else NONE),
@@ -141,19 +141,22 @@ def tests_table(found: Contents) -> Table:
     return table
 
 
+def points_apart(value: float) -> str:
+    """A difference of fractions in percentage points, with its sign where two decimals show one."""
+    return f"{100 * value:+.2f}" if abs(value) >= 0.5e-4 else "0.00"
+
+
 def probability(value: float) -> str:
     """A p value with three decimals; a dash for NaN."""
     return NONE if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def fairness_table(found: Contents) -> Table:
-    """Every check of the comparison and what it found."""
-    table = Table(
-        (Column("Check", "text"), Column("Asks", "text"), Column("Answer", "answer"), Column("Found", "text"))
-    )
+    """Every check of the comparison and, beside what it asks, what it found."""
+    table = Table((Column("Check", "text"), Column("Answer", "answer"), Column("What it asks, and found", "text")))
     for row in found.fairness.to_dict("records"):
         answer = "met" if row["met"] else "allowed"
-        table.rows.append([Cell(row["check"]), Cell(row["asks"]), Cell(answer), Cell(row["finding"] or NONE)])
+        table.rows.append([Cell(row["check"]), Cell(answer), Cell(row["asks"], row["finding"])])
     return table
 
 
@@ -163,7 +166,7 @@ def score(middle: float, low: float, high: float, interval: str) -> Cell:
         return Cell(NONE, interval)
     if low == high == middle:
         return Cell(percent(middle), interval)
-    return Cell(percent(middle), f"[{percent(low)}, {percent(high)}] {interval}")
+    return Cell(percent(middle), f"[{percent(low)}, {percent(high)}]\n{interval}")
 
 
 def percent(value: float) -> str:
@@ -203,10 +206,11 @@ def cost_table(found: Contents) -> Table:
         Column("Strategy", "strategy"),
         Column("n", meaning="Runs"),
         Column(f"{unit.name} a run", meaning="Mean over runs, all categories; range beside"),
-        Column("USD a run", meaning="Mean over runs"),
         Column(f"{child.name} a child", meaning="Median of the counted children"),
-        Column("USD a child", meaning="Median of the counted children"),
     ]
+    if priced(found):
+        columns.insert(3, Column("USD a run", meaning="Mean over runs"))
+        columns.append(Column("USD a child", meaning="Median of the counted children"))
     target = found.wishes.target
     if target is not None:
         columns.append(
@@ -220,22 +224,29 @@ def cost_table(found: Contents) -> Table:
             Cell(row["strategy"]),
             Cell(str(row["runs"])),
             Cell(unit.of(row["gpu_hours"]), f"[{unit.of(row['gpu_hours_low'])}, {unit.of(row['gpu_hours_high'])}]"),
-            Cell(usd(row["usd"])),
             Cell(child.of(row["hours_per_child"])),
-            Cell(usd(row["usd_per_child"])),
         ]
+        if priced(found):
+            cells.insert(3, Cell(usd(row["usd"])))
+            cells.append(Cell(usd(row["usd_per_child"])))
         if target is not None:
-            cells.append(_to_target(row))
+            cells.append(_to_target(row, priced(found)))
         table.rows.append(cells)
     return table
 
 
-def _to_target(row: dict[Hashable, Any]) -> Cell:
-    count = f"({row['reached']} of {row['runs']} runs)"
+def _to_target(row: dict[Hashable, Any], in_usd: bool) -> Cell:
+    count = f"{row['reached']} of {row['runs']} runs did"
     if math.isnan(row["hours_to_target"]):
-        return Cell("not reached", count)
+        return Cell("more than the budget", count)
     unit = hour_unit(pd.Series([row["hours_to_target"]]))
-    return Cell(f"{unit.of(row['hours_to_target'])} {unit.name}, {usd(row['usd_to_target'])} USD", count)
+    money = f", {usd(row['usd_to_target'])} USD" if in_usd else ""
+    return Cell(f"{unit.of(row['hours_to_target'])} {unit.name}{money}", count)
+
+
+def priced(found: Contents) -> bool:
+    """Whether anything was charged in USD; a replay without a price was not, which is not the same as for nothing."""
+    return bool((found.cost["usd"] > 0).any())
 
 
 def usd(value: float) -> str:
@@ -277,7 +288,8 @@ def cost_bars(found: Contents) -> list[Bar]:
             for name, colour, hours in parts
             if hours > 0
         ]
-        bars.append(Bar(row["strategy"], f"{unit.of(row['gpu_hours'])} {unit.name}, {usd(row['usd'])} USD", shares))
+        money = f", {usd(row['usd'])} USD" if priced(found) else ""
+        bars.append(Bar(row["strategy"], f"{unit.of(row['gpu_hours'])} {unit.name}{money}", shares))
     return bars
 
 

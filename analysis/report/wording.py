@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from nasbench.analysis.anytime import run_hours
-from nasbench.analysis.report.tables import hour_unit, percent, usd
+from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
@@ -58,7 +58,7 @@ def facts(found: Contents) -> list[Fact]:
         Fact(f"{len(children):,}", "children"),
         Fact(f"{children['hash'].nunique():,}", "different architectures"),
         Fact(unit.of(hours), unit.name),
-        Fact(usd(float(runs["usd"].sum())), "USD"),
+        *([Fact(usd(float(runs["usd"].sum())), "USD")] if priced(found) else []),
         Fact(f"{percent(best)} %", "best validation accuracy"),
     ]
 
@@ -66,7 +66,7 @@ def facts(found: Contents) -> list[Fact]:
 def findings(found: Contents) -> list[str]:
     """What the best validation accuracies say against random search, a sentence a strategy; nothing where it cannot be asked."""
     tests = found.tests.get("val_acc")
-    return [] if tests is None or tests.empty else [f"Validation: {line}." for line in tests["verdict"]]
+    return [] if tests is None or tests.empty else [f"{line}." for line in tests["verdict"]]
 
 
 def setting(found: Contents) -> list[tuple[str, str]]:

@@ -114,7 +114,10 @@ class Page:
         self.resize(width, height)
         self.call(
             "Emulation.setEmulatedMedia",
-            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+            features=[
+                {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                {"name": "prefers-reduced-motion", "value": "reduce"},  # a page that still scrolls is not ready
+            ],
         )
         browser.events.clear()
         self.call("Page.navigate", url=url)

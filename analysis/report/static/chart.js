@@ -44,7 +44,7 @@ function frame(host, { title, label, height, x, y, right = 12 }) {
       svg("text", { class: "tick", x: box.left - 8, y: sy(value), "text-anchor": "end", "dominant-baseline": "central" }, y.format(value)),
     );
   }
-  for (const value of ticks(x.low, x.high, Math.max(2, (box.right - box.left) / 80), x.log)) {
+  for (const value of ticks(x.low, x.high, Math.max(2, (box.right - box.left) / 80), x.log).filter((one) => !x.whole || Number.isInteger(one))) {
     picture.append(
       svg("line", { class: "tickmark", x1: sx(value), x2: sx(value), y1: box.bottom, y2: box.bottom + 5 }),
       svg("text", { class: "tick", x: sx(value), y: box.bottom + 18, "text-anchor": "middle" }, x.format(value)),

@@ -45,8 +45,8 @@ function drawCourse(host, course, measure) {
     title,
     label: `${title} by ${course.label}; the table below has the final values`,
     height: 330,
-    right: Math.min(116, 0.3 * innerWidthOf(host)),
-    x: { low: course.log ? low : 0, high, log: course.log, label: course.label, format: short },
+    right: Math.min(roomForNames(), 0.4 * innerWidthOf(host)),
+    x: { low: course.log ? low : 0, high, log: course.log, label: course.label, format: short, whole: course.by === "children" },
     y: { ...courseRange(series, low, high, course.log), label: "", format: (value) => digits(100 * value) + " %" },
   });
   clip(plot);
@@ -84,6 +84,11 @@ function clip(plot) {
   plot.inside.setAttribute("clip-path", `url(#${id})`);
 }
 
+// Pixels for the longest name at the ends of lines.
+function roomForNames() {
+  return 14 + 6.9 * Math.max(...DATA.strategies.map((strategy) => strategy.name.length));
+}
+
 // A line at the budget under the pointer, or moved by the arrow keys, with all strategies' values in the tooltip.
 function followCursor(host, plot, course, series) {
   const budgets = [...new Set(series.flatMap((one) => one.x))].sort((a, b) => a - b);
@@ -108,11 +113,11 @@ function followCursor(host, plot, course, series) {
     cursor.setAttribute("visibility", "hidden");
     tip.hide();
   };
-  host.onpointermove = (event) => {
+  host.onpointermove = host.onpointerdown = (event) => {
     const wanted = event.clientX - plot.picture.getBoundingClientRect().left;
     show(nearest(budgets.map(plot.sx), wanted));
   };
-  host.onpointerleave = hide;
+  host.onpointerleave = (event) => event.pointerType !== "touch" && hide(); // a finger that lifts leaves; a tap elsewhere takes the focus
   host.onblur = hide;
   host.onkeydown = (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];

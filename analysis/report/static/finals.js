@@ -19,7 +19,7 @@ function drawFinals(host, key, measure, title) {
   const numbers = shown.map((dot) => dot.value);
   const room = 0.06 * (Math.max(...numbers) - Math.min(...numbers) || 0.01);
   const rows = DATA.strategies.length;
-  const left = Math.max(60, 18 + 6.9 * Math.max(...DATA.strategies.map((strategy) => strategy.name.length)));
+  const left = Math.max(60, 4 + roomForNames());
   const plot = frame(host, {
     title,
     label: `${title}: one dot a run; the table below has medians and intervals`,

@@ -96,7 +96,7 @@ function drawPlane(host, cost, score) {
   DATA.strategies.forEach((_, s) => {
     const mine = points.filter((point) => point.s === s);
     const d = mine.map((point) => `M${(point.x + shift(s)).toFixed(1)},${point.y.toFixed(1)}h0`).join("");
-    plot.inside.append(svg("path", { class: `cloud s${s}`, d, "stroke-width": 2 * radius }));
+    plot.inside.append(svg("path", { class: `cloud s${s}`, d, "stroke-width": 2 * radius, opacity: points.length > 4000 ? 0.34 : points.length > 800 ? 0.5 : 0.75 }));
   });
   plot.inside.append(svg("path", { class: "front-line", d: steps(front.map((point) => point.cost), front.map((point) => point.score), plot.sx, up) }));
   for (const point of front) plot.inside.append(marker(strategyOf(point.s), point.x, point.y, { class: `mark on-front s${point.s}` }));
@@ -119,7 +119,7 @@ const most = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
 function pointAt(host, plot, walk, describe, choose, all = walk()) {
   const ring = svg("circle", { class: "ring", r: 8, visibility: "hidden" });
   plot.picture.append(ring);
-  let at = -1, current = null;
+  let at = -1, current = null, chosen = null; // a finger's first tap shows a point, a second one on it chooses it
   const show = (point) => {
     current = point;
     ring.setAttribute("cx", point.x);
@@ -135,8 +135,7 @@ function pointAt(host, plot, walk, describe, choose, all = walk()) {
     ring.setAttribute("visibility", "hidden");
     tip.hide();
   };
-  host.onpointermove = (event) => {
-    if (event.buttons) return;
+  const seek = (event) => {
     const bounds = plot.picture.getBoundingClientRect();
     const [x, y] = [event.clientX - bounds.left, event.clientY - bounds.top];
     let best = null, distance = 30 * 30;
@@ -147,9 +146,14 @@ function pointAt(host, plot, walk, describe, choose, all = walk()) {
     if (best) show(best);
     else hide();
   };
-  host.onpointerleave = hide;
+  host.onpointermove = (event) => event.buttons || seek(event);
+  host.onpointerdown = (event) => {
+    chosen = current;
+    if (event.pointerType === "touch") seek(event);
+  };
+  host.onpointerleave = (event) => event.pointerType !== "touch" && hide();
   host.onblur = hide;
-  host.onclick = () => current && choose(current);
+  host.onclick = () => current && current === chosen && choose(current);
   host.onkeydown = (event) => {
     const points = walk();
     const way = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: points.length - 1 }[event.key];

@@ -44,6 +44,17 @@ function startSwatches() {
   }
 }
 
+// On paper nothing can be opened, so all is open while it is printed.
+function startPrinting() {
+  const folded = () => document.querySelectorAll("details");
+  let before = [];
+  addEventListener("beforeprint", () => {
+    before = [...folded()].map((one) => one.open);
+    for (const one of folded()) one.open = true;
+  });
+  addEventListener("afterprint", () => folded().forEach((one, i) => (one.open = before[i])));
+}
+
 // The section that is being read, in the navigation.
 function startNavigation() {
   const links = new Map([...document.querySelectorAll("nav a[href^='#']")].map((link) => [link.hash.slice(1), link]));
@@ -64,6 +75,7 @@ startCopying();
 startSwatches();
 startMeanings();
 startNavigation();
+startPrinting();
 startCourses();
 startFinals();
 startLearned();

@@ -50,6 +50,7 @@ function startTable() {
     if (!table.places.length) body.append(html("tr", {}, html("td", { colspan: COLUMNS.length, class: "nothing" }, "No child fits.")));
     const end = Math.min(table.places.length, start + table.size);
     where.textContent = table.places.length ? `${grouped(start + 1)}–${grouped(end)} of ${grouped(table.places.length)}` : "0";
+    byId("on-paper").textContent = `${where.textContent} children are printed here; the page itself holds all.`;
     for (const button of [first, before]) button.disabled = table.page === 0;
     for (const button of [after, last]) button.disabled = table.page >= pages() - 1;
   };
