@@ -23,8 +23,14 @@ from nasbench.training import Diverged, History, Seeds, TimedOut, reproducible, 
 
 ERROR_LENGTH = 300  # characters of an error that a row keeps
 
-# What torch's CPU allocator says when the system refuses; it raises a plain RuntimeError.
-_NO_MEMORY = ("can't allocate memory", "not enough memory")
+# What is said where there is no memory left in a plain RuntimeError: by torch's CPU allocator, and by CUDA's libraries for themselves.
+_NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluation:

@@ -19,14 +19,26 @@ class DropPath(nn.Module):
         super().__init__()
         self.final_keep = final_keep
         self.keep = 1.0
+        self._keep_there: Tensor | None = None  # on CUDA: a recorded graph reads the probability from the device
 
     def set_progress(self, progress: float) -> None:
         """Set the probability of keeping for this share of training, in [0, 1]."""
         self.keep = 1.0 - progress * (1.0 - self.final_keep)
+        if self._keep_there is not None:
+            self._keep_there.fill_(self.keep)
 
     def forward(self, path: Tensor) -> Tensor:
         """Map [batch, channels, height, width] to the same shape."""
         if not self.training or self.keep >= 1.0:
             return path
+        if path.is_cuda:
+            return self._forward_on_device(path)
         kept = torch.empty((path.shape[0], 1, 1, 1), dtype=path.dtype, device=path.device).bernoulli_(self.keep)
         return path * kept.div_(self.keep)
+
+    def _forward_on_device(self, path: Tensor) -> Tensor:
+        if self._keep_there is None or self._keep_there.device != path.device:
+            self._keep_there = torch.full((), self.keep, device=path.device)
+        drawn = torch.rand((path.shape[0], 1, 1, 1), device=path.device)
+        kept = (drawn < self._keep_there).to(path.dtype)
+        return path * kept.div_(self._keep_there)
