@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import resource
 import sys
 import time
@@ -97,7 +98,7 @@ def resolve_device(device: str) -> torch.device:
     """The torch device that a text names.
 
     Args:
-        device: "cpu", "cuda" or "cuda:INDEX".
+        device: "cpu", "cuda" or "cuda:INDEX"; indices count the devices that CUDA_VISIBLE_DEVICES leaves visible.
 
     Raises:
         InputError: when it is not there; lists those that are.
@@ -105,7 +106,9 @@ def resolve_device(device: str) -> torch.device:
     there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     name = "cuda:0" if device == "cuda" else device
     if name not in there:
-        raise InputError(f"device {device!r} is not on this machine; there is: {', '.join(there)}")
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        why = f" (with CUDA_VISIBLE_DEVICES={visible!r}, whose first is cuda:0)" if visible is not None else ""
+        raise InputError(f"device {device!r} is not on this machine; there is: {', '.join(there)}{why}")
     return torch.device(name)
 
 

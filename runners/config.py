@@ -15,6 +15,7 @@ from nasbench.pricing import price_of, prices_from
 from nasbench.protocol import Protocol, get_protocol, validated
 from nasbench.runners.budget import Budget, Ledger
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
+from nasbench.runners.executors.devices import device_name
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.spaces import Space, get_space
 
@@ -157,7 +158,7 @@ def resolve(config: SearchConfig) -> Plan:
     from nasbench.data import load_data
 
     space = get_space(config.space)
-    EXECUTORS.get(config.executor)
+    EXECUTORS.get(config.executor).check(config.executor_options)
     protocol = get_protocol(config.protocol, config.set)
     budget = Budget.parse(config.budget)
     usd_per_hour = _usd_per_hour(config)
@@ -180,16 +181,6 @@ def resolve(config: SearchConfig) -> Plan:
 
 def _usd_per_hour(config: SearchConfig) -> float:
     return price_of(device_name(config.devices[0]), prices_from(config.price or None)).usd
-
-
-def device_name(device: str) -> str:
-    """The name a device goes by in results and prices: "cpu", or what CUDA calls it."""
-    if device == "cpu":
-        return device
-    from nasbench.evaluator import device_name as name_of
-    from nasbench.evaluator import resolve_device
-
-    return name_of(resolve_device(device))
 
 
 # Fields that decide neither which children are trained nor what they are charged.

@@ -8,6 +8,7 @@ from types import TracebackType
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.evaluation import Child, Evaluation
+from nasbench.runners.executors.devices import check_devices
 
 
 class ExecutorOptions(BaseModel):
@@ -32,6 +33,15 @@ class Executor(ABC):
 
     def __init__(self, options: ExecutorOptions) -> None:
         self.options = options
+
+    @classmethod
+    def check(cls, options: ExecutorOptions) -> None:
+        """Refuse options that cannot work, before anything is spent.
+
+        Raises:
+            InputError: when a device is not on this machine, or a GPU is given twice.
+        """
+        check_devices(options.devices)
 
     @property
     def slots(self) -> int:

@@ -18,6 +18,7 @@ from multiprocessing.connection import wait as wait_for_sentinel
 
 from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.runners.executors.base import Executor, ExecutorOptions
+from nasbench.runners.executors.devices import device_name
 
 POLL_SECONDS = 1.0  # how often a waiting executor looks for workers past their time-out
 
@@ -117,18 +118,21 @@ class _Slot:
         self._started = 0.0
 
     def start(self, job: _Job) -> None:
+        job.attempts += 1
+        self.job, self._started = job, time.monotonic()
+        try:
+            self.future = self._submit(job.child)
+        except BrokenProcessPool:  # the worker died while it was idle, which is not this child's doing
+            self._end_worker()
+            self.future = self._submit(job.child)
+
+    def _submit(self, child: Child) -> Future[Evaluation]:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 1, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
             )
             self._pid = self._pool.submit(os.getpid)
-        job.attempts += 1
-        self.job, self._started = job, time.monotonic()
-        try:
-            self.future = self._pool.submit(_evaluate, job.child, self.device, self.share)
-        except BrokenProcessPool as error:  # it died while idle: let the ordinary path replace it
-            self.future = Future()
-            self.future.set_exception(error)
+        return self._pool.submit(_evaluate, child, self.device, self.share)
 
     def overdue(self, grace: float) -> bool:
         return self.job is not None and time.monotonic() - self._started > self.job.child.timeout_seconds + grace
@@ -157,17 +161,21 @@ class _Slot:
             status=status,
             error=error,
             setup_seconds=job.lost_seconds,
-            device=self.device,
+            device=device_name(self.device),
             devices=self.share,
             finished_at=now,
         )
 
     def kill(self) -> None:
+        self._end_worker()
+        self.job = self.future = None
+
+    def _end_worker(self) -> None:
         if self._pool is not None and self._pid is not None:
             with contextlib.suppress(BrokenProcessPool, ProcessLookupError):  # dead already, which is what is wanted
                 os.kill(self._pid.result(timeout=60), signal.SIGKILL)
             self._pool.shutdown(wait=True, cancel_futures=True)
-        self.job = self.future = self._pool = self._pid = None
+        self._pool = self._pid = None
 
 
 def _with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:

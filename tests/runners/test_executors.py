@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,21 @@ def test_a_child_whose_worker_always_dies_comes_back_as_failed_with_its_cost():
     assert (ticket, evaluation.status) == (7, "failed")
     assert "died 2 times" in evaluation.error
     assert evaluation.device_seconds > 0.5
+
+
+def test_a_worker_that_died_idle_is_no_attempt_of_the_next_child():
+    with LocalExecutor(ExecutorOptions(retries=0)) as executor:
+        executor.submit(0, child(0))
+        assert [ticket for ticket, _ in executor.wait()] == [0]
+        first = worker_pid(executor)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(BrokenProcessPool):  # the pool has noticed
+            while True:
+                executor._slots[0]._pool.submit(os.getpid).result(timeout=60)
+        executor.submit(1, child(1))
+        [(ticket, evaluation)] = executor.wait()
+        assert worker_pid(executor) != first
+    assert (ticket, evaluation.status) == (1, "ok")
 
 
 def test_a_worker_that_does_not_end_in_time_is_killed():
