@@ -147,32 +147,32 @@ def verdict(table: pd.DataFrame, level: float = 0.95) -> list[str]:
     return lines
 
 
-def draw_tops(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Draw the mean over seeds of each top-k, one plot a k, with the range over seeds as a band.
+def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
+    """Draw the mean over seeds of a run's best k children by children trained, with the range over seeds as a band.
 
     Args:
         data: what `top_means` returns.
-        axes: one plot for each k.
+        ax: one plot.
+        top: k, one of those in `data`.
     """
-    for ax, (top, rows) in zip(axes, data.groupby("top")):
-        ends = []
-        for strategy in style.in_order(rows["strategy"].tolist()):
-            wide = rows[rows["strategy"] == strategy].pivot(index="children", columns="run", values="mean")
-            whole = wide.dropna()  # as far as every run of the strategy goes: a mean over fewer would jump
-            if whole.empty:
-                continue
-            look = style.look(strategy)
-            places, middle = whole.index.to_numpy(dtype=float), whole.mean(axis=1).to_numpy(dtype=float)
-            low, high = (whole.agg(side, axis=1).to_numpy(dtype=float) for side in ("min", "max"))
-            ax.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
-            ax.plot(places, middle, color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8)
-            ends.append((float(middle[-1]), f"{strategy} (n={wide.shape[1]})", look.colour))
-        if not ends:
-            style.say(ax, f"No run found {top} different architectures with a score.")
+    rows, ends = data[data["top"] == top], []
+    for strategy in style.in_order(rows["strategy"].tolist()):
+        wide = rows[rows["strategy"] == strategy].pivot(index="children", columns="run", values="mean")
+        whole = wide.dropna()  # as far as every run of the strategy goes: a mean over fewer would jump
+        if whole.empty:
             continue
-        ax.set_title("best so far" if top == 1 else f"mean of the top {top}", fontsize="medium")
-        ax.set(xlabel="children", ylabel="validation accuracy (fraction)")
-        style.label_ends(ax, ends)
+        look = style.look(strategy)
+        places, middle = whole.index.to_numpy(dtype=float), whole.mean(axis=1).to_numpy(dtype=float)
+        low, high = (whole.agg(side, axis=1).to_numpy(dtype=float) for side in ("min", "max"))
+        ax.fill_between(places, low, high, color=look.colour, alpha=0.13, linewidth=0)
+        ax.plot(places, middle, color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8)
+        ends.append((float(middle[-1]), f"{strategy} (n={wide.shape[1]})", look.colour))
+    if not ends:
+        style.say(ax, f"No run found {top} different architectures with a score.")
+        return
+    ax.set_title("best so far" if top == 1 else f"mean of the top {top}", fontsize="medium")
+    ax.set(xlabel="children", ylabel="validation accuracy (fraction)")
+    style.label_ends(ax, ends)
 
 
 def plot_tops(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
@@ -180,6 +180,7 @@ def plot_tops(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
     count = max(1, data["top"].nunique())
     with style.theme():
         figure = style.new_figure(4.2 * count, 3.6 + 0.18 * len(notes))
-        draw_tops(data, figure.subplots(1, count, squeeze=False)[0])
+        for ax, top in zip(figure.subplots(1, count, squeeze=False)[0], sorted(data["top"].unique())):
+            draw_tops(data, ax, int(top))
         style.caption(figure, ["Lines: mean over seeds; bands: their range.", *notes])
     return figure

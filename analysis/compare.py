@@ -123,32 +123,32 @@ def _interval_text(middle: float, low: float, high: float, interval: str) -> str
     return f"{100 * middle:.2f} [{100 * low:.2f}, {100 * high:.2f}] ({interval})"
 
 
-def draw_compare(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Draw best-so-far validation (first plot) and the incumbents' test accuracy (second) by budget spent.
+def draw_compare(data: pd.DataFrame, ax: Axes, measure: str = "val_acc") -> None:
+    """Draw best-so-far validation, or the incumbents' test accuracy, by budget spent.
 
     Args:
         data: what `bands` returns. A line starts where all runs that ever have a score have one.
-        axes: two plots.
+        ax: one plot.
+        measure: "val_acc" or "test_acc".
     """
-    for ax, (measure, label) in zip(axes, MEASURES.items(), strict=True):
-        rows = data[(data["measure"] == measure) & data["median"].notna()]
-        if rows.empty:
-            style.say(ax, _nothing(measure))
-            continue
-        ax.set_title(label, loc="left")
-        ax.set(xlabel=BUDGET_LABELS[rows["by"].iloc[0]], ylabel="accuracy (fraction)")
-        parts = [rows[rows["strategy"] == strategy] for strategy in style.in_order(rows["strategy"].tolist())]
-        ends = [_draw_strategy(ax, part) for part in parts]
-        strip = 0.0
-        if measure == "test_acc":
-            # Often only final incumbents are retrained, and lines have no length: show the end points beside the axis.
-            strip = 0.05 + 0.05 * len(parts)
-            for place, part in enumerate(parts):
-                _draw_end(ax, part, 10.0 * (place + 1))
-        _budget_axis(ax, data["budget"].to_numpy(dtype=float), strip)
-        ax.margins(y=0.08)
-        ax.autoscale_view(scalex=False)
-        style.label_ends(ax, ends)
+    rows = data[(data["measure"] == measure) & data["median"].notna()]
+    if rows.empty:
+        style.say(ax, _nothing(measure))
+        return
+    ax.set_title(MEASURES[measure], loc="left")
+    ax.set(xlabel=BUDGET_LABELS[rows["by"].iloc[0]], ylabel="accuracy (fraction)")
+    parts = [rows[rows["strategy"] == strategy] for strategy in style.in_order(rows["strategy"].tolist())]
+    ends = [_draw_strategy(ax, part) for part in parts]
+    strip = 0.0
+    if measure == "test_acc":
+        # Often only final incumbents are retrained, and lines have no length: show the end points beside the axis.
+        strip = 0.05 + 0.05 * len(parts)
+        for place, part in enumerate(parts):
+            _draw_end(ax, part, 10.0 * (place + 1))
+    _budget_axis(ax, data["budget"].to_numpy(dtype=float), strip)
+    ax.margins(y=0.08)
+    ax.autoscale_view(scalex=False)
+    style.label_ends(ax, ends)
 
 
 def _nothing(measure: str) -> str:
@@ -209,10 +209,11 @@ def _budget_axis(ax: Axes, budgets: np.ndarray, strip: float) -> None:
 
 
 def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_compare` with notes (of `check_comparable`) under it."""
+    """A figure of `draw_compare` of both measures with notes (of `check_comparable`) under it."""
     with style.theme():
         figure = style.new_figure(9.0, 3.6 + 0.18 * len(notes))
-        draw_compare(data, figure.subplots(1, 2))
+        for ax, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):
+            draw_compare(data, ax, measure)
         kinds = sorted({name.partition(": ")[2] for name in data["interval"]} - {""})
         bars = (
             f"; bands: {' or '.join(kinds)}. At the right of the tests: the last median and its band." if kinds else "."

@@ -167,12 +167,21 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
     for category, colour in CATEGORY_COLOURS.items():
         part = data[f"{category}_hours"].to_numpy(dtype=float)
         if part.max() > 0:
-            ax.barh(places, part, left=left, height=0.6, color=colour, edgecolor="white", linewidth=0.5, label=category)
+            ax.barh(
+                places,
+                part,
+                left=left,
+                height=0.6,
+                color=colour,
+                edgecolor=style.ground(),
+                linewidth=0.5,
+                label=category,
+            )
             left = left + part
     low, high, mean = (data[name].to_numpy(dtype=float) for name in ("gpu_hours_low", "gpu_hours_high", "gpu_hours"))
     reach = [np.maximum(mean - low, 0), np.maximum(high - mean, 0)]
     several = data["runs"].to_numpy() > 1
-    whisker: dict[str, Any] = {"fmt": "none", "ecolor": style.INK, "elinewidth": 0.9, "capsize": 2.5}
+    whisker: dict[str, Any] = {"fmt": "none", "ecolor": style.ink(), "elinewidth": 0.9, "capsize": 2.5}
     ax.errorbar(mean[several], places[several], xerr=[side[several] for side in reach], **whisker)
     for place, right, row in zip(places, np.maximum(left, high), data.to_dict("records")):
         ax.annotate(

@@ -66,7 +66,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     rest = [rows for _, rows in scored[~scored["front"]].groupby(["run", "index"], sort=False)]
     step = max(1, -(-len(rest) // MOST_CONTEXT))
     lines = [rows[["epoch", "val_acc"]].to_numpy(dtype=float) for rows in rest[::step]]
-    ax.add_collection(LineCollection(lines, colors=style.CONTEXT, alpha=0.5, linewidths=0.6))
+    ax.add_collection(LineCollection(lines, colors=style.context(), alpha=0.5, linewidths=0.6))
     ends = []
     for rank, rows in scored[scored["front"]].groupby("rank"):
         strategy, last = str(rows["strategy"].iloc[0]), rows["val_acc"].iloc[-1]

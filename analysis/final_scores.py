@@ -173,7 +173,7 @@ def draw_score_intervals(data: pd.DataFrame, ax: Axes, label: str = "final valid
         tick.set_color(style.look(strategy).colour)
     ax.set(xlabel=label, ylim=(-0.6, len(strategies) - 0.4))
     ax.grid(visible=False, axis="y")
-    ax.set_title("○ mean, | median, ◇ interquartile mean", loc="left", fontsize="small", color=style.MUTED)
+    ax.set_title("○ mean, | median, ◇ interquartile mean", loc="left", fontsize="small", color=style.muted())
 
 
 def _count(row: pd.Series) -> str:

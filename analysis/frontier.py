@@ -128,7 +128,7 @@ def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
             rows[x], rows["top1_acc"], color=look.colour, linewidth=1.4 if found else 0.7, alpha=1 if found else 0.5
         )
         hollow = rows["tag"] != "verified"
-        for face, part in ((look.colour, rows[~hollow]), ("white", rows[hollow])):
+        for face, part in ((look.colour, rows[~hollow]), (style.ground(), rows[hollow])):
             ax.scatter(
                 part[x],
                 part["top1_acc"],

@@ -7,7 +7,7 @@ way until nothing overlaps or nothing improves. The same plot gives the same pla
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +32,7 @@ class Label:
     x: float
     y: float
     text: str
-    colour: str = style.INK
+    colour: str = field(default_factory=style.ink)
 
 
 def place_labels(

@@ -185,8 +185,8 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
         label = f"{strategy} ({len(rows)})"
         ax.scatter(best[x], best[y], s=26, color=look.colour, marker=look.marker, linewidths=0, label=label, zorder=3)
     overall = front[front["front"]]
-    ax.plot(*_steps(overall, x, y), color=style.INK, linewidth=1.6, label="front of all", zorder=2)
-    ax.scatter(overall[x], overall[y], s=48, facecolors="none", edgecolors=style.INK, linewidths=0.9, zorder=4)
+    ax.plot(*_steps(overall, x, y), color=style.ink(), linewidth=1.6, label="front of all", zorder=2)
+    ax.scatter(overall[x], overall[y], s=48, facecolors="none", edgecolors=style.ink(), linewidths=0.9, zorder=4)
     ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
     ax.margins(0.08)
     _widen(ax, front, x)
@@ -237,7 +237,7 @@ def label_front(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
             ha="right",
             va="bottom",
             fontsize="x-small",
-            color=style.INK,
+            color=style.ink(),
         )
         box = text.get_window_extent()
         free = not any(box.padded(2).overlaps(other) for other in taken)

@@ -213,9 +213,9 @@ def _draw_search(rows: pd.DataFrame, ax: Axes, place: int, column: str) -> None:
                 xycoords=("axes fraction", "data"),
                 ha="center",
                 va="center",
-                color=style.MUTED,
+                color=style.muted(),
                 fontsize="small",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+                bbox={"facecolor": style.ground(), "edgecolor": "none", "pad": 1.5},
             )
         else:
             ax.plot(row[column], place + offset, marker=marker, color=colour, markersize=7, linestyle="none", zorder=3)
@@ -226,7 +226,7 @@ def _draw_search(rows: pd.DataFrame, ax: Axes, place: int, column: str) -> None:
                 textcoords="offset points",
                 va="center",
                 fontsize="small",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+                bbox={"facecolor": style.ground(), "edgecolor": "none", "pad": 0.5},
             )
         ax.annotate(
             f"{row['arithmetic']} = {_hours(row['gpu_hours'])} h" if row["reading"] == GPU_DAYS else row["arithmetic"],
@@ -241,7 +241,7 @@ def _draw_search(rows: pd.DataFrame, ax: Axes, place: int, column: str) -> None:
 
 def _draw_notes(ax: Axes, searches: int) -> None:
     text = f"the notes: {NOTES_USD:,.0f} USD = {NOTES_NOK:,.0f} NOK"
-    ax.axvline(NOTES_USD, color=style.MUTED, linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
+    ax.axvline(NOTES_USD, color=style.muted(), linewidth=0.9, linestyle=(0, (4, 2)), zorder=1)
     ax.annotate(
         text,
         (NOTES_USD, searches - 0.2),
@@ -249,7 +249,7 @@ def _draw_notes(ax: Axes, searches: int) -> None:
         textcoords="offset points",
         va="top",
         fontsize="small",
-        color=style.MUTED,
+        color=style.muted(),
     )
 
 

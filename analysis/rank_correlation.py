@@ -176,7 +176,7 @@ def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: st
         va="bottom",
         multialignment="left",
         fontsize="small",
-        color=style.INK,
+        color=style.ink(),
     )
     ax.set(xlabel=f"{first} (%)", ylabel=f"{second} (%)")
 

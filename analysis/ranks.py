@@ -211,19 +211,19 @@ def draw_critical_difference(data: pd.DataFrame, ax: Axes, distance: float) -> N
     lowest = -0.6 - 0.3 * len(bars) - 0.75 * (half - 1)
     ax.set(xlim=(1 - 0.05 * count, count + 0.05 * count), ylim=(lowest - 0.4, 1.7))
     ax.axis("off")
-    ax.plot([1, count], [0, 0], color=style.INK, linewidth=1.0)
+    ax.plot([1, count], [0, 0], color=style.ink(), linewidth=1.0)
     for rank in range(1, count + 1):
-        ax.plot([rank, rank], [0, 0.14], color=style.INK, linewidth=1.0)
+        ax.plot([rank, rank], [0, 0.14], color=style.ink(), linewidth=1.0)
         ax.annotate(f"{rank}", (rank, 0.22), ha="center", va="bottom", fontsize="small")
     for place, row in enumerate(data.to_dict("records")):
         _draw_rank(ax, row, place, count, half, 0.3 * len(bars))
     for level, (first, last) in enumerate(bars):
         y = -0.2 - 0.24 * level
         ax.plot(
-            [ranks[first] - 0.04, ranks[last] + 0.04], [y, y], color=style.INK, linewidth=3.2, solid_capstyle="round"
+            [ranks[first] - 0.04, ranks[last] + 0.04], [y, y], color=style.ink(), linewidth=3.2, solid_capstyle="round"
         )
     shown = min(distance, count - 1)
-    ax.plot([1, 1 + shown], [1.1, 1.1], color=style.MUTED, linewidth=1.4, marker="|", markersize=7)
+    ax.plot([1, 1 + shown], [1.1, 1.1], color=style.muted(), linewidth=1.4, marker="|", markersize=7)
     more = "" if distance <= count - 1 else " (wider than the line: no difference can show)"
     ax.annotate(
         f"critical difference {distance:.2f}{more}",
@@ -231,7 +231,7 @@ def draw_critical_difference(data: pd.DataFrame, ax: Axes, distance: float) -> N
         ha="center",
         va="bottom",
         fontsize="small",
-        color=style.MUTED,
+        color=style.muted(),
     )
 
 

@@ -294,9 +294,9 @@ def draw_improvement(data: pd.DataFrame, ax: Axes) -> None:
         said = "insufficient" if few else _p(row["p_holm"])
         text = f"{said}, n={row['n_first']}+{row['n_second']}"
         ax.annotate(
-            text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize="small", color=style.MUTED
+            text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize="small", color=style.muted()
         )
-    ax.axvline(0.5, color=style.MUTED, linewidth=0.9)
+    ax.axvline(0.5, color=style.muted(), linewidth=0.9)
     ax.set_yticks(range(len(rows)), [f"{row['first']} > {row['second']}" for row in rows])
     for tick, row in zip(ax.get_yticklabels(), rows):
         tick.set_color(style.look(str(row["first"])).colour)

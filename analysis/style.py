@@ -27,7 +27,6 @@ PRINT_DPI = 200
 PALE = 0.28  # opacity of what is context and not the point
 INK = "#262626"
 MUTED = "#767676"
-CONTEXT = "#b4b4b4"  # of lines that only show where the others lie
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,37 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
         yield
 
 
+def ink() -> str:
+    """The colour #rrggbb of letters and of lines that are no strategy's: the theme's, or that of the settings in force."""
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    return to_hex(matplotlib.rcParams["text.color"])
+
+
+def ground() -> str:
+    """The colour #rrggbb behind a plot, by the settings in force."""
+    import matplotlib
+    from matplotlib.colors import to_hex
+
+    return to_hex(matplotlib.rcParams["axes.facecolor"])
+
+
+def muted() -> str:
+    """The colour of what is said in a lower voice: on the way from `ink` to `ground`, and still to be read."""
+    return _between(ink(), ground(), 0.3687)
+
+
+def context() -> str:
+    """The colour of lines that only show where the others lie: further on that way."""
+    return _between(ink(), ground(), 0.6544)
+
+
+def _between(first: str, second: str, share: float) -> str:
+    pairs = ((int(first[i : i + 2], 16), int(second[i : i + 2], 16)) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(a + share * (b - a)):02x}" for a, b in pairs)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of so many inches that lays itself out, tied to no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -168,7 +198,7 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nasbench"}):
-            figure.savefig(path, dpi=PRINT_DPI, facecolor="white", metadata=dates.get(path.suffix))
+            figure.savefig(path, dpi=PRINT_DPI, facecolor="auto", metadata=dates.get(path.suffix))
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     return path
@@ -213,7 +243,7 @@ def say(ax: Axes, text: str) -> None:
         transform=ax.transAxes,
         ha="center",
         va="center",
-        color=MUTED,
+        color=muted(),
         fontsize="medium",
     )
 
@@ -223,7 +253,7 @@ def caption(figure: Figure, notes: Sequence[str]) -> None:
     width = int(figure.get_figwidth() * 15)
     lines = [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="   ")]
     if lines:
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=MUTED)
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=muted())
 
 
 def spread(wanted: Sequence[float], gap: float) -> np.ndarray:

@@ -236,7 +236,7 @@ def cost_table(found: Contents) -> Table:
 
 
 def _to_target(row: dict[Hashable, Any], in_usd: bool) -> Cell:
-    count = f"{row['reached']} of {row['runs']} runs did"
+    count = f"{row['reached']} of {row['runs']} runs reached it"
     if math.isnan(row["hours_to_target"]):
         return Cell("more than the budget", count)
     unit = hour_unit(pd.Series([row["hours_to_target"]]))
