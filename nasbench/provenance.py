@@ -9,12 +9,16 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 _DRIVER = Path("/proc/driver/nvidia")
+
+# They choose devices and ways of computing; none of them changes a bit of a score by itself.
+_CUDA_SETTINGS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NASBENCH_CUDA_GRAPHS")
 
 _PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
 
@@ -29,8 +33,8 @@ def provenance() -> dict[str, Any]:
 
     Returns:
         Package versions, the source's commit and whether it was changed since (empty outside a git checkout), host, operating system,
-        processor, number of processors, models of the NVIDIA GPUs and their driver's version ([] and "" without one), thread settings of
-        the environment and the command line.
+        processor, number of processors, models of the NVIDIA GPUs and their driver's version ([] and "" without one), settings of
+        threads and of CUDA in the environment, and the command line.
     """
     return {
         "python": platform.python_version(),
@@ -43,13 +47,14 @@ def provenance() -> dict[str, Any]:
         "gpus": _gpus(),
         "driver": _driver(),
         "threads": {key: value for key, value in sorted(os.environ.items()) if key.endswith("_NUM_THREADS")},
+        "cuda": {key: os.environ[key] for key in _CUDA_SETTINGS if key in os.environ},
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
     }
 
 
-def provenance_json() -> str:
-    """`provenance` as one line of JSON."""
-    return json.dumps(provenance(), sort_keys=True)
+def provenance_json(more: Mapping[str, Any] | None = None) -> str:
+    """`provenance`, and what else is known of a run, as one line of JSON."""
+    return json.dumps({**provenance(), **(more or {})}, sort_keys=True)
 
 
 def _version(package: str) -> str:

@@ -71,7 +71,9 @@ def outcome(asked: Asked, evaluation: Evaluation, charged_seconds: float) -> Out
     )
 
 
-def run_row(plan: Plan, ledger: Ledger, status: str, started_at: str) -> dict[str, Any]:
+def run_row(
+    plan: Plan, ledger: Ledger, status: str, started_at: str, energy: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The row of a run as it stands.
 
     Args:
@@ -79,6 +81,7 @@ def run_row(plan: Plan, ledger: Ledger, status: str, started_at: str) -> dict[st
         ledger: what it was charged so far.
         status: "running", "interrupted" or "complete".
         started_at: UTC, ISO 8601.
+        energy: what was read from hardware counters, kept with the provenance; None or {} for nothing.
     """
     return {
         "run": plan.run,
@@ -98,5 +101,5 @@ def run_row(plan: Plan, ledger: Ledger, status: str, started_at: str) -> dict[st
         "started_at": started_at,
         "finished_at": utc_now() if status == "complete" else "",
         "config": plan.config.model_dump_json(),
-        "provenance": provenance_json(),
+        "provenance": provenance_json({"energy": energy} if energy else {}),
     }

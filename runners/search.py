@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from nasbench.energy import EnergyMeter, counters_of
 from nasbench.errors import NasbenchError
 from nasbench.evaluation import Child, Evaluation
 from nasbench.provenance import utc_now
@@ -86,6 +87,7 @@ class Search:
         self._wall_before = 0.0
         self._opened = time.monotonic()
         self._started_at = utc_now()
+        self._energy = EnergyMeter(counters_of(plan.config.devices))
 
     def run(self) -> None:
         """Run to the end of the budget, or go on where the file says the run was.
@@ -94,18 +96,19 @@ class Search:
             ReplayMismatch: when the stored children are not what the strategy asks for.
             KeyboardInterrupt: passed on after the run was marked as interrupted.
         """
-        try:
-            self._replay()
-            self._put_run("running")
-            self.progress.start(self.ledger)
-            self._search()
-            self._final()
-            self._put_run("complete")
-        except KeyboardInterrupt:
-            self._put_run("interrupted")
-            raise
-        finally:
-            self.progress.close()
+        with self._energy:
+            try:
+                self._replay()
+                self._put_run("running")
+                self.progress.start(self.ledger)
+                self._search()
+                self._final()
+                self._put_run("complete")
+            except KeyboardInterrupt:
+                self._put_run("interrupted")
+                raise
+            finally:
+                self.progress.close()
 
     # -- asking and training ------------------------------------------------------------------------------------------
 
@@ -354,7 +357,12 @@ class Search:
     def _put_run(self, status: str) -> None:
         self._write_waiting()
         self.ledger.wall_seconds = self._wall()
-        self.sink.put_run(run_row(self.plan, self.ledger, status, self._started_at))
+        self.sink.put_run(run_row(self.plan, self.ledger, status, self._started_at, self._spent_energy()))
+
+    def _spent_energy(self) -> dict[str, Any]:
+        """Of this sitting, by hardware counter; empty where there is none that can be read."""
+        joules = self._energy.joules()
+        return {"joules": joules, "seconds": self._energy.seconds} if joules else {}
 
     def _best_text(self) -> str:
         return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"
