@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-fast test-slow test-faults lint types bench clean
+.PHONY: demo test test-fast test-slow test-faults notebook lint types bench clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ FAULT_MINUTES ?= inf
 test-faults: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kills.py --minutes $(FAULT_MINUTES)
 	FAULT_MINUTES=$(FAULT_MINUTES) $(BIN)/python -m pytest -s -m slow tests/store
+
+# The notebook of the documentation with fresh outputs; `make test` fails where the stored ones differ.
+notebook: $(READY)
+	$(BIN)/python tests/support/notebooks.py docs/notebook.ipynb
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -110,8 +110,14 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
         "svg.hashsalt": "nasbench",
     }
     settings.update(overrides or {})
+    interactive = matplotlib.rcParams["interactive"]
     with matplotlib.rc_context(settings):
-        yield
+        try:
+            yield
+        finally:
+            interactive = matplotlib.rcParams["interactive"]
+    # A notebook's backend, loaded by the first figure, turns this on; taken back, no later figure would be shown.
+    matplotlib.rcParams["interactive"] = interactive
 
 
 def ink() -> str:

@@ -52,6 +52,15 @@ def test_the_theme_can_be_overridden_and_leaves_no_trace():
     assert dict(matplotlib.rcParams) == before
 
 
+def test_a_backend_that_loads_under_the_theme_stays_interactive():
+    import matplotlib
+
+    with matplotlib.rc_context({"interactive": False}):
+        with style.theme():
+            matplotlib.rcParams["interactive"] = True  # as a notebook's backend does when the first figure is made
+        assert matplotlib.rcParams["interactive"]
+
+
 def test_saving_writes_the_same_bytes_twice(tmp_path):
     data = pd.DataFrame({"x": [1.5]})
     written = []
