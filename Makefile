@@ -64,6 +64,7 @@ bench: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py $(NB201)
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/counting.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/store.py --rows 100000 --folder build/store-benchmark
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/overheads.py --folder build/overheads
 	$(BIN)/python benchmarks/record.py
 
 clean:

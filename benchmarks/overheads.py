@@ -152,6 +152,25 @@ def child_overhead(folder: Path, children: int) -> list[Measurement]:
     ]
 
 
+def gaps(folder: Path, children: int) -> Measurement:
+    """What passes between the end of a child and the start of the next in a real run with one worker process; the median."""
+    path = folder / "gaps.h5"
+    _remove(path)
+    words = ["run", "--space", "nasbench201", "--strategy", "evolution", "--budget", f"{children} children"]
+    words += ["--final", "none", "--cached", "off", "--set", "epochs=1", "--set", "train_images=100", "-o", str(path)]
+    subprocess.run(_nasbench(words), check=True, capture_output=True)
+    with Results(str(path)) as results:
+        frame = results.frame()
+    ends, starts = (
+        [datetime.fromisoformat(text).timestamp() for text in frame[name]] for name in ("finished_at", "started_at")
+    )
+    gap = statistics.median(start - end for end, start in zip(ends, starts[1:]))
+    note = "journal, ledger, searcher, progress and the way to the worker and back"
+    return Measurement(
+        "from child to child of nasbench run", GOAL_SECONDS / gap, "the goal of 20 ms", gap, GOAL_SECONDS, "s", note
+    )
+
+
 def fsync_milliseconds(folder: Path) -> float:
     """Median of a write of 2 kB and an fsync by themselves."""
     path, taken = folder / "fsync", []
@@ -290,7 +309,7 @@ def main() -> None:
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    measured = child_overhead(options.folder, 300) + searchers(options.folder, 100)
+    measured = [*child_overhead(options.folder, 300), gaps(options.folder, 100), *searchers(options.folder, 100)]
     measured += [start(options.folder, executor, 3) for executor in ("inline", "local")]
     for strategy in FREE:
         measured += cached(options.folder, strategy, options.children)
