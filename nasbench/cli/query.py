@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from nasbench.errors import InputError, MissingExtra, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nasbench.store.columns import Numbers
+    from nasbench.store.query import Results
 
 DEFAULT_COLUMNS = ("strategy", "run_seed", "index", "hash", "status", "val_acc", "params", "mult_adds", "gpu_hours")
 PUBLISHED = "published"
@@ -60,11 +64,14 @@ def query(
       nasbench query published --where "kind == 'searched' and params < 6e6" --columns model,params,top1_acc,paper
     """
     if tuple(files) == (PUBLISHED,):
-        frame, default = _published(), "model,data,params,mult_adds,top1_acc,paper,tag"
+        frame = pick(
+            select(_published(), where, sort, head), columns or "model,data,params,mult_adds,top1_acc,paper,tag"
+        )
+    elif runs:
+        frame = pick(select(_opened(files).runs(), where, sort, head), columns or "all")
     else:
-        read = None if where is not None else _read_only(columns, sort)
-        frame, default = _stored(files, None if stage == "all" else stage, runs, read)
-    write(pick(select(frame, where, sort, head), columns or default), format_, output)
+        frame = _children(_opened(files), where, columns, sort, head, None if stage == "all" else stage)
+    write(frame, format_, output)
 
 
 def _published() -> pd.DataFrame:
@@ -73,27 +80,57 @@ def _published() -> pd.DataFrame:
     return published_networks()
 
 
-def _stored(
-    files: Sequence[str], stage: str | None, runs: bool, columns: Sequence[str] | None
-) -> tuple[pd.DataFrame, str]:
+def _opened(files: Sequence[str]) -> Results:
     from nasbench.store.query import Results
 
-    results = Results(list(files))
-    return (results.runs(), "all") if runs else (results.frame(columns, stage), ",".join(DEFAULT_COLUMNS))
+    return Results(list(files))
 
 
-def _read_only(columns: str | None, sort: str | None) -> list[str] | None:
-    """The columns that are printed or sorted by, so that no other is read; None for all, also where a name is not known."""
+def _children(
+    results: Results, where: str | None, columns: str | None, sort: str | None, head: int | None, stage: str | None
+) -> pd.DataFrame:
+    """Read what decides which rows are wanted, then the wanted rows of the columns that are printed."""
     from nasbench.store.schema import CHILD_COLUMNS
 
-    names = list(DEFAULT_COLUMNS) if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
-    names += [] if sort is None else [sort.partition(":")[0]]
-    known = {column.name for column in CHILD_COLUMNS}
-    return names if set(names) <= known else None
+    known = [*(["file"] if len(results.files) > 1 else []), *(column.name for column in CHILD_COLUMNS)]
+    names = known if columns == "all" else _names(columns or ",".join(DEFAULT_COLUMNS))
+    allowed = [*known, "file"]
+    _check_columns(names, allowed, "--columns")
+    by = [] if sort is None else [sort.partition(":")[0]]
+    _check_columns(by, allowed, "--sort")
+    rows = results.positions(stage)
+    if where is not None or by:
+        # Every word of the expression that is a column's name: at least those that pandas will look for.
+        words = set(re.findall(r"\w+", where or "")) | set(by)
+        deciding = results.frame(
+            [name for name in allowed if name in words] or ["stage"], rows=_all_or(rows, len(results))
+        )
+        rows = rows[select(deciding, where, sort, head, known).index.to_numpy()]
+    else:
+        rows = rows[:head]
+    return results.frame(names, rows=_all_or(rows, len(results)))
 
 
-def select(frame: pd.DataFrame, where: str | None, sort: str | None, head: int | None) -> pd.DataFrame:
+def _all_or(rows: Numbers, count: int) -> Numbers | None:
+    """None for all rows in their order, which are read with less work."""
+    return None if len(rows) == count and bool((rows[1:] > rows[:-1]).all()) else rows
+
+
+def _names(columns: str) -> list[str]:
+    return [name.strip() for name in columns.split(",") if name.strip()]
+
+
+def select(
+    frame: pd.DataFrame, where: str | None, sort: str | None, head: int | None, allowed: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Rows of a frame by a pandas expression, sorted and cut.
+
+    Args:
+        frame: of any columns.
+        where: a pandas expression over them.
+        sort: a column, largest first, or "column:asc".
+        head: at most so many rows.
+        allowed: columns that messages name, where the frame has not all that there are.
 
     Raises:
         InputError: when the expression does not evaluate, or there is no such column.
@@ -102,11 +139,11 @@ def select(frame: pd.DataFrame, where: str | None, sort: str | None, head: int |
         try:
             frame = frame.query(where)
         except Exception as error:  # pandas raises whatever the expression raises; all of it is the user's input
-            allowed = ", ".join(frame.columns)
-            raise InputError(f"--where {where!r} is no pandas expression over {allowed}: {error}") from None
+            names = ", ".join(allowed or frame.columns)
+            raise InputError(f"--where {where!r} is no pandas expression over {names}: {error}") from None
     if sort is not None:
         column, _, order = sort.partition(":")
-        _check_columns(frame, [column], "--sort")
+        _check_columns([column], frame.columns, "--sort")
         frame = frame.sort_values(column, ascending=order == "asc", kind="stable")
     return frame if head is None else frame.head(head)
 
@@ -119,16 +156,16 @@ def pick(frame: pd.DataFrame, columns: str) -> pd.DataFrame:
     """
     if columns == "all":
         return frame
-    names = [name.strip() for name in columns.split(",") if name.strip()]
-    _check_columns(frame, names, "--columns")
+    names = _names(columns)
+    _check_columns(names, frame.columns, "--columns")
     return frame[names]
 
 
-def _check_columns(frame: pd.DataFrame, names: Sequence[str], option: str) -> None:
+def _check_columns(names: Sequence[str], allowed: Sequence[str], option: str) -> None:
     for name in names:
-        if name not in frame.columns:
-            allowed = ", ".join(frame.columns)
-            raise InputError(f"{option}: no column {name!r}{did_you_mean(name, frame.columns)}; allowed: {allowed}")
+        if name not in allowed:
+            listed = ", ".join(dict.fromkeys(allowed))
+            raise InputError(f"{option}: no column {name!r}{did_you_mean(name, allowed)}; allowed: {listed}")
 
 
 def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:

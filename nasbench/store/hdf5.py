@@ -10,6 +10,8 @@ Layout, for plain h5py and h5dump as much as for this package:
     /categories/...         the values that codes stand for
     /ends/...               where each text ends, for the rare text dataset that is stored as its bytes end to end
 
+A dataset's attribute `checksum` repeats the manifest's (BLAKE2b); `crc32`, which early files lack, is of the same bytes (see `chunks`).
+
 Text is UTF-8 of fixed width. A text dataset whose values HDF5 cannot hold as they are (zero bytes, lone surrogates) has the attribute
 `escaped`: its values are written with JSON's escapes. The file format is that of HDF5 1.10, which checksums the metadata as well.
 """
@@ -19,18 +21,19 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import h5py
 import numpy as np
 
-from nasbench.store.columns import Data, Numbers, Text
+from nasbench.store.chunks import Crc32, blake2b_16, digest_of, read_chunks
+from nasbench.store.columns import Data, FixedTexts, Numbers, Text
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
 
@@ -41,6 +44,7 @@ Encoding = Literal["numbers", "codes", "fixed", "fixed escaped", "bytes", "bytes
 
 FORMAT: Final = "nasbench results"
 TABLES: Final[dict[Table, tuple[Column, ...]]] = {"children": CHILD_COLUMNS, "runs": RUN_COLUMNS}
+CRC: Final = "crc32"
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
@@ -91,9 +95,7 @@ def checksum_of_text(text: str) -> str:
 
 def checksum_of(values: Numbers) -> str:
     """Digest of an array's type, shape and bytes: BLAKE2b, 16 bytes, in hexadecimal."""
-    digest = blake2b(f"{values.dtype.str} {values.shape}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(values).view(np.uint8).data if values.size else b"")
-    return digest.hexdigest()
+    return digest_of(values, blake2b_16)
 
 
 def _schema_in(manifest: str) -> int:
@@ -170,14 +172,59 @@ class PackedFile:
         """
         path = f"{table}/{column.name}"
         if column.type != "str":
-            return self.numbers(path)
+            return self._quick(path)
         if self._entry(path).encoding == "codes":
-            return Text(self.numbers(path), self._strings(f"categories/{path}"))
+            return Text(self._quick(path), self._strings(f"categories/{path}"))
         values = self._strings(path)
         return Text(np.arange(len(values)), values)
 
+    def column_at(self, table: Table, column: Column, positions: Numbers) -> Data:
+        """Read some rows of one column, and no more of the file than the chunks they are in.
+
+        Those chunks are verified by HDF5's checksums (Fletcher-32) and zlib's; the dataset's own only fits the whole.
+
+        Args:
+            table: "children" or "runs".
+            column: a column of that table.
+            positions: ints, shape [rows].
+
+        Returns:
+            The rows in the order of `positions`.
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        path = f"{table}/{column.name}"
+        if column.type != "str":
+            return self._part(path, positions)
+        encoding = self._entry(path).encoding
+        if encoding == "fixed":
+            return Text(np.arange(len(positions)), FixedTexts(self._part(path, positions)))
+        categories = f"categories/{path}"
+        if encoding == "codes" and self._entry(categories).encoding == "fixed":
+            used, codes = np.unique(self._part(path, positions), return_inverse=True)
+            return Text(codes, FixedTexts(self._part(categories, used.astype(np.int64))))
+        return cast("Text", self.column(table, column)).take(positions)
+
+    def _part(self, path: str, positions: Numbers) -> Numbers:
+        self._entry(path)
+        try:
+            dataset = self._file[path]
+            rows = dataset.chunks[0] if dataset.chunks and dataset.fletcher32 else len(dataset)
+            places = positions // max(1, rows)
+            chunks = np.unique(places).tolist()
+            if 2 * len(chunks) * rows <= len(dataset):
+                values: Numbers = np.empty(len(positions), dataset.dtype)
+                for chunk in chunks:
+                    here = places == chunk
+                    values[here] = dataset[chunk * rows : (chunk + 1) * rows][positions[here] - chunk * rows]
+                return values
+        except Exception as error:  # HDF5 reports damage by whatever error is nearest
+            raise self._damaged(f"dataset {path!r}", error) from error
+        return self._quick(path)[positions]
+
     def numbers(self, path: str) -> Numbers:
-        """Read one dataset as it is stored, verified.
+        """Read one dataset as it is stored, verified by HDF5's checksums and by its own.
 
         Args:
             path: of the dataset, e.g. "curves/val_acc".
@@ -197,13 +244,26 @@ class PackedFile:
             raise self._damaged(f"dataset {path!r}", "its checksum does not fit")
         return values
 
+    def _quick(self, path: str) -> Numbers:
+        """As `numbers`, but of HDF5's and the dataset's own checksums only one is verified: its CRC-32, or in earlier files its digest."""
+        entry = self._entry(path)
+        try:
+            dataset = self._file[path]
+            crc = attributes_of(dataset).get(CRC)
+            found = read_chunks(dataset, *((blake2b_16, entry.checksum) if crc is None else (Crc32, str(crc))))
+        except Exception:  # as in `numbers`, which says what is wrong
+            found = None
+        return self.numbers(path) if found is None else found
+
     def _entry(self, path: str) -> Entry:
         if path not in self.manifest.datasets:
             raise self._damaged(f"dataset {path!r}", "it is missing")
         return self.manifest.datasets[path]
 
-    def _strings(self, path: str) -> list[str]:
+    def _strings(self, path: str) -> Sequence[str]:
         encoding = self._entry(path).encoding
+        if encoding == "fixed":
+            return FixedTexts(self._quick(path))
         if encoding.startswith("bytes"):
             data = self.numbers(path).tobytes()
             ends = [0, *self.numbers(f"ends/{path}").tolist()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +14,12 @@ from typing import Any, Final, Protocol
 import h5py
 import numpy as np
 
+from nasbench.store.chunks import Crc32, digest_of
 from nasbench.store.columns import Data, Numbers, Text
 from nasbench.store.errors import StoreError, explain
 from nasbench.store.files import ResultsPaths, close_handle, remove_if_there, sync_folder, write_at
 from nasbench.store.hdf5 import (
+    CRC,
     FORMAT,
     TABLES,
     Encoding,
@@ -32,7 +35,14 @@ from nasbench.store.schema import CURVES, SCHEMA_VERSION, Column
 _CHUNK_ROWS: Final = 1 << 16
 _CHUNK_BYTES: Final = 1 << 20
 # Level 1: on curves of random digits level 4 saved 0.5% of the bytes.
-_FILTERS: Final = {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+_LEVEL: Final = 1
+_FILTERS: Final = {"compression": "gzip", "compression_opts": _LEVEL, "fletcher32": True}
+# Bytes of a dataset on which it is tried whether HDF5's shuffle filter (all first bytes, then all second bytes, ...) makes it smaller:
+# times and counts yes, accuracies no, which are few different numbers and are found again as a whole.
+_SAMPLE_BYTES: Final = 1 << 17
+_SHUFFLED_SHARE: Final = 0.98  # reading is quicker without it
+# Texts are stored as codes where at most this share of them is different.
+_CODED_SHARE: Final = 0.75
 # Fixed width wastes memory where one value is far longer than the rest.
 _FIXED_BYTES: Final = 16 << 20
 _FIXED_WASTE: Final = 8
@@ -233,7 +243,7 @@ class _Sink:
         _set_text(dataset, "meaning", column.meaning)
 
     def _text(self, path: str, text: Text) -> Any:
-        if 2 * len(text.categories) > len(text) and len(text) > 1:
+        if len(text.categories) > _CODED_SHARE * len(text) and len(text) > 1:
             return self._strings(path, text.objects().tolist())
         self._strings(f"categories/{path}", text.categories)
         size = np.min_scalar_type(max(len(text.categories) - 1, 0))
@@ -260,12 +270,22 @@ class _Sink:
 
     def _dataset(self, path: str, values: Numbers, encoding: Encoding) -> Any:
         rows = min(len(values), _CHUNK_ROWS, max(1, _CHUNK_BYTES // values.dtype.itemsize))
-        storage = {"chunks": (rows,), **_FILTERS} if rows else {}
+        storage = {"chunks": (rows,), **_FILTERS, "shuffle": _shuffles_well(values)} if rows else {}
         dataset = self._file.create_dataset(path, data=values, dtype=values.dtype, **storage)
         checksum = checksum_of(values)
         _set_text(dataset, "checksum", checksum)
+        _set_text(dataset, CRC, digest_of(values, Crc32))
         self.entries[path] = Entry(checksum, encoding)
         return dataset
+
+
+def _shuffles_well(values: Numbers) -> bool:
+    """Whether a sample from the middle compresses clearly better with the bytes of equal rank side by side."""
+    width = values.dtype.itemsize
+    rows = min(len(values), max(1, _SAMPLE_BYTES // width))
+    start = (len(values) - rows) // 2
+    plain = np.ascontiguousarray(values[start : start + rows]).view(np.uint8).reshape(rows, width)
+    return len(zlib.compress(plain.T.tobytes(), _LEVEL)) < _SHUFFLED_SHARE * len(zlib.compress(plain.tobytes(), _LEVEL))
 
 
 def _fits_hdf5(value: str) -> bool:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.store.columns import Data, Numbers, Text, join_columns
+from nasbench.store.columns import Data, Numbers, Text, gather, join_columns, take
 from nasbench.store.errors import MissingResults
 from nasbench.store.files import ResultsPaths
+from nasbench.store.frames import for_pandas
 from nasbench.store.hdf5 import TABLES, Table
 from nasbench.store.reader import Snapshot, open_snapshot
 from nasbench.store.schema import CHILD_COLUMNS, CURVES, STAGES
@@ -29,6 +30,7 @@ Key = tuple[str, str, int, str]
 _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
 _DETERMINED: Final = ("ok", "diverged")
+_MANY: Final = 8  # with more than one row in so many, whole columns are read
 _CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
 
 
@@ -123,13 +125,20 @@ class Results:
             self.close()
             raise
 
-    def frame(self, columns: Sequence[str] | None = None, stage: str | None = None) -> pd.DataFrame:
+    def frame(
+        self,
+        columns: Sequence[str] | None = None,
+        stage: str | None = None,
+        rows: Sequence[int] | Numbers | None = None,
+    ) -> pd.DataFrame:
         """The children as a DataFrame in commit order.
 
         Args:
             columns: which ones, in which order; None for all. "file", the file's name, may be among them, and comes first by itself when
                 there are several files. Only these columns are read.
             stage: "search" or "final" for the children of that stage only.
+            rows: positions in commit order over all files, in the order wanted; None for all. Of a large file only the chunks that hold them
+                are read, verified by HDF5's own checksums.
 
         Returns:
             One row a child.
@@ -141,12 +150,35 @@ class Results:
         import pandas as pd
 
         names = self._frame_columns(columns)
-        chosen = None if stage is None else self._in_stage(stage)
-        frame = {}
-        for name in names:
-            data = self._file_column() if name == _FILE else self._joined("children", name)
-            frame[name] = _for_pandas(data if chosen is None else _take(data, chosen))
+        chosen = None if rows is None else np.asarray(rows, dtype=np.int64)
+        if stage is not None:
+            there = self.positions(stage)
+            chosen = there if chosen is None else chosen[np.isin(chosen, there)]
+        frame = {name: for_pandas(self._child_column(name, chosen)) for name in names}
         return pd.DataFrame(frame, columns=names, copy=False)
+
+    def positions(self, stage: str | None = None) -> Numbers:
+        """The children of a stage, or of all, as positions in commit order over all files: ints.
+
+        Raises:
+            UnknownName: for a stage there is not.
+        """
+        if stage is None:
+            return np.arange(len(self))
+        if stage not in STAGES:
+            raise UnknownName("stage", stage, STAGES)
+        return np.flatnonzero(cast("Text", self._joined("children", "stage")).equals(stage))
+
+    def _child_column(self, name: str, positions: Numbers | None) -> Data:
+        if name == _FILE:
+            return self._file_column() if positions is None else take(self._file_column(), positions)
+        if positions is None:
+            return self._joined("children", name)
+        if _MANY * len(positions) > len(self):
+            return take(self._joined("children", name), positions)
+        sources = [source.snapshot for source in self._sources]
+        sizes = [snapshot.children for snapshot in sources]
+        return gather(positions, sizes, lambda part, places: sources[part].children_at(_CHILD[name], places))
 
     def _frame_columns(self, columns: Sequence[str] | None) -> list[str]:
         if columns is None:
@@ -156,11 +188,6 @@ class Results:
             if name != _FILE and name not in _CHILD:
                 raise UnknownName("column", name, [*_CHILD, _FILE])
         return names
-
-    def _in_stage(self, stage: str) -> Numbers:
-        if stage not in STAGES:
-            raise UnknownName("stage", stage, STAGES)
-        return cast("Text", self._joined("children", "stage")).equals(stage)
 
     def _file_column(self) -> Text:
         sizes = [source.snapshot.children for source in self._sources]
@@ -178,11 +205,11 @@ class Results:
         """
         import pandas as pd
 
-        frame = {column.name: _for_pandas(self._joined("runs", column.name)) for column in TABLES["runs"]}
+        frame = {column.name: for_pandas(self._joined("runs", column.name)) for column in TABLES["runs"]}
         if len(self.files) > 1:
             sizes = [source.snapshot.runs for source in self._sources]
             names = Text(np.repeat(np.arange(len(sizes)), sizes), [source.name for source in self._sources])
-            frame = {_FILE: _for_pandas(names), **frame}
+            frame = {_FILE: for_pandas(names), **frame}
         return pd.DataFrame(frame, copy=False)
 
     def curves(self, hash: str, fingerprint: str | None = None, seed: int | None = None) -> pd.DataFrame:
@@ -214,9 +241,9 @@ class Results:
         repeats = lengths[children]
         epochs = _counted(repeats)
         positions = np.repeat(starts[children], repeats) + epochs
-        frame = {_FILE: _for_pandas(_take(self._file_column(), np.repeat(children, repeats)))}
+        frame = {_FILE: for_pandas(take(self._file_column(), np.repeat(children, repeats)))}
         for name in _CURVE_KEYS:
-            frame[name] = _for_pandas(_take(self._joined("children", name), np.repeat(children, repeats)))
+            frame[name] = for_pandas(take(self._joined("children", name), np.repeat(children, repeats)))
         frame["epoch"] = epochs + 1
         for curve in CURVES:
             values = np.concatenate([source.snapshot.curve(curve.name) for source in self._sources])
@@ -324,25 +351,8 @@ def _matches(path: str) -> list[str]:
     return matches
 
 
-def _take(data: Data, positions: Numbers) -> Data:
-    return data.take(positions) if isinstance(data, Text) else data[positions]
-
-
 def _counted(lengths: Numbers) -> Numbers:
     """0, 1, ... up to each length, end to end: ints, shape [sum of lengths]."""
     ends = np.cumsum(lengths)
     counted: Numbers = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
     return counted
-
-
-def _for_pandas(data: Data) -> Any:
-    if not isinstance(data, Text):
-        return data
-    import pandas as pd
-
-    # Built from the few categories, not from the many values; inferred: pandas 3's "str", and plain objects in pandas 2.
-    try:
-        categories = pd.Series(["", *data.categories]).array
-    except UnicodeEncodeError:  # a lone surrogate, e.g. of an undecodable file name, which Arrow's strings cannot hold
-        return pd.Series(data.objects(), dtype=object)
-    return categories.take(data.codes.astype(np.intp) + 1)

@@ -9,7 +9,7 @@ from typing import Final, cast
 
 import numpy as np
 
-from nasbench.store.columns import Data, Numbers, Text, column_of, join_columns
+from nasbench.store.columns import Data, Numbers, Text, column_of, gather, join_columns, take
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, explain
 from nasbench.store.files import ResultsPaths
 from nasbench.store.hdf5 import TABLES, PackedFile, Table
@@ -66,9 +66,23 @@ class Snapshot:
             CorruptResults: naming the dataset when its bytes are not what was written.
         """
         data = self._all_records(table, column)
-        if table == "children":
-            return data
-        return data.take(self._current_runs) if isinstance(data, Text) else data[self._current_runs]
+        return data if table == "children" else take(data, self._current_runs)
+
+    def children_at(self, column: Column, positions: Numbers) -> Data:
+        """Read some rows of a column of the children table, and little more of the file than them; in the order of `positions`.
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
+        fresh = self._fresh["children"]
+        packed = self.packed
+
+        def read(part: int, places: Numbers) -> Data:
+            if part == 0 and packed:
+                return packed.column_at("children", column, places)
+            return column_of(column, [fresh[place].row[column.name] for place in places.tolist()])
+
+        return gather(positions, [packed.manifest.children if packed else 0, len(fresh)], read)
 
     def _all_records(self, table: Table, column: Column) -> Data:
         parts = [self.packed.column(table, column)] if self.packed else []
