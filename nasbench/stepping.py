@@ -8,8 +8,9 @@ kernels, follows outside, so a learning rate that changes each step and gradient
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import torch
@@ -96,7 +97,16 @@ class EagerStep:
 
 
 Recording = Callable[[], Passed]  # replays what was recorded; its tensors are the same each time
-Recorder = Callable[[Callable[[], Passed]], Recording]  # records work without doing it
+
+
+class Recorder(Protocol):
+    """Records work without doing it."""
+
+    def warming(self) -> AbstractContextManager[object]:
+        """Where the steps before the recording are taken."""
+
+    def __call__(self, work: Callable[[], Passed]) -> Recording:
+        """Record."""
 
 
 class GraphedStep:
@@ -120,9 +130,12 @@ class GraphedStep:
 
     def __call__(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
         """Take the step."""
-        recorded = None if self.note else self._recorded_for(images, labels)
-        if recorded is None:
+        if self.note:
             return self._eager(images, labels, learning_rate)
+        recorded = self._recorded_for(images, labels)
+        if recorded is None:
+            with self._record.warming():
+                return self._eager(images, labels, learning_rate)
         passed = recorded.replay(images, labels)
         self._eager.update(passed.gradients, learning_rate)
         return passed.logits, passed.loss
@@ -165,8 +178,17 @@ class CudaRecorder:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self._device, self._stream = device, _side_stream(device)
         self._pool = torch.cuda.graph_pool_handle()
+
+    @contextmanager
+    def warming(self) -> Iterator[None]:
+        """On the stream of the recording, so that libraries have their working memory there before, and outside the graph's."""
+        main = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(main)
+        with torch.cuda.stream(self._stream):
+            yield
+        main.wait_stream(self._stream)
 
     def __call__(self, work: Callable[[], Passed]) -> Recording:
         """Record work, which is not done.
@@ -177,7 +199,11 @@ class CudaRecorder:
         graph = torch.cuda.CUDAGraph()
         state = torch.cuda.get_rng_state(self._device)
         try:
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+            # The outer context: where a recording fails, torch's own leaves its stream the current one.
+            with (
+                torch.cuda.stream(self._stream),
+                torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
+            ):
                 passed = work()
         except RuntimeError:
             torch.cuda.synchronize(
@@ -191,6 +217,12 @@ class CudaRecorder:
             return passed
 
         return replay
+
+
+@cache
+def _side_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all trainings on a device: cuBLAS keeps tens of megabytes for each stream that it has ever seen."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 def make_step(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 
 import numpy as np
@@ -19,7 +20,7 @@ from nasbench.optimizers import make_optimizer
 from nasbench.protocol import Protocol, get_protocol
 from nasbench.runners.executors import EXECUTORS, ExecutorOptions
 from nasbench.spaces import get_space
-from nasbench.stepping import EagerStep, GraphedStep, Passed, make_step
+from nasbench.stepping import WARM_UP, EagerStep, GraphedStep, Passed, make_step
 from nasbench.training import reproducible, seed_device
 
 CPU = torch.device("cpu")
@@ -40,7 +41,12 @@ class StandIn:
     """Records as CUDA does: nothing is computed at once, and every replay fills the same tensors."""
 
     def __init__(self) -> None:
-        self.recorded = 0
+        self.recorded = self.warmed = 0
+
+    @contextlib.contextmanager
+    def warming(self):
+        self.warmed += 1
+        yield
 
     def __call__(self, work):
         self.recorded += 1
@@ -61,9 +67,11 @@ class StandIn:
         return replay
 
 
-def refuses(work):
+class Refuses(StandIn):
     """Recording fails, as for a network that looks at a value."""
-    raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    def __call__(self, work):
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
 
 
 def network_of(protocol: Protocol, seed: int = 3, space: str = "nasnet:blocks=2"):
@@ -107,12 +115,12 @@ def test_recorded_steps_are_the_eager_ones(fields) -> None:
     stand_in = StandIn()
     recorded = trained(protocol, stand_in)
     assert recorded[2].batch_sizes == [12, 13]
-    assert (stand_in.recorded, recorded[2].note) == (2, "")
+    assert (stand_in.warmed, stand_in.recorded, recorded[2].note) == (2 * WARM_UP, 2, "")
     assert_same(recorded, trained(protocol))
 
 
 def test_where_recording_fails_the_steps_are_the_eager_ones_and_it_is_said() -> None:
-    vain = trained(UNEVEN, refuses)
+    vain = trained(UNEVEN, Refuses())
     assert vain[2].note == "trained without a CUDA graph: operation not permitted when stream is capturing"
     assert vain[2].batch_sizes == []
     assert_same(vain, trained(UNEVEN))
@@ -150,7 +158,7 @@ def test_a_child_trained_without_its_graph_is_ok_and_says_so(child, monkeypatch)
     expected = evaluate(child(epochs=8))
 
     def make(network, optimizer, protocol, device, steps):
-        return GraphedStep(EagerStep(network, optimizer, protocol, device), refuses)
+        return GraphedStep(EagerStep(network, optimizer, protocol, device), Refuses())
 
     monkeypatch.setattr(nasbench.training, "make_step", make)
     result = evaluate(child(epochs=8))
@@ -271,6 +279,23 @@ def test_nothing_waits_for_the_device_within_an_epoch(monkeypatch) -> None:
     result = evaluate(cuda_child(cutout=4, flip=True, enlarge="pad", crop_from=20), "cuda")
     assert (result.status, result.error) == ("ok", "")
     assert len(epochs) == 12
+
+
+@pytest.mark.gpu
+@needs_cuda
+def test_what_cannot_be_recorded_is_trained_all_the_same_on_cuda(monkeypatch) -> None:
+    expected = evaluate(cuda_child(dropout=0.3), "cuda")
+    real = EagerStep.passes
+
+    def looks(self, images, labels):
+        assert images.sum().item() == images.sum().item()
+        return real(self, images, labels)
+
+    monkeypatch.setattr(EagerStep, "passes", looks)
+    result = evaluate(cuda_child(dropout=0.3), "cuda")
+    assert result.status == "ok", result.error
+    assert result.error.startswith("trained without a CUDA graph")
+    assert result.curves["val_loss"] == expected.curves["val_loss"]
 
 
 @pytest.mark.gpu
