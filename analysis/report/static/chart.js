@@ -123,8 +123,10 @@ const tip = {
     box.hidden = false;
     const { offsetWidth: w, offsetHeight: h } = box;
     const left = x + 16 + w > innerWidth - 8 ? Math.max(8, x - 16 - w) : x + 16;
+    const beside = Math.max(8, Math.min(y - h / 2, innerHeight - h - 8));
+    const under = y + 20 + h > innerHeight - 8 ? y - h - 20 : y + 20; // where there is no room beside the point, it stays seen
     box.style.left = `${Math.min(left, Math.max(8, innerWidth - w - 8))}px`;
-    box.style.top = `${Math.max(8, Math.min(y - h / 2, innerHeight - h - 8))}px`;
+    box.style.top = `${innerWidth < w + 250 ? Math.max(8, under) : beside}px`;
   },
   hide() {
     byId("tip").hidden = true;

@@ -16,10 +16,13 @@ function decodeChildren(packed) {
   packed.test.place.forEach((at, i) => (test[at] = packed.test.value[i] / 1e5));
   const known = (value, unit) => (value < 0 ? NaN : value * unit);
   const { hash, params, mult_adds } = packed.architectures;
+  // One hash may have several counts: a table counts operations that no path leads through.
+  const numbers = new Map();
+  const number = hash.map((one) => numbers.get(one) ?? (numbers.set(one, numbers.size), numbers.size - 1));
   return {
     count, s, seed, test,
     index: packed.index,
-    architecture: packed.architecture,
+    architecture: Uint32Array.from(packed.architecture, (a) => number[a]),
     hash: packed.architecture.map((a) => hash[a]),
     params: Float64Array.from(packed.architecture, (a) => params[a]),
     mult_adds: Float64Array.from(packed.architecture, (a) => mult_adds[a]),

@@ -27,7 +27,7 @@ function startPareto() {
   drawnToWidth(host, draw);
 }
 
-// The mean of each architecture of a strategy over the children left, as the analyses do it.
+// The mean of each hash of a strategy over the children left, as the analyses do it.
 function planePoints(cost, score) {
   const groups = new Map();
   for (const i of filter.places) {
@@ -102,9 +102,10 @@ function drawPlane(host, cost, score) {
   for (const point of front) plot.inside.append(marker(strategyOf(point.s), point.x, point.y, { class: `mark on-front s${point.s}` }));
   plot.picture.append(svg("text", { class: "axis-label", x: plot.box.left, y: 10 }, `${score.label} (axis by log of the error)`));
   const describe = (point) => [point.hash, [
-    [point.s, DATA.strategies[point.s].name, point.n === 1 ? "1 child" : `mean of ${point.n} children`],
-    [null, score.label, percentOf(point.score)],
     [null, cost.label, grouped(Math.round(point.cost * 100) / 100)],
+    [null, score.label, percentOf(point.score)],
+    ...points.filter((other) => other.hash === point.hash).map((other) => [other.s, DATA.strategies[other.s].name,
+      (other.n === 1 ? "1 child" : `mean of ${grouped(other.n)} children`) + (other.score === point.score ? "" : `, ${percentOf(other.score)}`)]),
     [null, front.includes(point) ? "on the front" : "dominated", ""],
   ]];
   // The keys walk along the front; the pointer finds any point.

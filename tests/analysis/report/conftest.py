@@ -14,8 +14,7 @@ NOW = "2026-01-02T03:04:05"
 @pytest.fixture(scope="session")
 def selection(make):
     frame, runs, curves = make.frames(seeds=5)
-    counts = frame.groupby("hash")[["params", "mult_adds"]].transform("max")  # one network has one count
-    return Selection(frame.assign(choices="[]", space="unknown-space", **counts), runs, curves, ())
+    return Selection(frame.assign(choices="[]", space="unknown-space"), runs, curves, ())
 
 
 @pytest.fixture(scope="session")
