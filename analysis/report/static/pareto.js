@@ -88,8 +88,8 @@ function drawPlane(host, cost, score) {
   const up = (value) => plot.sy(Math.max(1 - value, floor));
   for (const point of points) [point.x, point.y] = [plot.sx(point.cost), up(point.score)];
   const radius = points.length > 4000 ? 1.7 : points.length > 800 ? 2.3 : 3;
-  // Where few costs occur, strategies would cover each other: their columns stand side by side.
-  const aside = new Set(xs).size < 60 ? 2.2 * radius : 0;
+  // Where many points share few costs, strategies would cover each other: their columns stand side by side.
+  const aside = points.length > 20 * new Set(xs).size ? 2.2 * radius : 0;
   const shift = (s) => (s - (DATA.strategies.length - 1) / 2) * aside;
   const front = frontOf(points);
   host.dataset.front = front.length;
