@@ -31,10 +31,11 @@ function dashesOf(s) {
   return DATA.strategies[s].dashes.map((length) => 1.8 * length).join(" ") || null;
 }
 
-// Axes with a faint grid. Returns the svg, a group to draw into, and the two scales.
-function frame(host, { title, label, height, x, y, right = 12 }) {
+// Axes with a faint grid, and a button that saves the rows behind them. Returns the svg, a group to draw into, and the two scales.
+// `data`: { name, head, rows() }.
+function frame(host, { title, label, height, x, y, data, right = 12 }) {
   const width = innerWidthOf(host);
-  const box = { left: 46, right: width - right, top: title ? 30 : 12, bottom: height - 42 };
+  const box = { left: 46, right: width - right, top: 30, bottom: height - 42 };
   const sx = scale(x.low, x.high, box.left, box.right, x.log);
   const sy = scale(y.low, y.high, box.bottom, box.top, y.log);
   const picture = svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "plot", role: "img", "aria-label": label });
@@ -57,8 +58,16 @@ function frame(host, { title, label, height, x, y, right = 12 }) {
   if (title) picture.append(svg("text", { class: "plot-title", x: 0, y: 14 }, title));
   const inside = svg("g");
   picture.append(inside);
-  host.replaceChildren(picture);
+  host.replaceChildren(picture, saveButton(data, title ?? label));
   return { picture, inside, sx, sy, box, width, height };
+}
+
+function saveButton({ name, head, rows }, what) {
+  const own = (event) => event.stopPropagation(); // the plot under it is not meant
+  return html("button", {
+    type: "button", class: "save", title: "Save the numbers of this plot as CSV", "aria-label": `Save the numbers as CSV: ${what}`,
+    onpointerdown: own, onkeydown: own, onclick: (event) => { own(event); saveCsv(name, head, rows()); },
+  }, "CSV");
 }
 
 // A path that holds each value until the next place.

@@ -45,6 +45,7 @@ function drawCourse(host, course, measure) {
     title,
     label: `${title} by ${course.label}; the table below has the final values`,
     height: 330,
+    data: courseData(course, measure, series),
     right: Math.min(roomForNames(), 0.4 * innerWidthOf(host)),
     x: { low: course.log ? low : 0, high, log: course.log, label: course.label, format: short, whole: course.by === "children" },
     y: { ...courseRange(series, low, high, course.log), label: "", format: (value) => digits(100 * value) + " %" },
@@ -64,6 +65,15 @@ function drawCourse(host, course, measure) {
   }
   nameEnds(plot, series.map((one) => ({ s: one.s, y: plot.sy(one.median.at(-1)), text: `${DATA.strategies[one.s].name}` })));
   followCursor(host, plot, course, series);
+}
+
+function courseData(course, measure, series) {
+  const names = ["median", "low", "high", "all_low", "all_high"];
+  return {
+    name: `${measure}-by-${course.by}.csv`,
+    head: ["strategy", "runs", "n", course.by, ...names],
+    rows: () => series.flatMap((one) => one.x.map((x, i) => [DATA.strategies[one.s].name, one.runs, one.n, x, ...names.map((name) => one[name][i])])),
+  };
 }
 
 // The axis shows all lines and bands after the first quarter of the budget axis: what comes before would press the rest flat, and comes

@@ -32,6 +32,16 @@ function announce(words) {
   byId("said").textContent = words;
 }
 
+// A file of comma-separated values; missing numbers are empty.
+function saveCsv(name, head, rows) {
+  const text = (value) => (value === null || Number.isNaN(value) ? "" : String(value));
+  const cell = (value) => (/[",\n]/.test(text(value)) ? `"${text(value).replaceAll('"', '""')}"` : text(value));
+  const content = [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
+  const link = html("a", { href: URL.createObjectURL(new Blob([content], { type: "text/csv" })), download: name });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 // The room inside an element's padding, in pixels.
 function innerWidthOf(host) {
   const { paddingLeft, paddingRight } = getComputedStyle(host);

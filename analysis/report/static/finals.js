@@ -2,7 +2,7 @@
 // Where each run ended: a row of dots for each strategy, with the median and its interval of the last place on the budget axis.
 
 function startFinals() {
-  const measures = [["val", "val_acc", "Best validation accuracy of each run"], ["test", "test_acc", "Test accuracy of each run's incumbent"]];
+  const measures = [["val", "val_acc", "Best validation accuracy of each run"], ["test", "test_acc", "Test accuracy of each incumbent"]];
   for (const [key, measure, title] of measures) {
     if (!DATA.finals[key].some((value) => value !== null)) continue;
     const host = html("div", { class: "plot-host", tabindex: 0, "data-final": key });
@@ -24,6 +24,11 @@ function drawFinals(host, key, measure, title) {
     title,
     label: `${title}: one dot a run; the table below has medians and intervals`,
     height: 78 + 34 * rows,
+    data: {
+      name: `final-${measure}.csv`,
+      head: ["strategy", "seed", measure, "incumbent"],
+      rows: () => shown.map((dot) => [DATA.strategies[dot.s].name, dot.seed, dot.value, dot.hash]),
+    },
     x: { low: Math.min(...numbers) - room, high: Math.max(...numbers) + room, log: false, label: "accuracy", format: (value) => digits(100 * value) + " %" },
     y: { low: 0, high: 1, log: false, format: () => "" },
   });

@@ -16,6 +16,11 @@ function drawLearned(host) {
     title: "Validation accuracy by epoch",
     label: "Validation accuracy by epoch of the best children and a sample of the others",
     height: 380,
+    data: {
+      name: "curves-of-the-best.csv",
+      head: ["rank", "hash", "strategy", "epoch", "val_acc"],
+      rows: () => front.flatMap((one) => one.x.map((x, i) => [one.rank, one.hash, DATA.strategies[one.s].name, x, one.y[i]])),
+    },
     right: Math.min(190, 0.38 * innerWidthOf(host)),
     x: { low: 1, high: Math.max(2, epochs), log: false, label: "epoch", format: String, whole: true },
     y: { low: Math.max(0, Math.min(...values) - 0.02), high: Math.min(1, Math.max(...values) + 0.02), log: false, format: (value) => digits(100 * value) + " %" },

@@ -79,7 +79,13 @@ function drawPlane(host, cost, score) {
   const errors = ys.map((value) => 1 - value);
   const smallest = least(errors.filter((error) => error > 0));
   const floor = least(errors) > 0 ? smallest : Math.min(smallest / 2, 0.5);
+  const front = frontOf(points), onFront = new Set(front);
   const plot = frame(host, {
+    data: {
+      name: `${score.field}-against-${cost.field}.csv`,
+      head: ["strategy", "hash", "n", cost.field, score.field, "front"],
+      rows: () => points.map((point) => [DATA.strategies[point.s].name, point.hash, point.n, point.cost, point.score, onFront.has(point)]),
+    },
     label: `${score.label} against ${cost.label}, ${points.length} architectures`,
     height: Math.max(340, Math.min(520, 0.52 * innerWidthOf(host))),
     x: { low: low / margin, high: high * margin, log: true, label: cost.label, format: short },
@@ -91,22 +97,21 @@ function drawPlane(host, cost, score) {
   // Where many points share few costs, strategies would cover each other: their columns stand side by side.
   const aside = points.length > 20 * new Set(xs).size ? 2.2 * radius : 0;
   const shift = (s) => (s - (DATA.strategies.length - 1) / 2) * aside;
-  const front = frontOf(points);
   host.dataset.front = front.length;
   DATA.strategies.forEach((_, s) => {
     const mine = points.filter((point) => point.s === s);
     const d = mine.map((point) => `M${(point.x + shift(s)).toFixed(1)},${point.y.toFixed(1)}h0`).join("");
-    plot.inside.append(svg("path", { class: `cloud s${s}`, d, "stroke-width": 2 * radius, opacity: points.length > 4000 ? 0.34 : points.length > 800 ? 0.5 : 0.75 }));
+    plot.inside.append(svg("path", { class: `cloud s${s}`, d, "stroke-width": 2 * radius, opacity: points.length > 4000 ? 0.42 : points.length > 800 ? 0.5 : 0.75 }));
   });
   plot.inside.append(svg("path", { class: "front-line", d: steps(front.map((point) => point.cost), front.map((point) => point.score), plot.sx, up) }));
   for (const point of front) plot.inside.append(marker(strategyOf(point.s), point.x, point.y, { class: `mark on-front s${point.s}` }));
-  plot.picture.append(svg("text", { class: "axis-label", x: plot.box.left, y: 10 }, `${score.label} (axis by log of the error)`));
+  plot.picture.append(svg("text", { class: "axis-label", x: plot.box.left, y: 14 }, `${score.label} (axis by log of the error)`));
   const describe = (point) => [point.hash, [
     [null, cost.label, grouped(Math.round(point.cost * 100) / 100)],
     [null, score.label, percentOf(point.score)],
     ...points.filter((other) => other.hash === point.hash).map((other) => [other.s, DATA.strategies[other.s].name,
       (other.n === 1 ? "1 child" : `mean of ${grouped(other.n)} children`) + (other.score === point.score ? "" : `, ${percentOf(other.score)}`)]),
-    [null, front.includes(point) ? "on the front" : "dominated", ""],
+    [null, onFront.has(point) ? "on the front" : "dominated", ""],
   ]];
   // The keys walk along the front; the pointer finds any point.
   pointAt(host, plot, () => front, describe, (point) => showInTable(point.hash), points);

@@ -3,8 +3,8 @@
 
 const COLUMNS = [
   { key: "strategy", heading: "Strategy", values: (i) => DATA.strategies[CHILDREN.s[i]].name, order: (i) => CHILDREN.s[i] },
-  { key: "seed", heading: "Seed", number: true, values: (i) => String(CHILDREN.seed[i]), order: (i) => CHILDREN.seed[i] },
-  { key: "child", heading: "Child", number: true, values: (i) => grouped(CHILDREN.index[i]), order: (i) => CHILDREN.index[i] },
+  { key: "seed", heading: "Seed", number: true, values: (i) => String(CHILDREN.seed[i]), order: (i) => CHILDREN.seed[i], raw: (i) => CHILDREN.seed[i] },
+  { key: "child", heading: "Child", number: true, values: (i) => grouped(CHILDREN.index[i]), order: (i) => CHILDREN.index[i], raw: (i) => CHILDREN.index[i] },
   { key: "hash", heading: "Architecture", values: (i) => CHILDREN.hash[i], order: (i) => CHILDREN.hash[i] },
   { key: "status", heading: "Status", values: (i) => statusWords(i), order: (i) => statusWords(i) },
   { key: "val", heading: "Validation", number: true, values: (i) => percentOf(CHILDREN.val[i]), order: (i) => CHILDREN.val[i], raw: (i) => CHILDREN.val[i] },
@@ -37,7 +37,7 @@ function startTable() {
     html("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": "Children" },
       html("table", { id: "children-table" }, html("thead", {}, html("tr", {}, ...heads)), body)),
     html("div", { class: "pager" }, first, before, where, after, last, html("label", {}, "Rows ", size),
-      html("button", { type: "button", class: "csv", onclick: saveCsv }, "Save as CSV")),
+      html("button", { type: "button", class: "csv", onclick: saveTable }, "Save as CSV")),
   );
   const draw = () => {
     heads.forEach((head, i) => {
@@ -101,12 +101,7 @@ function showInTable(hash) {
 }
 
 // What the filter leaves, in the table's order; fractions and whole numbers, not the shortened ones.
-function saveCsv() {
-  const cell = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const raw = (column, i) => (column.raw ? (Number.isNaN(column.raw(i)) ? "" : String(column.raw(i))) : column.values(i));
-  const lines = [COLUMNS.map((column) => column.key), ...table.places.map((i) => COLUMNS.map((column) => raw(column, i)))];
-  const text = lines.map((line) => line.map(cell).join(",")).join("\n") + "\n";
-  const link = html("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: "children.csv" });
-  link.click();
-  URL.revokeObjectURL(link.href);
+function saveTable() {
+  const raw = (column, i) => (column.raw ? column.raw(i) : column.values(i));
+  saveCsv("children.csv", COLUMNS.map((column) => column.key), table.places.map((i) => COLUMNS.map((column) => raw(column, i))));
 }

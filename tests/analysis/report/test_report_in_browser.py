@@ -175,6 +175,22 @@ def test_what_the_table_shows_is_saved_as_csv(opened, children, browser, tmp_pat
     assert set(table["params"]) == set(wanted["params"])
 
 
+def test_the_numbers_of_a_plot_are_saved_as_csv(opened, selection, browser, tmp_path):
+    tab = opened()
+    browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    names = ["val_acc-by-children", "final-val_acc", "val-against-params", "curves-of-the-best"]
+    for place, name in zip(("#courses", "#finals", "#pareto-plot", "#curves"), names):
+        tab.click(f"{place} .save")
+        tab.wait((tmp_path / f"{name}.csv").exists, f"{name}.csv is saved")
+    course, finals, plane, best = (pd.read_csv(tmp_path / f"{name}.csv") for name in names)
+    ends = course.groupby("strategy")["median"].last()
+    assert ends.to_dict() == pytest.approx(finals.groupby("strategy")["val_acc"].median().to_dict(), abs=2e-5)
+    front = pareto_front(selection.frame)
+    assert plane["n"].sum() == front["n"].sum()
+    assert set(plane.loc[plane["front"], "hash"]) == set(front.loc[front["front"], "hash"].str.slice(0, 12))
+    assert best.groupby("rank")["epoch"].max().tolist() == [8] * 6
+
+
 def test_a_command_is_copied(opened, browser):
     tab = opened()
     browser.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
