@@ -92,9 +92,10 @@ class Text:
     def equals(self, value: str) -> Numbers:
         """Where the column has `value`: bools, shape [rows]."""
         if isinstance(self.categories, FixedTexts):
-            return np.isin(self.codes, self.categories.places(value))
-        same = [code for code, category in enumerate(self.categories) if category == value]
-        return np.isin(self.codes, same)
+            same = self.categories.places(value).tolist()
+        else:
+            same = [code for code, category in enumerate(self.categories) if category == value]
+        return self.codes == same[0] if len(same) == 1 else np.isin(self.codes, same)
 
     def take(self, positions: Numbers) -> Text:
         """The rows at `positions`, or where a bool mask is true."""

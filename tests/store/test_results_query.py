@@ -1,15 +1,24 @@
 """Frames, curves, lookups and the score cache."""
 
+import json
+import shutil
+import zlib
+
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from commands import nasbench
 from store_rows import child, expected, plain, run, write
 
-import nasbench
+from nasbench import open as open_results
 from nasbench.errors import InputError, UnknownName
+from nasbench.store import chunks, frames, packing
 from nasbench.store.cache import ScoreCache, origin
+from nasbench.store.errors import CorruptResults
+from nasbench.store.hdf5 import PackedFile
 from nasbench.store.query import Results
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS
+from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES
 from nasbench.store.writer import ResultsWriter
 
 
@@ -74,7 +83,7 @@ def test_unknown_column(tmp_path):
 def test_several_files_and_patterns(two_files):
     a, b = str(two_files / "a.h5"), str(two_files / "b.h5")
     for paths in ([a, b], two_files / "*.h5", str(two_files / "*.h5"), [a, two_files / "*.h5"]):
-        results = nasbench.open(paths)
+        results = open_results(paths)
         assert results.files == [a, b]
         assert len(results) == 15
         frame = results.frame()
@@ -152,6 +161,153 @@ def test_children_of_a_run_in_commit_order(two_files):
     rows = Results(two_files / "*.h5").children_of("run1")
     assert [row["index"] for row in rows] == list(range(5))
     assert [row["curves"]["val_acc"] for row in rows] == [tuple(child(number)[1]["val_acc"]) for number in range(5)]
+
+
+@pytest.fixture
+def many_chunks(tmp_path, monkeypatch):
+    """100 children in chunks of 16 rows, with a text that is not ASCII and is often repeated; then two in the journal."""
+    monkeypatch.setattr(packing, "_CHUNK_ROWS", 16)
+    path = tmp_path / "many.h5"
+    with ResultsWriter(path) as writer:
+        for number in range(100):
+            writer.append_child(*child(number, error="é" * (number % 7), stage=("search", "final")[number % 3 == 0]))
+    writer = ResultsWriter(path)
+    for number in range(100, 102):
+        writer.append_child(*child(number, error=["longer than any of the others", ""][number - 100], stage="search"))
+    yield path
+    writer.close()
+
+
+def copy_of(path):
+    for ending in (".h5", ".journal"):
+        shutil.copy(path.with_suffix(ending), path.with_name("copy.h5").with_suffix(ending))
+    return path.with_name("copy.h5")
+
+
+@pytest.mark.parametrize("rows", [[99, 3, 101, 3], [], [100], range(102), [5, 6]])
+@pytest.mark.parametrize("stage", [None, "final"])
+def test_some_rows_are_those_of_the_whole(many_chunks, rows, stage):
+    results = Results([many_chunks, copy_of(many_chunks)])
+    whole = results.frame()
+    for shift in (0, len(whole) // 2):
+        wanted = whole.iloc[[row + shift for row in rows]]
+        wanted = wanted if stage is None else wanted[wanted["stage"] == stage]
+        found = results.frame(list(whole), stage=stage, rows=[row + shift for row in rows])
+        pd.testing.assert_frame_equal(found, wanted.reset_index(drop=True))
+    assert results.positions("final").tolist() == whole.index[whole["stage"] == "final"].tolist()
+
+
+@pytest.mark.parametrize("decompressor", [chunks.decompressor(), lambda data, size: zlib.decompress(data)])
+def test_chunks_are_read_without_hdf5s_filters(many_chunks, monkeypatch, decompressor):
+    columns = ["val_acc", "hash", "params", "duplicate"]
+    wanted = Results(many_chunks).frame()[columns]
+    read, whole = [], PackedFile.numbers
+    monkeypatch.setattr(chunks, "decompressor", lambda: decompressor)
+    monkeypatch.setattr(PackedFile, "numbers", lambda self, path: (read.append(path), whole(self, path))[1])
+    pd.testing.assert_frame_equal(Results(many_chunks).frame(columns), wanted)
+    assert not read
+
+
+def test_without_arrows_strings_text_is_the_same(many_chunks, monkeypatch):
+    wanted = Results(many_chunks).frame()
+    monkeypatch.setattr(frames, "FixedTexts", ())  # as if nothing could be handed to Arrow undecoded
+    pd.testing.assert_frame_equal(Results(many_chunks).frame(), wanted)
+
+
+@pytest.fixture
+def mended(many_chunks):
+    """`many_chunks`, as it was again when its writer closes."""
+    data = many_chunks.read_bytes()
+    yield many_chunks
+    many_chunks.write_bytes(data)
+
+
+@pytest.mark.parametrize("crc", [True, False], ids=["crc32", "digest"])
+def test_other_values_in_a_chunk_are_found(mended, crc):
+    with h5py.File(mended, "r+") as file:
+        if not crc:
+            del file["children/reward"].attrs["crc32"]
+        file["children/reward"][50] = 0.123
+    with pytest.raises(CorruptResults, match=r"'children/reward' \(its checksum does not fit"):
+        Results(mended).frame(["reward"])
+
+
+@pytest.mark.parametrize("crc", [True, False], ids=["crc32", "digest"])
+def test_a_flipped_byte_in_a_chunk_is_found_or_harmless(mended, crc):
+    with h5py.File(mended, "r+") as file:
+        if not crc:
+            del file["children/val_acc"].attrs["crc32"]
+        place = file["children/val_acc"].id.get_chunk_info(3)  # rows 48 to 63
+    data, wanted, found = mended.read_bytes(), Results(mended).frame(["val_acc"]), 0
+    for offset in range(place.size):
+        broken = bytearray(data)
+        broken[place.byte_offset + offset] ^= 0x10
+        mended.write_bytes(broken)
+        with Results(mended) as results:
+            with pytest.raises(CorruptResults, match="dataset 'children/val_acc'"):
+                results.frame(["val_acc"], rows=[50])
+            assert results.frame(["val_acc"], rows=[5])["val_acc"].tolist() == [wanted["val_acc"][5]]
+            try:
+                pd.testing.assert_frame_equal(results.frame(["val_acc"]), wanted)
+            except CorruptResults:
+                found += 1
+    assert (
+        place.size - 8 < found < place.size
+    )  # not the four bytes of HDF5's own checksum, nor bits that zlib does not use
+
+
+def test_lookups_before_and_after_there_is_an_index_agree(many_chunks):
+    asked = [*range(0, 102, 7), 1, 3, 3]
+    answers = []
+    for searches in (0, 1000):
+        results = Results([many_chunks, copy_of(many_chunks)])
+        results._searches = -searches
+        keys = [(child(number)[0]["hash"], "f" * 16, number, stage) for number in asked for stage in STAGES]
+        answers.append([row and plain(row) for row in (results.lookup(*key) for key in keys)])
+        assert ("_index" in vars(results)) == (searches == 0)
+    assert answers[0] == answers[1]
+    assert sum(answer is not None for answer in answers[0]) == len(asked)
+
+
+def queried(path, *words):
+    done = nasbench("query", str(path), *words, "--format", "json")
+    assert done.code == 0, done.err
+    return pd.DataFrame(json.loads(done.out))
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        (["--columns", "hash", "--where", "params < 5e6 and seed > 3"], {"stage", "params", "seed", "hash"}),
+        (["--columns", "hash,val_acc", "--sort", "params"], {"stage", "params", "hash", "val_acc"}),
+        (["--columns", "hash", "--where", "index < 3", "--sort", "index:asc"], {"stage", "index", "hash"}),
+        (["--columns", "index", "--head", "3", "--stage", "all"], {"index"}),
+    ],
+)
+def test_query_reads_only_what_the_expression_and_the_output_name(tmp_path, monkeypatch, words, read):
+    write(tmp_path / "a.h5", 40)
+    seen = set()
+    whole = PackedFile._entry
+    monkeypatch.setattr(PackedFile, "_entry", lambda self, path: (seen.add(path), whole(self, path))[1])
+    queried(tmp_path / "a.h5", *words)
+    assert {path.rpartition("/")[2] for path in seen} == read
+
+
+@pytest.mark.parametrize("head", [[], ["--head", "4"], ["--head", "0"], ["--head", "500"]])
+@pytest.mark.parametrize("stage", ["search", "all"])
+@pytest.mark.parametrize("order", [[], ["--sort", "val_acc"], ["--sort", "error:asc"]])
+@pytest.mark.parametrize("where", [[], ["--where", "params < 5e6 and not error.str.startswith('éé')"]])
+def test_query_gives_what_pandas_gives(many_chunks, head, stage, order, where):
+    wanted = Results(many_chunks).frame(stage=None if stage == "all" else stage)
+    if where:
+        wanted = wanted[(wanted["params"] < 5e6) & ~wanted["error"].str.startswith("éé")]
+    if order:
+        column, _, direction = order[1].partition(":")
+        wanted = wanted.sort_values(column, ascending=direction == "asc", kind="stable")
+    if head:
+        wanted = wanted.head(int(head[1]))
+    found = queried(many_chunks, "--columns", "index,hash,error,seed", "--stage", stage, *order, *where, *head)
+    assert found.to_dict("list") == (wanted[["index", "hash", "error", "seed"]].to_dict("list") if len(wanted) else {})
 
 
 def test_cache_hits_across_files_only_what_another_training_would_repeat(tmp_path):
