@@ -48,7 +48,7 @@ function drawCourse(host, course, measure) {
     data: courseData(course, measure, series),
     right: Math.min(roomForNames(), 0.4 * innerWidthOf(host)),
     x: { low: course.log ? low : 0, high, log: course.log, label: course.label, format: short, whole: course.by === "children" },
-    y: { ...courseRange(series, low, high, course.log), label: "", format: (value) => digits(100 * value) + " %" },
+    y: { ...courseRange(series, low, high, course.log), label: "", format: percentTick },
   });
   clip(plot);
   for (const one of series) {

@@ -17,7 +17,7 @@ function drawFinals(host, key, measure, title) {
   const ends = DATA.courses[0].series.filter((one) => one.measure === measure);
   const shown = values.map((value, i) => ({ value, s: s[i], seed: seed[i], hash: hash[i] })).filter((dot) => dot.value !== null);
   const numbers = shown.map((dot) => dot.value);
-  const room = 0.06 * (Math.max(...numbers) - Math.min(...numbers) || 0.01);
+  const room = Math.max(0.004, 0.06 * (Math.max(...numbers) - Math.min(...numbers)));
   const rows = DATA.strategies.length;
   const left = Math.max(60, 4 + roomForNames());
   const plot = frame(host, {
@@ -29,7 +29,7 @@ function drawFinals(host, key, measure, title) {
       head: ["strategy", "seed", measure, "incumbent"],
       rows: () => shown.map((dot) => [DATA.strategies[dot.s].name, dot.seed, dot.value, dot.hash]),
     },
-    x: { low: Math.min(...numbers) - room, high: Math.max(...numbers) + room, log: false, label: "accuracy", format: (value) => digits(100 * value) + " %" },
+    x: { low: Math.min(...numbers) - room, high: Math.max(...numbers) + room, log: false, label: "accuracy", format: percentTick },
     y: { low: 0, high: 1, log: false, format: () => "" },
   });
   plot.picture.querySelectorAll(".grid").forEach((element) => element.remove());
@@ -39,7 +39,7 @@ function drawFinals(host, key, measure, title) {
   plot.picture.querySelectorAll(".tick, .tickmark, .axis").forEach((element) => element.remove());
   for (const value of ticks(sx.low, sx.high, Math.max(2, (box.right - left) / 90), false)) {
     plot.picture.prepend(svg("line", { class: "grid", x1: sx(value), x2: sx(value), y1: box.top, y2: box.bottom }));
-    plot.picture.append(svg("text", { class: "tick", x: sx(value), y: box.bottom + 18, "text-anchor": "middle" }, digits(100 * value) + " %"));
+    plot.picture.append(svg("text", { class: "tick", x: sx(value), y: box.bottom + 18, "text-anchor": "middle" }, percentTick(value)));
   }
   const height = (box.bottom - box.top) / rows;
   const middle = (row) => box.top + height * (row + 0.5);

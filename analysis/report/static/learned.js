@@ -23,7 +23,7 @@ function drawLearned(host) {
     },
     right: Math.min(190, 0.38 * innerWidthOf(host)),
     x: { low: 1, high: Math.max(2, epochs), log: false, label: "epoch", format: String, whole: true },
-    y: { low: Math.max(0, Math.min(...values) - 0.02), high: Math.min(1, Math.max(...values) + 0.02), log: false, format: (value) => digits(100 * value) + " %" },
+    y: { low: Math.max(0, Math.min(...values) - 0.02), high: Math.min(1, Math.max(...values) + 0.02), log: false, format: percentTick },
   });
   let d = "";
   for (const ys of pale) {

@@ -89,7 +89,7 @@ function drawPlane(host, cost, score) {
     label: `${score.label} against ${cost.label}, ${points.length} architectures`,
     height: Math.max(340, Math.min(520, 0.52 * innerWidthOf(host))),
     x: { low: low / margin, high: high * margin, log: true, label: cost.label, format: short },
-    y: { low: most(errors) * 1.04, high: floor / 1.06, log: true, format: (error) => digits(100 - 100 * error) + " %" },
+    y: { low: most(errors) * 1.04, high: floor / 1.06, log: true, format: (error) => percentTick(1 - error) },
   });
   const up = (value) => plot.sy(Math.max(1 - value, floor));
   for (const point of points) [point.x, point.y] = [plot.sx(point.cost), up(point.score)];

@@ -2,6 +2,7 @@
 // Numbers as people write them, and axes.
 
 const percentOf = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(2) + " %");
+const percentTick = (value) => Number((100 * value).toPrecision(5)) + " %"; // places of ticks are round: neighbours never read alike
 const grouped = (value) => value.toLocaleString("en-US");
 
 // At most three digits, k, M and G from ten thousand on, as in the printed plots.
@@ -59,5 +60,7 @@ function logTicks(low, high, count) {
   };
   const fine = [[1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], [1, 2, 3, 5, 7], [1, 2, 5], [1, 3], [1]];
   const kinds = fine.map(between);
-  return kinds.find((found) => found.length <= count + 1) ?? kinds.at(-1).filter((_, i, all) => i % Math.ceil(all.length / count) === 0);
+  const room = Math.log10(high / low) / (1.7 * count); // the last ones of a decade lie close together
+  const apart = (found) => found.every((value, i) => i === 0 || Math.log10(value / found[i - 1]) >= room);
+  return kinds.find((found) => found.length <= count + 1 && apart(found)) ?? kinds.at(-1).filter((_, i, all) => i % Math.ceil(all.length / count) === 0);
 }
