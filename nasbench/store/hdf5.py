@@ -154,7 +154,10 @@ class PackedFile:
     @property
     def identity(self) -> tuple[int, int]:
         """Device and inode of the open file, to tell whether another one took its name."""
-        status = os.fstat(self._file.id.get_vfd_handle())
+        try:
+            status = os.fstat(self._file.id.get_vfd_handle())
+        except OSError as error:
+            raise explain(error, self.path, "reading") from error
         return status.st_dev, status.st_ino
 
     def column(self, table: Table, column: Column) -> Data:
