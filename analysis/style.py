@@ -72,6 +72,11 @@ def look(strategy: str) -> Look:
     return Look(colour, marker, _SPARE_DASHES[digest // 64 % len(_SPARE_DASHES)])
 
 
+def is_known(strategy: str) -> bool:
+    """Whether a strategy is one of those that come with the suite."""
+    return strategy in _KNOWN
+
+
 def line_style(strategy: str) -> Any:
     """The matplotlib `linestyle` of a strategy."""
     dashes = look(strategy).dashes

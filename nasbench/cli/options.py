@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from nasbench.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 F = TypeVar("F", bound=Callable[..., Any])
+
+csv_option = click.option(
+    "--csv", default=None, type=click.Path(dir_okay=False), help="Write the table behind to this file, too."
+)
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -88,3 +95,21 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.4g}"
     return str(value)
+
+
+def write_csv(table: pd.DataFrame, path: str | None) -> None:
+    """Write a table as CSV and say so; nothing without a path.
+
+    Raises:
+        InputError: when the file cannot be written.
+    """
+    from pathlib import Path
+
+    if path is None:
+        return
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(path, index=False)
+    except OSError as error:
+        raise InputError(f"cannot write {path!r}: {error.strerror or error}") from None
+    click.echo(f"wrote {path}", err=True)
