@@ -36,6 +36,9 @@ def markdown_report(found: Contents, now: str) -> str:
     tests = tables.tests_table(found)
     lines += ["", *_table(tests)] if tests.rows else []
     lines += ["", "### Cost", "", *_table(tables.cost_table(found))]
+    if len((parts := tables.category_table(found)).columns) > 1:
+        unit = tables.hour_unit(found.cost["gpu_hours"]).name
+        lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
     lines += ["", "### Best architectures", "", *_table(_best(found))]
     lines += ["", *_folded("Accuracy and size: what the fronts cover", _table(tables.volume_table(found)))]
     lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]

@@ -293,6 +293,30 @@ def cost_bars(found: Contents) -> list[Bar]:
     return bars
 
 
+def category_table(found: Contents) -> Table:
+    """The device time of a run by ledger category, for the categories that were charged anything."""
+    unit = hour_unit(found.cost["gpu_hours"])
+    charged = [name for name in CATEGORY_COLOURS if (found.cost[f"{name}_hours"] > 0).any()]
+    meanings = (CATEGORY_MEANINGS[name] for name in charged)
+    table = Table((Column("Strategy", "strategy"), *(Column(n, meaning=m) for n, m in zip(charged, meanings))))
+    for row in found.cost.to_dict("records"):
+        hours = [row[f"{name}_hours"] for name in charged]
+        cells = [Cell(unit.of(value), f"({value / row['gpu_hours']:.1%})" if value > 0 else "") for value in hours]
+        table.rows.append([Cell(row["strategy"]), *cells])
+    return table
+
+
+CATEGORY_MEANINGS = {
+    "training": "Children trained to their end, or until they diverged, without their evaluation",
+    "evaluation": "Validation of these children",
+    "cached": "What children with known scores cost when they were trained",
+    "failed": "Children that ran out of time or memory, or failed",
+    "searcher": "The strategy's own work",
+    "supernet": "Training of shared weights",
+    "final": "Retraining and testing of the incumbents",
+}
+
+
 def volume_table(found: Contents) -> Table:
     """How much of each plane a strategy's front covers."""
     costs = found.volumes["cost"].drop_duplicates().tolist() if len(found.volumes) else []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from nasbench.analysis.report.contents import Selection, contents
 from nasbench.analysis.report.markdown import markdown_report
 from nasbench.analysis.report.page import html_report
+from nasbench.analysis.report.tables import category_table, hour_unit
 
 NOW = "2026-01-02T03:04:05"
 HOSTILE = "</script><script>alert(1)</script>"
@@ -24,6 +27,17 @@ def test_twenty_thousand_children_fit_into_five_megabytes(make):
     assert len(frame[frame["stage"] == "search"]) >= 20_000
     frame = frame.assign(choices="[]", space="unknown-space")
     assert len(html_report(contents(Selection(frame, runs, curves, ())), NOW).encode()) < 5e6
+
+
+def test_the_categories_of_the_ledger_add_up(selection):
+    found = contents(selection)
+    table = category_table(found)
+    assert {column.heading for column in table.columns[1:]} == {"training", "evaluation", "failed", "searcher", "final"}
+    for row, total in zip(table.rows, found.cost["gpu_hours"]):
+        unit = hour_unit(found.cost["gpu_hours"])
+        assert sum(float(cell.main.replace(",", "")) for cell in row[1:]) == pytest.approx(
+            total * unit.per_hour, rel=0.01
+        )
 
 
 def test_what_was_not_priced_has_no_column_of_usd(selection):
