@@ -1,0 +1,70 @@
+"""What commands of analysis share: reading files, printing a table with its notes, saving a figure with its data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from nasbench.store.query import Results
+
+files_argument = click.argument("files", nargs=-1, required=True)
+where_option = click.option("-w", "--where", default=None, help="Only children for which this pandas expression holds.")
+output_option = click.option(
+    "-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [beside the first file]."
+)
+seed_option = click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="CHECK",
+    help="Compare although this check fails: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or test.",
+)
+
+
+def load(files: Sequence[str], where: str | None) -> tuple[pd.DataFrame, pd.DataFrame, Results]:
+    """Children and runs of the files, and of the runs only those that have children left.
+
+    Args:
+        files: results files.
+        where: a pandas expression over the children, or None for all.
+
+    Raises:
+        InputError: when no children are left.
+    """
+    from nasbench.cli.query import select
+    from nasbench.errors import InputError
+    from nasbench.store.query import Results
+
+    results = Results(list(files))
+    frame, runs = results.frame(), results.runs()
+    if where is not None:
+        frame = select(frame, where, None, None)
+        runs = runs[runs["run"].isin(set(frame["run"]))]
+    if frame.empty:
+        raise InputError(
+            f"no children {'match ' + repr(where) if where else 'in'} {', '.join(files)}; see: nasbench query FILE"
+        )
+    return frame, runs, results
+
+
+def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
+    """Print a table, and a line for each note."""
+    click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    for note in notes:
+        click.echo(f"note: {note}")
+
+
+def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: str, data: pd.DataFrame) -> None:
+    """Write a figure as PNG and SVG and its data as CSV, by default beside the first file, and say where."""
+    from nasbench.analysis.style import save
+
+    stem = Path(output) if output else Path(files[0]).with_suffix("").with_name(f"{Path(files[0]).stem}-{what}")
+    for path in save(figure, stem, data):
+        click.echo(f"wrote {path}")

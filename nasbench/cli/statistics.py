@@ -1,0 +1,329 @@
+"""`nasbench ranks|profiles|targets|regret|correlations`: what the comparison of final scores leaves out, over one table or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nasbench.cli.loading import (
+    allow_option,
+    echo_table,
+    files_argument,
+    load,
+    output_option,
+    save_figure,
+    seed_option,
+    where_option,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_measure = click.option(
+    "-y",
+    "--score",
+    "measure",
+    default="val_acc",
+    show_default=True,
+    type=click.Choice(["val_acc", "test_acc"]),
+    help="Best validation accuracy of a run, or the test accuracy of its choice.",
+)
+_by = click.option(
+    "--by",
+    default="gpu_hours",
+    show_default=True,
+    type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
+    help="What is spent.",
+)
+_optimum = click.option(
+    "--table",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="Complete table that was searched: its best is the optimum  [the best that any run here found].",
+)
+_data = click.option(
+    "--data", default=None, help="For an archive of NAS-Bench-201: cifar10, cifar100 or imagenet16-120."
+)
+
+
+@click.command()
+@files_argument
+@where_option
+@_measure
+@allow_option
+@output_option
+def ranks(files: Sequence[str], where: str | None, measure: str, allow: Sequence[str], output: str | None) -> None:
+    """Average ranks of the strategies over several tables, Friedman's test, and the critical-difference diagram.
+
+    A table is a space with a data set. One table alone has ranks, but no test: its runs are no blocks.
+
+    \b
+    Example:
+      nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
+    """
+    from nasbench.analysis.final_scores import final_scores
+    from nasbench.analysis.ranks import average_ranks, draw_critical_difference, friedman, left_out
+
+    frame, runs, _ = load(files, where)
+    notes = _checked(frame, runs, allow)
+    scores = final_scores(frame, runs, measure)
+    data = average_ranks(scores)
+    if missing := left_out(scores):
+        notes.append(f"Not ranked, as some strategy has no score there: {', '.join(missing)}.")
+    tables, strategies = int(data["tables"].iloc[0]), len(data)
+    if tables < 2 or strategies < 3:
+        echo_table(
+            data,
+            [
+                *notes,
+                f"No test and no diagram: they take 2 tables and 3 strategies; here are {tables} and {strategies}.",
+            ],
+        )
+        return
+    found = friedman(scores)
+    echo_table(data, [*notes, found.text])
+    figure = _figure(
+        lambda ax: draw_critical_difference(data, ax, found.critical_difference), [*notes, found.text], 3.4
+    )
+    save_figure(figure, output, files, "ranks", data)
+
+
+@click.command()
+@files_argument
+@where_option
+@_measure
+@_optimum
+@_data
+@allow_option
+@seed_option
+@output_option
+def profiles(
+    files: Sequence[str],
+    where: str | None,
+    measure: str,
+    table: str | None,
+    data: str | None,
+    allow: Sequence[str],
+    seed: int,
+    output: str | None,
+) -> None:
+    """Performance profiles: the share of runs that end within each regret, for all regrets at once.
+
+    \b
+    Example:
+      nasbench profiles replays.h5 --table results/digits201.h5 --score test_acc --allow searcher
+    """
+    from nasbench.analysis.final_scores import below_best, final_scores, score_intervals
+    from nasbench.analysis.profiles import draw_performance_profile, performance_profile
+
+    frame, runs, _ = load(files, where)
+    notes = _checked(frame, runs, allow)
+    best, said = _best(table, data, measure)
+    scores = final_scores(frame, runs, measure)
+    optimum = None if best is None else dict.fromkeys(scores["table"].unique(), best)
+    regrets = below_best(scores, optimum)
+    notes.append(f"Regret to {said}.")
+    means = score_intervals(regrets, seed)
+    echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
+    profile = performance_profile(regrets, seed)
+    save_figure(_figure(lambda ax: draw_performance_profile(profile, ax), notes), output, files, "profiles", profile)
+
+
+@click.command()
+@files_argument
+@where_option
+@click.option("--target", default=None, type=float, help="Accuracy in [0, 1] to reach.")
+@click.option(
+    "--share-of-best", "share", default=None, type=float, help="Or: this share of the optimum, e.g. 0.99; see --table."
+)
+@_measure
+@_by
+@_optimum
+@_data
+@allow_option
+@output_option
+def targets(
+    files: Sequence[str],
+    where: str | None,
+    target: float | None,
+    share: float | None,
+    measure: str,
+    by: Any,
+    table: str | None,
+    data: str | None,
+    allow: Sequence[str],
+    output: str | None,
+) -> None:
+    """What it takes to reach an accuracy; runs that never do are censored where they ended (Kaplan-Meier), not dropped.
+
+    \b
+    Example:
+      nasbench targets replays.h5 --share-of-best 0.99 --table results/digits201.h5 --score test_acc --allow searcher
+    """
+    from nasbench.analysis.targets import budget_to_target, compare_reaches, draw_targets, survival, target_summary
+    from nasbench.errors import InputError
+
+    if (target is None) == (share is None):
+        raise InputError("give --target ACCURACY or --share-of-best SHARE, one of them, e.g. --target 0.9")
+    if share is not None and not 0 < share <= 1:
+        raise InputError(f"--share-of-best is in (0, 1], got {share:g}")
+    frame, runs, _ = load(files, where)
+    notes = _checked(frame, runs, allow)
+    words = f"{target:.4g}" if target is not None else ""
+    if share is not None:
+        best, said = _best(table, data, measure)
+        top = _found(frame, runs, measure) if best is None else best
+        target = share * top
+        words = f"{100 * share:g}% of the best"
+        notes.append(f"{words}: {target:.4f}, of {top:.4f}, {said}.")
+    assert target is not None
+    reaches = budget_to_target(frame, runs, target, by, measure)
+    summary = target_summary(reaches)
+    columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
+    horizon = float(summary["horizon"].iloc[0])
+    notes.append(
+        f"The mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
+    )
+    if "random" in set(reaches["strategy"]) and reaches["strategy"].nunique() > 1:
+        tests = compare_reaches(reaches)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
+        summary = summary.merge(tests, on="strategy", how="left")
+        columns.append("p against random")
+    echo_table(summary[columns], notes)
+    curves = survival(reaches)
+    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), notes)
+    save_figure(figure, output, files, "targets", curves)
+
+
+@click.command()
+@files_argument
+@where_option
+@_measure
+@_by
+@_optimum
+@_data
+@allow_option
+@seed_option
+@output_option
+def regret(
+    files: Sequence[str],
+    where: str | None,
+    measure: str,
+    by: Any,
+    table: str | None,
+    data: str | None,
+    allow: Sequence[str],
+    seed: int,
+    output: str | None,
+) -> None:
+    """The area under each run's regret curve: how far below the best it was, on average over its budget.
+
+    \b
+    Example:
+      nasbench regret replays.h5 --table results/digits201.h5 --allow searcher
+    """
+    from nasbench.analysis.regret_area import area_summary, draw_regret_areas, regret_areas
+
+    frame, runs, _ = load(files, where)
+    notes = _checked(frame, runs, allow)
+    best, said = _best(table, data, measure)
+    areas = regret_areas(frame, runs, by, measure, best)
+    summary = area_summary(areas, seed)
+    begin, end = (float(areas[name].iloc[0]) for name in ("begin", "end"))
+    notes.append(f"Regret to {said}, from {begin:.4g}, when all runs have a score, to {end:.4g} {by}.")
+    shown = ["strategy", "runs", "n", "mean", "low", "high", "interval"]
+    echo_table(summary[shown], notes)
+    save_figure(_figure(lambda ax: draw_regret_areas(areas, ax), notes), output, files, "regret", areas)
+
+
+@click.command()
+@files_argument
+@where_option
+@click.option(
+    "--between",
+    default="protocols",
+    show_default=True,
+    type=click.Choice(["protocols", "seeds"]),
+    help="Scores of the same architectures under several protocols, or training seeds of one.",
+)
+@seed_option
+@output_option
+def correlations(files: Sequence[str], where: str | None, between: str, seed: int, output: str | None) -> None:
+    """Does a cheap score rank architectures as a dear one does? Kendall's tau and Spearman's rho, of all and of the best tenth.
+
+    \b
+    Example:
+      nasbench import nasbench201 nb201_tss.npz -o nb201.h5
+      nasbench correlations nb201.h5
+    """
+    from nasbench.analysis.rank_correlation import (
+        draw_rank_correlation,
+        protocol_scores,
+        rank_correlations,
+        seed_scores,
+    )
+
+    frame, _, _ = load(files, where)
+    scores = protocol_scores(frame) if between == "protocols" else seed_scores(frame)
+    table = rank_correlations(scores, seed)
+    echo_table(
+        table[["first", "second", "among", "n", "kendall", "kendall_low", "kendall_high", "spearman", "interval"]], ()
+    )
+    known = table[(table["among"] == "all") & table["kendall"].notna()]
+    if known.empty:
+        click.echo("note: no two scores share architectures; nothing to draw.")
+        return
+    first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
+    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), ())
+    save_figure(figure, output, files, "correlations", table)
+
+
+def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> list[str]:
+    """The fairness checks, on each table of its own: several tables may be put together, but each must be fair in itself."""
+    from nasbench.analysis.checks import check_comparable, require_columns
+
+    require_columns(runs, ("space", "data"), "the runs")
+    notes: dict[str, None] = {}
+    for _, group in runs.groupby(["space", "data"], sort=True):
+        notes |= dict.fromkeys(check_comparable(frame[frame["run"].isin(set(group["run"]))], group, allow))
+    return list(notes)
+
+
+def _best(path: str | None, data: str | None, measure: str) -> tuple[float | None, str]:
+    """The optimum of a complete table, None without one; and what it is, in words."""
+    from nasbench.analysis.regret_area import FOUND, KNOWN
+
+    if path is None:
+        return None, FOUND
+    import numpy as np
+
+    from nasbench.tables import read_table
+
+    table = read_table(path, data)
+    return float(np.nanmax(table.val_acc if measure == "val_acc" else table.test_acc)), KNOWN
+
+
+def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
+    from nasbench.analysis.final_scores import final_scores
+    from nasbench.errors import InputError
+
+    scores = final_scores(frame, runs, measure)["score"].dropna()
+    if scores.empty:
+        raise InputError(f"no run here has a {measure}, so that there is no best; give --target, or --score val_acc")
+    return float(scores.max())
+
+
+def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 4.2) -> Figure:
+    """One plot with its notes below."""
+    from nasbench.analysis import style
+
+    with style.theme():
+        figure = style.new_figure(7.0, height + 0.18 * len(notes))
+        draw(figure.subplots())
+        style.caption(figure, notes)
+    return figure

@@ -1,0 +1,142 @@
+"""`nasbench ranks|profiles|targets|regret|correlations` as users call them, on replays of two made-up tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from commands import nasbench
+
+from nasbench.analysis.final_scores import final_scores
+from nasbench.analysis.rank_correlation import protocol_scores, rank_correlations
+from nasbench.analysis.ranks import average_ranks, friedman
+from nasbench.analysis.targets import budget_to_target
+from nasbench.cli.main import nasbench as group
+from nasbench.runners.budget import Budget
+from nasbench.runners.replay import Price, Setting, replay
+from nasbench.runners.replay_rows import tables_of
+from nasbench.spaces import get_space
+from nasbench.store.assembled import write_new
+from nasbench.store.query import Results
+from nasbench.tables import Table
+
+SPACE = get_space("nasbench201")
+STRATEGIES = ("random", "evolution", "local_search")
+
+
+def made_up(name: str, seed: int) -> Table:
+    rng = np.random.default_rng(seed)
+    scores = rng.random(SPACE.size)
+    ones = np.ones(SPACE.size, dtype=np.int64)
+    return Table(name, SPACE, scores, scores / 2, rng.integers(100, 200, SPACE.size) / 4, ones, ones)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> list[str]:
+    """Six searches of each strategy on each of two tables."""
+    folder = tmp_path_factory.mktemp("replays")
+    paths = []
+    for seed, name in enumerate(("first", "second")):
+        table, price = made_up(name, seed), Price(Budget.parse("1500 s"))
+        path = folder / f"{name}.h5"
+        write_new(str(path), tables_of([replay(table, Setting.of(each, {}), range(6), price) for each in STRATEGIES]))
+        paths.append(str(path))
+    return paths
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Run a command in an empty folder, allowing what replays never have; it must succeed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(group, [*words, "--allow", "searcher"], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return run
+
+
+def test_ranks_of_two_tables(call, files, tmp_path):
+    out = call("ranks", *files, "-o", "ranks")
+    results = Results(files)
+    scores = final_scores(results.frame(), results.runs())
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "ranks.csv"), average_ranks(scores))
+    assert friedman(scores).text in out
+    assert (tmp_path / "ranks.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_table_has_ranks_but_no_test(call, files, tmp_path):
+    out = call("ranks", files[0])
+    assert "take 2 tables and 3 strategies; here are 1 and 3" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_runs_that_never_reach_a_target_are_kept(call, files, tmp_path):
+    out = call("targets", files[0], "--target", "0.98", "--by", "children", "-o", "targets")
+    results = Results([files[0]])
+    reaches = budget_to_target(results.frame(), results.runs(), 0.98, "children")
+    assert 0 < reaches["reached"].sum() < len(reaches)
+    for strategy, mine in reaches.groupby("strategy"):
+        line = next(line.split() for line in out.splitlines() if line.split()[0] == strategy)
+        assert line[1:3] == ["6", str(mine["reached"].sum())]
+    assert pd.read_csv(tmp_path / "targets.csv")["share"].between(0, 1).all()
+
+
+def test_a_share_of_the_best(call, files):
+    results = Results([files[0]])
+    best = final_scores(results.frame(), results.runs())["score"].max()
+    out = call("targets", files[0], "--share-of-best", "0.99")
+    assert f"{0.99 * best:.4f}, of {best:.4f}, the best that any run here found" in out
+
+
+def test_profiles_and_regret(call, files, tmp_path):
+    assert "Regret to the best that any run here found" in call("profiles", *files, "-o", "profiles")
+    profile = pd.read_csv(tmp_path / "profiles.csv")
+    assert set(profile["strategy"]) == set(STRATEGIES)
+    call("regret", files[1], "-o", "regret", "--by", "children")
+    areas = pd.read_csv(tmp_path / "regret.csv")
+    assert len(areas) == 6 * len(STRATEGIES)
+    assert (areas["area"] >= 0).all()
+
+
+def test_regret_to_the_optimum_of_a_table(call, tmp_path):
+    """The shipped table's own optimum is above what few children find."""
+    table = str(Path(__file__).parents[2] / "results" / "digits201.h5")
+    done = CliRunner().invoke(
+        group,
+        ["replay", "--table", table, "--strategy", "random", "--seeds", "5", "--budget", "5 children", "-o", "few.h5"],
+    )
+    assert done.exit_code == 0, done.output
+    out = call("profiles", "few.h5", "--table", table)
+    assert "Regret to the table's optimum" in out
+    assert (pd.read_csv(tmp_path / "few-profiles.csv").query("regret == 0")["share"] == 0).all()
+
+
+def test_correlations_of_validation_and_test(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(group, ["correlations", files[0], "-o", "correlations"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    wanted = rank_correlations(protocol_scores(Results([files[0]]).frame()))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "correlations.csv"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("targets",), "give --target ACCURACY or --share-of-best SHARE, one of them"),
+        (("targets", "--target", "0.5", "--share-of-best", "0.9"), "one of them"),
+        (("targets", "--share-of-best", "1.5"), "--share-of-best is in (0, 1], got 1.5"),
+        (("targets", "--target", "90", "--allow", "searcher"), "fraction in [0, 1], got 90"),
+        (("ranks",), "--allow searcher"),
+        (("regret", "--table", "missing.h5", "--allow", "searcher"), "missing.h5"),
+    ],
+)
+def test_bad_input_is_one_line(files, words, expected, tmp_path):
+    done = nasbench(words[0], files[0], *words[1:], cwd=tmp_path)
+    assert done.code == 2
+    assert expected in done.err
+    assert len(done.err.strip().splitlines()) == 1
