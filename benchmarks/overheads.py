@@ -165,10 +165,15 @@ def gaps(folder: Path, children: int) -> Measurement:
         [datetime.fromisoformat(text).timestamp() for text in frame[name]] for name in ("finished_at", "started_at")
     )
     gap = statistics.median(start - end for end, start in zip(ends, starts[1:]))
-    note = "journal, ledger, searcher, progress and the way to the worker and back"
+    note = f"journal, ledger, searcher, progress and the way to the worker and back; {load()}"
     return Measurement(
         "from child to child of nasbench run", GOAL_SECONDS / gap, "the goal of 20 ms", gap, GOAL_SECONDS, "s", note
     )
+
+
+def load() -> str:
+    """What else the machine had to do; times of the clock are to be read with it."""
+    return f"load {os.getloadavg()[0]:.1f} on {len(os.sched_getaffinity(0))} processors"
 
 
 def fsync_milliseconds(folder: Path) -> float:
@@ -226,6 +231,7 @@ def start(folder: Path, executor: str, repeats: int) -> Measurement:
         seconds,
         START_GOAL,
         "s",
+        load(),
     )
 
 
@@ -260,7 +266,7 @@ def cached(folder: Path, strategy: str, children: int) -> list[Measurement]:
             seconds,
             CACHED_GOAL,
             "s",
-            f"{processor:.1f} s of the processor; {_growth(memory)}",
+            f"{processor:.1f} s of the processor; {_growth(memory)}; {load()}",
         )
     ]
 
