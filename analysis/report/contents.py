@@ -15,6 +15,7 @@ import pandas as pd
 from nasbench.analysis import style
 from nasbench.analysis.anytime import By, anytime, trajectories
 from nasbench.analysis.bands import bands
+from nasbench.analysis.checklist import checklist
 from nasbench.analysis.checks import BASELINE, check_comparable, fairness
 from nasbench.analysis.compare import summarize
 from nasbench.analysis.cost import cost_by_strategy
@@ -96,6 +97,7 @@ class Contents:
     children: pd.DataFrame
     best: pd.DataFrame
     fairness: pd.DataFrame
+    checklist: pd.DataFrame
     notes: tuple[str, ...]
     commands: pd.DataFrame
     provenance: pd.DataFrame
@@ -134,6 +136,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         children=children,
         best=best_architectures(children, wishes.best),
         fairness=fairness(frame, runs),
+        checklist=checklist(frame, runs),
         notes=notes,
         commands=commands(runs),
         provenance=provenance(runs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from nasbench.analysis.checklist import checklist_summary
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.report.wording import facts, findings, headline, lead, setting
@@ -42,6 +43,8 @@ def markdown_report(found: Contents, now: str) -> str:
     lines += ["", "### Best architectures", "", *_table(_best(found))]
     lines += ["", *_folded("Accuracy and size: what the fronts cover", _table(tables.volume_table(found)))]
     lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]
+    answered = f"Best-practices checklist: {checklist_summary(found.checklist)}"
+    lines += ["", *_folded(answered, _table(tables.checklist_table(found)))]
     lines += ["", *_folded("What was run", [*_setting(found), "", *_table(tables.setup_table(found))])]
     lines += ["", *_folded("Provenance and commands", _provenance(found))]
     return "\n".join([*lines, "", f"<sub>nasbench, {now[:16].replace('T', ' ')} UTC</sub>", ""])

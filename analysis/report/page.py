@@ -13,6 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis import style
+from nasbench.analysis.checklist import checklist_summary
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.contents import children_with_curves
@@ -78,6 +79,7 @@ def html_report(found: Contents, now: str) -> str:
             "scores": tables.scores_table(found),
             "tests": tables.tests_table(found),
             "fairness": tables.fairness_table(found),
+            "checklist": tables.checklist_table(found),
             "categories": tables.category_table(found),
             "cost": tables.cost_table(found),
             "volumes": tables.volume_table(found),
@@ -86,6 +88,7 @@ def html_report(found: Contents, now: str) -> str:
         unit=tables.hour_unit(found.cost["gpu_hours"]).name,
         cells=cells,
         wide=any(cell["wide"] for cell in cells),
+        answered=checklist_summary(found.checklist),
         curves=children_with_curves(found.learned),
         colours=[page_colours(name) for name in found.strategies],
         place={name: place for place, name in enumerate(found.strategies)},

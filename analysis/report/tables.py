@@ -160,6 +160,18 @@ def fairness_table(found: Contents) -> Table:
     return table
 
 
+def checklist_table(found: Contents) -> Table:
+    """Every item of the best-practices checklist, its answer and, beside what it asks, the evidence."""
+    table = Table(
+        (Column("Item", "text"), Column("Answer", "answer"), Column("What it asks, and the evidence", "text"))
+    )
+    for row in found.checklist.to_dict("records"):
+        table.rows.append(
+            [Cell(row["number"], row["section"]), Cell(row["answer"]), Cell(row["asks"], row["evidence"])]
+        )
+    return table
+
+
 def score(middle: float, low: float, high: float, interval: str) -> Cell:
     """An accuracy in percent with its interval and n."""
     if math.isnan(middle):

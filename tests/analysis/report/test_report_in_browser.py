@@ -21,6 +21,7 @@ SECTIONS = [
     "Best architectures",
     "Children",
     "Is the comparison fair?",
+    "Best practices",
     "Provenance",
 ]
 PAPER = 710  # CSS pixels of A4 less the margins
