@@ -91,20 +91,35 @@ class MadeUp(Executor):
 
 
 class Timed:
-    """A sink that notes how long each row took to be on the disk."""
+    """A sink that notes how long each write took to be on the disk.
 
-    def __init__(self, writer: ResultsWriter) -> None:
-        self._writer = writer
+    Args:
+        writer: of the results file.
+        together: children that wait for each other; 1 for each at once, as in a real search.
+    """
+
+    def __init__(self, writer: ResultsWriter, together: int = 1) -> None:
+        self._writer, self._together = writer, together
+        self._waiting: list[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]] = []
         self.seconds: list[float] = []
 
     def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
         """Keep finished children."""
+        self._waiting += children
+        if len(self._waiting) >= self._together:
+            self._write()
+
+    def _write(self) -> None:
+        if not self._waiting:
+            return
         began = time.perf_counter()
-        self._writer.append_children(children)
+        self._writer.append_children(self._waiting)
         self.seconds.append(time.perf_counter() - began)
+        self._waiting = []
 
     def put_run(self, row: Mapping[str, Any]) -> None:
         """Keep what is known of a run."""
+        self._write()
         self._writer.put_run(row)
 
 
@@ -114,12 +129,12 @@ def plan_of(strategy: str, children: int, **fields: Any) -> Plan:
     return plan_search(SearchConfig(**{**given, **fields}))
 
 
-def searched(plan: Plan, path: Path) -> tuple[Search, Timed, float]:
+def searched(plan: Plan, path: Path, together: int = 1) -> tuple[Search, Timed, float]:
     """Run a search whose children take no time; the seconds are of the whole loop, a closed file included."""
     _remove(path)
     began = time.perf_counter()
     with ResultsWriter(path) as writer, MadeUp() as executor:
-        sink = Timed(writer)
+        sink = Timed(writer, together)
         run = search_type(plan)(plan, [], sink, ScoreCache(), executor, Progress("overheads", stream=io.StringIO()))
         run.run()
     return run, sink, time.perf_counter() - began
@@ -238,7 +253,7 @@ def start(folder: Path, executor: str, repeats: int) -> Measurement:
 def cached(folder: Path, strategy: str, children: int) -> list[Measurement]:
     """`nasbench run` of children that are all in a cache: seconds, and whether its memory grows with the children."""
     source, path = folder / f"cached-{strategy}.h5", folder / f"again-{strategy}.h5"
-    searched(plan_of(strategy, children, executor="local"), source)
+    searched(plan_of(strategy, children, executor="local"), source, together=256)
     _remove(path)
     words = ["run", "--space", SPACE, "--strategy", strategy, "--budget", f"{children} children", "--final", "none"]
     words += ["--cache", str(source), "-o", str(path)]
