@@ -1,7 +1,8 @@
 """Reading the chunks of an HDF5 dataset past HDF5's own filters: with a cheaper checksum, and a faster decompressor where it is installed.
 
-The digest of a dataset (BLAKE2b) costs as much as all the rest of reading it. So it is verified by `check` and by every pack, and a frame
-verifies the CRC-32 that is stored beside it, on top of the Adler-32 in each compressed chunk. Files of before that have no CRC-32.
+The digest of a dataset (BLAKE2b) costs about as much as all the rest of reading it. So it is verified by `check`, and of every new file by
+the pack that wrote it; a frame verifies the CRC-32 that is stored beside it, on top of the Adler-32 in each compressed chunk. Earlier
+files have no CRC-32: there the digest is verified.
 """
 
 from __future__ import annotations

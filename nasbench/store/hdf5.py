@@ -175,9 +175,9 @@ class PackedFile:
         """
         path = f"{table}/{column.name}"
         if column.type != "str":
-            return self._quick(path)
+            return self.values(path)
         if self._entry(path).encoding == "codes":
-            return Text(self._quick(path), self._strings(f"categories/{path}"))
+            return Text(self.values(path), self._strings(f"categories/{path}"))
         values = self._strings(path)
         return Text(np.arange(len(values)), values)
 
@@ -199,17 +199,29 @@ class PackedFile:
         """
         path = f"{table}/{column.name}"
         if column.type != "str":
-            return self._part(path, positions)
+            return self.values_at(path, positions)
         encoding = self._entry(path).encoding
         if encoding == "fixed":
-            return Text(np.arange(len(positions)), FixedTexts(self._part(path, positions)))
+            return Text(np.arange(len(positions)), FixedTexts(self.values_at(path, positions)))
         categories = f"categories/{path}"
         if encoding == "codes" and self._entry(categories).encoding == "fixed":
-            used, codes = np.unique(self._part(path, positions), return_inverse=True)
-            return Text(codes, FixedTexts(self._part(categories, used.astype(np.int64))))
+            used, codes = np.unique(self.values_at(path, positions), return_inverse=True)
+            return Text(codes, FixedTexts(self.values_at(categories, used.astype(np.int64))))
         return cast("Text", self.column(table, column)).take(positions)
 
-    def _part(self, path: str, positions: Numbers) -> Numbers:
+    def values_at(self, path: str, positions: Numbers) -> Numbers:
+        """Read some values of one dataset, as `column_at` does.
+
+        Args:
+            path: of the dataset, e.g. "curves/val_acc".
+            positions: ints, shape [values].
+
+        Returns:
+            The values in the order of `positions`.
+
+        Raises:
+            CorruptResults: naming the dataset when its bytes are not what was written.
+        """
         self._entry(path)
         try:
             dataset = self._file[path]
@@ -224,7 +236,7 @@ class PackedFile:
                 return values
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged(f"dataset {path!r}", error) from error
-        return self._quick(path)[positions]
+        return self.values(path)[positions]
 
     def numbers(self, path: str) -> Numbers:
         """Read one dataset as it is stored, verified by HDF5's checksums and by its own.
@@ -247,7 +259,7 @@ class PackedFile:
             raise self._damaged(f"dataset {path!r}", "its checksum does not fit")
         return values
 
-    def _quick(self, path: str) -> Numbers:
+    def values(self, path: str) -> Numbers:
         """As `numbers`, but of HDF5's and the dataset's own checksums only one is verified: its CRC-32, or in earlier files its digest."""
         entry = self._entry(path)
         try:
@@ -266,7 +278,7 @@ class PackedFile:
     def _strings(self, path: str) -> Sequence[str]:
         encoding = self._entry(path).encoding
         if encoding == "fixed":
-            return FixedTexts(self._quick(path))
+            return FixedTexts(self.values(path))
         if encoding.startswith("bytes"):
             data = self.numbers(path).tobytes()
             ends = [0, *self.numbers(f"ends/{path}").tolist()]

@@ -31,7 +31,7 @@ _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
 _DETERMINED: Final = ("ok", "diverged")
 _MANY: Final = 8  # with more than one row in so many, whole columns are read
-_SEARCHES: Final = 8  # lookups before an index pays
+_SEARCHES: Final = 8  # lookups before an index pays, and curves of one child before all are kept
 _CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
 
 
@@ -76,6 +76,7 @@ class Source:
     def __init__(self, name: str, snapshot: Snapshot) -> None:
         self.name, self.snapshot = name, snapshot
         self._columns: dict[str, Data] = {}
+        self._curves_read = 0
 
     def column(self, name: str) -> Data:
         """A column of the children table, kept for the next time."""
@@ -94,9 +95,13 @@ class Source:
         return self.snapshot.offsets()
 
     def curves_of(self, position: int) -> dict[str, tuple[float, ...]]:
-        """The curves of one child."""
+        """The curves of one child: the first few are read by themselves, then all."""
         start, end = self.offsets[position], self.offsets[position + 1]
-        return {name: tuple(values[start:end].tolist()) for name, values in self.curves.items()}
+        self._curves_read += 1
+        if self._curves_read > _SEARCHES:
+            return {name: tuple(values[start:end].tolist()) for name, values in self.curves.items()}
+        epochs = np.arange(start, end)
+        return {curve.name: tuple(self.snapshot.curve_at(curve.name, epochs).tolist()) for curve in CURVES}
 
 
 class Results:
@@ -243,16 +248,21 @@ class Results:
         repeats = lengths[children]
         epochs = _counted(repeats)
         positions = np.repeat(starts[children], repeats) + epochs
-        frame = {_FILE: for_pandas(take(self._file_column(), np.repeat(children, repeats)))}
-        for name in _CURVE_KEYS:
-            frame[name] = for_pandas(take(self._joined("children", name), np.repeat(children, repeats)))
+        each = np.repeat(np.arange(len(children)), repeats)
+        frame = {name: for_pandas(take(self._child_column(name, children), each)) for name in (_FILE, *_CURVE_KEYS)}
         frame["epoch"] = epochs + 1
         for curve in CURVES:
-            values = np.concatenate([source.snapshot.curve(curve.name) for source in self._sources])
-            frame[curve.name] = values[positions]
+            frame[curve.name] = self._epochs_of(curve.name, positions)
         if len(self.files) == 1:
             del frame[_FILE]
         return pd.DataFrame(frame, copy=False)
+
+    def _epochs_of(self, curve: str, positions: Numbers) -> Numbers:
+        snapshots = [source.snapshot for source in self._sources]
+        sizes = [int(snapshot.offsets()[-1]) for snapshot in snapshots]
+        if _MANY * len(positions) > sum(sizes):
+            return np.concatenate([snapshot.curve(curve) for snapshot in snapshots])[positions]
+        return cast("Numbers", gather(positions, sizes, lambda part, places: snapshots[part].curve_at(curve, places)))
 
     def _epochs(self) -> tuple[Numbers, Numbers]:
         """Where each child's epochs start in the curves of all files end to end, and how many it has."""

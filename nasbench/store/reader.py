@@ -100,13 +100,31 @@ class Snapshot:
 
     def curve(self, name: str) -> Numbers:
         """Read one curve of all children end to end, shape [epochs of all children]; `offsets` says whose is what."""
-        parts = [self.packed.numbers(f"curves/{name}")] if self.packed else []
-        fresh = [value for record in self._fresh["children"] for value in record.curves[name]]
-        return np.concatenate([*parts, np.array(fresh, dtype="<f8")])
+        packed = [self.packed.values(f"curves/{name}")] if self.packed else []
+        return np.concatenate([*packed, self._fresh_curve(name)])
+
+    def curve_at(self, name: str, positions: Numbers) -> Numbers:
+        """Read some epochs of one curve of all children end to end, and little more of the file than them; in the order of `positions`."""
+
+        def read(part: int, places: Numbers) -> Numbers:
+            if part == 0 and self.packed:
+                return self.packed.values_at(f"curves/{name}", places)
+            return self._fresh_curve(name)[places]
+
+        packed = int(self._packed_offsets[-1])
+        return cast("Numbers", gather(positions, [packed, len(self._fresh_curve(name))], read))
+
+    def _fresh_curve(self, name: str) -> Numbers:
+        values = [value for record in self._fresh["children"] for value in record.curves[name]]
+        return np.array(values, dtype="<f8")
+
+    @cached_property
+    def _packed_offsets(self) -> Numbers:
+        return self.packed.values("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
 
     def offsets(self) -> Numbers:
         """Where each child's epochs start in a curve, and the end: ints, shape [children + 1]."""
-        packed = self.packed.numbers("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
+        packed = self._packed_offsets
         lengths = [len(next(iter(record.curves.values()))) for record in self._fresh["children"]]
         return np.concatenate([packed, packed[-1] + np.cumsum(np.array(lengths, dtype="<i8"))])
 

@@ -269,6 +269,18 @@ def test_lookups_before_and_after_there_is_an_index_agree(many_chunks):
     assert sum(answer is not None for answer in answers[0]) == len(asked)
 
 
+def test_curves_in_part_are_those_of_the_whole(many_chunks):
+    results = Results([many_chunks, copy_of(many_chunks)])
+    everything = results.all_curves()
+    for number in (0, 3, 50, 99, 101):
+        one = everything[everything["hash"] == child(number)[0]["hash"]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(results.curves(child(number)[0]["hash"]), one)
+    rows = results.children_of("run0")
+    assert [row["curves"] for row in rows] == [
+        {name: tuple(values) for name, values in child(row["index"])[1].items()} for row in rows
+    ]
+
+
 def queried(path, *words):
     done = nasbench("query", str(path), *words, "--format", "json")
     assert done.code == 0, done.err
