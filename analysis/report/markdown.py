@@ -37,7 +37,7 @@ def markdown_report(found: Contents, now: str) -> str:
     tests = tables.tests_table(found)
     lines += ["", *_table(tests)] if tests.rows else []
     lines += ["", "### Cost", "", *_table(tables.cost_table(found))]
-    if len((parts := tables.category_table(found)).columns) > 1:
+    if len((parts := tables.category_table(found)).columns) > 2:
         unit = tables.hour_unit(found.cost["gpu_hours"]).name
         lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
     lines += ["", "### Best architectures", "", *_table(_best(found))]
