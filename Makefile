@@ -56,8 +56,10 @@ types: $(READY)
 	ln -s $(CURDIR)/runners $(CURDIR)/analysis $(CURDIR)/results .typed/nasbench/
 	$(BIN)/mypy -p nasbench
 
-# Ratios against the usual ways, measured side by side and appended to benchmarks/results.csv; about four minutes.
+# Ratios against the usual ways, measured side by side and appended to benchmarks/results.csv; about a quarter of an hour on two idle cores.
+# NB201: the table of NAS-Bench-201; CIFAR10: images as train/<class>/<image> and test/<class>/<image>, a folder or a tar file.
 NB201 ?= ../shared/data/nb201_tss.npz
+CIFAR10 ?= ../shared/data/cifar10-jpg.tar.gz
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
@@ -65,6 +67,7 @@ bench: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/counting.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/store.py --rows 100000 --folder build/store-benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/overheads.py --folder build/overheads
+	$(BIN)/python benchmarks/training.py $(CIFAR10)
 	$(BIN)/python benchmarks/record.py
 
 clean:
