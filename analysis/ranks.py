@@ -1,7 +1,7 @@
 """Strategies over several tables: average ranks, Friedman's test, and which ranks differ by more than the critical difference.
 
 A table (a space with a data set) is one block: the mean over a strategy's runs on it is one number. Seeds are no blocks, as equal seed
-numbers are no pairs across strategies.
+numbers are no pairs across strategies; on one table alone ranks are those expected of runs drawn at random, and tests are unpaired.
 """
 
 from __future__ import annotations
@@ -166,6 +166,92 @@ def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["first", "second", "difference", "p", "tables"])
 
 
+def expected_ranks(scores: pd.DataFrame) -> pd.DataFrame:
+    """On one table: the rank that a run of each strategy has, on average, among one run of every other drawn at random.
+
+    It is 1 + the sum, over the other strategies, of the probability that a run of theirs is better (ties half): Friedman's average rank
+    over all ways to put runs into blocks, of which none is the right one.
+
+    Args:
+        scores: what `final_scores` returns, of one table. Runs without a score are left out.
+
+    Returns:
+        strategy, runs (with a score), rank (1 is the best), sorted by rank.
+
+    Raises:
+        InputError: for several tables, or fewer than two strategies with a score.
+    """
+    from scipy.stats import rankdata
+
+    require_columns(scores, ("strategy", "table", "score"), "the scores")
+    if scores["table"].nunique() > 1:
+        raise InputError(f"expected ranks are of one table, here are {scores['table'].nunique()}; use average_ranks")
+    known = scores[scores["score"].notna()]
+    groups = {
+        name: known.loc[known["strategy"] == name, "score"].to_numpy(dtype=float)
+        for name in style.in_order(known["strategy"].tolist())
+    }
+    if len(groups) < 2:
+        raise InputError(f"ranks need two strategies with a score or more, here are {len(groups)}")
+    rows = []
+    for name, mine in groups.items():
+        rank = 1.0
+        for other, theirs in groups.items():
+            if other != name:
+                above = rankdata(np.concatenate([mine, theirs]))[: len(mine)].sum() - len(mine) * (len(mine) + 1) / 2
+                rank += 1 - above / (len(mine) * len(theirs))  # Mann and Whitney's U over all pairs
+        rows.append({"strategy": name, "runs": len(mine), "rank": float(rank)})
+    return pd.DataFrame(rows).sort_values("rank", kind="stable", ignore_index=True)
+
+
+def kruskal_wallis(scores: pd.DataFrame) -> str:
+    """Kruskal and Wallis's test of "all strategies end alike" on one table, in a sentence with n.
+
+    Args:
+        scores: what `final_scores` returns, of one table.
+    """
+    from scipy.stats import kruskal
+
+    groups = [group["score"].dropna().to_numpy(dtype=float) for _, group in scores.groupby("strategy")]
+    groups = [group for group in groups if len(group)]
+    n = sum(map(len, groups))
+    if len(groups) < 2 or min(map(len, groups)) < ENOUGH_SEEDS:
+        return f"No test: fewer than {ENOUGH_SEEDS} runs of some strategy (n={n} runs, insufficient)."
+    if len(set(np.concatenate(groups).tolist())) == 1:
+        return f"All {n} runs ended alike: no difference is shown."
+    found = kruskal(*groups)
+    verdict = "the strategies differ" if found.pvalue < SIGNIFICANT else "no difference is shown"
+    return (
+        f"Kruskal-Wallis: H({len(groups) - 1}) = {found.statistic:.3g}, p = {found.pvalue:.3g}: {verdict} (n={n} runs)."
+    )
+
+
+def unseparated(ranks: pd.DataFrame, tests: pd.DataFrame) -> list[tuple[int, int]]:
+    """Groups of neighbouring ranks of which no pair differs significantly, none inside another.
+
+    Args:
+        ranks: what `expected_ranks` returns.
+        tests: what `significance.unpaired_tests` returns of all pairs; without a p value a pair is not separated.
+
+    Returns:
+        (first, last) positions of each group of two or more.
+    """
+    apart = {
+        frozenset(pair) for *pair, p in tests[["first", "second", "p_holm"]].itertuples(index=False) if p < SIGNIFICANT
+    }
+    names = ranks["strategy"].tolist()
+    found: list[tuple[int, int]] = []
+    for start in range(len(names)):
+        last = start
+        while last + 1 < len(names) and not any(
+            frozenset((names[place], names[last + 1])) in apart for place in range(start, last + 1)
+        ):
+            last += 1
+        if last > start and (not found or last > found[-1][1]):
+            found.append((start, last))
+    return found
+
+
 def _means(scores: pd.DataFrame) -> pd.DataFrame:
     """Mean scores, [tables, strategies], of the tables on which every strategy has one."""
     require_columns(scores, ("strategy", "table", "score"), "the scores")
@@ -196,20 +282,24 @@ def cliques(ranks: Floats, distance: float) -> list[tuple[int, int]]:
     return found
 
 
-def draw_critical_difference(data: pd.DataFrame, ax: Axes, distance: float) -> None:
+def draw_critical_difference(
+    data: pd.DataFrame, ax: Axes, distance: float | None, groups: list[tuple[int, int]] | None = None
+) -> None:
     """Draw average ranks on a line, best at the left; bars join strategies whose ranks do not differ significantly.
 
     Args:
-        data: what `average_ranks` returns.
+        data: what `average_ranks` or `expected_ranks` returns.
         ax: one plot.
-        distance: the critical difference, e.g. of `friedman`.
+        distance: the critical difference, e.g. of `friedman`; None where there is none, as on one table.
+        groups: what bars join, e.g. of `unseparated`; None: ranks within the critical difference.
     """
     ranks = data["rank"].to_numpy(dtype=float)
     count = len(data)
     half = (count + 1) // 2
-    bars = cliques(ranks, distance)
+    bars = groups if groups is not None else cliques(ranks, distance or 0.0)
     lowest = -0.6 - 0.3 * len(bars) - 0.75 * (half - 1)
-    ax.set(xlim=(1 - 0.05 * count, count + 0.05 * count), ylim=(lowest - 0.4, 1.7))
+    top = 1.7 if distance is not None else 0.8
+    ax.set(xlim=(1 - 0.05 * count, count + 0.05 * count), ylim=(lowest - 0.4, top))
     ax.axis("off")
     ax.plot([1, count], [0, 0], color=style.ink(), linewidth=1.0)
     for rank in range(1, count + 1):
@@ -222,6 +312,8 @@ def draw_critical_difference(data: pd.DataFrame, ax: Axes, distance: float) -> N
         ax.plot(
             [ranks[first] - 0.04, ranks[last] + 0.04], [y, y], color=style.ink(), linewidth=3.2, solid_capstyle="round"
         )
+    if distance is None:
+        return
     shown = min(distance, count - 1)
     ax.plot([1, 1 + shown], [1.1, 1.1], color=style.muted(), linewidth=1.4, marker="|", markersize=7)
     more = "" if distance <= count - 1 else " (wider than the line: no difference can show)"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
+MOST_MARKS = 20  # crosses of a strategy; more would be a blot
 MOST_BANDS = 3  # more strategies at once would hide each other: their limits are in the data only
 
 
@@ -293,14 +294,23 @@ def draw_targets(data: pd.DataFrame, ax: Axes, by: str = "gpu_hours", target: st
         if rows["low"].notna().any() and not many:
             ax.fill_between(spent, sides[:, 0], sides[:, 1], step="post", color=look.colour, alpha=0.1, linewidth=0)
         gone = np.diff(rows["reached"].to_numpy(), prepend=0) == 0
+        marker, size = ("+", 7) if gone.sum() <= MOST_MARKS else ("|", 4)
         ax.plot(
-            spent[gone], share[gone], linestyle="", marker="+", color=look.colour, markersize=7, markeredgewidth=1.4
+            spent[gone],
+            share[gone],
+            linestyle="",
+            marker=marker,
+            color=look.colour,
+            markersize=size,
+            markeredgewidth=1.2,
         )
         runs = int(rows["runs"].iloc[0])
         few = ", insufficient" if runs < ENOUGH_SEEDS else ""
         ends.append((float(share[-1]), f"{strategy} ({int(rows['reached'].max())} of {runs}{few})", look.colour))
     ax.set_title(f"Runs that reached {target}", loc="left")
-    ax.set(xlabel=BUDGET_LABELS[by], ylabel="share of runs (Kaplan-Meier)", ylim=(-0.02, 1.02))
+    top = float(data["share"].max())
+    height = 1.0 if top > 0.6 else 1.25 * top
+    ax.set(xlabel=BUDGET_LABELS[by], ylabel="share of runs (Kaplan-Meier)", ylim=(-0.02 * height, 1.02 * height))
     if log:
         style.logarithmic(ax, first / 2, last)
         ax.set_xlim(first / 2, last)

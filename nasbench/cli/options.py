@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 csv_option = click.option(
-    "--csv", default=None, type=click.Path(dir_okay=False), help="Write the table behind to this file, too."
+    "--csv", default=None, type=click.Path(dir_okay=False), help="Write the printed table to this file, too."
 )
 
 

@@ -17,6 +17,7 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
+from nasbench.cli.options import csv_option, write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +37,9 @@ _measure = click.option(
 )
 _by = click.option(
     "--by",
-    default="gpu_hours",
-    show_default=True,
+    default=None,
     type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
-    help="What is spent.",
+    help="What is spent  [what the runs' budget counts].",
 )
 _optimum = click.option(
     "--table",
@@ -58,10 +58,14 @@ _data = click.option(
 @_measure
 @allow_option
 @output_option
-def ranks(files: Sequence[str], where: str | None, measure: str, allow: Sequence[str], output: str | None) -> None:
+@csv_option
+def ranks(
+    files: Sequence[str], where: str | None, measure: str, allow: Sequence[str], output: str | None, csv: str | None
+) -> None:
     """Average ranks of the strategies over several tables, Friedman's test, and the critical-difference diagram.
 
-    A table is a space with a data set. One table alone has ranks, but no test: its runs are no blocks.
+    A table is a space with a data set. On one table alone runs are no blocks: ranks are those expected of runs drawn at random, and bars
+    join what pairwise tests do not tell apart.
 
     \b
     Example:
@@ -73,25 +77,39 @@ def ranks(files: Sequence[str], where: str | None, measure: str, allow: Sequence
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
-    data = average_ranks(scores)
-    if missing := left_out(scores):
-        notes.append(f"Not ranked, as some strategy has no score there: {', '.join(missing)}.")
-    tables, strategies = int(data["tables"].iloc[0]), len(data)
-    if tables < 2 or strategies < 3:
-        echo_table(
-            data,
-            [
-                *notes,
-                f"No test and no diagram: they take 2 tables and 3 strategies; here are {tables} and {strategies}.",
-            ],
-        )
-        return
-    found = friedman(scores)
-    echo_table(data, [*notes, found.text])
-    figure = _figure(
-        lambda ax: draw_critical_difference(data, ax, found.critical_difference), [*notes, found.text], 3.4
-    )
+    if scores["table"].nunique() == 1:
+        data, figure = _ranks_of_one(scores, notes)
+    else:
+        data = average_ranks(scores)
+        if missing := left_out(scores):
+            notes.append(f"Not ranked, as some strategy has no score there: {', '.join(missing)}.")
+        tables, strategies = int(data["tables"].iloc[0]), len(data)
+        if tables < 2 or strategies < 3:
+            few = f"No test and no diagram: they take 2 tables and 3 strategies; here are {tables} and {strategies}."
+            echo_table(data, [*notes, few])
+            write_csv(data, csv)
+            return
+        found = friedman(scores)
+        notes = [*notes, found.text]
+        figure = _figure(lambda ax: draw_critical_difference(data, ax, found.critical_difference), notes, 3.4)
+    echo_table(data, notes)
+    write_csv(data, csv)
     save_figure(figure, output, files, "ranks", data)
+
+
+def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
+    """Expected ranks on one table and their diagram; what the tests say is added to the notes."""
+    from nasbench.analysis.ranks import draw_critical_difference, expected_ranks, kruskal_wallis, unseparated
+    from nasbench.analysis.significance import unpaired_tests
+
+    data = expected_ranks(scores)
+    groups = unseparated(data, unpaired_tests(scores, resamples=1))
+    notes += [
+        f"One table, {scores['table'].iloc[0]}: the rank expected of one run of each strategy.",
+        kruskal_wallis(scores),
+        "Bars join strategies of which no two differ (Mann-Whitney, Holm, 5%).",
+    ]
+    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), notes, 3.2)
 
 
 @click.command()
@@ -103,6 +121,7 @@ def ranks(files: Sequence[str], where: str | None, measure: str, allow: Sequence
 @allow_option
 @seed_option
 @output_option
+@csv_option
 def profiles(
     files: Sequence[str],
     where: str | None,
@@ -112,6 +131,7 @@ def profiles(
     allow: Sequence[str],
     seed: int,
     output: str | None,
+    csv: str | None,
 ) -> None:
     """Performance profiles: the share of runs that end within each regret, for all regrets at once.
 
@@ -132,6 +152,7 @@ def profiles(
     means = score_intervals(regrets, seed)
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
     profile = performance_profile(regrets, seed)
+    write_csv(means, csv)
     save_figure(_figure(lambda ax: draw_performance_profile(profile, ax), notes), output, files, "profiles", profile)
 
 
@@ -148,6 +169,7 @@ def profiles(
 @_data
 @allow_option
 @output_option
+@csv_option
 def targets(
     files: Sequence[str],
     where: str | None,
@@ -159,6 +181,7 @@ def targets(
     data: str | None,
     allow: Sequence[str],
     output: str | None,
+    csv: str | None,
 ) -> None:
     """What it takes to reach an accuracy; runs that never do are censored where they ended (Kaplan-Meier), not dropped.
 
@@ -166,6 +189,7 @@ def targets(
     Example:
       nasbench targets replays.h5 --share-of-best 0.99 --table results/digits201.h5 --score test_acc --allow searcher
     """
+    from nasbench.analysis.anytime import BUDGET_LABELS
     from nasbench.analysis.targets import budget_to_target, compare_reaches, draw_targets, survival, target_summary
     from nasbench.errors import InputError
 
@@ -183,18 +207,20 @@ def targets(
         words = f"{100 * share:g}% of the best"
         notes.append(f"{words}: {target:.4f}, of {top:.4f}, {said}.")
     assert target is not None
+    by = by or _counted(runs)
     reaches = budget_to_target(frame, runs, target, by, measure)
     summary = target_summary(reaches)
     columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
     horizon = float(summary["horizon"].iloc[0])
     notes.append(
-        f"The mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
+        f"Spent: {BUDGET_LABELS[by]}. The mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
     )
     if "random" in set(reaches["strategy"]) and reaches["strategy"].nunique() > 1:
         tests = compare_reaches(reaches)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
         summary = summary.merge(tests, on="strategy", how="left")
         columns.append("p against random")
     echo_table(summary[columns], notes)
+    write_csv(summary, csv)
     curves = survival(reaches)
     figure = _figure(lambda ax: draw_targets(curves, ax, by, words), notes)
     save_figure(figure, output, files, "targets", curves)
@@ -210,6 +236,7 @@ def targets(
 @allow_option
 @seed_option
 @output_option
+@csv_option
 def regret(
     files: Sequence[str],
     where: str | None,
@@ -220,6 +247,7 @@ def regret(
     allow: Sequence[str],
     seed: int,
     output: str | None,
+    csv: str | None,
 ) -> None:
     """The area under each run's regret curve: how far below the best it was, on average over its budget.
 
@@ -232,12 +260,14 @@ def regret(
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
     best, said = _best(table, data, measure)
+    by = by or _counted(runs)
     areas = regret_areas(frame, runs, by, measure, best)
     summary = area_summary(areas, seed)
     begin, end = (float(areas[name].iloc[0]) for name in ("begin", "end"))
     notes.append(f"Regret to {said}, from {begin:.4g}, when all runs have a score, to {end:.4g} {by}.")
     shown = ["strategy", "runs", "n", "mean", "low", "high", "interval"]
     echo_table(summary[shown], notes)
+    write_csv(summary, csv)
     save_figure(_figure(lambda ax: draw_regret_areas(areas, ax), notes), output, files, "regret", areas)
 
 
@@ -253,7 +283,10 @@ def regret(
 )
 @seed_option
 @output_option
-def correlations(files: Sequence[str], where: str | None, between: str, seed: int, output: str | None) -> None:
+@csv_option
+def correlations(
+    files: Sequence[str], where: str | None, between: str, seed: int, output: str | None, csv: str | None
+) -> None:
     """Does a cheap score rank architectures as a dear one does? Kendall's tau and Spearman's rho, of all and of the best tenth.
 
     \b
@@ -274,6 +307,7 @@ def correlations(files: Sequence[str], where: str | None, between: str, seed: in
     echo_table(
         table[["first", "second", "among", "n", "kendall", "kendall_low", "kendall_high", "spearman", "interval"]], ()
     )
+    write_csv(table, csv)
     known = table[(table["among"] == "all") & table["kendall"].notna()]
     if known.empty:
         click.echo("note: no two scores share architectures; nothing to draw.")
@@ -292,6 +326,19 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
     for _, group in runs.groupby(["space", "data"], sort=True):
         notes |= dict.fromkeys(check_comparable(frame[frame["run"].isin(set(group["run"]))], group, allow))
     return list(notes)
+
+
+def _counted(runs: pd.DataFrame) -> str:
+    """What the budget of these runs counts. By anything else runs would end, censored, where it tells of their speed."""
+    from nasbench.errors import NasbenchError
+    from nasbench.runners.budget import Budget
+
+    counts = {"children": "children", "usd": "usd", "wall_seconds": "wall", "gpu_seconds": "gpu_hours"}
+    try:
+        units = {counts[Budget.parse(text).unit] for text in runs["budget"].unique()}
+    except NasbenchError:  # rows of others may have no budget
+        return "gpu_hours"
+    return units.pop() if len(units) == 1 else "gpu_hours"
 
 
 def _best(path: str | None, data: str | None, measure: str) -> tuple[float | None, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,10 +17,14 @@ from nasbench.analysis.ranks import (
     cliques,
     critical_difference,
     draw_critical_difference,
+    expected_ranks,
     friedman,
+    kruskal_wallis,
     left_out,
     nemenyi,
+    unseparated,
 )
+from nasbench.analysis.significance import unpaired_tests
 from nasbench.errors import InputError
 
 
@@ -126,3 +132,33 @@ def test_plots_name_every_strategy(scores):
     assert any("no difference can show" in text.get_text() for text in two.texts)
     legend = three.get_legend()
     assert "ppo (n=27, insufficient)" in [text.get_text() for text in legend.get_texts()]
+
+
+def test_expected_ranks_are_the_mean_over_all_ways_to_draw_runs(scores):
+    one = scores[scores["table"] == "table 0"]
+    groups = {name: rows["score"].to_numpy() for name, rows in one.groupby("strategy")}
+    drawn = [stats.rankdata([-score for score in way]) for way in itertools.product(*groups.values())]
+    brute = dict(zip(groups, np.mean(drawn, axis=0)))
+    ours = expected_ranks(one).set_index("strategy")["rank"].to_dict()
+    assert ours == pytest.approx(brute)
+
+
+def test_one_table_is_tested_by_kruskal_and_wallis():
+    rng = np.random.default_rng(3)
+    rows = [
+        (name, "one", round(skill + rng.normal(0, 0.02), 3))
+        for name, skill in (("random", 0.80), ("ppo", 0.805), ("evolution", 0.90))
+        for _ in range(12)
+    ]
+    one = pd.DataFrame(rows, columns=["strategy", "table", "score"])
+    found = stats.kruskal(*(rows["score"] for _, rows in one.groupby("strategy")))
+    assert f"H(2) = {found.statistic:.3g}, p = {found.pvalue:.3g}: the strategies differ (n=36 runs)" in kruskal_wallis(
+        one
+    )
+    ranks = expected_ranks(one)
+    assert ranks["strategy"][0] == "evolution"
+    assert unseparated(ranks, unpaired_tests(one, resamples=1)) == [(1, 2)]
+    assert "insufficient" in kruskal_wallis(one.groupby("strategy").head(4))
+    assert "ended alike" in kruskal_wallis(one.assign(score=0.5))
+    with pytest.raises(InputError, match="one table"):
+        expected_ranks(pd.concat([one, one.assign(table="two")]))

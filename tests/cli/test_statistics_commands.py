@@ -12,7 +12,7 @@ from commands import nasbench
 
 from nasbench.analysis.final_scores import final_scores
 from nasbench.analysis.rank_correlation import protocol_scores, rank_correlations
-from nasbench.analysis.ranks import average_ranks, friedman
+from nasbench.analysis.ranks import average_ranks, expected_ranks, friedman
 from nasbench.analysis.targets import budget_to_target
 from nasbench.cli.main import nasbench as group
 from nasbench.runners.budget import Budget
@@ -69,9 +69,19 @@ def test_ranks_of_two_tables(call, files, tmp_path):
     assert (tmp_path / "ranks.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_one_table_has_ranks_but_no_test(call, files, tmp_path):
-    out = call("ranks", files[0])
-    assert "take 2 tables and 3 strategies; here are 1 and 3" in out
+def test_one_table_is_ranked_by_runs_drawn_at_random(call, files, tmp_path):
+    out = call("ranks", files[0], "--csv", "table.csv")
+    results = Results([files[0]])
+    expected = expected_ranks(final_scores(results.frame(), results.runs()))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), expected)
+    assert "Kruskal-Wallis: H(2)" in out
+    assert (tmp_path / "table.csv").read_bytes() == Path(files[0]).with_name("first-ranks.csv").read_bytes()
+    assert "<svg" in Path(files[0]).with_name("first-ranks.svg").read_text()
+
+
+def test_two_strategies_have_ranks_but_no_test(call, files, tmp_path):
+    out = call("ranks", *files, "--where", "strategy != 'evolution'")
+    assert "take 2 tables and 3 strategies; here are 2 and 2" in out
     assert not list(tmp_path.iterdir())
 
 
