@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -190,11 +192,19 @@ def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
         Path(output).write_text(text + "\n", encoding="utf-8")
 
 
+def _jsonable(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """The row with every digit, which pandas' own JSON rounds off; null for what is missing or infinite."""
+    return {
+        str(name): None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
 def _text(frame: pd.DataFrame, format_: str) -> str:
     if format_ == "csv":
         return str(frame.to_csv(index=False)).rstrip("\n")
     if format_ == "json":
-        return str(frame.to_json(orient="records", indent=1))
+        return json.dumps([_jsonable(row) for row in frame.to_dict("records")], indent=1)
     if frame.empty:
         return f"no rows (columns: {', '.join(frame.columns)})"
     return str(frame.to_string(index=False, float_format=lambda value: f"{value:.5g}", max_colwidth=60))

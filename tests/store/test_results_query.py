@@ -318,8 +318,10 @@ def test_query_gives_what_pandas_gives(many_chunks, head, stage, order, where):
         wanted = wanted.sort_values(column, ascending=direction == "asc", kind="stable")
     if head:
         wanted = wanted.head(int(head[1]))
-    found = queried(many_chunks, "--columns", "index,hash,error,seed", "--stage", stage, *order, *where, *head)
-    assert found.to_dict("list") == (wanted[["index", "hash", "error", "seed"]].to_dict("list") if len(wanted) else {})
+    found = queried(many_chunks, "--columns", "index,hash,error,val_acc", "--stage", stage, *order, *where, *head)
+    assert found.to_dict("list") == (
+        wanted[["index", "hash", "error", "val_acc"]].to_dict("list") if len(wanted) else {}
+    )
 
 
 def test_cache_hits_across_files_only_what_another_training_would_repeat(tmp_path):
