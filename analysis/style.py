@@ -38,19 +38,19 @@ class Look:
     dashes: tuple[float, ...] = ()
 
 
-# Okabe and Ito's colour-blind safe colours, darkened where they fade on white; three of Tol's fill up. The baseline is grey.
+# Okabe and Ito's colour-blind safe colours, darkened where they fade on white, and others that stay apart from them. The baseline is grey.
 _KNOWN = {
     "random": Look("#6e6e6e", "o"),
     "reinforce": Look("#0072b2", "s"),
     "ppo": Look("#d55e00", "D"),
     "evolution": Look("#009e73", "^"),
-    "pnas": Look("#b8568f", "v"),
-    "enas": Look("#c98a00", "P"),
+    "pnas": Look("#bd83a8", "v"),
+    "enas": Look("#8a5e2f", "P"),
     "zero_cost": Look("#4aa5d9", "X"),
     "local_search": Look("#882255", "<"),
     "reinforce_logits": Look("#332288", "h"),
 }
-_SPARE_COLOURS = ("#5d4a99", "#7a7a1f", "#aa4466", "#117766", "#805030")
+_SPARE_COLOURS = ("#5d4a99", "#7a7a1f", "#aa4466", "#117766", "#c98a00")
 _SPARE_MARKERS = ("*", ">", "h", "p", "d", "8", "H")
 _SPARE_DASHES = ((4.0, 1.5), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
 
