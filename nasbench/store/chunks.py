@@ -21,6 +21,7 @@ from nasbench.store.columns import Numbers
 _SHUFFLE, _DEFLATE, _FLETCHER32 = 2, 1, 3
 _PIPELINES: Final = ([_SHUFFLE, _DEFLATE, _FLETCHER32], [_DEFLATE, _FLETCHER32])
 _FLETCHER32_BYTES: Final = 4
+_SMALL_BYTES: Final = 1 << 16
 
 
 @cache
@@ -74,7 +75,7 @@ def _about(values: Numbers) -> bytes:
 
 
 def read_chunks(dataset: Any, kind: Callable[[bytes], Any], checksum: str) -> Numbers | None:
-    """Read and verify a dataset of several chunks.
+    """Read and verify a dataset of several chunks, or of a large one.
 
     Args:
         dataset: open for reading.
@@ -106,8 +107,10 @@ def read_chunks(dataset: Any, kind: Callable[[bytes], Any], checksum: str) -> Nu
 
 
 def _filters(dataset: Any) -> list[int]:
-    """The filters of a dataset of several chunks; none for any other."""
-    if dataset.ndim != 1 or not dataset.chunks or len(dataset) <= dataset.chunks[0]:
+    """The filters of a dataset; none where HDF5 may as well read it."""
+    if dataset.ndim != 1 or not dataset.chunks:
+        return []
+    if len(dataset) <= dataset.chunks[0] and dataset.nbytes < _SMALL_BYTES:
         return []
     creation = dataset.id.get_create_plist()
     return [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
