@@ -1,11 +1,12 @@
 """Images on the device as uint8 and, batch by batch, what training sees of them: whitened, cropped, flipped, cut out.
 
 Everything random is drawn an epoch at a time on the CPU, so that a seed gives the same augmentation on every device and a step costs
-one gather and a few element-wise operations.
+one gather and a few element-wise operations. On the CPU the gather is a copy of each image's rows, which stay contiguous.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -65,8 +66,9 @@ class ResidentImages:
         self.pixels = torch.from_numpy(np.ascontiguousarray(images.pixels.transpose(0, 2, 3, 1))).to(device)
         self.labels = torch.from_numpy(np.array(images.labels, np.int64)).to(device)
         self.size = int(images.pixels.shape[2])
-        self._mean = torch.from_numpy(whitening.mean).to(device).view(1, -1, 1, 1)
-        self._scale = (1 / torch.from_numpy(whitening.deviation)).to(device).view(1, -1, 1, 1)
+        # One row of pixels long: operations on whole rows are several times faster than on the channels of one pixel.
+        self._mean = torch.from_numpy(whitening.mean).repeat(self.size).to(device)
+        self._scale = (1 / torch.from_numpy(whitening.deviation)).repeat(self.size).to(device)
         self._format = torch.channels_last if channels_last else torch.contiguous_format
 
     def __len__(self) -> int:
@@ -79,8 +81,9 @@ class ResidentImages:
 
     def whitened(self, pixels: Tensor) -> Tensor:
         """Pixels uint8 [b, h, w, c] as float32 [b, c, h, w]."""
-        batch = pixels.permute(0, 3, 1, 2).to(torch.float32, memory_format=self._format)
-        return batch.sub_(self._mean).mul_(self._scale)
+        rows = pixels.flatten(2).to(torch.float32).sub_(self._mean).mul_(self._scale)
+        batch = rows.view(pixels.shape).permute(0, 3, 1, 2)
+        return batch if self._format == torch.channels_last else batch.clone(memory_format=self._format)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """All images in order, unaugmented: float32 [b, c, h, w] and labels int64 [b], b at most `size`."""
@@ -132,7 +135,7 @@ class TrainingImages:
             Images float32 [b, c, h, w] and labels int64 [b].
         """
         order = torch.randperm(len(self), generator=generator)
-        rows, columns = self._crops(generator)
+        crops = self._crops(generator)
         holes = self._holes(generator)
         device = self._resident.device
         order = order.to(device)
@@ -140,25 +143,25 @@ class TrainingImages:
         bounds = [len(self) * step // self.steps for step in range(self.steps + 1)]
         for start, stop in pairwise(bounds):
             part = slice(start, stop)
-            if rows is None or columns is None:
+            if crops is None:
                 pixels = self._pixels.index_select(0, order[part])
             else:
-                pixels = self._pixels[order[part, None, None], rows[part, :, None], columns[part, None, :]]
+                pixels = crops.cut(self._pixels, order, part)
             images = self._resident.whitened(pixels)
             if holes is not None:
                 images.masked_fill_(holes[0][part, None, :, None] & holes[1][part, None, None, :], 0.0)
             yield images, labels[part]
 
-    def _crops(self, generator: torch.Generator) -> tuple[Tensor | None, Tensor | None]:
-        """Source row of each row, source column of each column, int64 [n, size]; None where images are taken whole."""
+    def _crops(self, generator: torch.Generator) -> Crops | None:
+        """Where each image is cut and whether it is flipped; None where images are taken whole."""
         if not self._margin and not self._protocol.flip:
-            return None, None
-        offsets = torch.randint(self._margin + 1, (2, len(self), 1), generator=generator)
-        rows, columns = (torch.arange(self._size) + offsets).unbind()
+            return None
+        tops, lefts = torch.randint(self._margin + 1, (2, len(self)), generator=generator)
+        flipped = torch.zeros(len(self), dtype=torch.bool)
         if self._protocol.flip:
-            flipped = torch.rand(len(self), 1, generator=generator) < 0.5
-            columns = torch.where(flipped, columns.flip(1), columns)
-        return rows.to(self._resident.device), columns.to(self._resident.device)
+            flipped = torch.rand(len(self), generator=generator) < 0.5
+        kind = RowCrops if self._resident.device.type == "cpu" else IndexedCrops
+        return kind(tops, lefts, flipped, self._size, self._resident.device)
 
     def _holes(self, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
         """Whether each row, each column crosses the cut-out square, bool [n, size]; None without cutout."""
@@ -169,6 +172,67 @@ class TrainingImages:
         places = torch.arange(self._size)
         rows, columns = ((places >= first) & (places < first + side)).to(self._resident.device).unbind()
         return rows, columns
+
+
+class Crops(ABC):
+    """Where each image of an epoch is cut, and which are flipped.
+
+    Args:
+        tops: first row of each cut, int64 [n].
+        lefts: first column, int64 [n].
+        flipped: bool [n].
+        size: side of the cuts in pixels.
+        device: where the images are.
+    """
+
+    @abstractmethod
+    def __init__(self, tops: Tensor, lefts: Tensor, flipped: Tensor, size: int, device: torch.device) -> None: ...
+
+    @abstractmethod
+    def cut(self, pixels: Tensor, order: Tensor, part: slice) -> Tensor:
+        """The images of a step, uint8 [b, size, size, c].
+
+        Args:
+            pixels: all images, uint8 [n, h, w, c].
+            order: index of the image at each place of the epoch, int64 [n].
+            part: the step's places.
+        """
+
+
+class IndexedCrops(Crops):
+    """One gather of pixels, for devices on which many small copies would be slow."""
+
+    def __init__(self, tops: Tensor, lefts: Tensor, flipped: Tensor, size: int, device: torch.device) -> None:
+        places = torch.arange(size)
+        columns = places + lefts[:, None]
+        self._rows = (places + tops[:, None]).to(device)
+        self._columns = torch.where(flipped[:, None], columns.flip(1), columns).to(device)
+
+    def cut(self, pixels: Tensor, order: Tensor, part: slice) -> Tensor:
+        """The images of a step."""
+        return pixels[order[part, None, None], self._rows[part, :, None], self._columns[part, None, :]]
+
+
+class RowCrops(Crops):
+    """One copy of rows an image, for the CPU."""
+
+    def __init__(self, tops: Tensor, lefts: Tensor, flipped: Tensor, size: int, device: torch.device) -> None:
+        self._corners = list(zip(tops.tolist(), lefts.tolist()))
+        self._flipped, self._size = flipped.numpy(), size
+
+    def cut(self, pixels: Tensor, order: Tensor, part: slice) -> Tensor:
+        """The images of a step."""
+        size, channels = self._size, pixels.shape[3]
+        rows = pixels.flatten(2).numpy()
+        chosen = order[part].tolist()
+        result = np.empty((len(chosen), size, size * channels), np.uint8)
+        for cut, index, (top, left) in zip(result, chosen, self._corners[part]):
+            cut[...] = rows[index, top : top + size, left * channels : (left + size) * channels]
+        images = result.reshape(-1, size, size, channels)
+        flipped = np.flatnonzero(self._flipped[part])
+        # Seen as [b, c, h, w], torch has a fast way to flip images whose channels are innermost.
+        images[flipped] = torch.from_numpy(images[flipped]).permute(0, 3, 1, 2).flip(3).permute(0, 2, 3, 1).numpy()
+        return torch.from_numpy(images)
 
 
 def check_sizes(protocol: Protocol, size: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nasbench.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
+from nasbench.augmentation import IndexedCrops, ResidentImages, RowCrops, TrainingImages, Whitening, check_sizes
 from nasbench.data import Images
 from nasbench.errors import InputError
 from nasbench.protocol import Protocol
@@ -179,3 +179,36 @@ def test_scoring_sees_every_image_once_in_order(images: Images) -> None:
 def test_sizes_that_do_not_fit_are_refused(fields: dict) -> None:
     with pytest.raises(InputError, match="side of 6 pixels"):
         check_sizes(Protocol(**fields), SIZE)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_copied_rows_are_the_gathered_pixels(channels: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (30, 12, 12, channels), generator=generator, dtype=torch.uint8)
+    tops, lefts = torch.randint(5, (2, 30), generator=generator)
+    flipped = torch.rand(30, generator=generator) < 0.5
+    order = torch.randperm(30, generator=generator)
+    crops = [kind(tops, lefts, flipped, 8, torch.device("cpu")) for kind in (RowCrops, IndexedCrops)]
+    for part in (slice(0, 7), slice(7, 30)):
+        copied, gathered = (each.cut(pixels, order, part) for each in crops)
+        assert torch.equal(copied, gathered)
+        for place, image in zip(range(part.start, part.stop), copied):
+            top, left = tops[place], lefts[place]
+            cut = pixels[order[place], top : top + 8, left : left + 8]
+            assert torch.equal(image, cut.flip(1) if flipped[place] else cut)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_batches_have_the_strides_of_their_memory_format(channels: int, channels_last: bool) -> None:
+    pixels = np.arange(2 * channels * 16, dtype=np.uint8).reshape(2, channels, 4, 4)
+    whitening = Whitening.of(pixels)
+    resident = ResidentImages(Images(pixels, np.zeros(2, np.int64)), whitening, channels_last, torch.device("cpu"))
+    ((batch, _),) = resident.batches(2)
+    expected = (torch.from_numpy(pixels).float() - torch.from_numpy(whitening.mean).view(1, -1, 1, 1)) * (
+        1 / torch.from_numpy(whitening.deviation)
+    ).view(1, -1, 1, 1)
+    assert torch.equal(batch, expected)
+    assert batch.stride() == (
+        (16 * channels, 1, 4 * channels, channels) if channels_last else (16 * channels, 16, 4, 1)
+    )
