@@ -17,8 +17,12 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
+from nasbench.cli.options import csv_option, write_csv
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from nasbench.pricing import PriceTable
 
 
@@ -135,26 +139,89 @@ def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | 
 @files_argument
 @where_option
 @click.option("-y", "--score", default="val_acc", show_default=True, help="val_acc, val_acc_best or test_acc.")
+@click.option(
+    "--objectives",
+    default=None,
+    metavar="A,B[,C]",
+    help="Two or three to be small: error, params, mult_adds, gpu_hours, usd, latency  [error by params, and by mult_adds].",
+)
+@click.option(
+    "--reference",
+    default=None,
+    metavar="A,B[,C]",
+    help="Worst corner of the hypervolume, a number for each objective  [error 1; of a cost the power of ten above the largest].",
+)
+@seed_option
 @output_option
-def pareto(files: Sequence[str], where: str | None, score: str, output: str | None) -> None:
-    """Accuracy against parameters and multiply-adds, the front drawn, dominated points pale; with hypervolumes.
+@csv_option
+def pareto(
+    files: Sequence[str],
+    where: str | None,
+    score: str,
+    objectives: str | None,
+    reference: str | None,
+    seed: int,
+    output: str | None,
+    csv: str | None,
+) -> None:
+    """Fronts of two or three objectives, exact, with hypervolumes, and what a share of the runs attains.
+
+    Without --objectives: accuracy against parameters and multiply-adds, side by side.
 
     \b
     Example:
       nasbench pareto results/demo.h5 --score test_acc
+      nasbench pareto results/claims.h5 --objectives error,params,mult_adds
     """
-    import pandas as pd
+    from nasbench.analysis.checks import require_columns
+    from nasbench.analysis.pareto import without_score
+    from nasbench.errors import InputError
 
-    from nasbench.analysis.pareto import hypervolume, pareto_front, plot_pareto, without_score
-
+    if reference is not None and objectives is None:
+        raise InputError("--reference is of the objectives: give them with --objectives, e.g. error,params")
     frame, _, _ = load(files, where)
-    fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
-    volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
+    require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out} children without a score are not shown."] if left_out else []
-    echo_table(volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]], notes)
+    if objectives is not None:
+        table, data, figure = _objectives(frame, objectives, score, reference, seed, notes)
+    else:
+        table, data, figure = _accuracy_by_size(frame, score, notes)
+    echo_table(table, notes)
+    write_csv(table, csv)
+    save_figure(figure, output, files, "pareto", data)
+
+
+def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    import pandas as pd
+
+    from nasbench.analysis.pareto import hypervolume, pareto_front, plot_pareto
+
+    fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
+    volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
-    save_figure(plot_pareto(fronts, score, notes), output, files, "pareto", data)
+    shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
+    return shown, data, plot_pareto(fronts, score, notes)
+
+
+def _objectives(
+    frame: pd.DataFrame, text: str, score: str, reference: str | None, seed: int, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Volumes of all points and of single runs; the points; and the figure. Where the reference lies is added to the notes."""
+    from nasbench.analysis import objectives as pareto
+
+    names = pareto.parse_objectives(text)
+    single = pareto.objective_points(frame, names, score, by_run=True)
+    points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
+    corner = pareto.parse_reference(reference, names) if reference else pareto.reference_point(points, names)
+    volumes = pareto.objective_volumes(points, names, corner)
+    runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
+    table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
+    units = ", ".join(f"{name} {corner[name]:g}" for name in names)
+    notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
+    what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
+    surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
+    return table, points, pareto.plot_objectives(points, names, surfaces, notes, what if names[0] == "error" else "")
 
 
 @click.command()

@@ -39,7 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
     "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),
     "claims": ("nasbench.cli.analyses:claims", "Test the notes' claim on random search: top 1, 5, 25 and a verdict."),
-    "pareto": ("nasbench.cli.analyses:pareto", "Accuracy against parameters and multiply-adds, with the front."),
+    "pareto": ("nasbench.cli.analyses:pareto", "Fronts of two or three objectives, hypervolumes, attainment."),
     "ranks": ("nasbench.cli.statistics:ranks", "Average ranks over several tables, with critical differences."),
     "profiles": ("nasbench.cli.statistics:profiles", "The share of runs that end within each regret."),
     "targets": ("nasbench.cli.statistics:targets", "What it takes to reach an accuracy, with runs that never do."),

@@ -1,0 +1,192 @@
+"""Fronts, volumes and attainment of two and three objectives, against what the definitions say, point by point."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasbench.analysis import style
+from nasbench.analysis.objectives import (
+    attainment,
+    nondominated,
+    objective_front,
+    objective_points,
+    objective_volumes,
+    parse_objectives,
+    parse_reference,
+    plot_objectives,
+    reference_point,
+    run_volumes,
+)
+from nasbench.errors import InputError, UnknownName
+
+
+def brute_front(values: np.ndarray) -> np.ndarray:
+    """The definition: no other row is at most as large everywhere and smaller somewhere."""
+    return np.array([not any((other <= row).all() and (other < row).any() for other in values) for row in values])
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("seed", range(4))
+def test_fronts_are_exact_with_ties(columns, seed):
+    values = (
+        np.random.default_rng(seed).integers(0, 9, size=(250, columns)).astype(float)
+    )  # small: many ties and copies
+    assert (nondominated(values) == brute_front(values)).all()
+
+
+def test_no_points_have_no_front():
+    assert nondominated(np.zeros((0, 3))).shape == (0,)
+
+
+def points(seed: int = 0, runs: int = 5, children: int = 12) -> pd.DataFrame:
+    """Made-up objectives of two strategies by run."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (strategy, f"{strategy}{run}", f"{strategy}{run}{child}", "s", 1, *found)
+        for strategy, gain in (("random", 0.0), ("ppo", 0.1))
+        for run in range(runs)
+        for child, found in enumerate(
+            zip(
+                rng.uniform(0.15, 0.9, children) - gain,
+                10 ** rng.uniform(4, 6, children),
+                10 ** rng.uniform(6, 8, children),
+            )
+        )
+    ]
+    return pd.DataFrame(rows, columns=["strategy", "run", "hash", "space", "n", "error", "params", "mult_adds"])
+
+
+@pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
+def test_volumes_are_the_dominated_cells_of_the_grid_of_all_corners(objectives):
+    data = points(runs=2, children=5)
+    corner = reference_point(data, objectives)
+    assert corner["error"] == 1
+    assert corner["params"] == 1e6
+    table = objective_volumes(data, objectives).set_index("strategy")
+    for strategy in ("random", "ppo", "all"):
+        mine = data if strategy == "all" else data[data["strategy"] == strategy]
+        scaled = np.column_stack([np.log10(mine[name]) if name != "error" else mine[name] for name in objectives])
+        bound = [np.log10(corner[name]) if name != "error" else corner[name] for name in objectives]
+        edges = [np.unique([*column, end]) for column, end in zip(scaled.T, bound)]
+        volume = 0.0
+        for cell in itertools.product(*(range(len(axis) - 1) for axis in edges)):
+            low = np.array([axis[place] for axis, place in zip(edges, cell)])
+            if (scaled <= low).all(axis=1).any():
+                volume += float(np.prod([axis[place + 1] - axis[place] for axis, place in zip(edges, cell)]))
+        assert table.loc[strategy, "hypervolume"] == pytest.approx(volume)
+        assert table.loc[strategy, "front"] == brute_front(mine[list(objectives)].to_numpy()).sum()
+
+
+def test_points_beyond_the_reference_count_nothing():
+    data = points()
+    assert objective_volumes(data, ("error", "params"), {"error": 0.01, "params": 1e6})["hypervolume"].eq(0).all()
+    with pytest.raises(InputError, match="must be positive"):
+        objective_volumes(data, ("error", "params"), {"error": 1.0, "params": 0.0})
+
+
+def test_volumes_of_runs_have_an_interval_from_five_runs_on():
+    corner = {"error": 1.0, "params": 1e6}
+    table = run_volumes(points(), ("error", "params"), corner).set_index("strategy")
+    assert (table["low"] <= table["mean"]).all()
+    assert (table["mean"] <= table["high"]).all()
+    assert table.loc["ppo", "mean"] > table.loc["random", "mean"]
+    again = run_volumes(points().query("strategy == 'ppo'"), ("error", "params"), corner).set_index("strategy")
+    assert again.loc["ppo", "low"] == table.loc["ppo", "low"]  # whatever other strategies are there
+    few = run_volumes(points(runs=4), ("error", "params"), corner)
+    assert few["low"].isna().all()
+    assert few["interval"].str.contains("insufficient").all()
+
+
+@pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
+def test_attainment_is_what_so_many_runs_attain(objectives):
+    data, names = points(runs=8, children=6), list(objectives)
+    surfaces = attainment(data, objectives)
+    assert set(surfaces["percent"]) == {25, 50, 75}
+    rng = np.random.default_rng(1)
+    for strategy in ("random", "ppo"):
+        mine = data[data["strategy"] == strategy]
+        runs = np.array([run[names].to_numpy() for _, run in mine.groupby("run")])  # [runs, children, objectives]
+        probes = rng.uniform(runs.min(axis=(0, 1)), runs.max(axis=(0, 1)), size=(300, 1, 1, len(names)))
+        attained = (runs <= probes).all(axis=3).any(axis=2).sum(axis=1)
+        for percent in (25, 50, 75):
+            chosen = (surfaces["strategy"] == strategy) & (surfaces["percent"] == percent)
+            found = (surfaces.loc[chosen, names].to_numpy() <= probes[:, 0]).all(axis=2).any(axis=1)
+            assert (found == (100 * attained >= percent * 8)).all()
+            assert 0 < found.sum() < len(found)
+
+
+def test_points_are_means_of_an_architectures_rows(make):
+    rows = [{"run": run, "strategy": "random", "hash": "aa", "val_acc": acc, "params": 100, "mult_adds": 10, "gpu_hours": hours}
+            for run, acc, hours in (("x", 0.8, 1.0), ("x", 0.9, 3.0), ("y", 0.6, 2.0))]  # fmt: skip
+    frame = make.children([*rows, {**rows[0], "status": "diverged", "val_acc": float("nan")}])
+    both = objective_points(frame, ("error", "gpu_hours"))
+    assert both[["n", "error", "gpu_hours"]].to_numpy().tolist() == [[3, pytest.approx(0.7 / 3), 2.0]]
+    single = objective_points(frame, ("error", "gpu_hours"), by_run=True)
+    assert single["run"].tolist() == ["x", "y"]
+    assert single["error"].tolist() == pytest.approx([0.15, 0.4])
+
+
+def test_latency_is_seconds_of_one_pass(make):
+    child = {"run": "x", "strategy": "random", "hash": "aa", "val_acc": 0.8, "eval_seconds": 2.0, "epochs": 4}
+    found = objective_points(make.children([child]), ("error", "latency"))
+    assert found["latency"].tolist() == [0.5]
+    with pytest.raises(InputError, match=r"latency is not known of 1 of 1 children \(column eval_seconds"):
+        objective_points(make.children([{**child, "eval_seconds": 0.0}]), ("error", "latency"))
+
+
+def test_rows_of_several_protocols_are_refused(make):
+    frame, _, _ = make.frames(seeds=1, children=6, failure=0)
+    frame.loc[0, "fingerprint"] = "beef" * 4
+    with pytest.raises(InputError, match="not comparable; they differ in protocol"):
+        objective_points(frame, ("error", "params"))
+
+
+@pytest.mark.parametrize("text", ["error", "error,error", "error,params,usd,latency", ""])
+def test_two_or_three_objectives(text):
+    with pytest.raises(InputError, match="two or three different ones"):
+        parse_objectives(text)
+
+
+def test_names_are_forgiving_about_hyphens_and_helpful_about_others():
+    assert parse_objectives("error, mult-adds") == ("error", "mult_adds")
+    with pytest.raises(UnknownName, match="did you mean 'params'"):
+        parse_objectives("error,parms")
+
+
+@pytest.mark.parametrize("text", ["1", "1,0", "1,x", "1,inf"])
+def test_references(text):
+    assert parse_reference("1,1e6", ("error", "params")) == {"error": 1.0, "params": 1e6}
+    with pytest.raises(InputError, match="positive number for each of error, params"):
+        parse_reference(text, ("error", "params"))
+
+
+@pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds"), ("params", "error")])
+def test_pictures_show_every_point_of_the_front(make, objectives, tmp_path):
+    frame, _, _ = make.frames(seeds=5, children=10)
+    data = objective_front(objective_points(frame, objectives), objectives)
+    surfaces = (
+        attainment(objective_points(frame, objectives, by_run=True), objectives) if len(objectives) == 2 else None
+    )
+    figure = plot_objectives(data, objectives, surfaces, ["A note."])
+    drawn = {
+        tuple(point) for ax in figure.axes for scatter in ax.collections if hasattr(scatter, "get_offsets")
+        for point in np.asarray(scatter.get_offsets()).round(9).tolist()
+    }  # fmt: skip
+    front = data[data["front"]][[objectives[1], objectives[0]]].to_numpy(dtype=float).round(9)
+    assert {tuple(point) for point in front.tolist()} <= drawn
+    assert style.save_figure(figure, tmp_path / "front.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
+def test_pictures_of_nothing_say_so(make, objectives, tmp_path):
+    frame, _, _ = make.frames(seeds=1, children=3)
+    empty = objective_points(frame.iloc[:0], objectives)
+    figure = plot_objectives(
+        objective_front(empty, objectives), objectives, attainment(empty.assign(run=""), objectives)
+    )
+    style.save_figure(figure, tmp_path / "front.svg")
+    assert "No child finished with a score" in (tmp_path / "front.svg").read_text()

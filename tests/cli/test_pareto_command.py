@@ -1,0 +1,59 @@
+"""`nasbench pareto --objectives` as users call it, on the shipped searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from commands import nasbench
+
+from nasbench.cli.main import nasbench as group
+
+CLAIMS = str(Path(__file__).parents[2] / "results" / "claims.h5")
+
+
+def call(*words: str) -> str:
+    done = CliRunner().invoke(group, ["pareto", CLAIMS, *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_three_objectives(tmp_path):
+    out = call(
+        "--objectives", "error,params,mult-adds", "-o", str(tmp_path / "three"), "--csv", str(tmp_path / "volumes.csv")
+    )
+    assert "Hypervolume up to error 1, params 100000, mult_adds 1e+06" in out
+    data = pd.read_csv(tmp_path / "three.csv")
+    volumes = pd.read_csv(tmp_path / "volumes.csv").set_index("strategy")
+    assert volumes.loc["all", "front"] == data["front"].sum()
+    assert volumes.loc["ppo", "of runs"] == 5
+    assert (tmp_path / "three.png").read_bytes().startswith(b"\x89PNG")
+    assert "multiply-adds for one image" in (tmp_path / "three.svg").read_text()
+
+
+def test_two_objectives_show_what_runs_attain(tmp_path):
+    out = call("--objectives", "error,params", "--reference", "0.5,50000", "-o", str(tmp_path / "two"))
+    assert "Hypervolume up to error 0.5, params 50000" in out
+    drawn = (tmp_path / "two.svg").read_text()
+    assert "Attained by half of the runs" in drawn
+    assert "ppo (n=5)" in drawn
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--objectives", "error,parms"), "unknown objective 'parms', did you mean 'params'"),
+        (("--objectives", "error"), "two or three different ones"),
+        (("--objectives", "error,params", "--reference", "1"), "a positive number for each of error, params"),
+        (("--reference", "1,2"), "give them with --objectives"),
+        (("--objectives", "error,params", "--score", "acc"), "lack the columns acc"),
+        (("--objectives", "error,params", "--csv", "/dev/null/x.csv", "-o", "x"), "cannot write '/dev/null/x.csv'"),
+    ],
+)
+def test_bad_input_is_one_line(words, expected, tmp_path):
+    done = nasbench("pareto", CLAIMS, *words, cwd=tmp_path)
+    assert done.code == 2
+    assert expected in done.err
+    assert len(done.err.strip().splitlines()) == 1
