@@ -29,6 +29,33 @@ ACTIVE = "document.activeElement"
 SHOWN = "[...document.querySelectorAll('#children-table tbody tr')].map(row => row.textContent)"
 
 
+# Texts of a contrast below 4.5 (WCAG 2.1, criterion 1.4.3) to the ground of the nearest element that has one; drawn cells apart.
+FAINT = """(() => {
+  const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    pen.clearRect(0, 0, 1, 1);
+    pen.fillStyle = colour;
+    pen.fillRect(0, 0, 1, 1);
+    return [...pen.getImageData(0, 0, 1, 1).data];
+  };
+  const linear = (part) => (part / 255 <= 0.03928 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+  const groundOf = (element) => {
+    const colour = rgba(getComputedStyle(element).backgroundColor);
+    return colour[3] > 250 ? colour : groundOf(element.parentElement);
+  };
+  return [...document.querySelectorAll("main *, nav *")]
+    .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+    .filter((element) => element.getClientRects().length && !element.disabled && !element.closest(".cell, script"))
+    .filter((element) => {
+      const { fill, color } = getComputedStyle(element);
+      const [a, b] = [luminance(rgba(element instanceof SVGElement ? fill : color)), luminance(groundOf(element))];
+      return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+    })
+    .map((element) => element.textContent.trim());
+})()"""
+
+
 @pytest.fixture
 def opened(browser, page):
     """`opened(width=..., dark=...)`: a tab with the page, which at the end has complained of nothing and asked for nothing."""
@@ -199,6 +226,24 @@ def test_a_command_is_copied(opened, browser):
     tab.click(".copy")
     tab.until("document.querySelector('.copy').textContent === 'Copied'")
     assert tab.js("navigator.clipboard.readText()") == "nasbench report results/made-up.h5 --target 0.9"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_text_can_be_read_and_every_control_has_a_name(browser, selection, tmp_path, dark):
+    names = {"reinforce": "zero_cost", "ppo": "enas"}  # the palest on white
+
+    def renamed(frame):
+        return frame.assign(strategy=frame["strategy"].replace(names))
+
+    path = tmp_path / "pale.html"
+    pale = Selection(renamed(selection.frame), renamed(selection.runs), selection.curves, ())
+    path.write_text(html_report(contents(pale), "2026-01-02T03:04:05"), encoding="utf-8")
+    tab = browser.open(path, dark=dark)
+    assert tab.js(FAINT) == []
+    named = "one.textContent.trim() || one.ariaLabel || (one.labels ?? []).length"
+    controls = "[...document.querySelectorAll('button, input, select, a, [role=img]')]"
+    assert tab.js(f"{controls}.filter(one => !({named})).map(one => one.outerHTML)") == []
+    tab.close()
 
 
 @pytest.mark.parametrize("dark", [False, True])
