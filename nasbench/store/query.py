@@ -31,7 +31,7 @@ _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
 _DETERMINED: Final = ("ok", "diverged")
 _MANY: Final = 8  # with more than one row in so many, whole columns are read
-_SEARCHES: Final = 8  # lookups before an index pays, and curves of one child before all are kept
+_SEARCHES: Final = 32  # lookups before an index pays, and curves of one child before all are kept
 _CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
 
 
