@@ -104,14 +104,31 @@ def price_of(device: str, table: PriceTable) -> Price:
     Raises:
         InputError: when no row fits; names the devices there are.
     """
-    words = _words(device)
-    family = [price for price in table if price.gpu != ANY_DEVICE and _words(price.gpu)[0] in words]
-    exact = [price for price in family if set(_words(price.gpu)) <= set(words)]
-    any_device = [price for price in table if price.gpu == ANY_DEVICE]
-    for price in (*exact, *family, *any_device):
-        return price
+    named = [price for price in table if price.gpu != ANY_DEVICE]
+    place = best_match(device, [price.gpu for price in named])
+    if place is not None:
+        return named[place]
+    for price in table:
+        if price.gpu == ANY_DEVICE:
+            return price
     known = ", ".join(dict.fromkeys(price.gpu for price in table))
     raise InputError(f"no price for device {device!r}; the table has {known}; give one in USD per hour or a CSV file")
+
+
+def best_match(device: str, names: Sequence[str]) -> int | None:
+    """The place of the name in a table that fits a device; None without one.
+
+    Args:
+        device: as the driver or the table names it.
+        names: of devices: a family, then what tells its variants apart.
+
+    Returns:
+        That of the first name whose family and variant both occur in the device's, else of the first of its family.
+    """
+    words = _words(device)
+    family = [place for place, name in enumerate(names) if _words(name)[0] in words]
+    exact = [place for place in family if set(_words(names[place])) <= set(words)]
+    return next(iter((*exact, *family)), None)
 
 
 def gpu_hours(seconds: float, devices: float = 1.0) -> float:
