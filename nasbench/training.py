@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils import deterministic
 
+from nasbench.allocation import keep_freed_memory
 from nasbench.augmentation import ResidentImages, TrainingImages
 from nasbench.networks.base import Network
 from nasbench.optimizers import make_optimizer
@@ -97,11 +98,15 @@ class Seeds:
 def reproducible(device: torch.device, threads: int) -> Iterator[None]:
     """Everything in the block gives the same bits on the same machine; all settings and global random states come back afterwards.
 
+    On the CPU the process keeps the memory it frees from then on, see `nasbench.allocation`.
+
     Args:
         device: where the block computes.
         threads: CPU threads; their number changes the order of sums.
     """
     with ExitStack() as stack:
+        if device.type == "cpu":
+            keep_freed_memory()
         if device.type == "cuda":
             # cuBLAS reads it when a process first uses it; without it, matrix products may differ from run to run.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
