@@ -475,29 +475,26 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize="small", borderaxespad=0.2, title=None)
 
 
-def draw_projections(points: pd.DataFrame, axes: Sequence[Axes], objectives: Sequence[str], label: str = "") -> None:
-    """Draw three objectives two at a time: the front of all three in the strategies' colours, dominated points grey.
+def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str = "") -> None:
+    """Draw two of three objectives: the front of all three in the strategies' colours, dominated points grey.
 
     Args:
         points: what `objective_front` returns.
-        axes: three plots: first by second, first by third, second by third.
-        objectives: three names.
-        label: of the first objective's axis; '' for its own.
+        ax: one plot.
+        y: the objective along y.
+        x: the objective along x.
+        label: of the y axis; '' for the objective's own.
     """
-    first, second, third = objectives
-    for ax, (y, x) in zip(axes, ((first, second), (first, third), (second, third))):
-        if points.empty:
-            style.say(ax, "No child finished with a score: there is no front.")
-            continue
-        _scales(ax, points, x, y)
-        _pale(ax, points[~points["front"]], x, y, style.muted())
-        for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
-            rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)
-            name = f"{strategy} ({len(rows)})"
-            ax.scatter(
-                rows[x], rows[y], s=22, color=look.colour, marker=look.marker, linewidths=0, label=name, zorder=3
-            )
-        ax.set(xlabel=OBJECTIVES[x].label, ylabel=label if label and y == first else OBJECTIVES[y].label)
+    if points.empty:
+        style.say(ax, "No child finished with a score: there is no front.")
+        return
+    _scales(ax, points, x, y)
+    _pale(ax, points[~points["front"]], x, y, style.muted())
+    for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
+        rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)
+        name = f"{strategy} ({len(rows)})"
+        ax.scatter(rows[x], rows[y], s=22, color=look.colour, marker=look.marker, linewidths=0, label=name, zorder=3)
+    ax.set(xlabel=OBJECTIVES[x].label, ylabel=label or OBJECTIVES[y].label)
 
 
 def _legend_above(figure: Figure, ax: Axes) -> None:
@@ -537,6 +534,8 @@ def plot_objectives(
             figure = style.new_figure(10.5, 8.2 + 0.18 * len(notes))
             grid = figure.add_gridspec(2, 3, height_ratios=[1.45, 1.0])
             draw_three(points, figure.add_subplot(grid[0, :]), objectives, label)
-            draw_projections(points, [figure.add_subplot(grid[1, place]) for place in range(3)], objectives, label)
+            first, second, third = objectives
+            for place, (y, x) in enumerate(((first, second), (first, third), (second, third))):
+                draw_projection(points, figure.add_subplot(grid[1, place]), y, x, label if y == first else "")
         style.caption(figure, notes)
     return figure

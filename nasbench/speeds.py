@@ -49,10 +49,11 @@ class Rate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast one device is as another, and by what; always an estimate."""
+    """How many times as fast one device is as another, by what, and what one must know of it ('' for nothing); always an estimate."""
 
     times: float
     basis: str
+    caveat: str = ""
 
 
 _COLUMNS = tuple(field.name for field in fields(Speed))
@@ -133,12 +134,12 @@ def speed_ratio(device: str, than: str, speeds: tuple[Speed, ...], rates: tuple[
         days = sorted({rate.date for pair in common for rate in pair})
         return Ratio(
             times,
-            f"measured on both: {'; '.join(rate.task for rate, _ in common)} ({' to '.join(dict.fromkeys((days[0], days[-1])))})",
+            f"rates measured on both: {'; '.join(rate.task for rate, _ in common)} ({' to '.join(dict.fromkeys((days[0], days[-1])))})",
         )
-    stand_in = "".join(f"; {row.gpu}: {row.scope}" for row in (slow, fast) if "stand-in" in row.scope)
     return Ratio(
         fast.tflops / slow.tflops,
-        f"peak of single precision: {fast.gpu} {fast.tflops:g}, {slow.gpu} {slow.tflops:g} TFLOP/s{stand_in}",
+        f"peaks of single precision ({fast.gpu} {fast.tflops:g}, {slow.gpu} {slow.tflops:g} TFLOP/s)",
+        "; ".join(f"{row.gpu}: {row.scope}" for row in (slow, fast) if "stand-in" in row.scope),
     )
 
 

@@ -87,8 +87,25 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
 @where_option
 @click.option("--target", default=None, type=float, help="Validation accuracy in [0, 1]: what did it cost to reach it?")
 @click.option("--at", default=None, help="Price all hours at this device, e.g. V100; see: nasbench devices.")
-@click.option("--price", default=None, help="USD per device-hour, or a CSV price table of your own.")
+@click.option(
+    "--price",
+    "--prices",
+    "price",
+    default=None,
+    help="USD per device-hour, or a CSV price table of your own, with sources.",
+)
+@click.option(
+    "--on", default=None, metavar="A,B,...", help="Estimate the same searches on other devices, e.g. V100,A100,H100."
+)
+@click.option(
+    "--from", "ran_on", default=None, help="With --on: the device of hours that rows do not name, as replays."
+)
+@click.option("--speeds", default=None, help="With --on: a CSV of peaks of your own  [the shipped one].")
+@click.option(
+    "--rates", default=None, help="With --on: a benchmark record; rates measured on both devices win over peaks."
+)
 @output_option
+@csv_option
 def cost(
     files: Sequence[str],
     published: bool,
@@ -96,41 +113,96 @@ def cost(
     target: float | None,
     at: str | None,
     price: str | None,
+    on: str | None,
+    ran_on: str | None,
+    speeds: str | None,
+    rates: str | None,
     output: str | None,
+    csv: str | None,
 ) -> None:
-    """GPU-hours and USD by ledger category, per child, and to reach an accuracy; or of the published searches.
+    """GPU-hours and USD by ledger category, per child, and to reach an accuracy; on other devices; or of the published searches.
 
     \b
     Example:
       nasbench cost results/demo.h5 --target 0.9 --at V100
+      nasbench cost results/claims.h5 --on V100,A100,H100
       nasbench cost --published --at V100 -o results/published-cost
     """
     from nasbench.errors import InputError
     from nasbench.pricing import prices_from
 
     prices = prices_from(price) if price else None
+    if on is None and (ran_on or speeds or rates):
+        raise InputError(
+            "--from, --speeds and --rates are of estimates for other devices: name these by --on, e.g. --on A100"
+        )
     if published:
-        _cost_of_published(at, prices, output)
+        if on is not None:
+            raise InputError("--on is for results files; published searches are priced at another device by --at")
+        _cost_of_published(at, prices, output, csv)
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
-    from nasbench.analysis.cost import cost_by_strategy, plot_cost
-
     frame, runs, _ = load(files, where)
+    if on is not None:
+        if at is not None or target is not None:
+            raise InputError(
+                "--on estimates other devices' hours; --at and --target are of the hours as run: give one of them"
+            )
+        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates)
+        write_csv(data, csv)
+        save_figure(figure, output, files, "elsewhere", data)
+        return
+    from nasbench.analysis.cost import cost_by_strategy, plot_cost
+    from nasbench.analysis.elsewhere import energy_by_strategy, energy_note
+    from nasbench.store.schema import LEDGER_CATEGORIES
+
     data = cost_by_strategy(frame, runs, prices, target, at)
-    columns = ["strategy", "runs", "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
-    shown = data[columns + (["to_target"] if target is not None else [])]
-    echo_table(shown, [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}."])
-    save_figure(plot_cost(data), output, files, "cost", data)
+    energy = energy_by_strategy(runs)
+    data = data.merge(
+        energy[["strategy", "measured", "kwh"]].rename(columns={"measured": "runs_with_energy"}), on="strategy"
+    )
+    parts = [f"{name}_hours" for name in LEDGER_CATEGORIES if data[f"{name}_hours"].gt(0).any()]
+    shown = ["strategy", "runs", *parts, "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
+    shown += ["to_target"] if target is not None else []
+    said = energy_note(energy)
+    echo_table(data[shown], [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said])
+    write_csv(data, csv)
+    save_figure(plot_cost(data, [said]), output, files, "cost", data)
 
 
-def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None) -> None:
+def _cost_elsewhere(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    on: str,
+    prices: PriceTable | None,
+    ran_on: str | None,
+    speeds: str | None,
+    rates: str | None,
+) -> tuple[pd.DataFrame, Figure]:
+    """Print what the searches would take on other devices."""
+    from nasbench.analysis.elsewhere import cost_elsewhere, estimate_notes, plot_elsewhere
+    from nasbench.errors import InputError
+    from nasbench.speeds import rates_from, speeds_from
+
+    devices = list(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
+    if not devices:
+        raise InputError("--on takes devices, e.g. --on V100,A100; see: nasbench devices")
+    peaks = speeds_from(speeds)
+    measured = () if rates is None else rates_from(rates, peaks)
+    data = cost_elsewhere(frame, runs, devices, prices, peaks, measured, ran_on)
+    echo_table(data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]], estimate_notes(data))
+    return data, plot_elsewhere(data)
+
+
+def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None, csv: str | None) -> None:
     from nasbench.analysis.published_cost import cost_notes, plot_published_cost, published_cost
 
     data = published_cost(at, prices)
     columns = ["search", "reading", "arithmetic", "gpu_hours", "own_price", "own_usd"]
     notes = cost_notes(data)
     echo_table(data[columns + (["at_usd"] if at is not None else [])], notes)
+    write_csv(data, csv)
     if output is not None:
         save_figure(plot_published_cost(data), output, (), "", data)
 

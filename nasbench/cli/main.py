@@ -37,7 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
     "checklist": ("nasbench.cli.checklist:checklist", "The NAS best-practices checklist, answered from the data."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
-    "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by strategy, child and target accuracy."),
+    "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by category, child and target; on other devices."),
     "claims": ("nasbench.cli.analyses:claims", "Test the notes' claim on random search: top 1, 5, 25 and a verdict."),
     "pareto": ("nasbench.cli.analyses:pareto", "Fronts of two or three objectives, hypervolumes, attainment."),
     "ranks": ("nasbench.cli.statistics:ranks", "Average ranks over several tables, with critical differences."),

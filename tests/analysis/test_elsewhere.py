@@ -1,0 +1,120 @@
+"""Estimates for other devices by hand, and energy that was measured or not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from nasbench.analysis import style
+from nasbench.analysis.elsewhere import (
+    ESTIMATE,
+    MEASURED,
+    cost_elsewhere,
+    energy_by_strategy,
+    energy_note,
+    estimate_notes,
+    plot_elsewhere,
+)
+from nasbench.errors import InputError
+from nasbench.pricing import Price
+from nasbench.speeds import Speed
+
+SPEEDS = (
+    Speed("K80", 4.0, "", "s", "2014"),
+    Speed("A100", 20.0, "", "s", "2020"),
+    Speed("cpu", 0.5, "a stand-in", "s", "2021"),
+)
+PRICES = (Price("A100", 3.0, "p", "", "", "s", "2026"), Price("K80", 0.5, "p", "", "", "s", "2026"))
+
+
+@pytest.fixture
+def two(make):
+    """Two runs of 10 device-hours each, of which 1 is the strategy's own; one used K80s, the other half of each device."""
+    rows = [
+        {"run": run, "strategy": "random", "hash": "a", "index": index, "device": device, "gpu_hours": 4.5}
+        for run, devices in (("x", ("Tesla K80", "Tesla K80")), ("y", ("Tesla K80", "cpu")))
+        for index, device in enumerate(devices)
+    ]
+    hours = {"training_hours": 9.0, "searcher_hours": 1.0, "usd": 5.0}
+    return make.children(rows), make.runs([{"run": run, "strategy": "random", "seed": 0, **hours} for run in "xy"])
+
+
+def test_hours_and_usd_by_hand(two):
+    data = cost_elsewhere(*two, ["A100", "K80"], PRICES, SPEEDS)
+    assert data["kind"].tolist() == [MEASURED, ESTIMATE, ESTIMATE]
+    assert data["gpu_hours"].tolist() == pytest.approx(
+        [10.0, (9 / 5 + (4.5 / 5 + 4.5 / 40)) / 2 + 1, (9 + 4.5 + 4.5 / 8) / 2 + 1]
+    )
+    assert data["usd"].tolist() == pytest.approx([5.0, 3 * data["gpu_hours"][1], 0.5 * data["gpu_hours"][2]])
+    assert data["device"].tolist() == ["Tesla K80, cpu", "A100", "K80"]
+
+
+def test_what_estimates_rest_on_is_said(two):
+    notes = estimate_notes(cost_elsewhere(*two, ["A100"], PRICES, SPEEDS))
+    assert "K80 4 TFLOP/s" in notes[0]
+    assert "A100 at 3 USD/h" in notes[0]
+    assert notes[1] == "Cpu: a stand-in."
+    assert notes[-1].startswith("Estimates, not measurements")
+    assert estimate_notes(cost_elsewhere(*two, [], PRICES, SPEEDS)) == []
+
+
+def test_a_tables_clock_names_no_device(two):
+    frame, runs = two
+    replayed = frame.assign(device="table")
+    with pytest.raises(InputError, match="simulated clock, which names no device; say on which"):
+        cost_elsewhere(replayed, runs, ["A100"], PRICES, SPEEDS)
+    data = cost_elsewhere(replayed, runs, ["A100"], PRICES, SPEEDS, ran_on="K80")
+    assert data["gpu_hours"].tolist() == pytest.approx([10.0, 9 / 5 + 1])
+
+
+def test_a_device_without_a_price_or_a_speed(two):
+    with pytest.raises(InputError, match="no price for device 'H100'"):
+        cost_elsewhere(*two, ["H100"], PRICES, SPEEDS)
+    with pytest.raises(InputError, match="no speed is known of device 'cpu'"):
+        cost_elsewhere(*two, ["A100"], PRICES, SPEEDS[:2])
+
+
+def test_the_picture_tells_estimates_from_what_was_run(two, tmp_path):
+    data = cost_elsewhere(*two, ["A100", "K80"], PRICES, SPEEDS)
+    figure = plot_elsewhere(data)
+    faces = [line.get_markerfacecolor() for line in figure.axes[0].lines if len(line.get_xdata())]
+    assert faces == [style.look("random").colour, "none", "none"]
+    style.save_figure(figure, tmp_path / "elsewhere.svg")
+    drawn = (tmp_path / "elsewhere.svg").read_text()
+    assert "(estimate)" in drawn
+    assert "(as run)" in drawn
+    assert figure.axes[1].get_xscale() == "log"
+
+
+def test_nothing_charged_is_said(two, tmp_path):
+    frame, runs = two
+    free = cost_elsewhere(
+        frame.assign(gpu_hours=0.0), runs.assign(training_hours=0.0, searcher_hours=0.0, usd=0.0), ["A100"]
+    )
+    style.save_figure(plot_elsewhere(free), tmp_path / "none.svg")
+    assert "Nothing was charged" in (tmp_path / "none.svg").read_text()
+
+
+def test_energy_is_what_counters_said(two):
+    _, runs = two
+    runs = runs.astype({"provenance": object})
+    runs.loc[0, "provenance"] = json.dumps(
+        {"energy": {"joules": {"rapl:package-0": 3.6e6, "nvml:GPU-1 A100": 7.2e6}, "seconds": 9}}
+    )
+    row = energy_by_strategy(runs).iloc[0]
+    assert (row["runs"], row["measured"], row["kwh"]) == (2, 1, pytest.approx(3.0))
+    assert energy_note(energy_by_strategy(runs)) == (
+        "Energy measured by nvml:GPU-1 A100, rapl:package-0, with what else ran there: random 3 kWh a run (n=1 of 2)."
+    )
+
+
+@pytest.mark.parametrize(
+    "provenance", ["", "{}", "no json", '{"energy": null}', '{"energy": {"joules": {}}}', '{"energy": 3}']
+)
+def test_energy_that_was_not_measured_is_not_made_up(two, provenance):
+    data = energy_by_strategy(two[1].assign(provenance=provenance))
+    assert data["measured"].tolist() == [0]
+    assert np.isnan(data["kwh"][0])
+    assert energy_note(data).startswith("Energy: not measured")

@@ -1,0 +1,69 @@
+"""`nasbench cost` as users call it, on the shipped searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from commands import nasbench
+
+from nasbench.cli.main import nasbench as group
+
+CLAIMS = str(Path(__file__).parents[2] / "results" / "claims.h5")
+
+
+def call(*words: str) -> str:
+    done = CliRunner().invoke(group, ["cost", CLAIMS, *words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_categories_add_up_and_energy_is_said(tmp_path):
+    out = call("-o", str(tmp_path / "cost"), "--csv", str(tmp_path / "table.csv"))
+    data = pd.read_csv(tmp_path / "table.csv")
+    parts = [name for name in data.columns if name.endswith("_hours") and name not in ("gpu_hours", "hours_per_child")]
+    assert data[parts].sum(axis=1).to_numpy() == pytest.approx(data["gpu_hours"].to_numpy())
+    assert "searcher_hours" in out
+    assert "note: Energy: not measured" in out
+    assert "Energy: not measured" in (tmp_path / "cost.svg").read_text()
+
+
+def test_estimates_for_other_devices(tmp_path):
+    out = call("--on", "V100,A100", "-o", str(tmp_path / "there"))
+    data = pd.read_csv(tmp_path / "there.csv")
+    assert data["kind"].value_counts().to_dict() == {"estimate": 6, "as run": 3}
+    assert "note: Estimates, not measurements" in out
+    assert (tmp_path / "there.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_prices_of_ones_own(tmp_path):
+    (tmp_path / "mine.csv").write_text("gpu,usd,source,date\nA100,2.5,my contract,2026-11\ncpu,0.1,my bill,2026-11\n")
+    call("--on", "A100", "--prices", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "there"))
+    data = pd.read_csv(tmp_path / "there.csv").query("kind == 'estimate'")
+    assert (data["usd"] / data["gpu_hours"]).to_numpy() == pytest.approx(2.5)
+    out = call("--prices", str(tmp_path / "mine.csv"), "-o", str(tmp_path / "cost"))
+    assert "cpu at 0.1 USD/h" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--on", "TPU"), "no price for device 'TPU'"),
+        (("--on", ","), "--on takes devices"),
+        (("--on", "A100", "--target", "0.9"), "give one of them"),
+        (("--from", "cpu"), "name these by --on"),
+        (("--on", "A100", "--speeds", "none.csv"), "no file 'none.csv'"),
+        (("--on", "A100", "--rates", "none.csv"), "no file 'none.csv'"),
+        (("--on", "A100", "--from", "abacus"), "no speed is known of device 'abacus'"),
+        (("--published", "--on", "A100"), "--on is for results files"),
+        (("--prices", "none.csv"), "'none.csv' is neither a number (USD per device-hour) nor a file"),
+    ],
+)
+def test_bad_input_is_one_line(words, expected, tmp_path):
+    done = nasbench("cost", CLAIMS, *words, cwd=tmp_path)
+    assert done.code == 2
+    assert expected in done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())

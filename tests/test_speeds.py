@@ -1,0 +1,90 @@
+"""How fast devices are beside each other: the shipped peaks, a user's own, and rates measured on both."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from nasbench.errors import InputError, MissingData
+from nasbench.pricing import shipped_prices
+from nasbench.speeds import rates_from, shipped_speeds, speed_ratio, speeds_from
+
+RECORD = "what,ratio,against,ours,theirs,unit,note,machine,date,commit\n"
+
+
+@pytest.mark.parametrize(
+    ("device", "than", "times"),
+    [
+        ("NVIDIA A100-SXM4-40GB", "Tesla V100-SXM2-16GB", 19.5 / 15.7),
+        ("NVIDIA H100 80GB HBM3", "Tesla T4", 67 / 8.1),
+        ("H100 PCIe", "NVIDIA GeForce GTX 1080 Ti", 51 / 11.3),
+        ("P100", "Tesla K40m", 9.3 / 4.29),
+        ("cpu", "cpu", 1.0),
+    ],
+)
+def test_ratios_of_peaks(device, than, times):
+    assert speed_ratio(device, than, shipped_speeds()).times == pytest.approx(times)
+
+
+def test_every_shipped_peak_has_a_source_and_a_date():
+    assert all(speed.source and speed.date.isdigit() for speed in shipped_speeds())
+
+
+def test_every_priced_device_has_a_speed():
+    for price in shipped_prices():
+        assert speed_ratio(price.gpu, "cpu", shipped_speeds()).times > 0
+
+
+def test_a_stand_in_is_said():
+    assert "stand-in" in speed_ratio("A100", "cpu", shipped_speeds()).caveat
+    assert speed_ratio("A100", "V100", shipped_speeds()).caveat == ""
+
+
+def test_an_unknown_device_is_refused_by_name():
+    with pytest.raises(InputError, match="no speed is known of device 'TPU v4'; the table has K80"):
+        speed_ratio("TPU v4", "cpu", shipped_speeds())
+
+
+def test_rates_measured_on_both_win_and_the_newest_counts(tmp_path):
+    path = tmp_path / "record.csv"
+    path.write_text(
+        RECORD
+        + "training of a,1,x,100,1,images/s,NVIDIA A100-SXM4-40GB; note,m,2026-01-01,c\n"
+        + "training of a,1,x,400,1,images/s,NVIDIA A100-SXM4-40GB; note,m,2026-01-02,c\n"
+        + "training of a,1,x,10,1,images/s of the machine,a processor second 5,m,2026-01-03,c\n"
+        + "training of b,1,x,90,1,images/s,NVIDIA A100-SXM4-40GB; note,m,2026-01-02,c\n"
+        + "training of b,1,x,9,1,images/s,,m,2026-01-03,c\n"
+        + "children,1,x,9,1,children/h,NVIDIA A100-SXM4-40GB; note,m,2026-01-03,c\n"
+    )
+    rates = rates_from(str(path), shipped_speeds())
+    found = speed_ratio("A100", "cpu", shipped_speeds(), rates)
+    assert found.times == pytest.approx(math.sqrt(40 * 10))
+    assert found.basis == "rates measured on both: training of a; training of b (2026-01-02 to 2026-01-03)"
+    assert speed_ratio("V100", "cpu", shipped_speeds(), rates).basis.startswith("peaks of single precision")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gpu\nA100\n", "has the columns gpu; allowed: gpu, tflops"),
+        ("gpu,tflops\n", "has no rows"),
+        ("gpu,tflops\nA100,fast\n", "line 2: A100 with tflops 'fast'"),
+        ("gpu,tflops\n,3\n", "line 2: no device"),
+        ("gpu,tflops\nA100,0\n", "a number above 0"),
+        ("gpu,tflops,colour\nA100,1,red\n", "colour"),
+    ],
+)
+def test_a_table_that_is_none(tmp_path, text, message):
+    path = tmp_path / "speeds.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        speeds_from(str(path))
+
+
+def test_files_that_are_not_there_or_no_record(tmp_path):
+    with pytest.raises(MissingData, match="no file"):
+        speeds_from(str(tmp_path / "none.csv"))
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="is no benchmark record: it lacks date, note, ours, unit, what"):
+        rates_from(str(tmp_path / "other.csv"), shipped_speeds())
