@@ -21,14 +21,27 @@ from nasbench.analysis.compare import summarize
 from nasbench.analysis.cost import cost_by_strategy
 from nasbench.analysis.curves import KEYS, learning_curves
 from nasbench.analysis.final_scores import final_scores, score_intervals
-from nasbench.analysis.pareto import ALL, hypervolume, pareto_front
+from nasbench.analysis.objectives import (
+    ALL,
+    attainment,
+    objective_front,
+    objective_points,
+    objective_volumes,
+    reference_point,
+    run_volumes,
+)
 from nasbench.analysis.significance import unpaired_tests
 
 if TYPE_CHECKING:
     from nasbench.store.query import Results
 
 COURSES: tuple[By, ...] = ("children", "gpu_hours")
-PLANES = ("params", "mult_adds")
+PLANES = {
+    "params": ("error", "params"),
+    "mult_adds": ("error", "mult_adds"),
+    "both": ("error", "params", "mult_adds"),
+}
+COSTS = {"params": "parameters", "mult_adds": "multiply-adds"}
 FINALS = ("val_acc", "test_acc")
 
 
@@ -93,6 +106,7 @@ class Contents:
     courses: dict[By, pd.DataFrame]
     cost: pd.DataFrame
     volumes: pd.DataFrame
+    attained: dict[str, pd.DataFrame]
     learned: pd.DataFrame
     children: pd.DataFrame
     best: pd.DataFrame
@@ -131,7 +145,8 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target),
-        volumes=volumes(frame),
+        volumes=volumes(frame, wishes.seed),
+        attained=attained(frame),
         learned=learning_curves(selection.curves, frame, wishes.best),
         children=children,
         best=best_architectures(children, wishes.best),
@@ -189,20 +204,51 @@ def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return runs[["strategy", "run", "seed"]].merge(last, on="run", how="left")
 
 
-def volumes(frame: pd.DataFrame) -> pd.DataFrame:
-    """The hypervolumes of `pareto.hypervolume` for each cost that every child has, with a column `cost`.
+def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The sets of objectives that can be asked about, by the names of `PLANES`.
 
-    Of all strategies together, `points` and `front` count an architecture once, however many strategies found it.
+    None of them where children of several protocols were allowed together: their errors lie on no one axis.
+    """
+    scored = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
+    if scored["fingerprint"].nunique() != 1:
+        return {}
+    known = {cost for cost in PLANES["both"][1:] if (scored[cost] > 0).all()}
+    return {name: objectives for name, objectives in PLANES.items() if known.issuperset(objectives[1:])}
+
+
+def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """How much each strategy's architectures dominate, of all its runs together and of a run on average.
+
+    Args:
+        frame: children (`store.schema.CHILD_COLUMNS`).
+        seed: of the bootstrap over runs.
+
+    Returns:
+        Rows by plane (of `PLANES`) and strategy, "all" last: points and front (architectures), hypervolume (of all runs together), runs,
+        mean, low and high (of single runs; NaN for "all"), up_to (the reference point in words).
     """
     parts = []
-    for cost in PLANES:
-        if len(frame) and (frame[cost] > 0).all():
-            points = pareto_front(frame, cost)
-            table = hypervolume(points, cost).assign(cost=cost)
-            both = [points["hash"].nunique(), points.loc[points["front"], "hash"].nunique()]
-            table.loc[table["strategy"] == ALL, ["points", "front"]] = both
-            parts.append(table)
+    for plane, objectives in planes(frame).items():
+        single = objective_points(frame, objectives, by_run=True)
+        if single.empty:
+            continue
+        points = objective_front(objective_points(frame, objectives), objectives)
+        corner = reference_point(points, objectives)
+        table = objective_volumes(points, objectives, corner)
+        # An architecture counts once among all, however many strategies found it.
+        once = [points["hash"].nunique(), points.loc[points["front"], "hash"].nunique()]
+        table.loc[table["strategy"] == ALL, ["points", "front"]] = once
+        up_to = " and ".join(f"{style.short(corner[cost])} {COSTS[cost]}" for cost in objectives[1:])
+        table = table.merge(run_volumes(single, objectives, corner, seed), on="strategy", how="left")
+        parts.append(table.assign(plane=plane, up_to=up_to))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def attained(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """What a quarter, half and three quarters of each strategy's runs attain (`objectives.attainment`), by cost."""
+    pairs = {name: objectives for name, objectives in planes(frame).items() if len(objectives) == 2}
+    points = {name: objective_points(frame, objectives, by_run=True) for name, objectives in pairs.items()}
+    return {name: attainment(table, pairs[name]) for name, table in points.items() if len(table)}
 
 
 def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:

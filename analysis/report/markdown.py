@@ -41,7 +41,7 @@ def markdown_report(found: Contents, now: str) -> str:
         unit = tables.hour_unit(found.cost["gpu_hours"]).name
         lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
     lines += ["", "### Best architectures", "", *_table(_best(found))]
-    lines += ["", *_folded("Accuracy and size: what the fronts cover", _table(tables.volume_table(found)))]
+    lines += ["", *_folded("Accuracy and size: hypervolumes", _table(tables.volume_table(found)))]
     lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]
     answered = f"Best-practices checklist: {checklist_summary(found.checklist)}"
     lines += ["", *_folded(answered, _table(tables.checklist_table(found)))]

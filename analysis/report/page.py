@@ -38,6 +38,7 @@ SCRIPTS = (
     "learned.js",
     "children.js",
     "pareto.js",
+    "attained.js",
     "table.js",
     "start.js",
 )

@@ -35,12 +35,13 @@ def payload(found: Contents) -> dict[str, Any]:
         found: what the report says.
 
     Returns:
-        JSON values: strategies (name, marker, dashes), courses (by budget), finals, learned, children.
+        JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children.
     """
     return {
         "strategies": [_look(name) for name in found.strategies],
         "courses": [course(table, found.strategies) for table in found.courses.values()],
         "finals": finals(found.finals, found.strategies),
+        "attained": [attained(table, found.strategies) for table in found.attained.values()],
         "learned": learned(found.learned, found.strategies),
         "children": children(found.children, found.strategies),
     }
@@ -93,6 +94,29 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         "measures": dict(MEASURES),
         "series": series,
     }
+
+
+def attained(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
+    """The surfaces of one plane.
+
+    Args:
+        table: what `objectives.attainment` returns for the error and one cost.
+        strategies: names; a series has the place of its own.
+
+    Returns:
+        cost, and series: s, runs, and for 25, 50 and 75 percent of the runs x (cost) and y (accuracy) of the corners, x growing.
+    """
+    cost = str(table.columns[-1])
+    series = []
+    for strategy, rows in table.groupby("strategy", sort=False):
+        ordered = rows.sort_values([cost, "error"], ascending=[True, False])
+        parts = {f"p{percent}": part for percent, part in ordered.groupby("percent")}
+        surfaces = {
+            name: {"x": [_significant(value) for value in part[cost]], "y": _numbers(1 - part["error"], 5)}
+            for name, part in parts.items()
+        }
+        series.append({"s": strategies.index(str(strategy)), "runs": int(rows["runs"].iloc[0]), **surfaces})
+    return {"cost": cost, "series": series}
 
 
 def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:

@@ -330,25 +330,35 @@ CATEGORY_MEANINGS = {
 
 
 def volume_table(found: Contents) -> Table:
-    """How much of each plane a strategy's front covers."""
-    costs = found.volumes["cost"].drop_duplicates().tolist() if len(found.volumes) else []
-    names = {"params": "parameters", "mult_adds": "multiply-adds"}
-    columns = [Column("Strategy", "strategy"), Column("Architectures")]
-    for cost in costs:
+    """How much of each plane a strategy's architectures dominate: a run of it, and all its runs together."""
+    names = {"params": "parameters", "mult_adds": "multiply-adds", "both": "both"}
+    planes = dict(found.volumes.groupby("plane", sort=False)["up_to"].first()) if len(found.volumes) else {}
+    columns = [Column("Strategy", "strategy"), Column("Architectures", meaning="Different ones, of all runs")]
+    for plane, up_to in planes.items():
+        unit = "Accuracy times decades" if plane != "both" else "Accuracy times decades times decades"
         columns += [
-            Column(f"On its front, {names[cost]}"),
-            Column(f"Hypervolume, {names[cost]}", meaning="Accuracy times decades of the cost: larger is better"),
+            Column(
+                f"A run: {names[plane]}", meaning=f"{unit} of the cost, up to {up_to}: mean over runs, its interval"
+            ),
+            Column(
+                f"All runs: {names[plane]}", meaning="The same of all its runs together, and how many are on its front"
+            ),
         ]
     table = Table(tuple(columns))
-    for strategy, rows in found.volumes.groupby("strategy", sort=False) if costs else ():
+    for strategy, rows in found.volumes.groupby("strategy", sort=False) if planes else ():
         cells = [Cell(str(strategy)), Cell(f"{rows['points'].iloc[0]:,}")]
         for row in rows.to_dict("records"):
-            cells += [
-                Cell(str(row["front"])),
-                Cell(f"{row['hypervolume']:.4f}", f"(up to {style.short(row['reference_x'])})"),
-            ]
+            cells += [_mean_volume(row), Cell(f"{row['hypervolume']:.4f}", f"({row['front']:,} on the front)")]
         table.rows.append(cells)
     return table
+
+
+def _mean_volume(row: dict[Hashable, Any]) -> Cell:
+    if math.isnan(row["mean"]):
+        return Cell(NONE)
+    if math.isnan(row["low"]):
+        return Cell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: insufficient)")
+    return Cell(f"{row['mean']:.4f}", f"[{row['low']:.4f}, {row['high']:.4f}]")
 
 
 def frame_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Table:

@@ -75,10 +75,8 @@ function drawPlane(host, cost, score) {
   let [low, high] = [least(xs), most(xs)];
   if (high < 1.5 * low) [low, high] = [low / 1.2, high * 1.2];
   const margin = (high / low) ** 0.03;
-  // By the logarithm of the error, so that the best ones, who lie close together, stand apart. No error at all stands below the least.
   const errors = ys.map((value) => 1 - value);
-  const smallest = least(errors.filter((error) => error > 0));
-  const floor = least(errors) > 0 ? smallest : Math.min(smallest / 2, 0.5);
+  const floor = errorFloor(errors);
   const front = frontOf(points), onFront = new Set(front);
   const plot = frame(host, {
     data: {
@@ -116,6 +114,13 @@ function drawPlane(host, cost, score) {
   // The keys walk along the front; the pointer finds any point.
   pointAt(host, plot, () => front, describe, (point) => showInTable(point.hash), points);
   brush(host, plot, cost, score);
+}
+
+// Accuracies stand by the logarithm of the error, so that the best ones, who lie close together, are apart. No error at all stands
+// here, below the least.
+function errorFloor(errors) {
+  const smallest = least(errors.filter((error) => error > 0));
+  return least(errors) > 0 ? smallest : Math.min(smallest / 2, 0.5);
 }
 
 const least = (values) => values.reduce((a, b) => Math.min(a, b), Infinity);

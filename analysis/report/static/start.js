@@ -82,5 +82,6 @@ startLearned();
 startFilter(byId("pareto-filter"));
 startFilter(byId("table-filter"));
 startPareto();
+startAttained();
 startTable();
 filter.change({});

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from chromium import PAINTED
 
+from nasbench.analysis.objectives import attainment, objective_points
 from nasbench.analysis.pareto import pareto_front
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.page import html_report
@@ -206,16 +207,22 @@ def test_what_the_table_shows_is_saved_as_csv(opened, children, browser, tmp_pat
 def test_the_numbers_of_a_plot_are_saved_as_csv(opened, selection, browser, tmp_path):
     tab = opened()
     browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
-    names = ["val_acc-by-children", "final-val_acc", "val-against-params", "curves-of-the-best"]
-    for place, name in zip(("#courses", "#finals", "#pareto-plot", "#curves"), names):
+    names = ["val_acc-by-children", "final-val_acc", "val-against-params", "curves-of-the-best", "attained-by-params"]
+    for place, name in zip(("#courses", "#finals", "#pareto-plot", "#curves", "#attained"), names):
         tab.click(f"{place} .save")
         tab.wait((tmp_path / f"{name}.csv").exists, f"{name}.csv is saved")
-    course, finals, plane, best = (pd.read_csv(tmp_path / f"{name}.csv") for name in names)
+    course, finals, plane, best, attained = (pd.read_csv(tmp_path / f"{name}.csv") for name in names)
     ends = course.groupby("strategy")["median"].last()
     assert ends.to_dict() == pytest.approx(finals.groupby("strategy")["val_acc"].median().to_dict(), abs=2e-5)
     front = pareto_front(selection.frame)
     assert plane["n"].sum() == front["n"].sum()
     assert set(plane.loc[plane["front"], "hash"]) == set(front.loc[front["front"], "hash"].str.slice(0, 12))
+    surfaces = attainment(objective_points(selection.frame, ("error", "params"), by_run=True), ("error", "params"))
+    order = ["strategy", "percent", "params"]
+    assert attained.sort_values(order)[["runs", "percent"]].to_numpy().tolist() == (
+        surfaces.sort_values(order)[["runs", "percent"]].to_numpy().tolist()
+    )
+    assert sorted(attained["val_acc"]) == pytest.approx(sorted(1 - surfaces["error"]), abs=1e-5)
     assert best.groupby("rank")["epoch"].max().tolist() == [8] * 6
 
 
