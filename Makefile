@@ -65,6 +65,7 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py $(NB201)
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/counting.py
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/pareto.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/store.py --rows 100000 --folder build/store-benchmark
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/overheads.py --folder build/overheads
 	$(BIN)/python benchmarks/training.py $(CIFAR10)

@@ -261,7 +261,7 @@ def say(ax: Axes, text: str) -> None:
 
 def caption(figure: Figure, notes: Sequence[str]) -> None:
     """Put notes under the plots of a figure, wrapped to its width."""
-    width = int(figure.get_figwidth() * 15)
+    width = int(figure.get_figwidth() * 14.2)
     lines = [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="   ")]
     if lines:
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=muted())
