@@ -51,13 +51,23 @@ class SearchConfig(BaseModel):
         False,
         description="children are committed in the order of asking, as in a sequential run; otherwise as they finish",
     )
-    executor: str = Field("inline", description="inline (one child at a time) or local (worker processes)")
+    executor: str = Field(
+        "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
+    )
     devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...")
     children_per_device: int = Field(1, ge=1, description="children that share one device")
     runs_per_device: int = Field(
         1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
     )
     retries: int = Field(1, ge=0, description="how often a child is tried again after its worker died")
+    address: str = Field("auto", description="executor ray: auto, HOST:PORT of the head node, or local")
+    gpus_per_child: float = Field(0.0, ge=0, description="executor ray: GPUs that a child holds, parts of one allowed")
+    cpus_per_child: float = Field(1.0, gt=0, description="executor ray: processors that a child holds")
+    memory_per_child: float = Field(0.0, ge=0, description="executor ray: GiB that a child asks for (0: not asked for)")
+    accelerator: str = Field("", description="executor ray: type of GPU to ask for and to price, e.g. A100")
+    children_at_once: int = Field(
+        0, ge=0, description="executor ray: children asked for at once (0: what the nodes hold)"
+    )
 
     @field_validator("devices", mode="before")
     @classmethod
@@ -77,6 +87,12 @@ class SearchConfig(BaseModel):
             children_per_device=self.children_per_device,
             runs_per_device=self.runs_per_device,
             retries=self.retries,
+            address=self.address,
+            gpus_per_child=self.gpus_per_child,
+            cpus_per_child=self.cpus_per_child,
+            memory_per_child=self.memory_per_child,
+            accelerator=self.accelerator,
+            children_at_once=self.children_at_once,
         )
 
 
@@ -180,13 +196,29 @@ def resolve(config: SearchConfig) -> Plan:
 
 
 def _usd_per_hour(config: SearchConfig) -> float:
-    return price_of(device_name(config.devices[0]), prices_from(config.price or None)).usd
+    prices = prices_from(config.price or None)
+    if config.gpus_per_child == 0:
+        return price_of(device_name(config.devices[0]), prices).usd
+    try:
+        return price_of(config.accelerator or "the cluster's GPUs", prices).usd
+    except InputError as error:
+        raise InputError(f"{error}; or say which GPU to ask for, e.g. --accelerator A100") from None
 
 
 # Fields that decide neither which children are trained nor what they are charged.
-_UNDECIDED = {"protocol", "set", "space", "price", "devices", "retries"}
+_UNDECIDED = {
+    "protocol",
+    "set",
+    "space",
+    "price",
+    "devices",
+    "retries",
+    "address",
+    "memory_per_child",
+    "children_at_once",
+}
 # Fields that runs of earlier versions had not: at these values a run's id is what it was.
-_ADDED = {"ordered": False}
+_ADDED = {"ordered": False, "gpus_per_child": 0.0, "cpus_per_child": 1.0, "accelerator": ""}
 
 
 def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:

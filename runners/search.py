@@ -87,7 +87,7 @@ class Search:
         self._wall_before = 0.0
         self._opened = time.monotonic()
         self._started_at = utc_now()
-        self._energy = EnergyMeter(counters_of(plan.config.devices))
+        self._energy = EnergyMeter(counters_of(plan.config.devices) if executor.here else [])
 
     def run(self) -> None:
         """Run to the end of the budget, or go on where the file says the run was.
@@ -259,7 +259,8 @@ class Search:
         self._strategy.tell(outcome(asked, evaluation, charged))
 
     def _charge(self, row: Mapping[str, Any], charged: float) -> None:
-        self.ledger.charge(self._strategy.charged_as, row["searcher_seconds"] * row["devices"])
+        # By this run's share: a cached child may have been trained with another.
+        self.ledger.charge(self._strategy.charged_as, row["searcher_seconds"] * self.executor.share)
         if row["cached_from"]:
             self.ledger.charge("cached", charged)
         elif row["status"] not in ("ok", "diverged"):

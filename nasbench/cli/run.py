@@ -71,9 +71,19 @@ if TYPE_CHECKING:
 )
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default="", help="USD per device-hour, or a CSV price table [by device].")
-@click.option("--executor", default="local", show_default=True, help="local (worker processes) or inline.")
+@click.option(
+    "--executor", default="local", show_default=True, help="local (worker processes), inline or ray (a cluster)."
+)
 @click.option("--devices", default="cpu", show_default=True, help="cpu, cuda, or cuda:0,cuda:1,...")
 @click.option("-k", "--children-per-device", default=1, show_default=True, help="Children at once on each device.")
+@click.option("--address", default=None, help="Ray: auto, HOST:PORT of the head node, or local  [auto].")
+@click.option("--gpus-per-child", default=None, type=float, help="Ray: GPUs that a child holds, e.g. 0.25  [0].")
+@click.option("--cpus-per-child", default=None, type=float, help="Ray: processors that a child holds  [1].")
+@click.option("--memory-per-child", default=None, type=float, help="Ray: GiB that a child asks for  [not asked for].")
+@click.option("--accelerator", default=None, help="Ray: type of GPU to ask for and to price, e.g. A100.")
+@click.option(
+    "--children-at-once", default=None, type=int, help="Ray: children asked for at once  [what the nodes hold]."
+)
 @click.option("--ordered", is_flag=True, help="Commit children in the order of asking: rows as of a sequential run.")
 def run(
     space: str,
@@ -95,6 +105,12 @@ def run(
     executor: str,
     devices: str,
     children_per_device: int,
+    address: str | None,
+    gpus_per_child: float | None,
+    cpus_per_child: float | None,
+    memory_per_child: float | None,
+    accelerator: str | None,
+    children_at_once: int | None,
     ordered: bool,
 ) -> None:
     """Run one search under a budget, every child into a results file.
@@ -132,6 +148,15 @@ def run(
             "devices": devices,
             "children_per_device": children_per_device,
             "ordered": ordered,
+            **_of_ray(
+                executor,
+                address=address,
+                gpus_per_child=gpus_per_child,
+                cpus_per_child=cpus_per_child,
+                memory_per_child=memory_per_child,
+                accelerator=accelerator,
+                children_at_once=children_at_once,
+            ),
         },
         "nasbench run",
     )
@@ -140,12 +165,28 @@ def run(
     run_into(path, [plan], cache, jobs=1)
 
 
+def _of_ray(executor: str, **given: Any) -> dict[str, Any]:
+    """The options of the executor ray that were given; another executor takes none.
+
+    Raises:
+        InputError: when one was given to another executor.
+    """
+    named = {name: value for name, value in given.items() if value is not None}
+    if named and executor != "ray":
+        option = "--" + next(iter(named)).replace("_", "-")
+        raise InputError(
+            f"{option} is for a Ray cluster: add --executor ray, or use --devices with --executor {executor}"
+        )
+    return named
+
+
 @click.command()
 @click.argument("file", type=click.Path(exists=False, dir_okay=False))
 @click.option("--run", "run_id", default=None, help="Id of one run; otherwise all that are not complete.")
 @click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
+@click.option("--address", default=None, help="Of a Ray cluster, where it is another than before.")
 @click.option("--jobs", default=1, show_default=True, help="Searches at the same time.")
-def resume(file: str, run_id: str | None, devices: str | None, jobs: int) -> None:
+def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int) -> None:
     """Go on with the unfinished searches of a results file, as if they had never stopped.
 
     \b
@@ -165,6 +206,8 @@ def resume(file: str, run_id: str | None, devices: str | None, jobs: int) -> Non
     plans = []
     for stored in wanted.itertuples():
         config = stored_config(str(stored.config), devices)
+        if address is not None:
+            config = config.model_copy(update={"address": address})
         plan = plan_search(config)
         if plan.run != stored.run:
             raise InputError(

@@ -10,7 +10,7 @@ from nasbench.data.dataset import Dataset, Images
 from nasbench.data.options import parse_options
 from nasbench.errors import InputError, UnknownName
 
-__all__ = ["DATA_NAMES", "Dataset", "Images", "load_data"]
+__all__ = ["DATA_NAMES", "Dataset", "Images", "load_data", "provide_data"]
 
 
 def _digits(options: str, root: Path | None, download: bool) -> Dataset:
@@ -55,6 +55,7 @@ _LOADERS: dict[str, Callable[[str, Path | None, bool], Dataset]] = {
 }
 
 DATA_NAMES = tuple(_LOADERS)
+_provided: dict[str, Dataset] = {}
 
 
 def load_data(text: str, root: str | Path | None = None, download: bool = False) -> Dataset:
@@ -70,7 +71,19 @@ def load_data(text: str, root: str | Path | None = None, download: bool = False)
         InputError: when an option or the files' layout is not usable.
         MissingData: when files are not where they should be; says how to get them.
     """
+    if root is None and text.strip() in _provided:
+        return _provided[text.strip()]
     return _load(text.strip(), None if root is None else Path(root), download)
+
+
+def provide_data(text: str, dataset: Dataset) -> None:
+    """Let a text name a data set that is in memory already, in this process: for workers that have no files.
+
+    Args:
+        text: as `load_data` takes it.
+        dataset: what it then returns, where no root is given.
+    """
+    _provided[text.strip()] = dataset
 
 
 @lru_cache(maxsize=4)

@@ -13,5 +13,6 @@ EXECUTORS: Registry[type[Executor]] = Registry(
     {
         "inline": "nasbench.runners.executors.inline:InlineExecutor",
         "local": "nasbench.runners.executors.local:LocalExecutor",
+        "ray": "nasbench.runners.executors.ray_cluster:RayExecutor",
     },
 )

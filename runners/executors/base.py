@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +24,14 @@ class ExecutorOptions(BaseModel):
     grace_seconds: float = Field(
         60.0, ge=0, description="how long past its time-out a worker may take before it is killed"
     )
+    address: str = Field("auto", description="Ray: auto, HOST:PORT of the head node, or local for a new one here")
+    gpus_per_child: float = Field(0.0, ge=0, description="Ray: GPUs that a child holds, parts of one allowed")
+    cpus_per_child: float = Field(1.0, gt=0, description="Ray: processors that a child holds")
+    memory_per_child: float = Field(
+        0.0, ge=0, description="Ray: memory that a child asks for in GiB (0: not asked for)"
+    )
+    accelerator: str = Field("", description="Ray: type of GPU that a child asks for, e.g. A100, V100, H100")
+    children_at_once: int = Field(0, ge=0, description="Ray: children asked for at once (0: as many as the nodes hold)")
 
 
 class Executor(ABC):
@@ -30,6 +39,8 @@ class Executor(ABC):
 
     Every submitted child comes back exactly once, also when its worker dies.
     """
+
+    here: ClassVar[bool] = True  # whether children are trained on this machine
 
     def __init__(self, options: ExecutorOptions) -> None:
         self.options = options

@@ -12,13 +12,14 @@ from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from multiprocessing.connection import wait as wait_for_sentinel
 
 from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
+from nasbench.runners.executors.lost import with_lost
 
 POLL_SECONDS = 1.0  # how often a waiting executor looks for workers past their time-out
 
@@ -141,9 +142,7 @@ class _Slot:
         assert self.job is not None
         ticket, lost = self.job.ticket, self.job.lost_seconds
         self.job = self.future = None
-        if lost:
-            evaluation = _with_lost(evaluation, lost)
-        return ticket, evaluation
+        return ticket, with_lost(evaluation, lost)
 
     def abandon(self) -> _Job:
         """Replace the worker and hand the job back with the seconds it lost."""
@@ -176,11 +175,6 @@ class _Slot:
                 os.kill(self._pid.result(timeout=60), signal.SIGKILL)
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = self._pid = None
-
-
-def _with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:
-    """Charge the seconds of attempts whose worker died to the one that came through."""
-    return replace(evaluation, setup_seconds=evaluation.setup_seconds + seconds)
 
 
 def _evaluate(child: Child, device: str, share: float) -> Evaluation:

@@ -39,7 +39,7 @@ def collect(executor, count):
     return ended
 
 
-@pytest.mark.parametrize("name", sorted(EXECUTORS))
+@pytest.mark.parametrize("name", sorted(name for name in EXECUTORS if name != "ray"))  # of a cluster: tests/cluster
 def test_every_child_comes_back_once_with_the_same_scores(name):
     with EXECUTORS.get(name)(ExecutorOptions()) as executor:
         for ticket in range(3):

@@ -1,0 +1,138 @@
+"""Joining a Ray cluster, with one clear line for whatever stands in the way; several executors of a process share the connection."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nasbench.errors import InputError, MissingExtra
+
+PROBE_SECONDS = 5.0  # Ray itself tries a dead address for minutes
+TOKENS = (
+    "clusters with tokens (the default of local ones from Ray 2.59, of all from 2.61) take only who has the same: set RAY_AUTH_MODE=token and "
+    "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or the file ~/.ray/auth_token (`ray get-auth-token`)"
+)
+
+_lock = threading.Lock()
+_users = 0  # executors that use the connection
+_ours = False  # whether it is ours to end
+
+
+def import_ray() -> Any:
+    """The package ray.
+
+    Raises:
+        MissingExtra: when it is not installed.
+    """
+    try:
+        import ray
+        import ray.exceptions
+        import ray.util.scheduling_strategies
+    except ImportError:
+        raise MissingExtra("ray", "ray") from None
+    return ray
+
+
+def connect(address: str) -> Any:
+    """Join a cluster, or use the connection that there is.
+
+    Args:
+        address: "auto" for the cluster that this machine is part of, "HOST:PORT" of its head, or "local" for a new one on this machine alone.
+
+    Returns:
+        The package ray, connected. Each call needs one of `disconnect`.
+
+    Raises:
+        MissingExtra: without the package.
+        InputError: when there is no such cluster, or it does not take this process.
+    """
+    global _users, _ours
+    ray = import_ray()
+    with _lock:
+        if not ray.is_initialized():
+            _probe(address)
+            _join(ray, address)
+            _ours = True
+        _users += 1
+    return ray
+
+
+def disconnect() -> None:
+    """Leave the cluster with the last executor that used it."""
+    global _users, _ours
+    ray = import_ray()
+    with _lock:
+        _users -= 1
+        if _users == 0 and _ours:
+            ray.shutdown()
+            _ours = False
+
+
+def _probe(address: str) -> None:
+    """Refuse an address at which nothing answers."""
+    if address in ("auto", "local"):
+        known = _known_address() if address == "auto" else ""
+        if not known:
+            return
+    else:
+        known = address
+    host, _, port = known.rpartition(":")
+    if not host or not port.isdigit():
+        raise InputError(f"--address {address!r} is neither auto, local nor HOST:PORT, e.g. 10.0.0.1:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()
+    except OSError as error:
+        hint = "start one: ray start --head" if address == "auto" else "is its head node up, and the port right?"
+        raise InputError(f"no Ray cluster answers at {known} ({error.strerror or error}); {hint}") from None
+
+
+def _known_address() -> str:
+    """Where Ray would look for this machine's cluster: the environment, then the note that `ray start` leaves."""
+    if given := os.environ.get("RAY_ADDRESS", ""):
+        return "" if given in ("auto", "local") else given
+    note = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+    return note.read_text().strip() if note.is_file() else ""
+
+
+def _join(ray: Any, address: str) -> None:
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if address == "local":
+        options |= {"include_dashboard": False}
+    with _own_signals():
+        try:
+            ray.init(address=address, **options)
+        except ray.exceptions.RayError as error:
+            raise InputError(f"the Ray cluster at {address} refused: {_first_line(error)}; {TOKENS}") from None
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            if address == "auto" and not _known_address():
+                raise InputError(
+                    "no Ray cluster runs on this machine; start one with `ray start --head`, join one with `ray start --address=HEAD:6379`, "
+                    "or give --address HOST:PORT or local"
+                ) from None
+            raise InputError(f"cannot join the Ray cluster at {address}: {_first_line(error)}; {TOKENS}") from None
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray sets handlers of its own; those of the command, which mark a run as interrupted, come back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".")[:300] if lines else type(error).__name__
