@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasbench.networks.max_pool import max_pool
+
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Zeros before and after one axis under SAME padding: the output has ceil(size / stride) places, the odd zero comes last.
@@ -82,7 +84,7 @@ class SameMaxPool2d(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map [batch, channels, height, width] to the strided size, rounded up."""
         padding = pool_padding(images, self.kernel, self.stride)
-        return F.max_pool2d(images, self.kernel, self.stride, padding, ceil_mode=True)
+        return max_pool(images, self.kernel, self.stride, padding)
 
 
 class SameAvgPool2d(nn.Module):
