@@ -13,6 +13,7 @@ from nasbench.analysis import style
 from nasbench.analysis.bands import generator
 from nasbench.analysis.checks import ENOUGH_SEEDS, require_columns
 from nasbench.errors import InputError
+from nasbench.store.schema import TABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,18 +30,18 @@ def protocol_scores(frame: pd.DataFrame) -> pd.DataFrame:
         frame: children (`store.schema.CHILD_COLUMNS`).
 
     Returns:
-        hash, then one column a protocol and score, named "protocol validation" (stage search) or "protocol test" (stage final), with the
-        fingerprint where two protocols share a name; fractions, NaN where an architecture has no such score.
+        hash, then one column a protocol and score, named "protocol validation" (stage search, and of tables also final) or "protocol test"
+        (stage final), with the fingerprint where two protocols share a name; fractions, NaN where an architecture has no such score.
 
     Raises:
         InputError: when no child has a score.
     """
-    need = ("hash", "stage", "status", "protocol", "fingerprint", "data", "val_acc", "test_acc")
+    need = ("hash", "stage", "status", "strategy", "protocol", "fingerprint", "data", "val_acc", "test_acc")
     require_columns(frame, need, "the children")
     rows = frame[frame["status"] == "ok"]
-    search, final = rows[rows["stage"] == "search"], rows[rows["stage"] == "final"]
+    first, final = _first_trained(rows), rows[rows["stage"] == "final"]
     parts = [
-        search.assign(kind="validation", score=search["val_acc"]),
+        first.assign(kind="validation", score=first["val_acc"]),
         final.assign(kind="test", score=final["test_acc"]),
     ]
     long = pd.concat([part[part["score"].notna()] for part in parts])
@@ -72,8 +73,8 @@ def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataF
     Raises:
         InputError: when the children are of several protocols.
     """
-    require_columns(frame, ("hash", "stage", "status", "fingerprint", "seed", "val_acc"), "the children")
-    rows = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
+    require_columns(frame, ("hash", "stage", "status", "strategy", "fingerprint", "seed", "val_acc"), "the children")
+    rows = _first_trained(frame[(frame["status"] == "ok") & frame["val_acc"].notna()])
     if fingerprint is not None:
         rows = rows[rows["fingerprint"] == fingerprint]
     if rows["fingerprint"].nunique() > 1:
@@ -84,6 +85,11 @@ def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataF
     wide = wide.loc[:, wide.notna().sum() >= 2]
     wide.columns = pd.Index([f"seed {seed}" for seed in wide.columns])
     return wide.reset_index()
+
+
+def _first_trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose validation accuracy is no second look: of searches, and of complete tables, where no search came before."""
+    return rows[(rows["stage"] == "search") | (rows["strategy"] == TABLE)]
 
 
 def rank_correlations(
@@ -177,6 +183,7 @@ def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: st
         multialignment="left",
         fontsize="small",
         color=style.ink(),
+        bbox={"facecolor": style.ground(), "edgecolor": "none", "alpha": 0.85, "pad": 2},
     )
     ax.set(xlabel=f"{first} (%)", ylabel=f"{second} (%)")
 

@@ -112,3 +112,11 @@ def test_the_plot_has_the_numbers(trained):
         figure.draw_without_rendering()
     assert "all, n=60" in one.texts[0].get_text()
     assert "No architecture has both" in two.texts[0].get_text().replace("\n", " ")
+
+
+def test_tables_of_final_rows_have_seeds_and_a_validation_too(trained):
+    table = trained[trained["stage"] == "search"].assign(strategy="table", stage="final", test_acc=0.5)
+    assert seed_scores(table).equals(seed_scores(trained))
+    assert protocol_scores(table).columns.tolist() == ["hash", "cheap test", "cheap validation"]
+    searched = table.assign(strategy="random")  # here the final rows are second looks at what a search had chosen
+    assert seed_scores(searched).columns.tolist() == ["hash"]
