@@ -100,3 +100,16 @@ def test_a_search_goes_on_when_workers_are_killed_and_every_child_is_charged_its
     charged = run.ledger.device_seconds["training"] + run.ledger.device_seconds["evaluation"]
     assert charged == pytest.approx(frame["device_seconds"].sum())
     assert run.ledger.device_seconds["searcher"] == pytest.approx(frame["searcher_seconds"].sum() / 2)
+
+
+def test_the_searcher_is_charged_this_runs_share_beside_children_of_another(tmp_path):
+    shared = tiny_plan(budget="3 children", final="none", executor="local", children_per_device=2)
+    search(shared, tmp_path / "a.h5")
+    alone = tiny_plan(budget="3 children", final="none")
+    run = search(alone, tmp_path / "a.h5")
+    frame = Results(str(tmp_path / "a.h5")).frame()
+    mine = frame[frame["run"] == alone.run]
+    assert mine["cached_from"].ne("").all()
+    assert set(mine["devices"]) == {0.5}
+    assert run.ledger.device_seconds["searcher"] == pytest.approx(mine["searcher_seconds"].sum())
+    assert mine["spent_gpu_hours"].max() * 3600 == pytest.approx(run.ledger.search_seconds)
