@@ -1,6 +1,7 @@
 """Frames, curves, lookups and the score cache."""
 
 import json
+import os
 import shutil
 import zlib
 
@@ -163,19 +164,30 @@ def test_children_of_a_run_in_commit_order(two_files):
     assert [row["curves"]["val_acc"] for row in rows] == [tuple(child(number)[1]["val_acc"]) for number in range(5)]
 
 
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "many.h5"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "_CHUNK_ROWS", 16)
+        patch.setattr(os, "fsync", lambda handle: None)
+        with ResultsWriter(path) as writer:
+            for number in range(100):
+                writer.append_child(
+                    *child(number, error="é" * (number % 7), stage=("search", "final")[number % 3 == 0])
+                )
+        with ResultsWriter(path) as writer:
+            for number in range(100, 102):
+                error = ["longer than any of the others", ""][number - 100]
+                writer.append_child(*child(number, error=error, stage="search"))
+            return {ending: path.with_suffix(ending).read_bytes() for ending in (".h5", ".journal")}
+
+
 @pytest.fixture
-def many_chunks(tmp_path, monkeypatch):
+def many_chunks(made_once, tmp_path):
     """100 children in chunks of 16 rows, with a text that is not ASCII and is often repeated; then two in the journal."""
-    monkeypatch.setattr(packing, "_CHUNK_ROWS", 16)
-    path = tmp_path / "many.h5"
-    with ResultsWriter(path) as writer:
-        for number in range(100):
-            writer.append_child(*child(number, error="é" * (number % 7), stage=("search", "final")[number % 3 == 0]))
-    writer = ResultsWriter(path)
-    for number in range(100, 102):
-        writer.append_child(*child(number, error=["longer than any of the others", ""][number - 100], stage="search"))
-    yield path
-    writer.close()
+    for ending, data in made_once.items():
+        (tmp_path / "many").with_suffix(ending).write_bytes(data)
+    return tmp_path / "many.h5"
 
 
 def copy_of(path):
@@ -214,36 +226,28 @@ def test_without_arrows_strings_text_is_the_same(many_chunks, monkeypatch):
     pd.testing.assert_frame_equal(Results(many_chunks).frame(), wanted)
 
 
-@pytest.fixture
-def mended(many_chunks):
-    """`many_chunks`, as it was again when its writer closes."""
-    data = many_chunks.read_bytes()
-    yield many_chunks
-    many_chunks.write_bytes(data)
-
-
 @pytest.mark.parametrize("crc", [True, False], ids=["crc32", "digest"])
-def test_other_values_in_a_chunk_are_found(mended, crc):
-    with h5py.File(mended, "r+") as file:
+def test_other_values_in_a_chunk_are_found(many_chunks, crc):
+    with h5py.File(many_chunks, "r+") as file:
         if not crc:
             del file["children/reward"].attrs["crc32"]
         file["children/reward"][50] = 0.123
     with pytest.raises(CorruptResults, match=r"'children/reward' \(its checksum does not fit"):
-        Results(mended).frame(["reward"])
+        Results(many_chunks).frame(["reward"])
 
 
 @pytest.mark.parametrize("crc", [True, False], ids=["crc32", "digest"])
-def test_a_flipped_byte_in_a_chunk_is_found_or_harmless(mended, crc):
-    with h5py.File(mended, "r+") as file:
+def test_a_flipped_byte_in_a_chunk_is_found_or_harmless(many_chunks, crc):
+    with h5py.File(many_chunks, "r+") as file:
         if not crc:
             del file["children/val_acc"].attrs["crc32"]
         place = file["children/val_acc"].id.get_chunk_info(3)  # rows 48 to 63
-    data, wanted, found = mended.read_bytes(), Results(mended).frame(["val_acc"]), 0
+    data, wanted, found = many_chunks.read_bytes(), Results(many_chunks).frame(["val_acc"]), 0
     for offset in range(place.size):
         broken = bytearray(data)
         broken[place.byte_offset + offset] ^= 0x10
-        mended.write_bytes(broken)
-        with Results(mended) as results:
+        many_chunks.write_bytes(broken)
+        with Results(many_chunks) as results:
             with pytest.raises(CorruptResults, match="dataset 'children/val_acc'"):
                 results.frame(["val_acc"], rows=[50])
             assert results.frame(["val_acc"], rows=[5])["val_acc"].tolist() == [wanted["val_acc"][5]]
