@@ -20,6 +20,7 @@ from nasbench.analysis.checks import BASELINE, check_comparable, fairness
 from nasbench.analysis.compare import summarize
 from nasbench.analysis.cost import cost_by_strategy
 from nasbench.analysis.curves import KEYS, learning_curves
+from nasbench.analysis.elsewhere import cost_elsewhere, energy_by_strategy
 from nasbench.analysis.final_scores import final_scores, score_intervals
 from nasbench.analysis.objectives import (
     ALL,
@@ -80,6 +81,8 @@ class Wishes:
         seed: of all bootstraps.
         best: architectures to draw, >= 0.
         target: validation accuracy in [0, 1] whose cost is asked for, or None.
+        on: devices on which the same searches are to be estimated, e.g. ("V100", "A100").
+        ran_on: the device of hours that rows do not name (a table's simulated clock), or None.
         command: the command line that makes this report, "" where there is none.
     """
 
@@ -88,6 +91,8 @@ class Wishes:
     seed: int = 0
     best: int = 6
     target: float | None = None
+    on: tuple[str, ...] = ()
+    ran_on: str | None = None
     command: str = ""
 
 
@@ -105,6 +110,8 @@ class Contents:
     finals: pd.DataFrame
     courses: dict[By, pd.DataFrame]
     cost: pd.DataFrame
+    elsewhere: pd.DataFrame
+    energy: pd.DataFrame
     volumes: pd.DataFrame
     attained: dict[str, pd.DataFrame]
     learned: pd.DataFrame
@@ -145,6 +152,8 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target),
+        elsewhere=cost_elsewhere(frame, runs, wishes.on, ran_on=wishes.ran_on) if wishes.on else pd.DataFrame(),
+        energy=energy_by_strategy(runs),
         volumes=volumes(frame, wishes.seed),
         attained=attained(frame),
         learned=learning_curves(selection.curves, frame, wishes.best),

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from nasbench.analysis.checklist import checklist_summary
+from nasbench.analysis.elsewhere import energy_note
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.payload import HASH_DIGITS
-from nasbench.analysis.report.wording import facts, findings, headline, lead, setting
+from nasbench.analysis.report.wording import estimates, facts, findings, headline, lead, setting
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
@@ -40,6 +41,10 @@ def markdown_report(found: Contents, now: str) -> str:
     if len((parts := tables.category_table(found)).columns) > 2:
         unit = tables.hour_unit(found.cost["gpu_hours"]).name
         lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
+    if len(found.elsewhere):
+        notes = [f"- {plain(line)}" for line in estimates(found)]
+        lines += ["", *_folded("On other devices, by estimate", [*_table(tables.elsewhere_table(found)), "", *notes])]
+    lines += ["", plain(energy_note(found.energy))]
     lines += ["", "### Best architectures", "", *_table(_best(found))]
     lines += ["", *_folded("Accuracy and size: hypervolumes", _table(tables.volume_table(found)))]
     lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]

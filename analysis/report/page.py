@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis import style
 from nasbench.analysis.checklist import checklist_summary
+from nasbench.analysis.elsewhere import energy_note
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.contents import children_with_curves
 from nasbench.analysis.report.payload import HASH_DIGITS, as_script, payload
 from nasbench.analysis.report.pictures import svg_of
-from nasbench.analysis.report.wording import facts, findings, headline, lead, setting
+from nasbench.analysis.report.wording import estimates, facts, findings, headline, lead, setting
 from nasbench.errors import UnknownName
 from nasbench.structures import CellPair
 
@@ -83,12 +84,15 @@ def html_report(found: Contents, now: str) -> str:
             "checklist": tables.checklist_table(found),
             "categories": tables.category_table(found),
             "cost": tables.cost_table(found),
+            "elsewhere": tables.elsewhere_table(found),
             "volumes": tables.volume_table(found),
         },
         bars=tables.cost_bars(found),
         unit=tables.hour_unit(found.cost["gpu_hours"]).name,
         cells=cells,
         wide=any(cell["wide"] for cell in cells),
+        estimates=estimates(found),
+        energy=energy_note(found.energy),
         answered=checklist_summary(found.checklist),
         curves=children_with_curves(found.learned),
         colours=[page_colours(name) for name in found.strategies],

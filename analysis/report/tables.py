@@ -11,6 +11,7 @@ import pandas as pd
 
 from nasbench.analysis import style
 from nasbench.analysis.cost import CATEGORY_COLOURS
+from nasbench.analysis.elsewhere import ESTIMATE
 from nasbench.analysis.final_scores import STATISTICS
 
 if TYPE_CHECKING:
@@ -315,6 +316,28 @@ def category_table(found: Contents) -> Table:
         hours = [row[f"{name}_hours"] for name in charged]
         cells = [Cell(unit.of(value), f"({value / row['gpu_hours']:.1%})" if value > 0 else "") for value in hours]
         table.rows.append([Cell(row["strategy"]), *cells])
+    return table
+
+
+def elsewhere_table(found: Contents) -> Table:
+    """What a run took, and would take on other devices by estimate."""
+    data = found.elsewhere
+    devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
+    parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
+    units = {device: hour_unit(part["gpu_hours"]) for device, part in parts.items()}
+    unit = hour_unit(found.cost["gpu_hours"])
+    columns = [Column("Strategy", "strategy"), Column(f"As run, {unit.name}", meaning="Mean over runs, all categories")]
+    for device in devices:
+        meaning = "An estimate, not a measurement; how many times as fast, and USD, beside"
+        columns.append(Column(f"{device}: {units[device].name}, estimated", meaning=meaning))
+    table = Table(tuple(columns))
+    for strategy, hours in zip(found.cost["strategy"], found.cost["gpu_hours"]) if devices else ():
+        cells = [Cell(strategy), Cell(unit.of(hours))]
+        for device, part in parts.items():
+            row = part[part["strategy"] == strategy].iloc[0]
+            beside = f"({style.short(row['times'])} times as fast)\n{usd(row['usd'])} USD"
+            cells.append(Cell(f"≈ {units[device].of(row['gpu_hours'])}", beside))
+        table.rows.append(cells)
     return table
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from nasbench.analysis.anytime import run_hours
+from nasbench.analysis.elsewhere import estimate_notes
 from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
 
 if TYPE_CHECKING:
@@ -67,6 +68,13 @@ def findings(found: Contents) -> list[str]:
     """What the best validation accuracies say against random search, a sentence a strategy; nothing where it cannot be asked."""
     tests = found.tests.get("val_acc")
     return [] if tests is None or tests.empty else [f"{line}." for line in tests["verdict"]]
+
+
+def estimates(found: Contents) -> list[str]:
+    """What the estimates for other devices rest on; nothing where none were asked for."""
+    if found.elsewhere.empty:
+        return []
+    return [line.replace(" (hollow)", "") for line in estimate_notes(found.elsewhere)]  # as the figure draws them
 
 
 def setting(found: Contents) -> list[tuple[str, str]]:

@@ -34,6 +34,12 @@ FORMATS = ("html", "md")
 @click.option("-w", "--where", default=None, help="Only children for which this pandas expression holds.")
 @click.option("--allow", multiple=True, metavar="CHECK", help="Report although this check of the comparison fails.")
 @click.option("--target", default=None, type=float, help="Validation accuracy in [0, 1]: what did it cost to reach it?")
+@click.option(
+    "--on", default="", metavar="A,B,...", help="Estimate the same searches on other devices, e.g. V100,A100,H100."
+)
+@click.option(
+    "--from", "ran_on", default=None, help="With --on: the device of hours that rows do not name, as replays."
+)
 @click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Architectures to draw.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the bootstraps.")
 @click.option("--title", default="", help="Title of the page  [made of what was run].")
@@ -44,6 +50,8 @@ def report(
     where: str | None,
     allow: Sequence[str],
     target: float | None,
+    on: str,
+    ran_on: str | None,
     best: int,
     seed: int,
     title: str,
@@ -66,7 +74,10 @@ def report(
     results = Results(list(files))
     selection = Selection.of(results, _chosen(results, where, files))
     command = shlex.join(["nasbench", *sys.argv[1:]])
-    found = contents(selection, Wishes(title, allow, seed, best, target, command))
+    devices = tuple(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
+    if ran_on is not None and not devices:
+        raise InputError("--from is of estimates for other devices: name these by --on, e.g. --on A100")
+    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command))
     if kind == "md":
         from nasbench.analysis.report.markdown import markdown_report
 

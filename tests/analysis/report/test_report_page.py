@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
-from nasbench.analysis.report.contents import Selection, contents
+from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.markdown import markdown_report
 from nasbench.analysis.report.page import html_report
-from nasbench.analysis.report.tables import category_table, hour_unit
+from nasbench.analysis.report.tables import category_table, elsewhere_table, hour_unit
+from nasbench.analysis.report.wording import estimates
 
 NOW = "2026-01-02T03:04:05"
 HOSTILE = "</script><script>alert(1)</script>"
@@ -46,6 +48,23 @@ def test_the_categories_of_the_ledger_add_up(selection):
         assert sum(float(cell.main.replace(",", "")) for cell in row[1:]) == pytest.approx(
             total * unit.per_hour, rel=0.01
         )
+
+
+def test_other_devices_are_marked_as_estimates(selection):
+    found = contents(selection, Wishes(on=("V100", "A100")))
+    table = elsewhere_table(found)
+    assert [column.heading.split(",")[0].split(":")[0] for column in table.columns] == [
+        "Strategy",
+        "As run",
+        "V100",
+        "A100",
+    ]
+    assert all("estimated" in column.heading for column in table.columns[2:])
+    assert all(cell.main.startswith("≈") for row in table.rows for cell in row[2:])
+    text = html_report(found, NOW)
+    assert all(str(escape(line)) in text for line in estimates(found))
+    assert "hollow" not in text + markdown_report(found, NOW)
+    assert elsewhere_table(contents(selection)).rows == []
 
 
 def test_what_was_not_priced_has_no_column_of_usd(selection):
