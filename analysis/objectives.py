@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 ALL = "all"
 SURFACES = (25, 50, 75)
-MOST_VECTORS = 2000  # pale points of a strategy; more become an image within an SVG, which would not open otherwise
+MOST_VECTORS = 2000  # pale points; more become an image within an SVG, which would not open otherwise
+CELLS = (400, 300)  # of a plot's width and height
 LOG_ERROR_RATIO = 3.0  # errors that differ by more are drawn on a logarithmic axis
 
 
@@ -73,6 +74,11 @@ def parse_objectives(text: str) -> tuple[str, ...]:
     return names
 
 
+def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
+    """The columns of the children that `objective_points` reads."""
+    return list(dict.fromkeys([*_KEYS, score, *(column for name in objectives for column in OBJECTIVES[name].columns)]))
+
+
 def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
     """A reference point by a comma-separated text, a number for each objective.
 
@@ -109,8 +115,7 @@ def objective_points(
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
     """
-    columns = list(dict.fromkeys(column for name in objectives for column in OBJECTIVES[name].columns))
-    require_columns(frame, (*_KEYS, score, *columns), "the children")
+    require_columns(frame, needed_columns(objectives, score), "the children")
     final = score.startswith("test")
     stage = frame["stage"] == "final" if final else (frame["stage"] == "search") & frame["counted"].astype(bool)
     rows = frame[stage & (frame["status"] == "ok") & frame[score].notna()]
@@ -401,9 +406,7 @@ def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: s
         return
     y, x = objectives
     _scales(ax, points, x, y)
-    rest = points[~points["strategy_front"]].sample(frac=1.0, random_state=0)  # so that no strategy hides another
-    colours = rest["strategy"].map({name: style.look(name).colour for name in rest["strategy"].unique()})
-    _pale(ax, rest, x, y, colours.tolist())
+    _pale(ax, points[~points["strategy_front"]], x, y, by_strategy=True)
     for strategy in style.in_order(points["strategy"].tolist()):
         rows, look = points[points["strategy"] == strategy], style.look(strategy)
         best = rows[rows["strategy_front"]].sort_values([x, y])
@@ -427,11 +430,31 @@ def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: s
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize="small", borderaxespad=0.2)
 
 
-def _pale(ax: Axes, rows: pd.DataFrame, x: str, y: str, colour: str | list[str]) -> None:
+def _pale(ax: Axes, rows: pd.DataFrame, x: str, y: str, by_strategy: bool = False) -> None:
+    """Dominated points, grey or in their strategies' colours; of a great many only those that another would not cover."""
+    from matplotlib.colors import to_rgba_array
+
+    rows = _uncovered(rows.sample(frac=1.0, random_state=0), x, y)  # in any order, so that no strategy hides another
+    names = rows["strategy"].astype("category")
+    looks = [style.look(name).colour if by_strategy else style.muted() for name in names.cat.categories]
+    colours = to_rgba_array(looks)[names.cat.codes.to_numpy()] if len(rows) else style.muted()
     many = len(rows) > MOST_VECTORS
-    ax.scatter(
-        rows[x], rows[y], s=7, color=colour, marker="o", alpha=style.PALE, linewidths=0, rasterized=many, zorder=1
-    )
+    a, b = rows[x].to_numpy(dtype=float), rows[y].to_numpy(dtype=float)
+    ax.scatter(a, b, s=7, color=colours, marker="o", alpha=style.PALE, linewidths=0, rasterized=many, zorder=1)
+
+
+def _uncovered(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
+    """Of very many points one in each of a fine grid's cells, smaller than a point is drawn."""
+    if len(rows) <= CELLS[0] * CELLS[1]:
+        return rows
+    places = []
+    for name, cells in zip((x, y), CELLS):
+        values = rows[name].to_numpy(dtype=float)
+        values = np.log(values) if _is_log(rows, name) else values
+        low, high = float(values.min()), float(values.max())
+        places.append(((values - low) / (high - low or 1.0) * (cells - 1)).astype(np.int64))
+    _, first = np.unique(places[0] * CELLS[1] + places[1], return_index=True)
+    return rows.iloc[np.sort(first)]
 
 
 def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: str = "") -> None:
@@ -452,7 +475,7 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     y, x, third = objectives
     _scales(ax, points, x, y)
     front = points[points["front"]]
-    _pale(ax, points[~points["front"]], x, y, style.muted())
+    _pale(ax, points[~points["front"]], x, y)
     low, high = float(front[third].min()), float(front[third].max())
     high = high if high > low else low * 1.01 + 1e-12
     norm = LogNorm(low, high) if OBJECTIVES[third].log else Normalize(low, high)
@@ -489,7 +512,7 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
         style.say(ax, "No child finished with a score: there is no front.")
         return
     _scales(ax, points, x, y)
-    _pale(ax, points[~points["front"]], x, y, style.muted())
+    _pale(ax, points[~points["front"]], x, y)
     for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
         rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)
         name = f"{strategy} ({len(rows)})"

@@ -246,17 +246,19 @@ def pareto(
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
     """
     from nasbench.analysis.checks import require_columns
+    from nasbench.analysis.objectives import needed_columns, parse_objectives
     from nasbench.analysis.pareto import without_score
     from nasbench.errors import InputError
 
     if reference is not None and objectives is None:
         raise InputError("--reference is of the objectives: give them with --objectives, e.g. error,params")
-    frame, _, _ = load(files, where)
+    names = () if objectives is None else parse_objectives(objectives)
+    frame, _, _ = load(files, where, needed_columns(names, score) if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out} children without a score are not shown."] if left_out else []
-    if objectives is not None:
-        table, data, figure = _objectives(frame, objectives, score, reference, seed, notes)
+    if names:
+        table, data, figure = _objectives(frame, names, score, reference, seed, notes)
     else:
         table, data, figure = _accuracy_by_size(frame, score, notes)
     echo_table(table, notes)
@@ -277,12 +279,11 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
 
 
 def _objectives(
-    frame: pd.DataFrame, text: str, score: str, reference: str | None, seed: int, notes: list[str]
+    frame: pd.DataFrame, names: Sequence[str], score: str, reference: str | None, seed: int, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Volumes of all points and of single runs; the points; and the figure. Where the reference lies is added to the notes."""
     from nasbench.analysis import objectives as pareto
 
-    names = pareto.parse_objectives(text)
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
     corner = pareto.parse_reference(reference, names) if reference else pareto.reference_point(points, names)

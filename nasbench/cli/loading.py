@@ -28,12 +28,15 @@ allow_option = click.option(
 )
 
 
-def load(files: Sequence[str], where: str | None) -> tuple[pd.DataFrame, pd.DataFrame, Results]:
+def load(
+    files: Sequence[str], where: str | None, columns: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, Results]:
     """Children and runs of the files, and of the runs only those that have children left.
 
     Args:
         files: results files.
         where: a pandas expression over the children, or None for all.
+        columns: of the children that are needed, None for all; with an expression all are read.
 
     Raises:
         InputError: when no children are left.
@@ -43,7 +46,7 @@ def load(files: Sequence[str], where: str | None) -> tuple[pd.DataFrame, pd.Data
     from nasbench.store.query import Results
 
     results = Results(list(files))
-    frame, runs = results.frame(), results.runs()
+    frame, runs = results.frame(columns if where is None else None), results.runs()
     if where is not None:
         frame = select(frame, where, None, None)
         runs = runs[runs["run"].isin(set(frame["run"]))]

@@ -190,3 +190,17 @@ def test_pictures_of_nothing_say_so(make, objectives, tmp_path):
     )
     style.save_figure(figure, tmp_path / "front.svg")
     assert "No child finished with a score" in (tmp_path / "front.svg").read_text()
+
+
+def test_a_great_many_dominated_points_are_thinned_and_the_front_is_not(tmp_path):
+    rng = np.random.default_rng(2)
+    count = 400_000
+    data = pd.DataFrame(
+        {"strategy": np.where(rng.random(count) < 0.5, "random", "ppo"), "hash": "h", "space": "s", "n": 1}
+    )
+    data["error"], data["params"] = rng.uniform(0.1, 0.9, count), 10 ** rng.uniform(4, 6, count)
+    marked = objective_front(data, ("error", "params"))
+    ax = plot_objectives(marked, ("error", "params")).axes[0]
+    drawn = sorted((len(scatter.get_offsets()) for scatter in ax.collections), reverse=True)
+    assert 50_000 < drawn[0] <= 120_000
+    assert sum(drawn[1:]) == marked["strategy_front"].sum()
