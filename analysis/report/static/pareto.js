@@ -103,7 +103,7 @@ function drawPlane(host, cost, score) {
   });
   plot.inside.append(svg("path", { class: "front-line", d: steps(front.map((point) => point.cost), front.map((point) => point.score), plot.sx, up) }));
   for (const point of front) plot.inside.append(marker(strategyOf(point.s), point.x, point.y, { class: `mark on-front s${point.s}` }));
-  plot.picture.append(svg("text", { class: "axis-label", x: plot.box.left, y: 14 }, `${score.label} (axis by log of the error)`));
+  plot.picture.append(svg("text", { class: "axis-label", x: 0, y: 14 }, `${score.label} (by log of the error)`));
   const describe = (point) => [point.hash, [
     [null, cost.label, grouped(Math.round(point.cost * 100) / 100)],
     [null, score.label, percentOf(point.score)],
