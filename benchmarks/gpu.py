@@ -10,6 +10,7 @@ every step, with torch's own defaults. Ours is the training loop of `nasbench ru
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import statistics
 import sys
@@ -391,6 +392,9 @@ def main() -> None:
         sys.stdout.flush()
         measured += found
         fastest = fastest or rate
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()  # the children are other processes
     measured += children_an_hour(device, size, fastest, deadline)
     if not options.quick:
         print()
