@@ -512,6 +512,10 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
         style.say(ax, "No child finished with a score: there is no front.")
         return
     _scales(ax, points, x, y)
+    if OBJECTIVES[x].log and points[x].max() > 100 * points[x].min():
+        from matplotlib.ticker import LogLocator
+
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=6))  # a narrow plot has no room for more
     _pale(ax, points[~points["front"]], x, y)
     for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
         rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)

@@ -256,7 +256,7 @@ def pareto(
     frame, _, _ = load(files, where, needed_columns(names, score) if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
-    notes = [f"{left_out} children without a score are not shown."] if left_out else []
+    notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
     if names:
         table, data, figure = _objectives(frame, names, score, reference, seed, notes)
     else:
