@@ -8,7 +8,7 @@ files have no CRC-32: there the digest is verified.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
@@ -74,20 +74,18 @@ def _about(values: Numbers) -> bytes:
     return f"{values.dtype.str} {values.shape}".encode()
 
 
-def read_chunks(dataset: Any, kind: Callable[[bytes], Any], checksum: str) -> Numbers | None:
+def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], Any], checksum: str) -> Numbers | None:
     """Read and verify a dataset of several chunks, or of a large one.
 
     Args:
         dataset: open for reading.
+        filters: as `filters_of` gives them.
         kind: of checksum.
         checksum: of all its values.
 
     Returns:
-        Its values, or None when it is not stored as `packing` stores them, or damaged: HDF5 then says what is wrong.
+        Its values, or None when it is damaged: HDF5 then says what is wrong.
     """
-    filters = _filters(dataset)
-    if filters not in _PIPELINES:
-        return None
     values: Numbers = np.empty(dataset.shape, dataset.dtype)
     digest, decompress = kind(_about(values)), decompressor()
     rows, width = dataset.chunks[0], values.dtype.itemsize
@@ -106,11 +104,12 @@ def read_chunks(dataset: Any, kind: Callable[[bytes], Any], checksum: str) -> Nu
     return values if digest.hexdigest() == checksum else None
 
 
-def _filters(dataset: Any) -> list[int]:
-    """The filters of a dataset; none where HDF5 may as well read it."""
+def filters_of(dataset: Any) -> list[int]:
+    """The filters of a dataset that `packing` made; none where HDF5 may as well read it."""
     if dataset.ndim != 1 or not dataset.chunks:
         return []
     if len(dataset) <= dataset.chunks[0] and dataset.nbytes < _SMALL_BYTES:
         return []
     creation = dataset.id.get_create_plist()
-    return [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
+    filters = [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
+    return filters if filters in _PIPELINES else []

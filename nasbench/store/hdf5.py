@@ -32,7 +32,7 @@ from typing import Any, Final, Literal, cast
 import h5py
 import numpy as np
 
-from nasbench.store.chunks import Crc32, blake2b_16, digest_of, read_chunks
+from nasbench.store.chunks import Crc32, blake2b_16, digest_of, filters_of, read_chunks
 from nasbench.store.columns import Data, FixedTexts, Numbers, Text
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
@@ -262,10 +262,13 @@ class PackedFile:
     def values(self, path: str) -> Numbers:
         """As `numbers`, but of HDF5's and the dataset's own checksums only one is verified: its CRC-32, or in earlier files its digest."""
         entry = self._entry(path)
+        found = None
         try:
             dataset = self._file[path]
-            crc = attributes_of(dataset).get(CRC)
-            found = read_chunks(dataset, *((blake2b_16, entry.checksum) if crc is None else (Crc32, str(crc))))
+            if filters := filters_of(dataset):
+                crc = dataset.attrs.get(CRC)
+                kind, checksum = (blake2b_16, entry.checksum) if crc is None else (Crc32, crc.decode())
+                found = read_chunks(dataset, filters, kind, checksum)
         except Exception:  # as in `numbers`, which says what is wrong
             found = None
         return self.numbers(path) if found is None else found

@@ -31,6 +31,7 @@ _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
 _DETERMINED: Final = ("ok", "diverged")
 _MANY: Final = 8  # with more than one row in so many, whole columns are read
+_FEW_EPOCHS: Final = 1 << 17
 _SEARCHES: Final = 32  # lookups before an index pays, and curves of one child before all are kept
 _CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
 
@@ -95,10 +96,10 @@ class Source:
         return self.snapshot.offsets()
 
     def curves_of(self, position: int) -> dict[str, tuple[float, ...]]:
-        """The curves of one child: the first few are read by themselves, then all."""
+        """The curves of one child: of a large file the first few are read by themselves, then all."""
         start, end = self.offsets[position], self.offsets[position + 1]
         self._curves_read += 1
-        if self._curves_read > _SEARCHES:
+        if self._curves_read > _SEARCHES or self.offsets[-1] < _FEW_EPOCHS:
             return {name: tuple(values[start:end].tolist()) for name, values in self.curves.items()}
         epochs = np.arange(start, end)
         return {curve.name: tuple(self.snapshot.curve_at(curve.name, epochs).tolist()) for curve in CURVES}
