@@ -24,7 +24,7 @@ class Speed:
 
     Args:
         gpu: the device, named as in a price table.
-        tflops: peak of single precision without tensor cores, 1e12 operations a second, > 0.
+        tflops: peak of single precision without tensor cores, published or measured, 1e12 operations a second, > 0.
         scope: what the figure is of.
         source: where it was read.
         date: of the source.

@@ -28,7 +28,7 @@ def test_ratios_of_peaks(device, than, times):
 
 
 def test_every_shipped_peak_has_a_source_and_a_date():
-    assert all(speed.source and speed.date.isdigit() for speed in shipped_speeds())
+    assert all(speed.source and speed.date[:4].isdigit() for speed in shipped_speeds())
 
 
 def test_every_priced_device_has_a_speed():
