@@ -213,7 +213,7 @@ def targets(
     columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
     horizon = float(summary["horizon"].iloc[0])
     notes.append(
-        f"Spent: {BUDGET_LABELS[by]}. The mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
+        f"By {BUDGET_LABELS[by]}; the mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
     )
     if "random" in set(reaches["strategy"]) and reaches["strategy"].nunique() > 1:
         tests = compare_reaches(reaches)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
