@@ -102,7 +102,8 @@ def _known_address() -> str:
 
 
 def _join(ray: Any, address: str) -> None:
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    # Ray tells at length of workers and nodes that die; here that is in the rows of the children which were on them.
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     if address == "local":
         options |= {"include_dashboard": False}
     with _own_signals():

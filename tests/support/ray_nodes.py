@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -16,32 +17,35 @@ from pathlib import Path
 
 START_SECONDS = 180
 
+# What a process needs to join these clusters. Ray reads it when it is first imported, so this module must be imported before.
+VARIABLES = {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(16),
+    "RAY_worker_niceness": "0",  # workers would else get what other work leaves of the processor
+    "OMP_NUM_THREADS": "1",
+}
+os.environ.update(VARIABLES)
+
 
 class Nodes:
-    """Raylets on this machine, with a token of their own; everything is under one temporary folder, by which its processes are known."""
+    """Raylets on this machine; everything is under one temporary folder, by which its processes are known."""
 
     def __init__(self, processors: int = 2, environment: Mapping[str, str] | None = None) -> None:
         memory = Path("/dev/shm")  # a slow disk makes nodes give up while they start; the path must be short, too
         self._folder = Path(tempfile.mkdtemp(prefix="nbray", dir=memory if memory.is_dir() else None))
-        self.token = secrets.token_hex(16)
-        self._environment = {**os.environ, **(environment or {}), **self.variables}
+        self._environment = {**os.environ, **(environment or {}), **VARIABLES}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self._nodes: list[int] = []
         head = ("--head", f"--port={port}", f"--temp-dir={self._folder}", "--include-dashboard=false")
-        out = self._start(processors, *head, "--node-ip-address=127.0.0.1")
-        self.address = f"127.0.0.1:{port}"
-        assert self.address in out
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What a process needs in its environment to join."""
-        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "OMP_NUM_THREADS": "1"}
+        said = re.search(r"ray start --address='([^']+)'", self._start(processors, *head))
+        assert said is not None
+        self.address = said[1]
 
     def add(self, processors: int = 2) -> int:
         """Start one node more; returns its raylet's pid."""
-        self._start(processors, f"--address={self.address}", "--node-ip-address=127.0.0.1")
+        self._start(processors, f"--address={self.address}")
         return self._nodes[-1]
 
     def _start(self, processors: int, *words: str) -> str:
