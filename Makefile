@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo family test test-fast test-slow test-faults notebook lint types bench clean
+.PHONY: demo family test test-fast test-slow test-ray test-faults notebook lint types bench clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,7 +44,12 @@ test-fast: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --ignore tests/cluster
+
+# A real cluster of several raylets on this machine; workers, nodes and the driver are killed. Some minutes.
+test-ray: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
+	$(BIN)/python -m pytest -m "slow or not slow" tests/cluster
 
 # Kills, failing system calls, power cuts and damage; FAULT_MINUTES bounds the kills and the power cuts.
 FAULT_MINUTES ?= inf
