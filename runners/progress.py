@@ -46,10 +46,16 @@ class Progress:
                 unit="",
             )
 
-    def child(self, ledger: Ledger, best: str) -> None:
-        """Show that a child has ended; `best` says which is the best so far."""
+    def child(self, ledger: Ledger, best: str, busy: float) -> None:
+        """Show that a child has ended.
+
+        Args:
+            ledger: what is spent with it.
+            best: which is the best so far, in words.
+            busy: devices that were in use when it ended.
+        """
         share = _share(ledger)
-        text = f"{_spent(ledger)}, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
+        text = f"{_spent(ledger)}, {busy:g} devices busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
         if self._bar is not None:
             self._bar.n, self._bar.unit = 100.0 * share, text
             self._bar.refresh()

@@ -223,7 +223,8 @@ class Search:
         began = time.perf_counter()
         self._account(asked, row, evaluation)
         self._searcher_seconds += time.perf_counter() - began
-        self.progress.child(self.ledger, self._best_text())
+        training = len(self._training) + (0 if cached_from else 1)
+        self.progress.child(self.ledger, self._best_text(), training * self.executor.share)
         return row
 
     def _write(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]], at_once: bool) -> None:

@@ -114,7 +114,8 @@ class TableBuild:
                 row = self._row(plan, index, evaluation)
                 writer.append_child(row, evaluation.curves)
                 self._account(plan.run, row)
-                self._progress.child(self._whole, self._best_text())
+                busy = min(self._executor.slots, len(missing)) * self._executor.share
+                self._progress.child(self._whole, self._best_text(), busy)
         except KeyboardInterrupt:
             writer.put_run(run_row(plan, ledger, "interrupted", self._opened_at))
             raise

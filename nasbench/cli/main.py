@@ -15,6 +15,7 @@ from nasbench.errors import NasbenchError
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("nasbench.cli.run:run", "Run one search under a budget."),
     "resume": ("nasbench.cli.run:resume", "Go on with the unfinished searches of a results file."),
+    "status": ("nasbench.cli.status:status", "How runs stand, while they go on: pace, hours, USD, budget, best."),
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock; published rows beside."),
     "table": ("nasbench.cli.table:table", "Complete tables of a space: build, statistics, neighbours."),

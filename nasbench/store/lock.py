@@ -78,7 +78,7 @@ class ResultsLock:
         _held.add(self)
 
     def _refuse_living_or_foreign(self) -> None:
-        previous = _read_owner(self.paths.lock)
+        previous = read_owner(self.paths.lock)
         if previous is None or (previous.pid, previous.host) == (self.owner.pid, self.owner.host):
             return
         if previous.host != self.owner.host:
@@ -155,7 +155,7 @@ def _is_current(handle: int, path: Path) -> bool:
 
 def _locked(paths: ResultsPaths) -> ResultsLocked:
     for _ in range(20):  # the owner writes its name just after it got the lock
-        owner = _read_owner(paths.lock)
+        owner = read_owner(paths.lock)
         if owner is not None:
             return ResultsLocked(f"{_written_by(paths.h5, owner)}; wait for it or choose another file")
         time.sleep(0.01)
@@ -166,7 +166,7 @@ def _written_by(path: Path, owner: Owner) -> str:
     return f"{path} is being written by pid {owner.pid} on host {owner.host} since {owner.since}"
 
 
-def _read_owner(path: Path) -> Owner | None:
+def read_owner(path: Path) -> Owner | None:
     """Who is named in a lock file; None when it is gone or says nothing readable (killed while it was written)."""
     try:
         return Owner(**json.loads(path.read_bytes()))

@@ -1,0 +1,94 @@
+"""`nasbench status`: how the runs of a results file stand, from another shell while they go on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from nasbench.runners.status import FileStatus, RunStatus, Writer
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option(
+    "--watch", default=0.0, type=click.FloatRange(min=0), help="Print it again after so many seconds, until Ctrl-C."
+)
+@click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
+def status(file: str, watch: float, form: str) -> None:
+    """How the runs of a results file stand: children, devices busy, hours and USD spent, budget left, best so far, and who writes.
+
+    It reads what is on the disk, journal included, and does not hold up the writer.
+
+    \b
+    Example:
+      nasbench status results/first.h5 --watch 5
+    """
+    from nasbench.runners.status import file_status
+
+    while True:
+        found = file_status(file)
+        if form == "json":
+            click.echo(json.dumps(found.as_dict()))
+        else:
+            _print(found)
+        if not watch:
+            return
+        time.sleep(watch)
+
+
+def _print(found: FileStatus) -> None:
+    from nasbench.cli.options import print_table
+
+    head = (
+        "run",
+        "strategy",
+        "seed",
+        "state",
+        "children",
+        "failed",
+        "busy",
+        "per min",
+        "device-hours",
+        "USD",
+        "budget",
+        "ETA",
+        "best",
+    )
+    print_table(head, [_row(run) for run in found.runs])
+    click.echo(_who(found.writer))
+
+
+def _row(run: RunStatus) -> tuple[str, ...]:
+    from tqdm import tqdm
+
+    pace = run.recent_a_minute if run.recent_a_minute is not None else run.children_a_minute
+    return (
+        run.run,
+        run.strategy,
+        f"{run.seed}",
+        run.state,
+        f"{run.children}",
+        f"{run.failed}",
+        f"{run.devices_busy:g}" if run.in_training else "-",
+        f"{pace:.1f}" if pace is not None else "-",
+        f"{run.gpu_hours:.4g}",
+        f"{run.usd:.4g}",
+        f"{100 * run.share:.0f}% of {run.budget}",
+        tqdm.format_interval(run.left_seconds) if run.left_seconds is not None else "-",
+        f"{run.best:.4f} ({run.best_hash[:8]})" if run.best is not None else "none yet",
+    )
+
+
+def _who(writer: Writer | None) -> str:
+    if writer is None:
+        return "no process writes this file"
+    where = f"process {writer.pid} on {writer.host}, since {writer.since}"
+    if writer.alive is None:
+        return f"written by {where}; from this host it cannot be told whether it lives"
+    if not writer.alive:
+        return f"its writer is gone ({where}); go on with: nasbench resume"
+    return f"written by {where}"

@@ -1,0 +1,115 @@
+"""`nasbench status` on files that are being written, were left by a killed process, or are complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import store_rows
+from commands import nasbench
+from searching import search, tiny_plan
+
+from nasbench.runners.status import file_status
+from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
+
+NOW = datetime(2026, 1, 1, 12, 0, tzinfo=timezone.utc)
+SHARED = {"space": "nasnet:blocks=1", "strategy": "random", "protocol": "digits", "data": "digits", "device": "cpu"}
+
+
+def at(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def write(writer: ResultsWriter, status: str) -> None:
+    """Four children of a run of ten, on two of four slots of half a device; the third failed, the last but one is the best."""
+    run = {name: SHARED[name] for name in ("space", "strategy", "protocol", "data")}
+    writer.put_run(store_rows.run("abc123", status=status, budget="10 children", started_at=at(1200), **run))
+    ends = (900, 500, 300, 60)
+    for number, (age, score) in enumerate(zip(ends, (0.5, 0.9, float("nan"), 0.7))):
+        values = {"val_acc": score, "status": "ok" if score == score else "failed", "asked": number + 4, "devices": 0.5}
+        values |= {"gpu_hours": 0.1, "usd": 0.02, "spent_gpu_hours": 0.1 * (number + 1), "wall_seconds": 1200.0 - age}
+        values |= {"finished_at": at(age), "counted": True, "hash": f"{number:032x}"}
+        row, curves = store_rows.child(number, "abc123", **SHARED, **values)
+        writer.append_child(row, curves)
+
+
+def test_a_run_that_goes_on(tmp_path):
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        write(writer, "running")
+        found = file_status(str(path), NOW)
+    [run] = found.runs
+    assert found.writer is not None
+    assert (found.writer.pid, found.writer.alive) == (os.getpid(), True)
+    assert (run.state, run.children, run.failed) == ("running", 4, 1)
+    assert (run.in_training, run.devices_busy) == (4, 2.0)  # of 7 asks, 3 were told before the last child
+    assert run.children_a_minute == pytest.approx(4 / 19)
+    assert run.recent_a_minute == pytest.approx(3 / 10)
+    assert (run.gpu_hours, run.usd, run.share) == (pytest.approx(0.4), pytest.approx(0.08), 0.4)
+    assert run.left_seconds == pytest.approx(1140 * 6 / 4)
+    assert (run.best, run.best_hash) == (0.9, f"{1:032x}")
+    assert run.last_child == at(60)
+
+
+def test_a_killed_writer_leaves_a_stopped_run(tmp_path):
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        write(writer, "running")
+        lock = path.with_suffix(".lock").read_text()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    path.with_suffix(".lock").write_text(json.dumps({**json.loads(lock), "pid": gone.pid}))
+    found = file_status(str(path), NOW)
+    assert found.writer is not None
+    assert found.writer.alive is False
+    [run] = found.runs
+    assert (run.state, run.in_training, run.left_seconds) == ("stopped", 0, None)
+    out = nasbench("status", "runs.h5", cwd=tmp_path).out
+    assert "its writer is gone" in out
+    assert "nasbench resume" in out
+
+
+def test_a_writer_on_another_host_is_believed(tmp_path):
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        write(writer, "running")
+        lock = path.with_suffix(".lock").read_text()
+    path.with_suffix(".lock").write_text(json.dumps({**json.loads(lock), "host": "elsewhere"}))
+    found = file_status(str(path), NOW)
+    assert found.writer is not None
+    assert found.writer.alive is None
+    assert found.runs[0].state == "running"
+    assert "from this host it cannot be told" in nasbench("status", "runs.h5", cwd=tmp_path).out
+
+
+def test_a_complete_run_says_what_the_ledger_said(tmp_path):
+    path = tmp_path / "runs.h5"
+    done = search(tiny_plan(budget="3 children"), path)
+    [run] = file_status(str(path)).runs
+    assert (run.state, run.children, run.share) == ("complete", 3, 1.0)
+    assert run.gpu_hours == pytest.approx(done.ledger.search_seconds / 3600)
+    assert run.usd == pytest.approx(done.ledger.usd, rel=0.05)  # the searcher's seconds have the children's price
+    frame = Results(str(path)).frame(stage="search")
+    assert run.best == frame["val_acc"].max()
+
+
+def test_the_shipped_table(tmp_path):
+    table = str(Path(__file__).parents[2] / "results" / "digits201.h5")
+    out = nasbench("status", table, "--format", "json", cwd=tmp_path).out
+    found = json.loads(out)
+    assert found["writer"] is None
+    assert [run["state"] for run in found["runs"]] == ["complete"] * 3
+    assert {run["children"] for run in found["runs"]} == {5425}
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    done = nasbench("status", "missing.h5", cwd=tmp_path)
+    assert done.code == 2
+    assert "missing.h5: no such results file" in done.err
+    assert len(done.err.strip().splitlines()) == 1
