@@ -32,6 +32,7 @@ from record import Measurement, keep
 from torch import nn
 
 from nasbench.data import Dataset, load_data
+from nasbench.errors import InputError, MissingData
 from nasbench.evaluator import place_images
 from nasbench.genotypes import NAS_V1, NASNET_A
 from nasbench.networks.base import Network
@@ -367,14 +368,24 @@ def compare_data(usual: Hand, ours: Hand, rounds: int) -> Measurement:
 def main() -> None:
     """Parse, measure, record."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", help="images as train/<class>/<image> and test/<class>/<image>, 32x32 in colour")
+    parser.add_argument(
+        "folder",
+        help="images as train/<class>/<image> and test/<class>/<image>, 32x32 in colour; a folder or a tar file",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=[*TASKS, "data"], default=[*TASKS, "data"])
     parser.add_argument("--workers", type=int, default=0, help="of the usual loop's DataLoader")
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args()
     data, cores = f"folder:{options.folder}", len(os.sched_getaffinity(0))
-    load_data(data)  # decoded once, into the cache
+    try:
+        dataset = load_data(data)  # decoded once, into the cache
+    except (InputError, MissingData) as error:
+        parser.error(str(error))
+    if (dataset.size, dataset.channels) != (32, 3):
+        parser.error(
+            f"{options.folder}: images are 32x32 in colour, got {dataset.size}x{dataset.size} with {dataset.channels} channels"
+        )
     usual = Hand(cores, data, options.workers)
     ours = [Hand(1, data, 0) for _ in range(cores)]
     rows = [row for name in options.only if name != "data" for row in compare(name, usual, ours, options.rounds)]
