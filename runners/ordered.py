@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from nasbench.evaluation import Evaluation
@@ -63,6 +65,9 @@ class OrderedSearch(Search):
                 self._commit_cached(asked, hit)
             else:
                 return
+
+    def _finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
+        return list(takewhile(ended.__contains__, waiting))
 
     def _asks_before(self, asked: Asked) -> int:
         return asked.index + 1

@@ -310,7 +310,7 @@ class Search:
                 continue
             todo[index] = Asked(index, asked.architecture, asked.seed, asked.duplicate)
         self._drain()
-        waiting = 0
+        waiting: list[int] = []
         for index, asked in todo.items():
             hit = None
             if self.plan.config.cached != "off":
@@ -326,11 +326,17 @@ class Search:
                 timeout_seconds=self.plan.config.timeout_seconds,
             )
             self.executor.submit(index, child)
-            waiting += 1
+            waiting.append(index)
+        ended: dict[int, Evaluation] = {}
         while waiting:
-            for index, evaluation in self._wait():
-                self._commit_final(todo[index], evaluation, "")
-                waiting -= 1
+            ended.update(self._wait())
+            for index in self._finals_due(waiting, ended):
+                self._commit_final(todo[index], ended.pop(index), "")
+                waiting.remove(index)
+
+    def _finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
+        """Which final trainings are committed now, of those that wait in their order: all that have ended."""
+        return list(ended)
 
     def _drain(self) -> None:
         """Forget the children that were in training when the budget ended: they lie beyond it."""

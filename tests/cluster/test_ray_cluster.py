@@ -67,11 +67,9 @@ def child(nodes: Nodes, seed: int = 0, epochs: int = 1, timeout: float = float("
 
 
 def scores(path: Path) -> list[tuple]:
-    """What each child scored, in commit order; the finals, which no strategy is told, in the order of their places."""
-    rows = sorted(
-        stable_rows(path), key=lambda row: (row["stage"] == "final", row["index"] if row["stage"] == "final" else 0)
-    )
-    return [tuple(row[name] for name in ("stage", "index", "hash", "status", "val_acc", "test_acc")) for row in rows]
+    """What each child scored, finals included, in commit order."""
+    names = ("stage", "index", "hash", "status", "val_acc", "test_acc")
+    return [tuple(row[name] for name in names) for row in stable_rows(path)]
 
 
 def test_an_ordered_run_is_the_sequential_one_row_for_row(nodes, second, tmp_path):

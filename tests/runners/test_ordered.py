@@ -80,6 +80,14 @@ def test_rows_of_a_parallel_ordered_run_are_those_of_a_sequential_run(tmp_path, 
     assert comparable(tmp_path / "ordered.h5") == comparable(tmp_path / "sequential.h5")
 
 
+def test_final_trainings_are_committed_in_their_order_too(tmp_path):
+    given = plan("random", final="incumbents", ordered=True, children_per_device=4, executor="local")
+    search(given, tmp_path / "ordered.h5", Shuffled(4))
+    finals = [row["index"] for row in stable_rows(tmp_path / "ordered.h5") if row["stage"] == "final"]
+    assert len(finals) > 2
+    assert finals == list(range(len(finals)))
+
+
 def test_an_interrupted_ordered_run_goes_on_with_another_number_of_slots(tmp_path):
     given = plan("ppo", ordered=True, children_per_device=4, executor="local")
     search(given, tmp_path / "whole.h5", Shuffled(4))
