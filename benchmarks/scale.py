@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -197,7 +198,7 @@ def searched(strategy: str, devices: int, ordered: bool, children: int, path: Pa
         row_seconds=median(sink.seconds),
         longest_row_seconds=max(sink.seconds),
         last_pack_seconds=last_pack,
-        quarter_seconds=tuple(after - before for before, after in zip(clocks, clocks[1:])),
+        quarter_seconds=tuple(after - before for before, after in pairwise(clocks)),
         resident=tuple(at[mark][1] for mark in sorted(at)),
         peak=resident_megabytes("VmHWM"),
         file_bytes=path.stat().st_size,
@@ -230,7 +231,9 @@ def measured(strategy: str, devices: int, ordered: bool, children: int, folder: 
         f"resident at 25/50/75/100% {'/'.join(f'{mb:.0f}' for mb in figures['resident'])} MB, at most {figures['peak']:.0f} MB; "
         f"file {figures['file_bytes'] / 1e6:.1f} MB, last pack {figures['last_pack_seconds']:.2f} s"
     )
-    print(f"{name}: {figures['simulated_seconds'] / 86_400:.2f} simulated days in {figures['seconds']:.1f} s", flush=True)
+    print(
+        f"{name}: {figures['simulated_seconds'] / 86_400:.2f} simulated days in {figures['seconds']:.1f} s", flush=True
+    )
     return Measurement(
         f"driver of {children:,} children on {devices} devices, {strategy}{', ordered' if ordered else ''}",
         GOAL_SECONDS / each,
@@ -254,7 +257,9 @@ def main() -> None:
         "--folder", type=Path, required=True, help="where results files are made, on the disk that is measured"
     )
     parser.add_argument("--children", type=int, default=20_000)
-    parser.add_argument("--one", metavar="STRATEGY", help="one search in this process, figures as JSON; nothing is recorded")
+    parser.add_argument(
+        "--one", metavar="STRATEGY", help="one search in this process, figures as JSON; nothing is recorded"
+    )
     parser.add_argument("--devices", type=int, default=800, help="with --one")
     parser.add_argument("--ordered", action="store_true", help="with --one")
     parser.add_argument("--no-record", action="store_true", help="print only")
