@@ -15,6 +15,8 @@ from weakref import WeakSet
 from nasbench.store.errors import ResultsLocked, StoreError, explain
 from nasbench.store.files import ResultsPaths, close_handle, write_at
 
+_NAMED_WITHIN_S = 2.0
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -154,11 +156,16 @@ def _is_current(handle: int, path: Path) -> bool:
 
 
 def _locked(paths: ResultsPaths) -> ResultsLocked:
-    for _ in range(20):  # the owner writes its name just after it got the lock
+    # The owner writes its name just after it got the lock; until then the file is empty or names the one before, who is dead.
+    until = time.monotonic() + _NAMED_WITHIN_S
+    while True:
         owner = read_owner(paths.lock)
-        if owner is not None:
-            return ResultsLocked(f"{_written_by(paths.h5, owner)}; wait for it or choose another file")
+        named = owner is not None and (owner.host != platform.node() or owner.is_alive_here)
+        if named or time.monotonic() > until:
+            break
         time.sleep(0.01)
+    if owner is not None:
+        return ResultsLocked(f"{_written_by(paths.h5, owner)}; wait for it or choose another file")
     return ResultsLocked(f"{paths.h5} is being written by another process; wait for it or choose another file")
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import filecmp
 import io
-import math
 import os
 import random
 import select
@@ -34,6 +33,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
+from fault_time import minutes_for
 from searching import stable_rows, tiny_plan
 from store_rows import child, plain, run
 
@@ -496,7 +496,8 @@ def prepare(folder: Path, sizes: Sequence[int]) -> None:
             write_new(str(path), large_tables(size))
 
 
-def one_series(prepared: Path, operation: str, size: int, kills: int, until: float) -> Tally:
+def one_series(prepared: Path, operation: str, size: int, kills: int, seconds: float) -> Tally:
+    until = time.time() + seconds
     with temporary_folder() as folder:
         return OPERATIONS[operation](prepared, size, folder, seed=size).go_on(kills, until)
 
@@ -534,7 +535,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=1020, help="over all operations and sizes")
     parser.add_argument(
-        "--minutes", type=float, default=math.inf, help="stop earlier, and say how many kills there were"
+        "--minutes",
+        type=float,
+        default=minutes_for("kills"),
+        help="of which every series may take the same part; it says how many kills there were (half of FAULT_MINUTES)",
     )
     parser.add_argument("--jobs", type=int, default=2, help="series side by side")
     parser.add_argument("--prepared", type=Path, help="folder in which the large files are kept for the next time")
@@ -542,11 +546,11 @@ def main() -> None:
     with temporary_folder() as folder:
         prepared = given.prepared or folder
         prepare(prepared, SIZES)
-        until = time.time() + 60 * given.minutes
+        seconds = 60 * given.minutes * given.jobs / (len(PLAN) * len(SIZES))
         share = given.kills / sum(map(sum, PLAN.values()))
         with ProcessPoolExecutor(given.jobs) as pool:
             waiting = [
-                pool.submit(one_series, prepared, operation, size, max(1, round(share * kills)), until)
+                pool.submit(one_series, prepared, operation, size, max(1, round(share * kills)), seconds)
                 for operation, counts in PLAN.items()
                 for size, kills in zip(SIZES, counts)
             ]

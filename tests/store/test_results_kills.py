@@ -7,7 +7,8 @@ import signal
 import time
 
 import pytest
-from store_rows import expected, fork_writer, stored, write
+from kills import OPERATIONS
+from store_rows import child, expected, fork_writer, stored, write
 
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
@@ -61,14 +62,12 @@ def test_forty_kills_lose_nothing(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["x.h5"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("start", [0, 20_000])
-def test_hundreds_of_kills_lose_nothing(tmp_path, start):
-    path = tmp_path / "x.h5"
-    if start:
-        write(path, start)
-    count = rows_after_kills(path, kills=300, seed=start)
-    assert stored(path) == expected(count)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_five_kills_of_each_operation_lose_nothing(tmp_path, operation):
+    """The quick part of tests/faults/kills.py."""
+    tally = OPERATIONS[operation](tmp_path, 0, tmp_path, seed=1).go_on(kills=5, until=time.time() + 120)
+    assert tally.kills
+    assert tally.clean, "\n".join(tally.errors)
 
 
 def test_readers_see_every_acknowledged_row_while_it_is_written_and_packed(tmp_path):
@@ -80,8 +79,11 @@ def test_readers_see_every_acknowledged_row_while_it_is_written_and_packed(tmp_p
         while (looks <= 20 or len(files) <= 3) and time.monotonic() < until:
             acknowledged += drain(pipe)
             with Results(path) as results:
-                rows = results.frame(["index", "status"])
+                rows = results.frame(["index", "status", "hash", "val_acc"])
             assert len(rows) >= acknowledged
+            right = [child(number)[0] for number in range(len(rows))]
+            assert rows["hash"].tolist() == [row["hash"] for row in right]
+            assert rows["val_acc"].tolist() == [row["val_acc"] for row in right]
             assert rows["index"].tolist() == list(range(len(rows)))
             assert set(rows["status"]) == {"ok"}
             looks += 1
@@ -93,6 +95,46 @@ def test_readers_see_every_acknowledged_row_while_it_is_written_and_packed(tmp_p
     assert looks > 20
     assert len(files) > 3  # it was packed again and again meanwhile
     assert stored(path)[:acknowledged] == expected(acknowledged)
+
+
+STEPS = ("open", "pwrite", "fsync", "ftruncate", "replace", "unlink")
+
+
+def test_a_reader_before_any_step_of_writing_and_packing_sees_every_acknowledged_row(tmp_path, monkeypatch):
+    path = tmp_path / "x.h5"
+    write(path, 3)
+    acknowledged, steps, looking = 3, [], False
+
+    def look(name):
+        nonlocal looking
+        if looking:
+            return
+        steps.append(name)
+        if name == "pwrite" and len(steps) % 20:  # hundreds of one HDF5 file
+            return
+        looking = True
+        try:
+            rows = stored(path)
+        finally:
+            looking = False
+        assert acknowledged <= len(rows) <= acknowledged + 1
+        assert rows == expected(len(rows))
+
+    def watched(name, call):
+        def step(*arguments, **options):
+            look(name)
+            return call(*arguments, **options)
+
+        return step
+
+    for name in STEPS:
+        monkeypatch.setattr(os, name, watched(name, getattr(os, name)))
+    with ResultsWriter(path) as writer:
+        for number in range(3, 6):
+            writer.append_child(*child(number))
+            acknowledged = number + 1
+            look("end")
+    assert {*steps} == {*STEPS, "end"}
 
 
 def test_an_open_reader_keeps_what_it_opened(tmp_path):

@@ -87,31 +87,57 @@ def test_a_lock_file_that_was_never_finished_is_taken_over(tmp_path, text):
     ResultsWriter(path).close()
 
 
-def contend(path, start, answers):
+def contend(path, start, all_tried, answers):
     start.wait()
     try:
         writer = ResultsWriter(path)
-    except ResultsLocked:
-        answers.put("locked")
+    except ResultsLocked as error:
+        answers.put((os.getpid(), str(error)))
         return
-    answers.put("owner")
-    time.sleep(1.0)  # longer than the others need for their try
-    writer.close()
+    with writer:
+        writer.append_child(*child(0))
+        answers.put((os.getpid(), "owner"))
+        all_tried.wait(60)
 
 
-def test_of_ten_takers_of_a_dead_owners_lock_one_gets_it(tmp_path):
+def ten_at_once(path):
+    """Ten processes want the file at the same moment; what each was told, by pid."""
     context = multiprocessing.get_context("fork")
-    path = tmp_path / "x.h5"
-    owner_file(path, pid=2**22 + 1)
-    start, answers = context.Event(), context.Queue()
-    processes = [context.Process(target=contend, args=(path, start, answers)) for _ in range(10)]
+    start, all_tried, answers = context.Event(), context.Event(), context.Queue()
+    processes = [context.Process(target=contend, args=(path, start, all_tried, answers)) for _ in range(10)]
     for process in processes:
         process.start()
     start.set()
-    got = sorted(answers.get(timeout=30) for _ in processes)
+    told = dict(answers.get(timeout=60) for _ in processes)
+    all_tried.set()
     for process in processes:
         process.join()
-    assert got == ["locked"] * 9 + ["owner"]
+    assert [process.exitcode for process in processes] == [0] * 10
+    assert {*told} == {process.pid for process in processes}
+    return told
+
+
+@pytest.mark.parametrize("before", ["nothing", "a dead owner's lock"])
+def test_of_ten_writers_one_owns_the_file_and_the_others_are_told_who(tmp_path, before):
+    path = tmp_path / "x.h5"
+    if before != "nothing":
+        owner_file(path, pid=2**22 + 1)
+    told = ten_at_once(path)
+    (owner,) = (pid for pid, answer in told.items() if answer == "owner")
+    refused = [answer for answer in told.values() if answer != "owner"]
+    assert len(refused) == 9
+    for answer in refused:
+        assert f"x.h5 is being written by pid {owner} on host {platform.node()} since 20" in answer
+    assert stored(path) == expected(1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["x.h5"]
+
+
+def test_of_ten_writers_none_takes_the_lock_of_another_host(tmp_path):
+    path = tmp_path / "x.h5"
+    owner_file(path, pid=2**22 + 1, host="elsewhere")
+    told = ten_at_once(path)
+    assert all("by pid 4194305 on host elsewhere" in answer for answer in told.values())
+    assert not path.exists()
 
 
 def test_a_forked_child_neither_holds_nor_releases_its_parents_lock(tmp_path):

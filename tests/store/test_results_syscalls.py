@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import random
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
+from fault_time import deadline
 from store_rows import write
 from syscalls import KINDS, Worker, built_library
 
@@ -36,8 +43,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def work_with_fault(worker: Worker, first: Path, folder: Path, nth: int, code: int, lasting: bool) -> tuple[str, str]:
-    """Do the work on a copy of `first` with one fault; the names of its calls and of its error, after looking that nothing is lost."""
+def work_with_fault(
+    worker: Worker, first: Path, folder: Path, nth: int, code: int, lasting: bool
+) -> tuple[str, str, bool]:
+    """Do the work on a copy of `first` with one fault; its calls, its error and whether it left files as another had."""
     folder.mkdir()
     shutil.copy(first, folder / "x.h5")
     answer = worker.work(folder, nth, code, lasting)
@@ -50,11 +59,11 @@ def work_with_fault(worker: Worker, first: Path, folder: Path, nth: int, code: i
     assert answer["files"] == ["x.h5"], case
     assert bool(answer["failures"]) == (nth > 0), case
     shutil.rmtree(folder)
-    return calls, answer["error"]
+    return calls, answer["error"], answer["seen before"]
 
 
 def test_calls_of_every_kind_fail_and_nothing_is_lost(worker: Worker, first: Path, tmp_path: Path) -> None:
-    calls, error = work_with_fault(worker, first, tmp_path / "none", 0, 0, lasting=False)
+    calls, error, _ = work_with_fault(worker, first, tmp_path / "none", 0, 0, lasting=False)
     assert error == ""
     assert {*calls} == {*KINDS}
     rng = random.Random(0)
@@ -62,18 +71,54 @@ def test_calls_of_every_kind_fail_and_nothing_is_lost(worker: Worker, first: Pat
     for kind in KINDS:
         places = [place for place, name in enumerate(calls, start=1) if name == kind]
         nth, (code, lasting) = rng.choice(places), next(modes)
-        _, error = work_with_fault(worker, first, tmp_path / str(nth), nth, code, lasting)
+        _, error, _ = work_with_fault(worker, first, tmp_path / str(nth), nth, code, lasting)
         assert not lasting or error != ""
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
-def test_every_call_fails_in_every_way_and_nothing_is_lost(worker: Worker, first: Path, tmp_path: Path) -> None:
-    calls, _ = work_with_fault(worker, first, tmp_path / "none", 0, 0, lasting=False)
-    modes, done, errors = itertools.cycle(MODES), Counter(), Counter()
-    for nth, kind in enumerate(calls, start=1):
-        for code, lasting in [next(modes)] if kind in MANY else MODES:
-            _, error = work_with_fault(worker, first, tmp_path / str(nth), nth, code, lasting)
-            done[KINDS[kind]] += 1
-            errors[error or "none: tried again, or of no consequence"] += 1
-    print(f"\n{sum(done.values())} failed system calls: {dict(done)}; what the caller got: {dict(errors)}")
+def test_every_call_fails_in_every_way_and_nothing_is_lost(first: Path, tmp_path: Path) -> None:
+    """All of them, in an order that is a sample wherever the time ends; FAULT_JOBS processes side by side."""
+    jobs = int(os.environ.get("FAULT_JOBS", "2"))
+    until, done, errors, seen = deadline("calls"), Counter(), Counter(), 0
+    library = built_library(tmp_path)
+    workers: SimpleQueue[Worker] = SimpleQueue()
+    with ExitStack() as stack:
+        for _ in range(jobs):
+            workers.put(stack.enter_context(Worker(library)))
+        calls = with_a_worker(workers, first, tmp_path / "none", 0, 0, False)[0]
+        modes = itertools.cycle(MODES)
+        cases = [
+            (nth, code, lasting)
+            for nth, kind in enumerate(calls, start=1)
+            for code, lasting in ([next(modes)] if kind in MANY else MODES)
+        ]
+        random.Random(0).shuffle(cases)
+
+        def one(case: tuple[int, int, bool]) -> tuple[str, str, bool] | None:
+            if time.monotonic() > until:
+                return None
+            nth, code, lasting = case
+            folder = tmp_path / "-".join(map(str, case))
+            _, error, again = with_a_worker(workers, first, folder, nth, code, lasting)
+            return KINDS[calls[nth - 1]], error, again
+
+        pool = stack.enter_context(ThreadPoolExecutor(jobs))
+        for answer in pool.map(one, cases):
+            if answer is not None:
+                done[answer[0]] += 1
+                errors[answer[1] or "none: tried again, or of no consequence"] += 1
+                seen += not answer[2]
+    assert done
+    print(
+        f"\n{sum(done.values())} of {len(cases)} failed system calls of {len(calls)}: {dict(done)}; what the caller got: {dict(errors)}; "
+        f"0 acknowledged rows lost in {seen} different states of the files"
+    )
+
+
+def with_a_worker(workers: SimpleQueue[Worker], *arguments: Any) -> tuple[str, str, bool]:
+    worker = workers.get()
+    try:
+        return work_with_fault(worker, *arguments)
+    finally:
+        workers.put(worker)

@@ -1,6 +1,7 @@
 """Appends and packs under the preloaded library of syscalls.c; one process of its own for each order.
 
-Started by `syscalls.Worker`. An order is a line of JSON on stdin, its answer one on stdout.
+Started by `syscalls.Worker`. An order is a line of JSON on stdin, its answer one on stdout. Many faults leave the same files, to the byte;
+such files are read and written on only the first time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import os
 import sys
 import traceback
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from store_rows import child, expected, stored
 
 from nasbench.errors import NasbenchError
 from nasbench.store.errors import StoreError
+from nasbench.store.files import ResultsPaths
+from nasbench.store.lock import ResultsLock
+from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 
 FIRST, LAST, WHOLE = 5, 11, 12
@@ -42,7 +47,28 @@ def work(path: Path, acknowledged: list[int]) -> None:
                 writer.pack()
 
 
-def under_faults(order: dict[str, Any]) -> dict[str, Any]:
+def state_of(path: Path) -> str:
+    """A digest of the files as a writer left them; its own pid in the lock file is all the same."""
+    digest = blake2b()
+    for file in sorted(path.parent.iterdir()):
+        data = file.read_bytes()
+        mine = file == ResultsPaths.of(path).lock and f'"pid": {os.getpid()},'.encode() in data
+        data = b"mine" if mine else data
+        digest.update(f"{file.name} {len(data)} ".encode() + data)
+    return digest.hexdigest()
+
+
+def look(path: Path, count: int) -> dict[str, Any]:
+    """Whether the rows are those that were written, and again after the rest was appended."""
+    kept = stored(path) == expected(count)
+    with ResultsWriter(path) as writer:
+        for number in range(count, WHOLE):
+            writer.append_child(*child(number))
+    files = sorted(file.name for file in path.parent.iterdir())
+    return {"kept": kept, "resumed": stored(path) == expected(WHOLE), "files": files}
+
+
+def under_faults(order: dict[str, Any], looked: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Do the work with the ordered fault, mend it, and look at what is there, and again after the rest was written."""
     folder = Path(order["folder"])
     path, acknowledged = folder / "x.h5", []
@@ -59,28 +85,47 @@ def under_faults(order: dict[str, Any]) -> dict[str, Any]:
     library.nasbench_disarm()
     library.nasbench_trace(-1)
     answer |= {"calls": library.nasbench_calls().decode(), "failures": library.nasbench_failures()}
-    count = len(stored(path))
-    answer["kept"] = count >= FIRST + len(acknowledged) and stored(path) == expected(count)
-    with ResultsWriter(path) as writer:
-        for number in range(count, WHOLE):
-            writer.append_child(*child(number))
-    answer["resumed"] = stored(path) == expected(WHOLE)
-    answer["files"] = sorted(file.name for file in folder.iterdir())
+    answer["state"] = state = state_of(path)
+    if state in looked:
+        answer["found"], answer["seen before"] = looked[state], True
+        ResultsLock(ResultsPaths.of(path)).release()
+    else:
+        with Results(path) as results:
+            count = len(results)
+        answer["found"], answer["seen before"] = {"count": count} | look(path, count), False
+    found = answer["found"]
+    answer |= {"kept": found["kept"] and found["count"] >= FIRST + len(acknowledged)}
+    answer |= {"resumed": found["resumed"], "files": found["files"]}
     return answer
 
 
-def main() -> None:
-    for line in sys.stdin:
-        pid = os.fork()
-        if pid:
-            os.waitpid(pid, 0)
-            continue
+def in_a_process(order: dict[str, Any], looked: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Do the order in a forked process, so that nothing of one fault is left for the next."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
         try:
-            answer = under_faults(json.loads(line))
+            answer = under_faults(order, looked)
         except BaseException:
             answer = {"crashed": traceback.format_exc()}
-        os.write(sys.stdout.fileno(), json.dumps(answer).encode() + b"\n")
+        with open(writing, "w") as pipe:
+            json.dump(answer, pipe)
         os._exit(0)
+    os.close(writing)
+    with open(reading) as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    told: dict[str, Any] = json.loads(text)
+    return told
+
+
+def main() -> None:
+    looked: dict[str, dict[str, Any]] = {}
+    for line in sys.stdin:
+        answer = in_a_process(json.loads(line), looked)
+        if "state" in answer:
+            looked[answer["state"]] = answer["found"]
+        print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":
