@@ -65,7 +65,9 @@ class RayExecutor(Executor):
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
             self._starts = (
-                self._ray.remote(Starts).options(num_cpus=0, scheduling_strategy=here, max_concurrency=1).remote()
+                self._ray.remote(Starts)
+                .options(num_cpus=0, scheduling_strategy=here, max_restarts=-1, max_task_retries=-1)
+                .remote()
             )
             self._train = self._ray.remote(train).options(max_retries=0, **_task_options(options))
         except BaseException:
@@ -177,7 +179,7 @@ class RayExecutor(Executor):
         limited = [job for job in self._jobs.values() if job.child.timeout_seconds < float("inf")]
         if not limited:
             return []
-        running = self._ray.get(self._starts.running.remote([job.key for job in limited]))
+        running = self._running([job.key for job in limited])
         gone: list[tuple[int, Evaluation]] = []
         for job in limited:
             late = running.get(job.key, 0.0) - job.child.timeout_seconds - self.options.grace_seconds
@@ -204,8 +206,15 @@ class RayExecutor(Executor):
 
     def _seconds(self, job: _Job) -> float:
         """Since the attempt started on its node; 0 for one that never did."""
-        found: dict[str, float] = self._ray.get(self._starts.running.remote([job.key]))
-        return found.get(job.key, 0.0)
+        return self._running([job.key]).get(job.key, 0.0)
+
+    def _running(self, keys: list[str]) -> dict[str, float]:
+        """Seconds since the attempts started. The actor that knows may be ended like any worker; a new one knows of later starts only."""
+        try:
+            found: dict[str, float] = self._ray.get(self._starts.running.remote(keys), timeout=POLL_SECONDS * 30)
+        except self._ray.exceptions.RayError:
+            return {}
+        return found
 
     def _forget(self, job: _Job) -> None:
         del self._jobs[job.ticket]
