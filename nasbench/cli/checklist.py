@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.loading import files_argument
 from nasbench.cli.options import csv_option, write_csv
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ WIDTH = 100
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True)
+@files_argument
 @click.option(
     "-f",
     "--format",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 from pathlib import Path
 
 from nasbench.errors import NasbenchError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EROFS, errno.EACCES, errno.EPERM}
+_FAILING = _FULL | _FORBIDDEN | {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO}
 
 
 class StoreError(NasbenchError):
@@ -20,7 +23,7 @@ class MissingResults(StoreError, FileNotFoundError):
 
 
 class CorruptResults(StoreError):
-    """Bytes that are not what was written; the message names the dataset or the line and what it affects."""
+    """Bytes that are not what was written, or cannot be read; the message names the dataset or the line and what it affects."""
 
 
 class NewerSchema(StoreError):
@@ -59,6 +62,20 @@ class NotPermitted(StoreError):
 
 class DiskFull(StoreError):
     """No room on the disk, or the quota is used up."""
+
+
+def failed_call(error: Exception) -> OSError | None:
+    """What a failing disk, network or permission said through HDF5; None for anything else.
+
+    HDF5 puts the number of the failed call into its text only. A damaged file makes calls fail, too, but as nonsense (EINVAL), not so.
+
+    Args:
+        error: what h5py raised.
+    """
+    number = getattr(error, "errno", None)
+    said = re.search(r"errno = (\d+)", str(error))
+    number = int(said[1]) if not number and said else number
+    return OSError(number, os.strerror(number)) if number in _FAILING else None
 
 
 def explain(error: OSError, path: Path, doing: str) -> StoreError:

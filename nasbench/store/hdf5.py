@@ -34,7 +34,7 @@ import numpy as np
 
 from nasbench.store.chunks import Crc32, blake2b_16, digest_of, filters_of, read_chunks
 from nasbench.store.columns import Data, FixedTexts, Numbers, Text
-from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain
+from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain, failed_call
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
 
 _log = logging.getLogger(__name__)
@@ -146,6 +146,10 @@ class PackedFile:
         return Manifest.from_json(text)
 
     def _damaged(self, what: str, reason: Exception | str) -> CorruptResults:
+        if isinstance(reason, Exception) and (failed := failed_call(reason)):
+            return CorruptResults(
+                f"{self.path} cannot be read in {what} ({failed.strerror}); its bytes may be sound: mend the disk or the permission and try again"
+            )
         detail = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
         return CorruptResults(
             f"{self.path} is damaged in {what} ({detail}); other datasets may be sound, restore this one from a copy"
@@ -331,6 +335,8 @@ def _open_hdf5(path: Path) -> Any:
     except FileNotFoundError as error:
         raise MissingResults(f"{path}: no such results file") from error
     except Exception as error:  # HDF5 reports damage by whatever error is nearest
+        if failed := failed_call(error):
+            raise explain(failed, path, "opening it for reading") from error
         if "truncated" in str(error):
             raise CorruptResults(f"{path} is truncated: {error}; restore it from a copy") from error
         raise CorruptResults(f"{path} cannot be opened as HDF5: {error}; restore it from a copy") from error

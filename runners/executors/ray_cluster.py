@@ -76,6 +76,7 @@ class RayExecutor(Executor):
         self._jobs: dict[int, _Job] = {}
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()  # keys of attempts, from Ray's threads
         self._data: dict[str, Any] = {}
+        self._known: dict[str, float] = {}  # attempts -> when they started, by this process's clock
         self._closed = False
 
     @classmethod
@@ -176,10 +177,8 @@ class RayExecutor(Executor):
 
     def _overdue(self) -> list[tuple[int, Evaluation]]:
         """Cancel children that run on past their time-out and the grace; those that even then do not end are given up."""
+        running = self._running([job.key for job in self._jobs.values()])
         limited = [job for job in self._jobs.values() if job.child.timeout_seconds < float("inf")]
-        if not limited:
-            return []
-        running = self._running([job.key for job in limited])
         gone: list[tuple[int, Evaluation]] = []
         for job in limited:
             late = running.get(job.key, 0.0) - job.child.timeout_seconds - self.options.grace_seconds
@@ -209,23 +208,35 @@ class RayExecutor(Executor):
         return self._running([job.key]).get(job.key, 0.0)
 
     def _running(self, keys: list[str]) -> dict[str, float]:
-        """Seconds since the attempts started. The actor that knows may be ended like any worker; a new one knows of later starts only."""
+        """Seconds since each attempt started; those that have not are left out.
+
+        The actor that records the starts may be ended like any worker. Ray starts it again, without what it knew: that is kept here, too,
+        from the last time that it was asked.
+        """
+        now = time.monotonic()
         try:
             found: dict[str, float] = self._ray.get(self._starts.running.remote(keys), timeout=POLL_SECONDS * 30)
         except self._ray.exceptions.RayError:
-            return {}
-        return found
+            found = {}
+        for key, seconds in found.items():
+            self._known.setdefault(key, now - seconds)
+        return {key: now - self._known[key] for key in keys if key in self._known}
 
     def _forget(self, job: _Job) -> None:
         del self._jobs[job.ticket]
+        self._forget_starts(job)
+
+    def _forget_starts(self, job: _Job) -> None:
         self._starts.forget.remote(job.ticket)
+        for attempt in range(1, job.attempt + 1):
+            self._known.pop(f"{job.ticket}/{attempt}", None)
 
     def drop(self) -> None:
         """Cancel what was submitted; nothing of it comes back."""
         jobs, self._jobs = self._jobs, {}
         for job in jobs.values():
             self._ray.cancel(job.task, force=True)
-            self._starts.forget.remote(job.ticket)
+            self._forget_starts(job)
 
     def close(self) -> None:
         """Cancel everything and leave the cluster."""

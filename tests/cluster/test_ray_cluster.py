@@ -204,6 +204,23 @@ def test_a_child_that_always_loses_its_worker_fails_with_its_cost(nodes):
     assert evaluation.device_seconds > 0.9
 
 
+def test_a_lost_record_of_starts_makes_no_attempt_free(nodes):
+    def dies_late(child, dataset, on_gpu, share, starts, key):
+        starts.started.remote(key)
+        time.sleep(6.0)
+        os._exit(1)
+
+    with RayExecutor(options(nodes, retries=0)) as executor:
+        executor._train = executor._ray.remote(dies_late).options(max_retries=0)
+        executor.submit(0, child(nodes))
+        killer = threading.Timer(4.0, lambda: executor._ray.kill(executor._starts, no_restart=False))
+        killer.start()
+        [(_, evaluation)] = executor.wait()
+        killer.join()
+    assert evaluation.status == "failed"
+    assert evaluation.device_seconds > 2.0
+
+
 def test_a_straggler_is_cancelled(nodes):
     def sleeps(child, dataset, on_gpu, share, starts, key):
         starts.started.remote(key)

@@ -1,5 +1,6 @@
 """Flipped bytes, lost ends and foreign files: found, named, and never a wrong number."""
 
+import errno
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from store_rows import child, expected, stored, write
 
 from nasbench.errors import InputError
 from nasbench.store.checking import check_file
-from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError
+from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, failed_call
 from nasbench.store.journal import _CLAIM_BYTES, _claim_line, _seal, parse_journal
 from nasbench.store.query import Results
 from nasbench.store.repairing import repair_file
@@ -402,3 +403,36 @@ def test_a_journal_removed_under_its_writer_is_noticed(tmp_path):
         with pytest.raises(StoreError, match="was removed while"):
             writer.close()
     assert stored(path) == expected(1)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            OSError("Can't synchronously read data (file read failed: time = now, errno = 5, error message = '?')"),
+            errno.EIO,
+        ),
+        (KeyError("Unable to synchronously open object (file read failed: errno = 30, buf = 0x55)"), errno.EROFS),
+        (OSError(errno.EIO, "read failed"), errno.EIO),
+        (
+            OSError("Can't synchronously read data (file read failed: errno = 22, error message = 'Invalid argument')"),
+            None,
+        ),
+        (OSError("Unable to synchronously open file (truncated file: eof = 96, sblock->base_addr = 0)"), None),
+        (ValueError("its checksum does not fit"), None),
+    ],
+)
+def test_a_failing_disk_is_told_from_damage(said, expected):
+    """As HDF5 2.0 words it under a call that fails, and in files that are damaged."""
+    found = failed_call(said)
+    assert (found.errno if found else None) == expected
+
+
+def test_a_failing_disk_is_not_called_damage(packed, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("Unable to synchronously open file (file read failed: errno = 5, error message = '?', buf = 0x1)")
+
+    monkeypatch.setattr("h5py.File", fail)
+    with pytest.raises(StoreError, match="Input/output error while opening it for reading; mend it") as caught:
+        Results(packed)
+    assert not isinstance(caught.value, CorruptResults)

@@ -26,8 +26,6 @@ from syscalls import KINDS, Worker, built_library
 
 CODES = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
 MODES = tuple(itertools.product(CODES, (False, True)))
-# Of one pack there are hundreds of reads and writes, all of one HDF5 file and all alike: each fails in one mode, the others in every mode.
-MANY = ("r", "w")
 
 
 @pytest.fixture(scope="module")
@@ -87,12 +85,7 @@ def test_every_call_fails_in_every_way_and_nothing_is_lost(first: Path, tmp_path
         for _ in range(jobs):
             workers.put(stack.enter_context(Worker(library)))
         calls = with_a_worker(workers, first, tmp_path / "none", 0, 0, False)[0]
-        modes = itertools.cycle(MODES)
-        cases = [
-            (nth, code, lasting)
-            for nth, kind in enumerate(calls, start=1)
-            for code, lasting in ([next(modes)] if kind in MANY else MODES)
-        ]
+        cases = [(nth, code, lasting) for nth in range(1, len(calls) + 1) for code, lasting in MODES]
         random.Random(0).shuffle(cases)
 
         def one(case: tuple[int, int, bool]) -> tuple[str, str, bool] | None:
