@@ -3,12 +3,44 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from nasbench.store.query import Key, PathLike, Results
 
 _REUSABLE: Final = ("ok", "diverged")
+
+
+class _Place(NamedTuple):
+    """Where a row's bytes are in the spool."""
+
+    start: int
+    length: int
+
+
+class _Spool:
+    """Bytes in a temporary file without a name: a long search may ask for any of its children again, and memory is to hold few of them."""
+
+    def __init__(self) -> None:
+        # Unbuffered, so that a full disk is noticed by the write that fills it. Open as long as the cache.
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+        self._end = 0
+
+    def put(self, data: bytes) -> _Place:
+        """Keep bytes; OSError when there is no room for all of them."""
+        self._file.seek(self._end)
+        written = 0
+        while written < len(data):
+            written += self._file.write(data[written:])
+        place = _Place(self._end, len(data))
+        self._end += len(data)
+        return place
+
+    def get(self, place: _Place) -> bytes:
+        """The bytes at a place."""
+        self._file.seek(place.start)
+        return self._file.read(place.length)
 
 
 class ScoreCache:
@@ -26,9 +58,10 @@ class ScoreCache:
 
     def __init__(self, files: Iterable[PathLike] = ()) -> None:
         names = list(files)
-        # An added row is kept as the bytes of its values, a fourth of the dict: long searches add tens of thousands.
-        self._rows: dict[Key, Mapping[str, Any] | bytes] = {}
+        # An added row is kept as the bytes of its values, in the spool where there is room: long searches add tens of thousands.
+        self._rows: dict[Key, Mapping[str, Any] | bytes | _Place] = {}
         self._names: tuple[str, ...] = ()  # of the values of added rows
+        self._spool: _Spool | None = None
         if names:
             for key, row in Results(names).determined():
                 self._rows.setdefault(key, row)
@@ -47,6 +80,9 @@ class ScoreCache:
             The row, with "curves" where it came from a file or was added with them, or None.
         """
         row = self._rows.get((hash, fingerprint, int(seed), _stage(test)))
+        if isinstance(row, _Place):
+            assert self._spool is not None
+            row = self._spool.get(row)
         return dict(zip(self._names, pickle.loads(row))) if isinstance(row, bytes) else row
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -58,7 +94,18 @@ class ScoreCache:
             return
         names = tuple(row)
         self._names = self._names or names
-        self._rows[key] = pickle.dumps(tuple(row.values()), pickle.HIGHEST_PROTOCOL) if names == self._names else row
+        if names == self._names:
+            self._rows[key] = self._kept(pickle.dumps(tuple(row.values()), pickle.HIGHEST_PROTOCOL))
+        else:
+            self._rows[key] = row
+
+    def _kept(self, data: bytes) -> bytes | _Place:
+        """In the spool, or in memory where the disk of temporary files is full: that must not end a search."""
+        try:
+            self._spool = self._spool or _Spool()
+            return self._spool.put(data)
+        except OSError:
+            return data
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -1,5 +1,6 @@
 """Frames, curves, lookups and the score cache."""
 
+import errno
 import json
 import os
 import shutil
@@ -360,3 +361,35 @@ def test_cache_learns_new_rows_and_keeps_the_first(tmp_path):
     kept = cache.get("a" * 32, "f" * 16, 0, test=False)
     assert kept is not None
     assert plain(kept) == plain(first)
+
+
+def test_cache_gives_back_any_of_many_added_rows_in_any_order():
+    cache = ScoreCache()
+    rows = [{**child(number)[0], "curves": child(number)[1]} for number in range(50)]
+    for row in rows:
+        cache.add(row)
+    for number in [49, 0, *range(50)]:
+        kept = cache.get(rows[number]["hash"], "f" * 16, number, test=False)
+        assert kept is not None
+        assert plain(kept) == plain(rows[number])
+    assert len(cache) == 50
+
+
+@pytest.mark.parametrize("when", ["opening", "writing"])
+def test_cache_works_on_where_temporary_files_have_no_room(monkeypatch, when):
+    def fails(*args, **options):
+        raise OSError(errno.ENOSPC, "no space")
+
+    cache = ScoreCache()
+    rows = [child(number)[0] for number in range(2)]
+    if when == "writing":
+        cache.add(rows[0])
+        monkeypatch.setattr("nasbench.store.cache._Spool.put", fails)
+    else:
+        monkeypatch.setattr("tempfile.TemporaryFile", fails)
+    for row in rows:
+        cache.add(row)
+    for number, row in enumerate(rows):
+        kept = cache.get(row["hash"], "f" * 16, number, test=False)
+        assert kept is not None
+        assert plain(kept) == plain(row)
