@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from record import Measurement, keep
+from searched import remove_results, resident_megabytes
 
 from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.config import Plan, SearchConfig, plan_search
@@ -131,7 +132,7 @@ def plan_of(strategy: str, children: int, **fields: Any) -> Plan:
 
 def searched(plan: Plan, path: Path, together: int = 1) -> tuple[Search, Timed, float]:
     """Run a search whose children take no time; the seconds are of the whole loop, a closed file included."""
-    _remove(path)
+    remove_results(path)
     began = time.perf_counter()
     with ResultsWriter(path) as writer, MadeUp() as executor:
         sink = Timed(writer, together)
@@ -170,7 +171,7 @@ def child_overhead(folder: Path, children: int) -> list[Measurement]:
 def gaps(folder: Path, children: int) -> Measurement:
     """What passes between the end of a child and the start of the next in a real run with one worker process; the median."""
     path = folder / "gaps.h5"
-    _remove(path)
+    remove_results(path)
     words = ["run", "--space", "nasbench201", "--strategy", "evolution", "--budget", f"{children} children"]
     words += ["--final", "none", "--cached", "off", "--set", "epochs=1", "--set", "train_images=100", "-o", str(path)]
     subprocess.run(_nasbench(words), check=True, capture_output=True)
@@ -229,7 +230,7 @@ def start(folder: Path, executor: str, repeats: int) -> Measurement:
     taken, before = [], _processor_seconds()
     for repeat in range(repeats):
         path = folder / f"start-{executor}-{repeat}.h5"
-        _remove(path)
+        remove_results(path)
         words = ["run", "--space", SPACE, "--strategy", "random", "--budget", "1 children", "--final", "none"]
         words += ["--set", "epochs=1", "--executor", executor, "-o", str(path)]
         began = time.time()
@@ -254,14 +255,14 @@ def cached(folder: Path, strategy: str, children: int) -> list[Measurement]:
     """`nasbench run` of children that are all in a cache: seconds, and whether its memory grows with the children."""
     source, path = folder / f"cached-{strategy}.h5", folder / f"again-{strategy}.h5"
     searched(plan_of(strategy, children, executor="local"), source, together=256)
-    _remove(path)
+    remove_results(path)
     words = ["run", "--space", SPACE, "--strategy", strategy, "--budget", f"{children} children", "--final", "none"]
     words += ["--cache", str(source), "-o", str(path)]
     before, began = _processor_seconds(), time.perf_counter()
     memory: list[tuple[int, float]] = []
     with subprocess.Popen(_nasbench(words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            memory.append((_journalled(path), _resident_megabytes(process.pid)))
+            memory.append((_journalled(path), resident_megabytes(process.pid)))
             time.sleep(0.05)
     seconds = time.perf_counter() - began
     if process.returncode:
@@ -307,21 +308,8 @@ def _journalled(path: Path) -> int:
     return 0
 
 
-def _resident_megabytes(pid: int) -> float:
-    with contextlib.suppress(FileNotFoundError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-    return 0.0  # it has ended
-
-
 def _nasbench(words: list[str]) -> list[str]:
     return [sys.executable, "-c", "from nasbench.cli import main; main()", *words]
-
-
-def _remove(path: Path) -> None:
-    for suffix in (".h5", ".journal", ".lock"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -26,6 +26,7 @@ from statistics import median
 from typing import Any
 
 from record import Measurement, keep
+from searched import remove_results, resident_megabytes
 
 from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.config import SearchConfig, plan_search
@@ -175,7 +176,7 @@ def searched(strategy: str, devices: int, ordered: bool, children: int, path: Pa
         if count in marks:
             at[count] = time.perf_counter(), resident_megabytes()
 
-    _remove(path)
+    remove_results(path)
     with ResultsWriter(path) as writer, Simulated(devices, ended) as executor:
         sink = TimedSink(writer)
         search = search_type(plan)(plan, [], sink, ScoreCache(), executor, Progress("scale", StringIO()))
@@ -200,18 +201,10 @@ def searched(strategy: str, devices: int, ordered: bool, children: int, path: Pa
         last_pack_seconds=last_pack,
         quarter_seconds=tuple(after - before for before, after in pairwise(clocks)),
         resident=tuple(at[mark][1] for mark in sorted(at)),
-        peak=resident_megabytes("VmHWM"),
+        peak=resident_megabytes(what="VmHWM"),
         file_bytes=path.stat().st_size,
         simulated_seconds=executor.clock,
     )
-
-
-def resident_megabytes(what: str = "VmRSS") -> float:
-    """Resident memory of this process now, or at most (VmHWM)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{what}:"):
-            return int(line.split()[1]) / 1024
-    raise SystemExit(f"/proc/self/status has no {what}")
 
 
 def measured(strategy: str, devices: int, ordered: bool, children: int, folder: Path) -> Measurement:
@@ -243,11 +236,6 @@ def measured(strategy: str, devices: int, ordered: bool, children: int, folder: 
         "s",
         note,
     )
-
-
-def _remove(path: Path) -> None:
-    for suffix in (".h5", ".journal", ".lock"):
-        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def main() -> None:

@@ -282,11 +282,17 @@ def test_what_a_worker_cannot_do_at_all_ends_the_run_in_one_line(nodes):
             executor.wait()
 
 
-def test_a_wrong_token_is_one_line_that_speaks_of_tokens(nodes):
+@pytest.mark.parametrize(
+    "changed",
+    [{"RAY_AUTH_TOKEN": "0" * 32}, {"RAY_AUTH_TOKEN": ""}, {"RAY_AUTH_TOKEN": "", "RAY_AUTH_MODE": "disabled"}],
+    ids=["wrong", "missing", "switched off"],
+)
+def test_without_the_cluster_s_token_one_line_speaks_of_tokens(nodes, changed, tmp_path):
     words = ["run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "1 children", "--executor", "ray"]
+    environment = {**os.environ, "HOME": str(tmp_path), **changed}  # a home without ~/.ray/auth_token
     done = subprocess.run(
         [str(Path(sys.executable).with_name("nasbench")), *words, "--address", nodes.address],
-        env={**os.environ, "RAY_AUTH_TOKEN": "0" * 32},
+        env={name: value for name, value in environment.items() if value},
         capture_output=True,
         text=True,
         timeout=300,
