@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import islice
+from functools import cached_property, lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
 from nasbench.errors import InputError
@@ -84,7 +84,7 @@ class CellGrammar:
         read = {state for block in blocks for state in (block.left, block.right)}
         return tuple(state for state in range(FIRST_BLOCK) if state not in read) + unused
 
-    @property
+    @cached_property
     def block_steps(self) -> tuple[Step, ...]:
         """The steps that are decisions: all, without the combination where there is only one."""
         return tuple(step for step in self.steps if step != "combine" or len(self.combinations) > 1)
@@ -217,32 +217,30 @@ def _form(architecture: Architecture) -> str:
 
 def _spelled(grammar: CellGrammar, choices: tuple[int, ...]) -> Iterator[Cell]:
     """The cells as chosen, before pruning and ordering."""
-    steps, operations, combinations, taken = (
-        grammar.block_steps,
-        grammar.operations,
-        grammar.combinations,
-        iter(choices),
-    )
+    steps, operations, combinations = grammar.block_steps, grammar.operations, grammar.combinations
     left, left_op, right, right_op = map(steps.index, ("left", "left_op", "right", "right_op"))
     combine = steps.index("combine") if "combine" in steps else None
+    start, step = 0, len(steps)
     for _ in grammar.cells:
-        blocks = []
-        for _ in range(grammar.blocks):
-            chosen = tuple(islice(taken, len(steps)))
-            blocks.append(
-                Block(
-                    chosen[left],
-                    operations[chosen[left_op]],
-                    chosen[right],
-                    operations[chosen[right_op]],
-                    combinations[0 if combine is None else chosen[combine]],
-                )
+        end = start + grammar.blocks * step
+        blocks = tuple(
+            map(
+                Block,
+                choices[start + left : end : step],
+                [operations[choice] for choice in choices[start + left_op : end : step]],
+                choices[start + right : end : step],
+                [operations[choice] for choice in choices[start + right_op : end : step]],
+                repeat(combinations[0])
+                if combine is None
+                else [combinations[choice] for choice in choices[start + combine : end : step]],
             )
+        )
+        start = end
         out: tuple[int, ...] = ()
         if grammar.output == "explicit":
-            bits = [next(taken) for _ in range(FIRST_BLOCK + grammar.blocks)]
-            out = tuple(state for state, bit in enumerate(bits) if bit)
-        yield Cell(tuple(blocks), out or grammar.output_of(blocks))
+            start += FIRST_BLOCK + grammar.blocks
+            out = tuple(state for state, bit in enumerate(choices[end:start]) if bit)
+        yield Cell(blocks, out or grammar.output_of(blocks))
 
 
 def _cell_choices(grammar: CellGrammar, where: str, cell: Cell) -> list[int]:

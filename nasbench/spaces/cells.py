@@ -36,8 +36,11 @@ _RANGE = re.compile(r"b(\d+)\.\.b(\d+)")
 
 def unused_states(blocks: Sequence[Block]) -> tuple[int, ...]:
     """The blocks (as state indices) that no block reads; p and c are never among them."""
-    read = {state for block in blocks for state in (block.left, block.right)}
-    return tuple(state for state in range(FIRST_BLOCK, FIRST_BLOCK + len(blocks)) if state not in read)
+    read: set[int] = set()
+    for block in blocks:
+        read.add(block.left)
+        read.add(block.right)
+    return tuple([state for state in range(FIRST_BLOCK, FIRST_BLOCK + len(blocks)) if state not in read])
 
 
 def canonical_cell(cell: Cell) -> Cell:
