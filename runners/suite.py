@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -123,8 +124,8 @@ def run_plans(
         KeyboardInterrupt: after every running search was marked as interrupted.
         StoreError: when the file is damaged, newer, locked by another process or cannot be written.
     """
-    with ResultsWriter(path) as writer:
-        complete, stored = _stored(path, plans)
+    with ResultsWriter(path) as writer, ExitStack() as until_replayed:
+        complete, stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in plans if plan.run not in complete]
         own = [str(path)] if stored is not None else []
         cache = ScoreCache([*own, *cache_files])
@@ -156,16 +157,20 @@ def run_plans(
                     executor.close()
 
 
-def _stored(path: Path, plans: Sequence[Plan]) -> tuple[set[str], dict[str, list[Row]] | None]:
-    """Which runs the file holds complete, and the rows of the plans' runs; None for the rows where there is no file yet."""
+def _stored(
+    path: Path, plans: Sequence[Plan], until_replayed: ExitStack
+) -> tuple[set[str], dict[str, list[Row]] | None]:
+    """Which runs the file holds complete, and the rows of the plans' runs; None for the rows where there is no file yet.
+
+    Rows are read when they are replayed, so the file as it is now stays open until then; packs meanwhile make another.
+    """
     try:
-        results = Results(str(path))
+        results = until_replayed.enter_context(Results(str(path)))
     except MissingResults:
         return set(), None
-    with results:
-        runs = results.runs()
-        complete = set(runs.loc[runs["status"] == "complete", "run"])
-        return complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
+    runs = results.runs()
+    complete = set(runs.loc[runs["status"] == "complete", "run"])
+    return complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
 
 
 def plans_of(configs: list[SearchConfig]) -> list[Plan]:

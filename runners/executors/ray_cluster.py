@@ -14,7 +14,7 @@ from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.provenance import utc_now
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.lost import with_lost
-from nasbench.runners.executors.ray_connection import connect, disconnect, import_ray
+from nasbench.runners.executors.ray_connection import HeadWatch, connect, disconnect, import_ray
 from nasbench.runners.executors.ray_tasks import Starts, train
 
 POLL_SECONDS = 1.0  # how often a waiting executor looks for children past their time-out, and for new nodes
@@ -56,6 +56,7 @@ class RayExecutor(Executor):
         super().__init__(options)
         self._ray = connect(options.address)
         try:
+            self._head = HeadWatch(self._ray)
             self._resources = _resources(options)
             self._sized_at, self._places = -NODES_SECONDS, 0
             if self._held() == 0 and options.children_at_once == 0:
@@ -105,7 +106,7 @@ class RayExecutor(Executor):
 
     def _held(self) -> int:
         """Children that the nodes can hold together, 0 where none can hold one."""
-        if time.monotonic() - self._sized_at >= NODES_SECONDS:
+        if time.monotonic() - self._sized_at >= NODES_SECONDS and self._head.answers():
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             self._places = sum(_fits(node, self._resources) for node in nodes)
             self._sized_at = time.monotonic()
@@ -127,12 +128,17 @@ class RayExecutor(Executor):
         job.task.future().add_done_callback(_telling(self._ended, job.key))
 
     def wait(self) -> list[tuple[int, Evaluation]]:
-        """Block until a child has ended; nothing comes back once the executor was closed from another thread."""
+        """Block until a child has ended; nothing comes back once the executor was closed from another thread.
+
+        Raises:
+            HeadGone: when the cluster's head does not answer any more.
+            InputError: when a worker cannot run children at all.
+        """
         ended: list[tuple[int, Evaluation]] = []
         while not ended and not self._closed:
             for key in self._keys():
                 ended.extend(self._collect(key))
-            if not ended and not self._closed:
+            if not ended and not self._closed and self._head.answers():
                 ended.extend(self._overdue())
         return [] if self._closed else sorted(ended, key=lambda item: item[0])
 
@@ -243,8 +249,9 @@ class RayExecutor(Executor):
         if self._closed:
             return
         self._closed = True
-        self.drop()
-        self._ray.kill(self._starts)
+        if not self._head.gone:
+            self.drop()
+            self._ray.kill(self._starts)
         disconnect()
 
 

@@ -129,42 +129,64 @@ def searcher(run) -> float:
     return run.ledger.device_seconds["searcher"]
 
 
-def test_a_killed_driver_resumes_on_a_cluster_of_another_size(nodes, second, tmp_path):
-    path = tmp_path / "driver.h5"
-    command = [str(Path(sys.executable).with_name("nasbench"))]
-    words = [
-        "run",
-        "--space",
-        "nasnet:blocks=2",
-        "--strategy",
-        "random",
-        "--budget",
-        "40 children",
-        "--executor",
-        "ray",
-    ]
-    words += ["--address", nodes.address, "--final", "none", "-o", str(path)]
+NASBENCH = str(Path(sys.executable).with_name("nasbench"))
+DRIVEN = 40
+
+
+def driver_at_work(address: str, path: Path) -> subprocess.Popen[str]:
+    """A run in a process of its own that has stored its first children."""
+    words = ["run", "--space", "nasnet:blocks=2", "--strategy", "random", "--budget", f"{DRIVEN} children"]
+    words += ["--executor", "ray", "--address", address, "--final", "none", "-o", str(path)]
     for name, value in {**FAKE, "epochs": 20}.items():
         words += ["--set", f"{name}={value}"]
-    driver = subprocess.Popen([*command, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    driver = subprocess.Popen([NASBENCH, *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 300
     while time.monotonic() < until and driver.poll() is None:
         if path.with_suffix(".journal").exists() and len(Results(str(path)).frame()) >= 12:
             break
         time.sleep(0.2)
-    driver.kill()
-    driver.wait()
+    return driver
+
+
+def resume_to_the_end(path: Path, *words: str) -> None:
+    """Every child is there once, and what was stored before is as it was."""
     before = Results(str(path)).frame()
-    assert 12 <= len(before) < 40
-    nodes.kill(second)
-    done = subprocess.run([*command, "resume", str(path)], capture_output=True, text=True, timeout=600, check=False)
+    assert 12 <= len(before) < DRIVEN
+    done = subprocess.run(
+        [NASBENCH, "resume", str(path), *words], capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr
     after = Results(str(path)).frame()
     assert sorted(after["index"]) == list(range(len(after)))
-    assert after["counted"].sum() == 40
+    assert after["counted"].sum() == DRIVEN
     same = ["index", "hash", "val_acc", "device_seconds", "finished_at"]
     kept = after[after["index"].isin(before["index"])].sort_values("index")[same].reset_index(drop=True)
     assert kept.equals(before.sort_values("index")[same].reset_index(drop=True))
+
+
+def test_a_killed_driver_resumes_on_a_cluster_of_another_size(nodes, second, tmp_path):
+    path = tmp_path / "driver.h5"
+    driver = driver_at_work(nodes.address, path)
+    driver.kill()
+    driver.communicate()
+    nodes.kill(second)
+    resume_to_the_end(path)
+
+
+def test_a_lost_head_ends_the_run_in_one_line_and_another_cluster_goes_on(nodes, tmp_path):
+    path, own = tmp_path / "headless.h5", Nodes()
+    try:
+        driver = driver_at_work(own.address, path)
+        own.kill_head()
+        _, said = driver.communicate(timeout=120)
+    finally:
+        own.stop()
+    assert driver.returncode == 2, said
+    assert "Traceback" not in said
+    [line] = [line for line in said.splitlines() if line.startswith("error:")]
+    assert "has not answered" in line
+    assert "nasbench resume" in line
+    resume_to_the_end(path, "--address", nodes.address)
 
 
 def test_a_worker_that_dies_is_no_loss_and_its_attempt_is_charged(nodes):

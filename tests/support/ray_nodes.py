@@ -94,6 +94,12 @@ class Nodes:
         os.kill(raylet, signal.SIGKILL)
         self._nodes.remove(raylet)
 
+    def kill_head(self) -> None:
+        """Lose the head: the server that knows the cluster, and the head's raylet."""
+        for server in self._pids("gcs_server"):
+            os.kill(server, signal.SIGKILL)
+        self.kill(self._nodes[0])
+
     def stop(self) -> None:
         """End all processes of this cluster."""
         for number in (signal.SIGTERM, signal.SIGKILL):
