@@ -34,7 +34,7 @@ import numpy as np
 
 from nasbench.store.chunks import Crc32, blake2b_16, digest_of, filters_of, read_chunks
 from nasbench.store.columns import Data, FixedTexts, Numbers, Text
-from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, explain, failed_call
+from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, explain, failed_call
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
 
 _log = logging.getLogger(__name__)
@@ -278,6 +278,8 @@ class PackedFile:
         return self.numbers(path) if found is None else found
 
     def _entry(self, path: str) -> Entry:
+        if not self._file:
+            raise StoreError(f"{self.path} was closed before all that is asked of it was read; open it again")
         if path not in self.manifest.datasets:
             raise self._damaged(f"dataset {path!r}", "it is missing")
         return self.manifest.datasets[path]

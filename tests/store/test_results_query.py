@@ -17,7 +17,7 @@ from nasbench import open as open_results
 from nasbench.errors import InputError, UnknownName
 from nasbench.store import chunks, frames, packing, query
 from nasbench.store.cache import ScoreCache, origin
-from nasbench.store.errors import CorruptResults
+from nasbench.store.errors import CorruptResults, StoreError
 from nasbench.store.hdf5 import PackedFile
 from nasbench.store.query import Results
 from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES
@@ -328,6 +328,15 @@ def test_query_gives_what_pandas_gives(many_chunks, head, stage, order, where):
     assert found.to_dict("list") == (
         wanted[["index", "hash", "error", "val_acc"]].to_dict("list") if len(wanted) else {}
     )
+
+
+def test_rows_of_a_closed_file_are_not_called_damaged(tmp_path):
+    write(tmp_path / "a.h5", 3)
+    with open_results(tmp_path / "a.h5") as results:
+        row = results.children_of("run0")[0]
+    with pytest.raises(StoreError, match="was closed before") as caught:
+        dict(row)
+    assert not isinstance(caught.value, CorruptResults)
 
 
 def test_cache_hits_across_files_only_what_another_training_would_repeat(tmp_path):
