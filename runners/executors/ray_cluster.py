@@ -14,7 +14,8 @@ from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.provenance import utc_now
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.lost import with_lost
-from nasbench.runners.executors.ray_connection import HeadWatch, connect, disconnect, import_ray
+from nasbench.runners.executors.ray_connection import connect, disconnect, import_ray
+from nasbench.runners.executors.ray_head import HeadWatch
 from nasbench.runners.executors.ray_tasks import Starts, train
 
 POLL_SECONDS = 1.0  # how often a waiting executor looks for children past their time-out, and for new nodes

@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nasbench.errors import InputError, MissingExtra, NasbenchError
+from nasbench.errors import InputError, MissingExtra
+from nasbench.runners.executors.ray_head import touch
 
-PROBE_SECONDS = 5.0  # Ray itself tries a dead address for minutes
-HEAD_LOOK_SECONDS = 0.5  # for how long it is believed that the head answers
-HEAD_GONE_SECONDS = 30.0  # for how long it may not; after 60 Ray would end this process without a word of ours
 TOKENS = (
     "clusters with tokens (the default of local ones from Ray 2.59, of all from 2.61) take only who has the same: set RAY_AUTH_MODE=token and "
     "RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or the file ~/.ray/auth_token (`ray get-auth-token`)"
@@ -90,57 +86,10 @@ def _probe(address: str) -> None:
     if not host or not port.isdigit():
         raise InputError(f"--address {address!r} is neither auto, local nor HOST:PORT, e.g. 10.0.0.1:6379")
     try:
-        _touch(known)
+        touch(known)
     except OSError as error:
         hint = "start one: ray start --head" if address == "auto" else "is its head node up, and the port right?"
         raise InputError(f"no Ray cluster answers at {known} ({error.strerror or error}); {hint}") from None
-
-
-def _touch(address: str) -> None:
-    """Open a connection to HOST:PORT and close it; OSError where nothing takes it."""
-    host, _, port = address.rpartition(":")
-    socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()
-
-
-class HeadGone(NasbenchError):
-    """The head of a cluster that does not answer any more."""
-
-
-class HeadWatch:
-    """Notices that the head of the cluster is gone, before Ray does.
-
-    Args:
-        ray: the package, connected.
-    """
-
-    def __init__(self, ray: Any) -> None:
-        self.address: str = ray.get_runtime_context().gcs_address
-        self.gone = False  # from then on no call of Ray is sure to return
-        self._looked = self._answered = time.monotonic()
-
-    def answers(self) -> bool:
-        """Whether the head answers; calls of Ray that need it block while it does not, and cannot be interrupted.
-
-        Raises:
-            HeadGone: when it has not answered for half a minute.
-        """
-        now = time.monotonic()
-        if now - self._looked >= HEAD_LOOK_SECONDS:
-            self._looked = now
-            try:
-                _touch(self.address)
-                self._answered = now
-            except OSError as error:
-                self._refuse_long_silence(now - self._answered, error)
-        return self._answered == self._looked
-
-    def _refuse_long_silence(self, seconds: float, error: OSError) -> None:
-        self.gone = seconds > HEAD_GONE_SECONDS
-        if self.gone:
-            raise HeadGone(
-                f"the head of the Ray cluster at {self.address} has not answered for {seconds:.0f} s "
-                f"({error.strerror or error}). What was trained is kept: start a cluster, and go on with nasbench resume"
-            ) from None
 
 
 def _known_address() -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+from types import SimpleNamespace
 
 import pytest
 from commands import nasbench
@@ -10,7 +12,7 @@ from searching import tiny_plan
 
 from nasbench.data import Dataset, load_data, provide_data
 from nasbench.errors import InputError, MissingExtra
-from nasbench.runners.executors import ExecutorOptions
+from nasbench.runners.executors import ExecutorOptions, ray_head
 from nasbench.runners.executors import ray_connection as connection
 from nasbench.runners.executors.ray_cluster import GIB, RayExecutor, _fits, _resources
 from nasbench.runners.executors.ray_tasks import Starts
@@ -128,3 +130,29 @@ def test_options_of_the_executor_say_what_they_are():
     RayExecutor.check  # noqa: B018  (importable without the package)
     described = {name: field.description for name, field in ExecutorOptions.model_fields.items()}
     assert all(described.values())
+
+
+def watch_of(port: int) -> ray_head.HeadWatch:
+    context = SimpleNamespace(gcs_address=f"127.0.0.1:{port}")
+    return ray_head.HeadWatch(SimpleNamespace(get_runtime_context=lambda: context))
+
+
+def test_a_head_that_is_silent_for_a_while_is_waited_for_and_then_given_up(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(ray_head.time, "monotonic", lambda: clock.now)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        watch = watch_of(port)
+        clock.now += 10
+        assert watch.answers()
+    clock.now += ray_head.LOOK_SECONDS / 2
+    assert watch.answers()  # believed for a moment
+    clock.now += ray_head.GONE_SECONDS - 1
+    assert not watch.answers()
+    with socket.create_server(("127.0.0.1", port)):
+        clock.now += 1
+        assert watch.answers()  # it came back
+    clock.now += ray_head.GONE_SECONDS + 1
+    with pytest.raises(ray_head.HeadGone, match=rf"127\.0\.0\.1:{port} has not answered for 31 s .* nasbench resume"):
+        watch.answers()
+    assert watch.gone
