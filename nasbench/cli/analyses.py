@@ -283,6 +283,7 @@ def _objectives(
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Volumes of all points and of single runs; the points; and the figure. Where the reference lies is added to the notes."""
     from nasbench.analysis import objectives as pareto
+    from nasbench.analysis.objective_plots import plot_objectives
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
@@ -294,7 +295,7 @@ def _objectives(
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
-    return table, points, pareto.plot_objectives(points, names, surfaces, notes, what if names[0] == "error" else "")
+    return table, points, plot_objectives(points, names, surfaces, notes, what if names[0] == "error" else "")
 
 
 @click.command()

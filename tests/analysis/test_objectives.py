@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from nasbench.analysis import style
+from nasbench.analysis.objective_plots import plot_objectives
 from nasbench.analysis.objectives import (
     attainment,
     nondominated,
@@ -17,7 +18,6 @@ from nasbench.analysis.objectives import (
     objective_volumes,
     parse_objectives,
     parse_reference,
-    plot_objectives,
     reference_point,
     run_volumes,
 )
