@@ -18,6 +18,7 @@ from nasbench.runners.config import Plan
 from nasbench.runners.executors import Executor
 from nasbench.runners.progress import Progress
 from nasbench.runners.rows import Asked, child_row, evaluation_of, outcome, run_row
+from nasbench.runners.signals import undisturbed
 from nasbench.store.cache import ScoreCache, origin
 
 
@@ -105,7 +106,8 @@ class Search:
                 self._final()
                 self._put_run("complete")
             except KeyboardInterrupt:
-                self._put_run("interrupted")
+                with undisturbed():
+                    self._put_run("interrupted")
                 raise
             finally:
                 self.progress.close()

@@ -17,6 +17,7 @@ from nasbench.runners.config import Plan
 from nasbench.runners.executors import Executor
 from nasbench.runners.progress import Progress
 from nasbench.runners.rows import Asked, child_row, run_row
+from nasbench.runners.signals import undisturbed
 from nasbench.spaces import Architecture, Space
 from nasbench.store.errors import MissingResults
 from nasbench.store.query import Results
@@ -117,7 +118,8 @@ class TableBuild:
                 busy = min(self._executor.slots, len(missing)) * self._executor.share
                 self._progress.child(self._whole, self._best_text(), busy)
         except KeyboardInterrupt:
-            writer.put_run(run_row(plan, ledger, "interrupted", self._opened_at))
+            with undisturbed():
+                writer.put_run(run_row(plan, ledger, "interrupted", self._opened_at))
             raise
         writer.put_run(run_row(plan, ledger, "complete", self._opened_at))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,6 +247,7 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
         jobs: searches at the same time.
     """
     from nasbench.runners.progress import Progress
+    from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
     with termination_as_interrupt():
@@ -299,20 +298,6 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
     click.echo(
         f"\nresults: {path}\nnext:    nasbench query {path} --sort val_acc --head 5\n         nasbench compare {path}"
     )
-
-
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C: stop cleanly and resumably."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _download(data: str | None, protocol: str) -> None:

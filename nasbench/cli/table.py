@@ -70,11 +70,11 @@ def build(
     Example:
       nasbench table build --space nasbench201 --protocol digits201 --seeds 3 --devices cpu,cpu -o results/digits201.h5
     """
-    from nasbench.cli.run import termination_as_interrupt
     from nasbench.protocol import validated
     from nasbench.runners.config import SearchConfig, resolve
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.progress import Progress
+    from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.table_build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
     from nasbench.store.schema import TABLE

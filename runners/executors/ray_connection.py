@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.executors.ray_head import touch
+from nasbench.runners.signals import handlers_kept
 
 TOKENS = (
     "clusters with tokens (the default of local ones from Ray 2.59, of all from 2.61) take only who has the same: set RAY_AUTH_MODE=token and "
@@ -105,7 +103,7 @@ def _join(ray: Any, address: str) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     if address == "local":
         options |= {"include_dashboard": False}
-    with _own_signals():
+    with handlers_kept():  # those of the command mark a run as interrupted; Ray sets its own
         try:
             ray.init(address=address, **options)
         except ray.exceptions.RayError as error:
@@ -117,20 +115,6 @@ def _join(ray: Any, address: str) -> None:
                     "or give --address HOST:PORT or local"
                 ) from None
             raise InputError(f"cannot join the Ray cluster at {address}: {_first_line(error)}; {TOKENS}") from None
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray sets handlers of its own; those of the command, which mark a run as interrupted, come back."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from searching import stable_rows, tiny_plan
 
 from nasbench.runners.config import Plan
 from nasbench.runners.progress import Progress
-from nasbench.runners.suite import run_plans
+from nasbench.runners.suite import SharedWriter, run_plans
 from nasbench.store.files import ResultsPaths
 from nasbench.store.query import Results
 
@@ -47,6 +49,22 @@ def test_stopped_packed_and_gone_on_with_equals_never_stopped(tmp_path, stop):
     assert Results(str(parts)).runs()["status"].tolist() == ["interrupted"]
     run_all(parts)
     assert stable_rows(parts) == stable_rows(whole)
+
+
+def test_a_second_ctrl_c_does_not_cut_off_the_note_of_the_first(tmp_path, monkeypatch):
+    put_run = SharedWriter.put_run
+
+    def disturbed(sink, row):
+        if row["status"] == "interrupted":
+            os.kill(os.getpid(), signal.SIGINT)
+        put_run(sink, row)
+
+    monkeypatch.setattr(SharedWriter, "put_run", disturbed)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        run_all(tmp_path / "x.h5", stop=2)
+    assert Results(str(tmp_path / "x.h5")).runs()["status"].tolist() == ["interrupted"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_searches_side_by_side_go_on_from_a_packed_file(tmp_path):
