@@ -31,12 +31,15 @@ class StoppedAt(Progress):
             raise KeyboardInterrupt
 
 
-def plans() -> list[Plan]:
-    return [tiny_plan(strategy=strategy, budget="5 children") for strategy in ("random", "evolution")]
+def plans(executor: str) -> list[Plan]:
+    return [
+        tiny_plan(strategy=strategy, budget="5 children", executor=executor) for strategy in ("random", "evolution")
+    ]
 
 
 def run_all(path: Path, stop: int = -1, jobs: int = 1) -> None:
-    run_plans(path, plans(), [], jobs, lambda plan: StoppedAt(stop))
+    executor = "inline" if jobs == 1 else "local"  # training sets torch's global state: one at a time in a process
+    run_plans(path, plans(executor), [], jobs, lambda plan: StoppedAt(stop))
 
 
 @pytest.mark.parametrize("stop", [1, 3])
