@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import tempfile
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from nasbench.store.files import write_at
 from nasbench.store.query import Key, PathLike, Results
 
 _REUSABLE: Final = ("ok", "diverged")
@@ -20,27 +23,28 @@ class _Place(NamedTuple):
 
 
 class _Spool:
-    """Bytes in a temporary file without a name: a long search may ask for any of its children again, and memory is to hold few of them."""
+    """Bytes in a temporary file without a name: a long search may ask for any of its children again, and memory is to hold few of them.
+
+    Searches that run side by side share it, so bytes are written and read by their place, not by the file's position.
+    """
 
     def __init__(self) -> None:
         # Unbuffered, so that a full disk is noticed by the write that fills it. Open as long as the cache.
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._end = 0
+        self._writing = threading.Lock()
 
     def put(self, data: bytes) -> _Place:
         """Keep bytes; OSError when there is no room for all of them."""
-        self._file.seek(self._end)
-        written = 0
-        while written < len(data):
-            written += self._file.write(data[written:])
-        place = _Place(self._end, len(data))
-        self._end += len(data)
+        with self._writing:
+            place = _Place(self._end, len(data))
+            write_at(self._file.fileno(), memoryview(data), place.start)
+            self._end += place.length
         return place
 
     def get(self, place: _Place) -> bytes:
         """The bytes at a place."""
-        self._file.seek(place.start)
-        return self._file.read(place.length)
+        return os.pread(self._file.fileno(), place.length, place.start)
 
 
 class ScoreCache:
@@ -62,6 +66,7 @@ class ScoreCache:
         self._rows: dict[Key, Mapping[str, Any] | bytes | _Place] = {}
         self._names: tuple[str, ...] = ()  # of the values of added rows
         self._spool: _Spool | None = None
+        self._opening = threading.Lock()
         if names:
             for key, row in Results(names).determined():
                 self._rows.setdefault(key, row)
@@ -102,7 +107,8 @@ class ScoreCache:
     def _kept(self, data: bytes) -> bytes | _Place:
         """In the spool, or in memory where the disk of temporary files is full: that must not end a search."""
         try:
-            self._spool = self._spool or _Spool()
+            with self._opening:
+                self._spool = self._spool or _Spool()
             return self._spool.put(data)
         except OSError:
             return data

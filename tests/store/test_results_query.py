@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import shutil
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -382,6 +384,26 @@ def test_cache_gives_back_any_of_many_added_rows_in_any_order():
         assert kept is not None
         assert plain(kept) == plain(rows[number])
     assert len(cache) == 50
+
+
+def test_cache_is_shared_by_searches_in_threads():
+    cache, searches, children = ScoreCache(), 4, 150
+    start = threading.Barrier(searches)
+
+    def search(number):
+        mine = [child(number * children + index)[0] for index in range(children)]
+        start.wait()
+        for place, row in enumerate(mine):
+            cache.add(row)
+            for earlier in (row, mine[place // 2]):
+                kept = cache.get(earlier["hash"], "f" * 16, earlier["seed"], test=False)
+                assert kept is not None
+                assert plain(kept) == plain(earlier)
+
+    with ThreadPoolExecutor(searches) as threads:
+        for done in [threads.submit(search, number) for number in range(searches)]:
+            done.result()
+    assert len(cache) == searches * children
 
 
 @pytest.mark.parametrize("when", ["opening", "writing"])
