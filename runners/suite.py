@@ -121,9 +121,15 @@ def run_plans(
         progress_for: makes the progress display of a search.
 
     Raises:
+        InputError: when searches at the same time would train in this process.
         KeyboardInterrupt: after every running search was marked as interrupted.
         StoreError: when the file is damaged, newer, locked by another process or cannot be written.
     """
+    if jobs > 1 and any(plan.config.executor == "inline" for plan in plans):
+        raise InputError(
+            f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where torch has "
+            "one state of random numbers and settings for all; give --executor local, or one job"
+        )
     with ResultsWriter(path) as writer, ExitStack() as until_replayed:
         complete, stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in plans if plan.run not in complete]

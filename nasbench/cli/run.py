@@ -183,7 +183,7 @@ def _of_ray(executor: str, **given: Any) -> dict[str, Any]:
 @click.option("--run", "run_id", default=None, help="Id of one run; otherwise all that are not complete.")
 @click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
 @click.option("--address", default=None, help="Of a Ray cluster, where it is another than before.")
-@click.option("--jobs", default=1, show_default=True, help="Searches at the same time.")
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Searches at the same time.")
 def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int) -> None:
     """Go on with the unfinished searches of a results file, as if they had never stopped.
 

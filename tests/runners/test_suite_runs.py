@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from searching import stable_rows, tiny_plan
 
+from nasbench.errors import InputError
 from nasbench.runners.config import Plan
 from nasbench.runners.progress import Progress
 from nasbench.runners.suite import SharedWriter, run_plans
@@ -38,7 +39,7 @@ def plans(executor: str) -> list[Plan]:
 
 
 def run_all(path: Path, stop: int = -1, jobs: int = 1) -> None:
-    executor = "inline" if jobs == 1 else "local"  # training sets torch's global state: one at a time in a process
+    executor = "inline" if jobs == 1 else "local"
     run_plans(path, plans(executor), [], jobs, lambda plan: StoppedAt(stop))
 
 
@@ -78,6 +79,12 @@ def test_searches_side_by_side_go_on_from_a_packed_file(tmp_path):
     frame = Results(str(path)).frame(stage="search")
     assert frame.groupby("run")["index"].apply(sorted).tolist() == [list(range(5))] * 2
     assert set(Results(str(path)).runs()["status"]) == {"complete"}
+
+
+def test_searches_that_would_train_side_by_side_in_this_process_are_refused(tmp_path):
+    with pytest.raises(InputError, match="2 searches at the same time need the executor local or ray"):
+        run_plans(tmp_path / "x.h5", plans("inline"), [], 2, lambda plan: StoppedAt(-1))
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_complete_is_left_alone(tmp_path):
