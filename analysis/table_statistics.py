@@ -10,9 +10,10 @@ import pandas as pd
 from nasbench.analysis.agreement import rank_agreement
 from nasbench.analysis.checks import require_columns
 from nasbench.errors import InputError
+from nasbench.tables import of_one_platform
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
-_KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds", "device_seconds")
+_KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds", "device_seconds", "platform")
 
 
 def trainings(frame: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +46,7 @@ def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between seeds, NaN for
-        one), params, mult_adds and device_seconds (mean), by descending val_acc.
+        one), params, mult_adds and device_seconds (mean over the trainings of one platform), by descending val_acc.
     """
     groups = rows.groupby("hash", sort=False)
     means: pd.DataFrame = groups.agg(
@@ -55,9 +56,26 @@ def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
         test_acc=("test_acc", "mean"),
         params=("params", "first"),
         mult_adds=("mult_adds", "first"),
-        device_seconds=("device_seconds", "mean"),
     ).reset_index()
+    seconds = of_one_platform(rows).groupby("hash")["device_seconds"].mean()
+    means["device_seconds"] = means["hash"].map(seconds)
     return means.sort_values("val_acc", ascending=False, kind="stable", ignore_index=True)
+
+
+def platforms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Where the trainings ran.
+
+    Args:
+        rows: from `trainings`.
+
+    Returns:
+        A row a platform, the one with the most trainings first: platform, trainings, architectures, device_seconds (mean, s).
+    """
+    groups = rows.groupby("platform")
+    found: pd.DataFrame = groups.agg(
+        trainings=("hash", "size"), architectures=("hash", "nunique"), device_seconds=("device_seconds", "mean")
+    ).reset_index()
+    return found.sort_values("trainings", ascending=False, kind="stable", ignore_index=True)
 
 
 def distribution(means: pd.DataFrame) -> pd.DataFrame:

@@ -56,6 +56,7 @@ class Evaluation:
     peak_memory: int = -1
     device: str = "cpu"
     devices: float = 1.0
+    platform: str = ""
     started_at: str = ""
     finished_at: str = ""
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from nasbench.data import Dataset, Images, load_data
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.protocol import Protocol
+from nasbench.provenance import platform_here
 from nasbench.structures import Counts, Scale
 from nasbench.training import Diverged, History, Seeds, TimedOut, reproducible, score, seed_device, train
 
@@ -88,6 +89,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         peak_memory=_peak_memory(place),
         device=device_name(place),
         devices=devices,
+        platform=platform_here(),
         started_at=started_at,
         finished_at=_now(),
         curves={name: tuple(values) for name, values in curves.items()},

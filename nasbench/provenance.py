@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ _DRIVER = Path("/proc/driver/nvidia")
 
 # They choose devices and ways of computing; none of them changes a bit of a score by itself.
 _CUDA_SETTINGS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NASBENCH_CUDA_GRAPHS")
+
+# Versions and settings on which the last bits of a training depend. oneDNN, torch and MKL choose their kernels by the settings.
+_COMPUTING = ("torch", "torchvision", "numpy")
+_KERNEL_SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 
 _PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
 
@@ -55,6 +60,34 @@ def provenance() -> dict[str, Any]:
 def provenance_json(more: Mapping[str, Any] | None = None) -> str:
     """`provenance`, and what else is known of a run, as one line of JSON."""
     return json.dumps({**provenance(), **(more or {})}, sort_keys=True)
+
+
+def platform_of(made: Mapping[str, Any]) -> str:
+    """What the last bits of a training depend on besides protocol, seed and device, in one line.
+
+    Args:
+        made: from `provenance`, or what a file kept of it.
+
+    Returns:
+        Processor and versions, e.g. "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6"; `platform_parts` takes it apart.
+    """
+    packages = made.get("packages", {})
+    processor = str(made.get("processor") or "unknown processor").replace(";", ",")
+    return "; ".join([processor, *(f"{name} {packages[name]}" for name in _COMPUTING if packages.get(name))])
+
+
+@lru_cache(maxsize=1)
+def platform_here() -> str:
+    """`platform_of` this process, with the settings that choose kernels where the environment has any."""
+    plain = platform_of({"processor": _processor(), "packages": {name: _version(name) for name in _COMPUTING}})
+    return "; ".join([plain, *(f"{name} {os.environ[name]}" for name in _KERNEL_SETTINGS if os.environ.get(name))])
+
+
+def platform_parts(line: str) -> dict[str, str]:
+    """A line of `platform_of` or `platform_here` by name, the processor as "processor"; {} for ""."""
+    processor, *others = line.split("; ")
+    named = (other.partition(" ") for other in others)
+    return {"processor": processor, **{name: value for name, _, value in named}} if processor else {}
 
 
 def _version(package: str) -> str:

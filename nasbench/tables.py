@@ -197,7 +197,8 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
 
     Returns:
         Rewards and costs of stage "search" (of stage "final" where there is no other, as in a built table) and test accuracies of stage
-        "final"; a hash all of whose children failed has no reward.
+        "final"; a hash all of whose children failed has no reward. Where rows were trained on several platforms, the costs are those of
+        one platform (`of_one_platform`): seconds of different machines do not mix.
 
     Raises:
         InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
@@ -212,7 +213,8 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
     space = get_space(search["space"].iloc[0])
     if space.size > LARGEST:
         raise InputError(f"space {space.spec!r} has {space.size} sequences of choices; tables hold at most {LARGEST}")
-    rows = search.groupby("hash").agg({"device_seconds": "mean", "params": "max", "mult_adds": "max"})
+    rows = search.groupby("hash").agg({"params": "max", "mult_adds": "max"})
+    rows["device_seconds"] = of_one_platform(search).groupby("hash")["device_seconds"].mean()
     rows["val_acc"] = search[search["status"] == "ok"].groupby("hash")["val_acc"].mean()
     final = frame[(frame["stage"] == "final") & (frame["status"] == "ok")]
     rows["test_acc"] = final.groupby("hash")["test_acc"].mean()
@@ -232,6 +234,22 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
         params=columns["params"].astype(np.int64),
         mult_adds=columns["mult_adds"].astype(np.int64),
     )
+
+
+def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose seconds can be compared.
+
+    Args:
+        rows: children with hash and platform.
+
+    Returns:
+        Those of the platform that has the most hashes (among equals the most rows), and all rows of hashes that it has not.
+    """
+    platforms = (
+        rows.groupby("platform")["hash"].agg(["nunique", "size"]).sort_values(["nunique", "size"], kind="stable")
+    )
+    of_it = rows["platform"] == platforms.index[-1]
+    return rows[of_it | ~rows["hash"].isin(rows.loc[of_it, "hash"])]
 
 
 def published_replays() -> pd.DataFrame:

@@ -15,21 +15,23 @@ import numpy as np
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
 from nasbench.protocol import Protocol, get_protocol
-from nasbench.provenance import provenance
+from nasbench.provenance import platform_here, platform_parts
 from nasbench.store.query import Results, Row
 
 Rule = Literal["bits", "tolerance"]
 
 ACCURACY_TOLERANCE: Final = 0.15
-"""How far accuracies of two platforms may be apart by default. A training of a few epochs amplifies the last bit: the other memory format,
+"""How far accuracies of two platforms may be apart at least. A training of a few epochs amplifies the last bit: the other memory format,
 which changes nothing else, moved the validation accuracy of 12 random nasnet:blocks=2 networks under the protocol digits by 0.001 to 0.11."""
+
+_NOISE_DEVIATIONS: Final = 4.0
+_NOISE_FREEDOM: Final = 30  # degrees of freedom from which a file's own seed noise is trusted
 
 _DETERMINED: Final = ("ok", "diverged")
 _EXACT: Final = ("status", "epochs", "params", "mult_adds")
 _ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
 _LOSSES: Final = ("val_loss", "train_loss", "test_loss")
 _CURVES: Final = ("train_loss", "train_acc", "val_loss", "val_acc")
-_PACKAGES: Final = ("torch", "torchvision", "numpy")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Check:
     Args:
         row: the stored row.
         rule: "bits" where the row was made on this platform with these versions, else "tolerance".
-        elsewhere: what differs from where the row was made; empty for the rule "bits".
+        elsewhere: what differs from where the row was trained; empty for the rule "bits".
         differences: what does not agree under the rule.
         largest: the largest difference of an accuracy, a fraction; 0 where none differs.
     """
@@ -83,13 +85,14 @@ class Sample:
     passed_over: Mapping[str, int]
 
 
-def draw_sample(results: Results, size: int, seed: int) -> Sample:
+def draw_sample(results: Results, size: int, seed: int, any_platform: bool = False) -> Sample:
     """Draw rows that training again can be held against, uniformly and without replacement.
 
     Args:
         results: opened results files.
         size: how many rows, >= 1; all of them where there are fewer.
         seed: of the draw, >= 0.
+        any_platform: draw also from rows that were trained elsewhere where there are rows of this platform, which must agree to the bit.
 
     Returns:
         The sample. Rows that ran out of memory or time or failed are passed over, since another machine may fare otherwise, as are rows
@@ -101,12 +104,18 @@ def draw_sample(results: Results, size: int, seed: int) -> Sample:
     if size < 1 or seed < 0:
         raise InputError(f"verify: --sample is at least 1 and --seed at least 0, got {size} and {seed}")
     trainable = {run for run, config in _configs(results).items() if "protocol" in config}
-    frame = results.frame(["run", "status"])
+    frame = results.frame(["run", "status", "platform"])
     determined, ours = frame["status"].isin(_DETERMINED), frame["run"].isin(trainable)
+    here = frame["platform"] == platform_here()
     passed_over = {str(why): int(count) for why, count in frame.loc[~determined, "status"].value_counts().items()}
     if foreign := int((determined & ~ours).sum()):
         passed_over["not trained by this suite"] = foreign
-    eligible = np.flatnonzero(determined & ours)
+    drawable = determined & ours
+    if not any_platform and (drawable & here).any():
+        for platform, count in frame.loc[drawable & ~here, "platform"].value_counts().items():
+            passed_over[f"trained on {platform or 'an unknown platform'}"] = int(count)
+        drawable &= here
+    eligible = np.flatnonzero(drawable)
     if not len(eligible):
         said = ", ".join(f"{count} {why}" for why, count in passed_over.items()) or "it has no rows"
         raise InputError(f"{', '.join(results.files)}: no row can be trained again ({said})")
@@ -118,7 +127,7 @@ def draw_sample(results: Results, size: int, seed: int) -> Sample:
 
 
 def check_rows(
-    results: Results, rows: Sequence[Row], device: str | None = None, tolerance: float = ACCURACY_TOLERANCE
+    results: Results, rows: Sequence[Row], device: str | None = None, tolerance: float | None = None
 ) -> Iterator[Check]:
     """Train rows again and compare, one after the other; rows of the same training are trained once.
 
@@ -126,7 +135,8 @@ def check_rows(
         results: the files that the rows are from.
         rows: from `draw_sample`.
         device: "cpu", "cuda", ...; None for the kind of device that trained the row.
-        tolerance: largest difference of an accuracy, a fraction >= 0, where the platform or a version differs.
+        tolerance: largest difference of an accuracy, a fraction >= 0, where the platform or a version differs; None for
+            `default_tolerance`.
 
     Returns:
         A check a row, as soon as it is made. On the same platform and versions everything must agree to the bit: status, counts, scores and
@@ -140,9 +150,10 @@ def check_rows(
     from nasbench.evaluator import device_name, evaluate, resolve_device
     from nasbench.spaces import get_space
 
-    if not 0 <= tolerance <= 1:
-        raise InputError(f"verify: --tolerance is a difference of accuracies between 0 and 1, got {tolerance:g}")
-    configs, made_where, here = _configs(results), _provenances(results), provenance()
+    limit = default_tolerance(results) if tolerance is None else tolerance
+    if not 0 <= limit <= 1:
+        raise InputError(f"verify: --tolerance is a difference of accuracies between 0 and 1, got {limit:g}")
+    configs = _configs(results)
     trained: dict[tuple[object, ...], Evaluation] = {}
     for row in rows:
         place = device or ("cpu" if row["device"] == "cpu" else "cuda")
@@ -152,8 +163,28 @@ def check_rows(
             architecture = get_space(row["space"]).decode(json.loads(row["choices"]))
             child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
             trained[key] = evaluate(child, place)
-        elsewhere = _elsewhere(row, made_where[row["run"]], here, device_name(resolve_device(place)))
-        yield compare(row, trained[key], elsewhere, tolerance)
+        elsewhere = _elsewhere(row, device_name(resolve_device(place)))
+        yield compare(row, trained[key], elsewhere, limit)
+
+
+def default_tolerance(results: Results) -> float:
+    """How far accuracies may be apart where the platform differs, which amounts to another seed.
+
+    Args:
+        results: opened results files.
+
+    Returns:
+        A fraction: four standard deviations of the difference of two trainings, from the validation accuracies of architectures that the
+        files have with several seeds; at least `ACCURACY_TOLERANCE`, which it is where they have too few.
+    """
+    frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc"])
+    ended = frame[frame["status"] == "ok"].drop_duplicates(["fingerprint", "hash", "seed"])
+    groups = ended.groupby(["fingerprint", "hash"], sort=False)["val_acc"]
+    freedom = groups.size() - 1
+    if freedom.sum() < _NOISE_FREEDOM:
+        return ACCURACY_TOLERANCE
+    variance = float((groups.var() * freedom).sum() / freedom.sum())
+    return min(1.0, max(ACCURACY_TOLERANCE, _NOISE_DEVIATIONS * math.sqrt(2 * variance)))
 
 
 def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolerance: float) -> Check:
@@ -186,12 +217,6 @@ def _configs(results: Results) -> dict[str, dict[str, Any]]:
     return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
 
 
-def _provenances(results: Results) -> dict[str, dict[str, Any]]:
-    """Run -> where it was made."""
-    runs = results.runs()
-    return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["provenance"])}
-
-
 def _protocol_of(row: Row, config: Mapping[str, Any]) -> Protocol:
     """The protocol that a row was trained with, held against its fingerprint."""
     protocol, fingerprint = _resolved(config["protocol"], json.dumps(config.get("set", {})))
@@ -211,12 +236,12 @@ def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
     return protocol, protocol.fingerprint(load_data(protocol.data).digest)
 
 
-def _elsewhere(row: Row, made: Mapping[str, Any], here: Mapping[str, Any], device: str) -> tuple[str, ...]:
+def _elsewhere(row: Row, device: str) -> tuple[str, ...]:
     """What of the platform and versions, on which the last bits depend, is not as it was."""
-    pairs = [("device", row["device"], device), ("processor", made.get("processor"), here["processor"])]
-    packages = made.get("packages", {})
-    pairs += [(name, packages.get(name), here["packages"].get(name)) for name in _PACKAGES]
-    return tuple(f"{name} {then or 'unknown'}, here {now}" for name, then, now in pairs if then != now)
+    then = {"device": row["device"], **platform_parts(row["platform"])}
+    now = {"device": device, **platform_parts(platform_here())}
+    names = [name for name in {**now, **then} if then.get(name) != now.get(name)]
+    return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
 
 
 def _distance(a: float, b: float) -> float:

@@ -124,6 +124,7 @@ def stats(file: str, best: int, chance: float) -> None:
     from nasbench.analysis.table_statistics import (
         architecture_means,
         distribution,
+        platforms,
         predictors,
         seed_agreement,
         spread,
@@ -144,6 +145,8 @@ def stats(file: str, best: int, chance: float) -> None:
     _print(distribution(means))
     click.echo()
     _print(spread(rows, means))
+    click.echo("\nwhere they were trained; device_seconds above are of the platform with the most architectures\n")
+    _print(platforms(rows))
     click.echo(
         "\nrank correlations (n architectures); seeds among those above chance, the rest with the mean validation accuracy"
     )

@@ -64,17 +64,19 @@ def repair(file: str) -> None:
 def migrate(files: Sequence[str]) -> None:
     """Bring results files of earlier versions up to this version's schema.
 
-    The file as it was stays beside it under a name ending in .schema-N.
+    The file as it was, and its journal, stay beside it under names ending in .schema-N.
 
     \b
     Example:
       nasbench migrate results/demo.h5
     """
-    from nasbench.store.migrations import migrate_file
+    from nasbench.store.migrating import migrate_file
 
     for file in files:
         done = migrate_file(file)
-        if done.copy is None:
+        if not done.copies:
             click.echo(f"{file}: schema {done.now}, which is this version's; nothing to do")
         else:
-            click.echo(f"{file}: schema {done.found} brought up to {done.now}; as it was: {done.copy}")
+            click.echo(
+                f"{file}: schema {done.found} brought up to {done.now}; as it was: {', '.join(map(str, done.copies))}"
+            )

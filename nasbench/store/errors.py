@@ -44,7 +44,7 @@ class OlderSchema(StoreError):
     def of(cls, path: Path, found: int, known: int) -> OlderSchema:
         """The error for a file of schema `found` where this version reads `known`."""
         return cls(
-            f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate {path}"
+            f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate {path.with_suffix('.h5')}"
         )
 
 

@@ -25,7 +25,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from nasbench.store.errors import CorruptResults, NewerSchema, explain
+from nasbench.store.errors import CorruptResults, NewerSchema, OlderSchema, explain
 from nasbench.store.files import ResultsPaths, close_handle, read_all, sync_folder, write_at
 from nasbench.store.rows import Curves, Row, spell_float, unspell_floats
 from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
@@ -53,10 +53,11 @@ _HOLE: Final = b"\0" * 8
 
 @dataclass(frozen=True)
 class Header:
-    """First line of a journal: the id of the results file and the last sequence number before this journal."""
+    """First line of a journal: the id of the results file, the last sequence number before this journal, and its schema version."""
 
     file: str
     base: int
+    schema: int = SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -113,37 +114,43 @@ class JournalContents:
             raise CorruptResults(f"{path}, {self.damages[0]}{more}; {len(self.records)} other records are sound")
 
 
-def read_journal(path: Path) -> JournalContents:
+def read_journal(path: Path, older: bool = False) -> JournalContents:
     """Read a journal that may be growing; a missing one is an empty one.
+
+    Args:
+        path: of the journal.
+        older: whether it may be of an earlier schema, whose rows have other columns.
 
     Raises:
         NewerSchema: when a later version wrote it.
+        OlderSchema: when an earlier version wrote it, unless `older`.
         StoreError: when it cannot be read.
     """
     try:
         data = read_all(path)
     except OSError as error:
         raise explain(error, path, "reading the journal") from error
-    return JournalContents() if data is None else parse_journal(data, path)
+    return JournalContents() if data is None else parse_journal(data, path, older)
 
 
-def parse_journal(data: bytes, path: Path) -> JournalContents:
+def parse_journal(data: bytes, path: Path, older: bool = False) -> JournalContents:
     """Read the bytes of a journal: sound records, damaged lines, and the torn end that a kill may leave.
 
     Args:
         data: the journal's bytes.
         path: for error messages.
+        older: see `read_journal`.
 
     Returns:
         Everything sound and everything damaged; damage is not raised here.
 
     Raises:
-        NewerSchema: when a later version wrote it.
+        NewerSchema, OlderSchema: see `read_journal`.
     """
     claim_at = _claim_position(data)
     claim = data[claim_at : claim_at + _CLAIM_BYTES] if claim_at else b""
     lines, tail = _whole_lines(data[claim_at + len(claim) :])
-    reader = _Parser(path)
+    reader = _Parser(path, older)
     if claim_at:
         reader.take(1, data[: claim_at - 1])
     for number, line in enumerate(lines, start=3 if claim_at else 1):
@@ -188,12 +195,13 @@ def _whole_lines(data: bytes) -> tuple[list[bytes], bytes]:
 
 
 class _Parser:
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, older: bool) -> None:
+        self.path, self._older = path, older
         self.header: Header | None = None
         self.records: list[Record] = []
         self.damages: list[Damage] = []
         self.claims = False
+        self._known = True  # whether rows have this schema's columns
         self._next: int | None = None
         self._lines = 0
 
@@ -226,7 +234,11 @@ class _Parser:
         if content.get("format") != _FORMAT:
             self.damages.append(Damage(1, "the header is missing, so the records before this line are lost"))
             return
-        self.header = Header(content["file"], content["base"])
+        schema = content.get("schema", SCHEMA_VERSION)
+        if schema < SCHEMA_VERSION and not self._older:
+            raise OlderSchema.of(self.path, schema, SCHEMA_VERSION)
+        self.header = Header(content["file"], content["base"], schema)
+        self._known = schema == SCHEMA_VERSION
         self.claims = bool(content.get("claim"))
         self._next = self.header.base + 1
 
@@ -239,7 +251,7 @@ class _Parser:
 
     def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
         sequence, kind = content.get("sequence"), content.get("kind")
-        if kind not in _NAMES or content["row"].keys() != _NAMES[kind]:
+        if kind not in _NAMES or (self._known and content["row"].keys() != _NAMES[kind]):
             self.damages.append(Damage(number, f"the columns of this {kind!r} record are not those of the schema"))
             return
         if self._next is not None and sequence != self._next:

@@ -68,6 +68,10 @@ class Snapshot:
         data = self._all_records(table, column)
         return data if table == "children" else take(data, self._current_runs)
 
+    def fresh_records(self, table: Table) -> list[Record]:
+        """The records of a table that are in the journal only, in commit order."""
+        return self._fresh[table]
+
     def children_at(self, column: Column, positions: Numbers) -> Data:
         """Read some rows of a column of the children table, and little more of the file than them; in the order of `positions`.
 
@@ -155,7 +159,7 @@ def open_snapshot(paths: ResultsPaths) -> Snapshot:
         try:
             journal = read_journal(paths.journal)
             current = _is_current(paths, packed)
-            problem = _mismatch(paths, packed, journal)
+            problem = mismatch(paths, packed, journal)
             # What looks wrong may be a pack between the two reads, or an append that was being cut off again: look again.
             if current and (problem is None or attempt >= _LOOKS):
                 journal.require_sound(paths.journal)
@@ -197,7 +201,8 @@ def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:
     return packed is not None and packed.identity == (status.st_dev, status.st_ino)
 
 
-def _mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> Exception | None:
+def mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> Exception | None:
+    """Why an HDF5 file and a journal cannot be read together, as the error to raise; None where they can."""
     header = journal.header
     if journal.damages:
         return CorruptResults(f"{paths.journal}, {journal.damages[0]}")

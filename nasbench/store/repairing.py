@@ -39,6 +39,7 @@ _MAY_BE_MISSING: Final = {
     "usd",
     "peak_memory",
     "device",
+    "platform",
     "started_at",
     "finished_at",
 }

@@ -124,5 +124,6 @@ def unspell_floats(values: Mapping[str, Any], floats: Sequence[str]) -> dict[str
     """Undo `spell_float` for the columns named `floats`."""
     plain = dict(values)
     for name in floats:
-        plain[name] = float(plain[name])
+        if name in plain:  # rows of an earlier schema may lack one
+            plain[name] = float(plain[name])
     return plain

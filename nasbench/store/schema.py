@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 ColumnType = Literal["int", "float", "bool", "str"]
 
@@ -90,6 +90,12 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("peak_memory", "int", "bytes", "peak memory of the training, -1 where unknown"),
     Column("device", "str", "", "device name, e.g. cpu or NVIDIA H100"),
     Column("devices", "float", "", "share of devices held (0.25 when four children share one)"),
+    Column(
+        "platform",
+        "str",
+        "",
+        "processor and versions, which the last bits depend on, where and when it was trained; '' where it was not trained or did not end",
+    ),
     Column("cached_from", "str", "", "run id/index of the row whose scores were reused, or ''"),
     Column("duplicate", "bool", "", "whether the same run asked for the same hash before"),
     Column("counted", "bool", "", "whether the child lies within the budget and was told to the strategy"),

@@ -10,6 +10,7 @@ from scipy.stats import kendalltau
 from nasbench.analysis.table_statistics import (
     architecture_means,
     distribution,
+    platforms,
     predictors,
     seed_agreement,
     spread,
@@ -26,7 +27,14 @@ def frame() -> pd.DataFrame:
         for cell in range(40)
         for seed in (0, 1)
     ]
-    common = {"space": "s", "fingerprint": "f", "status": "ok", "mult_adds": 5, "device_seconds": 2.0}
+    common = {
+        "space": "s",
+        "fingerprint": "f",
+        "status": "ok",
+        "mult_adds": 5,
+        "device_seconds": 2.0,
+        "platform": "here",
+    }
     return pd.DataFrame(rows).assign(test_acc=0.5, **common)
 
 
@@ -38,6 +46,15 @@ def test_means_are_over_seeds_the_best_first(frame):
     assert means["val_acc"].iloc[0] == pytest.approx(best.mean())
     assert means["val_sd"].iloc[0] == pytest.approx(best.std())
     assert distribution(means)["val_acc"].iloc[-1] == means["val_acc"].iloc[0]
+
+
+def test_platforms_are_counted_and_seconds_are_of_one(frame):
+    rows = trainings(frame.assign(platform=["here", "there"] * 40, device_seconds=[2.0, 9.0] * 40))
+    rows = pd.concat([rows, rows.iloc[:2].assign(platform="here")])
+    found = platforms(rows)
+    assert found["platform"].tolist() == ["here", "there"]
+    assert found[["trainings", "architectures"]].to_numpy().tolist() == [[42, 40], [40, 40]]
+    assert architecture_means(rows)["device_seconds"].iloc[1] == 2.0
 
 
 def test_noise_is_the_pooled_deviation_between_seeds(frame):

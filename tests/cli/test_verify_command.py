@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 import pytest
 from commands import nasbench
 from searching import search, tiny_plan
+from store_rows import child as blank_child
 from store_rows import run as blank_run
 
 from nasbench.errors import InputError
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
-from nasbench.verification import compare, draw_sample
+from nasbench.verification import compare, default_tolerance, draw_sample
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -80,22 +80,58 @@ def test_a_row_with_another_seed_is_a_disagreement(searched: Path, tmp_path: Pat
     assert nasbench("verify", str(changed), "--sample", "2").code == 1
 
 
-def elsewhere(run: dict[str, Any]) -> dict[str, Any]:
-    made = json.loads(run["provenance"])
-    made["packages"]["torch"] = "0.0.1"
-    return run | {"provenance": json.dumps(made)}
+def elsewhere(row: dict[str, Any]) -> dict[str, Any]:
+    """The row as trained with another torch."""
+    parts = row["platform"].split("; ")
+    return row | {"platform": "; ".join("torch 0.0.1" if part.startswith("torch ") else part for part in parts)}
 
 
 @pytest.mark.parametrize(("shift", "code"), [(0.01, 0), (-0.2, 1)])
 def test_other_versions_are_held_against_the_tolerance(searched: Path, tmp_path: Path, shift: float, code: int) -> None:
     def change(row: dict[str, Any]) -> dict[str, Any]:
-        return row | {"val_acc": row["val_acc"] + shift, "val_loss": row["val_loss"] + 1}
+        return elsewhere(row) | {"val_acc": row["val_acc"] + shift, "val_loss": row["val_loss"] + 1}
 
-    changed = copied(searched, tmp_path / "changed.h5", change, elsewhere)
+    changed = copied(searched, tmp_path / "changed.h5", change)
     done = nasbench("verify", str(changed), "--sample", "2", "--tolerance", "0.1")
     assert done.code == code, done.out
     assert "made elsewhere: torch 0.0.1, here " in done.out
     assert "within 0.1 in accuracy" in done.out
+
+
+def test_rows_of_this_platform_are_drawn_where_there_are_any(searched: Path, tmp_path: Path) -> None:
+    """A run that was resumed on another machine: its first rows have other bits."""
+
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        if row["stage"] == "final" or row["index"] >= 3:
+            return row
+        return elsewhere(row) | {"val_acc": row["val_acc"] - 0.3}
+
+    changed = str(copied(searched, tmp_path / "changed.h5", change))
+    with Results(changed) as results:
+        here = len(results) - 3
+    done = nasbench("verify", changed, "--sample", "100")
+    assert done.code == 0, done.out
+    assert f"{here} of {here} rows agree bit for bit (drawn from {here})" in done.out
+    assert "not drawn from: 3 rows (trained on " in done.out
+    assert "torch 0.0.1" in done.out
+    done = nasbench("verify", changed, "--sample", "100", "--any-platform")
+    assert done.code == 1
+    assert f"{here} of {here} rows agree bit for bit; 0 of 3 rows agree within 0.15 in accuracy" in done.out
+
+
+@pytest.mark.parametrize(
+    ("seeds", "spread", "limit"), [(1, 0.1, 0.15), (3, 0.01, 0.15), (3, 0.05, 0.05 * math.sqrt(32))]
+)
+def test_the_tolerance_follows_what_seeds_differ_by(tmp_path: Path, seeds: int, spread: float, limit: float) -> None:
+    """Each architecture's seeds are at -spread, 0 and +spread around its mean, whose deviation is the spread."""
+    with ResultsWriter(tmp_path / "x.h5") as writer:
+        writer.put_run(blank_run())
+        for number in range(20 * seeds):
+            offset = spread * (number % seeds - (seeds - 1) / 2)
+            kept, curves = blank_child(number, hash=f"{number // seeds:032x}", val_acc=0.5 + offset)
+            writer.append_child(kept, curves)
+    with Results(tmp_path / "x.h5") as results:
+        assert default_tolerance(results) == pytest.approx(limit)
 
 
 def test_a_missing_score_is_within_no_tolerance(searched: Path) -> None:

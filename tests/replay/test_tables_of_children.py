@@ -8,7 +8,7 @@ import pytest
 
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
-from nasbench.tables import table_of_children
+from nasbench.tables import of_one_platform, table_of_children
 
 SPACE = get_space("nasbench201")
 LEAST = {"space": SPACE.spec, "fingerprint": "f", "data": "digits", "stage": "search", "status": "ok"}
@@ -25,7 +25,7 @@ def children() -> pd.DataFrame:
     rows[-1] |= {"status": "failed", "val_acc": np.nan}
     rows.append({**rows[0], "val_acc": 0.5, "device_seconds": 3.0})
     rows.append({**rows[0], "stage": "final", "test_acc": 0.25})
-    return pd.DataFrame(rows).assign(mult_adds=7)
+    return pd.DataFrame(rows).assign(mult_adds=7, platform="here")
 
 
 def test_children_that_cover_the_space_are_a_table(children):
@@ -43,6 +43,20 @@ def test_children_that_cover_the_space_are_a_table(children):
     assert table.test_acc[codes[first]].tolist() == [0.25] * len(codes[first])
     assert np.isnan(table.val_acc[codes[last]]).all()
     assert table.name == "digits"
+
+
+def test_seconds_of_two_machines_do_not_mix(children):
+    """A second seed of half of the table on a machine of another speed changes scores, not costs."""
+    half = children.iloc[1 : len(children) // 2]
+    slower = half.assign(platform="there", device_seconds=100.0 + half["device_seconds"], val_acc=half["val_acc"] + 0.5)
+    alone, both = (table_of_children(rows, "file") for rows in (children, pd.concat([slower, children])))
+    assert np.array_equal(alone.seconds, both.seconds)
+    assert np.nanmax(both.val_acc - alone.val_acc) == pytest.approx(0.25)
+
+
+def test_one_platform_is_the_one_with_the_most_architectures():
+    rows = pd.DataFrame({"hash": list("aabcabd"), "platform": ["x", "x", "x", "x", "y", "y", "z"]})
+    assert of_one_platform(rows).index.tolist() == [0, 1, 2, 3, 6]
 
 
 def test_a_hash_without_a_row_is_missing(children):

@@ -18,6 +18,7 @@ from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, S
 from nasbench.store.journal import _CLAIM_BYTES, _claim_line, _seal, parse_journal
 from nasbench.store.query import Results
 from nasbench.store.repairing import repair_file
+from nasbench.store.schema import SCHEMA_VERSION
 from nasbench.store.writer import ResultsWriter
 
 
@@ -309,15 +310,17 @@ def test_foreign_files(tmp_path):
 def test_a_newer_schema(packed, tmp_path, monkeypatch):
     path = copy_with(packed, tmp_path, ".h5", packed.read_bytes())
     with h5py.File(path, "r+") as file:
-        file.attrs["schema_version"] = 2
+        file.attrs["schema_version"] = SCHEMA_VERSION + 1
     with pytest.raises(CorruptResults, match="schema_version"):
         Results(path)
     with monkeypatch.context() as patch:
-        patch.setattr("nasbench.store.packing.SCHEMA_VERSION", 2)
-        patch.setattr("nasbench.store.hdf5.SCHEMA_VERSION", 2)
+        patch.setattr("nasbench.store.packing.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr("nasbench.store.hdf5.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         write(tmp_path / "newer.h5", 1)
     path = tmp_path / "newer.h5"
-    message = "written by schema 2, this nasbench reads up to 1: upgrade nasbench-suite"
+    message = (
+        f"written by schema {SCHEMA_VERSION + 1}, this nasbench reads up to {SCHEMA_VERSION}: upgrade nasbench-suite"
+    )
     with pytest.raises(NewerSchema, match=message):
         Results(path)
     with pytest.raises(NewerSchema, match=message):
@@ -327,12 +330,12 @@ def test_a_newer_schema(packed, tmp_path, monkeypatch):
 def test_a_journal_of_a_newer_schema(tmp_path, monkeypatch):
     path = tmp_path / "x.h5"
     with monkeypatch.context() as patch:
-        patch.setattr("nasbench.store.journal.SCHEMA_VERSION", 2)
+        patch.setattr("nasbench.store.journal.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         writer = ResultsWriter(path)
         writer.append_child(*child(0))
         writer._journal.close()
         writer._lock.release()
-    with pytest.raises(NewerSchema, match=r"x\.journal was written by schema 2"):
+    with pytest.raises(NewerSchema, match=rf"x\.journal was written by schema {SCHEMA_VERSION + 1}"):
         Results(path)
 
 

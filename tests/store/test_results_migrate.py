@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 from commands import nasbench
-from store_rows import expected, stored, write
+from store_rows import child, expected, run, stored, write
 
 from nasbench.store.assembled import Tables
 from nasbench.store.checking import check_file
-from nasbench.store.errors import CorruptResults, OlderSchema, StoreError
+from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, StoreError
 from nasbench.store.hdf5 import Manifest, checksum_of_text
-from nasbench.store.migrations import MIGRATIONS, Migration, migrate_file
+from nasbench.store.journal import _seal, _spelled
+from nasbench.store.migrating import migrate_file
+from nasbench.store.migrations import MIGRATIONS, Migration
 from nasbench.store.query import Results
 from nasbench.store.schema import SCHEMA_VERSION
 
@@ -63,7 +66,7 @@ def with_usd(tables: Tables) -> Tables:
     return dataclasses.replace(tables, children={**tables.children, "usd": np.full(len(tables.lengths), np.nan)})
 
 
-WAY: Mapping[int, Migration] = {0: with_usd}
+WAY: Mapping[int, Migration] = {0: with_usd, **dict.fromkeys(range(1, SCHEMA_VERSION), lambda tables: tables)}
 
 
 def test_an_older_file_says_how_to_bring_it_up(old: Path) -> None:
@@ -77,11 +80,11 @@ def test_an_older_file_is_brought_up_and_kept(old: Path) -> None:
     before = old.read_bytes()
     done = migrate_file(old, WAY)
     assert (done.found, done.now) == (0, SCHEMA_VERSION)
-    assert done.copy is not None
-    assert done.copy.read_bytes() == before
+    (copy,) = done.copies
+    assert copy.read_bytes() == before
     assert stored(old) == expected(5)
     assert check_file(old).sound
-    assert migrate_file(old, WAY).copy is None
+    assert not migrate_file(old, WAY).copies
 
 
 def test_no_way_changes_nothing(old: Path) -> None:
@@ -94,14 +97,110 @@ def test_no_way_changes_nothing(old: Path) -> None:
 def test_a_migration_that_does_not_give_the_schema_changes_nothing(old: Path) -> None:
     before = old.read_bytes()
     with pytest.raises(CorruptResults, match="usd"):
-        migrate_file(old, {0: lambda tables: tables})
+        migrate_file(old, {**WAY, 0: lambda tables: tables})
     assert old.read_bytes() == before
 
 
-def test_unpacked_rows_of_an_older_version_are_refused(old: Path) -> None:
-    old.with_suffix(".journal").write_text(json.dumps({}))
-    with pytest.raises(StoreError, match="not packed"):
-        migrate_file(old, WAY)
+PROVENANCE = json.dumps(
+    {"processor": "Abacus; wooden", "packages": {"torch": "2.7.0", "h5py": "3.9", "numpy": "2.1.0"}}
+)
+PLATFORM = "Abacus, wooden; torch 2.7.0; numpy 2.1.0"
+
+
+def write_journal(path: Path, file: str, base: int, numbers: Sequence[int]) -> None:
+    """A journal as schema 1 wrote it, without the column `platform`: a run, and children of which the third failed."""
+    lines: list[dict[str, Any]] = [{"format": "nasbench journal", "schema": 1, "file": file, "base": base}]
+    known = run(config='{"protocol": "digits"}', provenance=PROVENANCE)
+    lines.append({"sequence": base + 1, "kind": "run", **_spelled(known, {})})
+    for number in numbers:
+        row, curves = child(number, **({"status": "failed"} if number == 2 else {}))
+        del row["platform"]
+        lines.append({"sequence": base + len(lines), "kind": "child", **_spelled(row, curves)})
+    path.with_suffix(".journal").write_bytes(b"".join(map(_seal, lines)))
+
+
+def platforms(path: Path) -> list[str]:
+    with Results(path) as results:
+        return results.frame(["platform"])["platform"].tolist()
+
+
+def test_schema_2_has_the_platform_of_children_that_ended(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    write_journal(path, "a" * 32, 0, range(4))
+    before = path.with_suffix(".journal").read_bytes()
+    with pytest.raises(OlderSchema, match=r"x\.journal was written by schema 1.* nasbench migrate .*x\.h5$"):
+        Results(path)
+    done = migrate_file(path)
+    assert [copy.name for copy in done.copies] == ["x.journal.schema-1"]
+    assert done.copies[0].read_bytes() == before
+    assert platforms(path) == [PLATFORM, PLATFORM, "", PLATFORM]
+    assert check_file(path).sound
+    assert not path.with_suffix(".journal").exists()
+
+
+def test_a_run_without_children_is_brought_up(tmp_path: Path) -> None:
+    write_journal(tmp_path / "x.h5", "a" * 32, 0, [])
+    migrate_file(tmp_path / "x.h5")
+    with Results(tmp_path / "x.h5") as results:
+        assert results.runs()["run"].tolist() == ["run0"]
+        assert platforms(tmp_path / "x.h5") == []
+
+
+def as_schema_1(path: Path) -> Manifest:
+    """Take the column `platform` out of a packed file."""
+    with h5py.File(path, "r+") as file:
+        manifest = Manifest.from_json(file.attrs["manifest"])
+        datasets = {name: entry for name, entry in manifest.datasets.items() if not name.endswith("/platform")}
+        older = dataclasses.replace(manifest, schema=1, datasets=datasets)
+        del file["children/platform"]
+        file.attrs["schema_version"] = 1
+        file.attrs["manifest"] = older.to_json()
+        file.attrs["manifest_checksum"] = checksum_of_text(older.to_json())
+    return older
+
+
+def test_rows_that_are_not_packed_are_packed_on_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    write(path, 3)
+    manifest = as_schema_1(path)
+    write_journal(path, manifest.file, manifest.last_sequence, [3, 4])
+    done = migrate_file(path)
+    assert [copy.name for copy in done.copies] == ["x.h5.schema-1", "x.journal.schema-1"]
+    assert platforms(path) == [PLATFORM] * 5  # of the run's latest record, which the journal had
+    assert [row["val_acc"] for row in stored(path)] == [row["val_acc"] for row in expected(5)]
+    assert check_file(path).sound
+
+
+def test_a_migration_that_was_killed_before_it_removed_the_journal_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    write_journal(path, "a" * 32, 0, range(4))
+    old = path.with_suffix(".journal").read_bytes()
+    migrate_file(path)
+    path.with_suffix(".journal").write_bytes(old)
+    migrate_file(path)
+    assert len(platforms(path)) == 4
+    assert not path.with_suffix(".journal").exists()
+
+
+def test_a_journal_of_another_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    write(path, 3)
+    write_journal(path, "b" * 32, as_schema_1(path).last_sequence, [3])
+    before = path.read_bytes()
+    with pytest.raises(CorruptResults, match="belongs to another"):
+        migrate_file(path)
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    write_journal(path, "a" * 32, 0, range(4))
+    journal = path.with_suffix(".journal")
+    journal.write_bytes(journal.read_bytes().replace(b'"run0"', b'"run1"', 2))
+    with pytest.raises(CorruptResults, match="checksum does not fit"):
+        migrate_file(path)
+    with pytest.raises(MissingResults):
+        migrate_file(tmp_path / "none.h5")
 
 
 def test_the_command_says_the_version(tmp_path: Path) -> None:
