@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,7 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration]) -> Migrate
     if packed and packed.manifest.schema == SCHEMA_VERSION:  # killed between packing and removing the journal
         if snapshot.last_sequence > packed.manifest.last_sequence:
             raise CorruptResults(f"{paths.journal} has rows of schema {found}, but {paths.h5} is of a later one")
-        copies = _keep(paths, found)
+        copies = _keep([paths.journal], found)
     else:
         tables = _stored(snapshot)
         for version in range(found, SCHEMA_VERSION):
@@ -102,7 +102,7 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration]) -> Migrate
                 )
             tables = migrations[version](tables)
         _require_schema(paths, tables)
-        copies = _keep(paths, found)
+        copies = _keep([path for path in (paths.h5, paths.journal) if path.exists()], found)
         pack_snapshot(Assembled(paths, tables, snapshot.file, snapshot.last_sequence))
     try:
         remove_if_there(paths.journal)
@@ -157,12 +157,10 @@ def _require_schema(paths: ResultsPaths, tables: Tables) -> None:
             )
 
 
-def _keep(paths: ResultsPaths, found: int) -> tuple[Path, ...]:
-    """Copy what is there, under names that say which schema it is of."""
+def _keep(files: Sequence[Path], found: int) -> tuple[Path, ...]:
+    """Copy files under names that say which schema they are of."""
     copies = []
-    for path in (paths.h5, paths.journal):
-        if not path.exists():
-            continue
+    for path in files:
         copy = path.with_name(f"{path.name}.schema-{found}")
         try:
             shutil.copy2(path, copy)

@@ -173,11 +173,14 @@ def test_rows_that_are_not_packed_are_packed_on_the_way(tmp_path: Path) -> None:
 
 def test_a_migration_that_was_killed_before_it_removed_the_journal_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
-    write_journal(path, "a" * 32, 0, range(4))
-    old = path.with_suffix(".journal").read_bytes()
-    migrate_file(path)
+    write(path, 3)
+    manifest = as_schema_1(path)
+    write_journal(path, manifest.file, manifest.last_sequence, [3])
+    before, old = path.read_bytes(), path.with_suffix(".journal").read_bytes()
+    first = migrate_file(path)
     path.with_suffix(".journal").write_bytes(old)
     migrate_file(path)
+    assert [copy.read_bytes() for copy in first.copies] == [before, old]
     assert len(platforms(path)) == 4
     assert not path.with_suffix(".journal").exists()
 
