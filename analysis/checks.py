@@ -199,7 +199,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "test": ("no child of a search has a test score", _test),
 }
 _CHILD_COLUMNS = (
-    *("run", "index", "strategy", "stage", "hash", "protocol", "fingerprint", "device", "gpu_hours", "usd"),
+    *("run", "index", "strategy", "stage", "hash", "protocol", "fingerprint", "device", "platform", "gpu_hours", "usd"),
     *("counted", "duplicate", "test_acc", "test_loss"),
 )
 _RUN_COLUMNS = (
@@ -228,4 +228,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     devices = sorted(set(frame["device"]) - {""})
     if len(devices) > 1:
         notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")
+    platforms = sorted(set(frame["platform"]) - {""})
+    if len(platforms) > 1:
+        notes.append(f"Trained on different platforms: {' | '.join(platforms)}.")
     return notes

@@ -101,6 +101,13 @@ def test_confounders_are_found(searches, changed, said):
     assert said in evidence(frame, other, "2.2")
 
 
+def test_a_run_that_was_resumed_on_another_machine_is_found(searches):
+    frame, runs = searches
+    elsewhere = frame.assign(platform=["EPYC; torch 2.6.0"] * 5 + ["Xeon; torch 2.6.0"] * (len(frame) - 5))
+    assert answers(elsewhere, runs)["2.2"] == NOT_MET
+    assert "platforms of children (EPYC; torch 2.6.0, Xeon; torch 2.6.0)" in evidence(elsewhere, runs, "2.2")
+
+
 def test_without_random_search_and_with_few_seeds(make, searches):
     frame, runs = searches
     ppo = runs[runs["strategy"] == "ppo"]

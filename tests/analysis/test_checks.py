@@ -28,6 +28,12 @@ def test_a_fair_comparison_passes_every_check(fair):
     assert check_comparable(*fair) == ()
 
 
+def test_rows_of_several_platforms_are_said(fair):
+    frame, runs = fair
+    frame["platform"] = ["EPYC; torch 2", "Xeon; torch 2"] * (len(frame) // 2)
+    assert check_comparable(frame, runs) == ("Trained on different platforms: EPYC; torch 2 | Xeon; torch 2.",)
+
+
 def spoil_prices(frame, runs):
     frame.loc[frame["run"] == runs["run"].iloc[0], "usd"] *= 3
     return frame, runs
