@@ -69,7 +69,7 @@ def _line(check: Check) -> str:
 
 def _summary(checks: list[Check], eligible: int, limit: float) -> str:
     parts = []
-    for rule, said in (("bits", "bit for bit"), ("tolerance", f"within {limit:.2g} in accuracy")):
+    for rule, said in (("bits", "bit for bit"), ("tolerance", f"within {limit:.4g} in accuracy")):
         of_rule = [check for check in checks if check.rule == rule]
         if of_rule:
             parts.append(f"{sum(check.agrees for check in of_rule)} of {len(of_rule)} rows agree {said}")

@@ -92,10 +92,10 @@ def test_other_versions_are_held_against_the_tolerance(searched: Path, tmp_path:
         return elsewhere(row) | {"val_acc": row["val_acc"] + shift, "val_loss": row["val_loss"] + 1}
 
     changed = copied(searched, tmp_path / "changed.h5", change)
-    done = nasbench("verify", str(changed), "--sample", "2", "--tolerance", "0.1")
+    done = nasbench("verify", str(changed), "--sample", "2", "--tolerance", "0.125")
     assert done.code == code, done.out
     assert "made elsewhere: torch 0.0.1, here " in done.out
-    assert "within 0.1 in accuracy" in done.out
+    assert "within 0.125 in accuracy" in done.out
 
 
 def test_rows_of_this_platform_are_drawn_where_there_are_any(searched: Path, tmp_path: Path) -> None:
