@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.networks.base import Network
-from nasbench.networks.convolutions import Classifier, SameAvgPool2d, convolution_bn
+from nasbench.networks.convolutions import Classifier, SameAvgPool2d, ValidConv2d, convolution_bn
 from nasbench.networks.counting import require_cifar_stem
 from nasbench.networks.edge_cell_counts import live_operations
 from nasbench.structures import EdgeCell, Regularization, Scale
@@ -34,7 +34,8 @@ def build_edge_network(cell: EdgeCell, scale: Scale, regularization: Regularizat
     Source: Dong and Yang, arXiv 2001.00326: 3x3 convolution and BatchNorm; three stages of N cells with C, 2C and 4C channels, a
     residual block of stride 2 between them; BatchNorm, ReLU, global average pooling, fully connected. BatchNorms have scale and shift.
     Deviation: convolutions start from normal weights of variance 2 / fan-out, where the released code leaves torch's default; on
-    images of odd size the shortcut's average pool rounds up so that it fits the convolutions beside it.
+    images of odd size the shortcut's average pool rounds up so that it fits the convolutions beside it. A convolution on a node that only
+    zeros reach yields its BatchNorm's shift there, a learned constant, and is not built here; that is so in 2,140 of the 15,625 cells.
     """
     require_cifar_stem(scale, "NAS-Bench-201")
     _check_cell(cell)
@@ -94,13 +95,18 @@ def _sum(states: Mapping[int, Tensor], indices: tuple[int, ...]) -> Tensor:
 
 
 class ReductionBlock(nn.Module):
-    """The residual block between stages: halves the size and doubles the channels; average pool and 1x1 in the shortcut."""
+    """The residual block between stages: halves the size and doubles the channels; average pool and 1x1 in the shortcut.
+
+    Source: Dong and Yang, arXiv 2001.00326, section 2.1; 3x3 convolutions pad 1 on every side, which for stride 2 and even sizes reads
+    other pixels than SAME padding does.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.residual = nn.Sequential(
             nn.ReLU(),
-            *convolution_bn(channels, 2 * channels, 3, 2),
+            PaddedConv2d(channels, 2 * channels, 3, 2),
+            nn.BatchNorm2d(2 * channels),
             nn.ReLU(),
             *convolution_bn(2 * channels, 2 * channels, 3),
         )
@@ -109,6 +115,19 @@ class ReductionBlock(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map [batch, channels, height, width] to [batch, 2 x channels, ceil(height / 2), ceil(width / 2)]."""
         output: Tensor = self.residual(images) + self.shortcut(F.avg_pool2d(images, 2, 2, ceil_mode=True))
+        return output
+
+
+class PaddedConv2d(ValidConv2d):
+    """A convolution without bias that pads kernel // 2 zeros on every side, as torch's `padding` does and SAME does not.
+
+    Arguments and initial weights as for `ValidConv2d`; kernels are odd.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
+        rows, columns = (size // 2 for size in self.kernel_size)
+        output: Tensor = super().forward(F.pad(images, (columns, columns, rows, rows)))
         return output
 
 

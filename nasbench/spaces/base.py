@@ -71,9 +71,13 @@ class Space(ABC):
 
     A subclass gives `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count` and `build`; the rest follows.
     Equal `form` means equal hash, so `form` must be a canonical encoding of the computation and of nothing else.
+
+    `network_version` is raised when the network that an architecture builds changes its function: it is part of the fingerprint of
+    scores, so that scores of the network before are not taken for scores of this one. Hashes do not depend on it.
     """
 
     name: ClassVar[str]
+    network_version: ClassVar[int] = 1
 
     @property
     @abstractmethod
