@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasbench.networks.dropout import Dropout
 from nasbench.networks.max_pool import max_pool
 
 
@@ -19,6 +20,50 @@ def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tupl
     reach = (kernel - 1) * dilation + 1
     zeros = max(0, (-(-size // stride) - 1) * stride + reach - size)
     return zeros // 2, zeros - zeros // 2
+
+
+def convolve(
+    images: Tensor,
+    weight: Tensor,
+    stride: tuple[int, int] = (1, 1),
+    padding: tuple[int, int] = (0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> Tensor:
+    """Convolve without bias, as `F.conv2d`; every convolution of the suite without bias is this call.
+
+    It is the one place for ways round kernels of torch that crash or compute wrong values. `make test-kernels` looks for such.
+
+    Args:
+        images: [batch, inputs, height, width].
+        weight: [outputs, inputs / groups, kernel height, kernel width].
+        stride: vertical and horizontal stride.
+        padding: zeros above and below, and zeros to the left and to the right.
+        dilation: spacing of the filter's taps.
+        groups: groups of channels.
+
+    Returns:
+        [batch, outputs, output height, output width].
+    """
+    kernel = weight.shape[2:]
+    if tuple(kernel) == (1, 1) and stride != (1, 1):
+        # The output depends on every stride-th pixel alone. oneDNN 3.12 (torch 2.14.1) takes these pixels in the kernel, and that of AVX2
+        # writes past the end of a buffer in the backward pass, where images in channels_last have fewer than 8 channels: the process
+        # crashes, or other tensors change. A pool of one pixel picks the same pixels, keeps the memory format both ways, and is exact.
+        images, stride = F.avg_pool2d(F.pad(images, _both_sides(padding)), 1, stride), (1, 1)
+        padding = (0, 0)
+    if images.shape[1] == 1 and stride[1] > 1:
+        reach = (kernel[1] - 1) * dilation[1] + 1
+        if (images.shape[3] + 2 * padding[1] - reach) // stride[1] == 0:
+            # One output column: the horizontal stride is never used. oneDNN 3.12 (torch 2.14) computes wrong values, other ones from call
+            # to call, where one channel is read with stride (1, 2) into one column, so the stride is left out.
+            images = F.pad(images, _both_sides(padding))[..., :reach]
+            padding, stride = (0, 0), (stride[0], 1)
+    return F.conv2d(images, weight, None, stride, padding, dilation, groups)
+
+
+def _both_sides(padding: tuple[int, int]) -> tuple[int, int, int, int]:
+    return padding[1], padding[1], padding[0], padding[0]
 
 
 class ValidConv2d(nn.Conv2d):
@@ -52,26 +97,26 @@ class ValidConv2d(nn.Conv2d):
         fan_out = self.out_channels // self.groups * math.prod(self.kernel_size)
         nn.init.normal_(self.weight, std=math.sqrt(2 / fan_out))
 
+    def forward(self, images: Tensor) -> Tensor:
+        """Map [batch, inputs, height, width] to [batch, outputs, output height, output width]."""
+        return self._convolve(images, (0, 0))
+
+    def _convolve(self, images: Tensor, padding: tuple[int, int]) -> Tensor:
+        (down, right), (row_gap, column_gap) = self.stride, self.dilation
+        return convolve(images, self.weight, (down, right), padding, (row_gap, column_gap), self.groups)
+
 
 class SameConv2d(ValidConv2d):
     """A convolution without bias under SAME padding; arguments and initial weights as for `ValidConv2d`."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
-        columns = -(-images.shape[3] // self.stride[1])
         top, bottom = same_padding(images.shape[2], self.kernel_size[0], self.stride[0], self.dilation[0])
         left, right = same_padding(images.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1])
         if top != bottom or left != right:
             images = F.pad(images, (left, right, top, bottom))
-            top = bottom = left = right = 0
-        stride = self.stride
-        if self.in_channels == 1 and columns == 1:
-            # One output column: the horizontal stride is never used. oneDNN 3.12 (torch 2.14) computes wrong values, other ones from call
-            # to call, where one channel is read with stride (1, 2) into one column, so the stride is left out.
-            reach = (self.kernel_size[1] - 1) * self.dilation[1] + 1
-            images = F.pad(images, (left, right, top, bottom))[..., :reach]
-            top, left, stride = 0, 0, (self.stride[0], 1)
-        return F.conv2d(images, self.weight, None, stride, (top, left), self.dilation, self.groups)
+            top = left = 0
+        return self._convolve(images, (top, left))
 
 
 class SameMaxPool2d(nn.Module):
@@ -151,7 +196,7 @@ class Classifier(nn.Module):
 
     def __init__(self, inputs: int, classes: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear = nn.Linear(inputs, classes)
         nn.init.normal_(self.linear.weight, std=0.01)
         nn.init.zeros_(self.linear.bias)

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nasbench.networks.convolutions import convolve
+from nasbench.networks.dropout import Dropout
+
 
 class Chosen(NamedTuple):
     """Some of the maps that a super-network has at one point.
@@ -52,7 +55,7 @@ class SlotConv2d(nn.Module):
 
     def forward(self, images: Tensor, slots: tuple[int, ...]) -> Tensor:
         """Map the concatenation of the maps in `slots` to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
-        return F.conv2d(images, self.weight_of(slots), None, self.stride)
+        return convolve(images, self.weight_of(slots), (self.stride, self.stride))
 
 
 class SlotProjection(nn.Module):
@@ -107,7 +110,7 @@ class SlotClassifier(nn.Module):
         for weight in self.slices:
             nn.init.normal_(weight, std=0.01)
         self.bias = nn.Parameter(torch.zeros(classes))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def weight_of(self, slots: tuple[int, ...]) -> Tensor:
         """The weights for these maps, [classes, maps x width]."""
