@@ -12,6 +12,7 @@ from nasbench.analysis.canvas import BOX_HEIGHT, PLAIN, TITLE, Canvas, paint, si
 from nasbench.networks.cell_counts import count_cell_network
 from nasbench.networks.skeletons import CellKind, Place, Plan, plan_network
 from nasbench.networks.wiring import check_pair, output_width
+from nasbench.transfer.family import NASNET, Family, Size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,20 +85,21 @@ def _stages(plan: Plan) -> list[tuple[CellKind, int, int, int]]:
     return stages
 
 
-def skeleton_title(name: str, pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> str:
-    """Two lines above a skeleton: name and size as N@channels at the end, then parameters and multiply-adds.
+def skeleton_title(
+    name: str, pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet", family: Family = NASNET
+) -> str:
+    """Two lines above a skeleton: name and size as its family writes it, then parameters and multiply-adds.
 
     Args:
         name: of the architecture.
         pair: its cells.
         scale: N, F, image and stem.
         skeleton: how the cells are stacked.
+        family: whether the size is N@channels at the end, or N@F with AmoebaNet's cells.
     """
-    widest = skeleton_data(pair, scale, skeleton)["channels"].iloc[-2]
+    widest = int(skeleton_data(pair, scale, skeleton)["channels"].iloc[-2])
     counts = count_cell_network(pair, scale, skeleton)
-    return (
-        f"{name} {scale.cells}@{widest}\n{style.short(counts.params)} params, {style.short(counts.mult_adds)} mult-adds"
-    )
+    return f"{name} {Size(scale.cells, widest, scale.filters, family)}\n{style.short(counts.params)} params, {style.short(counts.mult_adds)} mult-adds"
 
 
 def draw_skeleton(data: pd.DataFrame, ax: Axes, title: str = "") -> None:

@@ -36,6 +36,8 @@ class Scale:
         classes: outputs of the classifier; >= 2.
         stem: "cifar" (3x3 convolution) or "imagenet" (stride 2 and two reduction cells).
         skip_reduction_input: after a reduction, read as p what came before the reduction's own input.
+        stem_filters: filters of the stem's convolution in a network of cells; >= 0, 0 for the skeleton's own rule (3F on CIFAR; on
+            ImageNet 96 from F = 128 on, 32 below). AmoebaNet's released code has 32 on ImageNet whatever F.
     """
 
     cells: int = 2
@@ -45,6 +47,7 @@ class Scale:
     classes: int = 10
     stem: Stem = "cifar"
     skip_reduction_input: bool = False
+    stem_filters: int = 0
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,9 @@ def test_printed_sizes_are_the_exact_ones_rounded(papers):
         ("PNASNet-5 large", PNASNET_5, Scale(cells=4, filters=216, **LARGE), "pnas"),
         ("PNASNet-5 CIFAR", PNASNET_5, Scale(cells=3, filters=48), "pnas"),
         ("AmoebaNet-A (N=6 F=32)", AMOEBANET_A, Scale(cells=6, filters=32), "nasnet"),
+        ("AmoebaNet-A (N=6 F=36)", AMOEBANET_A, Scale(cells=6, filters=36), "nasnet"),
+        ("AmoebaNet-A (N=6 F=190)", AMOEBANET_A, Scale(cells=6, filters=190, stem_filters=32, **LARGE), "nasnet"),
+        ("AmoebaNet-A (N=6 F=448)", AMOEBANET_A, Scale(cells=6, filters=448, stem_filters=32, **LARGE), "nasnet"),
     ],
 )
 def test_exact_counts_are_those_of_the_closed_form(papers, model, pair, scale, skeleton):
@@ -112,10 +115,10 @@ def test_a_network_carries_the_cost_of_its_own_search_only(papers):
 
 
 def test_missing_stays_missing(papers):
-    amoebanet = row(papers, "AmoebaNet-A (N=6 F=32)")
-    assert pd.isna(amoebanet["top1_acc"])
-    assert pd.isna(amoebanet["params"])
-    assert amoebanet["exact_params"] == 2_567_754
+    alexnet = row(papers, "AlexNet two towers")
+    assert pd.isna(alexnet["top1_acc"])
+    assert pd.isna(alexnet["params"])
+    assert alexnet["exact_params"] == 60_965_224
     assert row(papers, "DenseNet-BC")["search_device"] == ""
 
 

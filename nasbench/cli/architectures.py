@@ -14,28 +14,36 @@ if TYPE_CHECKING:
 
     from nasbench.networks.skeletons import Skeleton
     from nasbench.spaces import Architecture
+    from nasbench.transfer.family import Family
 
 
 class Found(NamedTuple):
-    """What a text means: a short name, the network description, how its cells are stacked, and the architecture unless published."""
+    """What a text means: a short name, the network description, how its cells are stacked, and the architecture unless published.
+
+    `family` is AmoebaNet's for its published cells and those of the space `amoebanet`, NASNet's for all others.
+    """
 
     name: str
     structure: Any
     skeleton: Skeleton
     architecture: Architecture | None
+    family: Family
 
 
 def find_structure(what: str, files: Sequence[str]) -> Found:
     """The published architecture of that name, or else what `find_architecture` finds; arguments and errors as there."""
     from nasbench.genotypes import GENOTYPES, skeleton_of
+    from nasbench.spaces.amoebanet import AmoebaNetSpace
     from nasbench.spaces.cell_space import CellSpace
+    from nasbench.transfer.family import AMOEBANET, NASNET, family_of
 
     if what in GENOTYPES:
-        return Found(what, GENOTYPES[what], skeleton_of(what), None)
+        return Found(what, GENOTYPES[what], skeleton_of(what), None, family_of(what))
     architecture = find_architecture(what, files)
     space = architecture.space
     skeleton: Skeleton = space.grammar.skeleton if isinstance(space, CellSpace) else "nasnet"
-    return Found(architecture.hash[:12], space.structure(architecture), skeleton, architecture)
+    family = AMOEBANET if isinstance(space, AmoebaNetSpace) else NASNET
+    return Found(architecture.hash[:12], space.structure(architecture), skeleton, architecture, family)
 
 
 def find_architecture(what: str, files: Sequence[str]) -> Architecture:

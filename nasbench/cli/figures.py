@@ -109,7 +109,8 @@ def draw(
     from nasbench.analysis.style import save_figure
     from nasbench.structures import CellPair
 
-    name, structure, stacking, _ = find_structure(what, files)
+    found = find_structure(what, files)
+    name, structure = found.name, found.structure
     if skeleton is None:
         if (cells, filters, pixels) != (None, None, None):
             raise InputError(
@@ -118,8 +119,10 @@ def draw(
         figure = architecture_figure(structure, name)
     elif isinstance(structure, CellPair):
         scale = _scale(skeleton, cells, filters, pixels)
-        title = skeleton_title(name, structure, scale, stacking)
-        figure = skeleton_figure([(title, skeleton_data(structure, scale, stacking))])
+        if skeleton == "imagenet":
+            scale = dataclasses.replace(scale, stem_filters=found.family.imagenet_stem)
+        title = skeleton_title(name, structure, scale, found.skeleton, found.family)
+        figure = skeleton_figure([(title, skeleton_data(structure, scale, found.skeleton))])
     else:
         raise InputError(
             f"{name} has no cells to repeat (it is a {type(structure).__name__}); draw it without --skeleton"

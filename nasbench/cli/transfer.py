@@ -27,7 +27,7 @@ MOST_WORKERS = 8
 @click.command()
 @click.argument("what")
 @click.argument("files", nargs=-1)
-@click.option("--sizes", required=True, metavar="N@F,...", help="N cells a stage, F filters before the classifier.")
+@click.option("--sizes", required=True, metavar="N@F,...", help="N cells a stage and F filters, as said above.")
 @click.option(
     "--data",
     default="imagenet",
@@ -75,12 +75,15 @@ def transfer(
     """Count an architecture's cells at any size, and with --train, train them there.
 
     WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as
-    `nasbench show` prints it. A training on images in folders writes a checkpoint after each epoch: the same command goes on from it.
+    `nasbench show` prints it. Sizes are written as the cells' own paper does: in N@F, F is the filters before the classifier, as in NASNet's
+    6@4032, but for amoebanet-a and architectures of the space amoebanet the initial filters, as in AmoebaNet's 6@190. In N/F it is the
+    initial filters for all cells: 6/168 is NASNet's 6@4032. AmoebaNet's ImageNet stem has 32 filters at every F. A training on images in folders writes a checkpoint after each epoch: the same command goes on from it.
     The learning rate is for the protocol's batch_size: with --set batch_size=... set learning_rate, too.
 
     \b
     Example:
       nasbench transfer nasnet-a --sizes 4@1056,6@4032
+      nasbench transfer amoebanet-a --sizes 6@190,6@448
       nasbench transfer nasnet-a --sizes 6@768 --data cifar10 --train --device cuda -o results/transfer
       nasbench transfer 1f3a9c demo.h5 --sizes 4@1056 --data folder:/data/imagenet --train --device cuda --processes 8 --workers 12
     """
@@ -98,7 +101,7 @@ def transfer(
     kind, path = _data(data)
     family = [
         count_member(found.structure, size, _scale(kind, path, size, pixels), found.skeleton)
-        for size in parse_sizes(sizes, found.name, found.structure, found.skeleton)
+        for size in parse_sizes(sizes, found.name, found.structure, found.skeleton, found.family)
     ]
     if _speaks():
         _print_counts(found.name, family)

@@ -58,7 +58,11 @@ def require_cifar_stem(scale: Scale, skeleton: str) -> None:
     """Refuse a scale with a stem that only cell networks have.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem.
+        InputError: when the scale asks for the ImageNet stem, or for a number of filters in the stem.
     """
+    if scale.stem_filters:
+        raise InputError(
+            f"{skeleton} networks have a stem of their own, got stem_filters={scale.stem_filters}; only cell networks take it"
+        )
     if scale.stem != "cifar":
         raise InputError(f"{skeleton} networks have no stem {scale.stem!r}, only cell networks do; use stem 'cifar'")

@@ -72,20 +72,23 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> Plan:
         of the 3N are the reductions. An ImageNet stem adds two reductions at F/4 and F/2 in front.
 
     Raises:
-        InputError: when the image is too small for the ImageNet stem, or the scale has no cells or filters.
+        InputError: when the image is too small for the ImageNet stem, or the scale has no cells or filters, or fewer than 0 in the stem.
         UnknownName: when there is no such skeleton.
 
     Source: Zoph et al., arXiv 1707.07012, figure 2, and Liu et al., arXiv 1712.00559, section 3; what reads what is their released
     code's (tensorflow/models, research/slim/nets/nasnet).
-    Deviation: the filters of the ImageNet stem's convolution are set by hand in each released configuration (96 in the large ones,
-    F = 168 and 216; 32 in the mobile ones, F = 44 and 54); here 96 for F >= 128, else 32. In "pnas" p is always the output of the
-    cell before the previous one, whatever `skip_reduction_input` says, which is what the released code does with that setting on;
-    with it off that code hands the stride-2 cells the p of the cell before them.
+    Deviation: the filters of the ImageNet stem's convolution are set by hand in each released configuration (96 in NASNet's and PNASNet's
+    large ones, F = 168 and 216; 32 in their mobile ones, F = 44 and 54, and in AmoebaNet's at every F); here the scale's
+    `stem_filters`, or where it has none 96 for F >= 128, else 32. In "pnas" p is always the output of the cell before the previous one,
+    whatever `skip_reduction_input` says, which is what the released code does with that setting on; with it off that code hands the
+    stride-2 cells the p of the cell before them.
     """
     if skeleton not in ("nasnet", "pnas"):
         raise UnknownName("skeleton", skeleton, ("nasnet", "pnas"))
     if min(scale.cells, scale.filters, scale.image_size) < 1:
         raise InputError(f"cells, filters and image size must be at least 1, got {scale}")
+    if scale.stem_filters < 0:
+        raise InputError(f"stem_filters takes 1 or more, or 0 for the skeleton's own rule, got {scale.stem_filters}")
     stem_filters, size = _stem(scale)
     stem_size = size
     places: list[Place] = []
@@ -107,13 +110,13 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> Plan:
 def _stem(scale: Scale) -> tuple[int, int]:
     """Filters and output size of the stem's convolution."""
     if scale.stem == "cifar":
-        return 3 * scale.filters, scale.image_size
+        return scale.stem_filters or 3 * scale.filters, scale.image_size
     if scale.image_size < 3:
         raise InputError(
             f"the imagenet stem needs images of 3 pixels or more, got {scale.image_size}; use stem 'cifar'"
         )
     filters = LARGE_STEM_FILTERS if scale.filters >= LARGE_FROM else MOBILE_STEM_FILTERS
-    return filters, (scale.image_size - 3) // 2 + 1
+    return scale.stem_filters or filters, (scale.image_size - 3) // 2 + 1
 
 
 def _order(scale: Scale, skeleton: Skeleton) -> list[tuple[CellKind, int]]:

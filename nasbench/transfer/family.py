@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nasbench.errors import InputError
 from nasbench.networks.cell_counts import count_auxiliary_head, count_cell_network
@@ -24,20 +24,44 @@ _ROWS: Mapping[tuple[str, str], str] = {
     ("pnasnet-5", "3@960"): "PNASNet-5 CIFAR",
     ("pnasnet-5", "3@1080"): "PNASNet-5 mobile",
     ("pnasnet-5", "4@4320"): "PNASNet-5 large",
-    ("amoebanet-a", "6@512"): "AmoebaNet-A (N=6 F=32)",
 }
 """Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 filters (mobile), 12 of 216 (large)."""
 
 
+class Family(NamedTuple):
+    """How a paper writes the sizes of its networks, and how these start on ImageNet.
+
+    `names_by`: what F is in N@F: "depth", the filters before the classifier, or "filters", the initial ones.
+    `imagenet_stem`: filters of the ImageNet stem's convolution; 0 for the skeleton's own rule.
+    """
+
+    names_by: Literal["depth", "filters"]
+    imagenet_stem: int
+
+
+NASNET = Family("depth", 0)
+"""Source: Zoph et al., arXiv 1707.07012, section 4: "N @ F", F the filters in the penultimate layer."""
+
+AMOEBANET = Family("filters", 32)
+"""Source: Real et al., arXiv 1802.01548, table 2: "N=6, F=190", F the initial filters; the released code's `stem_reduction_size`
+(tensorflow/tpu, models/official/amoeba_net) is 32 for every F."""
+
+
+def family_of(name: str) -> Family:
+    """The family of a published pair of cells, e.g. "nasnet-a": AmoebaNet's or, for all others, NASNet's."""
+    return AMOEBANET if name == "amoebanet-a" else NASNET
+
+
 class Size(NamedTuple):
-    """A size as papers write it: N cells a stage and the penultimate depth, e.g. 6@4032; `filters` is the initial F it means."""
+    """A size as the family's paper writes it: N cells a stage and the penultimate depth or the initial filters, e.g. 6@4032 or 6@190."""
 
     cells: int
     depth: int
     filters: int
+    family: Family = NASNET
 
     def __str__(self) -> str:
-        return f"{self.cells}@{self.depth}"
+        return f"{self.cells}@{self.depth if self.family.names_by == 'depth' else self.filters}"
 
 
 class Member(NamedTuple):
@@ -68,34 +92,37 @@ def filters_multiple(pair: CellPair, cells: int, skeleton: Skeleton) -> int:
     return plan.map_channels(len(plan.places), output_width(pair.normal), output_width(pair.reduction))
 
 
-def parse_sizes(text: str, name: str, pair: CellPair, skeleton: Skeleton) -> list[Size]:
+def parse_sizes(text: str, name: str, pair: CellPair, skeleton: Skeleton, family: Family = NASNET) -> list[Size]:
     """Read sizes such as "4@1056,6@4032".
 
     Args:
-        text: N@F with commas between: N cells of a stage, >= 1; F the penultimate depth, a multiple of `filters_multiple`.
+        text: N@F or N/F with commas between: N cells of a stage, >= 1. In N@F, F is what the family's paper means by it: the penultimate
+            depth, a multiple of `filters_multiple`, or the initial filters. In N/F it is the initial filters of any family.
         name: what the pair is called, for messages.
         pair: the cells.
         skeleton: how they are stacked.
+        family: how the cells' paper writes sizes.
 
     Raises:
         InputError: when a size is malformed, given twice, or its depth is no multiple.
-
-    Source: Zoph et al., arXiv 1707.07012, section 4: "N @ F", F the filters in the penultimate layer.
     """
-    sizes = [_parse_size(part.strip(), name, pair, skeleton) for part in text.split(",")]
+    sizes = [_parse_size(part.strip(), name, pair, skeleton, family) for part in text.split(",")]
     if twice := sorted({str(size) for size in sizes if sizes.count(size) > 1}):
         raise InputError(f"--sizes names {', '.join(twice)} twice")
     return sizes
 
 
-def _parse_size(text: str, name: str, pair: CellPair, skeleton: Skeleton) -> Size:
-    match = re.fullmatch(r"(\d{1,3})@(\d{1,6})", text, re.ASCII)
-    if match is None or int(match[1]) < 1 or int(match[2]) < 1:
-        raise InputError(
-            f"size {text!r} should read N@F, N cells a stage and F filters before the classifier, e.g. 4@1056"
-        )
-    cells, depth = int(match[1]), int(match[2])
+def _parse_size(text: str, name: str, pair: CellPair, skeleton: Skeleton, family: Family) -> Size:
+    match = re.fullmatch(r"(\d{1,3})([@/])(\d{1,6})", text, re.ASCII)
+    if match is None or int(match[1]) < 1 or int(match[3]) < 1:
+        meaning = "F filters before the classifier, e.g. 4@1056"
+        if family.names_by == "filters":
+            meaning = "F initial filters, e.g. 6@190"
+        raise InputError(f"size {text!r} should read N@F, N cells a stage and {meaning} (or N/F, F initial filters)")
+    cells, depth = int(match[1]), int(match[3])
     multiple = filters_multiple(pair, cells, skeleton)
+    if match[2] == "/" or family.names_by == "filters":
+        return Size(cells, depth * multiple, depth, family)
     if depth % multiple:
         below = depth // multiple * multiple
         near = [value for value in (below, below + multiple) if value]
@@ -103,14 +130,14 @@ def _parse_size(text: str, name: str, pair: CellPair, skeleton: Skeleton) -> Siz
             f"size {text!r}: the depth before the classifier of {name} is {multiple} x its initial filters "
             f"({multiple // 4} output states x 4); nearest: {' or '.join(f'{cells}@{value}' for value in near)}"
         )
-    return Size(cells, depth, depth // multiple)
+    return Size(cells, depth, depth // multiple, family)
 
 
 def imagenet_scale(size: Size, classes: int = 1000, pixels: int | None = None) -> Scale:
     """The scale of an ImageNet network: from F = 128 on that of the large ones (331 pixels, p past the reductions), else of the mobile.
 
     Args:
-        size: N and F.
+        size: N, F and the family, whose stem it gets.
         classes: outputs.
         pixels: image size; None for 331 (large) or 224.
 
@@ -119,7 +146,8 @@ def imagenet_scale(size: Size, classes: int = 1000, pixels: int | None = None) -
     """
     large = size.filters >= LARGE_FROM
     side = pixels or (LARGE_PIXELS if large else MOBILE_PIXELS)
-    return Scale(size.cells, size.filters, side, 3, classes, "imagenet", skip_reduction_input=large)
+    stem = size.family.imagenet_stem
+    return Scale(size.cells, size.filters, side, 3, classes, "imagenet", skip_reduction_input=large, stem_filters=stem)
 
 
 def cifar_scale(size: Size, classes: int, pixels: int = CIFAR_PIXELS, channels: int = 3) -> Scale:
@@ -148,7 +176,9 @@ def published_row(networks: pd.DataFrame, name: str, member: Member) -> Publishe
 
     if name not in _TITLES:
         return None
-    model = _ROWS.get((name, str(member.size)), f"{_TITLES[name]} {member.size}")
+    size = member.size
+    written = str(size) if size.family.names_by == "depth" else f"(N={size.cells} F={size.filters})"
+    model = _ROWS.get((name, written), f"{_TITLES[name]} {written}")
     data, classes = ("imagenet", 1000) if member.scale.stem == "imagenet" else ("cifar10", 10)
     if member.scale.classes != classes:
         return None

@@ -380,9 +380,12 @@ def _scored_batches(job: TransferJob, folders: Folders, pixels: int, share: Shar
 
 def _identity(job: TransferJob, scale: Scale, folders: Folders) -> dict[str, Any]:
     """What makes two trainings the same one, as values that a checkpoint keeps."""
+    described = asdict(scale)
+    if not scale.stem_filters:  # checkpoints from before scales had it go on
+        del described["stem_filters"]
     return {
         "architecture": f"{job.skeleton} {job.pair}",
-        "scale": asdict(scale),
+        "scale": described,
         "protocol": job.protocol.fingerprint(),
         "data": folders.digest,
         "seed": job.seed,

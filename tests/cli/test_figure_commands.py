@@ -125,6 +125,10 @@ def test_drawing_by_name_hash_and_json(call, results, tmp_path):
         (["nasnet-a", "--skeleton", "imagenet"], ["nasnet-a 6@4032", "331 × 331", "4,032"]),
         (["nasnet-a", "--skeleton", "imagenet", "--cells", "4", "--filters", "44"], ["nasnet-a 4@1056", "224 × 224"]),
         (["pnasnet-5", "--skeleton", "cifar", "--cells", "3", "--filters", "48"], ["3@960", "normal cell × 2"]),
+        (
+            ["amoebanet-a", "--skeleton", "imagenet", "--filters", "190"],
+            ["amoebanet-a 6@190", "86.7M", ">165 × 165<", ">32<"],
+        ),
     ],
 )
 def test_drawing_networks_of_cells(call, tmp_path, words, texts):

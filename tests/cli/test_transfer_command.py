@@ -15,6 +15,7 @@ import torch
 from commands import nasbench
 from image_folders import make_image_folder
 
+from nasbench.genotypes import GENOTYPES
 from nasbench.spaces import get_space
 
 SPACE = get_space("nasnet:blocks=1")
@@ -35,6 +36,26 @@ def test_cifar_sizes_and_architectures_by_json():
     done = nasbench("transfer", "nasnet-a", "--sizes", "6@768", "--data", "cifar10")
     assert done.out.splitlines()[1].split()[:6] == ["6@768", "32", "32", "10", "3,346,538", "544,333,312"]
     assert nasbench("transfer", TINY.to_json(), "--sizes", "1@32").code == 0
+
+
+def test_amoebanets_sizes_are_by_its_initial_filters():
+    done = nasbench("transfer", "amoebanet-a", "--sizes", "6@190,6@448")
+    assert done.code == 0, done
+    small, large = (line.split() for line in done.out.splitlines()[1:])
+    assert small[:6] == ["6@190", "190", "331", "1000", "86,718,797", "23,133,663,507"]
+    assert small[7:10] == ["86.7M", "23,100.0M", "0.828"]
+    assert large[:5] == ["6@448", "448", "331", "1000", "468,151,184"]
+    space = get_space("amoebanet:output=explicit")
+    evolved = space.from_cells(GENOTYPES["amoebanet-a"]).to_json()
+    as_evolved = nasbench("transfer", evolved, "--sizes", "6@190").out.splitlines()[1].split()
+    assert as_evolved[:6] == small[:6], "cells of the space amoebanet are named and started as AmoebaNet's"
+    as_nasnet = get_space("nasnet:output=explicit").from_cells(GENOTYPES["amoebanet-a"]).to_json()
+    assert "16 x its initial filters" in nasbench("transfer", as_nasnet, "--sizes", "6@190").err
+    help_text = " ".join(nasbench("transfer", "--help").out.split())
+    assert (
+        "for amoebanet-a and architectures of the space amoebanet the initial filters, as in AmoebaNet's 6@190"
+        in help_text
+    )
 
 
 def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):

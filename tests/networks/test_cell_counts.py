@@ -33,6 +33,8 @@ SMALL_SCALES = {
     "imagenet": Scale(1, 12, 35, 3, 5, "imagenet"),
     "imagenet, skips": Scale(1, 9, 24, 1, 5, "imagenet", True),
     "imagenet, tiny": Scale(1, 3, 3, 3, 5, "imagenet"),
+    "imagenet, stem": Scale(1, 9, 24, 3, 5, "imagenet", True, stem_filters=7),
+    "cifar, stem": Scale(1, 6, 8, 3, stem_filters=5),
 }
 
 IMAGENET = {"classes": 1000, "stem": "imagenet"}
@@ -52,6 +54,18 @@ PUBLISHED = {
         (86_057_668, 24_937_395_792),
     ),
     "amoebanet-a cifar": (AMOEBANET_A, Scale(6, 32), "nasnet", (2_567_754, 407_671_808)),
+    "amoebanet-a 190": (
+        AMOEBANET_A,
+        Scale(6, 190, 331, skip_reduction_input=True, stem_filters=32, **IMAGENET),
+        "nasnet",
+        (86_718_797, 23_133_663_507),
+    ),
+    "amoebanet-a 448": (
+        AMOEBANET_A,
+        Scale(6, 448, 331, skip_reduction_input=True, stem_filters=32, **IMAGENET),
+        "nasnet",
+        (468_151_184, 126_520_757_776),
+    ),
 }
 
 
@@ -204,6 +218,17 @@ def test_plan_of_pnas_and_the_imagenet_stem():
 def test_impossible_cells_are_refused(cell, message):
     with pytest.raises(InputError, match=message):
         build_cell_network(CellPair(cell, cell), Scale(1, 4, 8))
+
+
+def test_the_stems_filters_are_the_scales_or_else_the_skeletons_own():
+    def stem(**scale):
+        return plan_network(Scale(2, image_size=64, **scale), "nasnet").stem_filters
+
+    assert [stem(filters=F, stem="imagenet") for F in (127, 128, 168)] == [32, 96, 96]
+    assert [stem(filters=F, stem="imagenet", stem_filters=32) for F in (44, 190)] == [32, 32]
+    assert (stem(filters=20), stem(filters=20, stem_filters=7)) == (60, 7)
+    with pytest.raises(InputError, match="stem_filters takes 1 or more"):
+        stem(filters=20, stem_filters=-1)
 
 
 def test_impossible_scales_are_refused():

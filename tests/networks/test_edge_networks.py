@@ -213,6 +213,8 @@ def test_unknown_operations_and_the_imagenet_stem_are_refused_by_builder_and_cou
             use(EdgeCell((EdgeOperation("nor_conv3x3", (0,)),), (1,)), Scale())
         with pytest.raises(InputError, match="imagenet"):
             use(IDENTITY, Scale(stem="imagenet"))
+        with pytest.raises(InputError, match="stem_filters=32; only cell networks"):
+            use(IDENTITY, Scale(stem_filters=32))
 
 
 def test_counting_takes_microseconds():

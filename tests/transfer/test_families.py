@@ -11,11 +11,15 @@ import pytest
 from nasbench.errors import InputError
 from nasbench.genotypes import GENOTYPES, NASNET_A, skeleton_of
 from nasbench.networks.cells import build_cell_network
+from nasbench.networks.skeletons import plan_network
 from nasbench.published import published
 from nasbench.structures import Block, Cell, CellPair
 from nasbench.transfer.family import (
+    AMOEBANET,
+    NASNET,
     cifar_scale,
     count_member,
+    family_of,
     filters_multiple,
     imagenet_scale,
     parse_sizes,
@@ -25,7 +29,7 @@ from nasbench.transfer.family import (
 
 def member(name, size, scale_of=imagenet_scale):
     pair, skeleton = GENOTYPES[name], skeleton_of(name)
-    (parsed,) = parse_sizes(size, name, pair, skeleton)
+    (parsed,) = parse_sizes(size, name, pair, skeleton, family_of(name))
     return count_member(pair, parsed, scale_of(parsed), skeleton)
 
 
@@ -41,7 +45,10 @@ def cifar(size):
         ("nasnet-a", "6@768", cifar, 3_346_538, 544_333_312, "NASNet-A 6@768"),
         ("pnasnet-5", "4@4320", imagenet_scale, 86_057_668, 24_937_395_792, "PNASNet-5 large"),
         ("pnasnet-5", "3@960", cifar, 3_189_082, 574_891_392, "PNASNet-5 CIFAR"),
-        ("amoebanet-a", "6@512", cifar, 2_567_754, 407_671_808, "AmoebaNet-A (N=6 F=32)"),
+        ("amoebanet-a", "6@32", cifar, 2_567_754, 407_671_808, "AmoebaNet-A (N=6 F=32)"),
+        ("amoebanet-a", "6@36", cifar, 3_218_266, 509_668_992, "AmoebaNet-A (N=6 F=36)"),
+        ("amoebanet-a", "6@190", imagenet_scale, 86_718_797, 23_133_663_507, "AmoebaNet-A (N=6 F=190)"),
+        ("amoebanet-a", "6@448", imagenet_scale, 468_151_184, 126_520_757_776, "AmoebaNet-A (N=6 F=448)"),
     ],
 )
 def test_exact_counts_and_their_published_rows(name, size, scale_of, params, mult_adds, model):
@@ -50,6 +57,40 @@ def test_exact_counts_and_their_published_rows(name, size, scale_of, params, mul
     assert found.counts == (params, mult_adds)
     assert row.model == model
     assert math.isnan(row.params) or row.params == pytest.approx(params, rel=0.02)
+
+
+def test_names_go_by_what_the_cells_paper_means_by_f_and_a_slash_by_the_initial_filters():
+    """16 x F are the filters before AmoebaNet-A's classifier, 24 x F before NASNet-A's."""
+    for name, text, filters, depth, written in [
+        ("amoebanet-a", "6@190", 190, 3040, "6@190"),
+        ("amoebanet-a", "6/190", 190, 3040, "6@190"),
+        ("amoebanet-a", "6@448", 448, 7168, "6@448"),
+        ("nasnet-a", "6@4032", 168, 4032, "6@4032"),
+        ("nasnet-a", "6/168", 168, 4032, "6@4032"),
+        ("pnasnet-5", "4/216", 216, 4320, "4@4320"),
+    ]:
+        (size,) = parse_sizes(text, name, GENOTYPES[name], skeleton_of(name), family_of(name))
+        assert (size.cells, size.filters, size.depth, str(size)) == (int(text[0]), filters, depth, written)
+    with pytest.raises(InputError, match="names 6@4032 twice"):
+        parse_sizes("6@4032,6/168", "nasnet-a", NASNET_A, "nasnet")
+    with pytest.raises(InputError, match=r"F initial filters, e\.g\. 6@190"):
+        parse_sizes("6x190", "amoebanet-a", GENOTYPES["amoebanet-a"], "nasnet", AMOEBANET)
+
+
+def test_stems_on_imagenet():
+    """NASNet's and PNASNet's large networks keep 96 filters and their mobile ones 32; AmoebaNet has 32 at every F. On CIFAR all have 3F."""
+    for name, text, filters in [
+        ("nasnet-a", "6@4032", 96),
+        ("nasnet-a", "4@1056", 32),
+        ("pnasnet-5", "4@4320", 96),
+        ("amoebanet-a", "6@190", 32),
+        ("amoebanet-a", "4@50", 32),
+    ]:
+        pair, skeleton = GENOTYPES[name], skeleton_of(name)
+        (size,) = parse_sizes(text, name, pair, skeleton, family_of(name))
+        assert plan_network(imagenet_scale(size), skeleton).stem_filters == filters
+        assert plan_network(cifar_scale(size, 10), skeleton).stem_filters == 3 * size.filters
+    assert {family_of(name) for name in GENOTYPES if name != "amoebanet-a"} == {NASNET}
 
 
 def test_the_mobile_pnasnet_is_of_the_printed_size():

@@ -73,6 +73,9 @@ def test_a_training_ends_with_a_record_of_all_that_made_it(trained, data):
         state["network"][name].numel() for name in state["network"] if "running" not in name and "batches" not in name
     )
     assert weights == record["params"] + record["auxiliary_params"]
+    assert set(state["identity"]["scale"]) == {
+        "cells", "filters", "image_size", "image_channels", "classes", "stem", "skip_reduction_input",
+    }, "checkpoints from before a scale had stem_filters are of the same training"  # fmt: skip
 
 
 def test_a_finished_training_is_left_as_it_is(trained, data):
