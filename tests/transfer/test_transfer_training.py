@@ -153,7 +153,8 @@ def test_divergence_is_recorded(data, tmp_path):
 
 def test_a_tiny_network_learns_colours(data, tmp_path):
     plain = {"auxiliary_weight": 0.0, "drop_path_keep": 1.0, "dropout": 0.0, "average_decay": 0.0, "crop_area": 0.5}
-    quick = {"epochs": 30, "batch_size": 15, "optimizer": "nesterov", "schedule": "cosine", "learning_rate": 0.1}
+    # One step an epoch at a rate of 0.1 would learn or not by the last bits: 5 and 4 of 8 seeds with two equal ways to convolve.
+    quick = {"epochs": 40, "batch_size": 8, "optimizer": "nesterov", "schedule": "cosine", "learning_rate": 0.05}
     train_transfer(tiny_job(data, tmp_path, QUICK.model_copy(update={**plain, **quick})))
     assert record_of(tmp_path)["top1_acc"] > 0.8
 
