@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nasbench.errors import InputError, did_you_mean
+from nasbench.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.registry import Registry
 from nasbench.structures import Regularization, Scale, Stem
 
@@ -26,15 +25,19 @@ class Protocol(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(default="custom", description="name of the protocol; not part of the fingerprint")
+    name: str = Field(
+        default="custom", description="name of the protocol; not part of the fingerprint", json_schema_extra=NEVER
+    )
     source: str = Field(
         default="",
         description="paper and section the values come from, and where they deviate; not part of the fingerprint",
+        json_schema_extra=NEVER,
     )
 
     data: str = Field(
         default="digits",
         description="digits, cifar10, cifar100, folder:PATH[=NAME][,size=PIXELS] or fake; the data's digest enters the fingerprint, its path does not",
+        json_schema_extra=NEVER,
     )
     validation: float = Field(default=0.2, gt=0, lt=1, description="share of the training set held out for validation")
     split_seed: int = Field(default=0, ge=0, description="seed of the split into training and validation images")
@@ -98,7 +101,12 @@ class Protocol(BaseModel):
         default="float32", description="arithmetic of convolutions (bfloat16: autocast)"
     )
     channels_last: bool = Field(default=True, description="memory format of images and weights; changes the last bits")
-    threads: int = Field(default=1, ge=1, description="CPU threads a child; changes the last bits")
+    threads: int = Field(default=1, ge=1, description="CPU threads per child; changes the last bits")
+    kernels: Literal["fast", "portable"] = Field(
+        default="fast",
+        description="CPU kernels: fast ones, chosen by the processor, or portable ones, with the same bits on every x86-64 processor",
+        json_schema_extra=unless("fast"),
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> Protocol:
@@ -114,17 +122,27 @@ class Protocol(BaseModel):
             raise ValueError(
                 f"step_milestones are growing shares of training between 0 and 1, got {self.step_milestones}"
             )
+        if self.kernels == "portable" and (self.threads != 1 or self.precision != "float32"):
+            raise ValueError(
+                f"kernels='portable' needs threads=1 and precision='float32', got threads={self.threads}, precision={self.precision!r}"
+            )
         return self
 
-    def fingerprint(self, data_digest: str) -> str:
-        """Digest of all that changes a score: 16 hexadecimal digits.
+    def fingerprint(self, data_digest: str, network_version: int = 1) -> str:
+        """Digest everything that changes a score and is not the architecture.
+
+        Fields that were added after version 1 of the fingerprint take part only where they differ from what was done before, so a stored
+        fingerprint stays what it is when the protocol grows (`nasbench.identity`).
 
         Args:
             data_digest: digest of the data set's bytes (`nasbench.data`), which stands in for the data's name and path.
+            network_version: the space's `network_version`, >= 1: which networks its architectures build.
+
+        Returns:
+            16 hexadecimal digits.
         """
-        fields = self.model_dump(mode="json", exclude={"name", "source", "data"})
-        text = json.dumps({"version": FINGERPRINT_VERSION, "data": data_digest, **fields}, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        built = {} if network_version == 1 else {"network_version": network_version}
+        return digest_of({"version": FINGERPRINT_VERSION, "data": data_digest, **built, **identity_fields(self)}, 8)
 
     def scale(self, image_size: int, image_channels: int, classes: int) -> Scale:
         """The network scale for data of this shape."""
@@ -178,6 +196,23 @@ def get_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Proto
     if not changes:
         return protocol
     return validated(Protocol, {**protocol.model_dump(), "name": f"{protocol.name}+", **changes}, f"protocol {name!r}")
+
+
+def check_kernels(protocol: Protocol, device: str) -> None:
+    """Refuse portable kernels on a GPU.
+
+    Args:
+        protocol: how children are trained.
+        device: "cpu", "cuda", ...
+
+    Raises:
+        InputError: when they do not go together.
+    """
+    if protocol.kernels == "portable" and device != "cpu":
+        raise InputError(
+            f"protocol {protocol.name!r} has kernels='portable', which are the processor's: use --devices cpu, or --set kernels=fast; "
+            f"got device {device!r}"
+        )
 
 
 def _listed(key: str, value: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,8 +10,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nasbench.errors import InputError
+from nasbench.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.pricing import price_of, prices_from
-from nasbench.protocol import Protocol, get_protocol, validated
+from nasbench.protocol import Protocol, check_kernels, get_protocol, validated
 from nasbench.runners.budget import Budget, Ledger
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
@@ -21,15 +21,19 @@ from nasbench.spaces import Space, get_space
 
 
 class SearchConfig(BaseModel):
-    """One search, as given on the command line or in a suite's TOML file."""
+    """One search, as given on the command line or in a suite's TOML file.
+
+    A run's id is a digest of the fields that decide which children are trained or what they are charged; those that decide neither are
+    marked `NEVER` (`nasbench.identity`). Protocol, data and space take part through their fingerprint and canonical text.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: str = Field(description="name of the strategy, e.g. random")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
-    space: str = Field(description="space with its options, e.g. nasnet:blocks=3")
-    protocol: str = Field("digits", description="name of the training protocol")
-    set: dict[str, Any] = Field(default_factory=dict, description="protocol fields to replace")
+    space: str = Field(description="space with its options, e.g. nasnet:blocks=3", json_schema_extra=NEVER)
+    protocol: str = Field("digits", description="name of the training protocol", json_schema_extra=NEVER)
+    set: dict[str, Any] = Field(default_factory=dict, description="protocol fields to replace", json_schema_extra=NEVER)
     budget: str = Field(description='e.g. "20 children", "1.5 gpu-hours", "3 usd", "10 min"')
     seed: int = Field(0, ge=0, description="seed of the search")
     child_seeds: Literal["run", "child"] = Field(
@@ -45,28 +49,51 @@ class SearchConfig(BaseModel):
     )
     timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
     price: str = Field(
-        "", description="USD per device-hour, or a CSV price table; empty: the shipped table, by the device's name"
+        "",
+        description="USD per device-hour, or a CSV price table; empty: the shipped table, by the device's name",
+        json_schema_extra=NEVER,
     )
     ordered: bool = Field(
         False,
         description="children are committed in the order of asking, as in a sequential run; otherwise as they finish",
+        json_schema_extra=unless(False),
     )
     executor: str = Field(
         "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
     )
-    devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...")
+    devices: tuple[str, ...] = Field(
+        ("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...", json_schema_extra=NEVER
+    )
     children_per_device: int = Field(1, ge=1, description="children that share one device")
     runs_per_device: int = Field(
         1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
     )
-    retries: int = Field(1, ge=0, description="how often a child is tried again after its worker died")
-    address: str = Field("auto", description="executor ray: auto, HOST:PORT of the head node, or local")
-    gpus_per_child: float = Field(0.0, ge=0, description="executor ray: GPUs that a child holds, parts of one allowed")
-    cpus_per_child: float = Field(1.0, gt=0, description="executor ray: processors that a child holds")
-    memory_per_child: float = Field(0.0, ge=0, description="executor ray: GiB that a child asks for (0: not asked for)")
-    accelerator: str = Field("", description="executor ray: type of GPU to ask for and to price, e.g. A100")
+    retries: int = Field(
+        1, ge=0, description="how often a child is tried again after its worker died", json_schema_extra=NEVER
+    )
+    address: str = Field(
+        "auto", description="executor ray: auto, HOST:PORT of the head node, or local", json_schema_extra=NEVER
+    )
+    gpus_per_child: float = Field(
+        0.0,
+        ge=0,
+        description="executor ray: GPUs that a child holds, parts of one allowed",
+        json_schema_extra=unless(0.0),
+    )
+    cpus_per_child: float = Field(
+        1.0, gt=0, description="executor ray: processors that a child holds", json_schema_extra=unless(1.0)
+    )
+    memory_per_child: float = Field(
+        0.0, ge=0, description="executor ray: GiB that a child asks for (0: not asked for)", json_schema_extra=NEVER
+    )
+    accelerator: str = Field(
+        "", description="executor ray: type of GPU to ask for and to price, e.g. A100", json_schema_extra=unless("")
+    )
     children_at_once: int = Field(
-        0, ge=0, description="executor ray: children asked for at once (0: what the nodes hold)"
+        0,
+        ge=0,
+        description="executor ray: children asked for at once (0: what the nodes hold)",
+        json_schema_extra=NEVER,
     )
 
     @field_validator("devices", mode="before")
@@ -174,14 +201,16 @@ def resolve(config: SearchConfig) -> Plan:
     from nasbench.data import load_data
 
     space = get_space(config.space)
-    EXECUTORS.get(config.executor).check(config.executor_options)
     protocol = get_protocol(config.protocol, config.set)
+    for device in config.devices if config.gpus_per_child == 0 else ("cuda",):
+        check_kernels(protocol, device)
+    EXECUTORS.get(config.executor).check(config.executor_options)
     budget = Budget.parse(config.budget)
     usd_per_hour = _usd_per_hour(config)
     if budget.unit == "usd" and usd_per_hour == 0:
         raise InputError(f"budget {budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
-    fingerprint = protocol.fingerprint(dataset.digest)
+    fingerprint = protocol.fingerprint(dataset.digest, space.network_version)
     return Plan(
         config=config,
         space=space,
@@ -205,24 +234,5 @@ def _usd_per_hour(config: SearchConfig) -> float:
         raise InputError(f"{error}; or say which GPU to ask for, e.g. --accelerator A100") from None
 
 
-# Fields that decide neither which children are trained nor what they are charged.
-_UNDECIDED = {
-    "protocol",
-    "set",
-    "space",
-    "price",
-    "devices",
-    "retries",
-    "address",
-    "memory_per_child",
-    "children_at_once",
-}
-# Fields that runs of earlier versions had not: at these values a run's id is what it was.
-_ADDED = {"ordered": False, "gpus_per_child": 0.0, "cpus_per_child": 1.0, "accelerator": ""}
-
-
 def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:
-    fields = config.model_dump(mode="json", exclude=_UNDECIDED)
-    fields = {name: value for name, value in fields.items() if name not in _ADDED or value != _ADDED[name]}
-    text = json.dumps({**fields, "space": space.spec, "fingerprint": fingerprint}, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return digest_of({**identity_fields(config), "space": space.spec, "fingerprint": fingerprint}, 6)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.errors import UnknownName
+from nasbench.identity import NEVER, digest_of, identity_fields
 from nasbench.protocol import validated
 from nasbench.structures import Regularization
 
@@ -22,8 +21,12 @@ class TransferProtocol(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    name: str = Field(default="custom", description="name of the protocol; not part of the fingerprint")
-    source: str = Field(default="", description="where the values come from; not part of the fingerprint")
+    name: str = Field(
+        default="custom", description="name of the protocol; not part of the fingerprint", json_schema_extra=NEVER
+    )
+    source: str = Field(
+        default="", description="where the values come from; not part of the fingerprint", json_schema_extra=NEVER
+    )
 
     epochs: int = Field(
         ge=1, description="passes over the training images; the last incomplete batch of each is left out"
@@ -86,10 +89,8 @@ class TransferProtocol(BaseModel):
     threads: int = Field(default=1, ge=1, description="CPU threads a process; changes the last bits")
 
     def fingerprint(self) -> str:
-        """Digest of all that changes a score: 16 hexadecimal digits."""
-        fields = self.model_dump(mode="json", exclude={"name", "source"})
-        text = json.dumps({"version": FINGERPRINT_VERSION, **fields}, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        """Digest everything that changes a score: 16 hexadecimal digits; fields added later leave it as it is (`nasbench.identity`)."""
+        return digest_of({"version": FINGERPRINT_VERSION, **identity_fields(self)}, 8)
 
     def regularization(self) -> Regularization:
         """The network parts that only act in training."""

@@ -44,6 +44,7 @@ OTHER_VALUES: dict[str, dict[str, object]] = {
     "precision": {"precision": "bfloat16"},
     "channels_last": {"channels_last": False},
     "threads": {"threads": 2},
+    "kernels": {"kernels": "portable"},
 }
 NOT_IN_FINGERPRINT = {"name": "other", "source": "other", "data": "folder:/other/place"}
 

@@ -1,0 +1,137 @@
+"""Digests that stored results carry: golden values, and what happens to them when a protocol or a configuration grows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from nasbench.identity import NEVER, identity_fields, unless
+from nasbench.protocol import Protocol, get_protocol
+from nasbench.runners.config import SearchConfig, plan_search
+from nasbench.store.query import Results
+from nasbench.transfer.protocol import TRANSFER_PROTOCOLS, TransferProtocol
+
+DIGEST = "0" * 16
+
+
+@pytest.mark.parametrize(
+    ("name", "fingerprint"),
+    [
+        ("cifar10-quick", "e5202066d7afe7ee"),
+        ("digits", "dfee08084d2b3802"),
+        ("digits201", "c7ac5989af6fcc05"),
+        ("nas2016", "dbfd5ca01b502b6c"),
+        ("nasbench201", "4e6f9bb3471adea3"),
+        ("nasbench201-200", "1e49a00f36f39d57"),
+        ("nasnet-cifar", "f7eeb90d7955caa2"),
+    ],
+)
+def test_fingerprints_of_named_protocols_are_what_stored_rows_carry(name: str, fingerprint: str) -> None:
+    assert get_protocol(name).fingerprint(DIGEST) == fingerprint
+
+
+def test_the_default_protocols_fingerprint_is_golden() -> None:
+    assert Protocol().fingerprint(DIGEST) == "339464028835a36d"
+
+
+@pytest.mark.parametrize(
+    ("name", "fingerprint"),
+    [("nasnet-imagenet-large", "1d5eea308c1c2e83"), ("nasnet-imagenet-mobile", "7e6e09f793b98696")],
+)
+def test_fingerprints_of_transfer_protocols_are_golden(name: str, fingerprint: str) -> None:
+    assert TRANSFER_PROTOCOLS[name].fingerprint() == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("fields", "run"),
+    [
+        ({}, "0ac5977fdb05"),
+        ({"seed": 3, "strategy": "ppo", "final": "best"}, "7c8a9b644bdb"),
+        ({"ordered": True}, "0f2b6ed13747"),
+        ({"children_per_device": 2, "runs_per_device": 2, "executor": "local"}, "d8906cd24420"),
+    ],
+)
+def test_run_ids_are_golden(fields: dict[str, object], run: str) -> None:
+    config = {"strategy": "random", "space": "nasnet:blocks=2", "budget": "3 children", **fields}
+    assert plan_search(SearchConfig.model_validate(config)).run == run
+
+
+@pytest.mark.parametrize("other", [{"price": "0.2"}, {"retries": 3}, {"set": {}}, {"address": "elsewhere:1"}])
+def test_fields_that_decide_nothing_leave_the_run_id(other: dict[str, object]) -> None:
+    config = {"strategy": "random", "space": "nasnet:blocks=2", "budget": "3 children"}
+    assert plan_search(SearchConfig.model_validate({**config, **other})).run == "0ac5977fdb05"
+
+
+class GrownProtocol(Protocol):
+    """A later version's protocol."""
+
+    ema_decay: float = Field(default=0.0, json_schema_extra=unless(0.0))
+    note: str = Field(default="", json_schema_extra=NEVER)
+
+
+def test_a_field_added_to_a_protocol_changes_no_stored_fingerprint() -> None:
+    assert GrownProtocol(note="anything").fingerprint(DIGEST) == Protocol().fingerprint(DIGEST)
+    assert GrownProtocol(ema_decay=0.5).fingerprint(DIGEST) != Protocol().fingerprint(DIGEST)
+
+
+class GrownTransferProtocol(TransferProtocol):
+    """A later version's transfer protocol."""
+
+    mixup: float = Field(default=0.0, json_schema_extra=unless(0.0))
+
+
+def test_a_field_added_to_a_transfer_protocol_changes_no_stored_fingerprint() -> None:
+    plain = TRANSFER_PROTOCOLS["nasnet-imagenet-large"]
+    assert GrownTransferProtocol(**plain.model_dump()).fingerprint() == plain.fingerprint()
+    assert GrownTransferProtocol(**plain.model_dump(), mixup=0.2).fingerprint() != plain.fingerprint()
+
+
+class GrownConfig(SearchConfig):
+    """A later version's configuration."""
+
+    warm_start: str = Field(default="", json_schema_extra=unless(""))
+
+
+def test_a_field_added_to_a_configuration_changes_no_run_id() -> None:
+    fields = {"strategy": "random", "space": "nasnet:blocks=2", "budget": "3 children"}
+    assert identity_fields(GrownConfig.model_validate(fields)) == identity_fields(SearchConfig.model_validate(fields))
+
+
+class ChangedDefault(Protocol):
+    """A later version whose default of a later field is another one: what was stored before keeps its meaning."""
+
+    kernels: Literal["fast", "portable"] = Field(default="portable", json_schema_extra=unless("fast"))
+
+
+def test_a_changed_default_does_not_move_what_the_frozen_value_means() -> None:
+    assert ChangedDefault(kernels="fast").fingerprint(DIGEST) == Protocol().fingerprint(DIGEST)
+    assert ChangedDefault().fingerprint(DIGEST) == Protocol(kernels="portable").fingerprint(DIGEST)
+    assert ChangedDefault().fingerprint(DIGEST) != Protocol().fingerprint(DIGEST)
+
+
+def test_networks_of_another_version_have_another_fingerprint() -> None:
+    assert Protocol().fingerprint(DIGEST, 1) == Protocol().fingerprint(DIGEST)
+    assert Protocol().fingerprint(DIGEST, 2) != Protocol().fingerprint(DIGEST)
+
+
+@pytest.mark.parametrize("file", ["claims.h5", "cifar10-jpeg-nasnet.h5", "cifar10-jpeg-nas.h5"])
+def test_runs_of_the_files_that_ship_keep_their_ids(file: str) -> None:
+    """The data's digest is taken from the file, so that no data is needed."""
+    import json
+
+    from nasbench.identity import digest_of
+    from nasbench.spaces import get_space
+
+    with Results(f"results/{file}") as results:
+        runs = results.runs().to_dict("records")
+    assert runs
+    for stored in runs:
+        config = SearchConfig.model_validate_json(stored["config"])
+        space = get_space(config.space)
+        protocol = get_protocol(config.protocol, config.set)
+        fingerprint = protocol.fingerprint(stored["data_digest"], space.network_version)
+        assert fingerprint == stored["fingerprint"], json.loads(stored["config"])
+        fields = {**identity_fields(config), "space": space.spec, "fingerprint": fingerprint}
+        assert digest_of(fields, 6) == stored["run"]
