@@ -18,8 +18,9 @@ from nasbench.augmentation import ResidentImages, TrainingImages, Whitening, che
 from nasbench.data import Dataset, Images, load_data
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation, Status
-from nasbench.protocol import Protocol
-from nasbench.provenance import platform_here
+from nasbench.kernels.platform import platform_here
+from nasbench.kernels.portable import is_portable_process
+from nasbench.protocol import Protocol, check_kernels
 from nasbench.structures import Counts, Scale
 from nasbench.training import Diverged, History, Seeds, TimedOut, reproducible, score, seed_device, train
 
@@ -39,7 +40,8 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
     """Train a child as its protocol says, score it on the validation images and, if it asks for it, on the test images.
 
     The same child on the same machine gives the same scores and curves to the bit, whatever ran before in the process; times and
-    memory differ. Data sets stay in memory, so the second child of a process starts at once.
+    memory differ. Data sets stay in memory, so the second child of a process starts at once. A protocol with portable kernels gives
+    them on every x86-64 machine; where this process was not started for it, the child is trained in one beside it that was.
 
     Args:
         child: architecture, protocol and seed.
@@ -53,12 +55,17 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         size of the whole process so far.
 
     Raises:
-        InputError: when the device is not there, or the protocol does not fit the data.
+        InputError: when the device is not there, the protocol does not fit the data, or has portable kernels and the device is a GPU.
         MissingData: when the data's files are not there.
     """
     place = resolve_device(device)
+    check_kernels(child.protocol, device)
     dataset = load_data(child.protocol.data)
     _check(child.protocol, dataset)
+    if child.protocol.kernels == "portable" and not is_portable_process():
+        from nasbench.kernels.worker import WORKER
+
+        return WORKER.evaluate(child, device, devices)
     started_at, start = _now(), time.perf_counter()
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
@@ -89,7 +96,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         peak_memory=_peak_memory(place),
         device=device_name(place),
         devices=devices,
-        platform=platform_here(),
+        platform=platform_here(child.protocol.kernels, child.protocol.threads),
         started_at=started_at,
         finished_at=_now(),
         curves={name: tuple(values) for name, values in curves.items()},
@@ -146,7 +153,7 @@ def _guarded(
 ) -> tuple[Status, str]:
     """Train and score; status and error of whatever happens, short of being told to stop."""
     try:
-        with reproducible(place, child.protocol.threads):
+        with reproducible(place, child.protocol.threads, child.protocol.kernels):
             _train_and_score(child, dataset, place, deadline, record)
     except Diverged as error:
         return "diverged", _line(error)

@@ -11,19 +11,19 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from nasbench.kernels.processor import processor_here
 
 _DRIVER = Path("/proc/driver/nvidia")
 
 # They choose devices and ways of computing; none of them changes a bit of a score by itself.
 _CUDA_SETTINGS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NASBENCH_CUDA_GRAPHS")
 
-# Versions and settings on which the last bits of a training depend. oneDNN, torch and MKL choose their kernels by the settings.
+# Versions that schema 2's migration wrote into a row's platform.
 _COMPUTING = ("torch", "torchvision", "numpy")
-_KERNEL_SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 
 _PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
 
@@ -48,6 +48,7 @@ def provenance() -> dict[str, Any]:
         "host": socket.gethostname(),
         "system": platform.platform(),
         "processor": _processor(),
+        "processor_identity": str(processor_here()),
         "processors": os.cpu_count(),
         "gpus": _gpus(),
         "driver": _driver(),
@@ -63,31 +64,17 @@ def provenance_json(more: Mapping[str, Any] | None = None) -> str:
 
 
 def platform_of(made: Mapping[str, Any]) -> str:
-    """What the last bits of a training depend on besides protocol, seed and device, in one line.
+    """Return the coarse platform of rows that were stored before each row had one of its own; see `nasbench.kernels.platform`.
 
     Args:
-        made: from `provenance`, or what a file kept of it.
+        made: what a file kept of `provenance`.
 
     Returns:
-        Processor and versions, e.g. "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6"; `platform_parts` takes it apart.
+        The processor's brand and versions, e.g. "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6".
     """
     packages = made.get("packages", {})
     processor = str(made.get("processor") or "unknown processor").replace(";", ",")
     return "; ".join([processor, *(f"{name} {packages[name]}" for name in _COMPUTING if packages.get(name))])
-
-
-@lru_cache(maxsize=1)
-def platform_here() -> str:
-    """`platform_of` this process, with the settings that choose kernels where the environment has any."""
-    plain = platform_of({"processor": _processor(), "packages": {name: _version(name) for name in _COMPUTING}})
-    return "; ".join([plain, *(f"{name} {os.environ[name]}" for name in _KERNEL_SETTINGS if os.environ.get(name))])
-
-
-def platform_parts(line: str) -> dict[str, str]:
-    """A line of `platform_of` or `platform_here` by name, the processor as "processor"; {} for ""."""
-    processor, *others = line.split("; ")
-    named = (other.partition(" ") for other in others)
-    return {"processor": processor, **{name: value for name, _, value in named}} if processor else {}
 
 
 def _version(package: str) -> str:
@@ -113,13 +100,7 @@ def _commit() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
+    return processor_here().name or platform.processor()
 
 
 def _gpus() -> list[str]:

@@ -17,6 +17,7 @@ from torch.utils import deterministic
 
 from nasbench.allocation import keep_freed_memory
 from nasbench.augmentation import ResidentImages, TrainingImages
+from nasbench.kernels.portable import Kernels, portable_kernels
 from nasbench.networks.base import Network
 from nasbench.optimizers import make_optimizer
 from nasbench.protocol import Protocol
@@ -95,7 +96,7 @@ class Seeds:
 
 
 @contextmanager
-def reproducible(device: torch.device, threads: int) -> Iterator[None]:
+def reproducible(device: torch.device, threads: int, kernels: Kernels = "fast") -> Iterator[None]:
     """Everything in the block gives the same bits on the same machine; all settings and global random states come back afterwards.
 
     On the CPU the process keeps the memory it frees from then on, see `nasbench.allocation`.
@@ -103,8 +104,14 @@ def reproducible(device: torch.device, threads: int) -> Iterator[None]:
     Args:
         device: where the block computes.
         threads: CPU threads; their number changes the order of sums.
+        kernels: "portable" for the same bits on every x86-64 processor, see `nasbench.kernels.portable`.
+
+    Raises:
+        InputError: when kernels are portable and the process was not started for them.
     """
     with ExitStack() as stack:
+        if kernels == "portable":
+            stack.enter_context(portable_kernels())
         if device.type == "cpu":
             keep_freed_memory()
         if device.type == "cuda":

@@ -14,8 +14,9 @@ import numpy as np
 
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
+from nasbench.kernels.platform import is_coarse, is_portable, platform_here, platform_parts, portable_promise
 from nasbench.protocol import Protocol, get_protocol
-from nasbench.provenance import platform_here, platform_parts
+from nasbench.spaces import get_space
 from nasbench.store.query import Results, Row
 
 Rule = Literal["bits", "tolerance"]
@@ -52,7 +53,7 @@ class Check:
 
     Args:
         row: the stored row.
-        rule: "bits" where the row was made on this platform with these versions, else "tolerance".
+        rule: "bits" where everything that decides the bits is known and as it was, else "tolerance".
         elsewhere: what differs from where the row was trained; empty for the rule "bits".
         differences: what does not agree under the rule.
         largest: the largest difference of an accuracy, a fraction; 0 where none differs.
@@ -103,10 +104,10 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
     """
     if size < 1 or seed < 0:
         raise InputError(f"verify: --sample is at least 1 and --seed at least 0, got {size} and {seed}")
-    trainable = {run for run, config in _configs(results).items() if "protocol" in config}
+    here_of = {run: _platform_here(config) for run, config in _configs(results).items() if "protocol" in config}
     frame = results.frame(["run", "status", "platform"])
-    determined, ours = frame["status"].isin(_DETERMINED), frame["run"].isin(trainable)
-    here = frame["platform"] == platform_here()
+    determined, ours = frame["status"].isin(_DETERMINED), frame["run"].isin(list(here_of))
+    here = frame["platform"].map(_promised) == frame["run"].map(here_of).map(_promised)
     passed_over = {str(why): int(count) for why, count in frame.loc[~determined, "status"].value_counts().items()}
     if foreign := int((determined & ~ours).sum()):
         passed_over["not trained by this suite"] = foreign
@@ -139,16 +140,16 @@ def check_rows(
             `default_tolerance`.
 
     Returns:
-        A check a row, as soon as it is made. On the same platform and versions everything must agree to the bit: status, counts, scores and
-        every epoch of the curves (not times and memory). Elsewhere status, epochs and counts must be equal and accuracies within the
-        tolerance; losses, which have no scale, are not held against anything.
+        One check per row, as soon as it is made. On the same platform (`nasbench.kernels.platform`) and device everything must agree to the
+        bit: status, counts, scores and every epoch of the curves (not times and memory). Elsewhere, and where a row's platform is unknown
+        or names a brand of processors alone, status, epochs and counts must be equal and accuracies within the tolerance; losses, which
+        have no scale, are not compared.
 
     Raises:
         InputError: when tolerance is out of range, the protocol or its data is not what the file says, or the device is not here.
         MissingData: when the data's files are not there.
     """
     from nasbench.evaluator import device_name, evaluate, resolve_device
-    from nasbench.spaces import get_space
 
     limit = default_tolerance(results) if tolerance is None else tolerance
     if not 0 <= limit <= 1:
@@ -163,7 +164,7 @@ def check_rows(
             architecture = get_space(row["space"]).decode(json.loads(row["choices"]))
             child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
             trained[key] = evaluate(child, place)
-        elsewhere = _elsewhere(row, device_name(resolve_device(place)))
+        elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
         yield compare(row, trained[key], elsewhere, limit)
 
 
@@ -218,30 +219,71 @@ def _configs(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def _protocol_of(row: Row, config: Mapping[str, Any]) -> Protocol:
-    """The protocol that a row was trained with, held against its fingerprint."""
-    protocol, fingerprint = _resolved(config["protocol"], json.dumps(config.get("set", {})))
-    if fingerprint != row["fingerprint"]:
-        raise InputError(
-            f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint {row['fingerprint']}, which is "
-            f"{fingerprint} here: the protocol or its data changed; verify with the version and data that made the file"
-        )
-    return protocol
+    """Return the protocol that a row was trained with.
+
+    Raises:
+        InputError: when its fingerprint is not the row's: protocol, data or the space's networks have changed.
+    """
+    protocol, digest = _resolved(config["protocol"], json.dumps(config.get("set", {})))
+    version = get_space(row["space"]).network_version
+    fingerprint = protocol.fingerprint(digest, version)
+    if fingerprint == row["fingerprint"]:
+        return protocol
+    name = row["space"].partition(":")[0]
+    for earlier in range(1, version):
+        if protocol.fingerprint(digest, earlier) == row["fingerprint"]:
+            raise InputError(
+                f"{row.file}: run {row['run']} was trained with version {earlier} of the networks of {name}, and this version of the suite "
+                f"builds version {version}: its rows can be read and compared, but not trained again"
+            )
+    raise InputError(
+        f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint {row['fingerprint']}, which is "
+        f"{fingerprint} here: the protocol or its data changed; verify with the version and data that made the file"
+    )
 
 
 @lru_cache(maxsize=16)
 def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
+    """Return a protocol and its data's digest."""
     from nasbench.data import load_data
 
     protocol = get_protocol(name, json.loads(changes))
-    return protocol, protocol.fingerprint(load_data(protocol.data).digest)
+    return protocol, load_data(protocol.data).digest
 
 
-def _elsewhere(row: Row, device: str) -> tuple[str, ...]:
-    """What of the platform and versions, on which the last bits depend, is not as it was."""
+def _platform_here(config: Mapping[str, Any]) -> str:
+    """Return the platform that this machine would be for a run of a stored configuration."""
+    protocol = get_protocol(config["protocol"], config.get("set", {}))
+    return platform_here(protocol.kernels, protocol.threads)
+
+
+def _promised(platform: object) -> object:
+    """Return what of a platform must be equal for equal bits."""
+    return portable_promise(platform) if isinstance(platform, str) and is_portable(platform) else platform
+
+
+def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
+    """Name everything that decides the last bits and is not as it was, or is not known.
+
+    Args:
+        row: the stored row.
+        device: on which it was trained again.
+        platform: of that training.
+    """
+    if is_portable(row["platform"]) and portable_promise(row["platform"]) == portable_promise(platform):
+        from nasbench.kernels.golden import golden_here
+
+        return (
+            () if golden_here() else ("golden trainings do not give their bits on this machine (see nasbench doctor)",)
+        )
     then = {"device": row["device"], **platform_parts(row["platform"])}
-    now = {"device": device, **platform_parts(platform_here())}
+    now = {"device": device, **platform_parts(platform)}
     names = [name for name in {**now, **then} if then.get(name) != now.get(name)]
-    return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
+    if not is_coarse(row["platform"]):
+        return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
+    known = [name for name in names if name in then and name != "processor"]
+    unknown = f"processor unknown ({then['processor']!r} names a brand, whose processors differ in their bits), here {now['processor']}"
+    return (unknown, *(f"{name} {then[name]}, here {now.get(name) or 'not set'}" for name in known))
 
 
 def _distance(a: float, b: float) -> float:

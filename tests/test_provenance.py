@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from nasbench import provenance
-from nasbench.provenance import platform_here, platform_of, platform_parts, provenance_json
+from nasbench.kernels.processor import processor_here
+from nasbench.provenance import platform_of, provenance_json
 
 VERSION = """NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.129.03  Thu Oct 19 18:56:32 UTC 2023
 GCC version:  gcc version 12.2.0 (Debian 12.2.0-14)
@@ -45,21 +46,10 @@ def test_gpus_and_driver_are_the_drivers_words(tmp_path: Path, monkeypatch: pyte
     assert made["driver"] == "535.129.03"
 
 
-def test_a_platform_is_what_the_bits_depend_on() -> None:
-    line = platform_of(provenance.provenance())
-    assert platform_here().startswith(line)
-    parts = platform_parts(line)
+def test_the_processor_is_identified() -> None:
     made = provenance.provenance()
-    assert parts["torch"] == made["packages"]["torch"]
-    assert list(parts) == ["processor", "torch", "torchvision", "numpy"]
-    assert platform_parts("") == {}
-
-
-def test_settings_that_choose_kernels_are_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
-    platform_here.cache_clear()
-    assert platform_parts(platform_here())["ONEDNN_MAX_CPU_ISA"] == "AVX2"
-    platform_here.cache_clear()
+    assert made["processor_identity"] == str(processor_here())
+    assert platform_of(made).split("; ")[1] == f"torch {made['packages']['torch']}"
 
 
 def test_a_platform_that_nobody_noted_is_unknown() -> None:

@@ -10,7 +10,7 @@ from nasbench.data.dataset import Dataset, Images
 from nasbench.data.options import parse_options
 from nasbench.errors import InputError, UnknownName
 
-__all__ = ["DATA_NAMES", "Dataset", "Images", "load_data", "provide_data"]
+__all__ = ["DATA_NAMES", "Dataset", "Images", "load_data", "provide_data", "provided_data"]
 
 
 def _digits(options: str, root: Path | None, download: bool) -> Dataset:
@@ -84,6 +84,11 @@ def provide_data(text: str, dataset: Dataset) -> None:
         dataset: what it then returns, where no root is given.
     """
     _provided[text.strip()] = dataset
+
+
+def provided_data(text: str) -> Dataset | None:
+    """The data set that `provide_data` was given for a text in this process, if any."""
+    return _provided.get(text.strip())
 
 
 @lru_cache(maxsize=4)

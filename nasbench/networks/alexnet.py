@@ -15,6 +15,7 @@ from nasbench.networks.alexnet_counts import (
 )
 from nasbench.networks.base import Network
 from nasbench.networks.counting import require_cifar_stem
+from nasbench.networks.dropout import Dropout
 from nasbench.structures import Regularization, Scale
 
 __all__ = ["AlexNet", "build_alexnet", "count_alexnet"]
@@ -59,10 +60,10 @@ class AlexNet(Network):
         self.classifier = nn.Sequential(
             _initialized(nn.Linear(features, HIDDEN), HIDDEN_BIAS),
             nn.ReLU(),
-            nn.Dropout(regularization.dropout),
+            Dropout(regularization.dropout),
             _initialized(nn.Linear(HIDDEN, HIDDEN), HIDDEN_BIAS),
             nn.ReLU(),
-            nn.Dropout(regularization.dropout),
+            Dropout(regularization.dropout),
             _initialized(nn.Linear(HIDDEN, scale.classes), 0.0),
         )
 

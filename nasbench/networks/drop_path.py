@@ -33,7 +33,8 @@ class DropPath(nn.Module):
             return path
         if path.is_cuda:
             return self._forward_on_device(path)
-        kept = torch.empty((path.shape[0], 1, 1, 1), dtype=path.dtype, device=path.device).bernoulli_(self.keep)
+        # Not bernoulli_: on the CPU its draws depend on who made the processor, see nasbench.networks.dropout.
+        kept = (torch.rand((path.shape[0], 1, 1, 1), device=path.device) < self.keep).to(path.dtype)
         return path * kept.div_(self.keep)
 
     def _forward_on_device(self, path: Tensor) -> Tensor:

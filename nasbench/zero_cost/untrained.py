@@ -32,7 +32,7 @@ def untrained(subject: Subject) -> Iterator[Network]:
         InputError: when the device is not there or the network cannot be built.
     """
     place, protocol = resolve_device(subject.device), subject.protocol
-    with reproducible(place, protocol.threads):
+    with reproducible(place, protocol.threads, protocol.kernels):
         seed_device(place, Seeds.of(subject.seed).weights)
         network = subject.architecture.space.build(subject.architecture, subject.scale).to(place)
         if protocol.channels_last:

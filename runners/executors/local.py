@@ -14,9 +14,10 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from multiprocessing.connection import wait as wait_for_sentinel
 
 from nasbench.evaluation import Child, Evaluation, Status
+from nasbench.kernels.portable import Kernels, spawn_environment
+from nasbench.processes import follow_parent
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.executors.lost import with_lost
@@ -116,6 +117,7 @@ class _Slot:
         self.future: Future[Evaluation] | None = None
         self._pool: ProcessPoolExecutor | None = None
         self._pid: Future[int] | None = None
+        self._kernels: Kernels = "fast"
         self._started = 0.0
 
     def start(self, job: _Job) -> None:
@@ -128,11 +130,16 @@ class _Slot:
             self.future = self._submit(job.child)
 
     def _submit(self, child: Child) -> Future[Evaluation]:
+        kernels = child.protocol.kernels
+        if self._kernels != kernels:  # they are chosen when a process starts
+            self._end_worker()
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                1, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
+                1, mp_context=multiprocessing.get_context("spawn"), initializer=follow_parent
             )
-            self._pid = self._pool.submit(os.getpid)
+            with spawn_environment(kernels):
+                self._pid = self._pool.submit(os.getpid)
+            self._kernels = kernels
         return self._pool.submit(_evaluate, child, self.device, self.share)
 
     def overdue(self, grace: float) -> bool:
@@ -181,16 +188,3 @@ def _evaluate(child: Child, device: str, share: float) -> Evaluation:
     from nasbench.evaluator import evaluate  # torch is imported in the worker, never for the pickling in the parent
 
     return evaluate(child, device, share)
-
-
-def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        wait_for_sentinel([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()

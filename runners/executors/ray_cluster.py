@@ -11,6 +11,7 @@ from typing import Any
 from nasbench.data import load_data
 from nasbench.errors import InputError, NasbenchError
 from nasbench.evaluation import Child, Evaluation, Status
+from nasbench.kernels.portable import SETTINGS
 from nasbench.provenance import utc_now
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.lost import with_lost
@@ -123,7 +124,10 @@ class RayExecutor(Executor):
         if name not in self._data:
             self._data[name] = self._ray.put(load_data(name))
         job.attempt += 1
-        job.task = self._train.remote(
+        train = self._train
+        if job.child.protocol.kernels == "portable":  # chosen when a worker process starts
+            train = train.options(runtime_env={"env_vars": dict(SETTINGS)})
+        job.task = train.remote(
             job.child, self._data[name], self.options.gpus_per_child > 0, self.share, self._starts, job.key
         )
         job.task.future().add_done_callback(_telling(self._ended, job.key))

@@ -127,7 +127,7 @@ class Enas(Strategy[EnasConfig]):
     def ask(self) -> Architecture | None:
         """The best-scored architecture not asked for yet; None for ever once the controller has nothing new."""
         if not self._ranked and not self._exhausted:
-            with reproducible(self._place, self._protocol.threads):
+            with reproducible(self._place, self._protocol.threads, self._protocol.kernels):
                 if self.trained is None:
                     self.trained = self._train()
                 self._ranked.extend(self._derive(*self.trained))

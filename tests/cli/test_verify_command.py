@@ -218,3 +218,66 @@ def test_sampling_rejects_a_file_without_rows(tmp_path: Path) -> None:
         writer.put_run(blank_run())
     with Results(str(tmp_path / "empty.h5")) as results, pytest.raises(InputError, match="it has no rows"):
         draw_sample(results, 1, 0)
+
+
+def test_rows_of_a_brand_of_processors_are_not_compared_to_the_bit(searched: Path, tmp_path: Path) -> None:
+    """Earlier versions kept the brand, e.g. AMD EPYC, whose processors give several bits."""
+    coarse = "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6"
+    changed = copied(searched, tmp_path / "old.h5", lambda row: row | {"platform": coarse})
+    done = nasbench("verify", str(changed), "--sample", "2")
+    assert done.code == 0, done.out
+    assert "processor unknown ('AMD EPYC' names a brand" in done.out
+    assert "bit for bit" not in done.out
+    assert "2 of 2 rows agree within 0.15 in accuracy" in done.out
+
+
+def test_rows_of_another_model_of_processor_are_compared_by_the_tolerance(searched: Path, tmp_path: Path) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"platform": row["platform"].replace(" stepping ", " stepping 9")}
+
+    done = nasbench("verify", str(copied(searched, tmp_path / "other.h5", change)), "--sample", "1")
+    assert done.code == 0, done.out
+    assert "made elsewhere: processor " in done.out
+    assert "bit for bit" not in done.out
+
+
+def test_portable_rows_of_other_versions_are_compared_to_the_bit(tmp_path: Path) -> None:
+    fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}
+    path = tmp_path / "portable.h5"
+    search(tiny_plan(set={**fields, "kernels": "portable"}, budget="2 children"), path)
+    assert nasbench("verify", str(copied(path, tmp_path / "other.h5", elsewhere)), "--sample", "9").code == 0
+
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return elsewhere(row) | {"val_loss": with_last_bit(row["val_loss"])}
+
+    done = nasbench("verify", str(copied(path, tmp_path / "changed.h5", change)), "--sample", "9")
+    assert done.code == 1
+    assert "DIFFERS: val_loss" in done.out
+
+
+def test_portable_rows_are_compared_by_the_tolerance_where_golden_trainings_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nasbench.kernels import golden
+    from nasbench.verification import check_rows
+
+    fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}
+    path = tmp_path / "portable.h5"
+    search(tiny_plan(set={**fields, "kernels": "portable"}, budget="1 children"), path)
+    monkeypatch.setattr(golden, "golden_here", lambda: False)
+    with Results(str(path)) as results:
+        check = next(iter(check_rows(results, draw_sample(results, 1, 0).rows)))
+    assert check.rule == "tolerance"
+    assert "golden trainings" in check.elsewhere[0]
+
+
+def test_rows_of_other_networks_are_read_and_not_trained_again(tmp_path: Path) -> None:
+    from nasbench.protocol import get_protocol
+
+    plan = tiny_plan(space="nasbench201", budget="1 children")
+    search(plan, tmp_path / "new.h5")
+    old = get_protocol("digits", plan.config.set).fingerprint(plan.data_digest, 1)
+    changed = copied(tmp_path / "new.h5", tmp_path / "old.h5", lambda row: row | {"fingerprint": old})
+    done = nasbench("verify", str(changed))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "version 1 of the networks of nasbench201" in done.err

@@ -1,0 +1,1 @@
+"""How the processor's kernels are chosen and checked."""

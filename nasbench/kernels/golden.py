@@ -1,0 +1,178 @@
+"""Small trainings whose bits are written down: with portable kernels every x86-64 machine must give these.
+
+Seen to agree: AMD EPYC of family 25, model 17 (AVX-512), with torch 2.14.1 (CUDA build) and with torch 2.13.0 (CPU build).
+
+They pass through every part that children pass through: spaces, operations, optimizers, schedules, augmentations, drop-path, dropout,
+auxiliary heads, images of 8 and of 32 pixels, both memory formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+from nasbench.evaluation import Child, Evaluation
+from nasbench.protocol import get_protocol
+from nasbench.spaces import Architecture, get_space
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A training whose outcome is known to the bit.
+
+    Args:
+        name: what it is for.
+        space: space with its options.
+        choices: of the architecture.
+        changes: fields of the protocol "digits" that are replaced.
+        digest: of its outcome with portable kernels on x86-64, 16 hexadecimal digits.
+    """
+
+    name: str
+    space: str
+    choices: Sequence[int]
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+    def child(self) -> Child:
+        """Return the training."""
+        protocol = get_protocol("digits", {"kernels": "portable", **self.changes})
+        return Child(Architecture(get_space(self.space), tuple(self.choices)), protocol, seed=0, test=True)
+
+
+def digest_of_evaluation(evaluation: Evaluation) -> str:
+    """Digest the bits of every epoch's losses and accuracies, and of the test scores.
+
+    Args:
+        evaluation: of a training that ended "ok".
+
+    Returns:
+        16 hexadecimal digits; times and memory have no part in it.
+    """
+    names = ("train_loss", "train_acc", "val_loss", "val_acc")
+    values = [value for name in names for value in evaluation.curves[name]]
+    values += [evaluation.test_loss, evaluation.test_acc]
+    return hashlib.blake2b(struct.pack(f"<{len(values)}d", *values), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a golden training gave on this machine.
+
+    Args:
+        golden: the training.
+        digest: of its outcome here; "" where it ended otherwise than "ok".
+        status: how it ended.
+        error: why, or "".
+        seconds: that it took.
+    """
+
+    golden: Golden
+    digest: str
+    status: str
+    error: str
+    seconds: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the bits are those that are written down."""
+        return self.digest == self.golden.digest
+
+
+@lru_cache(maxsize=1)
+def golden_here() -> bool:
+    """Whether all golden trainings give their bits on this machine; takes some ten seconds, once per process."""
+    return all(outcome.agrees for outcome in train_golden())
+
+
+def train_golden(cases: Sequence[Golden] | None = None) -> list[Outcome]:
+    """Train on this machine, in a process that was started for portable kernels.
+
+    Args:
+        cases: which; None for all of `GOLDEN`.
+    """
+    from nasbench.evaluator import evaluate
+
+    outcomes = []
+    for golden in GOLDEN if cases is None else cases:
+        evaluation = evaluate(golden.child())
+        digest = digest_of_evaluation(evaluation) if evaluation.status == "ok" else ""
+        outcomes.append(Outcome(golden, digest, evaluation.status, evaluation.error, evaluation.device_seconds))
+    return outcomes
+
+
+_COLOURS: Final = {"data": "fake:images=96,size=32,channels=3,classes=10", "validation": 0.5, "batch_size": 16}
+
+GOLDEN: Final = (
+    Golden("edges", "nasbench201", (2, 3, 4, 1, 2, 3), {"filters": 4, "epochs": 1}, digest="755a159695114b3e"),
+    Golden(
+        "cells with drop-path, cutout and clipping",
+        "nasnet:blocks=3",
+        (0, 1, 9, 12, 0, 0, 2, 12, 3, 0, 3, 1, 3, 10, 0, 0, 1, 7, 1, 0, 2, 2, 10, 6, 1, 1, 1, 10, 1, 0),
+        {
+            "filters": 8,
+            "epochs": 1,
+            "train_images": 160,
+            "drop_path_keep": 0.7,
+            "cutout": 4,
+            "clip_norm": 5.0,
+            "optimizer": "sgd",
+        },
+        digest="b2b135faaccb9d3d",
+    ),
+    Golden(
+        "layers with strides and factored filters",
+        "nas:layers=4,variant=v2,filters=8/12/16,strides=1/2",
+        (3, 2, 1, 0, 0, 0, 0, 0, 0, 2, 1, 3, 2, 1, 1, 2, 1, 1, 2, 3, 0, 1, 2, 0, 0, 1),
+        {"epochs": 1, "schedule": "step"},
+        digest="feaeeb82cbe8acc1",
+    ),
+    Golden(
+        "macro with dropout",
+        "enas-macro:layers=6",
+        (5, 3, 1, 1, 0, 0, 0, 0, 0, 1, 3, 1, 1, 1, 1, 4, 1, 1, 1, 1, 0),
+        {"filters": 8, "epochs": 1, "dropout": 0.3, "label_smoothing": 0.1},
+        digest="99dfb959f60c13f2",
+    ),
+    Golden(
+        "vertices",
+        "nasbench101",
+        (1, 1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 1, 0, 1),
+        {"filters": 8, "epochs": 1, "channels_last": False},
+        digest="d36decdb68b2c683",
+    ),
+    Golden(
+        "cells of PNAS on 32 pixels, upsampled, cropped and flipped",
+        "pnas:blocks=3",
+        (1, 0, 0, 2, 1, 2, 3, 0, 1, 2, 6, 5),
+        {
+            **_COLOURS,
+            "filters": 6,
+            "epochs": 1,
+            "enlarge": "upsample",
+            "crop_from": 40,
+            "flip": True,
+            "optimizer": "rmsprop",
+            "learning_rate": 0.01,
+        },
+        digest="deb5527125c72d33",
+    ),
+    Golden(
+        "cells of AmoebaNet on 32 pixels with an auxiliary head",
+        "amoebanet:blocks=2",
+        (1, 1, 4, 2, 0, 0, 0, 0, 0, 1, 5, 7, 1, 1, 7, 5),
+        {**_COLOURS, "filters": 6, "epochs": 1, "auxiliary_weight": 0.4, "schedule": "one_cycle", "warmup": 0.25},
+        digest="626039c825cd7855",
+    ),
+    Golden(
+        "edges on 32 pixels",
+        "nasbench201",
+        (3, 2, 4, 3, 1, 2),
+        {**_COLOURS, "filters": 8, "epochs": 1, "enlarge": "pad", "crop_from": 40},
+        digest="942d19f240757bd5",
+    ),
+)
