@@ -1,16 +1,23 @@
 # Two commands for a new user: `make demo` and `make test`. Both set up .venv on first use.
+# PYTHON: the interpreter of the environment. PIP_OPTIONS: more words for pip, e.g. --extra-index-url or --constraint.
 PYTHON ?= python3
+PIP_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .PHONY: demo family test test-fast test-slow test-ray test-faults notebook lint types bench clean
 
+# Everything below needs the environment; `make environment` sets it up and does no more.
 $(READY): pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $(READY)
+	@command -v "$(PYTHON)" >/dev/null || \
+	  { echo "There is no $(PYTHON) here. Name a Python that is: make demo PYTHON=/path/to/python3" >&2; exit 2; }
+	@"$(PYTHON)" tests/support/environment.py $(VENV) $(PIP_OPTIONS)
+	@touch $(READY)
+
+.PHONY: environment test-oldest test-pythons
+
+environment: $(READY)
 
 DEMO := results/demo/demo.h5
 
@@ -43,6 +50,22 @@ test: $(READY) lint types test-fast
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
+# The tests with the lowest versions that pyproject.toml allows. PYTHON: one that those have wheels for, 3.10 to 3.12.
+LOWEST := --only-binary :all: --constraint build/lowest.txt
+
+test-oldest: $(READY)
+	mkdir -p build
+	$(BIN)/python tests/support/lowest.py > build/lowest.txt
+	$(MAKE) test-fast VENV=.venv-oldest PIP_OPTIONS="$(PIP_OPTIONS) $(LOWEST)"
+
+# Linter, types and tests on other Pythons, with the newest versions: an environment each, as .venv-python3.10, of several GB.
+PYTHONS ?= python3.10 python3.13
+
+test-pythons:
+	set -e; for python in $(PYTHONS); do \
+	  $(MAKE) test PYTHON="$$python" VENV=".venv-$$(basename "$$python")"; \
+	done
+
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --ignore tests/cluster
 
@@ -69,8 +92,8 @@ lint: $(READY)
 # The wheel maps runners/ and analysis/ into the package; the type checker sees the same tree through links.
 types: $(READY)
 	rm -rf .typed && mkdir -p .typed/nasbench
-	ln -s $(CURDIR)/nasbench/* .typed/nasbench/
-	ln -s $(CURDIR)/runners $(CURDIR)/analysis $(CURDIR)/results .typed/nasbench/
+	ln -s "$(CURDIR)"/nasbench/* .typed/nasbench/
+	ln -s "$(CURDIR)/runners" "$(CURDIR)/analysis" "$(CURDIR)/results" .typed/nasbench/
 	$(BIN)/mypy -p nasbench
 
 # Ratios against the usual ways, measured side by side and appended to benchmarks/results.csv; about a quarter of an hour on two idle cores.
@@ -89,4 +112,4 @@ bench: $(READY)
 	$(BIN)/python benchmarks/record.py
 
 clean:
-	rm -rf $(VENV) .typed build dist *.egg-info
+	rm -rf .venv .venv-* .typed build dist *.egg-info

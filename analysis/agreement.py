@@ -70,12 +70,10 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
 
 def correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
     """Spearman's and Kendall's (tau-b) correlation of two columns, [n, 2]; NaN below 3 rows or where a column is constant."""
-    from scipy.stats import kendalltau, rankdata, spearmanr
+    from scipy.stats import kendalltau, spearmanr
 
-    if len(pair) < FEWEST or any(len(np.unique(column)) < 2 for column in pair.T):
+    # Distinct values by number, as scipy calls an infinite score unknown (and its rankdata does so before 1.13).
+    (firsts, first), (seconds, second) = (np.unique(column, return_inverse=True) for column in pair.T)
+    if len(pair) < FEWEST or min(len(firsts), len(seconds)) < 2:
         return float("nan"), float("nan")
-    first, second = (
-        rankdata(pair[:, 0]),
-        rankdata(pair[:, 1]),
-    )  # of ranks, as scipy would call an infinite score unknown
     return float(spearmanr(first, second).statistic), float(kendalltau(first, second).statistic)

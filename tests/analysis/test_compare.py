@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from inspect import signature
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,10 +154,11 @@ def test_the_bootstrap_uses_its_seed_and_only_that(make):
 def test_the_bootstrap_interval_agrees_with_scipy(make):
     from scipy.stats import bootstrap
 
+    seed = {"rng" if "rng" in signature(bootstrap).parameters else "random_state": 0}  # scipy 1.15 renamed it
     frame, runs, _ = make.frames(strategies=("random",), children=10, seeds=25)
     mine = summarize(frame, runs, resamples=20000).iloc[0]
     final = trajectories(frame, runs).groupby("run")["val_acc"].last().to_numpy()
-    theirs = bootstrap((final,), np.median, n_resamples=20000, method="percentile", rng=0).confidence_interval
+    theirs = bootstrap((final,), np.median, n_resamples=20000, method="percentile", **seed).confidence_interval
     assert mine["interval"] == "n=25: 95% bootstrap"
     np.testing.assert_allclose([mine["val_low"], mine["val_high"]], [theirs.low, theirs.high], atol=0.001)
 
