@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo family test test-fast test-slow test-ray test-faults notebook lint types bench clean
+.PHONY: demo family test test-fast test-avx2 test-isa test-slow test-ray test-faults notebook lint types bench clean
 
 # Everything below needs the environment; `make environment` sets it up and does no more.
 $(READY): pyproject.toml
@@ -45,10 +45,22 @@ family: $(READY)
 	$(BIN)/nasbench ranks $(FAMILY).h5 --score test_acc $(CHECKED)
 	$(BIN)/nasbench targets $(FAMILY).h5 --table results/digits201.h5 --share-of-best 0.99 --score test_acc $(CHECKED)
 
-test: $(READY) lint types test-fast
+test: $(READY) lint types test-fast test-avx2
 
 test-fast: $(READY)
 	$(BIN)/python -m pytest -m "not slow" -n 2
+
+TRAINING_TESTS := tests/training tests/networks
+
+# Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has.
+test-avx2: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n 2 $(TRAINING_TESTS)
+
+# The same and a whole search with every combination of instruction sets that oneDNN and torch can be held to here.
+ISA_TESTS := $(TRAINING_TESTS) tests/kernels tests/cli/test_verify_command.py tests/runners/test_search.py tests/strategies/test_enas.py
+
+test-isa: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py all -m "not slow" -n 2 $(ISA_TESTS)
 
 # The tests with the lowest versions that pyproject.toml allows. PYTHON: one that those have wheels for, 3.10 to 3.12.
 LOWEST := --only-binary :all: --constraint build/lowest.txt
