@@ -1,8 +1,8 @@
 """What the last bits of a training depend on besides protocol, seed and device, in one line that rows keep.
 
 Fast kernels: processor, instruction sets that torch and oneDNN use, threads, versions of the libraries, settings in the environment that
-choose kernels. Portable kernels: the architecture and the edition of the golden trainings whose bits they must give (versions are noted, and
-decide nothing as long as these are met). Both: the generation of this suite's own computations.
+choose kernels. Portable kernels: the architecture and the edition of the golden trainings whose bits they must give (processor and versions
+are noted, and decide nothing as long as these are met). Both: the generation of this suite's own computations.
 """
 
 from __future__ import annotations
@@ -52,8 +52,11 @@ def platform_here(kernels: Kernels = "fast", threads: int = 1) -> str:
     libraries = [f"torch {torch.__version__}", *(f"{name} {_version(name)}" for name in _LIBRARIES)]
     if kernels == "fast" and (libc := " ".join(platform.libc_ver()).strip()):
         libraries.append(f"libc {libc}")
-    settings = [f"{name} {os.environ[name]}" for name in _SETTINGS if os.environ.get(name)]
-    return "; ".join([*first, *libraries, f"computation {COMPUTATION}", *(settings if kernels == "fast" else [])])
+    if kernels == "fast":
+        last = [f"{name} {os.environ[name]}" for name in _SETTINGS if os.environ.get(name)]
+    else:
+        last = [f"on {processor_here()}"]  # decides no bit, but the seconds
+    return "; ".join([*first, *libraries, f"computation {COMPUTATION}", *last])
 
 
 def platform_parts(line: str) -> dict[str, str]:

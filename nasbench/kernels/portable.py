@@ -5,7 +5,7 @@ x86-64 processor can run: torch's for the baseline instruction set, MKL's compat
 read their settings once, when they are loaded, so the choice is made in a process's environment before torch is imported: `spawn_environment`
 is for starting such a process, `portable_kernels` is for computing in it.
 
-Draws by torch's `bernoulli_` differ between Intel's processors and others whatever is set, so the suite's networks draw uniform numbers
+Draws by torch's `bernoulli_` depend on the processor's maker in some releases, so the suite's networks draw uniform numbers
 (`nasbench.networks.dropout`).
 """
 

@@ -33,7 +33,7 @@ class DropPath(nn.Module):
             return path
         if path.is_cuda:
             return self._forward_on_device(path)
-        # Not bernoulli_: on the CPU its draws depend on who made the processor, see nasbench.networks.dropout.
+        # Not bernoulli_: its draws could depend on the processor's maker, see nasbench.networks.dropout.
         kept = (torch.rand((path.shape[0], 1, 1, 1), device=path.device) < self.keep).to(path.dtype)
         return path * kept.div_(self.keep)
 

@@ -12,8 +12,9 @@ class Dropout(nn.Module):
     Args:
         probability: of zeroing a value, in [0, 1).
 
-    Deviation: torch's own `nn.Dropout` draws by `bernoulli_`, which calls MKL on Intel's processors and a generator of torch's on others,
-    so the same seed gives two masks. Uniform numbers come from one generator everywhere.
+    Deviation: torch's own `nn.Dropout` draws by `bernoulli_`, whose CPU code in several releases of torch is MKL's on Intel's processors and
+    torch's on others, so that one seed could give two masks (with torch 2.14.1 an emulated Intel processor gave the same). Uniform
+    numbers come from one generator everywhere.
     """
 
     def __init__(self, probability: float) -> None:

@@ -66,11 +66,14 @@ def test_a_platform_names_everything_that_decides_the_bits() -> None:
     assert platform_parts("") == {}
 
 
-def test_a_portable_platform_names_no_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_processor_of_a_portable_platform_is_noted_and_decides_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     line = platform_here("portable")
     assert is_portable(line)
-    assert list(platform_parts(line)) == ["processor", "golden", "torch", "torchvision", "numpy", "computation"]
+    assert list(platform_parts(line)) == ["processor", "golden", "torch", "torchvision", "numpy", "computation", "on"]
+    elsewhere = line.replace(" stepping ", " stepping 9")
+    assert elsewhere != line
+    assert portable_promise(elsewhere) == portable_promise(line)
 
 
 def test_versions_are_noted_and_no_part_of_the_portable_promise() -> None:
