@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -195,6 +196,14 @@ def _check_values(snapshot: Snapshot, health: Health) -> None:
             )
 
 
+def _is_imported(config: str) -> bool:
+    """Whether a run's configuration is that of an import, whose children are counted as those of a search."""
+    try:
+        return "import" in json.loads(config)
+    except (ValueError, TypeError):
+        return False
+
+
 def _check_counts(snapshot: Snapshot, health: Health) -> None:
     run, stage = (_text(snapshot, _CHILD[name]).objects() for name in ("run", "stage"))
     index = snapshot.column("children", _CHILD["index"])
@@ -214,8 +223,10 @@ def _check_counts(snapshot: Snapshot, health: Health) -> None:
     status = cast("Text", snapshot.column("runs", _RUN["status"])).objects().tolist()
     strategy = cast("Text", snapshot.column("runs", _RUN["strategy"])).objects().tolist()
     said = np.asarray(snapshot.column("runs", _RUN["children"])).tolist()
-    for name, state, chosen_by, number in zip(known, status, strategy, said):
-        found = tabled[name] if chosen_by == TABLE else children[name]
+    config = cast("Text", snapshot.column("runs", _RUN["config"])).objects().tolist()
+    for name, state, chosen_by, number, text in zip(known, status, strategy, said, config):
+        built = chosen_by == TABLE and not _is_imported(text)
+        found = tabled[name] if built else children[name]
         if state == "complete" and found != number:
             health.damage(f"run {name} is complete with {number} children, but {found} are in the file")
 

@@ -106,6 +106,14 @@ def test_what_does_not_fit_is_named_and_nothing_written(
     assert not list(tmp_path.glob("out*"))
 
 
+@pytest.mark.parametrize("scores", [("val_acc=top1",), ("test_acc=held_out",), ("val_acc=top1", "test_acc=held_out")])
+def test_what_is_imported_is_sound_whichever_scores_it_has(tmp_path: Path, scores: tuple[str, ...]) -> None:
+    words = ("--percent", ",".join(score.partition("=")[0] for score in scores))
+    done = run_import(written(tmp_path, "csv"), "csv", *words, columns=("architecture=cell", *scores))
+    assert done.code == 0, done.err
+    assert check_file(tmp_path / "out.h5").sound
+
+
 def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
     path = written(tmp_path, "csv")
     assert run_import(path, "csv", "--percent", "val_acc,test_acc").code == 0
