@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import platform
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from nasbench.runners.budget import SECONDS_PER_HOUR, Budget
 from nasbench.store.files import ResultsPaths
-from nasbench.store.lock import Owner, read_owner
+from nasbench.store.owner import Owner, read_owner
 from nasbench.store.query import Results
 from nasbench.store.schema import TABLE
 
@@ -134,8 +133,7 @@ def file_status(path: str, now: datetime | None = None) -> FileStatus:
 def _writer(owner: Owner | None) -> Writer | None:
     if owner is None:
         return None
-    alive = owner.is_alive_here if owner.host == platform.node() else None
-    return Writer(owner.pid, owner.host, owner.since, alive)
+    return Writer(owner.pid, owner.host, owner.since, owner.lives)
 
 
 def _run_status(row: dict[str, Any], children: pd.DataFrame, writer: Writer | None, now: datetime) -> RunStatus:

@@ -109,7 +109,12 @@ class SharedWriter:
 
 
 def run_plans(
-    path: Path, plans: Sequence[Plan], cache_files: Sequence[str], jobs: int, progress_for: Callable[[Plan], Progress]
+    path: Path,
+    plans: Sequence[Plan],
+    cache_files: Sequence[str],
+    jobs: int,
+    progress_for: Callable[[Plan], Progress],
+    take_over: bool = False,
 ) -> None:
     """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over, others go on.
 
@@ -119,6 +124,7 @@ def run_plans(
         cache_files: other results files whose scores may be reused, beside the file's own.
         jobs: searches at the same time, >= 1.
         progress_for: makes the progress display of a search.
+        take_over: see `store.lock.ResultsLock`.
 
     Raises:
         InputError: when searches at the same time would train in this process.
@@ -130,7 +136,7 @@ def run_plans(
             f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where torch has "
             "one state of random numbers and settings for all; give --executor local, or one job"
         )
-    with ResultsWriter(path) as writer, ExitStack() as until_replayed:
+    with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
         complete, stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in plans if plan.run not in complete]
         own = [str(path)] if stored is not None else []

@@ -69,6 +69,7 @@ class TableBuild:
         architectures: what the table is of, by `distinct_architectures`.
         executor: where children are trained, several at a time.
         progress: shows how it goes, over all seeds.
+        take_over: see `store.lock.ResultsLock`.
     """
 
     def __init__(
@@ -78,7 +79,9 @@ class TableBuild:
         architectures: Sequence[Architecture],
         executor: Executor,
         progress: Progress,
+        take_over: bool = False,
     ) -> None:
+        self._take_over = take_over
         self._path, self._plans, self._architectures = path, plans, architectures
         self._executor, self._progress = executor, progress
         self._opened_at = utc_now()
@@ -94,7 +97,7 @@ class TableBuild:
             KeyboardInterrupt: passed on after the run was marked as interrupted; all that is finished is kept.
             StoreError: when the file is damaged, newer, locked by another process or cannot be written.
         """
-        with ResultsWriter(self._path) as writer:
+        with ResultsWriter(self._path, take_over=self._take_over) as writer:
             there = self._stored()
             self._progress.start(self._whole)
             try:

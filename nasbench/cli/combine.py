@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from nasbench.cli.options import take_over_option
+
 if TYPE_CHECKING:
     from nasbench.store.assembled import Tables
     from nasbench.store.columns import Numbers
@@ -24,7 +26,8 @@ SHOWN = 5
     type=click.Choice(["refuse", "keep"]),
     help="Children of the same run, stage and index with other content: refuse, or keep both runs.",
 )
-def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"]) -> None:
+@take_over_option
+def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"], take_over: bool) -> None:
     """Write the rows of several results files into a new one: identical children once.
 
     \b
@@ -33,7 +36,7 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
     """
     from nasbench.store.merging import merge_files
 
-    done = merge_files(files, output, conflicts)
+    done = merge_files(files, output, conflicts, take_over)
     click.echo(f"{output}: {done.children} children of {done.runs} runs; {done.identical} identical children left out")
     for (file, run), name in done.renamed.items():
         click.echo(f"  run {run} of {file} is kept as {name}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, space_names
+from nasbench.cli.options import completing, pairs, space_names, take_over_option
 
 if TYPE_CHECKING:
     from nasbench.importing.collecting import Imported
@@ -38,7 +38,8 @@ def import_() -> None:
     show_default=True,
     help="Of the archive: cifar10, cifar100, imagenet16-120, or cifar10-valid (all after 200 epochs).",
 )
-def nasbench201(path: str, output: str, data: str) -> None:
+@take_over_option
+def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
     """Import NAS-Bench-201: the archive of means (.npz), or NATS-Bench's records of single trainings (.json, .json.gz).
 
     \b
@@ -49,17 +50,18 @@ def nasbench201(path: str, output: str, data: str) -> None:
     if path.endswith(".npz"):
         from nasbench.importing.nasbench201_archive import import_archive
 
-        _report(output, import_archive(path, output, data))
+        _report(output, import_archive(path, output, data, take_over))
     else:
         from nasbench.importing.nats_records import import_records
 
-        _report(output, import_records(path, output))
+        _report(output, import_records(path, output, take_over))
 
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
 @_output
-def nasbench101(path: str, output: str) -> None:
+@take_over_option
+def nasbench101(path: str, output: str, take_over: bool) -> None:
     """Import NAS-Bench-101's TFRecord; every checksum is verified, TensorFlow is not needed.
 
     \b
@@ -68,14 +70,17 @@ def nasbench101(path: str, output: str) -> None:
     """
     from nasbench.importing.nasbench101 import import_nasbench101
 
-    _report(output, import_nasbench101(path, output))
+    _report(output, import_nasbench101(path, output, take_over))
 
 
-def _tabular(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str) -> None:
+def _tabular(
+    path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
+) -> None:
     from nasbench.importing.tabular import import_tabular
 
     names = [name.strip() for name in percent.split(",") if name.strip()]
-    _report(output, import_tabular(path, output, space, pairs(map_, "--map"), pairs(set_, "--set"), names))
+    columns, constants = pairs(map_, "--map"), pairs(set_, "--set")
+    _report(output, import_tabular(path, output, space, columns, constants, names, take_over))
 
 
 _space = click.option(
@@ -95,7 +100,10 @@ _percent = click.option("--percent", default="", help="Comma-separated accuracie
 @_map
 @_set
 @_percent
-def csv(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str) -> None:
+@take_over_option
+def csv(
+    path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
+) -> None:
     """Import a CSV table, one training a row.
 
     \b
@@ -103,7 +111,7 @@ def csv(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[
       nasbench import csv cells.csv -o results/cells.h5 --space nasbench201 --map architecture=cell
           --map val_acc=accuracy --percent val_acc --set data=cifar10 --set protocol=theirs
     """
-    _tabular(path, output, space, map_, set_, percent)
+    _tabular(path, output, space, map_, set_, percent, take_over)
 
 
 @import_.command()
@@ -113,7 +121,10 @@ def csv(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[
 @_map
 @_set
 @_percent
-def parquet(path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str) -> None:
+@take_over_option
+def parquet(
+    path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
+) -> None:
     """Import a parquet table, one training a row.
 
     \b
@@ -121,7 +132,7 @@ def parquet(path: str, output: str, space: str, map_: Sequence[str], set_: Seque
       nasbench import parquet cells.parquet -o results/cells.h5 --space nasbench201 --map architecture=cell
           --map val_acc=accuracy --set data=cifar10 --set protocol=theirs
     """
-    _tabular(path, output, space, map_, set_, percent)
+    _tabular(path, output, space, map_, set_, percent, take_over)
 
 
 def _report(output: str, done: Imported) -> None:

@@ -19,6 +19,12 @@ csv_option = click.option(
     "--csv", default=None, type=click.Path(dir_okay=False), help="Write the printed table to this file, too."
 )
 
+take_over_option = click.option(
+    "--take-over",
+    is_flag=True,
+    help="Take the file from a process on another host that is gone; its heartbeat is watched first.",
+)
+
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """Read repeated key=value options.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, strategy_names
+from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
 from nasbench.errors import InputError
 
 LINE_SECONDS = 10.0  # at most one plain line in this time
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
 @click.option("--plot", default=None, help="Stem of a PNG, SVG and CSV of the regret by budget spent.")
+@take_over_option
 def replay(
     path: str,
     data: str | None,
@@ -75,6 +76,7 @@ def replay(
     jobs: int,
     output: str | None,
     plot: str | None,
+    take_over: bool,
 ) -> None:
     """Search a complete table with the ledger and the stop rule of real runs, and print the published rows beside.
 
@@ -119,7 +121,7 @@ def replay(
     _print(choices_beside_published(choices, comparable), {run.setting.name: run.setting.text for run in runs})
     click.echo(f"best in the table: {100 * table.best_test_acc:.2f}")
     if output is not None:
-        _write(runs, choices, Path(output))
+        _write(runs, choices, Path(output), take_over)
     if plot is not None:
         _plot(runs, plot)
 
@@ -197,12 +199,12 @@ def _require_new(path: Path) -> None:
         raise InputError(f"{path} is there already; name another file")
 
 
-def _write(runs: Sequence[Replayed], choices: pd.DataFrame, path: Path) -> None:
+def _write(runs: Sequence[Replayed], choices: pd.DataFrame, path: Path, take_over: bool) -> None:
     if path.suffix == ".h5":
         from nasbench.runners.replay_rows import tables_of
         from nasbench.store.assembled import write_new
 
-        write_new(str(path), tables_of(runs))
+        write_new(str(path), tables_of(runs), take_over)
     else:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

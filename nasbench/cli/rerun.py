@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from nasbench.cli.options import take_over_option
 from nasbench.errors import InputError
 
 
@@ -15,7 +16,8 @@ from nasbench.errors import InputError
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Results file of the new run.")
 @click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
-def rerun(run_id: str, file: str, output: str, devices: str | None) -> None:
+@take_over_option
+def rerun(run_id: str, file: str, output: str, devices: str | None, take_over: bool) -> None:
     """Start a stored run again: the same configuration and seeds, every child trained anew into another file.
 
     ID is a run's id, or its first digits if only one run of FILE has them.
@@ -41,4 +43,4 @@ def rerun(run_id: str, file: str, output: str, devices: str | None) -> None:
             f"run {stored['run']} of {file} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "
             f"{plan.fingerprint}); rerun it with the version and data that made it"
         )
-    run_into(Path(output), [plan], (), jobs=1)
+    run_into(Path(output), [plan], (), jobs=1, take_over=take_over)

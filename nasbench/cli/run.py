@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nasbench.cli.options import completing, pairs, protocol_names, space_names, strategy_names
+from nasbench.cli.options import completing, pairs, protocol_names, space_names, strategy_names, take_over_option
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ if TYPE_CHECKING:
     "--children-at-once", default=None, type=int, help="Ray: children asked for at once  [what the nodes hold]."
 )
 @click.option("--ordered", is_flag=True, help="Commit children in the order of asking: rows as of a sequential run.")
+@take_over_option
 def run(
     space: str,
     strategy: str,
@@ -110,6 +111,7 @@ def run(
     accelerator: str | None,
     children_at_once: int | None,
     ordered: bool,
+    take_over: bool,
 ) -> None:
     """Run one search under a budget, every child into a results file.
 
@@ -160,7 +162,7 @@ def run(
     )
     plan = plan_search(config)
     path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
-    run_into(path, [plan], cache, jobs=1)
+    run_into(path, [plan], cache, jobs=1, take_over=take_over)
 
 
 def _of_ray(executor: str, **given: Any) -> dict[str, Any]:
@@ -184,7 +186,8 @@ def _of_ray(executor: str, **given: Any) -> dict[str, Any]:
 @click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
 @click.option("--address", default=None, help="Of a Ray cluster, where it is another than before.")
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Searches at the same time.")
-def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int) -> None:
+@take_over_option
+def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int, take_over: bool) -> None:
     """Go on with the unfinished searches of a results file, as if they had never stopped.
 
     \b
@@ -213,7 +216,7 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
                 f"{plan.fingerprint}); resume with the version and data that made it"
             )
         plans.append(plan)
-    run_into(Path(file), plans, (), jobs)
+    run_into(Path(file), plans, (), jobs, take_over)
 
 
 def stored_config(text: str, devices: str | None) -> Any:
@@ -237,7 +240,7 @@ def stored_config(text: str, devices: str | None) -> Any:
     return validated(SearchConfig, fields, "the stored configuration")
 
 
-def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: int) -> None:
+def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: int, take_over: bool = False) -> None:
     """Run searches into one results file and say what to do next.
 
     Args:
@@ -245,6 +248,7 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
         plans: what to run.
         cache_files: other results files whose scores may be reused.
         jobs: searches at the same time.
+        take_over: see `store.lock.ResultsLock`.
     """
     from nasbench.runners.progress import Progress
     from nasbench.runners.signals import termination_as_interrupt
@@ -252,7 +256,7 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
 
     with termination_as_interrupt():
         try:
-            run_plans(path, plans, cache_files, jobs, lambda plan: Progress(title_of(plan)))
+            run_plans(path, plans, cache_files, jobs, lambda plan: Progress(title_of(plan)), take_over)
         except KeyboardInterrupt:
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
             raise

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nasbench.cli.options import completing, print_table
+from nasbench.cli.options import completing, print_table, take_over_option
 from nasbench.cli.run import run_into
 
 
@@ -61,7 +61,8 @@ def show_suite(name: str) -> None:
     help="Other results files whose scores may be reused.",
 )
 @click.option("--jobs", default=None, type=click.IntRange(1), help="Searches at the same time [the suite's].")
-def run_suite(name: str, output: str | None, cache: Sequence[str], jobs: int | None) -> None:
+@take_over_option
+def run_suite(name: str, output: str | None, cache: Sequence[str], jobs: int | None, take_over: bool) -> None:
     """Run a suite into one results file; what the file holds complete is not run again.
 
     \b
@@ -73,4 +74,5 @@ def run_suite(name: str, output: str | None, cache: Sequence[str], jobs: int | N
     loaded = load_suite(name)
     if jobs is not None:
         loaded = loaded.model_copy(update={"jobs": jobs})
-    run_into(Path(output or f"results/{loaded.name}.h5"), plans_of(loaded.searches()), cache, loaded.jobs)
+    path = Path(output or f"results/{loaded.name}.h5")
+    run_into(path, plans_of(loaded.searches()), cache, loaded.jobs, take_over)

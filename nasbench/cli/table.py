@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names
+from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names, take_over_option
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def table() -> None:
     "--devices", default="cpu", show_default=True, help="cpu, cpu,cpu (a child on each of two cores), cuda:0, ..."
 )
 @click.option("-k", "--children-per-device", default=1, show_default=True, help="Children at once on each device.")
+@take_over_option
 def build(
     space: str,
     protocol: str,
@@ -60,6 +61,7 @@ def build(
     price: str,
     devices: str,
     children_per_device: int,
+    take_over: bool,
 ) -> None:
     """Train every distinct architecture of a space, each with every seed, into a results file.
 
@@ -99,7 +101,8 @@ def build(
     click.echo(f"{len(architectures)} distinct architectures of {space}, {seeds} seeds each", err=True)
     with termination_as_interrupt(), EXECUTORS.get("local")(options) as executor:
         try:
-            TableBuild(Path(output), plans, architectures, executor, Progress(f"table of {space}")).run()
+            progress = Progress(f"table of {space}")
+            TableBuild(Path(output), plans, architectures, executor, progress, take_over).run()
         except KeyboardInterrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
             raise
@@ -113,7 +116,10 @@ def build(
 @click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Architectures to list.")
 @click.option("--chance", default=0.15, show_default=True, help="Seeds are compared among val_acc above this.")
 def stats(file: str, best: int, chance: float) -> None:
-    """Best architectures, distribution, and rank correlations between seeds, epochs, size and score.
+    """Best architectures, distribution, noise, and rank correlations between seeds, epochs, size and score.
+
+    Architectures of different hashes can be one function: `nasbench201` knows which, and how far their scores lie apart is noise of
+    training, measured beside that of the seeds.
 
     \b
     Example:
@@ -124,6 +130,8 @@ def stats(file: str, best: int, chance: float) -> None:
     from nasbench.analysis.table_statistics import (
         architecture_means,
         distribution,
+        function_classes,
+        function_noise,
         platforms,
         predictors,
         seed_agreement,
@@ -145,6 +153,19 @@ def stats(file: str, best: int, chance: float) -> None:
     _print(distribution(means))
     click.echo()
     _print(spread(rows, means))
+    classes = function_classes(rows)
+    sharing = classes.value_counts()
+    several = classes.isin(sharing.index[sharing > 1])
+    click.echo(
+        f"\n{len(classes)} architectures are {len(sharing)} functions: {several.sum()} of them ({rows['hash'].map(several).sum()} trainings) "
+        "share theirs with another"
+    )
+    if several.any():
+        click.echo(
+            "so that their scores differ by the noise of training alone: with the same seed by rounding, which training amplifies "
+            "(fractions; deviations pooled)\n"
+        )
+        _print(function_noise(rows, classes))
     click.echo("\nwhere they were trained; device_seconds above are of the platform with the most architectures\n")
     _print(platforms(rows))
     click.echo(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import click
 
+from nasbench.cli.options import take_over_option
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
@@ -38,7 +40,8 @@ def check(files: Sequence[str]) -> int:
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False))
-def repair(file: str) -> None:
+@take_over_option
+def repair(file: str, take_over: bool) -> None:
     """Recover all that is sound of a damaged results file, and say what was lost.
 
     The damaged files are copied first, to names ending in .damaged-1.
@@ -49,7 +52,7 @@ def repair(file: str) -> None:
     """
     from nasbench.store.repairing import repair_file
 
-    done = repair_file(file)
+    done = repair_file(file, take_over)
     if done is None:
         click.echo(f"{file}: sound, nothing to repair")
         return
@@ -61,7 +64,8 @@ def repair(file: str) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
-def migrate(files: Sequence[str]) -> None:
+@take_over_option
+def migrate(files: Sequence[str], take_over: bool) -> None:
     """Bring results files of earlier versions up to this version's schema.
 
     The file as it was, and its journal, stay beside it under names ending in .schema-N.
@@ -73,7 +77,7 @@ def migrate(files: Sequence[str]) -> None:
     from nasbench.store.migrating import migrate_file
 
     for file in files:
-        done = migrate_file(file)
+        done = migrate_file(file, take_over=take_over)
         if not done.copies:
             click.echo(f"{file}: schema {done.now}, which is this version's; nothing to do")
         else:

@@ -209,8 +209,8 @@ class Collector:
         self._parts.append(tables_of_rows(self._rows, []))
         self._rows = []
 
-    def write(self, output: str) -> Imported:
-        """Write everything as a new results file.
+    def write(self, output: str, take_over: bool = False) -> Imported:
+        """Write everything as a new results file; `take_over` as for `store.lock.ResultsLock`.
 
         Raises:
             MissingData: when the source had no child.
@@ -221,7 +221,7 @@ class Collector:
         runs = [run_row(self._run_row(group, run)) for group, run in self._runs.items()]
         self._rows, rest = [], self._rows
         self._parts.append(tables_of_rows(rest, runs))
-        write_new(output, join_tables(self._parts))
+        write_new(output, join_tables(self._parts), take_over)
         return Imported(dict(self._stages), len(runs), dict(self._missing))
 
     def _run_row(self, group: Group, run: _Run) -> dict[str, Any]:

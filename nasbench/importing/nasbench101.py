@@ -38,12 +38,13 @@ _NOTES: Final = (
 )
 
 
-def import_nasbench101(path: str, output: str) -> Imported:
+def import_nasbench101(path: str, output: str, take_over: bool = False) -> Imported:
     """Write the data set as a results file: a run for each number of epochs, a row of each stage for each training.
 
     Args:
         path: of the .tfrecord.
         output: the new results file.
+        take_over: see `store.lock.ResultsLock`.
 
     Raises:
         MissingData: when there is no such file.
@@ -68,7 +69,7 @@ def import_nasbench101(path: str, output: str) -> Imported:
         repeats[module, epochs] += 1
         architecture, digest = known[module]
         collector.child(group, architecture, {**scores, "seed": seed}, digest=digest)
-    return collector.write(output)
+    return collector.write(output, take_over)
 
 
 def _parts(record: bytes) -> tuple[str, int, str, str, str]:

@@ -75,7 +75,7 @@ DATA: Final = {
 }
 
 
-def import_archive(path: str, output: str, data: str = "cifar10") -> Imported:
+def import_archive(path: str, output: str, data: str = "cifar10", take_over: bool = False) -> Imported:
     """Write the archive's cells as a results file: for each cell a row of stage "search" and one of stage "final".
 
     Args:
@@ -83,6 +83,7 @@ def import_archive(path: str, output: str, data: str = "cifar10") -> Imported:
         output: the new results file.
         data: "cifar10", "cifar100" or "imagenet16-120": validation after 12 epochs, test after 200; or "cifar10-valid": everything after
             200 epochs on half of CIFAR-10.
+        take_over: see `store.lock.ResultsLock`.
 
     Raises:
         UnknownName: for another data set.
@@ -112,7 +113,7 @@ def import_archive(path: str, output: str, data: str = "cifar10") -> Imported:
         final = {name: scores[name] for name in _OF_ANY_TRAINING} | {"epochs": _LONG_EPOCHS} | long
         collector.child(group, architecture, {**scores, "test_acc": math.nan}, digest=digest)
         collector.child(group, architecture, final, digest=digest)
-    return collector.write(output)
+    return collector.write(output, take_over)
 
 
 def _arrays(path: str, wanted: set[str]) -> dict[str, Numbers]:

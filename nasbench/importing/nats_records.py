@@ -31,12 +31,13 @@ _NOTES: Final = (
 _NEEDED: Final = ("arch", "hp", "dataset", "seed", "params_m", "flops_m", "train_acc", "train_times", "eval_acc")
 
 
-def import_records(path: str, output: str) -> Imported:
+def import_records(path: str, output: str, take_over: bool = False) -> Imported:
     """Write the records as a results file: a run for each data set and number of epochs.
 
     Args:
         path: of the records, .json or .json.gz: a list of them.
         output: the new results file.
+        take_over: see `store.lock.ResultsLock`.
 
     Raises:
         MissingData: when there is no such file.
@@ -53,7 +54,7 @@ def import_records(path: str, output: str) -> Imported:
         group = Group(_SPACE, protocol, str(record["dataset"]).lower(), _NOTES)
         architecture = space.parse(record["arch"])  # type: ignore[attr-defined]
         collector.child(group, architecture, _scores(record), _curves(record))
-    return collector.write(output)
+    return collector.write(output, take_over)
 
 
 def _records(path: str) -> list[Any]:

@@ -47,6 +47,7 @@ def import_tabular(
     columns: Mapping[str, str],
     constants: Mapping[str, str],
     percent: Sequence[str] = (),
+    take_over: bool = False,
 ) -> Imported:
     """Write a table, one training a row, as a results file.
 
@@ -58,6 +59,7 @@ def import_tabular(
             that the space parses. Rows with test_acc have a row of stage "final", rows with val_acc or val_loss one of stage "search".
         constants: our column -> a value for all rows, e.g. "data" and "protocol".
         percent: our accuracies that theirs are in percent of.
+        take_over: see `store.lock.ResultsLock`.
 
     Raises:
         MissingData, MissingExtra: when there is no such file, or it is parquet and pyarrow is not installed.
@@ -87,7 +89,7 @@ def import_tabular(
         protocol, data = str(scores.pop("protocol", "")) or "unknown", str(scores.pop("data", "")) or "unknown"
         _check_fractions(path, number, scores)
         collector.child(Group(opened.spec, protocol, data, notes), architecture, _with_cost(scores))
-    return collector.write(output)
+    return collector.write(output, take_over)
 
 
 def _check_names(names: Sequence[str]) -> None:

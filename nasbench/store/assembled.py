@@ -138,12 +138,13 @@ def row_of(columns: Mapping[str, Data], position: int) -> dict[str, Any]:
     return {name: _plain(data[position]) for name, data in columns.items()}
 
 
-def write_new(path: str, tables: Tables) -> None:
+def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
     """Write tables as a new results file, complete and on the disk when this returns.
 
     Args:
         path: of a file that is not there yet, ending in .h5; its folder is made if there is none.
         tables: exactly the columns of the schema.
+        take_over: see `lock.ResultsLock`.
 
     Raises:
         InputError: when the name does not end in .h5, or there is such a file already; nothing is written.
@@ -154,11 +155,11 @@ def write_new(path: str, tables: Tables) -> None:
         paths.h5.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise explain(error, paths.h5.parent, "making the folder") from error
-    lock = ResultsLock(paths)
+    lock = ResultsLock(paths, take_over)
     try:
         if paths.h5.exists() or paths.journal.exists():
             raise InputError(f"{path} is there already: name another file, and merge the two if you want them in one")
-        pack_snapshot(Assembled(paths, tables, uuid4().hex, len(tables.lengths) + len(tables.runs["run"])))
+        pack_snapshot(Assembled(paths, tables, uuid4().hex, len(tables.lengths) + len(tables.runs["run"])), lock)
     finally:
         lock.release()
 

@@ -52,6 +52,10 @@ class ResultsLocked(StoreError):
     """Another process owns the file."""
 
 
+class OwnershipLost(StoreError):
+    """Another process owns the file that this one was writing."""
+
+
 class DuplicateChild(StoreError):
     """A child whose run, stage and index the file has already."""
 

@@ -19,7 +19,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -323,10 +323,14 @@ class JournalWriter:
         paths: the results file; its journal is made at the first append.
         header: what its first line says if it is made.
         contents: what `read_journal` found there, without damage.
+        confirm: raises `OwnershipLost` when this process is the owner no more.
     """
 
-    def __init__(self, paths: ResultsPaths, header: Header, contents: JournalContents) -> None:
+    def __init__(
+        self, paths: ResultsPaths, header: Header, contents: JournalContents, confirm: Callable[[], None]
+    ) -> None:
         self.path, self._begun_at, self._header = paths.journal, paths.beginning, header
+        self._confirm = confirm
         self.sequence = contents.records[-1].sequence if contents.records else header.base
         self.length = contents.good_length if contents.header else 0
         self._claim_at = contents.claim_at
@@ -355,6 +359,7 @@ class JournalWriter:
 
     def _append_line(self, content: Mapping[str, Any], records: int) -> None:
         line = _seal(content)
+        self._confirm()
         try:
             self._prepare()
             self._settled = False
@@ -363,6 +368,7 @@ class JournalWriter:
         except OSError as error:
             self._cut_now_or_later()
             raise explain(error, self.path, "appending a row") from error
+        self._confirm()  # whoever took the file over before this line was on the disk may have read the journal without it
         self.length += len(line)
         self.sequence += records
         self._settled = True
@@ -405,14 +411,7 @@ class JournalWriter:
         """Make the journal: header and claim are on the disk before it has its name."""
         header = _seal(_header_line(self._header))
         head = header + _claim_line(self._header.base)
-        handle = os.open(self._begun_at, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-        try:
-            write_at(handle, head, 0)
-            os.fsync(handle)
-            os.replace(self._begun_at, self.path)
-            sync_folder(self.path.parent)
-        finally:
-            close_handle(handle)
+        _put_in_place(self._begun_at, head, self.path)
         self.length, self._claim_at, self._settled = len(head), len(header), True
 
     def _cut(self) -> None:
@@ -440,6 +439,35 @@ class JournalWriter:
         """Forget the journal that was packed and removed; the next append makes a new one."""
         self.close()
         self._header, self.sequence, self.length, self._claim_at, self._settled = header, header.base, 0, 0, False
+
+
+def renew_journal(paths: ResultsPaths) -> None:
+    """Give the journal's bytes a file of their own: a process that has the old one open writes from now on where nobody reads.
+
+    Args:
+        paths: the results file, which this process has just taken over from an owner that may wake up.
+
+    Raises:
+        StoreError: when it cannot be written; the journal stays as it is.
+    """
+    try:
+        data = read_all(paths.journal)
+        if data is not None:
+            _put_in_place(paths.beginning, data, paths.journal)
+    except OSError as error:
+        raise explain(error, paths.journal, "copying the journal of the owner before") from error
+
+
+def _put_in_place(fresh: Path, data: bytes, path: Path) -> None:
+    """Write a file that is whole on the disk before it has its name."""
+    handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        write_at(handle, data, 0)
+        os.fsync(handle)
+        os.replace(fresh, path)
+        sync_folder(path.parent)
+    finally:
+        close_handle(handle)
 
 
 def _spelled(row: Row, curves: Mapping[str, Sequence[float]]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Merge:
     renamed: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
-def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refuse") -> Merge:
+def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refuse", take_over: bool = False) -> Merge:
     """Write the rows of several results files into a new one; the files stay as they are.
 
     Children are the same when run, stage and index are; they are identical when every column and curve is, to the bit. Of the rows of
@@ -58,6 +58,7 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
         output: the new file.
         conflicts: for children that are the same but not identical: "refuse", or "keep" the later file's whole run under the id "RUN~2",
             its origin noted in the run's provenance under "merged_from".
+        take_over: see `lock.ResultsLock`.
 
     Returns:
         What was done.
@@ -77,7 +78,7 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
     if merged is None:
         raise InputError("no results file given to merge; name at least one")
     merged = _one_row_a_run(merged)
-    write_new(output, merged)
+    write_new(output, merged, take_over)
     merge.children, merge.runs = len(merged.lengths), len(merged.runs["run"])
     return merge
 

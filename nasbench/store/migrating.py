@@ -40,12 +40,15 @@ class Migrated:
     copies: tuple[Path, ...]
 
 
-def migrate_file(path: str | os.PathLike[str], migrations: Mapping[int, Migration] = MIGRATIONS) -> Migrated:
+def migrate_file(
+    path: str | os.PathLike[str], migrations: Mapping[int, Migration] = MIGRATIONS, take_over: bool = False
+) -> Migrated:
     """Bring a results file up to this version's schema and pack its journal; what was there stays beside it under other names.
 
     Args:
         path: the results file.
         migrations: version -> function to the next version.
+        take_over: see `lock.ResultsLock`.
 
     Returns:
         What was done.
@@ -58,13 +61,13 @@ def migrate_file(path: str | os.PathLike[str], migrations: Mapping[int, Migratio
         StoreError: when there is no way from its version, or it cannot be written.
     """
     paths = ResultsPaths.of(path)
-    lock = ResultsLock(paths)
+    lock = ResultsLock(paths, take_over)
     try:
         journal = read_journal(paths.journal, older=True)
         packed = _packed_if_there(paths, journal)
         snapshot = Snapshot(paths, packed, journal)
         try:
-            return _migrate(snapshot, migrations)
+            return _migrate(snapshot, migrations, lock)
         finally:
             snapshot.close()
     finally:
@@ -80,7 +83,7 @@ def _packed_if_there(paths: ResultsPaths, journal: JournalContents) -> PackedFil
         return None
 
 
-def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration]) -> Migrated:
+def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration], lock: ResultsLock) -> Migrated:
     paths, packed, journal = snapshot.paths, snapshot.packed, snapshot.journal
     if problem := mismatch(paths, packed, journal):
         raise problem
@@ -103,7 +106,8 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration]) -> Migrate
             tables = migrations[version](tables)
         _require_schema(paths, tables)
         copies = _keep([path for path in (paths.h5, paths.journal) if path.exists()], found)
-        pack_snapshot(Assembled(paths, tables, snapshot.file, snapshot.last_sequence))
+        pack_snapshot(Assembled(paths, tables, snapshot.file, snapshot.last_sequence), lock)
+    lock.confirm()
     try:
         remove_if_there(paths.journal)
         sync_folder(paths.h5.parent)

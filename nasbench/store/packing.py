@@ -30,6 +30,7 @@ from nasbench.store.hdf5 import (
     checksum_of,
     checksum_of_text,
 )
+from nasbench.store.lock import ResultsLock
 from nasbench.store.schema import CURVES, SCHEMA_VERSION, Column
 
 _CHUNK_ROWS: Final = 1 << 16
@@ -86,15 +87,17 @@ class Content(Protocol):
         """Where each child's epochs start in a curve, and the end."""
 
 
-def pack_snapshot(snapshot: Content) -> None:
+def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
     """Write the snapshot as the results file's next HDF5 file. Killed at any point, it leaves the old or the new file under the name.
 
     The new file is read back and verified before it is renamed. The journal is left to the caller.
 
     Args:
         snapshot: everything there is; its columns are read one at a time.
+        lock: the right to write the file, which is confirmed before the new file takes the old one's place.
 
     Raises:
+        OwnershipLost: when another process has taken the file over meanwhile, which then stays as it is.
         CorruptResults: when the old file is damaged, which then stays as it is.
         StoreError: when the new file cannot be written; the old one and the journal stay as they are.
     """
@@ -108,17 +111,19 @@ def pack_snapshot(snapshot: Content) -> None:
             packed.verify()
         finally:
             packed.close()
+        lock.confirm()
         os.replace(paths.packing, paths.h5)
         sync_folder(paths.h5.parent)
     except StoreError:
-        _drop(paths.packing)
+        _drop(paths.packing, lock)
         raise
     except OSError as error:
-        _drop(paths.packing)
+        _drop(paths.packing, lock)
         raise explain(error, paths.h5, "packing the journal") from error
 
 
-def _drop(path: Path) -> None:
+def _drop(path: Path, lock: ResultsLock) -> None:
+    lock.blame()  # else the file of that name is the new owner's
     try:
         remove_if_there(path)
     except OSError:

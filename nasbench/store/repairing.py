@@ -64,7 +64,7 @@ class Repair:
     copies: list[Path] = field(default_factory=list)
 
 
-def repair_file(path: str | os.PathLike[str]) -> Repair | None:
+def repair_file(path: str | os.PathLike[str], take_over: bool = False) -> Repair | None:
     """Recover all that is sound of a results file into a sound file under the same name.
 
     A child is kept when everything that identifies it, and everything that a resumed run must know of it, is sound; other values that are
@@ -72,6 +72,7 @@ def repair_file(path: str | os.PathLike[str]) -> Repair | None:
 
     Args:
         path: the results file.
+        take_over: see `lock.ResultsLock`.
 
     Returns:
         What was recovered and lost, or None when the file is sound and nothing was done.
@@ -86,14 +87,14 @@ def repair_file(path: str | os.PathLike[str]) -> Repair | None:
     paths = ResultsPaths.of(path)
     if check_file(paths.h5).sound:
         return None
-    lock = ResultsLock(paths)
+    lock = ResultsLock(paths, take_over)
     try:
-        return _repair(paths)
+        return _repair(paths, lock)
     finally:
         lock.release()
 
 
-def _repair(paths: ResultsPaths) -> Repair:
+def _repair(paths: ResultsPaths, lock: ResultsLock) -> Repair:
     repair = Repair()
     journal = read_journal(paths.journal)
     salvage = salvage_packed(paths.h5) if paths.h5.exists() else None
@@ -107,7 +108,8 @@ def _repair(paths: ResultsPaths) -> Repair:
     tables, last = _recover(paths, salvage, journal, repair)
     file = (salvage.file if salvage else "") or (header.file if header else "") or uuid4().hex
     repair.copies = _copy(paths)
-    pack_snapshot(Assembled(paths, tables, file, last))
+    pack_snapshot(Assembled(paths, tables, file, last), lock)
+    lock.confirm()
     try:
         remove_if_there(paths.journal)
         sync_folder(paths.h5.parent)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final
 from uuid import uuid4
 
-from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
+from nasbench.store.errors import CorruptResults, MissingResults, OwnershipLost, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
-from nasbench.store.journal import Header, JournalContents, JournalWriter
+from nasbench.store.journal import Header, JournalContents, JournalWriter, renew_journal
 from nasbench.store.known import KnownChildren
 from nasbench.store.lock import ResultsLock
 from nasbench.store.packing import pack_snapshot
@@ -34,6 +35,7 @@ class ResultsWriter:
     Args:
         path: the results file, ending in .h5; its folder is made if there is none.
         pack_bytes: size of the journal from which it is packed without being asked, >= 0.
+        take_over: whether to take the place of an owner on another host that shows no sign of life, see `lock.ResultsLock`.
 
     Raises:
         InputError: when the name does not end in .h5.
@@ -43,11 +45,11 @@ class ResultsWriter:
         StoreError: when the folder or its files cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str], pack_bytes: int = PACK_BYTES) -> None:
+    def __init__(self, path: str | os.PathLike[str], pack_bytes: int = PACK_BYTES, take_over: bool = False) -> None:
         self.paths, self.pack_bytes = ResultsPaths.of(path), pack_bytes
         self._pack_again_at = pack_bytes
         self._make_folder()
-        self._lock = ResultsLock(self.paths)
+        self._lock = ResultsLock(self.paths, take_over)
         try:
             self._journal = self._open_journal()
         except BaseException:
@@ -69,16 +71,21 @@ class ResultsWriter:
                 remove_if_there(leftover)
         except OSError as error:
             raise explain(error, self.paths.h5, "removing what a killed process left") from error
+        if self._lock.previous_may_live:
+            renew_journal(self.paths)
         try:
             snapshot = open_snapshot(self.paths)
         except MissingResults:
-            return JournalWriter(self.paths, Header(uuid4().hex, 0), JournalContents())
+            return self._journal_writer(Header(uuid4().hex, 0), JournalContents())
         snapshot.close()
         header = Header(snapshot.file or uuid4().hex, snapshot.last_sequence)
         if self._is_packed_already(snapshot):
             self._remove_journal()
-            return JournalWriter(self.paths, header, JournalContents())
-        return JournalWriter(self.paths, header, snapshot.journal)
+            return self._journal_writer(header, JournalContents())
+        return self._journal_writer(header, snapshot.journal)
+
+    def _journal_writer(self, header: Header, contents: JournalContents) -> JournalWriter:
+        return JournalWriter(self.paths, header, contents, self._lock.confirm)
 
     def _is_packed_already(self, snapshot: Snapshot) -> bool:
         """Whether the last owner was killed after its pack, before it removed the journal."""
@@ -96,6 +103,7 @@ class ResultsWriter:
         Raises:
             InputError: when the row is not what the schema says; nothing is written.
             DuplicateChild: when the file has a child of the same run, stage and index; nothing is written.
+            OwnershipLost: when another process took the file over meanwhile; stop.
             StoreError: when it could not be written; it can be tried again after the mend.
         """
         self.append_children([(row, curves)])
@@ -114,10 +122,11 @@ class ResultsWriter:
         self._require_open()
         checked = [(child_row(row), child_curves(curves)) for row, curves in children]
         self._known.refuse_known([row for row, _ in checked])
-        if len(checked) == 1:
-            self._journal.append("child", *checked[0])
-        elif checked:
-            self._journal.append_children(checked)
+        with self._as_owner():
+            if len(checked) == 1:
+                self._journal.append("child", *checked[0])
+            elif checked:
+                self._journal.append_children(checked)
         for row, _ in checked:
             self._known.add(row)
         self._pack_if_long()
@@ -133,8 +142,19 @@ class ResultsWriter:
             StoreError: when it could not be written; it can be tried again after the mend.
         """
         self._require_open()
-        self._journal.append("run", run_row(row), {})
+        checked = run_row(row)
+        with self._as_owner():
+            self._journal.append("run", checked, {})
         self._pack_if_long()
+
+    @contextmanager
+    def _as_owner(self) -> Iterator[None]:
+        """Name the loss of the file as the reason of a failure that it caused."""
+        try:
+            yield
+        except StoreError:
+            self._lock.blame()
+            raise
 
     def _require_open(self) -> None:
         if not self._open:
@@ -150,6 +170,8 @@ class ResultsWriter:
             return
         try:
             self.pack()
+        except OwnershipLost:
+            return  # the row was acknowledged before; the next one says so
         except StoreError as error:
             _log.warning("rows are kept in the journal, but it could not be packed: %s", error)
             self._pack_again_at = 2 * self._journal.length
@@ -164,10 +186,17 @@ class ResultsWriter:
         """Bring the journal's rows into the HDF5 file.
 
         Raises:
+            OwnershipLost: when another process took the file over meanwhile; stop.
             StoreError: when it cannot be written; the rows stay in the journal and the writer goes on.
         """
         if not self._journal.length:
             return
+        with self._as_owner():
+            self._pack()
+        self._pack_again_at = self.pack_bytes
+
+    def _pack(self) -> None:
+        self._lock.confirm()
         self._journal.settle()
         snapshot = open_snapshot(self.paths)
         try:
@@ -175,14 +204,14 @@ class ResultsWriter:
                 raise CorruptResults(
                     f"{self.paths.journal} was changed by another process; stop, and look at it before going on"
                 )
-            pack_snapshot(snapshot)
+            pack_snapshot(snapshot, self._lock)
             self._remove_journal()
             self._journal.start_again(Header(snapshot.file, snapshot.last_sequence))
         finally:
             snapshot.close()
-        self._pack_again_at = self.pack_bytes
 
     def _remove_journal(self) -> None:
+        self._lock.confirm()
         try:
             remove_if_there(self.paths.journal)
             sync_folder(self.paths.journal.parent)
@@ -215,4 +244,6 @@ class ResultsWriter:
         except StoreError as failure:
             if error is None:
                 raise
+            if isinstance(failure, OwnershipLost) and isinstance(error, OwnershipLost):
+                return
             _log.warning("rows are kept in the journal, but it could not be packed: %s", failure)

@@ -32,7 +32,7 @@ class Disk:
     Args:
         directory: inode of the folder, to tell its fsync from that of a file.
         files: in order of creation.
-        names: operations on names: ("put", name, file), ("move", from, to) and ("drop", name).
+        names: operations on names: ("put", name, file), ("link", from, to), ("move", from, to) and ("drop", name).
         synced: how many of these are on the disk for sure.
         acknowledged: rows that the writer was told are kept.
     """
@@ -59,6 +59,8 @@ class Disk:
                 self.files.append(_File())
             case "rename":
                 self.names.append(("move", Path(operation.name).name, Path(operation.data.decode()).name))
+            case "link":
+                self.names.append(("link", Path(operation.name).name, Path(operation.data.decode()).name))
             case "unlink":
                 self.names.append(("drop", Path(operation.name).name, ""))
             case "sync" if operation.object == self.directory:
@@ -80,6 +82,8 @@ class Disk:
                 continue
             if what == "put":
                 there[name] = int(other)
+            elif what == "link" and name in there:
+                there[str(other)] = there[name]
             elif name in there:
                 file = there.pop(name)
                 if what == "move":

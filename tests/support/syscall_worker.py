@@ -48,13 +48,13 @@ def work(path: Path, acknowledged: list[int]) -> None:
 
 
 def state_of(path: Path) -> str:
-    """A digest of the files as a writer left them; its own pid in the lock file is all the same."""
-    digest = blake2b()
+    """A digest of the files as a writer left them; its own lock, and what it left of drafts of one, is all the same."""
+    digest, lock = blake2b(), ResultsPaths.of(path).lock.name
     for file in sorted(path.parent.iterdir()):
-        data = file.read_bytes()
-        mine = file == ResultsPaths.of(path).lock and f'"pid": {os.getpid()},'.encode() in data
-        data = b"mine" if mine else data
-        digest.update(f"{file.name} {len(data)} ".encode() + data)
+        name, data = file.name, file.read_bytes()
+        if name.startswith(lock) and (not data or f'"pid": {os.getpid()},'.encode() in data):
+            name, data = lock if name == lock else "draft", b"mine" if data else b""
+        digest.update(f"{name} {len(data)} ".encode() + data)
     return digest.hexdigest()
 
 

@@ -188,6 +188,17 @@ int rename(const char *from, const char *to) {
     if (!answer) note("rename", 0, from, 0, to, strlen(to));
     return answer;
 }
+static int linked(const char *from, const char *to) {
+    if (inside(from) && fails('l')) return -1;
+    int answer = (int)syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0);
+    if (!answer && inside(from)) note("link", 0, from, 0, to, strlen(to));
+    return answer;
+}
+int link(const char *from, const char *to) { return linked(from, to); }
+int linkat(int base, const char *from, int other, const char *to, int flags) {
+    if (base == AT_FDCWD && other == AT_FDCWD && !flags) return linked(from, to);
+    return (int)syscall(SYS_linkat, base, from, other, to, flags);
+}
 int unlink(const char *path) {
     if (inside(path) && fails('u')) return -1;
     int answer = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);

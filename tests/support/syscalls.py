@@ -22,6 +22,7 @@ KINDS = {
     "s": "fsync",
     "t": "ftruncate",
     "n": "rename",
+    "l": "link",
     "u": "unlink",
     "m": "mkdir",
     "k": "flock",
