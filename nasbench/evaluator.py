@@ -16,6 +16,7 @@ import torch
 
 from nasbench.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
 from nasbench.data import Dataset, Images, load_data
+from nasbench.determinism import Nondeterminism
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.kernels.platform import platform_here
@@ -50,7 +51,8 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
 
     Returns:
         Status "ok" with all scores; or "diverged" (a loss that is not finite), "out_of_memory", "timed_out" or "failed" (any other
-        exception) with the error in one line, the completed epochs' curves and the seconds spent. Reading the data from disk, once
+        exception) with the error in one line, the completed epochs' curves and the seconds spent. `error` also notes steps without
+        a CUDA graph and operations without a deterministic implementation. Reading the data from disk, once
         a process, is not billed. `peak_memory` is the device's peak on CUDA, data included, and on the CPU the highest resident
         size of the whole process so far.
 
@@ -68,6 +70,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         return WORKER.evaluate(child, device, devices)
     started_at, start = _now(), time.perf_counter()
     if place.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # a process that has not used CUDA yet has no statistics to reset
         torch.cuda.reset_peak_memory_stats(place)
     record = _Record()
     status, error = _guarded(child, dataset, place, start + child.timeout_seconds, record)
@@ -79,7 +82,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
     ok = status == "ok"
     return Evaluation(
         status=status,
-        error=error or history.note,
+        error="; ".join(filter(None, (error, history.note, record.nondeterminism.note))),
         val_acc=curves["val_acc"][-1] if ok else math.nan,
         val_acc_best=max(curves["val_acc"]) if ok else math.nan,
         val_loss=curves["val_loss"][-1] if ok else math.nan,
@@ -134,6 +137,7 @@ class _Record:
     """What is known of a child so far, readable also after it broke off."""
 
     history: History = field(default_factory=History)
+    nondeterminism: Nondeterminism = field(default_factory=Nondeterminism)
     counts: Counts = _UNCOUNTED
     test_loss: float = math.nan
     test_acc: float = math.nan
@@ -153,7 +157,7 @@ def _guarded(
 ) -> tuple[Status, str]:
     """Train and score; status and error of whatever happens, short of being told to stop."""
     try:
-        with reproducible(place, child.protocol.threads, child.protocol.kernels):
+        with reproducible(place, child.protocol.threads, child.protocol.kernels, record.nondeterminism):
             _train_and_score(child, dataset, place, deadline, record)
     except Diverged as error:
         return "diverged", _line(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from torch.utils import deterministic
 
 from nasbench.allocation import keep_freed_memory
 from nasbench.augmentation import ResidentImages, TrainingImages
+from nasbench.determinism import Nondeterminism, collected
 from nasbench.kernels.portable import Kernels, portable_kernels
 from nasbench.networks.base import Network
 from nasbench.optimizers import make_optimizer
@@ -96,15 +98,19 @@ class Seeds:
 
 
 @contextmanager
-def reproducible(device: torch.device, threads: int, kernels: Kernels = "fast") -> Iterator[None]:
+def reproducible(
+    device: torch.device, threads: int, kernels: Kernels = "fast", heard: Nondeterminism | None = None
+) -> Iterator[None]:
     """Everything in the block gives the same bits on the same machine; all settings and global random states come back afterwards.
 
+    An operation without a deterministic implementation runs all the same, and is told of in `heard` or, without it, by one warning.
     On the CPU the process keeps the memory it frees from then on, see `nasbench.allocation`.
 
     Args:
         device: where the block computes.
         threads: CPU threads; their number changes the order of sums.
         kernels: "portable" for the same bits on every x86-64 processor, see `nasbench.kernels.portable`.
+        heard: gets the names of operations that have no deterministic implementation; None to warn of them.
 
     Raises:
         InputError: when kernels are portable and the process was not started for them.
@@ -118,7 +124,10 @@ def reproducible(device: torch.device, threads: int, kernels: Kernels = "fast") 
             # cuBLAS reads it when a process first uses it; without it, matrix products may differ from run to run.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             stack.enter_context(torch.cuda.device(device))
-            stack.enter_context(torch.backends.cudnn.flags(benchmark=False, deterministic=True, allow_tf32=False))
+            # cuDNN is named as enabled: where it is not named, `flags` switches it off, and convolutions take several times as long.
+            stack.enter_context(
+                torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+            )
         stack.enter_context(torch.random.fork_rng([device.index] if device.type == "cuda" else []))
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
@@ -126,10 +135,14 @@ def reproducible(device: torch.device, threads: int, kernels: Kernels = "fast") 
         stack.callback(setattr, deterministic, "fill_uninitialized_memory", deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision("highest")
-        # As use_deterministic_algorithms(True), which also imports torch's compiler: a second and 100 MB a process.
-        torch.set_deterministic_debug_mode("error")
+        # As use_deterministic_algorithms(True, warn_only=True), which also imports torch's compiler: a second and 100 MB per process.
+        torch.set_deterministic_debug_mode("warn")
         deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid: one fill a tensor
-        yield
+        found = Nondeterminism() if heard is None else heard
+        with collected(found):
+            yield
+    if heard is None and found.operations:
+        warnings.warn(f"{found.note}; results differ in their last bits from run to run", RuntimeWarning, stacklevel=3)
 
 
 def seed_device(device: torch.device, seed: int) -> None:

@@ -16,7 +16,22 @@ from nasbench.protocol import Protocol
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.structures import Counts, Regularization, Scale
 
-ENDINGS = ("fine", "dropout", "nan", "late_nan", "no_memory", "host_memory", "cuda_memory", "slow", "error", "stop")
+ENDINGS = (
+    *("fine", "dropout", "nan", "late_nan", "no_memory", "host_memory", "cuda_memory", "slow", "error", "stop"),
+    "unrepeatable",
+)
+
+
+class Unrepeatable(torch.autograd.Function):
+    """The identity, whose backward pass has an operation without a deterministic implementation, on the CPU too: `Tensor.put_`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        return values.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return torch.empty_like(gradient).put_(torch.arange(gradient.numel()), gradient)
 
 
 class TinyNetwork(Network):
@@ -38,7 +53,8 @@ class TinyNetwork(Network):
 
     def _features(self, images: Tensor) -> Tensor:
         self._misbehave()
-        return self.features(images)
+        features = self.features(images)
+        return Unrepeatable.apply(features) if self.ending == "unrepeatable" else features
 
     def _classify(self, features: Tensor) -> Tensor:
         side = features.shape[-1] // 2
