@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import combinations
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from nasbench.analysis.agreement import rank_agreement
 from nasbench.analysis.checks import require_columns
 from nasbench.errors import InputError
+from nasbench.spaces import get_space
 from nasbench.tables import of_one_platform
 
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -121,6 +123,71 @@ def _noise(rows: pd.DataFrame) -> float:
     """Root of the mean variance between the seeds of an architecture."""
     variances = rows.groupby("hash")["val_acc"].var().dropna()
     return float(np.sqrt(variances.mean())) if len(variances) else float("nan")
+
+
+def function_classes(rows: pd.DataFrame) -> pd.Series[str]:
+    """Which architectures are one function, as far as their space rewrites graphs into each other (`Space.function_class`).
+
+    Args:
+        rows: from `trainings`, with the column choices.
+
+    Returns:
+        Function class by hash, one entry an architecture.
+
+    Raises:
+        InputError: when a column is missing, or the rows are of a space that is not there.
+    """
+    require_columns(rows, ("hash", "space", "choices"), "the table")
+    first = rows.drop_duplicates("hash")
+    space = get_space(str(first["space"].iloc[0]))
+    classes = [space.function_class(space.decode(json.loads(choices))) for choices in first["choices"]]
+    return pd.Series(classes, index=pd.Index(first["hash"], name="hash"), name="function", dtype=object)
+
+
+def function_noise(rows: pd.DataFrame, classes: pd.Series[str]) -> pd.DataFrame:
+    """How far the scores of architectures lie apart that are one function: noise of training, and nothing of the architecture.
+
+    With the same seed, the architectures of a function of `nasbench201` start from the same weights and see the same batches, so that what
+    drives their scores apart is rounding alone; what seeds add comes from other weights and batches.
+
+    Args:
+        rows: from `trainings`.
+        classes: from `function_classes`.
+
+    Returns:
+        A row a comparison: compared, groups (of two scores or more), scores (in them), val_sd and test_sd (deviation within a group, pooled
+        over the degrees of freedom), val_range (the largest difference within a group). Fractions; NaN without groups. Compared are the
+        seeds of an architecture, over all and over those that share their function; and the architectures of a function, trained with the
+        same seed, and by their means over seeds.
+    """
+    rows = rows.assign(function=rows["hash"].map(classes))
+    sharing = classes.value_counts()
+    shared = rows[rows["function"].isin(sharing.index[sharing > 1])]
+    means = shared.groupby(["function", "hash"])[["val_acc", "test_acc"]].mean().reset_index()
+    compared = {
+        "seeds of one architecture": (rows, ["hash"]),
+        "... that shares its function": (shared, ["hash"]),
+        "architectures of one function, same seed": (shared, ["function", "seed"]),
+        "... means over their seeds": (means, ["function"]),
+    }
+    return pd.DataFrame([{"compared": name, **_within(*of)} for name, of in compared.items()])
+
+
+def _within(scores: pd.DataFrame, keys: list[str]) -> dict[str, float]:
+    """Deviations within groups, pooled: the root of all squared distances from the group's mean over the degrees of freedom."""
+    groups = scores.groupby(keys)
+    several = groups["val_acc"].transform("size") > 1
+    scores, count = scores[several], int((groups.size() > 1).sum())
+    freedom = len(scores) - count
+    groups = scores.groupby(keys)
+    found: dict[str, float] = {"groups": count, "scores": len(scores)}
+    for score in ("val", "test"):
+        values = scores[f"{score}_acc"]
+        squares = (values - groups[f"{score}_acc"].transform("mean")).pow(2).sum()
+        found[f"{score}_sd"] = float(np.sqrt(squares / freedom)) if freedom else float("nan")
+    ranges = groups["val_acc"].max() - groups["val_acc"].min()
+    found["val_range"] = float(ranges.max()) if freedom else float("nan")
+    return found
 
 
 def seed_agreement(rows: pd.DataFrame, above: float = 0.0) -> pd.DataFrame:

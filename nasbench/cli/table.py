@@ -157,8 +157,8 @@ def stats(file: str, best: int, chance: float) -> None:
     sharing = classes.value_counts()
     several = classes.isin(sharing.index[sharing > 1])
     click.echo(
-        f"\n{len(classes)} architectures are {len(sharing)} functions: {several.sum()} of them ({rows['hash'].map(several).sum()} trainings) "
-        "share theirs with another"
+        f"\n{len(classes)} architectures are {len(sharing)} functions: {several.sum()} of them "
+        f"({rows['hash'].map(several).sum()} trainings) share theirs with another"
     )
     if several.any():
         click.echo(

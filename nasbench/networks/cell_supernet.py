@@ -34,7 +34,7 @@ class Slots(NamedTuple):
 class CellSuperNetwork(SuperNetwork):
     """All networks of a space of cells with adding blocks.
 
-    An architecture runs as it is spelled, blocks and operands in the order of its decisions: two spellings of one computation take
+    An architecture runs as it is spelled, blocks and operands in the order of its decisions: two spellings of one graph take
     different weights, as in ENAS's released code. Shared by all paths that use it:
     - an operation's weights and BatchNorms: one set for each place in the network, block, operand (left, right), operation and input
       state. Pools and identities have some where channels or size change.

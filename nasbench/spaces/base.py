@@ -54,7 +54,7 @@ class Architecture:
 
     @property
     def hash(self) -> str:
-        """32 hexadecimal digits, equal exactly when two architectures build the same computation."""
+        """32 hexadecimal digits, equal exactly when two graphs are isomorphic after what cannot reach the output is removed."""
         return self.space.hash(self)
 
     def to_json(self) -> str:
@@ -70,7 +70,9 @@ class Space(ABC):
     """A search space. Subclasses are frozen dataclasses whose fields are the space's options.
 
     A subclass gives `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count` and `build`; the rest follows.
-    Equal `form` means equal hash, so `form` must be a canonical encoding of the computation and of nothing else.
+    Equal `form` means equal hash, so `form` must be a canonical encoding of the graph that is built and of nothing else. Algebra is not
+    part of it: sums regrouped through identities, pools of pools or a linear operation moved across a sum are other graphs with other
+    hashes, though the same function.
 
     `network_version` is raised when the network that an architecture builds changes its function: it is part of the fingerprint of
     scores, so that scores of the network before are not taken for scores of this one. Hashes do not depend on it.
@@ -90,7 +92,7 @@ class Space(ABC):
 
     @abstractmethod
     def form(self, architecture: Architecture) -> str:
-        """A canonical text of the computation: equal for two architectures exactly when their networks are the same."""
+        """A canonical text of the graph: equal exactly when two are isomorphic after what cannot reach the output is removed."""
 
     @abstractmethod
     def canonical(self, architecture: Architecture) -> Architecture:
@@ -178,6 +180,13 @@ class Space(ABC):
         """Digest of the canonical form: 32 hexadecimal digits, versioned, stable across platforms and releases."""
         text = f"{HASH_VERSION}|{self.form(architecture)}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def function_class(self, architecture: Architecture) -> str:
+        """Digest of what the network computes: equal for two architectures whose networks the space can rewrite into each other.
+
+        Here the hash: nothing is rewritten. A space that knows more of its operations overrides this; equal hashes stay in one class.
+        """
+        return self.hash(architecture)
 
 
 def space_options(kind: type[Space], given: Mapping[str, str]) -> dict[str, Any]:

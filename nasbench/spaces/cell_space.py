@@ -94,10 +94,10 @@ class CellGrammar:
 class CellSpace(Space):
     """A space of cells of blocks, each block two operations on earlier states; a subclass names its options and gives `grammar`.
 
-    Two architectures are the same when their skeleton is and their cells are isomorphic, pruned of blocks that do not reach the
-    output (`canonical_cell` says why operands have no order). The hash does not depend on the space's options: the same cells
-    reached through fewer operations or an explicit output have the same hash. Cells that a whole network would not use, such as
-    every second one when no block reads c, are part of the computation here: which they are depends on the scale.
+    Two architectures have one hash exactly when their skeleton is the same and their cells are isomorphic, pruned of blocks that do not
+    reach the output (`canonical_cell` says why operands have no order, and what is not rewritten). The hash does not depend on the space's
+    options: the same cells reached through fewer operations or an explicit output have the same hash. Cells that a whole network would
+    not use, such as every second one when no block reads c, are part of it: which they are depends on the scale.
     """
 
     @property

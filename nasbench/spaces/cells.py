@@ -44,7 +44,7 @@ def unused_states(blocks: Sequence[Block]) -> tuple[int, ...]:
 
 
 def canonical_cell(cell: Cell) -> Cell:
-    """The representative of all cells that are the same computation.
+    """The representative of all cells with isomorphic graphs.
 
     Blocks that do not reach the output are removed, the others put in canonical order, operands sorted by state, then name.
 
@@ -55,7 +55,8 @@ def canonical_cell(cell: Cell) -> Cell:
     Where a cell reads p as it is (equal channels), the renaming carries to all states of that cell: operations without weights
     work on each channel alike, the others rename their own weights.
 
-    Nothing is rewritten beyond that: an average pool of a sum is not the sum of pools, and two equal pools stay two.
+    Algebra is not rewritten: an average pool of a sum is not the sum of pools, two equal pools stay two, max3 of max3 is not max5, and
+    a sum of three states through an identity is not regrouped, so that one function can have several canonical cells.
 
     Args:
         cell: blocks in topological order.

@@ -35,7 +35,7 @@ class EnasMacroSpace(Space):
     """L layers; each decides its operation, then one yes/no per state before the one that the operation reads.
 
     State 0 is the stem, state k is layer k. Layer k's operation reads state k - 1, and the states of its skips (0 to k - 2) join its
-    result. Since every layer reads the one before it, no two architectures are the same computation: each is its own canonical one.
+    result. Since every layer reads the one before it, no two architectures have isomorphic graphs: each is its own canonical one.
     The choices in order are the released code's encoding of an architecture ("arc").
 
     Args:

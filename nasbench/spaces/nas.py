@@ -32,8 +32,8 @@ class NasSpace(Space):
     """A stack of convolution layers (convolution, BatchNorm, ReLU), each with its size and a set of earlier layers to read.
 
     Per layer, in order: filter height, filter width, [stride height, stride width in v2], filters, and one yes/no per earlier layer.
-    A layer without inputs reads the image; the classifier reads all layers that no layer reads. Two architectures are the same when
-    their layer graphs are isomorphic: inputs are concatenated in depth, so their order only renames the weights of the reader.
+    A layer without inputs reads the image; the classifier reads all layers that no layer reads. Two architectures have one hash
+    exactly when their layer graphs are isomorphic: inputs are concatenated in depth, so their order only renames the weights of the reader.
 
     Args:
         layers: predicted layers, 1 to 200 (v3: at least 3).

@@ -15,6 +15,7 @@ import numpy as np
 from nasbench.errors import InputError, did_you_mean
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.spaces.graphs import canonical_order
+from nasbench.spaces.nasbench201_functions import cell_function
 from nasbench.structures import Counts, EdgeCell, EdgeOperation, Regularization, Scale
 
 if TYPE_CHECKING:
@@ -39,10 +40,11 @@ class NasBench201Space(Space):
 
     Identity is isomorphism of the graph of operations: "none" is no edge, "skip_connect" is its source, sums are multisets of
     operations (and of the cell's input), and operations that the input does not reach or that do not reach the output are removed.
-    Two operations stay two even when they are equal and read the same, since each has its own weights; nothing is rewritten by algebra:
-    a pool of a sum is not a sum of pools, and two equal pools, though without weights, are not one pool added twice.
-    By enumeration the 15,625 cells have 5,425 hashes. The published 6,466 counts nested expression strings, in which equal operations
-    on equal inputs are one text. Two things differ (`tests/spaces/test_nasbench201.py` derives every number):
+    Two operations stay two even when they are equal and read the same, since each has its own weights; algebra is not rewritten: a pool of
+    a sum is not a sum of pools, and two equal pools, though without weights, are not one pool added twice. `function_class` does rewrite
+    them: average pools are linear, so that the 5,425 hashes of the 15,625 cells are 5,044 functions.
+    The published 6,466 counts nested expression strings, in which equal operations on equal inputs are one text. Two things differ
+    (`tests/spaces/test_nasbench201.py` derives every number):
     - The strings keep "#" for a zero term, operations on 0 + 0, and the order of terms when a sum is skipped into another, so they
       tell apart x + 0 from x, x + pool(0 + 0) from x, and (x + z) + y from x + (y + z). Without these the 6,466 become 4,930.
     - The strings cannot tell one operation added twice from two operations with weights of their own. Telling them apart splits the
@@ -106,6 +108,14 @@ class NasBench201Space(Space):
     def index(self, architecture: Architecture) -> int:
         """The official index, 0 to 15,624."""
         return _official_index()[architecture.choices]
+
+    def function_class(self, architecture: Architecture) -> str:
+        """Digest of the cell's function: 32 hexadecimal digits, equal exactly when linear rewriting makes two cells equal.
+
+        Identities, sums and average pools are linear, so that a cell is convolutions that read sums of pooled sources
+        (`nasbench201_functions.cell_function`). The 15,625 cells have 5,425 hashes and 5,044 function classes.
+        """
+        return _function_class(architecture.choices)
 
     def count(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
@@ -179,6 +189,11 @@ def _live(operations: list[tuple[int, Terms]], out: Terms) -> set[int]:
         if index in live:
             live.update(operations[index][1])
     return live
+
+
+@lru_cache(maxsize=16384)
+def _function_class(choices: tuple[int, ...]) -> str:
+    return cell_function(EDGES, [OPERATIONS[choice] for choice in choices]).digest
 
 
 @lru_cache(maxsize=4096)

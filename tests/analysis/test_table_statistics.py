@@ -10,6 +10,8 @@ from scipy.stats import kendalltau
 from nasbench.analysis.table_statistics import (
     architecture_means,
     distribution,
+    function_classes,
+    function_noise,
     platforms,
     predictors,
     seed_agreement,
@@ -17,6 +19,7 @@ from nasbench.analysis.table_statistics import (
     trainings,
 )
 from nasbench.errors import InputError
+from nasbench.spaces import get_space
 
 
 @pytest.fixture
@@ -85,3 +88,52 @@ def test_two_protocols_and_no_scores_are_refused(frame):
         trainings(pd.concat([frame, frame.assign(fingerprint="g")]))
     with pytest.raises(InputError, match="status ok"):
         trainings(frame.assign(status="failed"))
+
+
+def cells_of_nasbench201(texts):
+    """Children of cells, each with seeds 0 and 1."""
+    space = get_space("nasbench201")
+    cells = [space.parse(text) for text in texts]
+    scores = {0: [0.5, 0.6], 1: [0.52, 0.66], 2: [0.9, 0.8]}
+    rows = [
+        {"hash": cell.hash, "choices": str(list(cell.choices)), "seed": seed, "val_acc": scores[index][seed]}
+        for index, cell in enumerate(cells)
+        for seed in (0, 1)
+    ]
+    return pd.DataFrame(rows).assign(space=space.spec, test_acc=lambda frame: frame["val_acc"] - 0.1, status="ok")
+
+
+POOL_OF_SUM = "|nor_conv_3x3~0|+|skip_connect~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"
+SUM_OF_POOLS = "|nor_conv_3x3~0|+|none~0|none~1|+|avg_pool_3x3~0|avg_pool_3x3~1|none~2|"
+ANOTHER = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|avg_pool_3x3~1|none~2|"
+
+
+def test_architectures_of_one_function_measure_noise():
+    rows = cells_of_nasbench201([POOL_OF_SUM, SUM_OF_POOLS, ANOTHER])
+    classes = function_classes(rows)
+    assert (len(classes), classes.nunique()) == (3, 2)
+    found = function_noise(rows, classes).set_index("compared")
+    assert found[["groups", "scores"]].to_numpy().tolist() == [[3, 6], [2, 4], [2, 4], [1, 2]]
+    seeds, sharing, same_seed, means = found["val_sd"]
+    assert seeds == pytest.approx(np.sqrt((0.1**2 + 0.14**2 + 0.1**2) / 2 / 3))
+    assert sharing == pytest.approx(np.sqrt((0.1**2 + 0.14**2) / 2 / 2))
+    assert same_seed == pytest.approx(np.sqrt((0.02**2 + 0.06**2) / 2 / 2))
+    assert means == pytest.approx(0.04 / np.sqrt(2))
+    assert found["val_range"].tolist() == pytest.approx([0.14, 0.14, 0.06, 0.04])
+    assert found["test_sd"].to_numpy() == pytest.approx(found["val_sd"].to_numpy())
+
+
+def test_groups_of_unequal_size_are_pooled_by_their_degrees_of_freedom():
+    rows = cells_of_nasbench201([POOL_OF_SUM, ANOTHER])
+    third = rows.iloc[[0]].assign(seed=2, val_acc=0.7, test_acc=0.6)
+    found = function_noise(pd.concat([rows, third]), function_classes(rows)).iloc[0]
+    assert found["val_sd"] == pytest.approx(np.sqrt((2 * 0.1**2 + 0.14**2 / 2) / 3))
+
+
+def test_without_architectures_of_one_function_there_is_no_such_noise():
+    rows = cells_of_nasbench201([POOL_OF_SUM, ANOTHER])
+    found = function_noise(rows, function_classes(rows))
+    assert found["groups"].tolist() == [2, 0, 0, 0]
+    assert found["val_sd"].isna().tolist() == [False, True, True, True]
+    with pytest.raises(InputError, match="choices"):
+        function_classes(rows.drop(columns="choices"))
