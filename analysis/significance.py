@@ -71,6 +71,8 @@ def unpaired_tests(
         if enough:
             rank = mannwhitneyu(a, b, alternative="two-sided")
             row |= {"u": float(rank.statistic), "p": float(rank.pvalue)}
+        if enough and np.ptp(np.concatenate([a, b])) == 0:
+            row["p"] = 1.0  # U has one value only; scipy 1.18 calls its p unknown, earlier ones 1
         if enough and (np.ptp(a) > 0 or np.ptp(b) > 0):
             means = ttest_ind(a, b, equal_var=False)
             row |= {"welch_t": float(means.statistic), "welch_p": float(means.pvalue)}

@@ -125,7 +125,7 @@ def best_cells(found: Contents) -> list[dict[str, Any]]:
 
 
 def _static(name: str) -> str:
-    return resources.files("nasbench.analysis.report").joinpath("static", name).read_text(encoding="utf-8")
+    return (resources.files("nasbench.analysis.report") / "static" / name).read_text(encoding="utf-8")
 
 
 def _policy(scripts: Mapping[str, str]) -> str:

@@ -90,8 +90,10 @@ def set_up(folder: str, words: list) -> int:
     install = [os.path.join(folder, "bin", "python"), "-m", "pip", "install", *words]
     if not sys.stdout.isatty():  # a person sees pip's progress, a log its warnings and errors
         install.append("--quiet")
+    # setuptools warns of each editable installation, at length and without a cause.
+    quiet = {**os.environ, "PYTHONWARNINGS": "ignore:Editable installation"}
     for command in ([sys.executable, "-m", "venv", folder], [*install, "--upgrade", "pip"], [*install, *SUITE]):
-        status = subprocess.call(command, cwd=ROOT)
+        status = subprocess.call(command, cwd=ROOT, env=quiet)
         if status:
             print(f"The environment {folder} is not complete: this failed:", *command, file=sys.stderr)
             return status
