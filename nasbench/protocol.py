@@ -84,6 +84,11 @@ class Protocol(BaseModel):
     drop_path_keep: float = Field(
         default=1.0, gt=0, le=1, description="probability of keeping a path at the end of training"
     )
+    drop_path_by_depth: bool = Field(
+        default=False,
+        description="drop paths of deeper cells more often, as NASNet's released code does by default; otherwise in all cells alike",
+        json_schema_extra=unless(False),
+    )
     dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the classifier")
     auxiliary_weight: float = Field(
         default=0.0, ge=0, description="weight of the auxiliary classifier's loss (0: no auxiliary head)"
@@ -158,7 +163,7 @@ class Protocol(BaseModel):
 
     def regularization(self) -> Regularization:
         """The network parts that only act in training."""
-        return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout)
+        return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout, self.drop_path_by_depth)
 
 
 PROTOCOLS: Registry[Protocol] = Registry(

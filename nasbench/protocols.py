@@ -31,9 +31,9 @@ NAS2016 = Protocol(
 NASNET2017 = Protocol(
     name="nasnet2017",
     source=(
-        "Zoph et al. 2017 (1707.07012), section 3 and appendix A.1: CIFAR-10, 5,000 validation images, whitening, 40x40 and a random "
-        "32x32 crop, horizontal flip, 20 epochs, one cosine period, momentum 0.9, N = 2. "
-        "Ours, as the paper is silent: F = 32; zero padding to 40; and, from the released code's CIFAR settings, batch 32, learning "
+        "Zoph et al. 2017 (1707.07012), section 3 and appendix A.1: CIFAR-10, 5,000 validation images, whitening, upsampling to 40x40 "
+        "and a random 32x32 crop, horizontal flip, 20 epochs, one cosine period, momentum 0.9, N = 2. "
+        "Ours, as the paper is silent: F = 32; and, from the released code's CIFAR settings, batch 32, learning "
         "rate 0.025, weight decay 5e-4, gradient norm clipped at 5, no Nesterov. Auxiliary head and drop-path, which the released "
         "code has for 600 epochs, are off."
     ),
@@ -46,7 +46,7 @@ NASNET2017 = Protocol(
     momentum=0.9,
     weight_decay=5e-4,
     schedule="cosine",
-    enlarge="pad",
+    enlarge="upsample",
     crop_from=40,
     flip=True,
     clip_norm=5.0,
@@ -59,7 +59,7 @@ NASNET_CIFAR = Protocol(
     source=(
         "Zoph et al. 2017 (1707.07012), section 4.1 and appendix A, and the CIFAR configuration of its released code (tensorflow/models, "
         "research/slim/nets/nasnet/nasnet.py): 600 epochs of batch 32, learning rate 0.025 with one cosine period, momentum 0.9, weight "
-        "decay 5e-4, gradient norm clipped at 5, auxiliary head 0.4, paths kept 0.6, N = 6, F = 32. Its '+ cutout' rows add cutout of "
+        "decay 5e-4, gradient norm clipped at 5, auxiliary head 0.4, paths kept 0.6 at the end of training in the last cell (that code's schedule v3: linear in time and in depth), N = 6, F = 32. Its '+ cutout' rows add cutout of "
         "16 pixels: --set cutout=16. Ours: zero padding to 40; 1% of the training images validate; "
         "weight decay also acts on BatchNorm's scale and shift."
     ),
@@ -76,6 +76,7 @@ NASNET_CIFAR = Protocol(
     crop_from=40,
     flip=True,
     drop_path_keep=0.6,
+    drop_path_by_depth=True,
     auxiliary_weight=0.4,
     clip_norm=5.0,
     cells=6,

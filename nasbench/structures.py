@@ -58,11 +58,24 @@ class Regularization:
         drop_path_keep: probability in (0, 1] of keeping a path at the end of training; 1 turns it off.
         auxiliary: attach the auxiliary classifier where the skeleton has a place for it.
         dropout: probability in [0, 1) before the final classifier.
+        drop_path_by_depth: drop paths of deeper cells more often: of cell i of n (from 1), paths are dropped i / n times as often as of the
+            last one; otherwise in all cells alike.
     """
 
     drop_path_keep: float = 1.0
     auxiliary: bool = False
     dropout: float = 0.0
+    drop_path_by_depth: bool = False
+
+    def keep_in_cell(self, cell: int, cells: int) -> float:
+        """Return the probability of keeping a path of a cell at the end of training.
+
+        Args:
+            cell: which, from 0, in the order of depth; the cells of a stem count.
+            cells: how many there are.
+        """
+        share = (cell + 1) / cells if self.drop_path_by_depth else 1.0
+        return 1.0 - share * (1.0 - self.drop_path_keep)
 
 
 class Block(

@@ -25,7 +25,8 @@ DIGEST = "0" * 16
         ("nas2016", "dbfd5ca01b502b6c"),
         ("nasbench201", "4e6f9bb3471adea3"),
         ("nasbench201-200", "1e49a00f36f39d57"),
-        ("nasnet-cifar", "f7eeb90d7955caa2"),
+        ("nasnet2017", "2e9bab169256c3e0"),
+        ("nasnet-cifar", "cdbf95ffc87b6194"),
     ],
 )
 def test_fingerprints_of_named_protocols_are_what_stored_rows_carry(name: str, fingerprint: str) -> None:
@@ -38,7 +39,7 @@ def test_the_default_protocols_fingerprint_is_golden() -> None:
 
 @pytest.mark.parametrize(
     ("name", "fingerprint"),
-    [("nasnet-imagenet-large", "1d5eea308c1c2e83"), ("nasnet-imagenet-mobile", "7e6e09f793b98696")],
+    [("nasnet-imagenet-large", "48bf1dfabafd0fdc"), ("nasnet-imagenet-mobile", "12076c982e46e7b6")],
 )
 def test_fingerprints_of_transfer_protocols_are_golden(name: str, fingerprint: str) -> None:
     assert TRANSFER_PROTOCOLS[name].fingerprint() == fingerprint

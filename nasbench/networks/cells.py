@@ -71,9 +71,9 @@ class CellNetwork(Network):
                 place,
                 plan,
                 channels,
-                regularization.drop_path_keep,
+                regularization.keep_in_cell(index, len(plan.places)),
             )
-            for place in plan.places
+            for index, place in enumerate(plan.places)
         )
         self.relu = nn.ReLU()
         self.classifier = Classifier(channels[-1], scale.classes, regularization.dropout)

@@ -12,7 +12,8 @@ class DropPath(nn.Module):
     Args:
         final_keep: probability in (0, 1] of keeping a path at the end of training; it falls linearly from 1.
 
-    Source: NASNet's released code ("scheduled drop path"). Deviation: that code can also drop deeper cells more often; here all alike.
+    Source: NASNet's released code ("scheduled drop path"), whose version 3, the default, falls linearly with training and with depth: the
+    cell gives the probability for its depth (`Regularization.keep_in_cell`).
     """
 
     def __init__(self, final_keep: float) -> None:

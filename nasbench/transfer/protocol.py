@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.errors import UnknownName
-from nasbench.identity import NEVER, digest_of, identity_fields
+from nasbench.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.protocol import validated
 from nasbench.structures import Regularization
 
@@ -62,6 +62,11 @@ class TransferProtocol(BaseModel):
     drop_path_keep: float = Field(
         default=1.0, gt=0, le=1, description="probability of keeping a path at the end of training"
     )
+    drop_path_by_depth: bool = Field(
+        default=False,
+        description="drop paths of deeper cells more often, as NASNet's released code does by default; otherwise in all cells alike",
+        json_schema_extra=unless(False),
+    )
     average_decay: float = Field(
         default=0.0,
         ge=0,
@@ -94,7 +99,7 @@ class TransferProtocol(BaseModel):
 
     def regularization(self) -> Regularization:
         """The network parts that only act in training."""
-        return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout)
+        return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout, self.drop_path_by_depth)
 
     def piece(self, processes: int) -> int:
         """Images that pass the network at once where so many processes share a batch."""
@@ -127,7 +132,7 @@ _COMMON = (
 _LARGE: dict[str, Any] = {
     "name": "nasnet-imagenet-large",
     "source": _COMMON
-    + "Large: 100 synchronous replicas of 16 images, learning rate 0.015 x 100, weight decay 5e-5, paths kept 0.7.",
+    + "Large: 100 synchronous replicas of 16 images, learning rate 0.015 x 100, weight decay 5e-5, paths kept 0.7 at the end of training in the last cell (schedule v3 of that code: linear in time and in depth).",
     "epochs": 312,
     "batch_size": 1600,
     "replica_batch": 16,
@@ -138,6 +143,7 @@ _LARGE: dict[str, Any] = {
     "auxiliary_weight": 0.4,
     "dropout": 0.5,
     "drop_path_keep": 0.7,
+    "drop_path_by_depth": True,
     "average_decay": 0.9999,
     "brightness": 32 / 255,
     "saturation": 0.5,

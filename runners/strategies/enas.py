@@ -107,7 +107,8 @@ class Enas(Strategy[EnasConfig]):
     where the released code attends to the steps that made them, and no operation has a head start, where that code's micro
     controller starts with biases for separable convolutions. A skip's probability is the sigmoid of its logit, in sampling and in the
     penalty; the released code samples with the sigmoid of twice the logit. The baseline starts at the first reward, not at 0, and
-    does not contain the reward it is subtracted from. The validation images are the protocol's share, not the last 5,000.
+    does not contain the reward it is subtracted from. The controller's entropy is exact; the released macro code takes p log p of the drawn
+    choices alone. The validation images are the protocol's share, not the last 5,000.
     """
 
     name = "enas"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 import torch
@@ -45,6 +46,11 @@ class PnasConfig(StrategyConfig):
     )
     learning_rate: float = Field(0.01, gt=0, description="of Adam on the one-block architectures (1712.00559)")
     later_learning_rate: float = Field(0.002, gt=0, description="of Adam from two blocks on (1712.00559)")
+    learn_from: Literal["all", "new"] = Field(
+        "all",
+        description="outcomes that the predictors are trained on after each level: all so far (ours), or those of the level alone, by which "
+        "algorithm 1 of 1712.00559 fine-tunes (recalled, not seen)",
+    )
     epochs: int = Field(30, ge=1, description="passes over the data in each fit (ours; not given)")
     batch: int = Field(32, ge=1, description="architectures a step of Adam (ours; not given)")
 
@@ -52,7 +58,7 @@ class PnasConfig(StrategyConfig):
 class Pnas(Strategy[PnasConfig]):
     """Progressive search: all one-block cells, then the K most promising extensions by one block, up to B blocks.
 
-    After every level the predictors are trained on with all outcomes so far. They rank every extension of the last level's cells by
+    After every level the predictors are trained further, with all outcomes so far or (`learn_from=new`) with those of the level. They rank every extension of the last level's cells by
     one block; the best K of different hash are the next level: 136 + 4 K architectures in the paper's space with B = 5. A level
     waits for the last outcome of the one before, and learns from the outcomes in the order of asking, so the search does not depend on
     how many children are trained at once. The architectures are of the space given, with as many blocks as their level; the search is
@@ -64,7 +70,7 @@ class Pnas(Strategy[PnasConfig]):
     Deviation: a pair of cells, which the paper does not have, grows by one block in both cells at once, and the predictor reads the first
         block of both cells, then the second of both. There, one-block pairs and extensions are too many, and samples of them are
         taken (`first`, `candidates`). The output's bias starts at the mean reward of the first level. Failed children have
-        reward 0.
+        reward 0. By default a level's fit goes over all outcomes so far; algorithm 1 of the paper fine-tunes with the new ones (recalled).
     """
 
     name = "pnas"
@@ -129,11 +135,13 @@ class Pnas(Strategy[PnasConfig]):
 
     def _learn(self, level: int) -> None:
         options = self.config
-        blocks = torch.tensor([len(row) // self.growth.width for row in self._rows])
-        rows = torch.zeros(len(self._rows), level * self.growth.width, dtype=torch.int64)
-        for index, row in enumerate(self._rows):
-            rows[index, : len(row)] = torch.from_numpy(row)
-        rewards = torch.tensor([self._rewards[index] for index in range(len(self._rows))], dtype=torch.float32)
+        first = 0 if options.learn_from == "all" else self._level_start
+        learned = self._rows[first:]
+        blocks = torch.tensor([len(row) // self.growth.width for row in learned])
+        rows = torch.zeros(len(learned), level * self.growth.width, dtype=torch.int64)
+        for place, row in enumerate(learned):
+            rows[place, : len(row)] = torch.from_numpy(row)
+        rewards = torch.tensor([self._rewards[index] for index in range(first, len(self._rows))], dtype=torch.float32)
         rate = options.learning_rate if level == 1 else options.later_learning_rate
         self._ensemble.fit(rows, blocks, rewards, options.epochs, options.batch, rate)
 

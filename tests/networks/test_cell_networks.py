@@ -102,6 +102,17 @@ def test_drop_path_is_linear_in_progress_and_per_example():
     assert (dropped[:, 0] > 0).float().mean() == pytest.approx(0.6, abs=0.05)
 
 
+@pytest.mark.parametrize("by_depth", [False, True])
+def test_drop_path_by_depth_is_linear_in_depth_and_time(by_depth):
+    """Of n cells, cell i (from 1) at half of training keeps a path with probability 1 - i/n x 1/2 x 0.4."""
+    network = built(NASNET_A, DIGITS, Regularization(0.6, drop_path_by_depth=by_depth))
+    network.set_progress(0.5)
+    cells = len(network.cells)
+    assert cells == 3 * DIGITS.cells + 2
+    shares = [(i + 1) / cells if by_depth else 1.0 for i in range(cells)]
+    assert [cell.drop_path.keep for cell in network.cells] == pytest.approx([1 - share * 0.5 * 0.4 for share in shares])
+
+
 @pytest.mark.parametrize(("operation", "spared"), [("identity", True), ("none", True), ("avg_pool_3x3", False)])
 def test_drop_path_spares_identities(operation, spared):
     cell = Cell((Block(0, operation, 1, operation),), (2,))

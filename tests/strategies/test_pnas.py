@@ -152,6 +152,28 @@ def test_conforms(predictor: str):
     check_strategy(Pnas, PnasSpace(3, OPERATIONS[:3]), config=config, children=16)
 
 
+@pytest.mark.parametrize(("learn_from", "sizes"), [("all", [10, 13, 16]), ("new", [10, 3, 3])])
+def test_predictors_learn_from_all_outcomes_or_from_the_new_ones(
+    monkeypatch: pytest.MonkeyPatch, learn_from: str, sizes: list[int]
+):
+    learned = []
+    fit = Ensemble.fit
+
+    def watched(self, rows, blocks, rewards, *options):
+        learned.append((len(rows), set(blocks.tolist()), rewards.tolist()))
+        fit(self, rows, blocks, rewards, *options)
+
+    monkeypatch.setattr(Ensemble, "fit", watched)
+    space = PnasSpace(4, ("identity", "sep_conv_3x3"))
+    talk = converse(Pnas(space, 0, PnasConfig(beam=3, learn_from=learn_from, **SMALL)), 100, score=merit)
+    assert len(talk.asked) == 10 + 3 * 3
+    assert [size for size, _, _ in learned] == sizes
+    for level, (size, blocks, rewards) in enumerate(learned, start=1):
+        assert blocks == ({level} if learn_from == "new" else set(range(1, level + 1)))
+        end = 10 + 3 * (level - 1)
+        assert rewards == pytest.approx([merit(child) for child in talk.asked[end - size : end]])
+
+
 @pytest.mark.parametrize("kind", ["lstm", "mlp"])
 def test_predictions_of_grown_rows_are_those_of_whole_rows(kind: str):
     growth = CellGrowth.of(get_space(PAIR))

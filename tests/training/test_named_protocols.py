@@ -45,6 +45,7 @@ OTHER_VALUES: dict[str, dict[str, object]] = {
     "channels_last": {"channels_last": False},
     "threads": {"threads": 2},
     "kernels": {"kernels": "portable"},
+    "drop_path_by_depth": {"drop_path_by_depth": True},
 }
 NOT_IN_FINGERPRINT = {"name": "other", "source": "other", "data": "folder:/other/place"}
 
@@ -84,10 +85,20 @@ def test_named_protocols_have_distinct_fingerprints() -> None:
     ("name", "facts"),
     [
         ("nas2016", {"epochs": 50, "learning_rate": 0.1, "weight_decay": 1e-4, "optimizer": "nesterov", "flip": True}),
-        ("nasnet2017", {"epochs": 20, "schedule": "cosine", "momentum": 0.9, "cells": 2, "crop_from": 40}),
+        (
+            "nasnet2017",
+            {"epochs": 20, "schedule": "cosine", "momentum": 0.9, "cells": 2, "enlarge": "upsample", "crop_from": 40},
+        ),
         (
             "nasnet-cifar",
-            {"epochs": 600, "batch_size": 32, "clip_norm": 5, "drop_path_keep": 0.6, "auxiliary_weight": 0.4},
+            {
+                "epochs": 600,
+                "batch_size": 32,
+                "clip_norm": 5,
+                "drop_path_keep": 0.6,
+                "drop_path_by_depth": True,
+                "auxiliary_weight": 0.4,
+            },
         ),
         ("nasbench201", {"epochs": 12, "batch_size": 256, "cells": 5, "filters": 16, "weight_decay": 5e-4}),
         ("nasbench201-200", {"epochs": 200, "batch_size": 256, "cells": 5, "filters": 16, "weight_decay": 5e-4}),
