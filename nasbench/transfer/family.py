@@ -20,12 +20,15 @@ LARGE_PIXELS, MOBILE_PIXELS, CIFAR_PIXELS = 331, 224, 32
 
 # The names under which rows of `nasbench.published` carry a size; others are called "<title> <size>".
 _TITLES = {"nasnet-a": "NASNet-A", "pnasnet-5": "PNASNet-5", "amoebanet-a": "AmoebaNet-A", "enas-micro": "ENAS micro"}
-_ROWS: Mapping[tuple[str, str], str] = {
-    ("pnasnet-5", "3@960"): "PNASNet-5 CIFAR",
-    ("pnasnet-5", "3@1080"): "PNASNet-5 mobile",
-    ("pnasnet-5", "4@4320"): "PNASNet-5 large",
+PNASNET_SIZES: Mapping[str, str] = {
+    "PNASNet-5 CIFAR": "3@960",
+    "PNASNet-5 mobile": "3@1080",
+    "PNASNet-5 large": "4@4320",
 }
-"""Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 filters (mobile), 12 of 216 (large)."""
+"""Rows whose names do not say their size.
+
+Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 filters (mobile), 12 of 216 (large).
+"""
 
 
 class Family(NamedTuple):
@@ -178,7 +181,9 @@ def published_row(networks: pd.DataFrame, name: str, member: Member) -> Publishe
         return None
     size = member.size
     written = str(size) if size.family.names_by == "depth" else f"(N={size.cells} F={size.filters})"
-    model = _ROWS.get((name, written), f"{_TITLES[name]} {written}")
+    model = f"{_TITLES[name]} {written}"
+    if name == "pnasnet-5":
+        model = next((row for row, of in PNASNET_SIZES.items() if of == written), model)
     data, classes = ("imagenet", 1000) if member.scale.stem == "imagenet" else ("cifar10", 10)
     if member.scale.classes != classes:
         return None
