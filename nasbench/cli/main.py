@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Zero-cost scores of untrained networks, and how well they rank trained ones.",
     ),
     "verify": ("nasbench.cli.verify:verify", "Train a sample of rows again and compare with what is stored."),
+    "doctor": ("nasbench.cli.doctor:doctor", "What this machine is, whether searches work on it, and what is slow."),
     "check": ("nasbench.cli.upkeep:check", "Verify checksums, schema and counts of results files."),
     "repair": ("nasbench.cli.upkeep:repair", "Recover all that is sound of a damaged results file."),
     "migrate": ("nasbench.cli.upkeep:migrate", "Bring results files of earlier versions up to this one's schema."),

@@ -1,0 +1,261 @@
+"""The checks in their order, and how they are run: one that raises is itself a finding.
+
+Each imports what it looks with when it runs, so that a library that is missing or broken is a finding, too, and stops no other check.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nasbench.doctor.findings import Finding, Group
+from nasbench.doctor.limits import Limits, limits_here
+from nasbench.doctor.probe import TorchFacts, torch_facts
+
+if TYPE_CHECKING:
+    from nasbench.doctor.versions import Installed
+
+Say = Callable[[str], None]
+
+
+class Machine:
+    """This machine as the checks see it; what takes seconds is measured once, when it is first asked for.
+
+    Args:
+        folder: for results.
+        say: gets lines on what goes on, for people who wait.
+    """
+
+    def __init__(self, folder: Path, say: Say = lambda line: None) -> None:
+        self.folder, self.say = folder, say
+        self.architecture = platform.machine()
+
+    @cached_property
+    def installed(self) -> Installed | None:
+        """The distributions of this environment."""
+        from nasbench.doctor.versions import Installed
+
+        return Installed.here()
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What this process may use."""
+        return limits_here()
+
+    @cached_property
+    def _torch(self) -> TorchFacts | Exception:
+        self.say("what torch does here: some 5 s ...")
+        try:
+            return torch_facts()
+        except Exception as error:  # raised for whoever asks
+            return error
+
+    @property
+    def torch(self) -> TorchFacts:
+        """What torch is and does here.
+
+        Raises:
+            ProbeError: when it does not work; the same to all who ask.
+        """
+        if isinstance(self._torch, Exception):
+            raise self._torch
+        return self._torch
+
+    @property
+    def torch_works(self) -> bool:
+        """Whether torch can be imported and computes."""
+        return not isinstance(self._torch, Exception)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check.
+
+    Args:
+        name: what it looks at; of its finding, where it raises.
+        group: of its findings.
+        run: looks, and says what it found.
+        long: whether it takes many seconds, and is left out when one is in a hurry.
+        needs_torch: whether it makes sense only where torch works.
+        breaks: whether a search may fail where the check itself does.
+    """
+
+    name: str
+    group: Group
+    run: Callable[[Machine], Sequence[Finding]]
+    long: bool = False
+    needs_torch: bool = False
+    breaks: bool = True
+
+
+def diagnose(machine: Machine, quick: bool = False, checks: Sequence[Check] | None = None) -> list[Finding]:
+    """Run the checks one after the other.
+
+    Args:
+        machine: where.
+        quick: leave out those that take long.
+        checks: which; None for all.
+
+    Returns:
+        All that they found. A check that raises is found to be wrong, by the name of the exception.
+    """
+    findings: list[Finding] = []
+    for check in CHECKS if checks is None else checks:
+        if quick and check.long:
+            continue
+        if check.needs_torch and not machine.torch_works:
+            findings.append(Finding(check.group, check.name, "note", "not tried, as torch does not work here"))
+            continue
+        try:
+            findings += check.run(machine)
+        except Exception as error:
+            findings.append(_raised(check, error))
+    return findings
+
+
+def _raised(check: Check, error: Exception) -> Finding:
+    said = " ".join(str(error).split())[:300]
+    found = f"could not be found out: {type(error).__name__}{': ' * bool(said)}{said}"
+    return Finding(check.group, check.name, "wrong", found, "mend that, or report it with this text", check.breaks)
+
+
+def _python(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.versions import check_python
+
+    return check_python(sys.version_info[:2], machine.installed)
+
+
+def _libraries(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.versions import check_libraries
+
+    return check_libraries(machine.installed)
+
+
+def _imports(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.versions import SUITE, check_imports, modules_of
+
+    if machine.installed is None:
+        return []  # which libraries it needs is not known; said by the check of libraries
+    machine.say("importing the libraries: some 5 s ...")
+    there = [one for one in machine.installed.required_by(SUITE) if machine.installed.version(one) is not None]
+    return check_imports(modules_of(there))
+
+
+def _torch(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.torch_build import check_instruction_sets, check_torch
+
+    found = check_instruction_sets(machine.torch, machine.architecture, os.environ)
+    return [*check_torch(machine.torch), *found]
+
+
+def _identity(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.processor import check_identity
+    from nasbench.kernels.processor import processor_here
+
+    return check_identity(processor_here(), machine.architecture)
+
+
+def _cores(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.processor import check_cores
+
+    return check_cores(machine.limits)
+
+
+def _memory(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.processor import check_memory
+
+    return check_memory(machine.limits)
+
+
+def _settings(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.processor import check_settings
+
+    return check_settings(os.environ, machine.limits)
+
+
+def _speed(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.processor import check_bfloat16, check_vector_kernels
+    from nasbench.kernels.processor import processor_here
+
+    return [*check_vector_kernels(machine.torch), *check_bfloat16(processor_here(), machine.torch)]
+
+
+def _self_test(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.kernels import check_self_test
+    from nasbench.kernels.selftest import quick_self_test
+
+    machine.say("self-test of the kernels: some 10 s ...")
+    return check_self_test(quick_self_test())
+
+
+def _golden(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.kernels import check_golden
+    from nasbench.kernels.golden import GOLDEN, train_golden
+
+    machine.say(f"{len(GOLDEN)} golden trainings: some 15 s ...")
+    return check_golden(train_golden(), machine.architecture)
+
+
+def _rapl(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.energy import check_rapl
+
+    return check_rapl()
+
+
+def _folder(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.storage import check_folder
+
+    return check_folder(machine.folder)
+
+
+def _temporary_files(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.storage import check_temporary_files
+
+    return check_temporary_files()
+
+
+def _clock(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.clock import check_clock, clock_facts
+
+    return check_clock(clock_facts())
+
+
+def _extras(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.extras import USES
+    from nasbench.doctor.versions import check_extras
+
+    return check_extras(machine.installed, USES)
+
+
+def _chromium(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.extras import check_chromium
+
+    return check_chromium()
+
+
+CHECKS: Final = (
+    Check("python", "versions", _python),
+    Check("libraries", "versions", _libraries),
+    Check("imports", "versions", _imports),
+    Check("torch", "versions", _torch),
+    Check("identity", "processor", _identity),
+    Check("cores", "processor", _cores),
+    Check("memory", "processor", _memory),
+    Check("settings", "processor", _settings, breaks=False),
+    Check("speed", "processor", _speed, needs_torch=True, breaks=False),
+    Check("self-test", "kernels", _self_test, long=True, needs_torch=True),
+    Check("golden", "kernels", _golden, long=True, needs_torch=True),
+    Check("RAPL", "devices", _rapl, breaks=False),
+    Check("folder", "storage", _folder),
+    Check("temporary files", "storage", _temporary_files, breaks=False),
+    Check("clock", "clock", _clock),
+    Check("extras", "extras", _extras, breaks=False),
+    Check("chromium", "extras", _chromium, breaks=False),
+)
+"""All checks, in the order in which they are run and shown."""

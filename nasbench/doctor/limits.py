@@ -1,0 +1,116 @@
+"""How much of the machine this process may use: processors and memory, by affinity and by control groups."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+CGROUPS: Final = Path("/sys/fs/cgroup")
+OWN_CGROUP: Final = Path("/proc/self/cgroup")
+MEMINFO: Final = Path("/proc/meminfo")
+_NO_LIMIT: Final = 1 << 60  # bytes; version 1 says "none" by a number near 2^63
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a process may use.
+
+    Args:
+        there: processors of the machine.
+        usable: processors on which this process may run.
+        cpu_quota: processors' time a second that its control groups give; inf without a limit.
+        memory: bytes of the machine; nan where the system does not tell.
+        available: bytes that are free or can be freed; nan likewise.
+        memory_limit: bytes that its control groups give; inf without a limit.
+        memory_used: bytes of that limit that are used, files in the cache included; nan without a limit.
+    """
+
+    there: int
+    usable: int
+    cpu_quota: float = math.inf
+    memory: float = math.nan
+    available: float = math.nan
+    memory_limit: float = math.inf
+    memory_used: float = math.nan
+
+    @property
+    def processors(self) -> float:
+        """Processors' time a second that this process can have."""
+        return min(self.usable, self.cpu_quota)
+
+
+def limits_here(root: Path = CGROUPS, own: Path = OWN_CGROUP, meminfo: Path = MEMINFO) -> Limits:
+    """Read the limits of this process.
+
+    Args:
+        root: where control groups are mounted.
+        own: the file that names the groups of this process.
+        meminfo: the file that counts the machine's memory.
+    """
+    there = os.cpu_count() or 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
+    counts = {name: int(value.split()[0]) * 1024 for name, _, value in _fields(meminfo)}
+    quota, (limit, used) = math.inf, (math.inf, math.nan)
+    for folder in _groups(root, own, "cpu"):
+        quota = min(quota, _quota(folder))
+    for folder in _groups(root, own, "memory"):
+        here = _memory(folder)
+        if here[0] < limit:
+            limit, used = here
+    memory, available = (float(counts.get(name, math.nan)) for name in ("MemTotal", "MemAvailable"))
+    return Limits(there, usable, quota, memory, available, limit, used)
+
+
+def _fields(path: Path) -> list[tuple[str, str, str]]:
+    try:
+        return [line.partition(":") for line in path.read_text().splitlines()]
+    except OSError:
+        return []
+
+
+def _groups(root: Path, own: Path, controller: str) -> list[Path]:
+    """The folders of this process's control group and all above it, of version 2 and of version 1."""
+    found = []
+    for number, _, rest in _fields(own):
+        controllers, _, path = rest.partition(":")
+        if number == "0" and not controllers:
+            tops = [root, root / "unified"]
+        elif controller in controllers.split(","):
+            tops = [root / controllers, root / controller]
+        else:
+            continue
+        for top in tops:
+            inner = top / path.lstrip("/")  # not there in a container that sees its own part alone
+            found += [folder for folder in (inner, *inner.parents) if folder.is_relative_to(top) and folder.is_dir()]
+    return list(dict.fromkeys(found))
+
+
+def _number(path: Path) -> float:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return math.nan
+    return math.inf if text == "max" else float(text)
+
+
+def _quota(folder: Path) -> float:
+    """Processors of a group: cpu.max in version 2, cpu.cfs_quota_us in version 1."""
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except OSError:
+        pass
+    allowed, every = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+    return allowed / every if allowed > 0 and every > 0 else math.inf
+
+
+def _memory(folder: Path) -> tuple[float, float]:
+    """Limit and use of a group in bytes: memory.max in version 2, memory.limit_in_bytes in version 1."""
+    for limit_name, used_name in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+        limit = _number(folder / limit_name)
+        if limit < _NO_LIMIT:
+            return limit, _number(folder / used_name)
+    return math.inf, math.nan

@@ -1,0 +1,77 @@
+"""How torch was built, and whether the instruction sets that rows keep are those that it uses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+from nasbench.doctor.findings import Finding
+from nasbench.doctor.probe import TorchFacts
+
+# What oneDNN says of an instruction set, without blanks at its ends. Source: oneDNN 3.x, src/cpu/x64/cpu_isa_traits.cpp, get_isa_info.
+ONEDNN_WORDS: Final[Mapping[str, str]] = {
+    "Intel SSE4.1": "sse41",
+    "Intel AVX": "avx",
+    "Intel AVX2": "avx2",
+    "Intel AVX2 with Intel DL Boost": "avx2_vnni",
+    "Intel AVX2 with Intel DL Boost, float16 and bfloat16 support": "avx2_vnni_2",
+    "Intel AVX-512 with AVX512BW, AVX512VL, and AVX512DQ extensions": "avx512_core",
+    "Intel AVX-512 with Intel DL Boost": "avx512_core_vnni",
+    "Intel AVX-512 with Intel DL Boost and bfloat16 support": "avx512_core_bf16",
+    "Intel AVX-512 with float16, Intel DL Boost and bfloat16 support": "avx512_core_fp16",
+    "Intel AVX10.1": "avx512_core_fp16",
+    "Intel AVX-512 with float16, Intel DL Boost and bfloat16 support and Intel AMX with bfloat16 and 8-bit integer support": "avx512_core_amx",
+    "Intel AVX10.1 and Intel AMX with bfloat16 and 8-bit integer support": "avx512_core_amx",
+    "Intel AVX-512 with float16, Intel DL Boost and bfloat16 support and Intel AMX with bfloat16, float16 and 8-bit integer support": "avx512_core_amx_fp16",
+    "Intel AVX10.1 and Intel AMX with bfloat16, float16 and 8-bit integer support": "avx512_core_amx_fp16",
+}
+
+_finding = partial(Finding, "versions")
+
+
+def check_torch(facts: TorchFacts) -> list[Finding]:
+    """Say what torch is, and whether it works together with numpy."""
+    build = f"built for CUDA {facts.cuda}" if facts.cuda else "built for the CPU alone"
+    libraries = [f"{name} {version}" for name, version in (("oneDNN", facts.onednn), ("MKL", facts.mkl)) if version]
+    found = f"{facts.version}, {build}{''.join(f', {library}' for library in libraries)}"
+    findings = [_finding("torch", "ok", found)]
+    if facts.numpy_error:
+        why = f"tensors and numpy's arrays cannot share memory: {facts.numpy_error}"
+        advice = "this torch was built for another numpy: pip install --upgrade torch torchvision numpy"
+        findings.append(_finding("torch with numpy", "wrong", why, advice, True))
+    if not facts.onednn:
+        advice = "install torch from PyPI or pytorch.org, where it is in"
+        findings.append(_finding("oneDNN", "slow", "not in this torch: convolutions on the CPU are slow", advice))
+    return findings
+
+
+def check_instruction_sets(facts: TorchFacts, machine: str, environment: Mapping[str, str]) -> list[Finding]:
+    """Compare what oneDNN says that it uses with what rows keep as their platform.
+
+    Args:
+        facts: of torch.
+        machine: architecture, as `platform.machine()` says it.
+        environment: this process's.
+    """
+    rows = f"torch {facts.capability}, oneDNN {facts.predicted_isa}"
+    if not facts.onednn:
+        return []
+    if not facts.isa:
+        found = f"{rows}; oneDNN does not say what it uses"
+        return [_finding("instruction sets", "note", found, "bits are compared by the processor's identity alone")]
+    name = ONEDNN_WORDS.get(facts.isa)
+    if machine not in ("x86_64", "AMD64"):
+        found = f"torch {facts.capability}, oneDNN: {facts.isa}; their kernels on {machine} give other bits than those on x86-64"
+        return [_finding("instruction sets", "note", found)]
+    if name is None:
+        found = (
+            f"oneDNN says {facts.isa!r}, which this version of the suite does not know; rows say {facts.predicted_isa}"
+        )
+        return [_finding("instruction sets", "note", found, "rows are comparable to the bit on this processor alone")]
+    if name != facts.predicted_isa:
+        found = f"oneDNN uses {name} ({facts.isa}), and rows would say {facts.predicted_isa}: verify would promise bits wrongly"
+        held = bool(environment.get("DNNL_MAX_CPU_ISA"))
+        advice = "unset DNNL_MAX_CPU_ISA, or name it ONEDNN_MAX_CPU_ISA" if held else "report it with this text"
+        return [_finding("instruction sets", "wrong", found, advice)]
+    return [_finding("instruction sets", "ok", f"{rows} ({facts.isa}), as rows keep it")]

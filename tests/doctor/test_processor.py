@@ -1,0 +1,158 @@
+"""Processor, cores, memory and settings: each level of each check."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from nasbench.doctor.limits import Limits
+from nasbench.doctor.processor import (
+    CHOOSING,
+    check_bfloat16,
+    check_cores,
+    check_identity,
+    check_memory,
+    check_settings,
+    check_vector_kernels,
+)
+from nasbench.kernels.processor import Processor
+
+EPYC = Processor("AuthenticAMD", "25", "17", "1", "AMD EPYC", frozenset({"avx2", "avx512f", "avx512_bf16", "fpu"}))
+OLDER = replace(EPYC, flags=frozenset({"avx2"}))
+ROOMY = Limits(there=8, usable=8, memory=64 << 30, available=60 << 30)
+
+
+def levels(found):
+    return [(finding.name, finding.level, finding.breaks) for finding in found]
+
+
+def test_a_processor_says_who_it_is():
+    (found,) = check_identity(EPYC, "x86_64")
+    assert (found.level, found.found) == (
+        "ok",
+        "AMD EPYC: AuthenticAMD family 25 model 17 stepping 1 (avx2 avx512f avx512_bf16)",
+    )
+
+
+def test_a_processor_that_is_not_known_is_noted_and_so_is_another_architecture():
+    unknown = Processor("arm64", "", "", "", "", frozenset())
+    assert levels(check_identity(unknown, "arm64")) == [("identity", "note", False), ("architecture", "note", False)]
+    assert levels(check_identity(EPYC, "AMD64")) == [("identity", "ok", False)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "level", "words", "advice"),
+    [
+        (ROOMY, "ok", "8 of 8 processors", ""),
+        (replace(ROOMY, usable=2), "note", "2 of 8 processors", "up to 2 trainings at a time"),
+        (replace(ROOMY, cpu_quota=2.5), "slow", "the time of 2.5", "no more than 2 at a time: --devices cpu,cpu"),
+        (replace(ROOMY, cpu_quota=0.5), "slow", "the time of 0.5", "no more than 1 at a time: --devices cpu"),
+        (
+            replace(ROOMY, cpu_quota=6),
+            "slow",
+            "the time of 6",
+            "no more than 6 at a time: --devices cpu,cpu,cpu,cpu,...",
+        ),
+        (replace(ROOMY, cpu_quota=8), "ok", "8 of 8 processors", ""),
+    ],
+)
+def test_cores(limits, level, words, advice):
+    (found,) = check_cores(limits)
+    assert (found.level, found.advice, found.breaks) == (level, advice, False)
+    assert words in found.found
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "breaks", "words"),
+    [
+        ({}, "ok", False, "60.0 GiB for this process of the machine's 64.0 GiB"),
+        ({"available": 1.5 * 2**30}, "note", False, "1.5 GiB for this process"),
+        ({"available": 0.5 * 2**30}, "wrong", True, "0.5 GiB for this process"),
+        ({"memory_limit": 1.5 * 2**30}, "note", False, "its control group may have 1.5 GiB"),
+        ({"memory_limit": 0.9 * 2**30}, "wrong", True, "0.9 GiB for this process of the machine's 64.0 GiB"),
+        ({"memory": math.nan, "available": math.nan}, "note", False, "does not say"),
+        (
+            {"memory": math.nan, "available": math.nan, "memory_limit": 2.0**29},
+            "wrong",
+            True,
+            "0.5 GiB for this process",
+        ),
+    ],
+)
+def test_memory(changes, level, breaks, words):
+    (found,) = check_memory(replace(ROOMY, **changes))
+    assert (found.level, found.breaks) == (level, breaks)
+    assert words in found.found
+
+
+@pytest.mark.parametrize(
+    ("processor", "time", "level", "words"),
+    [
+        (EPYC, 0.5, "ok", "instructions for it (avx512_bf16): a step of training takes 0.50 times"),
+        (EPYC, 1.1, "note", "takes 1.1 times"),
+        (EPYC, 7.8, "slow", "takes 7.8 times"),
+        (OLDER, 7.0, "slow", "no instructions for it: a step of training takes 7.0 times"),
+        (OLDER, 1.1, "slow", "takes 1.1 times"),
+        (OLDER, 0.9, "ok", "takes 0.90 times"),
+    ],
+)
+def test_bfloat16_is_judged_by_its_time(facts, processor, time, level, words):
+    (found,) = check_bfloat16(processor, replace(facts, bfloat16_time=time))
+    assert found.level == level
+    assert words in found.found
+    assert ("--set precision=bfloat16" in found.advice) == (level != "ok")
+
+
+def test_vector_kernels(facts):
+    assert levels(check_vector_kernels(facts)) == [("torch's kernels", "ok", False), ("numpy's kernels", "ok", False)]
+    slow = replace(facts, capability="DEFAULT", numpy_gflops=9.9, numpy_kernels="Katmai", keeps_memory=False)
+    found = check_vector_kernels(slow)
+    assert levels(found) == [
+        ("torch's kernels", "slow", False),
+        ("numpy's kernels", "slow", False),
+        ("allocator", "slow", False),
+    ]
+    assert found[1].found == "OpenBLAS for Katmai: 10 GFLOP/s in float64 on one thread, torch 20"
+    assert "OPENBLAS_CORETYPE" in found[1].advice
+    unknown = check_vector_kernels(replace(facts, numpy_gflops=0.0, torch_gflops=0.0))
+    assert levels(unknown) == [("torch's kernels", "ok", False)]  # torch and numpy do not fit, which is said elsewhere
+
+
+def test_no_settings_are_fine():
+    (found,) = check_settings(
+        {"PATH": "/bin", "ONEDNN_VERBOSE": "0", "NASBENCH_CUDA_GRAPHS": "on", "MKL_CBWR": ""}, ROOMY
+    )
+    assert (found.level, found.found) == ("ok", "none that changes speed or bits")
+    (threads,) = check_settings({"OMP_NUM_THREADS": "4,2"}, ROOMY)
+    assert (threads.level, threads.found) == ("ok", "none that changes speed or bits; OMP_NUM_THREADS=4,2")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "level", "advice"),
+    [
+        *((name, "AVX2", "slow", f"unset {name}, unless that is what you want") for name in CHOOSING),
+        ("OMP_NUM_THREADS", "9", "slow", "OMP_NUM_THREADS=8"),
+        ("MKL_NUM_THREADS", "64", "slow", "MKL_NUM_THREADS=8"),
+        ("OPENBLAS_NUM_THREADS", "many", "note", "OPENBLAS_NUM_THREADS=1, or unset it"),
+        ("OMP_NUM_THREADS", "0", "note", "OMP_NUM_THREADS=1, or unset it"),
+        ("OMP_NUM_THREADS", "", "note", "OMP_NUM_THREADS=1, or unset it"),
+        ("ONEDNN_VERBOSE", "1", "slow", "unset ONEDNN_VERBOSE"),
+        ("DNNL_VERBOSE", "2", "slow", "unset DNNL_VERBOSE"),
+        ("MKL_VERBOSE", "1", "slow", "unset MKL_VERBOSE"),
+        ("CUDA_LAUNCH_BLOCKING", "1", "slow", "unset CUDA_LAUNCH_BLOCKING"),
+        ("NASBENCH_CUDA_GRAPHS", "off", "slow", "unset NASBENCH_CUDA_GRAPHS"),
+        ("NASBENCH_ALLOCATOR", "system", "slow", "unset NASBENCH_ALLOCATOR"),
+        ("MALLOC_CHECK_", "3", "slow", "unset MALLOC_CHECK_"),
+    ],
+)
+def test_each_setting_that_matters_is_found(name, value, level, advice):
+    (found,) = check_settings({name: value}, ROOMY)
+    assert (found.level, found.advice, found.breaks) == (level, advice, False)
+    assert found.found.startswith(f"{name}={value}")
+
+
+def test_threads_are_compared_with_what_the_control_group_gives():
+    (found,) = check_settings({"OMP_NUM_THREADS": "2"}, replace(ROOMY, cpu_quota=1.5))
+    assert (found.level, found.advice) == ("slow", "OMP_NUM_THREADS=1")
