@@ -78,6 +78,7 @@ class ResultsLock:
         self._take_over = take_over
         self._handle = -1
         self._draft: Draft | None = None
+        self._refused: ResultsLocked | None = None  # because of a claim
         self._text = b""
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name=f"heartbeat of {paths.lock}", daemon=True)
@@ -96,26 +97,27 @@ class ResultsLock:
 
     def _acquire(self) -> None:
         for _ in range(ATTEMPTS):
-            if self._draft is None:
-                self._draft = Draft(self.paths.lock, self._signed, self.owner.token)
-                self._text = self._draft.text
-            if self._try(self._draft):
-                self._handle, self._draft.handle = self._draft.handle, -1
+            try:
+                if self._draft is None:
+                    self._draft = Draft(self.paths.lock, self._signed, self.owner.token)
+                    self._text = self._draft.text
+                if self._try(self._draft):
+                    self._handle, self._draft.handle = self._draft.handle, -1
+                    self._drop_draft()
+                    return
+            except FileNotFoundError:  # a new owner swept up the draft, unless the folder is gone
+                if not self.paths.lock.parent.is_dir():
+                    raise
                 self._drop_draft()
-                return
             time.sleep(PAUSE_S)
         seen = _look(self.paths.lock)
-        raise ResultsLocked(self._writing(seen.owner if seen else None))
+        raise self._refused or ResultsLocked(self._writing(seen.owner if seen else None))
 
     def _try(self, draft: Draft) -> bool:
         """One attempt; False when it is worth another, because other processes are at it."""
-        try:
-            taken = draft.put(self.paths.lock) or self._replace(draft)
-            # A process that took this one for dead over its claim may have been faster.
-            return taken and read_text(self.paths.lock) == self._text
-        except FileNotFoundError:  # swept up by a new owner; where the folder is gone, making the next one says so
-            self._drop_draft()
-            return False
+        taken = draft.put(self.paths.lock) or self._replace(draft)
+        # A process that took this one for dead over its claim may have been faster.
+        return taken and read_text(self.paths.lock) == self._text
 
     def _drop_draft(self) -> None:
         if self._draft is not None:
@@ -139,8 +141,9 @@ class ResultsLock:
             return False
         try:
             return self._is_gone(claim, seen)
-        except ResultsLocked:
-            return False  # about to be the owner; the next attempt sees whether it is
+        except ResultsLocked as refused:
+            self._refused = refused
+            return False  # about to be the owner, if it lives; the next attempt sees whether it is
 
     def _is_gone(self, name: Path, seen: _Seen) -> bool:
         """Whether the owner is gone for good; False when it is worth another look.

@@ -146,6 +146,7 @@ def test_the_same_where_flock_works_and_a_dead_owner_is_of_either_kind(tmp_path)
 
 
 STEPS = ("open", "pwrite", "fsync", "link", "replace", "unlink")
+REAL = {name: getattr(os, name) for name in STEPS}
 
 
 @contextmanager
@@ -214,6 +215,66 @@ def test_a_taker_killed_at_any_step_leaves_a_file_that_the_next_one_gets(tmp_pat
         ResultsLock(paths).release()
         assert names(tmp_path) == []
     assert 12 < killed < 99
+
+
+def try_and_stay(paths):
+    """Another process tries to get the lock, and lives on; its pid and whether it got it."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        said = error_of(lambda: ResultsLock(paths))
+        os.write(writing, b"0" if said else b"1")
+        signal.pause()
+    got = os.read(reading, 1) == b"1"
+    os.close(reading)
+    os.close(writing)
+    return pid, got
+
+
+@pytest.mark.parametrize("before", ["nothing", "a dead owner's lock", "an unfinished lock"])
+@pytest.mark.parametrize("kind", ["links", "flock", "neither", "flock and links"])
+def test_of_two_takers_one_gets_it_whenever_the_second_comes(tmp_path, monkeypatch, kind, before):
+    """The second tries as a whole before each system call of the first."""
+    monkeypatch.setattr(locks, "UNFINISHED_S", 0.01)
+    monkeypatch.setattr(locks, "ATTEMPTS", 4)
+    if "flock" not in kind:
+        take_flock_away(monkeypatch)
+    if "links" not in kind:
+        take_links_away(monkeypatch)
+    paths, seconds = ResultsPaths.of(tmp_path / "x.h5"), 0
+
+    def prepare():
+        if before == "a dead owner's lock":
+            name_owner(paths)
+        elif before != "nothing":
+            paths.lock.write_bytes(b"")
+
+    prepare()
+    with counted_steps(monkeypatch, lambda *_: None) as steps:
+        ResultsLock(paths).release()
+        count = steps()
+    for step in range(count):
+        prepare()
+        others = []
+
+        def come_there(number, _, step=step, others=others):
+            if number == step:
+                others.append(try_and_stay(paths))
+
+        owned = []
+        with counted_steps(monkeypatch, come_there):
+            refused = error_of(lambda owned=owned: owned.append(ResultsLock(paths)))
+        assert len(owned) + sum(got for _, got in others) == 1, (step, others, refused)
+        assert not refused or "is being written by pid" in refused, step
+        seconds += sum(got for _, got in others)
+        for lock in owned:
+            lock.release()
+        for pid, _ in others:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        ResultsLock(paths).release()
+        assert names(tmp_path) == [], step
+    assert 0 < seconds < count
 
 
 @pytest.mark.parametrize("before", ["nothing", "a dead owner's lock"])
@@ -338,6 +399,22 @@ def test_where_flock_works_a_container_that_was_started_again_goes_on_at_once(tm
     ResultsLock(paths).release()
 
 
+def test_a_taker_of_another_host_that_died_over_its_claim_is_named_and_taken_over(
+    tmp_path, monkeypatch, no_flock, quick
+):
+    monkeypatch.setattr(locks, "ATTEMPTS", 10)
+    paths = ResultsPaths.of(tmp_path / "x.h5")
+    name_owner(paths)
+    taker = replace(Owner.me(), host="elsewhere", pid=17)
+    claim_name(paths).write_bytes(taker.text())
+    with pytest.raises(
+        ResultsLocked, match=r"by pid 17 on host elsewhere .*: if it is gone, run this again with --take-over"
+    ):
+        ResultsLock(paths)
+    ResultsLock(paths, take_over=True).release()
+    assert names(tmp_path) == []
+
+
 def test_a_living_process_of_this_host_is_never_taken_over(tmp_path, no_flock, quick):
     paths = ResultsPaths.of(tmp_path / "x.h5")
     lock = ResultsLock(paths)
@@ -434,9 +511,6 @@ def test_an_owner_whose_lock_was_removed_stops(tmp_path):
     with pytest.raises(OwnershipLost, match=r"x\.lock was removed while this process was writing .*x\.h5"):
         append_after(path, Path.unlink)
     assert stored(path) == expected(1)
-
-
-REAL = {name: getattr(os, name) for name in STEPS}
 
 
 def take_and_append(path, patch, rows, pack_bytes=1 << 20):
