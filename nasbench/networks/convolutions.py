@@ -32,7 +32,8 @@ def convolve(
 ) -> Tensor:
     """Convolve without bias, as `F.conv2d`; every convolution of the suite without bias is this call.
 
-    It is the one place for ways round kernels of torch that crash or compute wrong values. `make test-kernels` looks for such.
+    It is the one place for ways round kernels of torch that crash or compute wrong values. `make test-kernels` looks
+    for such.
 
     Args:
         images: [batch, inputs, height, width].
@@ -47,23 +48,27 @@ def convolve(
     """
     kernel = weight.shape[2:]
     if tuple(kernel) == (1, 1) and stride != (1, 1):
-        # The output depends on every stride-th pixel alone. oneDNN 3.12 (torch 2.14.1) takes these pixels in the kernel, and that of AVX2
-        # writes past the end of a buffer in the backward pass, where images in channels_last have fewer than 8 channels: the process
-        # crashes, or other tensors change. A pool of one pixel picks the same pixels, keeps the memory format both ways, and is exact.
-        images, stride = F.avg_pool2d(F.pad(images, _both_sides(padding)), 1, stride), (1, 1)
-        padding = (0, 0)
-    if images.shape[1] == 1 and stride[1] > 1:
-        reach = (kernel[1] - 1) * dilation[1] + 1
-        if (images.shape[3] + 2 * padding[1] - reach) // stride[1] == 0:
-            # One output column: the horizontal stride is never used. oneDNN 3.12 (torch 2.14) computes wrong values, other ones from call
-            # to call, where one channel is read with stride (1, 2) into one column, so the stride is left out.
-            images = F.pad(images, _both_sides(padding))[..., :reach]
-            padding, stride = (0, 0), (stride[0], 1)
+        # The output depends on every stride-th pixel alone. oneDNN 3.12 (torch 2.14.1) takes these pixels in the kernel,
+        # and that of AVX2 writes past the end of a buffer in the backward pass, where images in channels_last have
+        # fewer than 8 channels: the process crashes, or other tensors change. A pool of one pixel picks the same
+        # pixels, keeps the memory format both ways, and is exact.
+        images = F.avg_pool2d(_padded(images, padding), 1, stride)
+        padding, stride = (0, 0), (1, 1)
+    reach = (kernel[1] - 1) * dilation[1] + 1
+    if stride[1] > 1 and images.shape[3] + 2 * padding[1] - reach < stride[1]:
+        # One output column: the horizontal stride is never used, so it is left out. oneDNN 3.12 (torch 2.14.1) with
+        # AVX-512 reads memory that nobody wrote where it strides into one column: in float32 one channel with stride
+        # (1, 2), forward; in bfloat16 any channels of maps of one column with stride 2 or 3, in the weight's gradient.
+        # Values are wrong, other ones from call to call.
+        images = _padded(images, padding)[..., :reach]
+        padding, stride = (0, 0), (stride[0], 1)
     return F.conv2d(images, weight, None, stride, padding, dilation, groups)
 
 
-def _both_sides(padding: tuple[int, int]) -> tuple[int, int, int, int]:
-    return padding[1], padding[1], padding[0], padding[0]
+def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
+    """With zeros above and below, and to the left and the right; `F.pad` would copy also where there are none to add."""
+    rows, columns = padding
+    return F.pad(images, (columns, columns, rows, rows)) if rows or columns else images
 
 
 class ValidConv2d(nn.Conv2d):

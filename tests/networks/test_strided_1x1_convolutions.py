@@ -22,7 +22,7 @@ FORMATS = [torch.channels_last, torch.contiguous_format]
 
 
 class Strided1x1(TorchDispatchMode):
-    """Counts the convolutions that torch runs within its block, and those with a 1x1 filter and a stride, forward and backward."""
+    """Counts the convolutions that torch runs, forward and backward, and those with a 1x1 filter and a stride."""
 
     def __init__(self) -> None:
         super().__init__()

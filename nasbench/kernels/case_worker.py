@@ -1,0 +1,146 @@
+"""The process in which the self-test runs cases: `python -m nasbench.kernels.case_worker`.
+
+Each line that it reads is a batch, {"cases": [...]}; a forked child runs the cases and reports each, so that a crash
+ends the child alone. Lines that it writes: first what it is, {"hello": {...}}; {"started": i} and {"done": i, ...} of
+each case; {"ended": 0}, or minus the signal that ended the child. Where processes cannot be forked, the cases run here,
+and a crash ends this process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import IO, Any, Final
+
+CAN_FORK: Final = sys.platform == "linux"  # elsewhere, libraries that are loaded by then do not survive a fork
+
+
+def main() -> None:
+    """Serve batches until the input ends."""
+    replies = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # libraries may print what they like
+    import torch
+
+    import nasbench.kernels.case_check  # noqa: F401 - before the first fork, so that no child has to
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.set_deterministic_debug_mode("error")  # as in training
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if os.environ.get(PORTABLE):
+        torch._C._set_mkldnn_enabled(False)
+        torch._C._set_nnpack_enabled(False)
+    _say(replies, {"hello": _hello()})
+    gc.collect()
+    gc.freeze()  # else each collection, one a case, would walk through all of torch's modules
+    for line in sys.stdin:
+        cases = json.loads(line)["cases"]
+        ended = _forked(lambda: _run(cases, replies)) if CAN_FORK else _run(cases, replies)  # noqa: B023
+        _say(replies, {"ended": ended})
+
+
+PORTABLE: Final = "NASBENCH_SELFTEST_PORTABLE"  # environment: compute without oneDNN and NNPACK
+
+
+def _say(replies: IO[str], message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
+def _run(cases: list[str], replies: IO[str]) -> int:
+    """Run cases and report each."""
+    from nasbench.kernels.case_check import check_case
+    from nasbench.kernels.cases import Case
+
+    for index, text in enumerate(cases):
+        _say(replies, {"started": index})
+        outcome = check_case(Case.from_json(text))
+        gc.collect()  # frees all of it, where the allocator looks at the ends of the blocks
+        finding = outcome.finding._asdict() if outcome.finding is not None else None
+        _say(replies, {"done": index, "distance": outcome.distance, "finding": finding})
+    return 0
+
+
+def _forked(work: Callable[[], int]) -> int:
+    """Do something in a child process; returns its exit status, or minus the signal that ended it."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            status = work()
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _hello() -> dict[str, Any]:
+    import torch
+
+    return {
+        "torch": torch.__version__,
+        "onednn": _onednn_version(),
+        "isa": _onednn_isa(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "checked": CAN_FORK and _notices_overruns(),
+    }
+
+
+def _onednn_version() -> str:
+    import torch
+
+    found = re.search(r"(?:oneDNN|MKL-DNN) v([\d.]+)", torch.__config__.show())
+    return found.group(1) if found else ""
+
+
+def _onednn_isa() -> str:
+    """The instruction sets that oneDNN says it uses, "" where it says nothing; a child asks."""
+    import torch
+
+    if not CAN_FORK or not torch._C._has_mkldnn or os.environ.get(PORTABLE):
+        return ""
+    with tempfile.TemporaryFile("w+") as said:
+
+        def convolve() -> int:
+            os.dup2(said.fileno(), 1)
+            os.environ["ONEDNN_VERBOSE"] = "1"
+            torch.nn.functional.conv2d(torch.ones(4, 16, 16, 16), torch.ones(16, 16, 3, 3))
+            ctypes.CDLL(None).fflush(None)
+            return 0
+
+        _forked(convolve)
+        said.seek(0)
+        found = re.search(r"cpu,isa:(.*)", said.read())
+    return found.group(1).strip() if found else ""
+
+
+def _notices_overruns() -> bool:
+    """Whether the C library's allocator ends a process that has written one byte past a tensor: tried in a child."""
+    import torch
+
+    def overrun() -> int:
+        with open(os.devnull, "w") as nowhere:  # its last words are expected
+            os.dup2(nowhere.fileno(), 2)
+        tensor = torch.zeros(25)
+        beyond = ctypes.c_ubyte.from_address(
+            tensor.data_ptr() + tensor.nbytes
+        )  # blocks are multiples of 16 bytes: nobody's byte
+        beyond.value ^= 0xFF
+        del tensor
+        return 0
+
+    return _forked(overrun) < 0
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
+        main()

@@ -1,0 +1,285 @@
+"""The layers and shapes that the self-test of kernels tries: what the networks of the registered spaces are made of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Final, Literal, NamedTuple, get_args
+
+LayerName = Literal[
+    "same_conv", "valid_conv", "padded_conv", "biased_conv", "slot_conv", "reduction", "slot_reduction",
+    "max_pool", "avg_pool", "stage_pool", "inner_max_pool", "inner_avg_pool", "halving_avg_pool",
+    "linear", "classifier", "batch_norm",
+]  # fmt: skip
+"""`nasbench.kernels.case_layers` says what each is."""
+
+Layout = Literal["channels_last", "contiguous", "sliced"]
+"""How the input lies in memory; "sliced": the first channels of a wider map, as in NAS-Bench-101's cells."""
+
+Gradient = Literal["same", "contiguous", "expanded"]
+"""How the output's gradient lies in memory: as the output, contiguous, or one number a map, expanded, as of a mean."""
+
+Precision = Literal["float32", "bfloat16"]
+Channels = Literal["free", "depthwise", "equal", "even", "towers"]
+
+MAX_MULT_ADDS: Final = 1 << 29  # of one case, forward; keeps a case below some seconds, most of them for the reference
+MAX_ELEMENTS: Final = 1 << 22  # of input and output; for max pools times the filter's area, which the reference holds
+USUAL_MULT_ADDS: Final = 1 << 24  # of all but one in a hundred random cases: some milliseconds
+CONVOLUTIONS: Final = frozenset({"same_conv", "valid_conv", "padded_conv", "slot_conv", "biased_conv"})
+OWN_WAY: Final = frozenset({*CONVOLUTIONS - {"biased_conv"}, "reduction", "slot_reduction", "max_pool"})
+"""Layers that may reach torch by another call than the plain one; `Case.plain` has a meaning for them."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One layer on one shape, to be run forward and backward.
+
+    Args:
+        layer: which layer.
+        batch: images.
+        inputs: input channels (features for "linear").
+        outputs: output channels; equal to `inputs` for pools and BatchNorm.
+        height: of the input; 1 for "linear".
+        width: of the input.
+        kernel: height and width of the filter.
+        stride: vertical and horizontal.
+        dilation: spacing of the filter's taps.
+        groups: groups of channels.
+        layout: of the input in memory.
+        gradient: layout of the output's gradient in memory.
+        precision: as the protocol's field.
+        plain: call torch's own operation in place of the suite's layer, to see what torch does wrong.
+    """
+
+    layer: LayerName
+    batch: int
+    inputs: int
+    outputs: int
+    height: int
+    width: int
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: int = 1
+    groups: int = 1
+    layout: Layout = "channels_last"
+    gradient: Gradient = "same"
+    precision: Precision = "float32"
+    plain: bool = False
+
+    def __str__(self) -> str:
+        parts = [f"{self.batch}x{self.inputs}x{self.height}x{self.width}", f"outputs={self.outputs}"]
+        if self.layer not in ("linear", "classifier", "batch_norm"):
+            parts.append("kernel={}x{} stride={}x{}".format(*self.kernel, *self.stride))
+        parts += [f"dilation={self.dilation}"] * (self.dilation > 1) + [f"groups={self.groups}"] * (self.groups > 1)
+        parts.append(self.layout)
+        if self.gradient != "same":
+            parts.append(f"gradient={self.gradient}")
+        if self.precision != "float32":
+            parts.append(self.precision)
+        return f"{'torch' if self.plain else 'nasbench'} {self.layer} {' '.join(parts)}"
+
+    def to_json(self) -> str:
+        """The case as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> Case:
+        """Read what `to_json` wrote."""
+        fields = json.loads(text)
+        return Case(**{**fields, "kernel": tuple(fields["kernel"]), "stride": tuple(fields["stride"])})
+
+    @property
+    def mult_adds(self) -> int:
+        """About how many multiply-adds the forward pass takes."""
+        places = -(-self.height // self.stride[0]) * -(-self.width // self.stride[1])
+        return self.batch * places * self.outputs * self.inputs // self.groups * self.kernel[0] * self.kernel[1]
+
+    @property
+    def possible(self) -> bool:
+        """Whether the layer can read that shape, and the case is small enough."""
+        elements = self.batch * max(self.inputs, self.outputs) * self.height * self.width
+        if "max_pool" in self.layer:
+            elements *= self.kernel[0] * self.kernel[1]
+        if self.layer in ("valid_conv", "inner_max_pool", "inner_avg_pool"):
+            fits = self.height >= self.kernel[0] and self.width >= self.kernel[1]
+        elif self.layer == "biased_conv":
+            fits = min(self.height, self.width) + 2 * min(2, self.kernel[0] // 2) >= self.kernel[0]
+        elif self.layer == "batch_norm":
+            fits = self.batch * self.height * self.width > 1  # the mean of one number has no variance
+        else:
+            fits = True
+        return fits and self.mult_adds <= MAX_MULT_ADDS and elements <= MAX_ELEMENTS
+
+
+class Kind(NamedTuple):
+    """A layer with its filter, without a shape. `channels`: which numbers of channels go together."""
+
+    layer: LayerName
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    dilation: int = 1
+    channels: Channels = "free"
+
+    def case(self, batch: int, inputs: int, outputs: int, height: int, width: int) -> Case:
+        """The case of that shape; the channels are made to go together, "linear" gets one pixel."""
+        groups = 1
+        if self.channels == "even":
+            inputs += inputs % 2
+        elif self.channels == "towers":
+            inputs, outputs, groups = inputs + inputs % 2, outputs + outputs % 2, 2
+        elif self.channels != "free":
+            outputs = inputs
+            groups = inputs if self.channels == "depthwise" else 1
+        if self.layer == "linear":
+            height = width = 1
+        return Case(
+            self.layer, batch, inputs, outputs, height, width, self.kernel, self.stride, self.dilation, groups
+        )  # fmt: skip
+
+
+def _square(side: int) -> tuple[int, int]:
+    return side, side
+
+
+CELL_CONVOLUTIONS: Final = (
+    *(Kind("same_conv", _square(side), _square(stride)) for side in (1, 3, 5, 7) for stride in (1, 2)),
+    *(Kind("same_conv", (3, 3), _square(stride), 2) for stride in (1, 2)),
+    *(Kind("same_conv", (1, length), (1, stride)) for length in (3, 7) for stride in (1, 2)),
+    *(Kind("same_conv", (length, 1), (stride, 1)) for length in (3, 7) for stride in (1, 2)),
+    *(Kind("same_conv", _square(side), _square(stride), 1, "depthwise") for side in (3, 5, 7) for stride in (1, 2)),
+    *(Kind("same_conv", (3, 3), _square(stride), 2, "depthwise") for stride in (1, 2)),
+    Kind("valid_conv", (3, 3), (2, 2)),
+    *(Kind("valid_conv", _square(side)) for side in (1, 2, 3, 4, 5)),
+    Kind("padded_conv", (3, 3), (2, 2)),
+    *(Kind("slot_conv", stride=_square(stride), channels="even") for stride in (1, 2)),
+    Kind("reduction"),
+    Kind("slot_reduction", channels="even"),
+)
+"""Convolutions of the spaces of cells, of NAS-Bench-101 and 201, of ENAS, of super-networks, of stems and heads."""
+
+LAYER_CONVOLUTIONS: Final = tuple(
+    Kind("same_conv", (height, width), (down, right))
+    for height, width in itertools.product((1, 3, 5, 7), repeat=2)
+    for down, right in itertools.product((1, 2, 3), repeat=2)
+    if Kind("same_conv", (height, width), (down, right)) not in CELL_CONVOLUTIONS
+)
+"""Further convolutions of the space `nas`, which chooses height and width of filters and strides one by one."""
+
+ALEXNET_CONVOLUTIONS: Final = (
+    Kind("biased_conv", (11, 11), (4, 4)),
+    Kind("biased_conv", (3, 3)),
+    *(Kind("biased_conv", _square(side), channels="towers") for side in (3, 5)),
+)
+
+OTHER_LAYERS: Final = (
+    *(Kind("max_pool", _square(side), _square(stride), 1, "equal") for side in (3, 5, 7) for stride in (1, 2)),
+    Kind("max_pool", (2, 2), (2, 2), 1, "equal"),
+    *(Kind("avg_pool", (3, 3), _square(stride), 1, "equal") for stride in (1, 2)),
+    Kind("stage_pool", (2, 2), (2, 2), 1, "equal"),
+    Kind("halving_avg_pool", (2, 2), (2, 2), 1, "equal"),
+    Kind("inner_max_pool", (3, 3), (2, 2), 1, "equal"),
+    *(Kind("inner_avg_pool", _square(side), (3, 3), 1, "equal") for side in (1, 2, 3, 4, 5)),
+    Kind("batch_norm", channels="equal"),
+    Kind("classifier"),
+    Kind("linear"),
+)
+"""Pools, BatchNorms, classifiers."""
+
+KINDS: Final = CELL_CONVOLUTIONS + LAYER_CONVOLUTIONS + ALEXNET_CONVOLUTIONS + OTHER_LAYERS
+
+_CHANNELS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16, 17, 24, 32, 33, 48, 64)
+_SIDES: Final = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 32, 64)
+_BATCHES: Final = (1, 2, 3, 8, 16, 64, 128)
+_LAYOUTS: Final[tuple[Layout, ...]] = ("channels_last", "contiguous", "channels_last", "contiguous", "sliced")
+SQUARE: Final = 0.75  # share of square maps among random cases
+LARGE: Final = 0.01  # share of those above USUAL_MULT_ADDS that are kept
+
+
+def known_cases() -> Iterator[Case]:
+    """Shapes of faults seen so far, which the suite's layers go round.
+
+    oneDNN 3.12 in torch 2.14.1: a buffer overrun of AVX2's strided 1x1 convolution; wrong values of AVX-512's kernels
+    that stride into one column, in float32 for one channel, in bfloat16 for any.
+    """
+    for inputs, outputs, side in ((4, 4, 8), (2, 1, 8), (6, 64, 32), (3, 12, 16), (5, 7, 10)):
+        yield Case("same_conv", 16, inputs, outputs, side, side, (1, 1), (2, 2))
+    yield Case("reduction", 16, 4, 8, 8, 8)
+    yield Case("slot_reduction", 16, 4, 8, 8, 8)
+    yield Case("slot_conv", 16, 6, 3, 8, 8, (1, 1), (2, 2))
+    for kernel, width in itertools.product(((1, 7), (1, 3)), (1, 2)):
+        yield Case("same_conv", 9, 1, 1, 8, width, kernel, (1, 2))
+        yield Case("same_conv", 64, 1, 2, 2, width, kernel, (1, 2))
+    for stride, height in itertools.product(((1, 2), (3, 3)), (1, 4)):
+        yield Case("same_conv", 9, 14, 10, height, 1, (3, 5), stride, precision="bfloat16")
+
+
+def grid_cases() -> Iterator[Case]:
+    """The systematic part: each kind with each pair of 17 numbers of channels up to 64 and each of 12 sides up to 64.
+
+    Batch and layout go with them in turn, all pairs of these two with each kind. Of `LAYER_CONVOLUTIONS`, a 25th of the
+    shapes; cases of more than `USUAL_MULT_ADDS` are left to the random ones.
+    """
+    for kind in KINDS:
+        # 35 pairs, a number that has no factor in common with the 12 sides.
+        turns = itertools.cycle(itertools.product(_BATCHES, _LAYOUTS))
+        apart = kind.channels in ("free", "even", "towers")  # whether inputs and outputs may differ
+        pairs = itertools.product(_CHANNELS, _CHANNELS) if apart else ((each, each) for each in _CHANNELS)
+        sides = (1,) if kind.layer == "linear" else _SIDES
+        for number, ((inputs, outputs), side) in enumerate(itertools.product(pairs, sides)):
+            if kind in LAYER_CONVOLUTIONS and number % 25:
+                continue
+            batch, layout = next(turns)
+            case = replace(kind.case(batch, inputs, outputs, side, side), layout=_layout(kind, layout))
+            if (case.inputs, case.outputs) != (inputs, outputs):
+                continue  # rounded, to those of another case
+            if kind.channels == "depthwise" and inputs == 1:
+                continue  # a full convolution
+            if case.possible and case.mult_adds <= USUAL_MULT_ADDS:
+                yield case
+
+
+def random_cases(seed: int) -> Iterator[Case]:
+    """Cases without end: channels and sides from 1 to 64, batches from 1 to 128, all layouts, both precisions.
+
+    Half of the numbers are at most 16.
+
+    Args:
+        seed: the same seed gives the same cases.
+    """
+    rng = random.Random(seed)
+    groups = (CELL_CONVOLUTIONS, LAYER_CONVOLUTIONS, ALEXNET_CONVOLUTIONS, OTHER_LAYERS)
+    while True:
+        kind = rng.choice(rng.choices(groups, (10, 5, 1, 4))[0])
+        batch, inputs, outputs, height = (_number(rng, most) for most in (128, 64, 64, 64))
+        width = height if rng.random() < SQUARE else _number(rng, 64)
+        case = replace(
+            kind.case(batch, inputs, outputs, height, width),
+            layout=_layout(kind, rng.choices(get_args(Layout), (6, 3, 1))[0]),
+            gradient=rng.choices(get_args(Gradient), (8, 1, 1))[0],
+            precision=rng.choices(get_args(Precision), (9, 1))[0],
+        )
+        if case.possible and (case.mult_adds <= USUAL_MULT_ADDS or rng.random() < LARGE):
+            yield case
+
+
+def quick_cases(seed: int = 0) -> Iterator[Case]:
+    """For a look of some seconds: shapes of known faults, then random cases without end that are small."""
+    yield from known_cases()
+    yield from (case for case in random_cases(seed) if case.mult_adds < 1 << 22)
+
+
+def plainly(cases: Iterator[Case]) -> Iterator[Case]:
+    """Of some cases those for which the suite has a layer of its own, as torch's plain calls."""
+    return (replace(case, plain=True) for case in cases if case.layer in OWN_WAY)
+
+
+def _layout(kind: Kind, layout: Layout) -> Layout:
+    return "contiguous" if kind.layer == "linear" else layout
+
+
+def _number(rng: random.Random, most: int) -> int:
+    """A number from 1 to `most`: half of them uniform, half of them at most 16."""
+    return rng.randint(1, rng.choice((most, 16)))

@@ -1,0 +1,130 @@
+"""The long self-test of kernels: `python -m nasbench.kernels.sweep`, `make test-kernels`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from nasbench.errors import NasbenchError
+from nasbench.kernels.case_process import ISAS, Fault
+from nasbench.kernels.cases import Case, grid_cases, known_cases, plainly, random_cases
+from nasbench.kernels.processor import processor_here
+from nasbench.kernels.selftest import Report, self_test
+
+
+def sweep_cases(grid: int, random: int, seed: int) -> Iterator[Case]:
+    """Known faults, then evenly spread ones of the grid, then random ones.
+
+    Args:
+        grid: how many of the grid; all of them where it has fewer.
+        random: how many random ones.
+        seed: of the random ones, and of where the spread begins.
+    """
+    yield from known_cases()
+    cases = list(grid_cases())
+    step = max(1, -(-len(cases) // grid)) if grid else 0
+    if grid:
+        yield from cases[seed % step :: step]
+    yield from itertools.islice(random_cases(seed), random)
+
+
+@click.command()
+@click.option(
+    "--isa",
+    "isas",
+    multiple=True,
+    type=click.Choice(list(ISAS)),
+    help="May be repeated.  [default: SSE41, AVX2, default]",
+)
+@click.option(
+    "--grid",
+    default=4000,
+    show_default=True,
+    help="Cases of the systematic grid, evenly spread; a large number for all.",
+)
+@click.option("--random", "drawn", default=2000, show_default=True, help="Random cases.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the random cases.")
+@click.option("--jobs", default=2, show_default=True, help="Processes at the same time.")
+@click.option("--threads", default=1, show_default=True, help="Threads of each process's kernels.")
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Torch's plain operations in place of the suite's layers, to see what torch does wrong.",
+)
+@click.option(
+    "--faults",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the faults to this file, JSON lines.",
+)
+def main(
+    isas: tuple[str, ...], grid: int, drawn: int, seed: int, jobs: int, threads: int, plain: bool, target: Path | None
+) -> None:
+    """Look for kernels that crash, compute wrong values or are not repeatable. Exit status 1 when there is one."""
+    reports: list[Report] = []
+    for isa in isas or ("SSE41", "AVX2", "default"):
+        cases = sweep_cases(grid, drawn, seed)
+        report = self_test(
+            plainly(cases) if plain else cases,
+            isa,
+            jobs=jobs,
+            threads=threads,
+            on_fault=lambda fault: click.echo(str(fault)),
+        )
+        click.echo(report.summary)
+        reports.append(report)
+    click.echo()
+    click.echo("\n".join(table(reports)))
+    if target is not None:
+        target.write_text("".join(f"{as_json(fault)}\n" for report in reports for fault in report.faults))
+    sys.exit(1 if any(report.faults for report in reports) else 0)
+
+
+def table(reports: list[Report]) -> Iterator[str]:
+    """The reports as a Markdown table, with processor and versions."""
+    hello = reports[0].hello
+    yield f"{processor_here()}; torch {hello['torch']}; oneDNN {hello['onednn']}"
+    yield ""
+    yield (
+        "| asked for | oneDNN's words | torch's kernels | cases | crashes | wrong values | not repeatable | "
+        "largest rounding | overruns seen | seconds |"
+    )
+    yield "|---|---|---|---:|---:|---:|---:|---:|---|---:|"
+    for report in reports:
+        kinds = [fault.kind for fault in report.faults]
+        counts = (
+            kinds.count("crash") + kinds.count("hang"),
+            kinds.count("wrong values"),
+            kinds.count("not repeatable"),
+        )
+        cells = [
+            report.isa,
+            report.hello["isa"] or "not used",
+            report.hello["capability"],
+            f"{report.tried:,}",
+            *map(str, counts),
+        ]
+        cells += [f"{report.distance:.0e}", "yes" if report.checked else "no", f"{report.seconds:.0f}"]
+        yield f"| {' | '.join(cells)} |"
+
+
+def as_json(fault: Fault) -> str:
+    """A fault as one line of JSON."""
+    return json.dumps(asdict(fault))
+
+
+if __name__ == "__main__":
+    try:
+        main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except NasbenchError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
