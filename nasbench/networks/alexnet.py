@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nasbench.networks.alexnet_counts import (
     CONVOLUTIONS,
@@ -73,11 +74,32 @@ class AlexNet(Network):
         return logits
 
 
+class ResponseNormalization(nn.Module):
+    """Divides each value by a power of the squares' sum over the neighbouring channels at its place.
+
+    Source: Krizhevsky et al., NIPS 2012, section 3.3. Deviation: from `nn.LocalResponseNorm`, whose backward pass (an average pool in three
+    dimensions) has no deterministic implementation on CUDA, and which divides alpha by the number of neighbours.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map [batch, channels, height, width] to the same shape."""
+        before = NEIGHBOURS // 2
+        squares = functional.pad(maps.square(), (0, 0, 0, 0, before, NEIGHBOURS - 1 - before))
+        near = squares[:, : maps.shape[1]]
+        for shift in range(1, NEIGHBOURS):
+            near = near + squares[:, shift : shift + maps.shape[1]]
+        return maps / (OFFSET + ALPHA * near) ** BETA
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"neighbours={NEIGHBOURS}, alpha={ALPHA}, beta={BETA}, offset={OFFSET}"
+
+
 def _build_layer(inputs: int, layer: AlexConvolution) -> list[nn.Module]:
     convolution = nn.Conv2d(inputs, layer.filters, layer.kernel, layer.stride, layer.padding, groups=layer.groups)
     modules: list[nn.Module] = [_initialized(convolution, layer.bias), nn.ReLU()]
-    if layer.normalized:  # torch divides alpha by the number of neighbours, the paper doesn't
-        modules.append(nn.LocalResponseNorm(NEIGHBOURS, ALPHA * NEIGHBOURS, BETA, OFFSET))
+    if layer.normalized:
+        modules.append(ResponseNormalization())
     if layer.pooled:
         modules.append(nn.MaxPool2d(POOL_KERNEL, POOL_STRIDE))
     return modules

@@ -9,7 +9,7 @@ from network_costs import check_channels_last, check_training_step, measured, ra
 from torch import nn
 
 from nasbench.errors import InputError
-from nasbench.networks.alexnet import build_alexnet, count_alexnet
+from nasbench.networks.alexnet import ResponseNormalization, build_alexnet, count_alexnet
 from nasbench.networks.resnet import ResidualBlock, build_resnet, count_resnet
 from nasbench.structures import Counts, Regularization, Scale
 
@@ -98,7 +98,7 @@ def test_maps_of_alexnet():
 
 def test_response_normalization_of_alexnet_is_the_papers_formula():
     network = build_alexnet(Scale(image_size=63))
-    normalization = next(module for module in network.features if isinstance(module, nn.LocalResponseNorm))
+    normalization = next(module for module in network.features if isinstance(module, ResponseNormalization))
     maps = 20 * torch.randn(1, 7, 2, 2, dtype=torch.float64)
     for channel in range(7):
         near = maps[:, max(0, channel - 2) : channel + 3]
