@@ -17,24 +17,17 @@ import torch
 from nasbench.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
 from nasbench.data import Dataset, Images, load_data
 from nasbench.determinism import Nondeterminism
+from nasbench.device_checks import require_working
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.kernels.platform import platform_here
 from nasbench.kernels.portable import is_portable_process
+from nasbench.memory_errors import is_out_of_memory
 from nasbench.protocol import Protocol, check_kernels
 from nasbench.structures import Counts, Scale
 from nasbench.training import Diverged, History, Seeds, TimedOut, reproducible, score, seed_device, train
 
 ERROR_LENGTH = 300  # characters of an error that a row keeps
-
-# What is said where there is no memory left in a plain RuntimeError: by torch's CPU allocator, and by CUDA's libraries for themselves.
-_NO_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
 
 
 def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluation:
@@ -58,6 +51,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
 
     Raises:
         InputError: when the device is not there, the protocol does not fit the data, or has portable kernels and the device is a GPU.
+        DeviceFault: when a CUDA device fails its self-test, which a process does once, before its first child's time begins.
         MissingData: when the data's files are not there.
     """
     place = resolve_device(device)
@@ -68,6 +62,8 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         from nasbench.kernels.worker import WORKER
 
         return WORKER.evaluate(child, device, devices)
+    if place.type == "cuda":
+        require_working(place)
     started_at, start = _now(), time.perf_counter()
     if place.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # a process that has not used CUDA yet has no statistics to reset
@@ -125,8 +121,19 @@ def resolve_device(device: str) -> torch.device:
 
 
 def device_name(device: torch.device) -> str:
-    """The device as people and price tables know it: "cpu" or, e.g., "NVIDIA H100 80GB HBM3"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """The device as people and price tables know it: "cpu" or, e.g., "NVIDIA H100 80GB HBM3".
+
+    Raises:
+        InputError: when the driver lists the device and CUDA does not start on it.
+    """
+    if device.type != "cuda":
+        return "cpu"
+    try:
+        return torch.cuda.get_device_name(device)
+    except RuntimeError as error:  # a driver too old for this torch, a device that others hold for themselves, ...
+        raise InputError(
+            f"device {str(device)!r} cannot be used: {_line(error)} (torch {torch.__version__}, made for CUDA {torch.version.cuda})"
+        ) from error
 
 
 _UNCOUNTED = Counts(params=0, mult_adds=0)
@@ -163,11 +170,9 @@ def _guarded(
         return "diverged", _line(error)
     except TimedOut as error:
         return "timed_out", f"over {child.timeout_seconds:g} s {_line(error)}"
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        return "out_of_memory", _line(error) or "no memory left"
     except Exception as error:
-        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _NO_MEMORY):
-            return "out_of_memory", _line(error)
+        if is_out_of_memory(error):
+            return "out_of_memory", _line(error) or "no memory left"
         return "failed", f"{type(error).__name__}: {_line(error)}"
     return "ok", ""
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import nasbench.evaluator
 import nasbench.training
 from nasbench.determinism import NOTE, Nondeterminism, collected, note_in, operation_in
 from nasbench.evaluation import Child
@@ -156,10 +157,11 @@ def test_on_cuda_the_first_child_of_a_process_starts_cuda_itself(child, monkeypa
     calls: list[str] = []
 
     def reset(device: torch.device) -> None:
-        assert calls == ["init"], "Invalid device argument 0: did you call init?"
+        assert calls == ["self-test", "init"], "Invalid device argument 0: did you call init?"
         raise StopIteration
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(nasbench.evaluator, "require_working", lambda device: calls.append("self-test"))
     monkeypatch.setattr(torch.cuda, "init", lambda: calls.append("init"))
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
     with pytest.raises(StopIteration):

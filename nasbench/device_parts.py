@@ -1,0 +1,60 @@
+"""What networks and trainings are made of, one small piece at a time, for the self-test of a device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from nasbench.networks.alexnet import ResponseNormalization
+from nasbench.networks.auxiliary import AuxiliaryHead
+from nasbench.networks.convolutions import Classifier, FactorizedReduction, SameMaxPool2d
+from nasbench.networks.drop_path import DropPath
+from nasbench.networks.dropout import Dropout
+from nasbench.networks.edge_cells import EDGE_OPERATIONS, ReductionBlock
+from nasbench.networks.macro import MACRO_OPERATIONS, build_branch
+from nasbench.networks.operations import OPERATIONS
+
+CHANNELS, SIDE, BATCH = 8, 8, 4
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a network.
+
+    Args:
+        build: makes it; it maps images [BATCH, CHANNELS, SIDE, SIDE].
+        random: whether it draws random numbers, which differ between kinds of devices.
+    """
+
+    build: Callable[[], nn.Module]
+    random: bool = False
+
+
+def parts_of_spaces() -> Mapping[str, Part]:
+    """Every operation of every space, strided where it can be, and the pieces around them, by names for people."""
+    parts: dict[str, Part] = {}
+    for name, build in OPERATIONS.items():
+        for stride in (1, 2):
+            parts[f"{name} of cells, stride {stride}"] = Part(partial(build, CHANNELS, CHANNELS, stride))
+    for name, build_edge in EDGE_OPERATIONS.items():
+        parts[f"{name} of nasbench201"] = Part(partial(build_edge, CHANNELS))
+    for name in MACRO_OPERATIONS:
+        parts[f"{name} of enas-macro"] = Part(partial(build_branch, name, CHANNELS))
+    parts["max_pool_2x2 of nasbench101 and nas"] = Part(partial(SameMaxPool2d, 2, 2))
+    parts["residual block of nasbench201"] = Part(partial(ReductionBlock, CHANNELS))
+    parts["factorized reduction"] = Part(partial(FactorizedReduction, CHANNELS, CHANNELS))
+    parts["auxiliary head"] = Part(partial(AuxiliaryHead, CHANNELS, SIDE, 3))
+    parts["classifier"] = Part(partial(Classifier, CHANNELS, 3))
+    parts["response normalization of alexnet"] = Part(ResponseNormalization)
+    parts["dropout"] = Part(partial(Dropout, 0.3), random=True)
+    parts["drop-path"] = Part(_drop_path, random=True)
+    return parts
+
+
+def _drop_path() -> nn.Module:
+    drop = DropPath(0.6)
+    drop.set_progress(1.0)
+    return drop
