@@ -21,9 +21,11 @@ from store_rows import child, expected, fork_writer, run, stored, write
 
 from nasbench.errors import NasbenchError
 from nasbench.store import lock as locks
+from nasbench.store import packing
 from nasbench.store.checking import check_file
 from nasbench.store.errors import OwnershipLost, ResultsLocked, StoreError
 from nasbench.store.files import ResultsPaths
+from nasbench.store.hdf5 import PackedFile
 from nasbench.store.lock import ResultsLock
 from nasbench.store.owner import Owner, read_owner
 from nasbench.store.query import Results
@@ -513,8 +515,8 @@ def test_an_owner_whose_lock_was_removed_stops(tmp_path):
     assert stored(path) == expected(1)
 
 
-def take_and_append(path, patch, rows, pack_bytes=1 << 20):
-    """On a host of another name: take the file over, append rows of the run "new" and end."""
+def take_and_append(path, patch, rows, pack_bytes=1 << 20, dies=False):
+    """On a host of another name: take the file over, append rows of the run "new", and end or die."""
     with patch.context() as within:
         for name in set(STEPS) - {"fsync"}:
             within.setattr(os, name, REAL[name])
@@ -522,6 +524,8 @@ def take_and_append(path, patch, rows, pack_bytes=1 << 20):
         with ResultsWriter(path, pack_bytes, take_over=True) as writer:
             for number in range(rows):
                 writer.append_child(*child(number, run="new"))
+            if dies:
+                os._exit(0)
 
 
 def append_and_pack(path, acknowledged):
@@ -546,53 +550,101 @@ def rows_by_run(path):
         return {name: [row["index"] for row in results.children_of(name)] for name in ("old", "new")}
 
 
-def sleep_before(step, folder, patch):
+def file_of(call):
+    """Which of the files a call is about, e.g. ".journal"; for a temporary name of the lock its digits."""
+    what = call[1]
+    return Path(os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else what).suffix
+
+
+def sleep_before(step, folder, patch, dies=False):
     """The old owner sleeps before a system call while another process takes the file over, appends and ends; then it wakes up.
 
     Returns:
-        How it ended for the old owner ("none": it did not notice), which call it was, and how many calls there are.
+        How it ended for the old owner ("none": it did not notice), which call it was, and all calls.
     """
     path = with_runs(folder / "x.h5")
-    acknowledged, slept, end = [], [], "none"
+    acknowledged, slept, calls, end = [], [], [], "none"
 
     def sleep_there(number, call):
+        calls.append((call[0], file_of(call)))
         if number == step and path.with_suffix(".lock").exists():
-            assert in_a_fork(lambda: take_and_append(path, patch, 2)) == 0
-            slept.append(f"{call[0]} {Path(str(call[1])).suffix}")
+            assert in_a_fork(lambda: take_and_append(path, patch, 2, dies=dies)) == 0
+            slept.append(calls[-1])
 
-    with counted_steps(patch, sleep_there) as steps:
+    with counted_steps(patch, sleep_there):
         try:
             append_and_pack(path, acknowledged)
         except NasbenchError as error:
             end = "lost" if isinstance(error, OwnershipLost) else str(error)
-        count = steps()
     rows = rows_by_run(path)
     # Between a look at the lock and the removal of the journal there is nothing; see the docstring of `lock`.
-    if slept != ["unlink .journal"]:
+    if slept != [("unlink", ".journal")]:
         assert check_file(path).sound, slept
         assert rows["new"] == [0, 1][: 2 * len(slept)], slept
         assert rows["old"][: len(acknowledged)] == acknowledged, slept
         assert len(rows["old"]) <= len(acknowledged) + 1, slept
-    return end, "".join(slept), count
+    return end, slept, calls
 
 
-def test_a_takeover_before_a_step_of_the_old_owner_loses_no_row(tmp_path, monkeypatch, no_flock, quick):
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_takeover_in_the_middle_of_an_append_or_a_pack_loses_no_row(tmp_path, monkeypatch, no_flock, quick, dies):
     monkeypatch.setattr(locks, "OLD_S", 0.02)
-    _, _, count = sleep_before(10**6, tmp_path / "none", monkeypatch)
-    for step in random.Random(0).sample(range(count), 4):
-        sleep_before(step, tmp_path / str(step), monkeypatch)
+    _, _, calls = sleep_before(-1, tmp_path / "none", monkeypatch)
+    for kind in (("pwrite", ".journal"), ("fsync", ".journal"), ("replace", ".packing")):
+        places = [place for place, call in enumerate(calls) if call == kind]
+        step = places[min(2, len(places) - 1)]  # of the second append: before its line, and before that is on the disk
+        end, slept, _ = sleep_before(step, tmp_path / kind[0], monkeypatch, dies)
+        assert (end, slept) == ("lost", [kind])
+
+
+def pack_while(path, happening):
+    """Append and pack; before the packed file takes the old one's place, or just after, another process takes the file over."""
+    with ResultsWriter(path) as writer:
+        writer.append_child(*child(3))
+        happening()
+        writer.pack()
+
+
+def test_a_pack_does_not_replace_the_file_of_a_new_owner(tmp_path, monkeypatch):
+    path, other = tmp_path / "x.h5", replace(Owner.me(), pid=7, host="elsewhere")
+    write(path, 3)
+    before = path.read_bytes()
+
+    def take():
+        monkeypatch.setattr(PackedFile, "verify", lambda _: path.with_suffix(".lock").write_bytes(other.text()))
+
+    with pytest.raises(OwnershipLost):
+        pack_while(path, take)
+    assert path.read_bytes() == before
+    assert stored(path) == expected(4)
+
+
+def test_a_pack_does_not_remove_the_journal_of_a_new_owner(tmp_path, monkeypatch):
+    path, other = tmp_path / "x.h5", replace(Owner.me(), pid=7, host="elsewhere")
+    write(path, 3)
+    real = packing.sync_folder
+
+    def sync(folder):
+        path.with_suffix(".lock").write_bytes(other.text())
+        real(folder)
+
+    with pytest.raises(OwnershipLost):
+        pack_while(path, lambda: monkeypatch.setattr(packing, "sync_folder", sync))
+    assert path.with_suffix(".journal").exists()
+    assert stored(path) == expected(4)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_takeover_before_any_step_of_the_old_owner_loses_no_row(tmp_path, monkeypatch, no_flock, quick):
     monkeypatch.setattr(locks, "OLD_S", 0.02)
-    ends, step, count = Counter(), 0, 1
-    while step < count:
-        end, call, count = sleep_before(step, tmp_path / str(step), monkeypatch)
-        ends[end.replace(str(tmp_path / str(step)), ""), call] += 1
-        step += 1
-    print(f"\n{ends}")
+    _, _, calls = sleep_before(-1, tmp_path / "none", monkeypatch)
+    ends = Counter()
+    for step in range(len(calls)):
+        end, slept, _ = sleep_before(step, tmp_path / str(step), monkeypatch, dies=step % 2 == 1)
+        ends[end.replace(str(tmp_path / str(step)), ""), str(slept)] += 1
+    print(f"\n{len(calls)} steps: {ends}")
+    assert {end for end, _ in ends} == {"lost", "none"}
     assert sum(number for (end, _), number in ends.items() if end == "lost") > 40
 
 
