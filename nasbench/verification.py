@@ -16,7 +16,7 @@ from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
 from nasbench.kernels.platform import is_coarse, is_portable, platform_here, platform_parts, portable_promise
 from nasbench.protocol import Protocol, get_protocol
-from nasbench.spaces import get_space
+from nasbench.spaces import Space, get_space
 from nasbench.store.query import Results, Row
 
 Rule = Literal["bits", "tolerance"]
@@ -158,10 +158,10 @@ def check_rows(
     trained: dict[tuple[object, ...], Evaluation] = {}
     for row in rows:
         place = device or ("cpu" if row["device"] == "cpu" else "cuda")
-        protocol = _protocol_of(row, configs[row["run"]])
+        protocol, space = _protocol_and_space(row, configs[row["run"]])
         key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], place)
         if key not in trained:
-            architecture = get_space(row["space"]).decode(json.loads(row["choices"]))
+            architecture = space.decode(json.loads(row["choices"]))
             child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
             trained[key] = evaluate(child, place)
         elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
@@ -218,27 +218,21 @@ def _configs(results: Results) -> dict[str, dict[str, Any]]:
     return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
 
 
-def _protocol_of(row: Row, config: Mapping[str, Any]) -> Protocol:
-    """Return the protocol that a row was trained with.
+def _protocol_and_space(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
+    """Return the protocol and the space, with the networks of its time, that a row was trained with.
 
     Raises:
-        InputError: when its fingerprint is not the row's: protocol, data or the space's networks have changed.
+        InputError: when no version of the space's networks gives the row's fingerprint: the protocol or its data has changed.
     """
     protocol, digest = _resolved(config["protocol"], json.dumps(config.get("set", {})))
-    version = get_space(row["space"]).network_version
-    fingerprint = protocol.fingerprint(digest, version)
-    if fingerprint == row["fingerprint"]:
-        return protocol
-    name = row["space"].partition(":")[0]
-    for earlier in range(1, version):
-        if protocol.fingerprint(digest, earlier) == row["fingerprint"]:
-            raise InputError(
-                f"{row.file}: run {row['run']} was trained with version {earlier} of the networks of {name}, and this version of the suite "
-                f"builds version {version}: its rows can be read and compared, but not trained again"
-            )
+    space = get_space(row["space"])
+    for version in range(space.network_version, 0, -1):
+        if protocol.fingerprint(digest, version) == row["fingerprint"]:
+            return protocol, space.with_networks(version)
     raise InputError(
         f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint {row['fingerprint']}, which is "
-        f"{fingerprint} here: the protocol or its data changed; verify with the version and data that made the file"
+        f"{protocol.fingerprint(digest, space.network_version)} here: the protocol or its data changed; verify with the version and data "
+        "that made the file"
     )
 
 
@@ -281,7 +275,10 @@ def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
     names = [name for name in {**now, **then} if then.get(name) != now.get(name)]
     if not is_coarse(row["platform"]):
         return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
-    known = [name for name in names if name in then and name != "processor"]
+    # Coarse platforms name releases without their build, e.g. 2.14.1 for 2.14.1+cu130.
+    known = [
+        name for name in names if name in then and name != "processor" and then[name] != now.get(name, "").split("+")[0]
+    ]
     unknown = f"processor unknown ({then['processor']!r} names a brand, whose processors differ in their bits), here {now['processor']}"
     return (unknown, *(f"{name} {then[name]}, here {now.get(name) or 'not set'}" for name in known))
 

@@ -171,11 +171,12 @@ class Plan:
         return int.from_bytes(digest, "big")
 
 
-def plan_search(config: SearchConfig) -> Plan:
+def plan_search(config: SearchConfig, network_version: int | None = None) -> Plan:
     """Resolve and check a configuration.
 
     Args:
         config: what the user gave.
+        network_version: of the space's networks; None for the latest.
 
     Returns:
         The plan. Its `run` is a digest of everything that decides which children are trained and what they are charged.
@@ -184,16 +185,37 @@ def plan_search(config: SearchConfig) -> Plan:
         UnknownName, InputError, MissingData: one line that says what to mend.
     """
     STRATEGIES.get(config.strategy)
-    plan = resolve(config)
+    plan = resolve(config, network_version)
     plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
     return plan
 
 
-def resolve(config: SearchConfig) -> Plan:
+def plan_stored(config: SearchConfig, run: str) -> Plan | None:
+    """Resolve a stored configuration as it was when its run was made, with earlier networks of its space where these were built then.
+
+    Args:
+        config: from the results file.
+        run: id of the run.
+
+    Returns:
+        The plan whose id that is; None where the protocol or its data has changed since.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to do.
+    """
+    for version in range(get_space(config.space).network_version, 0, -1):
+        plan = plan_search(config, version)
+        if plan.run == run:
+            return plan
+    return None
+
+
+def resolve(config: SearchConfig, network_version: int | None = None) -> Plan:
     """Resolve everything but the strategy, which tables have not.
 
     Args:
         config: what the user gave.
+        network_version: of the space's networks; None for the latest.
 
     Raises:
         UnknownName, InputError, MissingData: one line that says what to mend.
@@ -201,6 +223,8 @@ def resolve(config: SearchConfig) -> Plan:
     from nasbench.data import load_data
 
     space = get_space(config.space)
+    if network_version is not None:
+        space = space.with_networks(network_version)
     protocol = get_protocol(config.protocol, config.set)
     for device in config.devices if config.gpus_per_child == 0 else ("cuda",):
         check_kernels(protocol, device)
@@ -210,7 +234,7 @@ def resolve(config: SearchConfig) -> Plan:
     if budget.unit == "usd" and usd_per_hour == 0:
         raise InputError(f"budget {budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
-    fingerprint = protocol.fingerprint(dataset.digest, space.network_version)
+    fingerprint = protocol.fingerprint(dataset.digest, space.built_version)
     return Plan(
         config=config,
         space=space,

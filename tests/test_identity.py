@@ -136,3 +136,15 @@ def test_runs_of_the_files_that_ship_keep_their_ids(file: str) -> None:
         assert fingerprint == stored["fingerprint"], json.loads(stored["config"])
         fields = {**identity_fields(config), "space": space.spec, "fingerprint": fingerprint}
         assert digest_of(fields, 6) == stored["run"]
+
+
+def test_the_first_edition_of_digits201_keeps_its_fingerprint() -> None:
+    """Its networks are version 1 of nasbench201's, which can still be built."""
+    from nasbench.runners.config import resolve
+
+    with Results("results/digits201.h5") as results:
+        stored = results.runs().to_dict("records")[0]
+    config = SearchConfig.model_validate_json(stored["config"])
+    assert resolve(config, 1).fingerprint == stored["fingerprint"]
+    assert resolve(config, 1).run == stored["run"]
+    assert resolve(config).fingerprint != stored["fingerprint"]

@@ -38,6 +38,7 @@ def spaces(context: click.Context) -> None:
 def show_space(name: str) -> None:
     """Show the options and decisions of a space, e.g. nasnet:blocks=2."""
     from nasbench.spaces import get_space
+    from nasbench.spaces.base import option_fields
 
     space = get_space(name)
     click.echo(
@@ -45,7 +46,7 @@ def show_space(name: str) -> None:
     )
     print_table(
         ("option", "value", "default"),
-        [(field.name, str(getattr(space, field.name)), str(field.default)) for field in dataclasses.fields(space)],
+        [(field.name, str(getattr(space, field.name)), str(field.default)) for field in option_fields(type(space))],
     )
     click.echo()
     print_table(

@@ -28,7 +28,7 @@ def rerun(run_id: str, file: str, output: str, devices: str | None, take_over: b
     """
     from nasbench.cli.run import run_into, stored_config
     from nasbench.cli.runs import find_run
-    from nasbench.runners.config import plan_search
+    from nasbench.runners.config import plan_search, plan_stored
 
     stored = find_run(run_id, file)
     if Path(output).resolve() == Path(file).resolve():
@@ -37,7 +37,8 @@ def rerun(run_id: str, file: str, output: str, devices: str | None, take_over: b
         raise InputError(
             f"run {stored['run']} of {file} trained nothing (it was imported or replayed); only searches that train can be started again"
         )
-    plan = plan_search(stored_config(stored["config"], devices))
+    config = stored_config(stored["config"], devices)
+    plan = plan_stored(config, stored["run"]) or plan_search(config)
     if plan.fingerprint != stored["fingerprint"]:
         raise InputError(
             f"run {stored['run']} of {file} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nasbench.cli.options import completing, pairs, protocol_names, space_names, strategy_names, take_over_option
+from nasbench.cli.options import (
+    completing,
+    pairs,
+    protocol_names,
+    say_what_is_slow,
+    space_names,
+    strategy_names,
+    take_over_option,
+)
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -195,7 +203,7 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
       nasbench resume results/ppo.h5
     """
     import nasbench
-    from nasbench.runners.config import plan_search
+    from nasbench.runners.config import plan_search, plan_stored
 
     runs = nasbench.open(file).runs()
     if run_id is not None and run_id not in set(runs["run"]):
@@ -209,11 +217,11 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
         config = stored_config(str(stored.config), devices)
         if address is not None:
             config = config.model_copy(update={"address": address})
-        plan = plan_search(config)
-        if plan.run != stored.run:
+        plan = plan_stored(config, str(stored.run))
+        if plan is None:
             raise InputError(
                 f"run {stored.run} of {file} was made with another protocol or data (fingerprint {stored.fingerprint}, now "
-                f"{plan.fingerprint}); resume with the version and data that made it"
+                f"{plan_search(config).fingerprint}); resume with the version and data that made it"
             )
         plans.append(plan)
     run_into(Path(file), plans, (), jobs, take_over)
@@ -254,6 +262,7 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
     from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
+    say_what_is_slow((plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray")
     with termination_as_interrupt():
         try:
             run_plans(path, plans, cache_files, jobs, lambda plan: Progress(title_of(plan)), take_over)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,19 +11,29 @@ from torch import Tensor, nn
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.networks.base import Network
-from nasbench.networks.convolutions import Classifier, SameAvgPool2d, ValidConv2d, convolution_bn
+from nasbench.networks.convolutions import Classifier, SameAvgPool2d, SameConv2d, ValidConv2d, convolution_bn
 from nasbench.networks.counting import require_cifar_stem
 from nasbench.networks.edge_cell_counts import live_operations
 from nasbench.structures import EdgeCell, Regularization, Scale
 
+ReductionPadding = Literal["even", "same"]
+"""Padding of the strided 3x3 convolution between stages: 1 on every side, or TensorFlow's SAME as in this suite's version 1."""
 
-def build_edge_network(cell: EdgeCell, scale: Scale, regularization: Regularization | None = None) -> Network:
+
+def build_edge_network(
+    cell: EdgeCell,
+    scale: Scale,
+    regularization: Regularization | None = None,
+    *,
+    reduction_padding: ReductionPadding = "even",
+) -> Network:
     """Build the classifier that repeats a NAS-Bench-201 cell.
 
     Args:
         cell: the operations on live edges. Those that the output does not depend on are not built.
         scale: C (filters), N (cells a stage), image and classes.
         regularization: only dropout applies; this skeleton drops no paths and has no place for an auxiliary head.
+        reduction_padding: "even" for the benchmark's network; "same" for that of scores which version 1 of this suite stored.
 
     Returns:
         The network; initial weights come from torch's global generator.
@@ -39,19 +50,21 @@ def build_edge_network(cell: EdgeCell, scale: Scale, regularization: Regularizat
     """
     require_cifar_stem(scale, "NAS-Bench-201")
     _check_cell(cell)
-    return EdgeNetwork(cell, scale, regularization or Regularization())
+    return EdgeNetwork(cell, scale, regularization or Regularization(), reduction_padding)
 
 
 class EdgeNetwork(Network):
     """Stem, three stages of cells with residual blocks between them, classifier."""
 
-    def __init__(self, cell: EdgeCell, scale: Scale, regularization: Regularization) -> None:
+    def __init__(
+        self, cell: EdgeCell, scale: Scale, regularization: Regularization, reduction_padding: ReductionPadding
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = list(convolution_bn(scale.image_channels, scale.filters, 3))
         filters = scale.filters
         for stage in range(3):
             if stage > 0:
-                layers.append(ReductionBlock(filters))
+                layers.append(ReductionBlock(filters, reduction_padding))
                 filters *= 2
             layers += [EdgeCellModule(cell, filters) for _ in range(scale.cells)]
         self.features = nn.Sequential(*layers, nn.BatchNorm2d(filters), nn.ReLU())
@@ -101,11 +114,12 @@ class ReductionBlock(nn.Module):
     other pixels than SAME padding does.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, padding: ReductionPadding = "even") -> None:
         super().__init__()
+        convolution = PaddedConv2d if padding == "even" else SameConv2d
         self.residual = nn.Sequential(
             nn.ReLU(),
-            PaddedConv2d(channels, 2 * channels, 3, 2),
+            convolution(channels, 2 * channels, 3, 2),
             nn.BatchNorm2d(2 * channels),
             nn.ReLU(),
             *convolution_bn(2 * channels, 2 * channels, 3),

@@ -75,11 +75,33 @@ class Space(ABC):
     hashes, though the same function.
 
     `network_version` is raised when the network that an architecture builds changes its function: it is part of the fingerprint of
-    scores, so that scores of the network before are not taken for scores of this one. Hashes do not depend on it.
+    scores, so that scores of the network before are not taken for scores of this one. Hashes do not depend on it. A space goes on
+    building its earlier networks (`with_networks`), for stored scores to be verified and stored searches to be resumed.
     """
 
     name: ClassVar[str]
     network_version: ClassVar[int] = 1
+
+    networks: int = dataclasses.field(default=0, kw_only=True, metadata={"option": False})
+    """Version of the networks that `build` makes; 0 for `network_version`. Not an option: set by `with_networks`."""
+
+    @property
+    def built_version(self) -> int:
+        """Version of the networks that `build` makes, >= 1."""
+        return self.networks or self.network_version
+
+    def with_networks(self, version: int) -> Space:
+        """Return this space, building the networks of a version.
+
+        Args:
+            version: 1 to `network_version`.
+
+        Raises:
+            InputError: when there is no such version.
+        """
+        if not 1 <= version <= self.network_version:
+            raise InputError(f"space {self.name!r} has networks of version 1 to {self.network_version}, got {version}")
+        return dataclasses.replace(self, networks=0 if version == self.network_version else version)
 
     @property
     @abstractmethod
@@ -114,7 +136,7 @@ class Space(ABC):
     def spec(self) -> str:
         """Name and options as text, e.g. "nasnet:blocks=3"; options at their default are left out."""
         options = []
-        for field in dataclasses.fields(self):
+        for field in option_fields(type(self)):
             value = getattr(self, field.name)
             if value != field.default:
                 text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
@@ -189,6 +211,11 @@ class Space(ABC):
         return self.hash(architecture)
 
 
+def option_fields(kind: type[Space]) -> list[dataclasses.Field[Any]]:
+    """Return the fields of a space that are its options."""
+    return [field for field in dataclasses.fields(kind) if field.metadata.get("option", True)]
+
+
 def space_options(kind: type[Space], given: Mapping[str, str]) -> dict[str, Any]:
     """Turn option texts ("blocks=3") into the typed values of a space's fields.
 
@@ -199,7 +226,7 @@ def space_options(kind: type[Space], given: Mapping[str, str]) -> dict[str, Any]
     Raises:
         InputError: for an option the space has not, or a text that is not of the option's type.
     """
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in option_fields(kind)}
     values: dict[str, Any] = {}
     for key, text in given.items():
         if key not in fields:

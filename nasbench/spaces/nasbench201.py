@@ -133,9 +133,12 @@ class NasBench201Space(Space):
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
         """The torch module of the canonical graph of operations."""
-        from nasbench.networks.edge_cells import build_edge_network
+        from nasbench.networks.edge_cells import ReductionPadding, build_edge_network
 
-        return build_edge_network(self.structure(architecture), scale, regularization or Regularization())
+        padding: ReductionPadding = "same" if self.built_version == 1 else "even"
+        return build_edge_network(
+            self.structure(architecture), scale, regularization or Regularization(), reduction_padding=padding
+        )
 
 
 _DECISIONS = tuple(

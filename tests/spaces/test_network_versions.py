@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from nasbench.errors import InputError
 from nasbench.spaces import SPACES, get_space
 from nasbench.structures import Scale
 
@@ -54,3 +55,17 @@ def test_every_space_of_ours_is_pinned_at_its_version():
 def test_networks_compute_what_they_did_at_this_version(name, version):
     """New values here go with a new version, and nothing else."""
     assert sums_of_logits(get_space(name)) == pytest.approx(GOLDEN[name, version], rel=1e-9)
+
+
+def test_an_earlier_versions_networks_can_be_built_and_are_no_option():
+    latest, first = get_space("nasbench201"), get_space("nasbench201").with_networks(1)
+    assert (latest.built_version, first.built_version) == (2, 1)
+    assert latest.with_networks(2) == latest
+    assert first.spec == latest.spec == "nasbench201"
+    assert sums_of_logits(first) != pytest.approx(sums_of_logits(latest), rel=1e-6)
+    assert first.with_networks(2) == latest
+    with pytest.raises(InputError, match="no option 'networks'"):
+        get_space("nasbench201:networks=1")
+    for version in (0, 3):
+        with pytest.raises(InputError, match="networks of version 1 to 2"):
+            latest.with_networks(version)
