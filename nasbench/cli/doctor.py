@@ -12,7 +12,9 @@ import click
     type=click.Path(),
     help="Where results are to be kept  [results, or where this is run, if there is no such folder].",
 )
-@click.option("--quick", is_flag=True, help="Leave out the self-test of the kernels and the golden trainings.")
+@click.option(
+    "--quick", is_flag=True, help="Leave out the self-tests of kernels and devices, and the golden trainings."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document: the machine and all findings.")
 def doctor(folder: str | None, quick: bool, as_json: bool) -> int:
     """What this machine is, whether searches work on it, and what is slow: under a minute, --quick 15 seconds.
@@ -32,8 +34,8 @@ def doctor(folder: str | None, quick: bool, as_json: bool) -> int:
 
     start = time.monotonic()
     chosen = Path(folder or ("results" if Path("results").is_dir() else "."))
-    machine = Machine(chosen, say=lambda line: click.echo(line, err=True))
-    findings = diagnose(machine, quick)
+    machine = Machine(chosen, lambda line: click.echo(line, err=True), quick)
+    findings = diagnose(machine)
     seconds = time.monotonic() - start
     if as_json:
         click.echo(json.dumps(document(machine, findings, seconds), indent=2, allow_nan=False))

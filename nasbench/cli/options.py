@@ -119,3 +119,18 @@ def write_csv(table: pd.DataFrame, path: str | None) -> None:
     except OSError as error:
         raise InputError(f"cannot write {path!r}: {error.strerror or error}") from None
     click.echo(f"wrote {path}", err=True)
+
+
+def say_what_is_slow(trainings: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Say in one line on standard error where this machine's processor will make trainings slow.
+
+    Args:
+        trainings: precision of the protocol, and the devices on this machine.
+    """
+    import os
+
+    from nasbench.doctor.before_search import slow_here
+    from nasbench.kernels.processor import processor_here
+
+    for line in slow_here(trainings, processor_here(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")):
+        click.echo(line, err=True)

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names, take_over_option
+from nasbench.cli.options import (
+    completing,
+    pairs,
+    print_table,
+    protocol_names,
+    say_what_is_slow,
+    space_names,
+    take_over_option,
+)
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -99,6 +107,7 @@ def build(
         "nasbench table build",
     )
     click.echo(f"{len(architectures)} distinct architectures of {space}, {seeds} seeds each", err=True)
+    say_what_is_slow((plan.protocol.precision, options.devices) for plan in plans)
     with termination_as_interrupt(), EXECUTORS.get("local")(options) as executor:
         try:
             progress = Progress(f"table of {space}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.architectures import Found, find_structure
-from nasbench.cli.options import all_protocol_names, completing, pairs, print_table
+from nasbench.cli.options import all_protocol_names, completing, pairs, print_table, say_what_is_slow
 from nasbench.errors import InputError, MissingData, UnknownName
 
 if TYPE_CHECKING:
@@ -206,6 +206,8 @@ def _train_folder(
 
     like = "nasnet-imagenet-large" if member.scale.skip_reduction_input else "nasnet-imagenet-mobile"
     chosen = get_transfer_protocol(protocol or like, changes)
+    if _speaks():
+        say_what_is_slow([(chosen.precision, [device])])
     encoding = "" if found.architecture is None else found.architecture.to_json()
     count = process_count(processes)
     if workers is None:
@@ -253,6 +255,7 @@ def _train_resident(
         raise InputError(f"--set {clash[0]}: data, cells and filters come from --data and --sizes")
     scale = {"data": data, "cells": member.size.cells, "filters": member.size.filters}
     chosen = get_protocol(protocol or "nasnet-cifar", {**changes, **scale})
+    say_what_is_slow([(chosen.precision, [device])])
     about = {"name": found.name, "size": str(member.size), "skeleton": found.skeleton}
     about["encoding"] = "" if found.architecture is None else found.architecture.to_json()
     record = train_resident(found.structure, found.skeleton, chosen, seed, device, folder, about)

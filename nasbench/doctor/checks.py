@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.doctor.findings import Finding, Group
 from nasbench.doctor.limits import Limits, limits_here
@@ -30,11 +30,19 @@ class Machine:
     Args:
         folder: for results.
         say: gets lines on what goes on, for people who wait.
+        quick: leave out what takes long.
     """
 
-    def __init__(self, folder: Path, say: Say = lambda line: None) -> None:
-        self.folder, self.say = folder, say
+    def __init__(self, folder: Path, say: Say = lambda line: None, quick: bool = False) -> None:
+        self.folder, self.say, self.quick = folder, say, quick
         self.architecture = platform.machine()
+
+    @cached_property
+    def made(self) -> dict[str, Any]:
+        """What results keep of a machine, see `nasbench.provenance`."""
+        from nasbench.provenance import provenance
+
+        return provenance()
 
     @cached_property
     def installed(self) -> Installed | None:
@@ -94,12 +102,11 @@ class Check:
     breaks: bool = True
 
 
-def diagnose(machine: Machine, quick: bool = False, checks: Sequence[Check] | None = None) -> list[Finding]:
+def diagnose(machine: Machine, checks: Sequence[Check] | None = None) -> list[Finding]:
     """Run the checks one after the other.
 
     Args:
-        machine: where.
-        quick: leave out those that take long.
+        machine: where, and whether those that take long are left out.
         checks: which; None for all.
 
     Returns:
@@ -107,7 +114,7 @@ def diagnose(machine: Machine, quick: bool = False, checks: Sequence[Check] | No
     """
     findings: list[Finding] = []
     for check in CHECKS if checks is None else checks:
-        if quick and check.long:
+        if machine.quick and check.long:
             continue
         if check.needs_torch and not machine.torch_works:
             findings.append(Finding(check.group, check.name, "note", "not tried, as torch does not work here"))
@@ -202,6 +209,26 @@ def _golden(machine: Machine) -> list[Finding]:
     return check_golden(train_golden(), machine.architecture)
 
 
+def _cuda(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.cuda_probe import CudaFacts, cuda_facts
+    from nasbench.doctor.devices import Hardware, cards_here, check_cuda
+
+    built_for = machine.torch.cuda
+    facts = CudaFacts((), "", ())
+    if built_for:
+        if machine.made["driver"]:
+            machine.say(f"CUDA devices{'' if machine.quick else ' and their self-tests'}: some 20 s ...")
+        facts = cuda_facts(machine.quick)
+    hardware = Hardware(cards_here(), machine.made["driver"], os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return check_cuda(facts, built_for, hardware)
+
+
+def _nvml(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.energy import check_nvml
+
+    return check_nvml(len(machine.made["gpus"]))
+
+
 def _rapl(machine: Machine) -> list[Finding]:
     from nasbench.doctor.energy import check_rapl
 
@@ -251,6 +278,8 @@ CHECKS: Final = (
     Check("speed", "processor", _speed, needs_torch=True, breaks=False),
     Check("self-test", "kernels", _self_test, long=True, needs_torch=True),
     Check("golden", "kernels", _golden, long=True, needs_torch=True),
+    Check("CUDA", "devices", _cuda, needs_torch=True),
+    Check("NVML", "devices", _nvml, breaks=False),
     Check("RAPL", "devices", _rapl, breaks=False),
     Check("folder", "storage", _folder),
     Check("temporary files", "storage", _temporary_files, breaks=False),

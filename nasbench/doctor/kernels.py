@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
@@ -64,8 +64,3 @@ def check_golden(outcomes: Iterable[Outcome], machine: str) -> list[Finding]:
             found = f"{outcome.digest}, and {written} on x86-64: {machine} computes other last bits"
             findings.append(_finding(name, "note", found, "compare with rows of x86-64 by the tolerance"))
     return findings
-
-
-def golden_summary(findings: Sequence[Finding]) -> str:
-    """How many golden trainings gave their bits, for a line of progress."""
-    return f"{sum(finding.level == 'ok' for finding in findings)} of {len(findings)}"

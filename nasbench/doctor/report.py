@@ -95,9 +95,8 @@ def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> d
 def describe(machine: Machine) -> dict[str, Any]:
     """What a machine is, as plain JSON values; None for what is not known."""
     from nasbench.kernels.processor import processor_here
-    from nasbench.provenance import provenance
 
-    made, processor, limits = provenance(), processor_here(), machine.limits
+    made, processor, limits = machine.made, processor_here(), machine.limits
     facts = asdict(machine.torch) if machine.torch_works else None
     return {
         **{
