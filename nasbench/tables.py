@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import resources
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
+from nasbench.table_trainings import Draw, Trainings, trainings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,7 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 LARGEST = 10_000_000  # sequences of choices; a larger space has no complete table in memory
+MEAN_SEED = -1  # of a row that is a mean over seeds
 _PERCENT = 100.0
 _MILLION = 1e6
 
@@ -51,6 +54,7 @@ class Table:
         seconds: [size], device-seconds that a child costs, >= 0.
         params: [size], trainable parameters.
         mult_adds: [size], multiply-adds for one image.
+        trainings: those of which `val_acc` is the mean; None where the table holds means only.
 
     Raises:
         InputError: when a column has another length, or no child has a score.
@@ -63,6 +67,7 @@ class Table:
     seconds: FloatArray
     params: IntArray
     mult_adds: IntArray
+    trainings: Trainings | None = None
 
     def __post_init__(self) -> None:
         for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
@@ -102,6 +107,30 @@ class Table:
             choices.append(code // place % decision.options)
         return self.space.decode(choices)
 
+    def require_draw(self, draw: Draw) -> None:
+        """Raise InputError when single trainings are to be drawn and the table has none, or one of each architecture."""
+        if draw == "mean" or (self.trainings is not None and self.trainings.several):
+            return
+        what = "means only" if self.trainings is None else "one training of each architecture"
+        raise InputError(
+            f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave --draw out"
+        )
+
+    def told(self, codes: IntArray, runs: IntArray, draw: Draw) -> FloatArray:
+        """The validation accuracies that searches are told.
+
+        Args:
+            codes: positions in the table.
+            runs: seeds of the searches; broadcast against `codes`.
+            draw: "mean" for that of all trainings of a hash, "one" for the one that the search is shown.
+
+        Returns:
+            In [0, 1], NaN for a child that failed; of the shape of codes and runs together.
+        """
+        if draw == "mean" or self.trainings is None:
+            return self.val_acc[codes]
+        return self.trainings.val_acc[self.trainings.drawn(codes, runs)]
+
     @property
     def protocol(self) -> str:
         """A name for how its children were trained, which the table itself does not say."""
@@ -109,7 +138,7 @@ class Table:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the space and of all numbers, 16 hexadecimal digits: equal for two tables exactly when they are the same."""
+        """Digest of the space and of all means, 16 hexadecimal digits: equal for two tables exactly when they are the same."""
         digest = hashlib.blake2b(f"{self.name}|{self.space.spec}".encode(), digest_size=8)
         for column in (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds):
             digest.update(np.ascontiguousarray(column).tobytes())
@@ -126,28 +155,50 @@ def read_table(path: str | Path, data: str | None = None) -> Table:
 
     Args:
         path: the file.
-        data: for the archive "cifar10" (the default), "cifar100" or "imagenet16-120"; a results file has one data set.
+        data: for the archive "cifar10" (the default), "cifar100" or "imagenet16-120"; for a results file one of its data sets, which may
+            be left out where it has only one.
 
     Raises:
         MissingData: when there is no such file.
+        UnknownName: when it has no such data set.
         InputError: when it is not a table of the data set, or its rows do not cover the space.
     """
+    return read_tables(path, [data])[0]
+
+
+def read_tables(path: str | Path, data: Sequence[str | None]) -> list[Table]:
+    """Read the tables of several data sets from one file; the same table for a name given twice. Otherwise as `read_table`."""
     path = Path(path)
     if not path.exists():
         raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
+    found: dict[str | None, Table] = {}
     if path.suffix == ".npz":
-        return read_nasbench201(path, data or "cifar10")
-    from nasbench.store.query import Results
+        for name in dict.fromkeys(data):
+            found[name] = read_nasbench201(path, name or "cifar10")
+    else:
+        from nasbench.store.query import Results
 
-    with Results(str(path)) as results:
-        table = table_of_children(results.frame(), str(path))
-    if data is not None and data != table.name:
-        raise InputError(f"{path} is a table of {table.name!r}, not of {data!r}; leave --data out")
-    return table
+        with Results(str(path)) as results:
+            frame = results.frame()
+        for name in dict.fromkeys(data):
+            found[name] = table_of_children(_of_data(frame, name, path), str(path))
+    return [found[name] for name in data]
+
+
+def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:
+    """The rows of one data set; all where none is named and there are not several."""
+    names = sorted(set(frame["data"]))
+    if data is None:
+        if len(names) > 1:
+            raise InputError(f"{path} has tables of {', '.join(names)}: say which, e.g. --search-on {names[0]}")
+        return frame
+    if data not in names:
+        raise UnknownName(f"data set of {path}", data, names)
+    return frame[frame["data"] == data]
 
 
 def read_nasbench201(path: Path, data: str) -> Table:
-    """Read the archive of NAS-Bench-201: rewards and costs of 12 epochs, test accuracy after 200.
+    """Read the archive of NAS-Bench-201: rewards and costs of 12 epochs, test accuracy after 200. It holds means only.
 
     Args:
         path: the .npz archive.
@@ -198,7 +249,8 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
     Returns:
         Rewards and costs of stage "search" (of stage "final" where there is no other, as in a built table) and test accuracies of stage
         "final"; a hash all of whose children failed has no reward. Where rows were trained on several platforms, the costs are those of
-        one platform (`of_one_platform`): seconds of different machines do not mix.
+        one platform (`of_one_platform`): seconds of different machines do not mix. The trainings are those of which the rewards are the
+        means; none where rows are themselves means over seeds (seed -1), as an import writes them.
 
     Raises:
         InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
@@ -233,6 +285,7 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
         seconds=columns["device_seconds"].astype(np.float64),
         params=columns["params"].astype(np.int64),
         mult_adds=columns["mult_adds"].astype(np.int64),
+        trainings=None if (search["seed"] == MEAN_SEED).any() else trainings_of(search, hashes),
     )
 
 

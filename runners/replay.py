@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from nasbench.protocol import validated
 from nasbench.runners.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.lockstep import Lockstep, Steppable
+from nasbench.table_trainings import Draw
 from nasbench.tables import FloatArray, IntArray, Table
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Replayed:
         seeds: one a search.
         codes: [runs, most children], the counted children in the order in which they were told, as positions in the table; -1 after
             the last.
+        draw: "mean" where the searches were told the mean over an architecture's trainings, "one" where they were told one of them.
     """
 
     setting: Setting
@@ -125,6 +127,7 @@ class Replayed:
     price: Price
     seeds: tuple[int, ...]
     codes: IntArray
+    draw: Draw = "mean"
 
     @cached_property
     def children(self) -> IntArray:
@@ -138,55 +141,89 @@ class Replayed:
         return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0).cumsum(axis=1)
 
     @cached_property
+    def told(self) -> FloatArray:
+        """[runs, most children]: the validation accuracies that the searches were told; NaN for failures and after the last."""
+        scores = self.table.told(self.codes, np.array(self.seeds)[:, None], self.draw)
+        return np.where(self.codes >= 0, scores, np.nan)
+
+    @cached_property
     def _scores(self) -> FloatArray:
-        scores = np.where(self.codes >= 0, self.table.val_acc[self.codes], -np.inf)
-        return np.where(np.isnan(scores), -np.inf, scores)
+        return np.where(np.isnan(self.told), -np.inf, self.told)
 
     def chosen(self) -> tuple[IntArray, IntArray]:
-        """Runs that have a choice, and its place among their children: the first with the highest validation accuracy."""
+        """Runs that have a choice, and its place among their children: the first with the highest accuracy that the search was told."""
         if not self.codes.shape[1]:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         places = self._scores.argmax(axis=1)
         runs = np.flatnonzero(np.isfinite(self._scores[np.arange(len(places)), places]))
         return runs, places[runs]
 
-    def frame(self) -> pd.DataFrame:
-        """One row a search: its choice, which is the first of its counted children with the highest validation accuracy.
+    def scores_on(self, report: Table | None) -> Table:
+        """The table that choices are scored in: the searched one for None.
+
+        Raises:
+            InputError: when it is of another space.
+        """
+        if report is None or report is self.table:
+            return self.table
+        if report.space != self.table.space:
+            raise InputError(
+                f"choices of a search of {self.table.space.spec!r} have no scores in a table of {report.space.spec!r}"
+            )
+        return report
+
+    def frame(self, report: Table | None = None) -> pd.DataFrame:
+        """One row a search: its choice, which is the first of its counted children with the highest accuracy that it was told.
+
+        Args:
+            report: the table that the choices are scored in, of any data set; None for the one that was searched.
 
         Returns:
-            strategy, seed, children, spent (in the budget's unit), index (of the choice in the order of asking; -1 without one),
-            choices, architecture (text), val_acc, test_acc (NaN without a choice).
+            strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the budget's unit), index
+            (of the choice in the order of asking; -1 without one), choices, architecture (text), told (what the search was told of it, on
+            `searched_on`), val_acc, test_acc (on `data`, means over trainings; NaN without a choice).
         """
         import pandas as pd
 
+        table = self.scores_on(report)
         runs, places = self.chosen()
         found = np.zeros(len(self.seeds), dtype=bool)
         index, chosen = np.full(len(found), -1), np.zeros(len(found), dtype=np.int64)
         found[runs], index[runs], chosen[runs] = True, places, self.codes[runs, places]
+        told = np.full(len(found), np.nan)
+        told[runs] = self.told[runs, places]
         architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
             {
                 "strategy": self.setting.name,
                 "seed": self.seeds,
+                "searched_on": self.table.name,
+                "data": table.name,
                 "children": self.children,
                 "spent": self._spent_at_end(),
                 "index": index,
                 "choices": [pick.choices if pick else () for pick in picks],
                 "architecture": [str(pick) if pick else "" for pick in picks],
-                "val_acc": np.where(found, self.table.val_acc[chosen], np.nan),
-                "test_acc": np.where(found, self.table.test_acc[chosen], np.nan),
+                "told": told,
+                "val_acc": np.where(found, table.val_acc[chosen], np.nan),
+                "test_acc": np.where(found, table.test_acc[chosen], np.nan),
             }
         )
 
-    def incumbents(self) -> pd.DataFrame:
+    def incumbents(self, report: Table | None = None) -> pd.DataFrame:
         """The course of each search: one row whenever its choice so far changes.
 
+        Args:
+            report: as for `frame`.
+
         Returns:
-            strategy, seed, children (counted up to and with it), spent (in the budget's unit), val_acc, test_acc.
+            strategy, seed, searched_on, data, children (counted up to and with it), spent (in the budget's unit), val_acc, test_acc (both on
+            `data`, means over trainings).
         """
         import pandas as pd
 
+        table = self.scores_on(report)
         best = np.maximum.accumulate(self._scores, axis=1)
         before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
         runs, places = np.nonzero(self._scores > before)
@@ -195,10 +232,12 @@ class Replayed:
             {
                 "strategy": self.setting.name,
                 "seed": np.array(self.seeds)[runs],
+                "searched_on": self.table.name,
+                "data": table.name,
                 "children": places + 1,
                 "spent": self._spent(self.seconds[runs, places], places + 1),
-                "val_acc": self.table.val_acc[codes],
-                "test_acc": self.table.test_acc[codes],
+                "val_acc": table.val_acc[codes],
+                "test_acc": table.test_acc[codes],
             }
         )
 
@@ -212,7 +251,7 @@ class Replayed:
         return self.price.spent(seconds, 0)
 
 
-def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -> Replayed:
+def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price, draw: Draw = "mean") -> Replayed:
     """Search a table once for each seed, one child in training at a time.
 
     The simulated clock and the ledger count what the table says that children cost; the searcher's own time is not charged, so that the
@@ -223,20 +262,24 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -
         setting: the strategy.
         seeds: at least one, each >= 0.
         price: the budget.
+        draw: what searches are told of a child: "mean" over its trainings, or "one" of them, which depends on the search's seed and the
+            child's hash alone, so that who asks again is told the same, as a cache does. What a child costs is the table's `seconds` either
+            way: trainings of one architecture may have run on machines of different speed.
 
     Returns:
         The same for a strategy that runs in step as `replay_one_by_one` gives.
 
     Raises:
-        InputError: without seeds, or when the strategy cannot search the space.
+        InputError: without seeds, when the strategy cannot search the space, or when there are no trainings to draw.
     """
+    table.require_draw(draw)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
     if issubclass(setting.kind, Steppable):
         searches = setting.kind.in_lockstep(table.space, seeds, setting.config)
         if searches is not None:
-            return Replayed(setting, table, price, tuple(seeds), _in_step(table, searches, len(seeds), price))
-    return replay_one_by_one(table, setting, seeds, price)
+            return Replayed(setting, table, price, tuple(seeds), _in_step(table, searches, seeds, price, draw), draw)
+    return replay_one_by_one(table, setting, seeds, price, draw)
 
 
 def runs_in_step(table: Table, setting: Setting) -> bool:
@@ -245,21 +288,29 @@ def runs_in_step(table: Table, setting: Setting) -> bool:
     return issubclass(kind, Steppable) and kind.in_lockstep(table.space, [0], setting.config) is not None
 
 
-def replay_one_by_one(table: Table, setting: Setting, seeds: Sequence[int], price: Price) -> Replayed:
+def replay_one_by_one(
+    table: Table, setting: Setting, seeds: Sequence[int], price: Price, draw: Draw = "mean"
+) -> Replayed:
     """The same by the strategy's ask and tell, a search after the other; arguments as for `replay`."""
+    table.require_draw(draw)
     found = []
     for seed in seeds:
         ledger = Ledger(price.budget, price.usd_per_hour)
-        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger))
+        told = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
+        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, told))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
         row[: len(children)] = children
-    return Replayed(setting, table, price, tuple(seeds), codes)
+    return Replayed(setting, table, price, tuple(seeds), codes, draw)
 
 
-def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger) -> list[int]:
-    """One search; returns the counted children as positions in the table."""
+def _drawn(table: Table, seed: int, code: int) -> float:
+    return float(table.told(np.array(code), np.array(seed), "one"))
+
+
+def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, told: Callable[[int], float]) -> list[int]:
+    """One search, told a validation accuracy of each position; returns the counted children as positions in the table."""
     codes: list[int] = []
     places = table.place_values.tolist()
     while ledger.room(0):
@@ -273,7 +324,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger) -> list
             break
         ledger.charge("cached", seconds)
         ledger.children += 1
-        accuracy = float(table.val_acc[code])
+        accuracy = float(told(code))
         strategy.tell(
             Outcome(
                 index=len(codes),
@@ -290,12 +341,13 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger) -> list
     return codes
 
 
-def _in_step(table: Table, searches: Lockstep, runs: int, price: Price) -> IntArray:
+def _in_step(table: Table, searches: Lockstep, seeds: Sequence[int], price: Price, draw: Draw) -> IntArray:
     """All searches together, until the last has spent its budget; what the others ask for after theirs is not counted."""
-    codes: IntArray = np.full((runs, FIRST_CHILDREN), -1, dtype=np.int64)
+    runs = np.array(seeds)
+    codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
     rewards = np.nan_to_num(table.val_acc, nan=0.0)
-    seconds = np.zeros(runs)
-    going = np.ones(runs, dtype=bool)
+    seconds = np.zeros(len(runs))
+    going = np.ones(len(runs), dtype=bool)
     children = 0
     while True:
         asked = table.code(searches.ask())
@@ -308,4 +360,4 @@ def _in_step(table: Table, searches: Lockstep, runs: int, price: Price) -> IntAr
             codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
         codes[:, children] = np.where(going, asked, -1)
         children += 1
-        searches.tell(rewards[asked])
+        searches.tell(rewards[asked] if draw == "mean" else np.nan_to_num(table.told(asked, runs, draw), nan=0.0))

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from nasbench.runners.replay import Price, Replayed, Setting, replay, runs_in_step
+from nasbench.table_trainings import Draw
 from nasbench.tables import IntArray, Table
 
 SEEDS_A_TASK = 10  # of a strategy that asks and tells one search after the other: seconds of work
 
 Report = Callable[[str, int], None]
+_Shared = tuple[Table, Price, Draw]  # what all tasks search
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,13 @@ class _Task:
 
 
 def replay_all(
-    table: Table, settings: Sequence[Setting], seeds: Sequence[int], price: Price, jobs: int, report: Report
+    table: Table,
+    settings: Sequence[Setting],
+    seeds: Sequence[int],
+    price: Price,
+    jobs: int,
+    report: Report,
+    draw: Draw = "mean",
 ) -> list[Replayed]:
     """Search a table with several strategies, once for each seed; the result does not depend on `jobs`.
 
@@ -37,16 +45,18 @@ def replay_all(
         price: the budget.
         jobs: processes, >= 1; with 1 everything is done in this one.
         report: told a strategy's name and how many of its searches have ended, each time that some have.
+        draw: what searches are told of a child, see `replay`.
 
     Returns:
         One a setting, in their order.
 
     Raises:
-        InputError: without seeds, or when a strategy cannot search the space.
+        InputError: without seeds, when a strategy cannot search the space, or when there are no trainings to draw.
     """
+    table.require_draw(draw)
     tasks = [task for setting in settings for task in _split(table, setting, seeds)]
     codes: dict[int, IntArray] = {}
-    for place, found in _done(table, tasks, price, jobs):
+    for place, found in _done((table, price, draw), tasks, jobs):
         codes[place] = found
         report(tasks[place].setting.name, len(tasks[place].seeds))
     return [
@@ -56,6 +66,7 @@ def replay_all(
             price,
             tuple(seeds),
             _stacked([codes[place] for place, task in enumerate(tasks) if task.setting is setting]),
+            draw,
         )
         for setting in settings
     ]
@@ -68,15 +79,15 @@ def _split(table: Table, setting: Setting, seeds: Sequence[int]) -> list[_Task]:
     return [_Task(setting, tuple(seeds[start : start + size])) for start in starts]
 
 
-def _done(table: Table, tasks: Sequence[_Task], price: Price, jobs: int) -> Iterator[tuple[int, IntArray]]:
+def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, IntArray]]:
     """Places of tasks with the children that they found, as they end."""
     if jobs == 1 or len(tasks) == 1:
         for place, task in enumerate(tasks):
-            yield place, replay(table, task.setting, task.seeds, price).codes
+            yield place, _searched(shared, task)
         return
     # Spawned, not forked: a fork would take over torch's threads in whatever state they are.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _start, (table, price))
+    pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _start, shared)
     try:
         futures: dict[Future[IntArray], int] = {pool.submit(_work, task): place for place, task in enumerate(tasks)}
         for future in as_completed(futures):
@@ -85,20 +96,24 @@ def _done(table: Table, tasks: Sequence[_Task], price: Price, jobs: int) -> Iter
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_given: tuple[Table, Price]  # in a worker: what all tasks share
+_given: _Shared  # in a worker
 
 
-def _start(table: Table, price: Price) -> None:
+def _start(table: Table, price: Price, draw: Draw) -> None:
     import torch
 
     global _given
-    _given = (table, price)
+    _given = (table, price, draw)
     torch.set_num_threads(1)  # the workers share the cores
 
 
 def _work(task: _Task) -> IntArray:
-    table, price = _given
-    return replay(table, task.setting, task.seeds, price).codes
+    return _searched(_given, task)
+
+
+def _searched(shared: _Shared, task: _Task) -> IntArray:
+    table, price, draw = shared
+    return replay(table, task.setting, task.seeds, price, draw).codes
 
 
 def _stacked(pieces: Sequence[IntArray]) -> IntArray:

@@ -17,7 +17,10 @@ LINE_SECONDS = 10.0  # at most one plain line in this time
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nasbench.runners.budget import Budget
     from nasbench.runners.replay import Replayed
+    from nasbench.table_trainings import Draw
+    from nasbench.tables import Table
 
 
 @click.command()
@@ -28,7 +31,27 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Archive of NAS-Bench-201 (.npz), or a results file whose children cover their space.",
 )
-@click.option("--data", default=None, help="For the archive: cifar10, cifar100 or imagenet16-120  [cifar10].")
+@click.option(
+    "--search-on",
+    "--data",
+    "data",
+    default=None,
+    metavar="DATA",
+    help="Data set that is searched; of the archive: cifar10, cifar100 or imagenet16-120  [cifar10].",
+)
+@click.option(
+    "--report-on",
+    default=None,
+    metavar="DATA[,DATA...]",
+    help="Data sets that choices are scored on, e.g. cifar100,imagenet16-120  [the one that is searched].",
+)
+@click.option(
+    "--draw",
+    default="mean",
+    show_default=True,
+    type=click.Choice(["mean", "one"]),
+    help="What a search is told of a child: the mean over its trainings, or one of them, drawn by the search's seed and the child's hash.",
+)
 @click.option("--space", default=None, help="The space that the table must be of; refused if it is another.")
 @click.option(
     "--strategy",
@@ -67,6 +90,8 @@ if TYPE_CHECKING:
 def replay(
     path: str,
     data: str | None,
+    report_on: str | None,
+    draw: Draw,
     space: str | None,
     strategies: Sequence[str],
     seeds: int,
@@ -83,47 +108,60 @@ def replay(
     Nothing is trained: a child takes, on a simulated clock, as long as the table says. A strategy that is given without options and has
     a published row on the table runs with the options of that row; the table says which.
 
+    With --report-on the search sees scores and costs of one data set, and what it chose is scored on others. Scores that are reported are
+    means over trainings, whatever --draw.
+
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
+      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120
     """
     import pandas as pd
 
-    from nasbench.analysis.regret import choices_beside_published
     from nasbench.runners.budget import Budget
     from nasbench.runners.replay import Price, Setting
     from nasbench.runners.replay_jobs import replay_all
     from nasbench.spaces import get_space
-    from nasbench.tables import published_replays, read_table
+    from nasbench.tables import published_replays, read_tables
 
     if output is not None:
         _require_new(Path(output))
     limit = Price(Budget.parse(budget), price)
-    table = read_table(path, data)
+    table, *reports = read_tables(path, [data, *_names(report_on)])
+    table.require_draw(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
     published = published_replays()
-    published = published[(published["table"] == table.space.spec) & (published["data"] == table.name)]
-    names = list(strategies) or published["strategy"].tolist()
+    scored = reports or [table]
+    published = published[
+        (published["table"] == table.space.spec)
+        & (published["searched_on"] == table.name)
+        & published["data"].isin([each.name for each in scored])
+    ]
+    names = list(strategies) or list(dict.fromkeys(published["strategy"]))
     if not names:
         raise InputError(
-            f"no row is published for {table.space.spec!r} on {table.name!r}; give --strategy, e.g. random"
+            f"no row is published of a search of {table.space.spec!r} on {table.name!r} that is scored on "
+            f"{', '.join(repr(each.name) for each in scored)}; give --strategy, e.g. random"
         )
-    usual = dict(zip(published["strategy"], published["options"]))
+    usual = _usual_options(published, limit.budget)
     settings = [Setting.of(*_parsed(name, usual)) for name in names]
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
-        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended)
-    choices = pd.concat([run.frame() for run in runs], ignore_index=True)
+        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw)
+    choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
-    _print(choices_beside_published(choices, comparable), {run.setting.name: run.setting.text for run in runs})
-    click.echo(f"best in the table: {100 * table.best_test_acc:.2f}")
+    _print(choices, comparable, {run.setting.name: run.setting.text for run in runs}, bool(reports), draw)
+    for each in scored:
+        of = f"the table of {each.name}" if reports else "the table"
+        click.echo(f"best in {of}: {100 * each.best_test_acc:.2f}")
     if output is not None:
-        _write(runs, choices, Path(output), take_over)
+        _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
-        _plot(runs, plot)
+        for each in scored:
+            _plot(runs, each, plot if len(scored) == 1 else f"{plot}-{each.name}")
 
 
 class _Progress:
@@ -177,19 +215,67 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
     return False
 
 
-def _print(table: pd.DataFrame, texts: Mapping[str, str]) -> None:
+def _print(
+    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: Draw
+) -> None:
+    """One row a strategy and data set that it is scored on."""
+    from nasbench.analysis.regret import choices_beside_published
+
     rows = []
-    for row in table.itertuples():
-        theirs = "-" if row.paper == "" else f"{100 * row.published_acc:.2f} +- {100 * row.published_sd:.2f}"
-        apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
-        test, val = "-", "-"
-        if row.n:
-            spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
-            test, val = f"{100 * row.test_acc:.2f}{spread}", f"{100 * row.val_acc:.2f}"
-        seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
-        rows.append((texts[row.strategy], seeds, f"{row.children:.1f}", val, test, theirs, apart))
-    head = ("strategy", "seeds", "children", "validation %", "test % +- sd", "published", "difference")
+    for data, found in choices.groupby("data", sort=False):
+        told = found.groupby("strategy")["told"].mean()
+        for row in choices_beside_published(found, published[published["data"] == data]).itertuples():
+            theirs = "-" if row.paper == "" else f"{100 * row.published_acc:.2f} +- {100 * row.published_sd:.2f}"
+            apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
+            test, val, shown = "-", "-", "-"
+            if row.n:
+                spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
+                test, val = f"{100 * row.test_acc:.2f}{spread}", f"{100 * row.val_acc:.2f}"
+                shown = f"{100 * told[row.strategy]:.2f}"
+            seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
+            rows.append(
+                (
+                    texts[row.strategy],
+                    *([str(data)] if name_data else []),
+                    seeds,
+                    f"{row.children:.1f}",
+                    *([shown] if draw == "one" else []),
+                    val,
+                    test,
+                    theirs,
+                    apart,
+                )
+            )
+    head = (
+        "strategy",
+        *(["scored on"] if name_data else []),
+        *("seeds", "children"),
+        *(["told %"] if draw == "one" else []),
+        *("validation %", "test % +- sd", "published", "difference"),
+    )
     print_table(head, rows)
+
+
+def _names(report_on: str | None) -> list[str]:
+    """The data sets of --report-on, each once."""
+    if report_on is None:
+        return []
+    names = [name.strip() for name in report_on.split(",")]
+    if "" in names or len(set(names)) < len(names):
+        raise InputError(f"--report-on {report_on!r} should name data sets once each, e.g. cifar100,imagenet16-120")
+    return names
+
+
+def _usual_options(published: pd.DataFrame, budget: Budget) -> dict[str, str]:
+    """The options that each strategy was published with, in the row of this budget where there is one, else in the first."""
+    from nasbench.runners.budget import Budget
+
+    usual: dict[str, str] = {}
+    for row in published.to_dict("records"):
+        theirs = Budget.parse(row["budget"])
+        if row["strategy"] not in usual or (theirs.limit, theirs.unit) == (budget.limit, budget.unit):
+            usual[row["strategy"]] = row["options"]
+    return usual
 
 
 def _require_new(path: Path) -> None:
@@ -199,12 +285,14 @@ def _require_new(path: Path) -> None:
         raise InputError(f"{path} is there already; name another file")
 
 
-def _write(runs: Sequence[Replayed], choices: pd.DataFrame, path: Path, take_over: bool) -> None:
+def _write(
+    runs: Sequence[Replayed], reports: Sequence[Table], choices: pd.DataFrame, path: Path, take_over: bool
+) -> None:
     if path.suffix == ".h5":
         from nasbench.runners.replay_rows import tables_of
         from nasbench.store.assembled import write_new
 
-        write_new(str(path), tables_of(runs), take_over)
+        write_new(str(path), tables_of(runs, reports), take_over)
     else:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -214,17 +302,19 @@ def _write(runs: Sequence[Replayed], choices: pd.DataFrame, path: Path, take_ove
     click.echo(f"wrote {path}")
 
 
-def _plot(runs: Sequence[Replayed], stem: str) -> None:
+def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
+    """The regret of choices that are scored in a table."""
     import pandas as pd
 
     from nasbench.analysis.regret import plot_regret, regret
     from nasbench.analysis.style import save
 
     first = runs[0]
-    courses = pd.concat([run.incumbents() for run in runs], ignore_index=True)
-    data = regret(courses, first.table.best_test_acc, first.price.budget.limit)
+    courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)
+    data = regret(courses, table.best_test_acc, first.price.budget.limit)
     unit = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
-    note = f"Table: {first.table.space.spec}, {first.table.name}; best {100 * first.table.best_test_acc:.2f}%."
+    searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
+    note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
     figure = plot_regret(data, unit[first.price.budget.unit], [note])
     for path in save(figure, Path(stem), data):
         click.echo(f"wrote {path}")

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -16,19 +17,38 @@ from nasbench.cli.main import nasbench
 from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.runners.budget import Budget
 from nasbench.runners.replay import Price, Replayed, Setting, replay
-from nasbench.tables import Table, published_replays, read_table
+from nasbench.store.query import Results
+from nasbench.tables import Table, published_replays, read_table, read_tables
 
 FOLDER = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PATH = FOLDER / "nb201_tss.npz"
 BUDGET = Price(Budget.parse("12000 s"))
 ROWS = published_replays().to_dict("records")
+NAMES = ["-".join((row["paper"], row["strategy"], row["searched_on"], row["data"])) for row in ROWS]
+DATA = ("cifar10", "cifar100", "imagenet16-120")
+NB201, NATS = "2001.00326", "2009.00437"
+# How far our mean of 500 searches may be from the published one, in points. The difference of two such means has a standard error of
+# 0.02 points on CIFAR-10, 0.05 to 0.07 on the others. docs/performance.md says what is known of the rest.
+BOUNDS = {
+    (NB201, "cifar10"): 0.06,
+    (NB201, "cifar100"): 0.25,
+    (NB201, "imagenet16-120"): 0.25,
+    (NATS, "cifar10"): 0.06,
+    (NATS, "cifar100"): 0.06,
+    (NATS, "imagenet16-120"): 0.13,
+}
 
 pytestmark = pytest.mark.skipif(not PATH.exists(), reason=f"needs {PATH.name} (NASBENCH_SHARED_DATA names its folder)")
 
 
 @pytest.fixture(scope="module")
-def table() -> Table:
-    return read_table(PATH)
+def tables() -> dict[str, Table]:
+    return dict(zip(DATA, read_tables(PATH, DATA)))
+
+
+@pytest.fixture(scope="module")
+def table(tables) -> Table:
+    return tables["cifar10"]
 
 
 def setting_of(row) -> Setting:
@@ -36,7 +56,7 @@ def setting_of(row) -> Setting:
 
 
 def searched(row, table: Table, seeds: int) -> Replayed:
-    return replay(table, setting_of(row), range(seeds), BUDGET)
+    return replay(table, setting_of(row), range(seeds), Price(Budget.parse(row["budget"])))
 
 
 # -- the table -------------------------------------------------------------------------------------------------------------
@@ -76,17 +96,35 @@ def test_what_is_no_table_is_refused(tmp_path):
 # -- the rows --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row["strategy"] for row in ROWS])
-def test_500_searches_find_what_was_published(row, table):
-    """The standard error of the mean over 500 seeds is 0.02 points."""
-    tests = searched(row, table, 500).frame()["test_acc"]
-    assert 100 * tests.mean() == pytest.approx(100 * row["test_acc"], abs=0.06)
-    assert 0.25 < 100 * tests.std() < 0.5
+@pytest.mark.parametrize("row", ROWS, ids=NAMES)
+def test_500_searches_find_what_was_published(row, tables):
+    """On the data set that was searched, and on others."""
+    tests = searched(row, tables[row["searched_on"]], 500).frame(tables[row["data"]])["test_acc"]
+    assert len(tests) == row["runs"] == 500
+    assert 100 * tests.mean() == pytest.approx(100 * row["test_acc"], abs=BOUNDS[row["paper"], row["data"]])
+    assert 0.8 < tests.std() / row["test_sd"] < 1.45
 
 
-def test_learned_searches_are_better_than_random_ones(table):
-    means = {row["strategy"]: searched(row, table, 200).frame()["test_acc"].mean() for row in ROWS}
-    assert means["random"] < means["reinforce_logits"] < means["evolution"]
+@pytest.mark.parametrize("row", [row for row in ROWS if row["data"] == "cifar10"])
+def test_validation_after_200_epochs_is_what_was_published(row, table):
+    """The archive has it of CIFAR-10 only; no search sees it."""
+    with np.load(PATH) as archive:
+        cells = [table.space.parse(name) for name in archive["arch_str"].astype(str).tolist()]
+        scores = np.full(table.space.size, np.nan)
+        scores[table.code(np.array([cell.choices for cell in cells]))] = archive["c10v_valid_acc_200"]
+    found = searched(row, table, 500)
+    runs, places = found.chosen()
+    assert scores[found.codes[runs, places]].mean() == pytest.approx(100 * row["val_acc"], abs=0.08)
+
+
+def test_learned_searches_are_better_than_random_ones(tables):
+    rows = [row for row in ROWS if row["paper"] == NB201 and row["data"] == "cifar10"]
+    for data in DATA:
+        means = {
+            row["strategy"]: searched(row, tables["cifar10"], 200).frame(tables[data])["test_acc"].mean()
+            for row in rows
+        }
+        assert means["random"] < means["reinforce_logits"] < means["evolution"]
 
 
 @pytest.mark.slow
@@ -120,10 +158,67 @@ def test_other_options_and_budgets_have_no_published_row():
 
 
 def test_a_data_set_without_published_rows_needs_a_strategy():
-    assert "give --strategy" in str(run("--data", "cifar100").exception)
-    done = run("--data", "cifar100", "--strategy", "random", "--seeds", "20")
+    words = ("--search-on", "cifar100", "--report-on", "cifar10")
+    assert "give --strategy" in str(run(*words).exception)
+    done = run(*words, "--strategy", "random", "--seeds", "20")
     assert done.exit_code == 0, done.output
-    assert "best in the table: 73.51" in done.output
+    assert "best in the table of cifar10: 94.37" in done.output
+
+
+def test_the_published_row_of_a_budget_gives_the_options():
+    for data, budget, text in (
+        ("cifar100", "40000 s", "71.86 +- 0.89"),
+        ("imagenet16-120", "120000 s", "45.64 +- 0.78"),
+        ("cifar10", "20000 s", "93.90 +- 0.26"),
+    ):
+        done = run("--data", data, "--budget", budget, "--seeds", "3")
+        assert done.exit_code == 0, done.output
+        row = next(line for line in done.output.splitlines() if line.startswith("reinforce_logits"))
+        assert row.startswith("reinforce_logits:learning_rate=0.01 ")
+        assert text in row
+
+
+def test_choices_are_scored_on_other_data_sets(tables, tmp_path):
+    words = ("--search-on", "cifar10", "--report-on", "cifar100,imagenet16-120", "--seeds", "20")
+    done = run(*words, "-o", str(tmp_path / "choices.csv"), "--plot", str(tmp_path / "regret"))
+    assert done.exit_code == 0, done.output
+    for text in ("71.84 +- 0.99", "45.24 +- 1.18", "best in the table of cifar100: 73.51", "of imagenet16-120: 47.31"):
+        assert text in done.output
+    assert "93.92" not in done.output
+    drawn = {path.name for path in tmp_path.iterdir()}
+    assert drawn >= {"regret-cifar100.png", "regret-imagenet16-120.csv"}
+    choices = pd.read_csv(tmp_path / "choices.csv")
+    assert choices.groupby("data").size().to_dict() == {"cifar100": 60, "imagenet16-120": 60}
+    assert set(choices["searched_on"]) == {"cifar10"}
+    for row in choices.itertuples():
+        code = int(tables["cifar10"].code(np.array(json.loads(row.choices.replace("(", "[").replace(")", "]")))))
+        assert row.told == pytest.approx(tables["cifar10"].val_acc[code])
+        assert row.val_acc == pytest.approx(tables[row.data].val_acc[code])
+        assert row.test_acc == pytest.approx(tables[row.data].test_acc[code])
+
+
+def test_a_file_of_choices_on_several_data_sets_is_sound_and_never_pooled(tmp_path):
+    path = str(tmp_path / "replays.h5")
+    words = ("--strategy", "random", "--strategy", "evolution", "--seeds", "6", "--budget", "2000 s")
+    done = run(*words, "--report-on", "cifar100,imagenet16-120", "-o", path)
+    assert done.exit_code == 0, done.output
+    assert CliRunner().invoke(nasbench, ["check", path]).exit_code == 0
+    compare = ["compare", path, "--allow", "searcher", "-o", str(tmp_path / "compare")]
+    refused = CliRunner().invoke(nasbench, compare)
+    assert refused.exit_code != 0
+    assert "they differ in protocol: table cifar100" in str(refused.exception)
+    chosen = CliRunner().invoke(nasbench, [*compare, "--where", "stage == 'search' or data == 'cifar100'"])
+    assert chosen.exit_code == 0, chosen.output
+    frame = Results(path).frame()
+    tests = frame[(frame["data"] == "cifar100") & (frame["strategy"] == "random")]["test_acc"]
+    assert f"{100 * tests.median():.2f}" in chosen.output
+
+
+def test_the_archive_has_no_single_trainings():
+    done = run("--draw", "one")
+    assert done.exit_code != 0
+    assert "holds means only" in str(done.exception)
+    assert "\n" not in str(done.exception)
 
 
 def test_a_budget_too_small_for_a_child_leaves_no_choice(tmp_path):
@@ -150,6 +245,10 @@ def test_a_command_gives_the_same_twice(tmp_path):
         (("--space", "nasnet:blocks=2"), "leave --space out"),
         (("-o", "results.txt"), ".h5 (all children)"),
         (("--strategy", "evolution:population"), "key=value"),
+        (("--search-on", "cifar1000"), "did you mean 'cifar100'"),
+        (("--report-on", "cifar10,imagenet-16-120"), "did you mean 'imagenet16-120'"),
+        (("--report-on", "cifar10,cifar10"), "once each"),
+        (("--report-on", "cifar10,"), "once each"),
     ],
 )
 def test_bad_input_is_one_clear_error(words, match):
@@ -159,9 +258,13 @@ def test_bad_input_is_one_clear_error(words, match):
 
 
 def test_the_published_file_names_settings_that_exist():
+    keys = [(row["searched_on"], row["data"], row["strategy"], row["budget"]) for row in ROWS]
+    assert len(set(keys)) == len(keys) == 18
     for row in ROWS:
         assert json.dumps(setting_of(row).config.model_dump())
-        assert 0.9 < row["test_acc"] < 0.95
+        low, high = {"cifar10": (0.9, 0.95), "cifar100": (0.7, 0.735), "imagenet16-120": (0.44, 0.474)}[row["data"]]
+        assert low < row["test_acc"] < high
+        assert row["tag"] in ("verified", "recalled")
 
 
 def test_no_framework_is_imported(tmp_path):

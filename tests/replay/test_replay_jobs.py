@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from small_spaces import Row
 
@@ -10,6 +14,7 @@ from nasbench.errors import InputError
 from nasbench.runners.budget import Budget
 from nasbench.runners.replay import Price, Setting, replay
 from nasbench.runners.replay_jobs import SEEDS_A_TASK, replay_all
+from nasbench.table_trainings import trainings_of
 from nasbench.tables import Table
 
 SEEDS = range(SEEDS_A_TASK + 3)
@@ -21,6 +26,10 @@ PRICE = Price(Budget.parse("1000 s"))
 def table() -> Table:
     rng = np.random.default_rng(0)
     size = SPACE.size
+    hashes = [SPACE.decode(choices).hash for choices in itertools.product(range(3), repeat=6)]
+    rows = pd.DataFrame(
+        {"hash": hashes * 2, "seed": np.repeat([0, 1], size), "status": "ok", "val_acc": rng.random(2 * size)}
+    )
     return Table(
         name="made-up",
         space=SPACE,
@@ -29,6 +38,7 @@ def table() -> Table:
         seconds=rng.integers(50, 150, size).astype(float),
         params=np.ones(size, dtype=np.int64),
         mult_adds=np.ones(size, dtype=np.int64),
+        trainings=trainings_of(rows, hashes),
     )
 
 
@@ -47,6 +57,18 @@ def test_the_number_of_processes_changes_nothing(table, jobs):
         assert each.setting is setting
         assert each.seeds == tuple(SEEDS)
         np.testing.assert_array_equal(each.codes, alone.codes)
+
+
+def test_processes_draw_the_same_trainings(table):
+    settings = [Setting.of("local_search", {}), Setting.of("random", {})]
+    found = replay_all(table, settings, SEEDS, PRICE, 2, lambda name, searches: None, "one")
+    for setting, each in zip(settings, found):
+        alone = replay(table, setting, SEEDS, PRICE, "one")
+        assert each.draw == "one"
+        np.testing.assert_array_equal(each.codes, alone.codes)
+        np.testing.assert_array_equal(each.told, alone.told)
+    with pytest.raises(InputError, match="no training can be drawn"):
+        replay_all(replace(table, trainings=None), settings, SEEDS, PRICE, 2, lambda name, searches: None, "one")
 
 
 def test_no_seeds_are_refused(table):

@@ -11,7 +11,7 @@ from nasbench.spaces import get_space
 from nasbench.tables import of_one_platform, table_of_children
 
 SPACE = get_space("nasbench201")
-LEAST = {"space": SPACE.spec, "fingerprint": "f", "data": "digits", "stage": "search", "status": "ok"}
+LEAST = {"space": SPACE.spec, "fingerprint": "f", "data": "digits", "stage": "search", "status": "ok", "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def children() -> pd.DataFrame:
         for index, key in enumerate(hashes)
     ]
     rows[-1] |= {"status": "failed", "val_acc": np.nan}
-    rows.append({**rows[0], "val_acc": 0.5, "device_seconds": 3.0})
+    rows.append({**rows[0], "seed": 1, "val_acc": 0.5, "device_seconds": 3.0})
     rows.append({**rows[0], "stage": "final", "test_acc": 0.25})
     return pd.DataFrame(rows).assign(mult_adds=7, platform="here")
 
@@ -43,6 +43,15 @@ def test_children_that_cover_the_space_are_a_table(children):
     assert table.test_acc[codes[first]].tolist() == [0.25] * len(codes[first])
     assert np.isnan(table.val_acc[codes[last]]).all()
     assert table.name == "digits"
+    trainings = table.trainings
+    assert trainings is not None
+    for code in codes[first]:
+        mine = slice(trainings.first[code], trainings.first[code] + trainings.counts[code])
+        assert trainings.val_acc[mine].tolist() == [0.0, 0.5]
+        assert trainings.seeds[mine].tolist() == [0, 1]
+    assert trainings.several
+    assert not table_of_children(children[children["seed"] == 0], "file").trainings.several
+    assert table_of_children(children.assign(seed=-1), "file").trainings is None  # imported means
 
 
 def test_seconds_of_two_machines_do_not_mix(children):
