@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo family test test-fast test-avx2 test-isa test-slow test-ray test-faults notebook lint types bench clean
+.PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-faults notebook lint types bench clean
 
 # Everything below needs the environment; `make environment` sets it up and does no more.
 $(READY): pyproject.toml
@@ -62,6 +62,12 @@ ISA_TESTS := $(TRAINING_TESTS) tests/kernels tests/cli/test_verify_command.py te
 test-isa: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py all -m "not slow" -n 2 $(ISA_TESTS)
 
+# Layers of all shapes, each case under a checking allocator, with the kernels of several instruction sets; some minutes. See docs/reliability.md.
+SWEEP := --isa AVX2 --isa default --isa SSE41
+
+test-kernels: $(READY)
+	$(BIN)/python -m nasbench.kernels.sweep $(SWEEP)
+
 # The tests with the lowest versions that pyproject.toml allows. PYTHON: one that those have wheels for, 3.10 to 3.12.
 LOWEST := --only-binary :all: --constraint build/lowest.txt
 
@@ -80,6 +86,10 @@ test-pythons:
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow --ignore tests/cluster
+
+# What the owner of a CUDA device runs once: under ten minutes, ends in a table to paste; without a device a line and exit code 2.
+test-gpu: $(READY)
+	$(BIN)/python benchmarks/gpu_report.py
 
 # A real cluster of several raylets on this machine; workers, nodes and the driver are killed. Some minutes.
 test-ray: $(READY)

@@ -1,6 +1,7 @@
 """One GPU: images a second against the usual loop, share of its roofline, children a GPU-hour of 1, 2, 4 and 8 that share it, energy.
 
 python benchmarks/gpu.py                          eight minutes on a CUDA device; without one: a line, and exit code 2
+python benchmarks/gpu.py --short                  the first network alone, for `make test-gpu`; nothing is recorded
 python benchmarks/gpu.py --device cpu --quick     the script tries itself on a processor; nothing is recorded
 
 The usual loop is a DataLoader with worker processes, torchvision's transforms, contiguous float32, torch.optim.SGD and the loss read in
@@ -60,6 +61,7 @@ class Size:
 
 
 FULL = Size("fake:images=12000,size=32,classes=10", 128, 80, 3, 8192, 1 << 30, 6.0, (1, 2, 4, 8), 8)
+SHORT = Size("fake:images=3000,size=32,classes=10", 128, 20, 2, 4096, 1 << 28, 2.0, (1, 4), 4)
 QUICK = Size("fake:images=300,size=8,classes=3", 20, 4, 2, 256, 1 << 22, 0.3, (1, 2), 0)
 NETWORKS = {
     "NASNet cells, N=2, F=32": ("nasnet:blocks=5", {"cells": 2, "filters": 32}),
@@ -366,6 +368,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1, ...; cpu only with --quick")
     parser.add_argument("--minutes", type=float, default=8.0, help="after which nothing new is begun")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: does the script work? Nothing is recorded")
+    parser.add_argument("--short", action="store_true", help="one network and short turns; nothing is recorded")
     options = parser.parse_args()
     deadline = time.monotonic() + 60 * options.minutes
     try:
@@ -376,7 +379,7 @@ def main() -> None:
     if device.type == "cpu" and not options.quick:
         print("error: on a processor only with --quick; benchmarks/training.py measures processors", file=sys.stderr)
         raise SystemExit(2)
-    size = QUICK if options.quick else FULL
+    size = QUICK if options.quick else SHORT if options.short else FULL
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as in training; read when cuBLAS is first used
     with torch.random.fork_rng():
         peaks = Peaks.of(device, size)
@@ -386,7 +389,7 @@ def main() -> None:
         print("energy of the GPU cannot be read: it needs the extra nvml and a GPU of Volta or later")
     measured: list[Measurement] = []
     fastest = 0.0
-    for name in NETWORKS:
+    for name in list(NETWORKS)[: 1 if options.short else None]:
         found, rate = compare_loops(name, device, size, peaks)
         keep(found, record=False)
         sys.stdout.flush()
@@ -396,7 +399,7 @@ def main() -> None:
         gc.collect()
         torch.cuda.empty_cache()  # the children are other processes
     measured += children_an_hour(device, size, fastest, deadline)
-    if not options.quick:
+    if not options.quick and not options.short:
         print()
         keep(measured)
 
