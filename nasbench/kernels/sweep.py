@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 import click
@@ -27,11 +28,16 @@ def sweep_cases(grid: int, random: int, seed: int) -> Iterator[Case]:
         seed: of the random ones, and of where the spread begins.
     """
     yield from known_cases()
-    cases = list(grid_cases())
-    step = max(1, -(-len(cases) // grid)) if grid else 0
+    cases = _grid()
+    step = max(1, -(-len(cases) // max(1, grid)))
     if grid:
         yield from cases[seed % step :: step]
     yield from itertools.islice(random_cases(seed), random)
+
+
+@lru_cache(maxsize=1)
+def _grid() -> tuple[Case, ...]:
+    return tuple(grid_cases())
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import math
 import platform
@@ -101,6 +102,14 @@ def test_a_case_that_hangs_is_ended(monkeypatch) -> None:
     assert faults[broken_kernels.HANG].where == "after 5 s"
 
 
+def test_the_checking_allocator_is_used_where_there_is_one(report_and_faults) -> None:
+    try:
+        ctypes.CDLL("libc_malloc_debug.so.0")
+    except OSError:
+        pytest.skip("the C library has no checking allocator here")
+    assert report_and_faults[0].checked
+
+
 def test_without_the_checking_allocator_it_runs_and_says_so(monkeypatch) -> None:
     monkeypatch.setattr(case_process, "_ALLOCATOR", "libno_such_library.so.0")
     report = self_test([pool(SOUND)])
@@ -152,7 +161,7 @@ def test_kernels_that_the_processor_lacks_are_not_asked_for(monkeypatch) -> None
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86-64's instruction sets")
 @pytest.mark.parametrize("isa", ["AVX2", "default"])
 def test_a_sample_of_this_machines_kernels_has_no_fault(isa) -> None:
-    report = self_test(itertools.islice(quick_cases(), 160), isa, seconds=60)
+    report = self_test(itertools.islice(quick_cases(), 120), isa, seconds=60)
     assert [str(fault) for fault in report.faults] == []
     assert report.tried >= 80
 
