@@ -49,10 +49,10 @@ class Nondeterminism:
         self._operations[operation] = None
 
 
-def note_in(error: str) -> str:
-    """Return the note within the text of a row's column `error`, or "" where it has none."""
-    start = error.find(NOTE)
-    return error[start:].split(";")[0] if start >= 0 else ""
+def operations_in(error: str) -> str:
+    """Return the operations that a note within the text of a row's column `error` names, or "" where it has no note."""
+    _, noted, rest = error.partition(NOTE)
+    return rest.split(";")[0].strip() if noted else ""
 
 
 class _Collector:

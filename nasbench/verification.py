@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from nasbench.determinism import operations_in
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
 from nasbench.kernels.platform import is_coarse, is_portable, platform_here, platform_parts, portable_promise
@@ -57,6 +58,8 @@ class Check:
         elsewhere: what differs from where the row was trained; empty for the rule "bits".
         differences: what does not agree under the rule.
         largest: the largest difference of an accuracy, a fraction; 0 where none differs.
+        unrepeatable: operations without a deterministic implementation that the row or the new training notes; with one the rule is
+            "tolerance" on the same platform too.
     """
 
     row: Row
@@ -64,6 +67,7 @@ class Check:
     elsewhere: tuple[str, ...]
     differences: tuple[Difference, ...]
     largest: float
+    unrepeatable: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -142,8 +146,8 @@ def check_rows(
     Returns:
         One check per row, as soon as it is made. On the same platform (`nasbench.kernels.platform`) and device everything must agree to the
         bit: status, counts, scores and every epoch of the curves (not times and memory). Elsewhere, and where a row's platform is unknown
-        or names a brand of processors alone, status, epochs and counts must be equal and accuracies within the tolerance; losses, which
-        have no scale, are not compared.
+        or names a brand of processors alone or the row notes an operation that is not deterministic, status, epochs and counts must be
+        equal and accuracies within the tolerance; losses, which have no scale, are not compared.
 
     Raises:
         InputError: when tolerance is out of range, the protocol or its data is not what the file says, or the device is not here.
@@ -195,11 +199,15 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
         row: the stored row.
         evaluation: of the same child.
         elsewhere: what differs between where the row was made and here.
-        tolerance: largest difference of an accuracy where anything is in `elsewhere`.
+        tolerance: largest difference of an accuracy where anything is in `elsewhere`, or a training was not deterministic.
     """
+    unrepeatable = tuple(
+        filter(None, dict.fromkeys(operations_in(error) for error in (row["error"], evaluation.error)))
+    )
+    loose = bool(elsewhere or unrepeatable)
     pairs = [(name, row[name], getattr(evaluation, name)) for name in (*_EXACT, *_ACCURACIES, *_LOSSES)]
     largest = max((_distance(a, b) for name, a, b in pairs if name in _ACCURACIES), default=0.0)
-    if elsewhere:
+    if loose:
         judged = [
             (name, a, b, a == b if name in _EXACT else _distance(a, b) <= tolerance)
             for name, a, b in pairs
@@ -209,7 +217,7 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
         pairs += [(f"curve {name}", row["curves"][name], tuple(evaluation.curves.get(name, ()))) for name in _CURVES]
         judged = [(name, a, b, _bits(a) == _bits(b)) for name, a, b in pairs]
     differences = tuple(Difference(name, a, b) for name, a, b, same in judged if not same)
-    return Check(row, "tolerance" if elsewhere else "bits", elsewhere, differences, largest)
+    return Check(row, "tolerance" if loose else "bits", elsewhere, differences, largest, unrepeatable)
 
 
 def _configs(results: Results) -> dict[str, dict[str, Any]]:

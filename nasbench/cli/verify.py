@@ -52,6 +52,10 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
             click.echo(f"not drawn from: {count} rows ({why})")
         for reason in dict.fromkeys(reason for check in checks for reason in check.elsewhere):
             click.echo(f"made elsewhere: {reason}")
+        for operations in dict.fromkeys(operations for check in checks for operations in check.unrepeatable):
+            click.echo(
+                f"not to the bit: {operations}, without a deterministic implementation where the row was trained"
+            )
         click.echo(_summary(checks, drawn.eligible, limit))
         return 0 if all(check.agrees for check in checks) else 1
 
