@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import datetime, timezone
 
 import pytest
@@ -45,9 +44,41 @@ def test_clocks_that_are_not_good(changes, name, level, breaks):
     assert (found.level, found.breaks) == (level, breaks)
 
 
+class Clocks:
+    """Two clocks that a test moves."""
+
+    def __init__(self):
+        self.steady, self.wall, self.slept, self.stops = 10.0, TODAY, [], []
+
+    def read_wall(self):
+        if self.stops:
+            self.steady += self.stops.pop()  # the process is stopped between two readings
+        return self.wall
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.steady += seconds
+        self.wall += 3600.0
+
+
 def test_both_clocks_are_read_around_the_sleep():
-    slept = []
-    steady, wall = itertools.count(10.0, 0.25), itertools.count(TODAY, 3600.0)
-    facts = clock_facts(0.25, lambda: next(steady), lambda: next(wall), slept.append)
-    assert (slept, facts.slept, facts.steady, facts.wall, facts.now) == ([0.25], 0.25, 0.25, 3600.0, TODAY + 3600)
+    clocks = Clocks()
+    facts = clock_facts(0.25, lambda: clocks.steady, clocks.read_wall, clocks.sleep)
+    assert (clocks.slept, facts.slept, facts.steady, facts.wall, facts.now) == (
+        [0.25],
+        0.25,
+        0.25,
+        3600.0,
+        TODAY + 3600,
+    )
     assert levels(facts)["wall clock"] == ("note", False)
+
+
+def test_a_busy_machine_that_stops_between_two_readings_is_no_jump():
+    clocks = Clocks()
+    clocks.stops = [0.0, 0.3, 0.2, 0.4, 0.5]
+    facts = clock_facts(0.25, lambda: clocks.steady, clocks.read_wall, lambda seconds: None)
+    assert facts.steady == pytest.approx(0.0)
+    clocks.stops = [0.4, 0.3, 0.0, 0.2, 0.5]
+    facts = clock_facts(0.25, lambda: clocks.steady, clocks.read_wall, lambda seconds: None)
+    assert facts.steady == pytest.approx(0.3 + 0.4)  # what passed after the reading that is kept

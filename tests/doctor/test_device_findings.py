@@ -134,6 +134,7 @@ def test_graphs_that_are_not_recorded_are_slow(level, shown):
     found = of(replace(H100, tried=(*TRIED[:2], Tried(GRAPHS, level, "trained without a CUDA graph: x"))))
     assert [finding.level for finding in found if finding.name == "cuda:0 graphs"] == ([] if shown is None else [shown])
     assert any(finding.breaks for finding in found) == (level == "failed")
+    assert not [finding for finding in found if finding.level == "note"]  # said once
 
 
 def test_the_self_test_is_the_suites_own(monkeypatch):

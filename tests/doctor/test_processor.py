@@ -47,6 +47,7 @@ def test_a_processor_that_is_not_known_is_noted_and_so_is_another_architecture()
     [
         (ROOMY, "ok", "8 of 8 processors", ""),
         (replace(ROOMY, usable=2), "note", "2 of 8 processors", "up to 2 trainings at a time"),
+        (replace(ROOMY, usable=2, cpu_quota=4), "note", "2 of 8 processors", "up to 2 trainings at a time"),
         (replace(ROOMY, cpu_quota=2.5), "slow", "the time of 2.5", "no more than 2 at a time: --devices cpu,cpu"),
         (replace(ROOMY, cpu_quota=0.5), "slow", "the time of 0.5", "no more than 1 at a time: --devices cpu"),
         (

@@ -98,6 +98,10 @@ def test_what_a_file_system_lacks(changes, name, level, breaks, words):
     assert found.advice or level in ("ok", "note")
 
 
+def test_a_file_system_without_a_limit_on_files_is_not_short_of_them():
+    assert "free files" not in named(check_file_system(replace(GOOD, free_files=-1)))
+
+
 def test_the_check_says_wrong_exactly_where_the_store_finds_a_fault():
     """The store's own list of faults is the measure."""
     for changes in (
