@@ -90,9 +90,9 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if func is Tensor.is_cuda.__get__:  # type: ignore[attr-defined]
+        if func == Tensor.is_cuda.__get__:  # type: ignore[attr-defined]
             return args[0].device.type == "cuda"
-        if func is Tensor.is_cpu.__get__:  # type: ignore[attr-defined]
+        if func == Tensor.is_cpu.__get__:  # type: ignore[attr-defined]
             return args[0].device.type == "cpu"
         return func(*args, **(kwargs or {}))
 

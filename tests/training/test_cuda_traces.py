@@ -148,8 +148,13 @@ def test_a_training_by_every_optimizer_augmentation_and_precision(fields: dict[s
     assert "aten.convolution_backward.default" in trace.operations
     optimizer = "aten._foreach_addcdiv_.Scalar" if fields.get("optimizer") == "rmsprop" else "aten._fused_sgd_.default"
     assert optimizer in trace.operations
+    assert not any(
+        "upsample" in operation for operation in trace.operations
+    )  # enlarged on the CPU, with its grey levels
     if fields.get("flip"):
         assert "aten.index.Tensor" in trace.operations  # the crops of devices, not the CPU's
+    if "drop_path_keep" in fields:
+        assert "aten.lt.Tensor" in trace.operations  # against a probability that is on the device
 
 
 def test_the_host_waits_once_in_an_epochs_training_and_once_in_its_validation() -> None:
@@ -171,6 +176,7 @@ def test_a_network_of_every_space(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_networks_of_every_space_with_every_operation(name: str) -> None:
     """Every option of every decision, in cells of two blocks; and the space as it is."""
@@ -180,7 +186,7 @@ def test_networks_of_every_space_with_every_operation(name: str) -> None:
     for decision, chosen in zip(space.decisions, zip(*(each.choices for each in architectures))):
         assert set(chosen) == set(range(decision.options)), decision.name
     whole = get_space(SMALL.get(name, name))
-    architectures += [whole.random(np.random.default_rng(seed)) for seed in range(2)]
+    architectures.append(whole.random(np.random.default_rng(0)))
     for number, architecture in enumerate(architectures):
         fields = tuple(PROTOCOLS.values())[number % len(PROTOCOLS)]
         assert_runs_on_the_device(trained(architecture, PLAIN.model_copy(update=fields)))
@@ -380,6 +386,13 @@ def test_an_operation_without_a_deterministic_implementation_is_found(monkeypatc
 def test_the_list_of_such_operations_is_that_of_the_installed_torch() -> None:
     assert documented() - set(ALERTS) == set()
     assert len(documented()) >= 20
+
+
+def test_tensors_say_that_they_are_on_cuda() -> None:
+    with pretend_cuda():
+        there, here = torch.zeros(2, device="cuda"), torch.zeros(2)
+        assert (there.is_cuda, there.is_cpu, there.device) == (True, False, CUDA)
+        assert (here.is_cuda, here.is_cpu, here.device) == (False, True, torch.device("cpu"))
 
 
 def test_the_fault_free_network_passes(monkeypatch: pytest.MonkeyPatch) -> None:
