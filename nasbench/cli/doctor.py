@@ -17,9 +17,10 @@ import click
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document: the machine and all findings.")
 def doctor(folder: str | None, quick: bool, as_json: bool) -> int:
-    """What this machine is, whether searches work on it, and what is slow: under a minute, --quick 15 seconds.
+    """What this machine is, whether searches work on it, and what is slow.
 
-    Each line is ok, slow, note or WRONG, with what to do. Exits with 1 where a search would fail.
+    Takes about 25 seconds of processor time, 10 with --quick; GPUs are tried on top. Each line is ok, slow, note or WRONG, with what to
+    do. Exits with 1 where a search would fail.
 
     \b
     Example:

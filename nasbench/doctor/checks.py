@@ -174,6 +174,12 @@ def _cores(machine: Machine) -> list[Finding]:
     return check_cores(machine.limits)
 
 
+def _load(machine: Machine) -> list[Finding]:
+    from nasbench.doctor.processor import check_load
+
+    return check_load(os.getloadavg()[0], machine.limits)
+
+
 def _memory(machine: Machine) -> list[Finding]:
     from nasbench.doctor.processor import check_memory
 
@@ -273,6 +279,7 @@ CHECKS: Final = (
     Check("torch", "versions", _torch),
     Check("identity", "processor", _identity),
     Check("cores", "processor", _cores),
+    Check("load", "processor", _load, breaks=False),
     Check("memory", "processor", _memory),
     Check("settings", "processor", _settings, breaks=False),
     Check("speed", "processor", _speed, needs_torch=True, breaks=False),

@@ -77,6 +77,20 @@ def check_cores(limits: Limits) -> list[Finding]:
     return [_finding("cores", "ok", f"{usable} may be used, without a limit on their time")]
 
 
+def check_load(load: float, limits: Limits) -> list[Finding]:
+    """Say whether others keep the machine busy, so that trainings take longer and are charged more.
+
+    Args:
+        load: processes that wanted to run, on average over the last minute.
+        limits: of this process.
+    """
+    if load <= limits.there:
+        return [_finding("load", "ok", f"{load:.1f} processes for {limits.there} processors in the last minute")]
+    found = f"{load:.1f} processes for {limits.there} processors in the last minute: trainings take longer, and are charged so"
+    advice = "wait until the others have ended, or give budgets in children"
+    return [_finding("load", "slow", found, advice)]
+
+
 def check_memory(limits: Limits) -> list[Finding]:
     """Say how much memory there is, and whether a search fits."""
     room = min(limits.available, limits.memory_limit)  # a nan in first place stays

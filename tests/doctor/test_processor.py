@@ -13,6 +13,7 @@ from nasbench.doctor.processor import (
     check_bfloat16,
     check_cores,
     check_identity,
+    check_load,
     check_memory,
     check_settings,
     check_vector_kernels,
@@ -63,6 +64,13 @@ def test_cores(limits, level, words, advice):
     (found,) = check_cores(limits)
     assert (found.level, found.advice, found.breaks) == (level, advice, False)
     assert words in found.found
+
+
+@pytest.mark.parametrize(("load", "level"), [(0.0, "ok"), (8.0, "ok"), (8.1, "slow"), (40.0, "slow")])
+def test_others_that_keep_the_machine_busy_make_it_slow(load, level):
+    (found,) = check_load(load, ROOMY)
+    assert (found.level, bool(found.advice), found.breaks) == (level, level == "slow", False)
+    assert found.found.startswith(f"{load:.1f} processes for 8 processors")
 
 
 @pytest.mark.parametrize(
