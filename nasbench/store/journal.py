@@ -398,7 +398,7 @@ class JournalWriter:
         if not self.length:
             self._begin()
         if self._handle < 0:
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+            self._handle = self._opened()
         if os.fstat(self._handle).st_nlink == 0:
             raise CorruptResults(
                 f"{self.path} was removed while this process was writing it; rows since the last pack are lost: stop and resume"
@@ -407,11 +407,21 @@ class JournalWriter:
             self._cut()
             self._settled = True
 
+    def _opened(self) -> int:
+        """Open the journal, and make sure that it is this owner's: a new owner has put another under the name."""
+        handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._confirm()
+        except BaseException:
+            close_handle(handle)
+            raise
+        return handle
+
     def _begin(self) -> None:
         """Make the journal: header and claim are on the disk before it has its name."""
         header = _seal(_header_line(self._header))
         head = header + _claim_line(self._header.base)
-        _put_in_place(self._begun_at, head, self.path)
+        _put_in_place(self._begun_at, head, self.path, self._confirm)
         self.length, self._claim_at, self._settled = len(head), len(header), True
 
     def _cut(self) -> None:
@@ -441,11 +451,12 @@ class JournalWriter:
         self._header, self.sequence, self.length, self._claim_at, self._settled = header, header.base, 0, 0, False
 
 
-def renew_journal(paths: ResultsPaths) -> None:
+def renew_journal(paths: ResultsPaths, confirm: Callable[[], None]) -> None:
     """Give the journal's bytes a file of their own: a process that has the old one open writes from now on where nobody reads.
 
     Args:
         paths: the results file, which this process has just taken over from an owner that may wake up.
+        confirm: raises `OwnershipLost` when this process is the owner no more.
 
     Raises:
         StoreError: when it cannot be written; the journal stays as it is.
@@ -453,17 +464,18 @@ def renew_journal(paths: ResultsPaths) -> None:
     try:
         data = read_all(paths.journal)
         if data is not None:
-            _put_in_place(paths.beginning, data, paths.journal)
+            _put_in_place(paths.beginning, data, paths.journal, confirm)
     except OSError as error:
         raise explain(error, paths.journal, "copying the journal of the owner before") from error
 
 
-def _put_in_place(fresh: Path, data: bytes, path: Path) -> None:
+def _put_in_place(fresh: Path, data: bytes, path: Path, confirm: Callable[[], None]) -> None:
     """Write a file that is whole on the disk before it has its name."""
     handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         write_at(handle, data, 0)
         os.fsync(handle)
+        confirm()  # a new owner has a journal of its own by now; later than this it has removed `fresh`
         os.replace(fresh, path)
         sync_folder(path.parent)
     finally:

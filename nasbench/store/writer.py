@@ -72,7 +72,7 @@ class ResultsWriter:
         except OSError as error:
             raise explain(error, self.paths.h5, "removing what a killed process left") from error
         if self._lock.previous_may_live:
-            renew_journal(self.paths)
+            renew_journal(self.paths, self._lock.confirm)
         try:
             snapshot = open_snapshot(self.paths)
         except MissingResults:

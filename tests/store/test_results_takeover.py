@@ -590,10 +590,17 @@ def sleep_before(step, folder, patch, dies=False):
 def test_a_takeover_in_the_middle_of_an_append_or_a_pack_loses_no_row(tmp_path, monkeypatch, no_flock, quick, dies):
     monkeypatch.setattr(locks, "OLD_S", 0.02)
     _, _, calls = sleep_before(-1, tmp_path / "none", monkeypatch)
-    for kind in (("pwrite", ".journal"), ("fsync", ".journal"), ("replace", ".packing")):
+    kinds = [
+        ("pwrite", ".journal"),
+        ("fsync", ".journal"),
+        ("replace", ".packing"),
+        ("open", ".beginning"),
+        ("open", ".journal"),
+    ]
+    for number, kind in enumerate(kinds):
         places = [place for place, call in enumerate(calls) if call == kind]
         step = places[min(2, len(places) - 1)]  # of the second append: before its line, and before that is on the disk
-        end, slept, _ = sleep_before(step, tmp_path / kind[0], monkeypatch, dies)
+        end, slept, _ = sleep_before(step, tmp_path / str(number), monkeypatch, dies)
         assert (end, slept) == ("lost", [kind])
 
 
@@ -616,6 +623,7 @@ def test_a_pack_does_not_replace_the_file_of_a_new_owner(tmp_path, monkeypatch):
     with pytest.raises(OwnershipLost):
         pack_while(path, take)
     assert path.read_bytes() == before
+    assert path.with_suffix(".h5.packing").exists()  # by now that of the new owner
     assert stored(path) == expected(4)
 
 
