@@ -24,6 +24,7 @@ from nasbench.store import lock as locks
 from nasbench.store import packing
 from nasbench.store.checking import check_file
 from nasbench.store.errors import OwnershipLost, ResultsLocked, StoreError
+from nasbench.store.exclusive import Draft, claim_on
 from nasbench.store.files import ResultsPaths
 from nasbench.store.hdf5 import PackedFile
 from nasbench.store.lock import ResultsLock
@@ -109,7 +110,7 @@ def before_each(paths):
         if place % 4 in (1, 2):
             name_owner(paths, token=f"{place:016x}")
         if place % 4 == 2:  # killed between its claim and its takeover
-            claim = locks.Draft(paths.lock, lambda _: replace(Owner.me(), pid=2**22 + 2).text(), "0" * 16)
+            claim = Draft(paths.lock, lambda _: replace(Owner.me(), pid=2**22 + 2).text(), "0" * 16)
             assert claim.put(claim_name(paths))
             claim.close()
         if place % 4 == 3:
@@ -119,8 +120,6 @@ def before_each(paths):
 
 
 def claim_name(paths):
-    from nasbench.store.exclusive import claim_on
-
     return claim_on(paths.lock, paths.lock.read_bytes())
 
 
@@ -219,6 +218,25 @@ def test_a_taker_killed_at_any_step_leaves_a_file_that_the_next_one_gets(tmp_pat
     assert 12 < killed < 99
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_a_text_that_is_there_already_was_put_there(tmp_path, monkeypatch, links):
+    """As when NFS repeats a request whose answer was lost, or another process moved this one's claim to the name."""
+    if not links:
+        take_links_away(monkeypatch)
+    name = tmp_path / "x.lock"
+    mine, other = (
+        Draft(name, lambda _, text=text: text, digits * 16) for text, digits in ((b"mine", "1"), (b"other", "2"))
+    )
+    assert mine.put(name)
+    assert mine.put(name)
+    assert not other.put(name)
+    for draft in (mine, other):
+        draft.drop()
+        draft.close()
+    assert names(tmp_path) == ["x.lock"]
+    assert name.read_bytes() == b"mine"
+
+
 def try_and_stay(paths):
     """Another process tries to get the lock, and lives on; its pid and whether it got it."""
     reading, writing = os.pipe()
@@ -264,16 +282,18 @@ def test_of_two_takers_one_gets_it_whenever_the_second_comes(tmp_path, monkeypat
                 others.append(try_and_stay(paths))
 
         owned = []
-        with counted_steps(monkeypatch, come_there):
-            refused = error_of(lambda owned=owned: owned.append(ResultsLock(paths)))
+        try:
+            with counted_steps(monkeypatch, come_there):
+                refused = error_of(lambda owned=owned: owned.append(ResultsLock(paths)))
+        finally:
+            for pid, _ in others:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
         assert len(owned) + sum(got for _, got in others) == 1, (step, others, refused)
         assert not refused or "is being written by pid" in refused, step
         seconds += sum(got for _, got in others)
         for lock in owned:
             lock.release()
-        for pid, _ in others:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
         ResultsLock(paths).release()
         assert names(tmp_path) == [], step
     assert 0 < seconds < count
