@@ -8,7 +8,7 @@ heartbeat is one that did not move while somebody watched for 75 s by their own 
 
 A process that was stopped for longer than that may wake up as the owner no more. So the text is read again before each append and again
 before the append is acknowledged: when a row is acknowledged, its process was still the owner after the row was on the disk, and whoever
-takes the file over later finds it there. What it writes after that goes into a journal that has no name any more (`journal.renew`). What is
+takes the file over later finds it there. What it writes after that goes into a journal that has no name any more (`journal.renew_journal`). What is
 left is a process that is stopped for a minute just between such a look and the rename or removal that follows it.
 """
 
