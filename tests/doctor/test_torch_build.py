@@ -98,6 +98,7 @@ def test_a_limit_on_instruction_sets_is_what_onednn_uses_and_what_is_predicted()
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("avx2" not in processor_here().flags, reason="needs a processor with AVX2")
 @pytest.mark.parametrize("limit", ["SSE41", "AVX", "AVX512_CORE", "AVX512_CORE_VNNI", "DEFAULT"])
 def test_every_limit_is_predicted(limit):
     found = torch_facts({**os.environ, "ONEDNN_MAX_CPU_ISA": limit})
