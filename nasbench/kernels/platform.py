@@ -26,7 +26,13 @@ GOLDEN_EDITION: Final = 1
 """Raised when a training or a digest of `nasbench.kernels.golden` changes."""
 
 _LIBRARIES: Final = ("torchvision", "numpy")
-_SETTINGS: Final = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
+_SETTINGS: Final = (
+    "ATEN_CPU_CAPABILITY",
+    "MKL_CBWR",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+)
 
 
 @lru_cache(maxsize=8)

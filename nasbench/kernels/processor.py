@@ -121,4 +121,7 @@ def onednn_isa(processor: Processor, limit: str = "") -> str:
 
 def onednn_isa_here() -> str:
     """Return `onednn_isa` of this machine with this process's environment."""
-    return onednn_isa(processor_here(), os.environ.get("ONEDNN_MAX_CPU_ISA", ""))
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get(
+        "DNNL_MAX_CPU_ISA", ""
+    )  # the latter is the older name
+    return onednn_isa(processor_here(), limit)

@@ -85,13 +85,22 @@ def test_versions_are_noted_and_no_part_of_the_portable_promise() -> None:
         assert portable_promise(re.sub(rf"{part} \w+", f"{part} 99", line)) != portable_promise(line)
 
 
-@pytest.mark.parametrize("setting", ["ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"])
+@pytest.mark.parametrize("setting", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"])
 def test_settings_that_choose_kernels_are_part_of_it(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     before = platform_here()
     platform_here.cache_clear()
     monkeypatch.setenv(setting, "AVX2")
     assert platform_parts(platform_here())[setting] == "AVX2"
     assert platform_here() != before
+
+
+@pytest.mark.skipif("avx2" not in processor_here().flags, reason="the processor has no AVX2")
+@pytest.mark.parametrize("setting", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"])
+def test_onednns_limit_has_two_names(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(setting, "SSE41")
+    assert onednn_isa_here() == "sse41"
 
 
 def test_platforms_of_earlier_versions_are_coarse() -> None:
