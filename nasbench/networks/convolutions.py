@@ -49,9 +49,10 @@ def convolve(
     kernel = weight.shape[2:]
     if tuple(kernel) == (1, 1) and stride != (1, 1):
         # The output depends on every stride-th pixel alone. oneDNN 3.12 (torch 2.14.1) takes these pixels in the kernel,
-        # and that of AVX2 writes past the end of a buffer in the backward pass, where images in channels_last have
-        # fewer than 8 channels: the process crashes, or other tensors change. A pool of one pixel picks the same
-        # pixels, keeps the memory format both ways, and is exact.
+        # and writes past the end of a buffer in the backward pass, where images in channels_last have fewer channels
+        # than a vector has numbers (AVX2: below 8; AVX-512: below 16, seen in maps of 64x64): the process crashes, or
+        # other tensors change. A pool of one pixel picks the same pixels, keeps the memory format both ways, and is
+        # exact.
         images = F.avg_pool2d(_padded(images, padding), 1, stride)
         padding, stride = (0, 0), (1, 1)
     reach = (kernel[1] - 1) * dilation[1] + 1
