@@ -147,6 +147,12 @@ def test_random_cases_come_again_with_their_seed() -> None:
     assert any(case.height != case.width for case in one)
 
 
+def test_no_case_divides_by_a_gradient_of_zero() -> None:
+    norms = [case for case in itertools.islice(random_cases(0), 3000) if case.layer == "batch_norm"]
+    assert len(norms) > 10
+    assert not any(case.gradient == "expanded" for case in norms)
+
+
 def test_cases_survive_json() -> None:
     for case in itertools.islice(quick_cases(), 100):
         assert Case.from_json(case.to_json()) == case
