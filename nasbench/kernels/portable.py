@@ -24,6 +24,8 @@ Kernels = Literal["fast", "portable"]
 SETTINGS: Final = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 """The environment of a process that is to compute with portable kernels, before it imports torch."""
 
+_BASELINE: Final = ("DEFAULT", "NO AVX")  # the second is torch 2.6's name
+
 _lock = threading.RLock()
 
 
@@ -32,7 +34,7 @@ def is_portable_process() -> bool:
     import torch
 
     asked_for = all(os.environ.get(name) == value for name, value in SETTINGS.items())
-    return asked_for and torch.backends.cpu.get_cpu_capability() == "DEFAULT"
+    return asked_for and torch.backends.cpu.get_cpu_capability() in _BASELINE
 
 
 def require_portable_process() -> None:
