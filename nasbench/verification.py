@@ -15,7 +15,14 @@ import numpy as np
 from nasbench.determinism import operations_in
 from nasbench.errors import InputError
 from nasbench.evaluation import Child, Evaluation
-from nasbench.kernels.platform import is_coarse, is_portable, platform_here, platform_parts, portable_promise
+from nasbench.kernels.platform import (
+    is_coarse,
+    is_portable,
+    platform_here,
+    platform_parts,
+    portable_promise,
+    promises_bits,
+)
 from nasbench.protocol import Protocol, get_protocol
 from nasbench.spaces import Space, get_space
 from nasbench.store.query import Results, Row
@@ -91,7 +98,7 @@ class Sample:
 
 
 def draw_sample(results: Results, size: int, seed: int, any_platform: bool = False) -> Sample:
-    """Draw rows that training again can be held against, uniformly and without replacement.
+    """Draw rows to train again, uniformly and without replacement.
 
     Args:
         results: opened results files.
@@ -100,7 +107,7 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
         any_platform: draw also from rows that were trained elsewhere where there are rows of this platform, which must agree to the bit.
 
     Returns:
-        The sample. Rows that ran out of memory or time or failed are passed over, since another machine may fare otherwise, as are rows
+        The sample. Rows that ran out of memory or time or failed are passed over, since another machine may end them otherwise, as are rows
         that no protocol of this suite made (imported tables).
 
     Raises:
@@ -112,6 +119,7 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
     frame = results.frame(["run", "status", "platform"])
     determined, ours = frame["status"].isin(_DETERMINED), frame["run"].isin(list(here_of))
     here = frame["platform"].map(_promised) == frame["run"].map(here_of).map(_promised)
+    here &= frame["platform"].map(promises_bits).astype(bool)
     passed_over = {str(why): int(count) for why, count in frame.loc[~determined, "status"].value_counts().items()}
     if foreign := int((determined & ~ours).sum()):
         passed_over["not trained by this suite"] = foreign
@@ -280,15 +288,23 @@ def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
         )
     then = {"device": row["device"], **platform_parts(row["platform"])}
     now = {"device": device, **platform_parts(platform)}
-    names = [name for name in {**now, **then} if then.get(name) != now.get(name)]
-    if not is_coarse(row["platform"]):
-        return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
-    # Coarse platforms name releases without their build, e.g. 2.14.1 for 2.14.1+cu130.
-    known = [
-        name for name in names if name in then and name != "processor" and then[name] != now.get(name, "").split("+")[0]
-    ]
-    unknown = f"processor unknown ({then['processor']!r} names a brand, whose processors differ in their bits), here {now['processor']}"
-    return (unknown, *(f"{name} {then[name]}, here {now.get(name) or 'not set'}" for name in known))
+    if is_portable(row["platform"]) != is_portable(platform):
+        kinds = {True: "portable", False: "fast"}
+        return (f"kernels {kinds[is_portable(row['platform'])]}, here {kinds[is_portable(platform)]}",)
+    if is_coarse(row["platform"]):
+        # These name releases without their build, e.g. 2.14.1 for 2.14.1+cu130.
+        names = [name for name in then if name != "processor" and then[name] != now.get(name, "").split("+")[0]]
+        brand = f"({then['processor']!r} names a brand, whose processors differ in their bits)"
+        return (f"processor unknown {brand}, here {now['processor']}", *_differences(names, then, now))
+    # The processor of portable kernels is noted for the seconds, and decides no bit.
+    names = [name for name in {**now, **then} if then.get(name) != now.get(name) and name != "on"]
+    if not names and not promises_bits(platform):
+        return (f"{now.get('processor', 'unknown processor')}: different processors may be called so",)
+    return _differences(names, then, now)
+
+
+def _differences(names: Sequence[str], then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
 
 
 def _distance(a: float, b: float) -> float:

@@ -69,12 +69,19 @@ def platform_parts(line: str) -> dict[str, str]:
     """Take a platform apart: the processor (or "portable ...") as "processor", every other part by its name; {} for ""."""
     processor, *others = line.split("; ")
     named = (other.partition(" ") for other in others)
-    return {"processor": processor, **{name: value for name, _, value in named}} if processor else {}
+    return {"processor": processor, **{name: value for name, _, value in named}} if line else {}
 
 
 def is_coarse(line: str) -> bool:
-    """Whether a platform is one of an earlier version, which named the processor's brand alone."""
-    return bool(line) and "computation" not in platform_parts(line)
+    """Whether a platform is one of an earlier version, which named the processor's brand and versions alone."""
+    parts = platform_parts(line)
+    return "torch" in parts and "computation" not in parts
+
+
+def promises_bits(line: str) -> bool:
+    """Whether a platform says enough for rows of an equal one to have equal bits."""
+    parts = platform_parts(line)
+    return "computation" in parts and not parts["processor"].startswith("unknown ")
 
 
 def is_portable(line: str) -> bool:

@@ -49,7 +49,14 @@ class Processor:
     name: str
     flags: frozenset[str]
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the system tells which processor this is; without family and model, different ones look alike."""
+        return bool(self.family and self.model)
+
     def __str__(self) -> str:
+        if not self.is_known:
+            return f"unknown {self.vendor} processor"
         return f"{self.vendor} family {self.family} model {self.model} stepping {self.stepping}"
 
 

@@ -235,6 +235,35 @@ def test_rows_of_a_brand_of_processors_are_not_compared_to_the_bit(searched: Pat
     assert "2 of 2 rows agree within 0.15 in accuracy" in done.out
 
 
+@pytest.mark.parametrize(
+    "platform", ["", "; ; ;", "a;b; ;; x", "portable x86_64", "unknown arm64 processor; computation 2"]
+)
+def test_rows_of_an_odd_platform_are_compared_by_the_tolerance(searched: Path, tmp_path: Path, platform: str) -> None:
+    changed = copied(searched, tmp_path / "odd.h5", lambda row: row | {"platform": platform})
+    done = nasbench("verify", str(changed), "--sample", "1")
+    assert done.code == 0, done.out + done.err
+    assert "1 of 1 rows agree within 0.15 in accuracy" in done.out
+
+
+def test_rows_of_an_unknown_processor_are_not_compared_to_the_bit(
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that does not tell its processor looks like every other that does not."""
+    from nasbench.kernels import platform as module
+    from nasbench.kernels.processor import parse_cpuinfo
+    from nasbench.verification import check_rows
+
+    monkeypatch.setattr(module, "processor_here", lambda: parse_cpuinfo(""))
+    module.platform_here.cache_clear()
+    line = module.platform_here()
+    changed = copied(searched, tmp_path / "unknown.h5", lambda row: row | {"platform": line})
+    with Results(str(changed)) as results:
+        check = next(iter(check_rows(results, draw_sample(results, 1, 0).rows)))
+    module.platform_here.cache_clear()
+    assert check.rule == "tolerance"
+    assert "different processors may be called so" in check.elsewhere[0]
+
+
 def test_rows_of_another_model_of_processor_are_compared_by_the_tolerance(searched: Path, tmp_path: Path) -> None:
     def change(row: dict[str, Any]) -> dict[str, Any]:
         return row | {"platform": row["platform"].replace(" stepping ", " stepping 9")}

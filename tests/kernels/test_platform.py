@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from nasbench.kernels import platform as module
-from nasbench.kernels.platform import is_coarse, is_portable, platform_here, platform_parts, portable_promise
+from nasbench.kernels.platform import (
+    is_coarse,
+    is_portable,
+    platform_here,
+    platform_parts,
+    portable_promise,
+    promises_bits,
+)
 from nasbench.kernels.processor import has_bfloat16, onednn_isa, onednn_isa_here, parse_cpuinfo, processor_here
 
 ZEN3 = """processor\t: 0
@@ -107,7 +114,19 @@ def test_platforms_of_earlier_versions_are_coarse() -> None:
     assert is_coarse(OLD)
     assert not is_coarse(platform_here())
     assert not is_coarse(platform_here("portable"))
-    assert not is_coarse("")
+    for other in ("", " ", "; ; ;", "a;b; ;; x", "portable x86_64"):
+        assert not is_coarse(other)
+        assert not promises_bits(other)
+    assert promises_bits(platform_here("portable"))
+
+
+def test_a_processor_that_the_system_does_not_tell_promises_no_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown = parse_cpuinfo("")
+    assert not unknown.is_known
+    monkeypatch.setattr(module, "processor_here", lambda: unknown)
+    assert platform_parts(platform_here())["processor"].startswith("unknown ")
+    assert not promises_bits(platform_here())
+    assert promises_bits(platform_here("portable"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +26,7 @@ from nasbench.kernels.portable import SETTINGS, is_portable_process, portable_ke
 from nasbench.kernels.worker import PortableWorker
 from nasbench.protocol import Protocol, get_protocol
 from nasbench.runners.executors import EXECUTORS, ExecutorOptions
+from nasbench.spaces import Architecture
 from nasbench.store.query import Results
 from nasbench.training import reproducible
 
@@ -100,16 +106,104 @@ def test_a_fast_process_is_never_started_with_another_threads_settings() -> None
     assert seen == [before]
 
 
-def test_a_worker_that_dies_is_a_failed_child_and_the_next_is_trained() -> None:
-    worker = PortableWorker()
-    assert worker.evaluate(child(), "cpu", 1.0).status == "ok"
+@pytest.fixture
+def worker() -> Iterator[PortableWorker]:
+    made = PortableWorker()
+    yield made
+    made.close()
+
+
+def test_a_worker_that_died_while_idle_is_replaced(worker: PortableWorker) -> None:
+    first = worker.evaluate(child(), "cpu", 1.0)
     os.kill(worker.pid, signal.SIGKILL)
-    evaluation = worker.evaluate(child(), "cpu", 1.0)
-    assert (evaluation.status, "died" in evaluation.error) == ("failed", True)
+    time.sleep(0.2)
+    again = worker.evaluate(child(), "cpu", 1.0)
+    assert scores(again) == scores(first)
+    assert again.setup_seconds < 60
+
+
+def killed_by(worker: PortableWorker, times: int) -> threading.Thread:
+    """Kill the worker so often, each time soon after it was started."""
+
+    def kill() -> None:
+        before = 0
+        for _ in range(times):
+            while worker.pid in (0, before):
+                time.sleep(0.01)
+            before = worker.pid
+            time.sleep(0.3)
+            os.kill(before, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+def test_a_child_whose_worker_dies_is_begun_once_more_and_charged_for_both(worker: PortableWorker) -> None:
+    killer = killed_by(worker, 1)
+    evaluation = worker.evaluate(child(), "cpu", 0.5)
+    killer.join()
+    assert evaluation.status == "ok"
+    assert evaluation.setup_seconds > 0.3
+    assert scores(evaluation) == scores(evaluate(child()))
+
+
+def test_a_child_whose_worker_dies_each_time_fails_and_is_charged(worker: PortableWorker) -> None:
+    killer = killed_by(worker, 2)
+    evaluation = worker.evaluate(child(), "cpu", 0.5)
+    killer.join()
+    assert (evaluation.status, "died 2 times" in evaluation.error) == ("failed", True)
+    assert evaluation.setup_seconds > 0.6
+    assert evaluation.device_seconds == 0.5 * evaluation.setup_seconds
+    assert evaluation.finished_at
     assert worker.evaluate(child(), "cpu", 1.0).status == "ok"
-    worker.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(worker.pid, 0)
+
+
+SCRIPT = """
+import torch
+print("begun")
+from nasbench.evaluation import Child
+from nasbench.evaluator import evaluate
+from nasbench.protocol import get_protocol
+from nasbench.spaces import get_space
+fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5, "kernels": "portable"}
+space = get_space("nasnet:blocks=1")
+child = Child(space.decode((0,) * len(space.decisions)), get_protocol("digits", fields), seed=0)
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_script_without_a_guard_runs_once(tmp_path: Path, how: str) -> None:
+    text = SCRIPT + "print(evaluate(child).status)\n"
+    (tmp_path / "script.py").write_text(text)
+    words = [sys.executable, *([str(tmp_path / "script.py")] if how == "file" else [])]
+    done = subprocess.run(
+        words, input=text if how == "stdin" else "", capture_output=True, text=True, check=True, timeout=250
+    )
+    assert done.stdout.split() == ["begun", "ok"]
+
+
+def test_forks_and_workers_of_a_pool_have_workers_of_their_own(tmp_path: Path) -> None:
+    text = SCRIPT + (
+        "import multiprocessing, os\n"
+        "def job(_): return evaluate(child).status\n"
+        "print(evaluate(child).status)\n"
+        "with multiprocessing.get_context('fork').Pool(1) as pool: print(*pool.map(job, [0]))\n"
+        "print(evaluate(child).status)\n"
+    )
+    (tmp_path / "script.py").write_text(text)
+    done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, timeout=250)
+    assert done.stdout.split() == ["begun", "ok", "ok", "ok"], done.stderr
+
+
+def test_a_child_that_cannot_be_sent_is_refused_in_one_line(worker: PortableWorker) -> None:
+    class Local(type(child().architecture.space)):  # type: ignore[misc]
+        """A space that no other process can import."""
+
+    plain = child()
+    space = Local(blocks=1)
+    with pytest.raises(InputError, match="portable kernels: the child cannot be"):
+        worker.evaluate(replace(plain, architecture=Architecture(space, plain.architecture.choices)), "cpu", 1.0)
 
 
 @pytest.mark.parametrize("other", [{"threads": 2}, {"precision": "bfloat16"}])
