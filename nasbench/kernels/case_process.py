@@ -95,6 +95,7 @@ def environment(isa: str, threads: int = 1) -> dict[str, str]:
         if not _NEEDS.get(result.get("ATEN_CPU_CAPABILITY", ""), frozenset()) <= processor_here().flags:
             del result["ATEN_CPU_CAPABILITY"]
     result |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    result["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's would start threads when it is imported, before the fork
     if (
         sys.platform == "linux"
     ):  # other C libraries than glibc say nothing to the tunables, and the loader goes on without the library

@@ -283,8 +283,12 @@ def _layout(kind: Kind, layout: Layout) -> Layout:
 
 
 def _gradient(kind: Kind, gradient: Gradient) -> Gradient:
-    """Of one number a map BatchNorm's gradient can be exactly zero, and any rounding infinitely far from it."""
-    return "same" if kind.layer == "batch_norm" and gradient == "expanded" else gradient
+    """Not one number a map where rounding alone would be far off.
+
+    BatchNorm's gradient can then be exactly zero, and a bias's is the sum of up to 2^19 equal numbers, whose rounding
+    errors are equal too.
+    """
+    return "same" if kind.layer in ("batch_norm", "biased_conv") and gradient == "expanded" else gradient
 
 
 def _number(rng: random.Random, most: int) -> int:
