@@ -1,4 +1,4 @@
-"""What can go wrong with a results file; each error is one line that names the file and the mend."""
+"""What can go wrong with a results file; each error is one line that names the file and what to do."""
 
 from __future__ import annotations
 
@@ -52,6 +52,13 @@ class ResultsLocked(StoreError):
     """Another process owns the file."""
 
 
+class NotALock(StoreError):
+    """Something under a lock file's name that no process that writes puts there."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        super().__init__(f"{path} is {what}, so no lock can be there: remove it and run this again")
+
+
 class OwnershipLost(StoreError):
     """Another process owns the file that this one was writing."""
 
@@ -103,5 +110,5 @@ def explain(error: OSError, path: Path, doing: str) -> StoreError:
             "make the folder and its files accessible or choose another place"
         )
     return StoreError(
-        f"{path}: {error.strerror or error} while {doing}; mend it and resume, all acknowledged rows are on the disk"
+        f"{path}: {error.strerror or error} while {doing}; fix it and resume, all acknowledged rows are on the disk"
     )

@@ -12,11 +12,13 @@ import fcntl
 import logging
 import os
 import re
+import stat
 from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from nasbench.store.errors import NotALock
 from nasbench.store.files import close_handle, remove_if_there, write_at
 
 _log = logging.getLogger(__name__)
@@ -160,14 +162,40 @@ def drop(path: Path) -> None:
 
 def read_text(path: Path) -> bytes | None:
     """The bytes of a lock file, None where there is none; by opening it, which on NFS asks the server and not the cache."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    handle = open_text(path)
+    if handle is None:
         return None
     try:
         return os.pread(handle, TEXT_BYTES, 0)
     finally:
         close_handle(handle)
+
+
+def open_text(path: Path) -> int | None:
+    """Open a lock file for reading; None where there is none. Never waits, as a plain open of a named pipe does.
+
+    A symbolic link to a file is followed.
+
+    Raises:
+        NotALock: when something else than a file is there: a pipe, a device, a socket, a folder, or a link that leads nowhere.
+        OSError: when it cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            raise NotALock(path, "a symbolic link that leads nowhere") from error
+        if error.errno == errno.ENXIO:  # what open(2) says of sockets, and of devices that are not there
+            raise NotALock(path, "a socket or a device and no file") from error
+        if error.errno == errno.ENOENT:
+            return None
+        raise
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return handle
+    close_handle(handle)
+    kinds = ((stat.S_ISFIFO, "a named pipe"), (stat.S_ISDIR, "a folder"))
+    raise NotALock(path, f"{next((kind for matches, kind in kinds if matches(mode)), 'a device')} and no file")
 
 
 def is_current(handle: int, path: Path) -> bool:

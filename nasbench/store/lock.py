@@ -23,8 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from nasbench.store.errors import OwnershipLost, ResultsLocked, StoreError, explain
-from nasbench.store.exclusive import TEXT_BYTES, Draft, drop, is_flocked, read_text, sweep
+from nasbench.store.errors import NotALock, OwnershipLost, ResultsLocked, StoreError, explain
+from nasbench.store.exclusive import TEXT_BYTES, Draft, drop, is_flocked, open_text, read_text, sweep
 from nasbench.store.files import ResultsPaths, close_handle, write_at
 from nasbench.store.owner import Owner
 
@@ -228,6 +228,11 @@ class ResultsLock:
             raise StoreError(f"{self.paths.h5}: this process has given the file up")
         try:
             text = read_text(self.paths.lock)
+        except NotALock as error:
+            raise OwnershipLost(
+                f"{error}; it was put there while this process was writing {self.paths.h5}: this process stops, "
+                f"all acknowledged rows are kept; go on with nasbench resume {self.paths.h5}"
+            ) from error
         except OSError as error:
             raise explain(error, self.paths.lock, "looking who owns it") from error
         if text == self._text:
@@ -261,6 +266,8 @@ class ResultsLock:
                 write_at(self._handle, self._text, 0)
                 os.fsync(self._handle)
                 failed = False
+            except NotALock:
+                return  # lost likewise
             except OSError as error:
                 if not failed:
                     _log.warning("%s: the heartbeat failed, it is tried on: %s", self.paths.lock, error.strerror)
@@ -289,6 +296,8 @@ class ResultsLock:
         try:
             if self._text and read_text(self.paths.lock) == self._text:
                 drop(self.paths.lock)
+        except NotALock:
+            pass  # not this process's text; the failure that led here says so
         except OSError as error:
             _log.warning("%s: could not be looked at again: %s", self.paths.lock, error.strerror)
         self._stop_beating()
@@ -329,9 +338,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def _look(name: Path) -> _Seen | None:
     """What is under a name now, None where there is nothing. The file is opened for it: on NFS that asks the server, stat(2) the cache."""
-    try:
-        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    handle = open_text(name)
+    if handle is None:
         return None
     try:
         status = os.fstat(handle)

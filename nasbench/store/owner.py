@@ -8,7 +8,12 @@ import platform
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
+
+from nasbench.store.exclusive import read_text
+
+_LARGEST_PID: Final = 2**31 - 1  # of pid_t; kill(2) takes no larger one
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,17 @@ class Owner:
 
     @classmethod
     def parse(cls, text: bytes) -> Owner | None:
-        """Read the text of a lock file; None for an unfinished one. Fields of later versions are passed over."""
+        """Read the text of a lock file; None for one that no owner wrote to its end. Fields of later versions are passed over."""
         try:
             content = json.loads(text)
-            return cls(**{field.name: content[field.name] for field in fields(cls) if field.name in content})
-        except (ValueError, TypeError):
+        except (ValueError, RecursionError):  # RecursionError: brackets within brackets, too many
             return None
+        if not isinstance(content, dict):
+            return None
+        known = {field.name: content[field.name] for field in fields(cls) if field.name in content}
+        if not {"pid", "host", "process_start", "since"} <= known.keys():
+            return None
+        return cls(**known) if all(_can_be(name, value) for name, value in known.items()) else None
 
     def text(self) -> bytes:
         """The text of its lock file."""
@@ -92,10 +102,19 @@ class Owner:
 
 def read_owner(path: Path) -> Owner | None:
     """Who is named in a lock file; None when it is gone or says nothing readable."""
-    try:
-        return Owner.parse(path.read_bytes())
-    except FileNotFoundError:
-        return None
+    text = read_text(path)
+    return None if text is None else Owner.parse(text)
+
+
+def _can_be(name: str, value: object) -> bool:
+    """Whether an owner's field can have a value; what is printed must stay in one line."""
+    if name == "pid":
+        return (
+            type(value) is int and 1 <= value <= _LARGEST_PID
+        )  # a bool is an int, too, and 0 and -1 mean many processes
+    if name == "flock":
+        return isinstance(value, bool)
+    return isinstance(value, str) and value.isprintable()
 
 
 def _process_start(pid: int) -> str:

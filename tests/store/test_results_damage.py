@@ -436,6 +436,6 @@ def test_a_failing_disk_is_not_called_damage(packed, monkeypatch):
         raise OSError("Unable to synchronously open file (file read failed: errno = 5, error message = '?', buf = 0x1)")
 
     monkeypatch.setattr("h5py.File", fail)
-    with pytest.raises(StoreError, match="Input/output error while opening it for reading; mend it") as caught:
+    with pytest.raises(StoreError, match="Input/output error while opening it for reading; fix it") as caught:
         Results(packed)
     assert not isinstance(caught.value, CorruptResults)
