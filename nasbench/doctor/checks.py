@@ -156,8 +156,9 @@ def _imports(machine: Machine) -> list[Finding]:
 
 def _torch(machine: Machine) -> list[Finding]:
     from nasbench.doctor.torch_build import check_instruction_sets, check_torch
+    from nasbench.kernels.processor import processor_here
 
-    found = check_instruction_sets(machine.torch, machine.architecture, os.environ)
+    found = check_instruction_sets(machine.torch, processor_here(), machine.architecture, os.environ)
     return [*check_torch(machine.torch), *found]
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from nasbench.doctor.findings import Finding, Level
+from nasbench.doctor.kernel_choices import CHOICES
 from nasbench.doctor.limits import Limits
 from nasbench.doctor.probe import TorchFacts
 from nasbench.kernels.processor import Processor
@@ -23,10 +24,7 @@ NEEDED_BYTES: Final = 1 << 30
 
 EASY_BYTES: Final = 2 << 30
 SLOW_NUMPY: Final = 0.5  # numpy's speed as a share of torch's, below which it is called slow
-CHOOSING: Final = (
-    *("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS"),
-    *("MKL_DEBUG_CPU_TYPE", "OPENBLAS_CORETYPE"),
-)
+CHOOSING: Final = tuple(CHOICES)
 """Settings that hold libraries to other kernels than they would choose."""
 
 _THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -123,12 +121,15 @@ def check_bfloat16(processor: Processor, facts: TorchFacts) -> list[Finding]:
         facts: what was measured with them.
     """
     flags = sorted(processor.flags & BFLOAT16_FLAGS)
-    has = f"instructions for it ({' '.join(flags)})" if flags else "no instructions for it"
+    if processor.flags:
+        has = f"instructions for it ({' '.join(flags)})" if flags else "no instructions for it"
+    else:
+        has = "unknown whether there are instructions for it"
     if facts.bfloat16_time <= 1:
         found = f"{has}: a step of training takes {facts.bfloat16_time:.2f} times as long as in float32"
         return [_finding("bfloat16", "ok", found)]
     found = f"{has}: a step of training takes {facts.bfloat16_time:.1f} times as long as in float32"
-    if flags and facts.bfloat16_time < 1.25:
+    if (flags or not processor.flags) and facts.bfloat16_time < 1.25:
         return [_finding("bfloat16", "note", found, "measure your networks before you use --set precision=bfloat16")]
     return [_finding("bfloat16", "slow", found, "leave out --set precision=bfloat16 on this processor")]
 
@@ -170,7 +171,13 @@ def check_settings(environment: Mapping[str, str], limits: Limits) -> list[Findi
     """
     findings = []
     for name in CHOOSING:
-        if environment.get(name, "") not in ("", "DEFAULT", "default"):
+        if environment.get(name, "") in ("", "DEFAULT", "default"):
+            continue
+        choices = CHOICES[name]
+        if not choices.has(environment[name]):
+            found = f"{name}={environment[name]} is no value that {choices.library} knows, and is ignored"
+            findings.append(_finding("settings", "note", found, f"remove it; {choices.library} knows {choices.shown}"))
+        else:
             found = f"{name}={environment[name]} holds libraries to other kernels than this processor's: other bits, and mostly slower"
             findings.append(_finding("settings", "slow", found, f"unset {name}, unless that is what you want"))
     for name in _THREADS:

@@ -30,7 +30,7 @@ _LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 
 def breaks_a_search(findings: Sequence[Finding]) -> bool:
-    """Whether a search would fail here."""
+    """Whether a search would fail here, or give wrong results."""
     return any(finding.breaks for finding in findings)
 
 
@@ -61,7 +61,11 @@ def summary(findings: Sequence[Finding], seconds: float) -> str:
     told = (
         f"{counts['ok']} ok, {counts['slow']} slow, {counts['note']} to note, {counts['wrong']} WRONG ({seconds:.0f} s)"
     )
-    return f"{told}: a search would fail here ({stops} of them)" if stops else f"{told}: searches work here"
+    return (
+        f"{told}: a search would fail here ({stops} of them) or give wrong results"
+        if stops
+        else f"{told}: searches work here"
+    )
 
 
 def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> dict[str, Any]:

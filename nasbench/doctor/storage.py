@@ -12,7 +12,7 @@ from typing import Final
 
 from nasbench.doctor.findings import Finding
 from nasbench.errors import InputError
-from nasbench.store.errors import StoreError
+from nasbench.store.errors import DiskFull, NotPermitted, StoreError
 from nasbench.store.filesystem import FileSystem, probe_file_system
 
 NEEDED_BYTES: Final = 64 << 20
@@ -40,8 +40,12 @@ def check_folder(folder: Path) -> list[Finding]:
     try:
         system = probe_file_system(tried)
     except (StoreError, InputError) as error:
+        # The store's own advice is for a search that was going on, which can be resumed; here none was.
         found, _, advice = str(error).partition("; ")
-        return [_finding("folder", "wrong", found, advice or "name another: --folder", True)]
+        if not isinstance(error, (NotPermitted, InputError)):
+            room = "free some space, or " if isinstance(error, DiskFull) else ""
+            advice = f"{room}choose another folder: --folder here, -o of a run"
+        return [_finding("folder", "wrong", found, advice, True)]
     if tried == folder.absolute():
         first = _finding("folder", "ok", f"{folder}: files can be made and written")
     else:

@@ -8,6 +8,7 @@ from typing import Final
 
 from nasbench.doctor.findings import Finding
 from nasbench.doctor.probe import TorchFacts
+from nasbench.kernels.processor import Processor
 
 # What oneDNN says of an instruction set, without blanks at its ends. Source: oneDNN 3.x, src/cpu/x64/cpu_isa_traits.cpp, get_isa_info.
 ONEDNN_WORDS: Final[Mapping[str, str]] = {
@@ -46,11 +47,14 @@ def check_torch(facts: TorchFacts) -> list[Finding]:
     return findings
 
 
-def check_instruction_sets(facts: TorchFacts, machine: str, environment: Mapping[str, str]) -> list[Finding]:
+def check_instruction_sets(
+    facts: TorchFacts, processor: Processor, machine: str, environment: Mapping[str, str]
+) -> list[Finding]:
     """Compare what oneDNN says that it uses with what rows keep as their platform.
 
     Args:
         facts: of torch.
+        processor: as the system says.
         machine: architecture, as `platform.machine()` says it.
         environment: this process's.
     """
@@ -61,6 +65,12 @@ def check_instruction_sets(facts: TorchFacts, machine: str, environment: Mapping
         found = f"{rows}; oneDNN does not say what it uses"
         return [_finding("instruction sets", "note", found, "bits are compared by the processor's identity alone")]
     name = ONEDNN_WORDS.get(facts.isa)
+    if not processor.flags and not processor.is_known:
+        found = f"the system does not say which processor this is; oneDNN says {facts.isa}"
+        advice = (
+            "rows say that the processor is unknown, so that verify compares within the tolerance and not to the bit"
+        )
+        return [_finding("instruction sets", "note", found, advice)]
     if machine not in ("x86_64", "AMD64"):
         found = f"torch {facts.capability}, oneDNN: {facts.isa}; their kernels on {machine} give other bits than those on x86-64"
         return [_finding("instruction sets", "note", found)]
@@ -73,5 +83,5 @@ def check_instruction_sets(facts: TorchFacts, machine: str, environment: Mapping
         found = f"oneDNN uses {name} ({facts.isa}), and rows would say {facts.predicted_isa}: verify would promise bits wrongly"
         held = bool(environment.get("DNNL_MAX_CPU_ISA"))
         advice = "unset DNNL_MAX_CPU_ISA, or name it ONEDNN_MAX_CPU_ISA" if held else "report it with this text"
-        return [_finding("instruction sets", "wrong", found, advice)]
+        return [_finding("instruction sets", "wrong", found, advice, True)]
     return [_finding("instruction sets", "ok", f"{rows} ({facts.isa}), as rows keep it")]

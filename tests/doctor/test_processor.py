@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from nasbench.doctor.kernel_choices import CHOICES
 from nasbench.doctor.limits import Limits
 from nasbench.doctor.processor import (
     CHOOSING,
@@ -18,11 +19,21 @@ from nasbench.doctor.processor import (
     check_settings,
     check_vector_kernels,
 )
-from nasbench.kernels.processor import Processor
+from nasbench.kernels.processor import _ONEDNN, Processor
 
 EPYC = Processor("AuthenticAMD", "25", "17", "1", "AMD EPYC", frozenset({"avx2", "avx512f", "avx512_bf16", "fpu"}))
+UNKNOWN = Processor("x86_64", "", "", "", "", frozenset())
 OLDER = replace(EPYC, flags=frozenset({"avx2"}))
 ROOMY = Limits(there=8, usable=8, memory=64 << 30, available=60 << 30)
+
+
+KNOWN = [
+    *((name, value) for name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA") for value in ("AVX2", "avx512_core_bf16")),
+    *(("ATEN_CPU_CAPABILITY", value) for value in ("avx2", "avx512")),
+    *(("MKL_CBWR", value) for value in ("COMPATIBLE", "AVX2,STRICT")),
+    *(("MKL_ENABLE_INSTRUCTIONS", "AVX2"), ("MKL_DEBUG_CPU_TYPE", "5")),
+    *(("OPENBLAS_CORETYPE", value) for value in ("Haswell", "SKYLAKEX", "NEOVERSEN1")),
+]
 
 
 def levels(found):
@@ -105,6 +116,9 @@ def test_memory(changes, level, breaks, words):
         (OLDER, 7.0, "slow", "no instructions for it: a step of training takes 7.0 times"),
         (OLDER, 1.1, "slow", "takes 1.1 times"),
         (OLDER, 0.9, "ok", "takes 0.90 times"),
+        (UNKNOWN, 0.34, "ok", "unknown whether there are instructions for it: a step of training takes 0.34 times"),
+        (UNKNOWN, 1.1, "note", "unknown whether"),
+        (UNKNOWN, 7.0, "slow", "unknown whether"),
     ],
 )
 def test_bfloat16_is_judged_by_its_time(facts, processor, time, level, words):
@@ -141,7 +155,7 @@ def test_no_settings_are_fine():
 @pytest.mark.parametrize(
     ("name", "value", "level", "advice"),
     [
-        *((name, "AVX2", "slow", f"unset {name}, unless that is what you want") for name in CHOOSING),
+        *((name, value, "slow", f"unset {name}, unless that is what you want") for name, value in KNOWN),
         ("OMP_NUM_THREADS", "9", "slow", "OMP_NUM_THREADS=8"),
         ("MKL_NUM_THREADS", "64", "slow", "MKL_NUM_THREADS=8"),
         ("OPENBLAS_NUM_THREADS", "many", "note", "OPENBLAS_NUM_THREADS=1, or unset it"),
@@ -160,6 +174,33 @@ def test_each_setting_that_matters_is_found(name, value, level, advice):
     (found,) = check_settings({name: value}, ROOMY)
     assert (found.level, found.advice, found.breaks) == (level, advice, False)
     assert found.found.startswith(f"{name}={value}")
+
+
+def test_every_setting_that_chooses_kernels_is_tried():
+    assert {name for name, _ in KNOWN} == set(CHOOSING)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "library", "allowed"),
+    [
+        *((name, "nonsense", CHOICES[name].library, CHOICES[name].shown) for name in CHOOSING),
+        ("ONEDNN_MAX_CPU_ISA", "AVX512", "oneDNN", "AVX512_CORE_BF16"),
+        ("ATEN_CPU_CAPABILITY", "AVX2", "torch", "avx512, avx2 and default"),
+        ("OPENBLAS_CORETYPE", "Zen4", "OpenBLAS", "Zen"),
+    ],
+)
+def test_a_value_that_the_library_does_not_know_is_ignored(name, value, library, allowed):
+    (found,) = check_settings({name: value}, ROOMY)
+    assert (found.level, found.breaks) == ("note", False)
+    assert found.found == f"{name}={value} is no value that {library} knows, and is ignored"
+    assert found.advice.startswith(f"remove it; {library} knows ")
+    assert allowed in found.advice
+
+
+@pytest.mark.parametrize("value", [name for name, _ in _ONEDNN])
+def test_every_instruction_set_of_onednn_is_a_known_limit(value):
+    assert CHOICES["ONEDNN_MAX_CPU_ISA"].has(value)
+    assert CHOICES["ONEDNN_MAX_CPU_ISA"].has(value.upper())
 
 
 def test_threads_are_compared_with_what_the_control_group_gives():

@@ -194,6 +194,15 @@ def test_a_failing_disk_is_wrong(tmp_path, monkeypatch):
     (found,) = check_folder(tmp_path)
     assert (found.level, found.breaks) == ("wrong", True)
     assert os.strerror(errno.EIO) in found.found
+    assert found.advice == "choose another folder: --folder here, -o of a run"
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux's /proc, in which no folder can be made")
+def test_nothing_is_said_of_a_search_that_was_not_running():
+    (found,) = check_folder(Path("/proc"))
+    assert (found.level, found.breaks) == ("wrong", True)
+    assert found.advice == "choose another folder: --folder here, -o of a run"
+    assert not {"resume", "acknowledged"} & {*found.found.split(), *found.advice.split()}
 
 
 def test_temporary_files(tmp_path, monkeypatch):

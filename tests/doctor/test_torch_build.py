@@ -10,8 +10,10 @@ import pytest
 from nasbench.doctor import probe
 from nasbench.doctor.probe import ProbeError, torch_facts
 from nasbench.doctor.torch_build import ONEDNN_WORDS, check_instruction_sets, check_torch
-from nasbench.kernels.processor import _ONEDNN, onednn_isa, processor_here
+from nasbench.kernels.processor import _ONEDNN, Processor, onednn_isa, processor_here
 
+KNOWN = Processor("AuthenticAMD", "25", "17", "1", "AMD EPYC", frozenset({"avx2"}))
+UNKNOWN = Processor("x86_64", "", "", "", "", frozenset())
 ARM = "AArch64 SVE (256 bits)"
 
 
@@ -36,7 +38,7 @@ def test_a_torch_of_another_numpy_breaks_searches(facts):
 def test_a_torch_without_onednn_is_slow(facts):
     without = replace(facts, onednn="", isa="")
     assert levels(check_torch(without))[1:] == [("oneDNN", "slow", False)]
-    assert check_instruction_sets(without, "x86_64", {}) == []
+    assert check_instruction_sets(without, KNOWN, "x86_64", {}) == []
 
 
 @pytest.mark.parametrize(
@@ -56,16 +58,25 @@ def test_a_torch_without_onednn_is_slow(facts):
     ],
 )
 def test_the_instruction_sets_are_compared_with_what_rows_keep(facts, changes, machine, level, words):
-    (found,) = check_instruction_sets(replace(facts, **changes), machine, {})
-    assert (found.level, found.breaks) == (level, False)
+    (found,) = check_instruction_sets(replace(facts, **changes), KNOWN, machine, {})
+    assert (found.level, found.breaks) == (level, level == "wrong")
     assert words in found.found
 
 
 def test_the_older_name_of_onednns_setting_is_blamed_where_it_is_set(facts):
     held = replace(facts, isa="Intel AVX2")
-    assert check_instruction_sets(held, "x86_64", {})[0].advice == "report it with this text"
-    (found,) = check_instruction_sets(held, "x86_64", {"DNNL_MAX_CPU_ISA": "AVX2"})
+    assert check_instruction_sets(held, KNOWN, "x86_64", {})[0].advice == "report it with this text"
+    (found,) = check_instruction_sets(held, KNOWN, "x86_64", {"DNNL_MAX_CPU_ISA": "AVX2"})
     assert found.advice == "unset DNNL_MAX_CPU_ISA, or name it ONEDNN_MAX_CPU_ISA"
+
+
+def test_a_processor_that_the_system_does_not_name_is_a_note(facts):
+    """No flags are known, so that "none" is predicted whatever oneDNN uses."""
+    (found,) = check_instruction_sets(replace(facts, predicted_isa="none"), UNKNOWN, "x86_64", {})
+    assert (found.level, found.breaks) == ("note", False)
+    assert "does not say which processor this is" in found.found
+    assert "within the tolerance" in found.advice
+    assert "report it" not in found.advice
 
 
 def test_every_instruction_set_that_rows_can_name_has_its_words():
