@@ -202,7 +202,8 @@ def known_cases() -> Iterator[Case]:
     """Shapes of faults seen so far, which the suite's layers go round.
 
     oneDNN 3.12 in torch 2.14.1: buffer overruns of the strided 1x1 convolution of AVX2 and of AVX-512; wrong values of
-    AVX-512's kernels that stride into one column, in float32 for one channel, in bfloat16 for any.
+    AVX-512's kernels that stride into one column, in float32 for one channel, in bfloat16 for any; the weight's gradient of
+    dilated convolutions in bfloat16 over wide maps.
     """
     for inputs, outputs, side in ((4, 4, 8), (2, 1, 8), (6, 64, 32), (3, 12, 16), (5, 7, 10)):
         yield Case("same_conv", 16, inputs, outputs, side, side, (1, 1), (2, 2))
@@ -216,6 +217,9 @@ def known_cases() -> Iterator[Case]:
         yield Case("same_conv", 64, 1, 2, 2, width, kernel, (1, 2))
     for stride, height in itertools.product(((1, 2), (3, 3)), (1, 4)):
         yield Case("same_conv", 9, 14, 10, height, 1, (3, 5), stride, precision="bfloat16")
+    yield Case("same_conv", 11, 31, 5, 33, 33, (3, 3), dilation=2, precision="bfloat16")
+    yield Case("same_conv", 2, 53, 19, 42, 59, (3, 3), dilation=2, precision="bfloat16")
+    yield Case("same_conv", 4, 12, 12, 59, 62, (3, 3), dilation=2, groups=12, precision="bfloat16")
 
 
 def grid_cases() -> Iterator[Case]:

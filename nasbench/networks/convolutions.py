@@ -63,7 +63,19 @@ def convolve(
         # Values are wrong, other ones from call to call.
         images = _padded(images, padding)[..., :reach]
         padding, stride = (0, 0), (stride[0], 1)
+    if dilation != (1, 1) and _is_bfloat16_on_cpu(images):
+        # oneDNN 3.12 (torch 2.14.1) with AVX-512's bfloat16 instructions reads memory that nobody wrote where it
+        # sums the weight's gradient of a dilated convolution over maps of some 28 columns and more: it is infinite, not
+        # a number, or off by its own size. In float32 it is right.
+        with torch.autocast("cpu", enabled=False):
+            exact = F.conv2d(images.float(), weight.float(), None, stride, padding, dilation, groups)
+        return exact.to(torch.bfloat16)
     return F.conv2d(images, weight, None, stride, padding, dilation, groups)
+
+
+def _is_bfloat16_on_cpu(images: Tensor) -> bool:
+    """Whether a convolution of these images is computed in bfloat16 on the CPU, by their type or by autocast."""
+    return images.device.type == "cpu" and (images.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu"))
 
 
 def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
