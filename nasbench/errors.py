@@ -1,4 +1,4 @@
-"""Errors that end in one clear line: what is wrong, where, what is allowed, how to mend it."""
+"""Errors that end in one clear line: what is wrong, where, what is allowed, what to do."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def plan_search(config: SearchConfig, network_version: int | None = None) -> Pla
         The plan. Its `run` is a digest of everything that decides which children are trained and what they are charged.
 
     Raises:
-        UnknownName, InputError, MissingData: one line that says what to mend.
+        UnknownName, InputError, MissingData: one line that says what to correct.
     """
     STRATEGIES.get(config.strategy)
     plan = resolve(config, network_version)
@@ -218,7 +218,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> Plan:
         network_version: of the space's networks; None for the latest.
 
     Raises:
-        UnknownName, InputError, MissingData: one line that says what to mend.
+        UnknownName, InputError, MissingData: one line that says what to correct.
     """
     from nasbench.data import load_data
 

@@ -43,7 +43,7 @@ class Setting:
         """Resolve a strategy's name and options.
 
         Raises:
-            UnknownName, InputError: one line that says what to mend.
+            UnknownName, InputError: one line that says what to correct.
         """
         kind = STRATEGIES.get(name)
         return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))

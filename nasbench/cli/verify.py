@@ -37,6 +37,7 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
     Example:
       nasbench verify results/demo.h5 --sample 20 --seed 1
     """
+    from nasbench.kernels.platform import is_portable
     from nasbench.store.query import Results
     from nasbench.verification import check_rows, default_tolerance, draw_sample
 
@@ -44,6 +45,10 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
         limit = default_tolerance(results) if tolerance is None else tolerance
         drawn = draw_sample(results, sample, seed, any_platform)
         checks = []
+        if any(is_portable(row["platform"]) for row in drawn.rows):
+            click.echo(
+                "The golden trainings come first, about 10 seconds: are portable bits right on this machine?", err=True
+            )
         for number, check in enumerate(check_rows(results, drawn.rows, device, limit), start=1):
             click.echo(f"{number:>{len(str(len(drawn.rows)))}}/{len(drawn.rows)}  {_line(check)}")
             checks.append(check)

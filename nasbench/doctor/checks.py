@@ -129,7 +129,7 @@ def diagnose(machine: Machine, checks: Sequence[Check] | None = None) -> list[Fi
 def _raised(check: Check, error: Exception) -> Finding:
     said = " ".join(str(error).split())[:300]
     found = f"could not be found out: {type(error).__name__}{': ' * bool(said)}{said}"
-    return Finding(check.group, check.name, "wrong", found, "mend that, or report it with this text", check.breaks)
+    return Finding(check.group, check.name, "wrong", found, "correct that, or report it with this text", check.breaks)
 
 
 def _python(machine: Machine) -> list[Finding]:

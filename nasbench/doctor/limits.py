@@ -38,7 +38,7 @@ class Limits:
 
     @property
     def processors(self) -> float:
-        """Processors' time a second that this process can have."""
+        """Processor seconds per second that this process may use."""
         return min(self.usable, self.cpu_quota)
 
 

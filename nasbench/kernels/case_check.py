@@ -39,7 +39,7 @@ def check_case(case: Case) -> Outcome:
     """Run a case twice and compare; inputs depend on the case alone.
 
     Returns:
-        The first finding: wrong values before such that are not the same bits twice.
+        The first finding: values that are wrong, otherwise values whose bits differ between the two runs.
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(zlib.crc32(case.to_json().encode()))

@@ -278,7 +278,7 @@ def quick_cases(seed: int = 0) -> Iterator[Case]:
 
 
 def plainly(cases: Iterator[Case]) -> Iterator[Case]:
-    """Of some cases those for which the suite has a layer of its own, as torch's plain calls."""
+    """Select the cases for which the suite has its own layer, and make them call torch directly instead."""
     return (replace(case, plain=True) for case in cases if case.layer in OWN_WAY)
 
 

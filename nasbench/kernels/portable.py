@@ -53,12 +53,12 @@ def require_portable_process() -> None:
 
 @contextmanager
 def spawn_environment(kernels: Kernels) -> Iterator[None]:
-    """Hold the environment that a process must be started with; it is as before afterwards.
+    """Set the environment variables that a new process needs, and restore them afterwards.
 
-    Only one thread at a time is in the block, so that no other thread's process starts with settings that are not its own.
+    One thread at a time runs the block: a process that another thread starts must not inherit these settings.
 
     Args:
-        kernels: what the process is to compute with; "fast" starts it with this process's environment.
+        kernels: those of the new process; "fast" leaves the environment unchanged.
     """
     with _lock:
         if kernels == "fast":

@@ -21,14 +21,14 @@ def bottleneck_filters(filters: int, wide: bool) -> int:
 
 
 def count_identity(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """Nothing, or the 1x1 convolution that mends stride and channels."""
+    """Nothing, or the 1x1 convolution that adapts stride and channels."""
     if stride == 1 and inputs == filters:
         return ZERO
     return convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
 
 def count_pool(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """Nothing, or the 1x1 convolution that mends channels after the pool."""
+    """Nothing, or the 1x1 convolution that adapts the channels after the pool."""
     return ZERO if inputs == filters else convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
 

@@ -317,7 +317,7 @@ class JournalWriter:
     """Appends records to the journal; only the owner of the results file's lock may have one.
 
     A failed append leaves the file as if it had not been tried: what it may have written is cut off at once, or, when even that fails,
-    before the next append. After the cause is mended the same append can be tried again.
+    before the next append. After the cause is removed the same append can be tried again.
 
     Args:
         paths: the results file; its journal is made at the first append.

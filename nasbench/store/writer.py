@@ -104,7 +104,7 @@ class ResultsWriter:
             InputError: when the row is not what the schema says; nothing is written.
             DuplicateChild: when the file has a child of the same run, stage and index; nothing is written.
             OwnershipLost: when another process took the file over meanwhile; stop.
-            StoreError: when it could not be written; it can be tried again after the mend.
+            StoreError: when it could not be written; it can be tried again once the cause is removed.
         """
         self.append_children([(row, curves)])
 
@@ -117,7 +117,7 @@ class ResultsWriter:
         Raises:
             InputError: when a row is not what the schema says; nothing is written.
             DuplicateChild: when the file or `children` has a child of the same run, stage and index; nothing is written.
-            StoreError: when they could not be written; it can be tried again after the mend.
+            StoreError: when they could not be written; it can be tried again once the cause is removed.
         """
         self._require_open()
         checked = [(child_row(row), child_curves(curves)) for row, curves in children]
@@ -139,7 +139,7 @@ class ResultsWriter:
 
         Raises:
             InputError: when the row is not what the schema says; nothing is written.
-            StoreError: when it could not be written; it can be tried again after the mend.
+            StoreError: when it could not be written; it can be tried again once the cause is removed.
         """
         self._require_open()
         checked = run_row(row)

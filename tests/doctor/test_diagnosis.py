@@ -49,7 +49,7 @@ def machine(tmp_path, monkeypatch, facts):
 def test_a_check_that_raises_is_wrong_and_the_others_go_on(machine, error, found, breaks):
     broken = check(partial(raising, error), breaks=breaks)
     first, second = diagnose(machine, checks=[broken, check(lambda machine: [FINE])])
-    assert first == Finding("clock", "it", "wrong", found, "mend that, or report it with this text", breaks)
+    assert first == Finding("clock", "it", "wrong", found, "correct that, or report it with this text", breaks)
     assert second is FINE
 
 
