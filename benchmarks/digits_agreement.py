@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import kendalltau
 
-from nasbench.evaluation import Child, Evaluation
-from nasbench.evaluator import evaluate
-from nasbench.protocol import Protocol, get_protocol
-from nasbench.runners.table_build import distinct_architectures
+from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.runners.tables.build import distinct_architectures
 from nasbench.spaces import Architecture, Space, get_space
+from nasbench.training.evaluate import evaluate
+from nasbench.training.evaluation import Child, Evaluation
 
 SEEDS = (0, 1)
 ENUMERABLE = 100_000

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from scipy.stats import kendalltau, spearmanr
 
-from nasbench.evaluation import Child, Evaluation
-from nasbench.evaluator import evaluate
-from nasbench.protocol import get_protocol, validated
+from nasbench.protocols.protocol import get_protocol, validated
 from nasbench.runners.strategies.enas import Enas, EnasConfig
 from nasbench.spaces import Architecture, Space, get_space
-from nasbench.training import reproducible
+from nasbench.training.evaluate import evaluate
+from nasbench.training.evaluation import Child, Evaluation
+from nasbench.training.loop import reproducible
 
 PROTOCOL = get_protocol("digits")
 

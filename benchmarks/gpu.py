@@ -27,20 +27,20 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from nasbench.costs.pricing import SECONDS_PER_HOUR
 from nasbench.data import load_data
-from nasbench.energy import EnergyMeter, counters_of
 from nasbench.errors import InputError
-from nasbench.evaluation import Child
-from nasbench.evaluator import device_name, place_images, resolve_device
 from nasbench.networks.base import Network
-from nasbench.optimizers import make_optimizer
-from nasbench.pricing import SECONDS_PER_HOUR
-from nasbench.protocol import Protocol, get_protocol
+from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.executors import ExecutorOptions
 from nasbench.runners.executors.local import LocalExecutor
 from nasbench.spaces import Architecture, get_space
-from nasbench.stepping import GRAPHS, make_step
-from nasbench.training import Seeds, reproducible, seed_device
+from nasbench.training.energy import EnergyMeter, counters_of
+from nasbench.training.evaluate import device_name, place_images, resolve_device
+from nasbench.training.evaluation import Child
+from nasbench.training.loop import Seeds, reproducible, seed_device
+from nasbench.training.optimizers import make_optimizer
+from nasbench.training.steps import GRAPHS, make_step
 
 FLOPS_OF_TRAINING = 6  # a multiply-add is two operations, and a training step does forward's work three times
 

@@ -3,7 +3,7 @@
 python benchmarks/gpu_report.py                   without a CUDA device: a line, and exit code 2
 python benchmarks/gpu_report.py --device cuda:1
 
-The self-test of `nasbench.device_checks`, the tests that need a GPU, and a short run of benchmarks/gpu.py, each in a process of its own, so
+The self-test of `nasbench.training.device_checks`, the tests that need a GPU, and a short run of benchmarks/gpu.py, each in a process of its own, so
 that one that crashes takes nothing with it. Exit code 1 where anything failed or was not run.
 """
 
@@ -24,10 +24,10 @@ from pathlib import Path
 
 import torch
 
-from nasbench.device_checks import Finding, device_self_test
 from nasbench.errors import InputError
-from nasbench.evaluator import device_name, resolve_device
 from nasbench.provenance import provenance
+from nasbench.training.device_checks import Finding, device_self_test
+from nasbench.training.evaluate import device_name, resolve_device
 
 ROOT = Path(__file__).parent.parent
 OUTCOMES = {"ok": "passed", "note": "note", "failed": "failed"}

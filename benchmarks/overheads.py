@@ -25,16 +25,16 @@ from typing import Any
 from record import Measurement, keep
 from searched import remove_results, resident_megabytes
 
-from nasbench.evaluation import Child, Evaluation
-from nasbench.runners.config import Plan, SearchConfig, plan_search
 from nasbench.runners.executors import Executor, ExecutorOptions
-from nasbench.runners.ordered import search_type
-from nasbench.runners.progress import Progress
-from nasbench.runners.search import Search
+from nasbench.runners.search.config import Plan, SearchConfig, plan_search
+from nasbench.runners.search.loop import Search
+from nasbench.runners.search.ordered import search_type
+from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
+from nasbench.store.format.schema import CURVES
 from nasbench.store.query import Results
-from nasbench.store.schema import CURVES
 from nasbench.store.writer import ResultsWriter
+from nasbench.training.evaluation import Child, Evaluation
 
 SPACE = "nasnet:blocks=5"  # cells of NASNet's size
 CHILD_SECONDS = 1.0  # the child that overheads are measured against

@@ -14,7 +14,13 @@ import numpy as np
 import pandas as pd
 from record import Measurement, keep
 
-from nasbench.analysis.objectives import attainment, nondominated, objective_front, objective_points, objective_volumes
+from nasbench.analysis.pareto.objectives import (
+    attainment,
+    nondominated,
+    objective_front,
+    objective_points,
+    objective_volumes,
+)
 
 COUNT = 1_000_000
 GOAL = 10.0

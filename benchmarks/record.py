@@ -89,7 +89,7 @@ def keep(measurements: list[Measurement], record: bool = True) -> None:
 
 def draw(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
     """A bar a row, the first on top, with its ratio behind it."""
-    from nasbench.analysis import style
+    from nasbench.analysis.plotting import style
 
     places = range(len(rows) - 1, -1, -1)
     ax.barh(places, rows["ratio"], height=0.6, color=colour)
@@ -113,7 +113,7 @@ def main() -> None:
     """Draw the newest row of each task as a bar: those against another way on the left, those against a goal on the right."""
     import pandas as pd
 
-    from nasbench.analysis import style
+    from nasbench.analysis.plotting import style
 
     rows = pd.read_csv(RECORD).drop_duplicates(["what", "against"], keep="last")
     goals = rows["against"].str.match(r"the goal|5% of|1 s$")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbench.spaces.nasbench201 import EDGES, OPERATIONS
-from nasbench.tables import Table
+from nasbench.tabular.tables import Table
 
 EPOCHS = 12
 Query = Callable[[str], tuple[float, float]]  # official string -> validation accuracy in %, simulated seconds

@@ -21,9 +21,9 @@ import numpy as np
 from record import Measurement, keep
 from reference_searches import Query, api_query, evolution, random_search, reinforce
 
-from nasbench.runners.budget import Budget
-from nasbench.runners.replay import Price, Setting, replay, replay_one_by_one
-from nasbench.tables import Table, read_table
+from nasbench.runners.replay.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.search.budget import Budget
+from nasbench.tabular.tables import Table, read_table
 
 SEEDS = range(500)
 BUDGET = Price(Budget.parse("12000 s"))

@@ -30,10 +30,10 @@ import store_nats
 from record import Measurement, keep
 from store_content import made_up
 
-from nasbench.store.assembled import Tables, write_new
-from nasbench.store.columns import Text
+from nasbench.store.format.columns import Text
+from nasbench.store.format.schema import CHILD_COLUMNS
+from nasbench.store.maintenance.table_builder import Tables, write_new
 from nasbench.store.query import Results
-from nasbench.store.schema import CHILD_COLUMNS
 
 REPEATS = 9
 PARQUET = "pyarrow's parquet, zstd"
@@ -163,7 +163,7 @@ def main() -> None:
             (partial(frame_of, h5, columns), partial(parquet_frame, parquet, columns)),
         )
         measured.append(interleaved(what, *tasks))
-        with mock.patch("nasbench.store.chunks.decompressor", return_value=_zlib):
+        with mock.patch("nasbench.store.format.chunks.decompressor", return_value=_zlib):
             measured.append(interleaved(f"{what}, without the extra fast", *tasks))
     first, later = lookup_seconds(h5)
     goal = 1e-3

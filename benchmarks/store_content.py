@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nasbench.store.assembled import Tables
-from nasbench.store.columns import Data, Numbers, Text
-from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS
+from nasbench.store.format.columns import Data, Numbers, Text
+from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS
+from nasbench.store.maintenance.table_builder import Tables
 
 EPOCHS = 8
 RUN_CHILDREN = 5_000

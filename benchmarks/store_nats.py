@@ -18,8 +18,8 @@ from record import Measurement
 from store_content import made_up
 
 from nasbench.spaces.nasbench201 import NasBench201Space
-from nasbench.store.assembled import Tables, write_new
-from nasbench.store.columns import Text
+from nasbench.store.format.columns import Text
+from nasbench.store.maintenance.table_builder import Tables, write_new
 from nasbench.store.query import Results
 
 SEEDS: Final = (777, 888, 999)

@@ -33,16 +33,16 @@ from torch import nn
 
 from nasbench.data import Dataset, load_data
 from nasbench.errors import InputError, MissingData
-from nasbench.evaluator import place_images
-from nasbench.genotypes import NAS_V1, NASNET_A
 from nasbench.networks.base import Network
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.layers import build_layer_stack
 from nasbench.networks.resnet import build_resnet
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
 from nasbench.spaces import get_space
+from nasbench.spaces.genotypes import NAS_V1, NASNET_A
 from nasbench.structures import Counts, LayerStack, Scale
-from nasbench.training import History, Seeds, reproducible, seed_device, train
+from nasbench.training.evaluate import place_images
+from nasbench.training.loop import History, Seeds, reproducible, seed_device, train
 
 BATCH = 64
 PADDING = 4
@@ -142,7 +142,7 @@ def protocol_of(data: str, images: int, precision: Literal["float32", "bfloat16"
 
 
 def train_ours(task: Task, data: str, precision: Literal["float32", "bfloat16"]) -> Timing:
-    """As `nasbench.evaluator` does."""
+    """As `nasbench.training.evaluate` does."""
     protocol = protocol_of(data, task.images, precision)
     history, seeds = TimedHistory(task.images), Seeds.of(0)
     with reproducible(CPU, protocol.threads):

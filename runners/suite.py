@@ -15,11 +15,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.protocol import validated
-from nasbench.runners.config import Plan, SearchConfig, plan_search
+from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
-from nasbench.runners.ordered import search_type
-from nasbench.runners.progress import Progress
+from nasbench.runners.search.config import Plan, SearchConfig, plan_search
+from nasbench.runners.search.ordered import search_type
+from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
 from nasbench.store.errors import MissingResults
 from nasbench.store.query import Results, Row

@@ -47,11 +47,11 @@ def test_no_import_runs_against_the_arrows(room):
             {"torch", "pandas"},
         ),
         (
-            "nasbench.analysis.compare, nasbench.analysis.pareto, nasbench.analysis.cost, nasbench.analysis.drawing",
+            "nasbench.analysis.comparison.compare, nasbench.analysis.pareto.pareto, nasbench.analysis.costs.cost, nasbench.analysis.drawings.architecture",
             {"torch"},
         ),
         (
-            "nasbench.runners.strategies.random, nasbench.runners.strategies.evolution, nasbench.runners.replay",
+            "nasbench.runners.strategies.random, nasbench.runners.strategies.evolution, nasbench.runners.replay.replay",
             {"torch"},
         ),
         ("nasbench.cli.main", {"torch", "pandas", "numpy", "pydantic", "h5py", "scipy", "seaborn"}),

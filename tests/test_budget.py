@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasbench.errors import InputError
-from nasbench.runners.budget import Budget, Ledger
+from nasbench.runners.search.budget import Budget, Ledger
 
 
 @pytest.mark.parametrize(

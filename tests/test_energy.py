@@ -12,10 +12,10 @@ from types import ModuleType
 import pytest
 from searching import search, tiny_plan
 
-import nasbench.runners.search
-from nasbench.energy import Counter, EnergyMeter, counters_of, nvml_counters, rapl_counters
+import nasbench.runners.search.loop
 from nasbench.errors import MissingExtra
 from nasbench.store.query import Results
+from nasbench.training.energy import Counter, EnergyMeter, counters_of, nvml_counters, rapl_counters
 
 
 class Readings:
@@ -150,10 +150,10 @@ def test_a_run_keeps_its_energy_where_it_can_be_read_and_nothing_where_not(tmp_p
         search(tiny_plan(budget="2 children", final="none"), tmp_path / name)
         return json.loads(Results(str(tmp_path / name)).runs()["provenance"].iloc[0])
 
-    monkeypatch.setattr(nasbench.runners.search, "counters_of", lambda devices: [])
+    monkeypatch.setattr(nasbench.runners.search.loop, "counters_of", lambda devices: [])
     assert "energy" not in provenance_of("a.h5")
     counter = Counter("rapl:package-0", Readings(1.0, 2.0, 5.0))
-    monkeypatch.setattr(nasbench.runners.search, "counters_of", lambda devices: [counter])
+    monkeypatch.setattr(nasbench.runners.search.loop, "counters_of", lambda devices: [counter])
     kept = provenance_of("b.h5")["energy"]
     assert kept["joules"] == {"rapl:package-0": 4.0}
     assert kept["seconds"] > 0

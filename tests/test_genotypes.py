@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nasbench.genotypes import AMOEBANET_A, ENAS_MICRO, GENOTYPES, NASNET_A
+from nasbench.spaces.genotypes import AMOEBANET_A, ENAS_MICRO, GENOTYPES, NASNET_A
 from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair
 
 SLIM_WORDS = {

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from nasbench.device_checks import Finding
+from nasbench.training.device_checks import Finding
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 

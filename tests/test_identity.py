@@ -7,9 +7,9 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from nasbench.identity import NEVER, identity_fields, unless
-from nasbench.protocol import Protocol, get_protocol
-from nasbench.runners.config import SearchConfig, plan_search
+from nasbench.protocols.identity import NEVER, identity_fields, unless
+from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.runners.search.config import SearchConfig, plan_search
 from nasbench.store.query import Results
 from nasbench.transfer.protocol import TRANSFER_PROTOCOLS, TransferProtocol
 
@@ -122,7 +122,7 @@ def test_runs_of_the_files_that_ship_keep_their_ids(file: str) -> None:
     """The data's digest is taken from the file, so that no data is needed."""
     import json
 
-    from nasbench.identity import digest_of
+    from nasbench.protocols.identity import digest_of
     from nasbench.spaces import get_space
 
     with Results(f"results/{file}") as results:
@@ -140,7 +140,7 @@ def test_runs_of_the_files_that_ship_keep_their_ids(file: str) -> None:
 
 def test_the_first_edition_of_digits201_keeps_its_fingerprint() -> None:
     """Its networks are version 1 of nasbench201's, which can still be built."""
-    from nasbench.runners.config import resolve
+    from nasbench.runners.search.config import resolve
 
     with Results("results/digits201.h5") as results:
         stored = results.runs().to_dict("records")[0]

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from nasbench.costs.pricing import Price, gpu_hours, price_of, prices_from, shipped_prices, usd
 from nasbench.errors import InputError, MissingData
-from nasbench.pricing import Price, gpu_hours, price_of, prices_from, shipped_prices, usd
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_hours_and_dollars():
 
 
 def test_prices_need_neither_torch_nor_pandas():
-    code = "import sys, nasbench.pricing; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
+    code = "import sys, nasbench.costs.pricing; print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

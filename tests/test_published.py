@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from torchvision import models
 
-from nasbench.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.networks.cell_counts import count_cell_network
-from nasbench.published import (
+from nasbench.spaces.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
+from nasbench.structures import Scale
+from nasbench.tabular.published import (
     NETWORK_COLUMNS,
     published,
     published_networks,
@@ -20,7 +21,6 @@ from nasbench.published import (
     torchvision_models,
     year_of,
 )
-from nasbench.structures import Scale
 
 LARGE = {"image_size": 331, "classes": 1000, "stem": "imagenet", "skip_reduction_input": True}
 

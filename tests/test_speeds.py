@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from nasbench.costs.pricing import shipped_prices
+from nasbench.costs.speeds import rates_from, shipped_speeds, speed_ratio, speeds_from
 from nasbench.errors import InputError, MissingData
-from nasbench.pricing import shipped_prices
-from nasbench.speeds import rates_from, shipped_speeds, speed_ratio, speeds_from
 
 RECORD = "what,ratio,against,ours,theirs,unit,note,machine,date,commit\n"
 

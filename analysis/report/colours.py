@@ -1,8 +1,8 @@
-"""The colours of `analysis.style` on a page: as they are on light ground, and of the same hue on dark ground."""
+"""The colours of `analysis.plotting.style` on a page: as they are on light ground, and of the same hue on dark ground."""
 
 from __future__ import annotations
 
-from nasbench.analysis import style
+from nasbench.analysis.plotting import style
 
 DARK_SURFACE = "#1a1d21"
 CONTRAST = 4.5  # WCAG 2.1, success criterion 1.4.3, for text

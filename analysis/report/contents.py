@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nasbench.analysis import style
-from nasbench.analysis.anytime import By, anytime, trajectories
-from nasbench.analysis.bands import bands
-from nasbench.analysis.checklist import checklist
-from nasbench.analysis.checks import BASELINE, check_comparable, fairness
-from nasbench.analysis.compare import summarize
-from nasbench.analysis.cost import cost_by_strategy
-from nasbench.analysis.curves import KEYS, learning_curves
-from nasbench.analysis.elsewhere import cost_elsewhere, energy_by_strategy
-from nasbench.analysis.final_scores import final_scores, score_intervals
-from nasbench.analysis.objectives import (
+from nasbench.analysis.comparison.anytime import By, anytime, trajectories
+from nasbench.analysis.comparison.bands import bands
+from nasbench.analysis.comparison.checklist import checklist
+from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
+from nasbench.analysis.comparison.compare import summarize
+from nasbench.analysis.comparison.curves import KEYS, learning_curves
+from nasbench.analysis.costs.cost import cost_by_strategy
+from nasbench.analysis.costs.cost_on_other_devices import cost_elsewhere, energy_by_strategy
+from nasbench.analysis.pareto.objectives import (
     ALL,
     attainment,
     objective_front,
@@ -31,7 +29,9 @@ from nasbench.analysis.objectives import (
     reference_point,
     run_volumes,
 )
-from nasbench.analysis.significance import unpaired_tests
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.final_scores import final_scores, score_intervals
+from nasbench.analysis.statistics.significance import unpaired_tests
 
 if TYPE_CHECKING:
     from nasbench.store.query import Results
@@ -51,8 +51,8 @@ class Selection:
     """What goes into a report.
 
     Args:
-        frame: children (`store.schema.CHILD_COLUMNS`), at least one.
-        runs: their runs (`store.schema.RUN_COLUMNS`).
+        frame: children (`store.format.schema.CHILD_COLUMNS`), at least one.
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
         curves: one row an epoch, as `Results.all_curves` returns it.
         files: names of the results files.
     """
@@ -172,7 +172,7 @@ def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
     """The children of the searches, each with the test accuracy of the architecture where its run retrained it.
 
     Args:
-        frame: children (`store.schema.CHILD_COLUMNS`).
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
 
     Returns:
         The rows of stage "search" by run and order; `test_acc` is the mean over the final rows of the same run and hash, NaN without.
@@ -229,7 +229,7 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     """How much each strategy's architectures dominate, of all its runs together and of a run on average.
 
     Args:
-        frame: children (`store.schema.CHILD_COLUMNS`).
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
         seed: of the bootstrap over runs.
 
     Returns:

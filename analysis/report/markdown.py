@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from nasbench.analysis.checklist import checklist_summary
-from nasbench.analysis.elsewhere import energy_note
+from nasbench.analysis.comparison.checklist import checklist_summary
+from nasbench.analysis.costs.cost_on_other_devices import energy_note
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.report.wording import estimates, facts, findings, headline, lead, setting

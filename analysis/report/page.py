@@ -12,9 +12,9 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from nasbench.analysis import style
-from nasbench.analysis.checklist import checklist_summary
-from nasbench.analysis.elsewhere import energy_note
+from nasbench.analysis.comparison.checklist import checklist_summary
+from nasbench.analysis.costs.cost_on_other_devices import energy_note
+from nasbench.analysis.plotting import style
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.contents import children_with_curves

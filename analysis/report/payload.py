@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis import style
-from nasbench.analysis.anytime import BUDGET_LABELS, spans_decades
-from nasbench.analysis.bands import MEASURES
-from nasbench.analysis.curves import KEYS
-from nasbench.store.schema import STATUSES
+from nasbench.analysis.comparison.anytime import BUDGET_LABELS, spans_decades
+from nasbench.analysis.comparison.bands import MEASURES
+from nasbench.analysis.comparison.curves import KEYS
+from nasbench.analysis.plotting import style
+from nasbench.store.format.schema import STATUSES
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents

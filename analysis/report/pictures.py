@@ -8,16 +8,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from nasbench.analysis import style
-from nasbench.analysis.canvas import FONT
-from nasbench.analysis.drawing import picture
+from nasbench.analysis.drawings.architecture import picture
+from nasbench.analysis.drawings.canvas import FONT
+from nasbench.analysis.plotting import style
 from nasbench.analysis.report.colours import DARK_SURFACE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nasbench.analysis.canvas import Placed
-    from nasbench.analysis.drawing import Structure
+    from nasbench.analysis.drawings.architecture import Structure
+    from nasbench.analysis.drawings.canvas import Placed
 
 UNIT = 20  # of the SVG's coordinates in one unit of the drawing
 POINT = UNIT / 36  # widths of lines are given in points, and a picture has half an inch a unit

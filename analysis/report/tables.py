@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 
-from nasbench.analysis import style
-from nasbench.analysis.cost import CATEGORY_COLOURS
-from nasbench.analysis.elsewhere import ESTIMATE
-from nasbench.analysis.final_scores import STATISTICS
+from nasbench.analysis.costs.cost import CATEGORY_COLOURS
+from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.final_scores import STATISTICS
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pandas as pd
 
-from nasbench.analysis.anytime import run_hours
-from nasbench.analysis.elsewhere import estimate_notes
+from nasbench.analysis.comparison.anytime import run_hours
+from nasbench.analysis.costs.cost_on_other_devices import estimate_notes
 from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
 
 if TYPE_CHECKING:

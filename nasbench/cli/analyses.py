@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from nasbench.pricing import PriceTable
+    from nasbench.costs.pricing import PriceTable
 
 
 @click.command()
@@ -48,8 +48,8 @@ def compare(
     Example:
       nasbench compare results/demo.h5 --by children
     """
-    from nasbench.analysis.checks import check_comparable
-    from nasbench.analysis.compare import anytime, bands, plot_compare, readable, summarize
+    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.compare import anytime, bands, plot_compare, readable, summarize
 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
@@ -70,7 +70,7 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     Example:
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
-    from nasbench.analysis.curves import learning_curves, plot_curves
+    from nasbench.analysis.comparison.curves import learning_curves, plot_curves
 
     frame, _, results = load(files, where)
     data = learning_curves(results.all_curves(), frame, best)
@@ -128,8 +128,8 @@ def cost(
       nasbench cost results/claims.h5 --on V100,A100,H100
       nasbench cost --published --at V100 -o results/published-cost
     """
+    from nasbench.costs.pricing import prices_from
     from nasbench.errors import InputError
-    from nasbench.pricing import prices_from
 
     prices = prices_from(price) if price else None
     if on is None and (ran_on or speeds or rates):
@@ -153,9 +153,9 @@ def cost(
         write_csv(data, csv)
         save_figure(figure, output, files, "elsewhere", data)
         return
-    from nasbench.analysis.cost import cost_by_strategy, plot_cost
-    from nasbench.analysis.elsewhere import energy_by_strategy, energy_note
-    from nasbench.store.schema import LEDGER_CATEGORIES
+    from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
+    from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
+    from nasbench.store.format.schema import LEDGER_CATEGORIES
 
     data = cost_by_strategy(frame, runs, prices, target, at)
     energy = energy_by_strategy(runs)
@@ -181,9 +181,9 @@ def _cost_elsewhere(
     rates: str | None,
 ) -> tuple[pd.DataFrame, Figure]:
     """Print what the searches would take on other devices."""
-    from nasbench.analysis.elsewhere import cost_elsewhere, estimate_notes, plot_elsewhere
+    from nasbench.analysis.costs.cost_on_other_devices import cost_elsewhere, estimate_notes, plot_elsewhere
+    from nasbench.costs.speeds import rates_from, speeds_from
     from nasbench.errors import InputError
-    from nasbench.speeds import rates_from, speeds_from
 
     devices = list(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
     if not devices:
@@ -196,7 +196,7 @@ def _cost_elsewhere(
 
 
 def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None, csv: str | None) -> None:
-    from nasbench.analysis.published_cost import cost_notes, plot_published_cost, published_cost
+    from nasbench.analysis.costs.published_cost import cost_notes, plot_published_cost, published_cost
 
     data = published_cost(at, prices)
     columns = ["search", "reading", "arithmetic", "gpu_hours", "own_price", "own_usd"]
@@ -245,9 +245,9 @@ def pareto(
       nasbench pareto results/demo.h5 --score test_acc
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
     """
-    from nasbench.analysis.checks import require_columns
-    from nasbench.analysis.objectives import needed_columns, parse_objectives
-    from nasbench.analysis.pareto import without_score
+    from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives
+    from nasbench.analysis.pareto.pareto import without_score
     from nasbench.errors import InputError
 
     if reference is not None and objectives is None:
@@ -269,7 +269,7 @@ def pareto(
 def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     import pandas as pd
 
-    from nasbench.analysis.pareto import hypervolume, pareto_front, plot_pareto
+    from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto
 
     fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
@@ -282,8 +282,8 @@ def _objectives(
     frame: pd.DataFrame, names: Sequence[str], score: str, reference: str | None, seed: int, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Volumes of all points and of single runs; the points; and the figure. Where the reference lies is added to the notes."""
-    from nasbench.analysis import objectives as pareto
-    from nasbench.analysis.objective_plots import plot_objectives
+    from nasbench.analysis.pareto import objectives as pareto
+    from nasbench.analysis.pareto.objective_plots import plot_objectives
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
@@ -311,8 +311,8 @@ def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: 
     Example:
       nasbench claims results/claims.h5
     """
-    from nasbench.analysis.checks import check_comparable
-    from nasbench.analysis.claims import differences, plot_tops, top_means, verdict
+    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)

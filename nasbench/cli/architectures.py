@@ -32,9 +32,9 @@ class Found(NamedTuple):
 
 def find_structure(what: str, files: Sequence[str]) -> Found:
     """The published architecture of that name, or else what `find_architecture` finds; arguments and errors as there."""
-    from nasbench.genotypes import GENOTYPES, skeleton_of
     from nasbench.spaces.amoebanet import AmoebaNetSpace
     from nasbench.spaces.cell_space import CellSpace
+    from nasbench.spaces.genotypes import GENOTYPES, skeleton_of
     from nasbench.transfer.family import AMOEBANET, NASNET, family_of
 
     if what in GENOTYPES:

@@ -90,7 +90,7 @@ def protocols(context: click.Context) -> None:
     Example:
       nasbench protocols show digits
     """
-    from nasbench.protocol import PROTOCOLS, get_protocol
+    from nasbench.protocols.protocol import PROTOCOLS, get_protocol
     from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
 
     if context.invoked_subcommand is None:
@@ -105,7 +105,7 @@ def protocols(context: click.Context) -> None:
 @click.argument("name", shell_complete=completing(all_protocol_names))
 def show_protocol(name: str) -> None:
     """Show every field of a protocol."""
-    from nasbench.protocol import get_protocol
+    from nasbench.protocols.protocol import get_protocol
     from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
 
     protocol = TRANSFER_PROTOCOLS[name] if name in TRANSFER_PROTOCOLS else get_protocol(name)
@@ -135,7 +135,7 @@ def devices(price: str | None) -> None:
     Example:
       nasbench devices
     """
-    from nasbench.pricing import prices_from
+    from nasbench.costs.pricing import prices_from
 
     table = prices_from(price)
     names = [field.name for field in dataclasses.fields(table[0])]

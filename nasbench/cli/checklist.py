@@ -40,8 +40,8 @@ def checklist(files: Sequence[str], format_: str, csv: str | None) -> None:
       nasbench checklist results/claims.h5
       nasbench checklist results/claims.h5 --format md --csv checklist.csv
     """
-    from nasbench.analysis.checklist import checklist as answered
-    from nasbench.analysis.checklist import checklist_markdown, checklist_summary
+    from nasbench.analysis.comparison.checklist import checklist as answered
+    from nasbench.analysis.comparison.checklist import checklist_markdown, checklist_summary
     from nasbench.store.query import Results
 
     results = Results(list(files))

@@ -10,8 +10,8 @@ import click
 from nasbench.cli.options import take_over_option
 
 if TYPE_CHECKING:
-    from nasbench.store.assembled import Tables
-    from nasbench.store.columns import Numbers
+    from nasbench.store.format.columns import Numbers
+    from nasbench.store.maintenance.table_builder import Tables
 
 SHOWN = 5
 
@@ -34,7 +34,7 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
     Example:
       nasbench merge results/machine-a.h5 results/machine-b.h5 -o results/both.h5
     """
-    from nasbench.store.merging import merge_files
+    from nasbench.store.maintenance.merging import merge_files
 
     done = merge_files(files, output, conflicts, take_over)
     click.echo(f"{output}: {done.children} children of {done.runs} runs; {done.identical} identical children left out")
@@ -57,7 +57,7 @@ def diff(first: str, second: str, ignore: str) -> int:
     """
     import numpy as np
 
-    from nasbench.store.pairing import pair_children
+    from nasbench.store.maintenance.row_matching import pair_children
 
     ignored = {name.strip() for name in ignore.split(",") if name.strip()}
     left, right = _tables(first), _tables(second)
@@ -101,7 +101,7 @@ def export(files: Sequence[str], output: str, what: Literal["children", "curves"
       nasbench export results/demo.h5 -o children.csv
       nasbench export results/demo.h5 --what curves -o curves.jsonl
     """
-    from nasbench.store.exporting import export_table
+    from nasbench.store.maintenance.exporting import export_table
     from nasbench.store.query import Results
 
     with Results(list(files)) as results:
@@ -110,8 +110,8 @@ def export(files: Sequence[str], output: str, what: Literal["children", "curves"
 
 
 def _tables(file: str) -> Tables:
-    from nasbench.store.assembled import tables_of_snapshot
     from nasbench.store.files import ResultsPaths
+    from nasbench.store.maintenance.table_builder import tables_of_snapshot
     from nasbench.store.reader import open_snapshot
 
     snapshot = open_snapshot(ResultsPaths.of(file))

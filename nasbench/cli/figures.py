@@ -15,14 +15,14 @@ from nasbench.cli.options import completing, print_table
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
-    from nasbench.analysis.notes import NotesFigure, Searches
+    from nasbench.analysis.drawings.lecture_figures import NotesFigure, Searches
     from nasbench.structures import Scale
 
 DEMO = "results/demo/demo.h5"
 
 
 def _figure_numbers() -> Iterable[str]:
-    from nasbench.analysis.notes import FIGURES
+    from nasbench.analysis.drawings.lecture_figures import FIGURES
 
     return FIGURES
 
@@ -42,8 +42,8 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
       nasbench reproduce --figure 3
       nasbench reproduce --figure 1 results/first.h5 -o loop
     """
-    from nasbench.analysis.notes import FIGURES
-    from nasbench.analysis.style import save
+    from nasbench.analysis.drawings.lecture_figures import FIGURES
+    from nasbench.analysis.plotting.style import save
 
     if figure is None:
         rows = [(number, FIGURES.get(number).title, FIGURES.get(number).needs) for number in FIGURES]
@@ -60,7 +60,7 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
 
 def _searches(chosen: NotesFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
     """The results to draw; None, and a line that says so, where a figure does without."""
-    from nasbench.analysis.notes import Searches
+    from nasbench.analysis.drawings.lecture_figures import Searches
     from nasbench.store.query import Results
 
     if not files and not os.path.exists(DEMO):
@@ -104,9 +104,9 @@ def draw(
       nasbench draw nas-v1 -o layers.svg
       nasbench draw nasnet-a --skeleton imagenet --cells 4 --filters 44
     """
-    from nasbench.analysis.drawing import architecture_figure
-    from nasbench.analysis.skeletons import skeleton_data, skeleton_figure, skeleton_title
-    from nasbench.analysis.style import save_figure
+    from nasbench.analysis.drawings.architecture import architecture_figure
+    from nasbench.analysis.drawings.skeletons import skeleton_data, skeleton_figure, skeleton_title
+    from nasbench.analysis.plotting.style import save_figure
     from nasbench.structures import CellPair
 
     found = find_structure(what, files)
@@ -132,7 +132,7 @@ def draw(
 
 def _scale(skeleton: str, cells: int | None, filters: int | None, pixels: int | None) -> Scale:
     """The scale of NASNet's networks with some of it replaced; below F = 128 that of the mobile one."""
-    from nasbench.analysis.notes import CIFAR_SCALE, LARGE_SCALE, MOBILE_SCALE
+    from nasbench.analysis.drawings.lecture_figures import CIFAR_SCALE, LARGE_SCALE, MOBILE_SCALE
     from nasbench.networks.skeletons import LARGE_FROM
 
     if skeleton == "cifar":

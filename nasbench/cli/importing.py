@@ -10,7 +10,7 @@ import click
 from nasbench.cli.options import completing, pairs, space_names, take_over_option
 
 if TYPE_CHECKING:
-    from nasbench.importing.collecting import Imported
+    from nasbench.tabular.importers.importer_base import Imported
 
 _output = click.option(
     "-o", "--output", required=True, type=click.Path(dir_okay=False), help="The new results file, ending in .h5."
@@ -48,11 +48,11 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
       nasbench import nasbench201 nats_records.json.gz -o results/nats.h5
     """
     if path.endswith(".npz"):
-        from nasbench.importing.nasbench201_archive import import_archive
+        from nasbench.tabular.importers.nasbench201_archive import import_archive
 
         _report(output, import_archive(path, output, data, take_over))
     else:
-        from nasbench.importing.nats_records import import_records
+        from nasbench.tabular.importers.nats_records import import_records
 
         _report(output, import_records(path, output, take_over))
 
@@ -68,7 +68,7 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
     Example:
       nasbench import nasbench101 nasbench_only108.tfrecord -o results/nb101.h5
     """
-    from nasbench.importing.nasbench101 import import_nasbench101
+    from nasbench.tabular.importers.nasbench101 import import_nasbench101
 
     _report(output, import_nasbench101(path, output, take_over))
 
@@ -76,7 +76,7 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
 def _tabular(
     path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
 ) -> None:
-    from nasbench.importing.tabular import import_tabular
+    from nasbench.tabular.importers.csv_parquet import import_tabular
 
     names = [name.strip() for name in percent.split(",") if name.strip()]
     columns, constants = pairs(map_, "--map"), pairs(set_, "--set")

@@ -66,7 +66,7 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
 
 def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: str, data: pd.DataFrame) -> None:
     """Write a figure as PNG and SVG and its data as CSV, by default beside the first file, and say where."""
-    from nasbench.analysis.style import save
+    from nasbench.analysis.plotting.style import save
 
     stem = Path(output) if output else Path(files[0]).with_suffix("").with_name(f"{Path(files[0]).stem}-{what}")
     for path in save(figure, stem, data):

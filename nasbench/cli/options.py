@@ -70,7 +70,7 @@ def strategy_names() -> Iterable[str]:
 
 def protocol_names() -> Iterable[str]:
     """The registered protocols."""
-    from nasbench.protocol import PROTOCOLS
+    from nasbench.protocols.protocol import PROTOCOLS
 
     return PROTOCOLS
 

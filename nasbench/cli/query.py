@@ -16,7 +16,7 @@ from nasbench.errors import InputError, MissingExtra, did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nasbench.store.columns import Numbers
+    from nasbench.store.format.columns import Numbers
     from nasbench.store.query import Results
 
 DEFAULT_COLUMNS = ("strategy", "run_seed", "index", "hash", "status", "val_acc", "params", "mult_adds", "gpu_hours")
@@ -77,7 +77,7 @@ def query(
 
 
 def _published() -> pd.DataFrame:
-    from nasbench.published import published_networks
+    from nasbench.tabular.published import published_networks
 
     return published_networks()
 
@@ -92,7 +92,7 @@ def _children(
     results: Results, where: str | None, columns: str | None, sort: str | None, head: int | None, stage: str | None
 ) -> pd.DataFrame:
     """Read what decides which rows are wanted, then the wanted rows of the columns that are printed."""
-    from nasbench.store.schema import CHILD_COLUMNS
+    from nasbench.store.format.schema import CHILD_COLUMNS
 
     known = [*(["file"] if len(results.files) > 1 else []), *(column.name for column in CHILD_COLUMNS)]
     names = known if columns == "all" else _names(columns or ",".join(DEFAULT_COLUMNS))

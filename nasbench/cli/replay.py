@@ -17,10 +17,10 @@ LINE_SECONDS = 10.0  # at most one plain line in this time
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nasbench.runners.budget import Budget
-    from nasbench.runners.replay import Replayed
-    from nasbench.table_trainings import Draw
-    from nasbench.tables import Table
+    from nasbench.runners.replay.replay import Replayed
+    from nasbench.runners.search.budget import Budget
+    from nasbench.tabular.tables import Table
+    from nasbench.tabular.trainings import Draw
 
 
 @click.command()
@@ -118,11 +118,11 @@ def replay(
     """
     import pandas as pd
 
-    from nasbench.runners.budget import Budget
-    from nasbench.runners.replay import Price, Setting
-    from nasbench.runners.replay_jobs import replay_all
+    from nasbench.runners.replay.jobs import replay_all
+    from nasbench.runners.replay.replay import Price, Setting
+    from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
-    from nasbench.tables import published_replays, read_tables
+    from nasbench.tabular.tables import published_replays, read_tables
 
     if output is not None:
         _require_new(Path(output))
@@ -204,8 +204,8 @@ def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
 
 def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
     """Whether a published row was made with the options and the budget of one of the runs."""
-    from nasbench.runners.budget import Budget
-    from nasbench.runners.replay import Setting
+    from nasbench.runners.replay.replay import Setting
+    from nasbench.runners.search.budget import Budget
 
     for run in runs:
         if run.setting.name == row["strategy"]:
@@ -219,7 +219,7 @@ def _print(
     choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: Draw
 ) -> None:
     """One row a strategy and data set that it is scored on."""
-    from nasbench.analysis.regret import choices_beside_published
+    from nasbench.analysis.statistics.regret import choices_beside_published
 
     rows = []
     for data, found in choices.groupby("data", sort=False):
@@ -268,7 +268,7 @@ def _names(report_on: str | None) -> list[str]:
 
 def _usual_options(published: pd.DataFrame, budget: Budget) -> dict[str, str]:
     """The options that each strategy was published with, in the row of this budget where there is one, else in the first."""
-    from nasbench.runners.budget import Budget
+    from nasbench.runners.search.budget import Budget
 
     usual: dict[str, str] = {}
     for row in published.to_dict("records"):
@@ -289,8 +289,8 @@ def _write(
     runs: Sequence[Replayed], reports: Sequence[Table], choices: pd.DataFrame, path: Path, take_over: bool
 ) -> None:
     if path.suffix == ".h5":
-        from nasbench.runners.replay_rows import tables_of
-        from nasbench.store.assembled import write_new
+        from nasbench.runners.replay.rows import tables_of
+        from nasbench.store.maintenance.table_builder import write_new
 
         write_new(str(path), tables_of(runs, reports), take_over)
     else:
@@ -306,8 +306,8 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     """The regret of choices that are scored in a table."""
     import pandas as pd
 
-    from nasbench.analysis.regret import plot_regret, regret
-    from nasbench.analysis.style import save
+    from nasbench.analysis.plotting.style import save
+    from nasbench.analysis.statistics.regret import plot_regret, regret
 
     first = runs[0]
     courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)

@@ -28,7 +28,7 @@ def rerun(run_id: str, file: str, output: str, devices: str | None, take_over: b
     """
     from nasbench.cli.run import run_into, stored_config
     from nasbench.cli.runs import find_run
-    from nasbench.runners.config import plan_search, plan_stored
+    from nasbench.runners.search.config import plan_search, plan_stored
 
     stored = find_run(run_id, file)
     if Path(output).resolve() == Path(file).resolve():

@@ -22,7 +22,7 @@ from nasbench.cli.options import (
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
-    from nasbench.runners.config import Plan
+    from nasbench.runners.search.config import Plan
 
 
 @click.command()
@@ -129,8 +129,8 @@ def run(
     Example:
       nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5
     """
-    from nasbench.protocol import validated
-    from nasbench.runners.config import SearchConfig, plan_search
+    from nasbench.protocols.protocol import validated
+    from nasbench.runners.search.config import SearchConfig, plan_search
 
     changes: dict[str, Any] = pairs(set_, "--set")
     if data is not None:
@@ -203,7 +203,7 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
       nasbench resume results/ppo.h5
     """
     import nasbench
-    from nasbench.runners.config import plan_search, plan_stored
+    from nasbench.runners.search.config import plan_search, plan_stored
 
     runs = nasbench.open(file).runs()
     if run_id is not None and run_id not in set(runs["run"]):
@@ -233,9 +233,9 @@ def stored_config(text: str, devices: str | None) -> Any:
     Raises:
         InputError: for a run that is a seed of a table.
     """
-    from nasbench.protocol import validated
-    from nasbench.runners.config import SearchConfig
-    from nasbench.store.schema import TABLE
+    from nasbench.protocols.protocol import validated
+    from nasbench.runners.search.config import SearchConfig
+    from nasbench.store.format.schema import TABLE
 
     fields = json.loads(text)
     if fields.get("strategy") == TABLE:
@@ -258,7 +258,7 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
         jobs: searches at the same time.
         take_over: see `store.lock.ResultsLock`.
     """
-    from nasbench.runners.progress import Progress
+    from nasbench.runners.search.progress import Progress
     from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
@@ -315,7 +315,7 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
 
 def _download(data: str | None, protocol: str) -> None:
     from nasbench.data import load_data
-    from nasbench.protocol import get_protocol
+    from nasbench.protocols.protocol import get_protocol
 
     click.echo("downloading, if it is not there ...", err=True)
     load_data(data or get_protocol(protocol).data, download=True)

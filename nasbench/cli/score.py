@@ -16,7 +16,7 @@ from nasbench.errors import InputError, UnknownName
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nasbench.protocol import Protocol
+    from nasbench.protocols.protocol import Protocol
     from nasbench.spaces import Architecture
 
 DIGITS_SHOWN = 12  # of a hash
@@ -90,7 +90,7 @@ def score(
             raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate")
         _correlate(what, names, protocol, changes, seed, device, head, output)
         return
-    from nasbench.protocol import get_protocol
+    from nasbench.protocols.protocol import get_protocol
 
     chosen = _chosen(what, random_, space, seed)
     frame = _scored(chosen, names, get_protocol(protocol or "digits", changes), seed, device)
@@ -173,8 +173,8 @@ def _correlate(
     head: int | None,
     output: str | None,
 ) -> None:
-    from nasbench.analysis.agreement import mean_by_hash, rank_agreement
-    from nasbench.protocol import get_protocol
+    from nasbench.analysis.statistics.agreement import mean_by_hash, rank_agreement
+    from nasbench.protocols.protocol import get_protocol
     from nasbench.store.query import Results
 
     results = Results(list(files))
@@ -193,7 +193,7 @@ def _correlate(
 
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
     """The protocol of the runs, as their configuration gives it, with the user's changes."""
-    from nasbench.protocol import get_protocol
+    from nasbench.protocols.protocol import get_protocol
 
     configs = [json.loads(text) for text in runs["config"].unique()]
     given = {json.dumps([config["protocol"], config["set"]], sort_keys=True) for config in configs}

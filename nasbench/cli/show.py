@@ -16,15 +16,15 @@ from nasbench.cli.runs import describe_run, find_run
 from nasbench.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from nasbench.named_networks import PublishedSize
     from nasbench.spaces import Architecture
+    from nasbench.tabular.named_networks import PublishedSize
 
 ROW_COLUMNS = ("run", "strategy", "stage", "index", "protocol", "seed", "status", "val_acc", "test_acc", "gpu_hours")
 NO_PICTURE = "-"
 
 
 def _names() -> Sequence[str]:
-    from nasbench.named_networks import NAMES
+    from nasbench.tabular.named_networks import NAMES
 
     return NAMES
 
@@ -53,7 +53,7 @@ def show(what: str | None, files: Sequence[str], run_id: str | None, picture: st
       nasbench show amoebanet-a
       nasbench show --run 768bc8 results/demo.h5
     """
-    from nasbench.named_networks import NAMES
+    from nasbench.tabular.named_networks import NAMES
 
     if what is None:
         raise click.UsageError("name an architecture, or a run with --run ID and its file")
@@ -81,11 +81,11 @@ def _show_children(digits: str, files: Sequence[str], picture: str) -> None:
 
 def _show_named(name: str, files: Sequence[str], picture: str) -> None:
     """A genotype or a network designed by hand, with what papers print of it."""
-    from nasbench.genotypes import GENOTYPES
-    from nasbench.named_networks import HAND_DESIGNED, named_architecture, published_sizes
-    from nasbench.published import published
     from nasbench.spaces.cells import write_pair
+    from nasbench.spaces.genotypes import GENOTYPES
     from nasbench.structures import CellPair
+    from nasbench.tabular.named_networks import HAND_DESIGNED, named_architecture, published_sizes
+    from nasbench.tabular.published import published
 
     if name in HAND_DESIGNED:
         if files:
@@ -117,8 +117,8 @@ def _show_named(name: str, files: Sequence[str], picture: str) -> None:
 
 def _show_published(model: str, files: Sequence[str], picture: str) -> None:
     """A network that is only known by what was published of it."""
-    from nasbench.named_networks import NAMES, published_rows
-    from nasbench.published import published_networks
+    from nasbench.tabular.named_networks import NAMES, published_rows
+    from nasbench.tabular.published import published_networks
 
     networks = published_networks()
     rows = published_rows(model, networks)
@@ -189,8 +189,8 @@ def _draw_architecture(architecture: Architecture, picture: str) -> None:
 
 
 def _draw(structure: Any, title: str, path: Path) -> None:
-    from nasbench.analysis.drawing import architecture_figure
-    from nasbench.analysis.style import save_figure
+    from nasbench.analysis.drawings.architecture import architecture_figure
+    from nasbench.analysis.plotting.style import save_figure
 
     save_figure(architecture_figure(structure, title), path)
     click.echo(f"\npicture:   {path}")

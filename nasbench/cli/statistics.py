@@ -71,8 +71,8 @@ def ranks(
     Example:
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.final_scores import final_scores
-    from nasbench.analysis.ranks import average_ranks, draw_critical_difference, friedman, left_out
+    from nasbench.analysis.statistics.final_scores import final_scores
+    from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
@@ -99,8 +99,8 @@ def ranks(
 
 def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
     """Expected ranks on one table and their diagram; what the tests say is added to the notes."""
-    from nasbench.analysis.ranks import draw_critical_difference, expected_ranks, kruskal_wallis, unseparated
-    from nasbench.analysis.significance import unpaired_tests
+    from nasbench.analysis.statistics.ranks import draw_critical_difference, expected_ranks, kruskal_wallis, unseparated
+    from nasbench.analysis.statistics.significance import unpaired_tests
 
     data = expected_ranks(scores)
     groups = unseparated(data, unpaired_tests(scores, resamples=1))
@@ -139,8 +139,8 @@ def profiles(
     Example:
       nasbench profiles replays.h5 --table results/digits201.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.final_scores import below_best, final_scores, score_intervals
-    from nasbench.analysis.profiles import draw_performance_profile, performance_profile
+    from nasbench.analysis.statistics.final_scores import below_best, final_scores, score_intervals
+    from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
@@ -189,8 +189,14 @@ def targets(
     Example:
       nasbench targets replays.h5 --share-of-best 0.99 --table results/digits201.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.anytime import BUDGET_LABELS
-    from nasbench.analysis.targets import budget_to_target, compare_reaches, draw_targets, survival, target_summary
+    from nasbench.analysis.comparison.anytime import BUDGET_LABELS
+    from nasbench.analysis.statistics.targets import (
+        budget_to_target,
+        compare_reaches,
+        draw_targets,
+        survival,
+        target_summary,
+    )
     from nasbench.errors import InputError
 
     if (target is None) == (share is None):
@@ -255,7 +261,7 @@ def regret(
     Example:
       nasbench regret replays.h5 --table results/digits201.h5 --allow searcher
     """
-    from nasbench.analysis.regret_area import area_summary, draw_regret_areas, regret_areas
+    from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
@@ -294,7 +300,7 @@ def correlations(
       nasbench import nasbench201 nb201_tss.npz -o nb201.h5
       nasbench correlations nb201.h5
     """
-    from nasbench.analysis.rank_correlation import (
+    from nasbench.analysis.statistics.rank_correlation import (
         draw_rank_correlation,
         protocol_scores,
         rank_correlations,
@@ -319,7 +325,7 @@ def correlations(
 
 def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> list[str]:
     """The fairness checks, on each table of its own: several tables may be put together, but each must be fair in itself."""
-    from nasbench.analysis.checks import check_comparable, require_columns
+    from nasbench.analysis.comparison.checks import check_comparable, require_columns
 
     require_columns(runs, ("space", "data"), "the runs")
     notes: dict[str, None] = {}
@@ -331,7 +337,7 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
 def _counted(runs: pd.DataFrame) -> str:
     """What the budget of these runs counts. By anything else runs would end, censored, where it tells of their speed."""
     from nasbench.errors import NasbenchError
-    from nasbench.runners.budget import Budget
+    from nasbench.runners.search.budget import Budget
 
     counts = {"children": "children", "usd": "usd", "wall_seconds": "wall", "gpu_seconds": "gpu_hours"}
     try:
@@ -343,20 +349,20 @@ def _counted(runs: pd.DataFrame) -> str:
 
 def _best(path: str | None, data: str | None, measure: str) -> tuple[float | None, str]:
     """The optimum of a complete table, None without one; and what it is, in words."""
-    from nasbench.analysis.regret_area import FOUND, KNOWN
+    from nasbench.analysis.statistics.regret_area import FOUND, KNOWN
 
     if path is None:
         return None, FOUND
     import numpy as np
 
-    from nasbench.tables import read_table
+    from nasbench.tabular.tables import read_table
 
     table = read_table(path, data)
     return float(np.nanmax(table.val_acc if measure == "val_acc" else table.test_acc)), KNOWN
 
 
 def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
-    from nasbench.analysis.final_scores import final_scores
+    from nasbench.analysis.statistics.final_scores import final_scores
     from nasbench.errors import InputError
 
     scores = final_scores(frame, runs, measure)["score"].dropna()
@@ -367,7 +373,7 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
 
 def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 4.2) -> Figure:
     """One plot with its notes below."""
-    from nasbench.analysis import style
+    from nasbench.analysis.plotting import style
 
     with style.theme():
         figure = style.new_figure(7.0, height + 0.18 * len(notes))

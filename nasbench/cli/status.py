@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nasbench.runners.status import FileStatus, RunStatus, Writer
+    from nasbench.runners.search.status import FileStatus, RunStatus, Writer
 
 
 @click.command()
@@ -27,7 +27,7 @@ def status(file: str, watch: float, form: str) -> None:
     Example:
       nasbench status results/first.h5 --watch 5
     """
-    from nasbench.runners.status import file_status
+    from nasbench.runners.search.status import file_status
 
     while True:
         found = file_status(file)

@@ -80,14 +80,14 @@ def build(
     Example:
       nasbench table build --space nasbench201 --protocol digits201 --seeds 3 --devices cpu,cpu -o results/digits201.h5
     """
-    from nasbench.protocol import validated
-    from nasbench.runners.config import SearchConfig, resolve
+    from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
-    from nasbench.runners.progress import Progress
+    from nasbench.runners.search.config import SearchConfig, resolve
+    from nasbench.runners.search.progress import Progress
     from nasbench.runners.signals import termination_as_interrupt
-    from nasbench.runners.table_build import TableBuild, distinct_architectures
+    from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
-    from nasbench.store.schema import TABLE
+    from nasbench.store.format.schema import TABLE
 
     architectures = distinct_architectures(get_space(space))
     given = {
@@ -136,7 +136,7 @@ def stats(file: str, best: int, chance: float) -> None:
     """
     import pandas as pd
 
-    from nasbench.analysis.table_statistics import (
+    from nasbench.analysis.statistics.table_statistics import (
         architecture_means,
         distribution,
         function_classes,
@@ -193,8 +193,8 @@ def neighbours(hash_: str, file: str) -> None:
     Example:
       nasbench table neighbours 4ad2c500 results/digits201.h5
     """
-    from nasbench.analysis.table_statistics import architecture_means, trainings
-    from nasbench.runners.table_build import hash_neighbours
+    from nasbench.analysis.statistics.table_statistics import architecture_means, trainings
+    from nasbench.runners.tables.build import hash_neighbours
     from nasbench.spaces import get_space
     from nasbench.store.query import Results
 

@@ -155,7 +155,7 @@ def _classes(path: Path) -> int:
 
 
 def _print_counts(name: str, family: Sequence[Member]) -> None:
-    from nasbench.published import published
+    from nasbench.tabular.published import published
     from nasbench.transfer.family import published_row
 
     networks, rows = published(), []
@@ -246,7 +246,7 @@ def _train_resident(
     processes: int,
     folder: Path,
 ) -> None:
-    from nasbench.protocol import get_protocol
+    from nasbench.protocols.protocol import get_protocol
     from nasbench.transfer.resident import train_resident
 
     if processes > 1:

@@ -20,7 +20,7 @@ def check(files: Sequence[str]) -> int:
     Example:
       nasbench check results/demo.h5
     """
-    from nasbench.store.checking import check_file
+    from nasbench.store.maintenance.checking import check_file
 
     code = 0
     for file in files:
@@ -50,7 +50,7 @@ def repair(file: str, take_over: bool) -> None:
     Example:
       nasbench repair results/demo.h5
     """
-    from nasbench.store.repairing import repair_file
+    from nasbench.store.maintenance.repairing import repair_file
 
     done = repair_file(file, take_over)
     if done is None:
@@ -74,7 +74,7 @@ def migrate(files: Sequence[str], take_over: bool) -> None:
     Example:
       nasbench migrate results/demo.h5
     """
-    from nasbench.store.migrating import migrate_file
+    from nasbench.store.maintenance.migrating import migrate_file
 
     for file in files:
         done = migrate_file(file, take_over=take_over)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nasbench.verification import Check
+    from nasbench.training.verify import Check
 
 SHOWN_DIFFERENCES = 4
 LONGEST = 200
@@ -39,7 +39,7 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
     """
     from nasbench.kernels.platform import is_portable
     from nasbench.store.query import Results
-    from nasbench.verification import check_rows, default_tolerance, draw_sample
+    from nasbench.training.verify import check_rows, default_tolerance, draw_sample
 
     with Results(file) as results:
         limit = default_tolerance(results) if tolerance is None else tolerance

@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from nasbench.errors import InputError
-from nasbench.protocol import validated
+from nasbench.protocols.protocol import validated
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -20,7 +20,7 @@ SECONDS: Final = 300.0  # after which the process hangs
 
 @dataclass(frozen=True)
 class Tried:
-    """What the self-test of a device found of one thing; as `nasbench.device_checks.Finding`."""
+    """What the self-test of a device found of one thing; as `nasbench.training.device_checks.Finding`."""
 
     name: str
     level: str
@@ -127,7 +127,7 @@ def look_at(name: str, quick: bool) -> Device:
         error = " ".join(str(failure).split())[:300]
     tried: Sequence[Tried] | None = None
     if not quick and not error:
-        from nasbench.device_checks import device_self_test
+        from nasbench.training.device_checks import device_self_test
 
         tried = [Tried(finding.name, finding.level, finding.detail) for finding in device_self_test(place)]
     return Device(name, model, capability, memory, error, None if tried is None else tuple(tried))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbench.doctor.findings import Finding
-from nasbench.energy import POWERCAP, rapl_counters
+from nasbench.training.energy import POWERCAP, rapl_counters
 
 _finding = partial(Finding, "devices")
 

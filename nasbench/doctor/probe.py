@@ -55,7 +55,7 @@ class TorchFacts:
         numpy_kernels: the processor for which numpy's OpenBLAS chose its kernels, e.g. "Haswell"; "" where it does not say.
         numpy_gflops: 10^9 operations a second of numpy's product of float64 matrices on one thread.
         torch_gflops: the same of torch.
-        keeps_memory: whether the C library's allocator keeps freed memory for the next step, see `nasbench.allocation`.
+        keeps_memory: whether the C library's allocator keeps freed memory for the next step, see `nasbench.training.allocator`.
     """
 
     version: str
@@ -108,9 +108,9 @@ def main() -> None:
     """Measure, and print what was found."""
     import torch
 
-    from nasbench.allocation import keep_freed_memory
     from nasbench.kernels.platform import platform_here
     from nasbench.kernels.processor import onednn_isa_here
+    from nasbench.training.allocator import keep_freed_memory
 
     torch.set_num_threads(1)
     numpy_error = _numpy_error()

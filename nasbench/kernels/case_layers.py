@@ -20,7 +20,7 @@ from nasbench.networks.convolutions import (
     same_padding,
 )
 from nasbench.networks.edge_cells import PaddedConv2d
-from nasbench.networks.shared_layers import Chosen, SlotConv2d, SlotReduction
+from nasbench.supernets.shared_layers import Chosen, SlotConv2d, SlotReduction
 
 
 class OnTwoMaps(nn.Module):

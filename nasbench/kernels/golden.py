@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
-from nasbench.evaluation import Child, Evaluation
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import Architecture, get_space
+from nasbench.training.evaluation import Child, Evaluation
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def train_golden(cases: Sequence[Golden] | None = None) -> list[Outcome]:
     Args:
         cases: which; None for all of `GOLDEN`.
     """
-    from nasbench.evaluator import evaluate
+    from nasbench.training.evaluate import evaluate
 
     outcomes = []
     for golden in GOLDEN if cases is None else cases:

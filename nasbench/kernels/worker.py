@@ -20,9 +20,9 @@ from typing import Any, Final
 
 from nasbench.data import Dataset, provide_data, provided_data
 from nasbench.errors import InputError, NasbenchError
-from nasbench.evaluation import Child, Evaluation
 from nasbench.kernels.portable import SETTINGS, require_portable_process
 from nasbench.provenance import utc_now
+from nasbench.training.evaluation import Child, Evaluation
 
 ATTEMPTS: Final = 2
 """How often a child is begun whose process dies, as the local executor does by default."""
@@ -45,7 +45,7 @@ class PortableWorker:
         return self._process.pid if self._process is not None else 0
 
     def evaluate(self, child: Child, device: str, devices: float) -> Evaluation:
-        """Train and score a child as `nasbench.evaluator.evaluate` does.
+        """Train and score a child as `nasbench.training.evaluate.evaluate` does.
 
         A child whose process dies is begun once more; the seconds that were lost are charged as set-up.
 
@@ -137,7 +137,7 @@ def serve() -> None:
 
 
 def _answered(child: Child, device: str, devices: float, dataset: Dataset | None) -> object:
-    from nasbench.evaluator import evaluate  # torch is imported here, in the process that was started for it
+    from nasbench.training.evaluate import evaluate  # torch is imported here, in the process that was started for it
 
     if dataset is not None:
         provide_data(child.protocol.data, dataset)

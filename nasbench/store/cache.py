@@ -7,12 +7,11 @@ import pickle
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from nasbench.store.files import write_at
+from nasbench.store.format.schema import REPEATABLE_STATUSES
 from nasbench.store.query import Key, PathLike, Results
-
-_REUSABLE: Final = ("ok", "diverged")
 
 
 class _Place(NamedTuple):
@@ -92,7 +91,7 @@ class ScoreCache:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Remember a row of `schema.CHILD_COLUMNS` with "curves"; the first of a key stays, and rows that are not reusable are ignored."""
-        if row["status"] not in _REUSABLE:
+        if row["status"] not in REPEATABLE_STATUSES:
             return
         key = row["hash"], row["fingerprint"], int(row["seed"]), row["stage"]
         if key in self._rows:

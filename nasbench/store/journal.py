@@ -27,8 +27,8 @@ from typing import Any, Final, Literal
 
 from nasbench.store.errors import CorruptResults, NewerSchema, OlderSchema, explain
 from nasbench.store.files import ResultsPaths, close_handle, read_all, sync_folder, write_at
-from nasbench.store.rows import Curves, Row, spell_float, unspell_floats
-from nasbench.store.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
+from nasbench.store.format.rows import Curves, Row, spell_float, unspell_floats
+from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
 
 _log = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.store.columns import Data, Numbers, Text, gather, join_columns, take
 from nasbench.store.errors import MissingResults
 from nasbench.store.files import ResultsPaths
-from nasbench.store.frames import for_pandas
-from nasbench.store.hdf5 import TABLES, Table
+from nasbench.store.format.columns import Data, Numbers, Text, gather, join_columns, take
+from nasbench.store.format.frames import for_pandas
+from nasbench.store.format.hdf5 import TABLES, Table
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, REPEATABLE_STATUSES, STAGES
 from nasbench.store.reader import Snapshot, open_snapshot
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, STAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,6 @@ Key = tuple[str, str, int, str]
 
 _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
-_DETERMINED: Final = ("ok", "diverged")
 _MANY: Final = 8  # with more than one row in so many, whole columns are read
 _FEW_EPOCHS: Final = 1 << 17
 _SEARCHES: Final = 32  # lookups before an index pays, and curves of one child before all are kept
@@ -294,7 +293,7 @@ class Results:
             for name, value in zip(("hash", "fingerprint", "stage"), (key[0], key[1], key[3])):
                 fits &= cast("Text", source.column(name)).equals(value)
             found += [Row(source, position) for position in np.flatnonzero(fits).tolist()]
-        return next((row for row in found if row["status"] in _DETERMINED), found[0] if found else None)
+        return next((row for row in found if row["status"] in REPEATABLE_STATUSES), found[0] if found else None)
 
     @cached_property
     def _index(self) -> dict[Key, Row]:
@@ -302,7 +301,7 @@ class Results:
         for determined in (True, False):
             for source in self._sources:
                 statuses = cast("Text", source.column("status"))
-                positions = np.flatnonzero(np.isin(statuses.objects(), _DETERMINED) == determined)
+                positions = np.flatnonzero(np.isin(statuses.objects(), REPEATABLE_STATUSES) == determined)
                 for position, key in zip(positions.tolist(), keys_of(source, positions)):
                     index.setdefault(key, Row(source, position))
         return index
@@ -311,7 +310,7 @@ class Results:
         """Every row whose outcome is a property of the architecture (ok or diverged), with its key, files in order, commit order."""
         for source in self._sources:
             statuses = cast("Text", source.column("status"))
-            positions = np.flatnonzero(np.isin(statuses.objects(), _DETERMINED))
+            positions = np.flatnonzero(np.isin(statuses.objects(), REPEATABLE_STATUSES))
             for position, key in zip(positions.tolist(), keys_of(source, positions)):
                 yield key, Row(source, position)
 

@@ -9,12 +9,12 @@ from typing import Final, cast
 
 import numpy as np
 
-from nasbench.store.columns import Data, Numbers, Text, column_of, gather, join_columns, take
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, explain
 from nasbench.store.files import ResultsPaths
-from nasbench.store.hdf5 import TABLES, PackedFile, Table
+from nasbench.store.format.columns import Data, Numbers, Text, column_of, gather, join_columns, take
+from nasbench.store.format.hdf5 import TABLES, PackedFile, Table
+from nasbench.store.format.schema import SCHEMA_VERSION, Column
 from nasbench.store.journal import JournalContents, Record, read_journal
-from nasbench.store.schema import SCHEMA_VERSION, Column
 
 _RUN_ID: Final = TABLES["runs"][0]
 _ATTEMPTS: Final = 100

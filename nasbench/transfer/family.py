@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LARGE_PIXELS, MOBILE_PIXELS, CIFAR_PIXELS = 331, 224, 32
 
-# The names under which rows of `nasbench.published` carry a size; others are called "<title> <size>".
+# The names under which rows of `nasbench.tabular.published` carry a size; others are called "<title> <size>".
 _TITLES = {"nasnet-a": "NASNet-A", "pnasnet-5": "PNASNet-5", "amoebanet-a": "AmoebaNet-A", "enas-micro": "ENAS micro"}
 PNASNET_SIZES: Mapping[str, str] = {
     "PNASNet-5 CIFAR": "3@960",
@@ -168,7 +168,7 @@ def published_row(networks: pd.DataFrame, name: str, member: Member) -> Publishe
     """What a paper prints for this network.
 
     Args:
-        networks: `nasbench.published.published()`.
+        networks: `nasbench.tabular.published.published()`.
         name: of the genotype, e.g. "nasnet-a".
         member: size and scale; the row must be of the same data, classes and image size.
 

@@ -15,7 +15,7 @@ from torch import Tensor, distributed
 from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
 from nasbench.errors import InputError, NasbenchError
-from nasbench.evaluator import resolve_device
+from nasbench.training.evaluate import resolve_device
 
 Job = TypeVar("Job")
 

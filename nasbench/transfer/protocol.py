@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.errors import UnknownName
-from nasbench.identity import NEVER, digest_of, identity_fields, unless
-from nasbench.protocol import validated
+from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
+from nasbench.protocols.protocol import validated
 from nasbench.structures import Regularization
 
 FINGERPRINT_VERSION = 1
@@ -94,7 +94,7 @@ class TransferProtocol(BaseModel):
     threads: int = Field(default=1, ge=1, description="CPU threads a process; changes the last bits")
 
     def fingerprint(self) -> str:
-        """Digest everything that changes a score: 16 hexadecimal digits; fields added later leave it as it is (`nasbench.identity`)."""
+        """Digest everything that changes a score: 16 hexadecimal digits; fields added later leave it as it is (`nasbench.protocols.identity`)."""
         return digest_of({"version": FINGERPRINT_VERSION, **identity_fields(self)}, 8)
 
     def regularization(self) -> Regularization:
@@ -166,7 +166,7 @@ NASNET_IMAGENET_MOBILE = TransferProtocol(
 TRANSFER_PROTOCOLS: Mapping[str, TransferProtocol] = {
     protocol.name: protocol for protocol in (NASNET_IMAGENET_LARGE, NASNET_IMAGENET_MOBILE)
 }
-"""For images in folders. Data sets that fit in memory are trained by `nasbench.protocol`'s, such as "nasnet-cifar"."""
+"""For images in folders. Data sets that fit in memory are trained by `nasbench.protocols.protocol`'s, such as "nasnet-cifar"."""
 
 
 def get_transfer_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> TransferProtocol:

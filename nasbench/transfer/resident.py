@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from nasbench.evaluation import Child
 from nasbench.networks.cell_counts import count_cell_network
 from nasbench.networks.skeletons import Skeleton
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
 from nasbench.provenance import provenance
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.spaces.cells import encode_cell
 from nasbench.structures import CellPair, Counts, Regularization, Scale
+from nasbench.training.evaluation import Child
 
 if TYPE_CHECKING:
     from nasbench.networks.base import Network
@@ -88,7 +88,7 @@ def train_resident(
         InputError: when the device is not there, or the protocol does not fit the data.
         MissingData: when the data's files are not there.
     """
-    from nasbench.evaluator import evaluate
+    from nasbench.training.evaluate import evaluate
     from nasbench.transfer.checkpoint import write_record
 
     child = Child(SingleCellPair(pair, skeleton).decode(()), protocol, seed, test=True)

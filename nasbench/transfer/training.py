@@ -22,14 +22,14 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from nasbench.errors import InputError
-from nasbench.evaluator import device_name
 from nasbench.networks.base import Network
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.skeletons import Skeleton
-from nasbench.optimizers import make_optimizer
 from nasbench.provenance import provenance, utc_now
 from nasbench.structures import CellPair, Scale
-from nasbench.training import Diverged, Seeds, reproducible, seed_device
+from nasbench.training.evaluate import device_name
+from nasbench.training.loop import Diverged, Seeds, reproducible, seed_device
+from nasbench.training.optimizers import make_optimizer
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.transfer.checkpoint import read_checkpoint, write_checkpoint, write_record
 from nasbench.transfer.family import Size, count_member, imagenet_scale

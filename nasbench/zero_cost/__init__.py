@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import NamedTuple
 
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
 from nasbench.registry import Registry
 from nasbench.spaces.base import Architecture
-from nasbench.zero_cost.subject import Scorer, Subject
+from nasbench.zero_cost.scoring_input import Scorer, Subject
 
 __all__ = ["ZERO_COST", "Scorer", "Subject", "ZeroCost", "zero_cost_score"]
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from nasbench.zero_cost.subject import Subject
+from nasbench.zero_cost.scoring_input import Subject
 from nasbench.zero_cost.untrained import minibatch, untrained
 
 RECTIFIERS = frozenset({functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_})

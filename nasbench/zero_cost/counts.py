@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nasbench.zero_cost.subject import Subject
+from nasbench.zero_cost.scoring_input import Subject
 
 
 def params(subject: Subject) -> float:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasbench.networks.base import Network
-from nasbench.zero_cost.subject import Subject
+from nasbench.zero_cost.scoring_input import Subject
 from nasbench.zero_cost.untrained import minibatch, untrained, weights_of
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nasbench.zero_cost.subject import Subject
+from nasbench.zero_cost.scoring_input import Subject
 from nasbench.zero_cost.untrained import minibatch, untrained
 
 STABILIZER = 1e-5  # k of the paper

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nasbench.zero_cost.subject import Subject
+from nasbench.zero_cost.scoring_input import Subject
 from nasbench.zero_cost.untrained import untrained, weights_of
 
 

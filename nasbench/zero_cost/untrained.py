@@ -9,14 +9,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nasbench.augmentation import ResidentImages, Whitening
 from nasbench.data import Images, load_data
 from nasbench.data.dataset import permutation
-from nasbench.evaluator import resolve_device
 from nasbench.networks.base import Network
-from nasbench.protocol import Protocol
-from nasbench.training import Seeds, reproducible, seed_device
-from nasbench.zero_cost.subject import Subject
+from nasbench.protocols.protocol import Protocol
+from nasbench.training.augmentation import ResidentImages, Whitening
+from nasbench.training.evaluate import resolve_device
+from nasbench.training.loop import Seeds, reproducible, seed_device
+from nasbench.zero_cost.scoring_input import Subject
 
 MINIBATCH = 128  # images; the size of Mellor et al. 2020 (2006.04647)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from types import TracebackType
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.executors.devices import check_devices
+from nasbench.training.evaluation import Child, Evaluation
 
 
 class ExecutorOptions(BaseModel):
@@ -87,3 +88,13 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:
+    """Charge the seconds of lost attempts to the one that came through.
+
+    Args:
+        evaluation: of the attempt that came back.
+        seconds: of those before it, >= 0.
+    """
+    return replace(evaluation, setup_seconds=evaluation.setup_seconds + seconds) if seconds else evaluation

@@ -18,8 +18,8 @@ def device_name(device: str) -> str:
     """
     if device == "cpu":
         return device
-    from nasbench.evaluator import device_name as name_of
-    from nasbench.evaluator import resolve_device
+    from nasbench.training.evaluate import device_name as name_of
+    from nasbench.training.evaluate import resolve_device
 
     return name_of(resolve_device(device))
 
@@ -39,7 +39,7 @@ def check_devices(devices: Sequence[str]) -> None:
     for device in devices:
         if device == "cpu":
             continue
-        from nasbench.evaluator import resolve_device
+        from nasbench.training.evaluate import resolve_device
 
         name = str(resolve_device(device))
         if name in seen:

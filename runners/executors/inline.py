@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from nasbench.errors import InputError
-from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.executors.base import Executor, ExecutorOptions
+from nasbench.training.evaluation import Child, Evaluation
 
 
 class InlineExecutor(Executor):
@@ -28,7 +28,7 @@ class InlineExecutor(Executor):
 
     def wait(self) -> list[tuple[int, Evaluation]]:
         """Train the oldest child in the queue and return it."""
-        from nasbench.evaluator import evaluate
+        from nasbench.training.evaluate import evaluate
 
         ticket, child = self._queue.popleft()
         return [(ticket, evaluate(child, self.options.devices[0], self.share))]

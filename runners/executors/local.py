@@ -15,12 +15,11 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.kernels.portable import Kernels, spawn_environment
-from nasbench.processes import follow_parent
-from nasbench.runners.executors.base import Executor, ExecutorOptions
+from nasbench.runners.executors.base import Executor, ExecutorOptions, with_lost
 from nasbench.runners.executors.devices import device_name
-from nasbench.runners.executors.lost import with_lost
+from nasbench.runners.executors.processes import follow_parent
+from nasbench.training.evaluation import Child, Evaluation, Status
 
 POLL_SECONDS = 1.0  # how often a waiting executor looks for workers past their time-out
 
@@ -185,6 +184,8 @@ class _Slot:
 
 
 def _evaluate(child: Child, device: str, share: float) -> Evaluation:
-    from nasbench.evaluator import evaluate  # torch is imported in the worker, never for the pickling in the parent
+    from nasbench.training.evaluate import (
+        evaluate,  # torch is imported in the worker, never for the pickling in the parent
+    )
 
     return evaluate(child, device, share)

@@ -10,14 +10,13 @@ from typing import Any
 
 from nasbench.data import load_data
 from nasbench.errors import InputError, NasbenchError
-from nasbench.evaluation import Child, Evaluation, Status
 from nasbench.kernels.portable import SETTINGS
 from nasbench.provenance import utc_now
-from nasbench.runners.executors.base import Executor, ExecutorOptions
-from nasbench.runners.executors.lost import with_lost
+from nasbench.runners.executors.base import Executor, ExecutorOptions, with_lost
 from nasbench.runners.executors.ray_connection import connect, disconnect, import_ray
 from nasbench.runners.executors.ray_head import HeadWatch
 from nasbench.runners.executors.ray_tasks import Starts, train
+from nasbench.training.evaluation import Child, Evaluation, Status
 
 POLL_SECONDS = 1.0  # how often a waiting executor looks for children past their time-out, and for new nodes
 NODES_SECONDS = 5.0  # for how long the cluster's size is believed

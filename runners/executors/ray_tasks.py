@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nasbench.data import Dataset
-    from nasbench.evaluation import Child, Evaluation
+    from nasbench.training.evaluation import Child, Evaluation
 
 
 class Starts:
@@ -47,7 +47,7 @@ def train(child: Child, dataset: Dataset, on_gpu: bool, share: float, starts: An
         key: of this attempt.
     """
     from nasbench.data import provide_data
-    from nasbench.evaluator import evaluate
+    from nasbench.training.evaluate import evaluate
 
     starts.started.remote(key)
     provide_data(child.protocol.data, dataset)

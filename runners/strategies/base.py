@@ -8,8 +8,8 @@ from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from nasbench.evaluation import Status
 from nasbench.spaces.base import Architecture, Space
+from nasbench.training.evaluation import Status
 
 
 class StrategyConfig(BaseModel):

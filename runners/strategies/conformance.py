@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from nasbench.errors import NasbenchError
-from nasbench.evaluation import Status
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.spaces.base import Architecture, Space
+from nasbench.training.evaluation import Status
 
 EPOCHS = 6
 Score = Callable[[Architecture], float]

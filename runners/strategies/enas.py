@@ -12,15 +12,15 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from nasbench.data import load_data
-from nasbench.evaluator import place_images, resolve_device
-from nasbench.networks.supernet import build_supernetwork, require_supernetwork
-from nasbench.protocol import Protocol, get_protocol
+from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.baseline import MovingAverage
-from nasbench.runners.strategies.controller import Controller, Heads, seeded_generator
+from nasbench.runners.strategies.controllers.baseline import MovingAverage
+from nasbench.runners.strategies.controllers.controller import Controller, Heads, seeded_generator
 from nasbench.spaces.base import Architecture, Decision, Space
-from nasbench.training import Seeds, reproducible, seed_device
-from nasbench.weight_sharing import SharedWeights, cosine_restarts
+from nasbench.supernets.build import build_supernetwork, require_supernetwork
+from nasbench.supernets.training import SharedWeights, cosine_restarts
+from nasbench.training.evaluate import place_images, resolve_device
+from nasbench.training.loop import Seeds, reproducible, seed_device
 
 REPEATS_IN_A_ROW = 1000
 
@@ -103,7 +103,7 @@ class Enas(Strategy[EnasConfig]):
     it was interrupted before its first child was stored.
 
     Source: Pham et al. 2018 (1802.03268), sections 2.2, 2.4 and 3.2; settings of the released code (github.com/melodyguan/enas).
-    Deviation: see `nasbench.networks.cell_supernet` for the weights. Input states of cells are drawn from a softmax over states,
+    Deviation: see `nasbench.supernets.cells` for the weights. Input states of cells are drawn from a softmax over states,
     where the released code attends to the steps that made them, and no operation has a head start, where that code's micro
     controller starts with biases for separable convolutions. A skip's probability is the sigmoid of its logit, in sampling and in the
     penalty; the released code samples with the sigmoid of twice the logit. The baseline starts at the first reward, not at 0, and

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome, StrategyConfig
-from nasbench.runners.strategies.lockstep import (
+from nasbench.runners.strategies.vectorized import (
     Draws,
     FloatArray,
     IntArray,

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.cell_growth import Candidates, CellGrowth, Rows
-from nasbench.runners.strategies.cell_predictors import Ensemble, Kind
-from nasbench.runners.strategies.controller import one_thread, seeded_generator
+from nasbench.runners.strategies.controllers.controller import one_thread, seeded_generator
+from nasbench.runners.strategies.predictors.cell_growth import Candidates, CellGrowth, Rows
+from nasbench.runners.strategies.predictors.cell_predictors import Ensemble, Kind
 from nasbench.spaces.base import Architecture, Space
 
 

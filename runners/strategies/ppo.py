@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from pydantic import Field
 
-from nasbench.runners.strategies.policy_gradient import Batch, ControllerConfig, PolicyGradient
+from nasbench.runners.strategies.controllers.policy_gradient import Batch, ControllerConfig, PolicyGradient
 
 
 class PPOConfig(ControllerConfig):

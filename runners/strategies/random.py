@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from nasbench.runners.strategies.base import Outcome, StrategyConfig
-from nasbench.runners.strategies.lockstep import Draws, FloatArray, IntArray, Lockstep, Steppable, options_of
+from nasbench.runners.strategies.vectorized import Draws, FloatArray, IntArray, Lockstep, Steppable, options_of
 from nasbench.spaces.base import Architecture, Space
 
 REPEATS_IN_A_ROW = 1000

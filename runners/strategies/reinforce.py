@@ -9,7 +9,7 @@ from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome
-from nasbench.runners.strategies.policy_gradient import Batch, ControllerConfig, PolicyGradient
+from nasbench.runners.strategies.controllers.policy_gradient import Batch, ControllerConfig, PolicyGradient
 from nasbench.spaces.base import Space
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome, StrategyConfig
-from nasbench.runners.strategies.lockstep import (
+from nasbench.runners.strategies.vectorized import (
     FloatArray,
     IntArray,
     Lockstep,

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from nasbench.errors import UnknownName
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.spaces.base import Architecture, Space
 from nasbench.zero_cost import ZERO_COST, zero_cost_score

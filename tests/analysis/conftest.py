@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.store.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, RUN_COLUMNS
+from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, RUN_COLUMNS
 
 SKILL = {"random": 0.0, "reinforce": 0.02, "ppo": 0.035}
 _DEFAULTS = {"int": 0, "float": float("nan"), "bool": False, "str": ""}

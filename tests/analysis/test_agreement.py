@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.agreement import mean_by_hash, rank_agreement
+from nasbench.analysis.statistics.agreement import mean_by_hash, rank_agreement
 from nasbench.errors import InputError
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from nasbench.analysis.checklist import (
+from nasbench.analysis.comparison.checklist import (
     ANSWERS,
     MET,
     NOT_APPLICABLE,

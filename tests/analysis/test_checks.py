@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nasbench.analysis.checks import CHECKS, check_comparable, fairness
+from nasbench.analysis.comparison.checks import CHECKS, check_comparable, fairness
 from nasbench.errors import InputError
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from nasbench.analysis.claims import differences, plot_tops, top_means, verdict
+from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
 from nasbench.errors import InputError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.compare import (
+from nasbench.analysis.comparison.compare import (
     anytime,
     bands,
     check_comparable,

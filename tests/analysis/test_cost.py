@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.cost import cost_by_strategy, plot_cost
+from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
+from nasbench.costs.pricing import prices_from
 from nasbench.errors import InputError
-from nasbench.pricing import prices_from
-from nasbench.store.schema import LEDGER_CATEGORIES
+from nasbench.store.format.schema import LEDGER_CATEGORIES
 
 
 @pytest.fixture

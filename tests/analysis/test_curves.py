@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nasbench.analysis.curves import draw_curves, learning_curves, plot_curves
+from nasbench.analysis.comparison.curves import draw_curves, learning_curves, plot_curves
 from nasbench.errors import InputError
 
 

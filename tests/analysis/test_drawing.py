@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nasbench.analysis.drawing import architecture_figure, draw_architecture, operation_label
-from nasbench.analysis.layout import Box, Wire, layered, separate
+from nasbench.analysis.drawings.architecture import architecture_figure, draw_architecture, operation_label
+from nasbench.analysis.drawings.graph_layout import Box, Wire, layered, separate
 from nasbench.errors import InputError
-from nasbench.genotypes import AMOEBANET_A, NAS_V1, NASNET_A, PNASNET_5
+from nasbench.spaces.genotypes import AMOEBANET_A, NAS_V1, NASNET_A, PNASNET_5
 from nasbench.structures import (
     Block,
     Cell,

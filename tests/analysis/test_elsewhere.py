@@ -7,8 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from nasbench.analysis import style
-from nasbench.analysis.elsewhere import (
+from nasbench.analysis.costs.cost_on_other_devices import (
     ESTIMATE,
     MEASURED,
     cost_elsewhere,
@@ -17,9 +16,10 @@ from nasbench.analysis.elsewhere import (
     estimate_notes,
     plot_elsewhere,
 )
+from nasbench.analysis.plotting import style
+from nasbench.costs.pricing import Price
+from nasbench.costs.speeds import Speed
 from nasbench.errors import InputError
-from nasbench.pricing import Price
-from nasbench.speeds import Speed
 
 SPEEDS = (
     Speed("K80", 4.0, "", "s", "2014"),

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.stats import bootstrap, trim_mean
 
-from nasbench.analysis import style
-from nasbench.analysis.final_scores import below_best, draw_score_intervals, final_scores, score_intervals
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.final_scores import below_best, draw_score_intervals, final_scores, score_intervals
 from nasbench.errors import InputError
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nasbench.analysis import style
-from nasbench.analysis.frontier import draw_frontier, frontier_data, label_frontier, paper_name, plot_frontier
-from nasbench.analysis.labels import Label, place_labels
+from nasbench.analysis.pareto.frontier import draw_frontier, frontier_data, label_frontier, paper_name, plot_frontier
+from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.labels import Label, place_labels
 from nasbench.errors import InputError
-from nasbench.published import published_networks
+from nasbench.tabular.published import published_networks
 
 
 @pytest.fixture(scope="module")

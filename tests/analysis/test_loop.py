@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from nasbench.analysis.loop import draw_loop, loop_data, loop_figure, loop_words, reward_words
+from nasbench.analysis.drawings.search_loop import draw_loop, loop_data, loop_figure, loop_words, reward_words
 from nasbench.errors import InputError
 
 SCORES = (0.5, 0.8, float("nan"), 0.7)

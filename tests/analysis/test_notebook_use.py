@@ -13,19 +13,19 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.text import Text
 
 from nasbench import analysis
-from nasbench.analysis import style
-from nasbench.analysis.anytime import anytime
-from nasbench.analysis.bands import bands
-from nasbench.analysis.claims import draw_tops, top_means
-from nasbench.analysis.compare import draw_compare
-from nasbench.analysis.cost import cost_by_strategy, draw_cost
-from nasbench.analysis.curves import draw_curves, learning_curves
-from nasbench.analysis.final_scores import draw_score_intervals, final_scores, score_intervals
-from nasbench.analysis.pareto import draw_pareto, pareto_front
-from nasbench.analysis.regret_area import draw_regret_areas, regret_areas
+from nasbench.analysis.comparison.anytime import anytime
+from nasbench.analysis.comparison.bands import bands
+from nasbench.analysis.comparison.compare import draw_compare
+from nasbench.analysis.comparison.curves import draw_curves, learning_curves
+from nasbench.analysis.comparison.random_search_claim import draw_tops, top_means
+from nasbench.analysis.costs.cost import cost_by_strategy, draw_cost
+from nasbench.analysis.pareto.pareto import draw_pareto, pareto_front
+from nasbench.analysis.plotting import style
 from nasbench.analysis.report.colours import contrast
-from nasbench.analysis.significance import draw_improvement, unpaired_tests
-from nasbench.analysis.targets import budget_to_target, draw_targets, survival
+from nasbench.analysis.statistics.final_scores import draw_score_intervals, final_scores, score_intervals
+from nasbench.analysis.statistics.regret_area import draw_regret_areas, regret_areas
+from nasbench.analysis.statistics.significance import draw_improvement, unpaired_tests
+from nasbench.analysis.statistics.targets import budget_to_target, draw_targets, survival
 
 
 def drawing_functions():

@@ -7,11 +7,11 @@ from unittest import mock
 
 import pytest
 
-from nasbench.analysis.notes import FIGURES, Searches
-from nasbench.analysis.structure_tables import structure_table
+from nasbench.analysis.drawings.lecture_figures import FIGURES, Searches
+from nasbench.analysis.drawings.structure_tables import structure_table
 from nasbench.errors import InputError
-from nasbench.genotypes import NAS_V1, NASNET_A
 from nasbench.registry import Registry
+from nasbench.spaces.genotypes import NAS_V1, NASNET_A
 from nasbench.structures import EdgeCell, EdgeOperation, MacroLayer, MacroStack, Vertex, VertexCell
 
 
@@ -43,9 +43,11 @@ def test_rows_of_different_protocols_do_not_share_a_panel(make):
 
 
 def test_a_plug_in_adds_a_figure():
-    point = EntryPoint("8", "nasbench.analysis.notes:CELLS", "nasbench.figures")
+    point = EntryPoint("8", "nasbench.analysis.drawings.lecture_figures:CELLS", "nasbench.figures")
     with mock.patch("nasbench.registry.entry_points", return_value=[point]):
-        registry: Registry = Registry("figure", "nasbench.figures", {"1": "nasbench.analysis.notes:LOOP"})
+        registry: Registry = Registry(
+            "figure", "nasbench.figures", {"1": "nasbench.analysis.drawings.lecture_figures:LOOP"}
+        )
         assert list(registry) == ["1", "8"]
         assert registry.get("8") is FIGURES.get("5")
 

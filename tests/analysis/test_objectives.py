@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis import style
-from nasbench.analysis.objective_plots import plot_objectives
-from nasbench.analysis.objectives import (
+from nasbench.analysis.pareto.objective_plots import plot_objectives
+from nasbench.analysis.pareto.objectives import (
     attainment,
     nondominated,
     objective_front,
@@ -21,6 +20,7 @@ from nasbench.analysis.objectives import (
     reference_point,
     run_volumes,
 )
+from nasbench.analysis.plotting import style
 from nasbench.errors import InputError, UnknownName
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.pareto import hypervolume, pareto_front, plot_pareto, reference_point, without_score
+from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto, reference_point, without_score
 from nasbench.errors import InputError
 
 

@@ -6,8 +6,7 @@ import math
 
 import pytest
 
-from nasbench.analysis import style
-from nasbench.analysis.published_cost import (
+from nasbench.analysis.costs.published_cost import (
     AS_PRINTED,
     GPU_DAYS,
     cost_notes,
@@ -16,8 +15,9 @@ from nasbench.analysis.published_cost import (
     plot_published_cost,
     published_cost,
 )
+from nasbench.analysis.plotting import style
+from nasbench.costs.pricing import prices_from
 from nasbench.errors import InputError
-from nasbench.pricing import prices_from
 
 
 def cell(data, search, reading, column):

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nasbench.analysis import style
-from nasbench.analysis.rank_correlation import (
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.rank_correlation import (
     draw_rank_correlation,
     protocol_scores,
     rank_correlations,

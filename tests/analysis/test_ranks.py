@@ -10,9 +10,9 @@ import pytest
 import scikit_posthocs
 from scipy import stats
 
-from nasbench.analysis import style
-from nasbench.analysis.profiles import draw_performance_profile, performance_profile
-from nasbench.analysis.ranks import (
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
+from nasbench.analysis.statistics.ranks import (
     average_ranks,
     cliques,
     critical_difference,
@@ -24,7 +24,7 @@ from nasbench.analysis.ranks import (
     nemenyi,
     unseparated,
 )
-from nasbench.analysis.significance import unpaired_tests
+from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.errors import InputError
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nasbench.analysis import style
-from nasbench.analysis.anytime import trajectories
-from nasbench.analysis.regret_area import area_summary, draw_regret_areas, regret_areas
+from nasbench.analysis.comparison.anytime import trajectories
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 from nasbench.errors import InputError
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from nasbench.analysis import style
-from nasbench.analysis.significance import draw_improvement, hedges_g, holm, paired_tests, unpaired_tests
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.significance import draw_improvement, hedges_g, holm, paired_tests, unpaired_tests
 from nasbench.errors import InputError
 
 NAN = float("nan")

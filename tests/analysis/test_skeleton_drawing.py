@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from nasbench.analysis.notes import CIFAR_SCALE, LARGE_SCALE, MOBILE_SCALE
-from nasbench.analysis.skeletons import skeleton_data, skeleton_figure, skeleton_title
+from nasbench.analysis.drawings.lecture_figures import CIFAR_SCALE, LARGE_SCALE, MOBILE_SCALE
+from nasbench.analysis.drawings.skeletons import skeleton_data, skeleton_figure, skeleton_title
 from nasbench.errors import InputError
-from nasbench.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
+from nasbench.spaces.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.structures import Cell, CellPair, Scale
 
 TINY = Scale(cells=2, filters=4, image_size=17, classes=7)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis import style
+from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
 BUILT_IN = ("random", "reinforce", "ppo", "evolution", "pnas", "enas", "zero_cost", "local_search")
@@ -23,7 +23,7 @@ def test_built_in_strategies_have_their_own_colours_and_markers():
 
 
 def test_a_plugin_looks_the_same_in_every_process():
-    code = "from nasbench.analysis.style import look; print(look('my_search'))"
+    code = "from nasbench.analysis.plotting.style import look; print(look('my_search'))"
     environment = {**os.environ, "PYTHONHASHSEED": "123"}
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert told.stdout.strip() == str(style.look("my_search"))
@@ -115,8 +115,8 @@ def test_short_numbers(value, text):
 
 def test_importing_an_analysis_is_quick_and_draws_nothing():
     code = (
-        "import sys, nasbench.analysis.compare, nasbench.analysis.pareto, nasbench.analysis.cost, nasbench.analysis.curves,"
-        " nasbench.analysis.drawing; print({'torch', 'matplotlib', 'seaborn', 'moocore', 'scipy'} & set(sys.modules))"
+        "import sys, nasbench.analysis.comparison.compare, nasbench.analysis.pareto.pareto, nasbench.analysis.costs.cost, nasbench.analysis.comparison.curves,"
+        " nasbench.analysis.drawings.architecture; print({'torch', 'matplotlib', 'seaborn', 'moocore', 'scipy'} & set(sys.modules))"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from nasbench.analysis.table_statistics import (
+from nasbench.analysis.statistics.table_statistics import (
     architecture_means,
     distribution,
     function_classes,

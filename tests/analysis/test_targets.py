@@ -7,8 +7,14 @@ import pandas as pd
 import pytest
 from statsmodels.duration.survfunc import SurvfuncRight, survdiff
 
-from nasbench.analysis import style
-from nasbench.analysis.targets import budget_to_target, compare_reaches, draw_targets, survival, target_summary
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.targets import (
+    budget_to_target,
+    compare_reaches,
+    draw_targets,
+    survival,
+    target_summary,
+)
 from nasbench.errors import InputError
 
 
@@ -111,7 +117,7 @@ def test_a_run_that_never_gets_there_is_censored_at_what_its_search_spent(make):
 
 @pytest.mark.parametrize("by", ["gpu_hours", "children", "usd", "wall"])
 def test_the_first_time_agrees_with_a_loop(make, by):
-    from nasbench.analysis.anytime import trajectories
+    from nasbench.analysis.comparison.anytime import trajectories
 
     frame, runs, _ = make.frames(children=30, seeds=5)
     course = trajectories(frame, runs, by)

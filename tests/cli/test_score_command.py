@@ -10,7 +10,7 @@ import pytest
 from commands import nasbench
 from searching import search, tiny_plan
 
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.strategies.zero_cost import ZeroCostSearch
 from nasbench.spaces import from_json, get_space
 from nasbench.store.query import Results

@@ -9,13 +9,13 @@ import pytest
 from commands import nasbench
 
 from nasbench.cli.show import show
-from nasbench.genotypes import GENOTYPES
-from nasbench.named_networks import HAND_DESIGNED, NAMES, named_architecture, published_sizes
 from nasbench.networks.alexnet import build_alexnet
 from nasbench.networks.resnet import build_resnet
-from nasbench.published import published
 from nasbench.spaces import from_json, get_space
+from nasbench.spaces.genotypes import GENOTYPES
 from nasbench.structures import Scale
+from nasbench.tabular.named_networks import HAND_DESIGNED, NAMES, named_architecture, published_sizes
+from nasbench.tabular.published import published
 
 ARCHITECTURE = get_space("nasnet:blocks=1").decode([1, 0, 2, 3, 0, 0, 1, 4, 5, 0])
 

@@ -10,18 +10,18 @@ import pytest
 from click.testing import CliRunner
 from commands import nasbench
 
-from nasbench.analysis.final_scores import final_scores
-from nasbench.analysis.rank_correlation import protocol_scores, rank_correlations
-from nasbench.analysis.ranks import average_ranks, expected_ranks, friedman
-from nasbench.analysis.targets import budget_to_target
+from nasbench.analysis.statistics.final_scores import final_scores
+from nasbench.analysis.statistics.rank_correlation import protocol_scores, rank_correlations
+from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks, friedman
+from nasbench.analysis.statistics.targets import budget_to_target
 from nasbench.cli.main import nasbench as group
-from nasbench.runners.budget import Budget
-from nasbench.runners.replay import Price, Setting, replay
-from nasbench.runners.replay_rows import tables_of
+from nasbench.runners.replay.replay import Price, Setting, replay
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
-from nasbench.store.assembled import write_new
+from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
-from nasbench.tables import Table
+from nasbench.tabular.tables import Table
 
 SPACE = get_space("nasbench201")
 STRATEGIES = ("random", "evolution", "local_search")

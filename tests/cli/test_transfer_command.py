@@ -15,8 +15,8 @@ import torch
 from commands import nasbench
 from image_folders import make_image_folder
 
-from nasbench.genotypes import GENOTYPES
 from nasbench.spaces import get_space
+from nasbench.spaces.genotypes import GENOTYPES
 
 SPACE = get_space("nasnet:blocks=1")
 TINY = SPACE.decode([1 % decision.options for decision in SPACE.decisions])

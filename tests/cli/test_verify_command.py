@@ -15,10 +15,10 @@ from store_rows import child as blank_child
 from store_rows import run as blank_run
 
 from nasbench.errors import InputError
-from nasbench.runners.config import plan_search
+from nasbench.runners.search.config import plan_search
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
-from nasbench.verification import compare, default_tolerance, draw_sample
+from nasbench.training.verify import compare, default_tolerance, draw_sample
 
 Change = Callable[[dict[str, Any]], Any]
 
@@ -251,7 +251,7 @@ def test_rows_of_an_unknown_processor_are_not_compared_to_the_bit(
     """A machine that does not tell its processor looks like every other that does not."""
     from nasbench.kernels import platform as module
     from nasbench.kernels.processor import parse_cpuinfo
-    from nasbench.verification import check_rows
+    from nasbench.training.verify import check_rows
 
     monkeypatch.setattr(module, "processor_here", lambda: parse_cpuinfo(""))
     module.platform_here.cache_clear()
@@ -292,7 +292,7 @@ def test_portable_rows_are_compared_by_the_tolerance_where_golden_trainings_fail
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from nasbench.kernels import golden
-    from nasbench.verification import check_rows
+    from nasbench.training.verify import check_rows
 
     fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}
     path = tmp_path / "portable.h5"

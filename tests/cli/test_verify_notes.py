@@ -11,8 +11,8 @@ from commands import nasbench
 from searching import search, tiny_plan
 from torch import Tensor
 
-from nasbench.stepping import EagerStep, Passed
 from nasbench.store.query import Results
+from nasbench.training.steps import EagerStep, Passed
 
 Passes = Callable[[EagerStep, Tensor, Tensor], Passed]
 

@@ -21,9 +21,9 @@ from ray_nodes import Nodes
 from searching import search, stable_rows, tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.evaluation import Child
 from nasbench.runners.executors import ExecutorOptions
 from nasbench.store.query import Results
+from nasbench.training.evaluation import Child
 
 pytest.importorskip("ray", reason="needs the extra ray: pip install 'nasbench-suite[ray]'")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

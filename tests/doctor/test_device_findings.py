@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nasbench.device_checks import Finding as DeviceFinding
-from nasbench.device_checks import device_self_test
 from nasbench.doctor import cuda_probe
 from nasbench.doctor.cuda_probe import CudaFacts, Device, Tried, cuda_facts, look_at
 from nasbench.doctor.devices import GRAPHS, SHOWN, Hardware, cards_here, check_cuda
 from nasbench.doctor.probe import ProbeError
+from nasbench.training.device_checks import Finding as DeviceFinding
+from nasbench.training.device_checks import device_self_test
 
 NOTHING = CudaFacts((), "", ())
 NONE = Hardware(cards=0, driver="", visible=None)
@@ -139,11 +139,11 @@ def test_graphs_that_are_not_recorded_are_slow(level, shown):
 
 def test_the_self_test_is_the_suites_own(monkeypatch):
     """On the CPU, where it has no graphs to record; what it finds comes through as it is."""
-    import nasbench.device_checks
+    import nasbench.training.device_checks
 
     few = [DeviceFinding("one", "ok"), DeviceFinding("two", "failed", "why")]
     monkeypatch.setattr(
-        nasbench.device_checks, "device_self_test", lambda place: few if place == torch.device("cpu") else []
+        nasbench.training.device_checks, "device_self_test", lambda place: few if place == torch.device("cpu") else []
     )
     found = look_at("cpu", quick=False)
     assert found.tried == (Tried("one", "ok", ""), Tried("two", "failed", "why"))

@@ -37,26 +37,26 @@ from fault_time import minutes_for
 from searching import stable_rows, tiny_plan
 from store_rows import child, plain, run
 
-from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.executors.base import Executor, ExecutorOptions
-from nasbench.runners.progress import Progress
-from nasbench.runners.search import Search
-from nasbench.store.assembled import (
+from nasbench.runners.search.loop import Search
+from nasbench.runners.search.progress import Progress
+from nasbench.store.cache import ScoreCache
+from nasbench.store.files import ResultsPaths
+from nasbench.store.format.columns import Data, Text
+from nasbench.store.format.rows import child_curves, child_row, run_row
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.merging import merge_files
+from nasbench.store.maintenance.table_builder import (
     Tables,
     join_tables,
     tables_of_rows,
     tables_of_snapshot,
     write_new,
 )
-from nasbench.store.cache import ScoreCache
-from nasbench.store.checking import check_file
-from nasbench.store.columns import Data, Text
-from nasbench.store.files import ResultsPaths
-from nasbench.store.merging import merge_files
 from nasbench.store.query import Results
 from nasbench.store.reader import open_snapshot
-from nasbench.store.rows import child_curves, child_row, run_row
 from nasbench.store.writer import ResultsWriter
+from nasbench.training.evaluation import Child, Evaluation
 
 SIZES = (0, 20_000, 100_000)
 # Kills of 1,020: the larger the file, the longer each takes.

@@ -11,11 +11,11 @@ from tfrecords import crc32c as divided
 from tfrecords import evaluation, framed, metrics, record, varint, write
 
 from nasbench.errors import InputError
-from nasbench.importing.protobuf import double, fields
-from nasbench.importing.tfrecord import crc32c, masked_crc32c, read_records
 from nasbench.spaces import get_space
-from nasbench.store.checking import check_file
+from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
+from nasbench.tabular.importers.protobuf import double, fields
+from nasbench.tabular.importers.tfrecord import crc32c, masked_crc32c, read_records
 
 DIAMOND = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
 OPERATIONS = ["input", "conv3x3-bn-relu", "maxpool3x3", "output"]

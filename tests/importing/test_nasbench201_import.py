@@ -13,7 +13,7 @@ import pytest
 from commands import nasbench
 
 from nasbench.spaces import get_space
-from nasbench.store.checking import check_file
+from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
 
 SHARED = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -12,7 +12,7 @@ import pytest
 from commands import nasbench
 
 from nasbench.spaces import get_space
-from nasbench.store.checking import check_file
+from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
 
 CELLS = [

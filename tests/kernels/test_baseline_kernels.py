@@ -7,10 +7,10 @@ import torch
 from searching import tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.evaluation import Child
 from nasbench.kernels import worker
 from nasbench.kernels.portable import SETTINGS, is_portable_process
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
+from nasbench.training.evaluation import Child
 
 
 @pytest.mark.parametrize(

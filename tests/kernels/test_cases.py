@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nasbench.genotypes import NASNET_A
 from nasbench.kernels.case_layers import build_layer
 from nasbench.kernels.cases import (
     KINDS,
@@ -27,9 +26,10 @@ from nasbench.kernels.cases import (
 from nasbench.networks.alexnet import build_alexnet
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.resnet import build_resnet
-from nasbench.networks.supernet import build_supernetwork
 from nasbench.spaces import SPACES, get_space
+from nasbench.spaces.genotypes import NASNET_A
 from nasbench.structures import Regularization, Scale
+from nasbench.supernets.build import build_supernetwork
 
 aten = torch.ops.aten
 

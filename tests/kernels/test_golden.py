@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from nasbench.evaluator import evaluate
 from nasbench.kernels.golden import GOLDEN, digest_of_evaluation, train_golden
+from nasbench.training.evaluate import evaluate
 
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="golden digests are those of x86-64")
 

@@ -20,15 +20,15 @@ from pydantic import ValidationError
 from searching import search, tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.evaluation import Child, Evaluation
-from nasbench.evaluator import evaluate
 from nasbench.kernels.portable import SETTINGS, is_portable_process, portable_kernels, spawn_environment
 from nasbench.kernels.worker import PortableWorker
-from nasbench.protocol import Protocol, get_protocol
+from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.executors import EXECUTORS, ExecutorOptions
 from nasbench.spaces import Architecture
 from nasbench.store.query import Results
-from nasbench.training import reproducible
+from nasbench.training.evaluate import evaluate
+from nasbench.training.evaluation import Child, Evaluation
+from nasbench.training.loop import reproducible
 
 FIELDS: dict[str, Any] = {
     "data": "fake:images=96,size=8,classes=3",
@@ -162,9 +162,9 @@ def test_a_child_whose_worker_dies_each_time_fails_and_is_charged(worker: Portab
 SCRIPT = """
 import torch
 print("begun")
-from nasbench.evaluation import Child
-from nasbench.evaluator import evaluate
-from nasbench.protocol import get_protocol
+from nasbench.training.evaluation import Child
+from nasbench.training.evaluate import evaluate
+from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
 fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5, "kernels": "portable"}
 space = get_space("nasnet:blocks=1")

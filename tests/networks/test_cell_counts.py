@@ -13,12 +13,12 @@ from network_costs import measured, module_costs
 from random_structures import random_pair
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.networks.cell_counts import count_auxiliary_head, count_cell_network
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.operation_counts import OPERATION_COUNTS
 from nasbench.networks.operations import OPERATIONS
 from nasbench.networks.skeletons import plan_network
+from nasbench.spaces.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.spaces.nasnet import NasNetSpace
 from nasbench.structures import Block, Cell, CellPair, Regularization, Scale
 
@@ -248,5 +248,7 @@ def test_counting_names_an_unknown_operation():
 
 def test_counting_imports_no_torch():
     modules = "cell_counts, edge_cell_counts, layer_counts, resnet_counts, skeletons, wiring"
-    code = f"import sys, nasbench.genotypes; from nasbench.networks import {modules}; print('torch' in sys.modules)"
+    code = (
+        f"import sys, nasbench.spaces.genotypes; from nasbench.networks import {modules}; print('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -11,9 +11,9 @@ from network_costs import check_channels_last, check_training_step, random_image
 from random_structures import random_pair
 from torch import nn
 
-from nasbench.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.drop_path import DropPath
+from nasbench.spaces.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.structures import Block, Cell, CellPair, Regularization, Scale
 
 SCALES = [Scale(1, 5, 8, 1), Scale(1, 8, 32, 3), Scale(1, 8, 16, 3, stem="imagenet", skip_reduction_input=True)]

@@ -13,10 +13,10 @@ from network_costs import check_channels_last, check_training_step, measured, ra
 from torch import nn
 
 from nasbench.errors import InputError
-from nasbench.genotypes import NAS_V1
 from nasbench.networks.layer_counts import count_layer_stack
 from nasbench.networks.layers import build_layer_stack, concatenate
 from nasbench.spaces import get_space
+from nasbench.spaces.genotypes import NAS_V1
 from nasbench.structures import Counts, Layer, LayerStack, Regularization, Scale
 
 SPECS = [

@@ -9,14 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nasbench.genotypes import NASNET_A
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.convolutions import FactorizedReduction, SameConv2d, ValidConv2d, convolve
 from nasbench.networks.layers import build_layer_stack
-from nasbench.networks.shared_layers import Chosen, SlotReduction
-from nasbench.networks.supernet import build_supernetwork
 from nasbench.spaces import get_space
+from nasbench.spaces.genotypes import NASNET_A
 from nasbench.structures import Layer, LayerStack, Scale
+from nasbench.supernets.build import build_supernetwork
+from nasbench.supernets.shared_layers import Chosen, SlotReduction
 
 FORMATS = [torch.channels_last, torch.contiguous_format]
 

@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional
 
 from nasbench.errors import InputError
-from nasbench.networks.cell_supernet import path_name
-from nasbench.networks.supernet import build_supernetwork, require_supernetwork
 from nasbench.spaces import get_space
 from nasbench.spaces.cells import read_pair
 from nasbench.structures import Regularization, Scale
+from nasbench.supernets.build import build_supernetwork, require_supernetwork
+from nasbench.supernets.cells import path_name
 
 OPERATIONS = "operations=sep_conv_3x3/sep_conv_5x5/avg_pool_3x3/max_pool_3x3/identity"
 ADDING = f"nasnet:blocks=3,{OPERATIONS},combinations=add"

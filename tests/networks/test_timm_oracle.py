@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from nasbench.genotypes import NASNET_A, PNASNET_5
 from nasbench.networks.cell_counts import count_cell_network
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.convolutions import SameAvgPool2d
+from nasbench.spaces.genotypes import NASNET_A, PNASNET_5
 from nasbench.structures import Scale
 
 nasnet = pytest.importorskip("timm.models.nasnet")

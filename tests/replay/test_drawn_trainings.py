@@ -15,14 +15,14 @@ from small_spaces import Row
 
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError
-from nasbench.runners.budget import Budget
-from nasbench.runners.replay import Price, Setting, replay, replay_one_by_one
-from nasbench.runners.replay_rows import tables_of
+from nasbench.runners.replay.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
-from nasbench.store.assembled import write_new
+from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
-from nasbench.table_trainings import Trainings, trainings_of
-from nasbench.tables import Table
+from nasbench.tabular.tables import Table
+from nasbench.tabular.trainings import Trainings, trainings_of
 
 SEEDS = range(7)
 PRICE = Price(Budget.parse("7000 s"))

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError, MissingData, UnknownName
-from nasbench.runners.budget import Budget
-from nasbench.runners.replay import Price, Replayed, Setting, replay
+from nasbench.runners.replay.replay import Price, Replayed, Setting, replay
+from nasbench.runners.search.budget import Budget
 from nasbench.store.query import Results
-from nasbench.tables import Table, published_replays, read_table, read_tables
+from nasbench.tabular.tables import Table, published_replays, read_table, read_tables
 
 FOLDER = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PATH = FOLDER / "nb201_tss.npz"

@@ -11,11 +11,11 @@ import pytest
 from small_spaces import Row
 
 from nasbench.errors import InputError
-from nasbench.runners.budget import Budget
-from nasbench.runners.replay import Price, Setting, replay
-from nasbench.runners.replay_jobs import SEEDS_A_TASK, replay_all
-from nasbench.table_trainings import trainings_of
-from nasbench.tables import Table
+from nasbench.runners.replay.jobs import SEEDS_A_TASK, replay_all
+from nasbench.runners.replay.replay import Price, Setting, replay
+from nasbench.runners.search.budget import Budget
+from nasbench.tabular.tables import Table
+from nasbench.tabular.trainings import trainings_of
 
 SEEDS = range(SEEDS_A_TASK + 3)
 SPACE = Row((3,) * 6)

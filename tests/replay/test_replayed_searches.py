@@ -11,19 +11,19 @@ import pytest
 from searching import search, tiny_plan
 from small_spaces import Row
 
-from nasbench.analysis.compare import run_hours, summarize
+from nasbench.analysis.comparison.compare import run_hours, summarize
 from nasbench.errors import InputError, UnknownName
-from nasbench.evaluation import Evaluation
-from nasbench.runners import search as search_module
-from nasbench.runners.budget import Budget, Ledger
 from nasbench.runners.executors.base import Executor, ExecutorOptions
-from nasbench.runners.replay import Price, Setting, replay, replay_one_by_one
-from nasbench.runners.replay_rows import tables_of
+from nasbench.runners.replay.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search import loop as search_module
+from nasbench.runners.search.budget import Budget, Ledger
 from nasbench.runners.strategies.reinforce_logits import ReinforceLogits, ReinforceLogitsConfig
 from nasbench.spaces import get_space
-from nasbench.store.assembled import write_new
+from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
-from nasbench.tables import Table
+from nasbench.tabular.tables import Table
+from nasbench.training.evaluation import Evaluation
 
 SEEDS = range(7)
 

@@ -11,17 +11,17 @@ import pytest
 from click.testing import CliRunner
 from small_spaces import Row
 
-from nasbench.analysis.checks import check_comparable
-from nasbench.analysis.compare import summarize
+from nasbench.analysis.comparison.checks import check_comparable
+from nasbench.analysis.comparison.compare import summarize
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError, UnknownName
-from nasbench.runners.budget import Budget
-from nasbench.runners.replay import Price, Replayed, Setting, replay
-from nasbench.runners.replay_rows import tables_of
+from nasbench.runners.replay.replay import Price, Replayed, Setting, replay
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
-from nasbench.store.assembled import write_new
+from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
-from nasbench.tables import Table, read_table, read_tables
+from nasbench.tabular.tables import Table, read_table, read_tables
 
 SEEDS = range(7)
 PRICE = Price(Budget.parse("4000 s"), 0.9)

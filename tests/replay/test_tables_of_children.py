@@ -8,7 +8,7 @@ import pytest
 
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
-from nasbench.tables import of_one_platform, table_of_children
+from nasbench.tabular.tables import of_one_platform, table_of_children
 
 SPACE = get_space("nasbench201")
 LEAST = {"space": SPACE.spec, "fingerprint": "f", "data": "digits", "stage": "search", "status": "ok", "seed": 0}

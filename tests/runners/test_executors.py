@@ -12,10 +12,10 @@ import pytest
 from searching import tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.evaluation import Child
 from nasbench.runners.executors import EXECUTORS, ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.executors.local import LocalExecutor
+from nasbench.training.evaluation import Child
 
 PLAN = tiny_plan()
 
@@ -156,8 +156,8 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         "import time\n"
         "from nasbench.runners.executors.local import LocalExecutor\n"
         "from nasbench.runners.executors import ExecutorOptions\n"
-        "from nasbench.evaluation import Child\n"
-        "from nasbench.protocol import get_protocol\n"
+        "from nasbench.training.evaluation import Child\n"
+        "from nasbench.protocols.protocol import get_protocol\n"
         "from nasbench.spaces import get_space\n"
         "def start():\n"
         "    executor = LocalExecutor(ExecutorOptions())\n"

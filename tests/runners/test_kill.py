@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from searching import search, stable_rows, tiny_plan
 
-from nasbench.runners.config import Plan
+from nasbench.runners.search.config import Plan
 from nasbench.store.query import Results
 
 CHILDREN = 12
@@ -35,7 +35,7 @@ def plan(strategy: str) -> Plan:
 
 def run_and_report(path: str, reports, strategy: str) -> None:
     """Run (or resume) the search, sending the number of every child that was told."""
-    import nasbench.runners.search as module
+    import nasbench.runners.search.loop as module
 
     account = module.Search._account
 
@@ -67,7 +67,7 @@ def kill_once(context, path: Path, after: float, strategy: str) -> tuple[set[int
 
 def killed_again_and_again(tmp_path: Path, kills: int, seed: int, strategy: str = "ppo") -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nasbench.runners.search", "nasbench.evaluator", "searching"])
+    context.set_forkserver_preload(["nasbench.runners.search.loop", "nasbench.training.evaluate", "searching"])
     whole = tmp_path / "whole.h5"
     search(plan(strategy), whole)
     began = time.monotonic()

@@ -8,9 +8,9 @@ import heapq
 import pytest
 from searching import search, stable_rows, tiny_plan
 
-from nasbench.evaluation import Child, Evaluation
 from nasbench.runners.executors import ExecutorOptions
 from nasbench.runners.executors.base import Executor
+from nasbench.training.evaluation import Child, Evaluation
 
 # Rows of two runs differ in these because the runs are two: their ids, and what a child holds of its device.
 APART = ("run", "cached_from", "devices")

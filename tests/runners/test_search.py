@@ -7,12 +7,12 @@ import pytest
 from searching import search, stable_rows, tiny_plan
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.evaluation import Evaluation
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
-from nasbench.runners.search import ReplayMismatch
+from nasbench.runners.search.loop import ReplayMismatch
 from nasbench.runners.strategies import STRATEGIES, Outcome
 from nasbench.store.query import Results
+from nasbench.training.evaluation import Evaluation
 
 
 class InterruptedAt(InlineExecutor):

@@ -14,7 +14,7 @@ import store_rows
 from commands import nasbench
 from searching import search, tiny_plan
 
-from nasbench.runners.status import file_status
+from nasbench.runners.search.status import file_status
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 

@@ -11,8 +11,8 @@ import pytest
 from searching import stable_rows, tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.runners.config import Plan
-from nasbench.runners.progress import Progress
+from nasbench.runners.search.config import Plan
+from nasbench.runners.search.progress import Progress
 from nasbench.runners.suite import SharedWriter, run_plans
 from nasbench.store.files import ResultsPaths
 from nasbench.store.query import Results

@@ -8,17 +8,17 @@ import pytest
 
 from nasbench.cli.run import stored_config
 from nasbench.errors import InputError
-from nasbench.evaluation import Child, Evaluation
-from nasbench.runners.config import SearchConfig, resolve
 from nasbench.runners.executors.base import ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
-from nasbench.runners.progress import Progress
-from nasbench.runners.table_build import TableBuild, distinct_architectures, hash_neighbours
+from nasbench.runners.search.config import SearchConfig, resolve
+from nasbench.runners.search.progress import Progress
+from nasbench.runners.tables.build import TableBuild, distinct_architectures, hash_neighbours
 from nasbench.spaces import get_space
-from nasbench.store.checking import check_file
+from nasbench.store.format.schema import TABLE
+from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
-from nasbench.store.schema import TABLE
-from nasbench.tables import read_table
+from nasbench.tabular.tables import read_table
+from nasbench.training.evaluation import Child, Evaluation
 
 SPACE = get_space("nasbench201")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.genotypes import NASNET_A, PNASNET_5
 from nasbench.spaces.cell_space import CellGrammar, CellSpace
 from nasbench.spaces.conformance import check_network, check_space
+from nasbench.spaces.genotypes import NASNET_A, PNASNET_5
 from nasbench.spaces.nasnet import NasNetSpace
 from nasbench.structures import Scale
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.genotypes import NAS_V1
 from nasbench.spaces import get_space
+from nasbench.spaces.genotypes import NAS_V1
 from nasbench.spaces.nas import NasSpace
 from nasbench.structures import Layer, LayerStack
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.spaces import get_space
 from nasbench.spaces.cells import canonical_cell, read_cell, read_pair, write_pair
+from nasbench.spaces.genotypes import AMOEBANET_A, NASNET_A, PNASNET_5
 from nasbench.spaces.nasnet import NasNetSpace
 from nasbench.structures import Block, Cell, CellPair
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.genotypes import AMOEBANET_A, ENAS_MICRO, NASNET_A, PNASNET_5
 from nasbench.networks.cell_counts import count_cell_network
 from nasbench.spaces import get_space
 from nasbench.spaces.cells import canonical_cell
+from nasbench.spaces.genotypes import AMOEBANET_A, ENAS_MICRO, NASNET_A, PNASNET_5
 from nasbench.structures import Block, Cell, CellPair, Scale
 
 PNAS, AMOEBANET, ENAS = get_space("pnas"), get_space("amoebanet"), get_space("enas-micro")

@@ -13,15 +13,15 @@ import pytest
 from commands import nasbench
 from store_rows import child, expected, plain, run, stored, write
 
-from nasbench.store.assembled import tables_of_snapshot, take_children, write_new
-from nasbench.store.checking import check_file
+from nasbench.store.duplicate_index import KnownChildren
 from nasbench.store.errors import CorruptResults, MissingResults, ResultsLocked
 from nasbench.store.files import ResultsPaths
-from nasbench.store.hdf5 import PackedFile
-from nasbench.store.known import KnownChildren
+from nasbench.store.format.hdf5 import PackedFile
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.repairing import repair_file
+from nasbench.store.maintenance.table_builder import tables_of_snapshot, take_children, write_new
 from nasbench.store.query import Results
 from nasbench.store.reader import open_snapshot
-from nasbench.store.repairing import repair_file
 from nasbench.store.writer import ResultsWriter
 
 COUNT = 40

@@ -13,12 +13,12 @@ from fault_time import deadline
 from store_rows import child, expected, stored, write
 
 from nasbench.errors import InputError
-from nasbench.store.checking import check_file
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, failed_call
+from nasbench.store.format.schema import SCHEMA_VERSION
 from nasbench.store.journal import _CLAIM_BYTES, _claim_line, _seal, parse_journal
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.repairing import repair_file
 from nasbench.store.query import Results
-from nasbench.store.repairing import repair_file
-from nasbench.store.schema import SCHEMA_VERSION
 from nasbench.store.writer import ResultsWriter
 
 
@@ -314,8 +314,8 @@ def test_a_newer_schema(packed, tmp_path, monkeypatch):
     with pytest.raises(CorruptResults, match="schema_version"):
         Results(path)
     with monkeypatch.context() as patch:
-        patch.setattr("nasbench.store.packing.SCHEMA_VERSION", SCHEMA_VERSION + 1)
-        patch.setattr("nasbench.store.hdf5.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr("nasbench.store.format.packing.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr("nasbench.store.format.hdf5.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         write(tmp_path / "newer.h5", 1)
     path = tmp_path / "newer.h5"
     message = (

@@ -12,8 +12,8 @@ import pytest
 from commands import nasbench
 from store_rows import child, run
 
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS
 from nasbench.store.query import Results
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS
 from nasbench.store.writer import ResultsWriter
 
 COUNT = 30

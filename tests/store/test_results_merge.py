@@ -15,8 +15,8 @@ from commands import nasbench
 from store_rows import child, expected, plain, run, stored, write
 
 from nasbench.errors import InputError
-from nasbench.store.checking import check_file
-from nasbench.store.merging import merge_files
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.merging import merge_files
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 

@@ -14,15 +14,15 @@ import pytest
 from commands import nasbench
 from store_rows import child, expected, run, stored, write
 
-from nasbench.store.assembled import Tables
-from nasbench.store.checking import check_file
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, StoreError
-from nasbench.store.hdf5 import Manifest, checksum_of_text
+from nasbench.store.format.hdf5 import Manifest, checksum_of_text
+from nasbench.store.format.schema import SCHEMA_VERSION
 from nasbench.store.journal import _seal, _spelled
-from nasbench.store.migrating import migrate_file
-from nasbench.store.migrations import MIGRATIONS, Migration
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.migrating import migrate_file
+from nasbench.store.maintenance.migrations import MIGRATIONS, Migration
+from nasbench.store.maintenance.table_builder import Tables
 from nasbench.store.query import Results
-from nasbench.store.schema import SCHEMA_VERSION
 
 RELEASED = sorted((Path(__file__).parent.parent / "data-files").glob("schema-*.h5"))
 

@@ -16,8 +16,8 @@ from power_cuts import Disk
 from store_rows import child, expected, stored, write
 from syscalls import Operation, Worker, built_library, read_trace
 
-from nasbench.store.checking import check_file
 from nasbench.store.errors import StoreError
+from nasbench.store.maintenance.checking import check_file
 from nasbench.store.writer import ResultsWriter
 
 

@@ -17,12 +17,13 @@ from store_rows import child, expected, plain, run, write
 
 from nasbench import open as open_results
 from nasbench.errors import InputError, UnknownName
-from nasbench.store import chunks, frames, packing, query
+from nasbench.store import query
 from nasbench.store.cache import ScoreCache, origin
 from nasbench.store.errors import CorruptResults, StoreError
-from nasbench.store.hdf5 import PackedFile
+from nasbench.store.format import chunks, frames, packing
+from nasbench.store.format.hdf5 import PackedFile
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES
 from nasbench.store.query import Results
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES
 from nasbench.store.writer import ResultsWriter
 
 
@@ -61,7 +62,7 @@ def test_frame_reads_only_the_columns_asked_for(tmp_path, monkeypatch):
     read = []
     whole = type(results._sources[0].snapshot.packed).numbers
     monkeypatch.setattr(
-        "nasbench.store.hdf5.PackedFile.numbers", lambda self, path: read.append(path) or whole(self, path)
+        "nasbench.store.format.hdf5.PackedFile.numbers", lambda self, path: read.append(path) or whole(self, path)
     )
     assert list(results.frame(["val_acc", "params", "val_acc"])) == ["val_acc", "params"]
     assert read == ["children/val_acc", "children/params"]

@@ -15,10 +15,10 @@ from store_rows import child, expected, plain, run, stored, write
 
 import nasbench
 from nasbench.errors import InputError
-from nasbench.store.checking import check_file
 from nasbench.store.errors import DuplicateChild
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, STAGES, STATUSES
+from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, STAGES, STATUSES
 from nasbench.store.writer import ResultsWriter
 
 FLOATS = st.floats(width=64) | st.sampled_from([math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308])
@@ -123,7 +123,7 @@ def test_long_texts(tmp_path, lengths):
 
 @pytest.mark.parametrize("escaped", [False, True])
 def test_texts_too_uneven_for_a_fixed_width(tmp_path, monkeypatch, escaped):
-    monkeypatch.setattr("nasbench.store.packing._FIXED_BYTES", 100)
+    monkeypatch.setattr("nasbench.store.format.packing._FIXED_BYTES", 100)
     texts = ["x" * 1000 + ("\0" if escaped else "")] + [f"é{place}" for place in range(50)]
     path = tmp_path / "x.h5"
     with ResultsWriter(path) as writer:

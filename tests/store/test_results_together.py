@@ -9,11 +9,11 @@ import pytest
 from store_rows import child, expected, run, stored
 
 from nasbench.errors import InputError
-from nasbench.store.checking import check_file
 from nasbench.store.errors import CorruptResults, DuplicateChild
 from nasbench.store.journal import _CLAIM_BYTES, _claim_line
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.repairing import repair_file
 from nasbench.store.query import Results
-from nasbench.store.repairing import repair_file
 from nasbench.store.writer import ResultsWriter
 
 ALONE, TOGETHER = 3, 4

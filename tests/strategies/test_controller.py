@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 
-from nasbench.runners.strategies.controller import Controller, one_thread, seeded_generator
+from nasbench.runners.strategies.controllers.controller import Controller, one_thread, seeded_generator
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Space
 

@@ -11,9 +11,7 @@ import torch
 from searching import search, stable_rows, tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.evaluation import Child
-from nasbench.evaluator import evaluate
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.executors.base import ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.strategies import STRATEGIES
@@ -21,8 +19,10 @@ from nasbench.runners.strategies.conformance import check_strategy
 from nasbench.runners.strategies.enas import Enas, EnasConfig, Policy, make_shared_weights, skip_divergence
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
-from nasbench.training import reproducible
-from nasbench.weight_sharing import PathNesterov, SharedWeightsDiverged, cosine_restarts
+from nasbench.supernets.training import PathNesterov, SharedWeightsDiverged, cosine_restarts
+from nasbench.training.evaluate import evaluate
+from nasbench.training.evaluation import Child
+from nasbench.training.loop import reproducible
 
 TINY = "fake:images=24,size=4,classes=3"
 CPU = torch.device("cpu")

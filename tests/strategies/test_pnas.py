@@ -12,11 +12,11 @@ import torch
 from scipy import stats
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies.cell_growth import CellGrowth
-from nasbench.runners.strategies.cell_predictors import Ensemble
 from nasbench.runners.strategies.conformance import check_strategy, converse, made_up_outcome
-from nasbench.runners.strategies.controller import seeded_generator
+from nasbench.runners.strategies.controllers.controller import seeded_generator
 from nasbench.runners.strategies.pnas import Pnas, PnasConfig
+from nasbench.runners.strategies.predictors.cell_growth import CellGrowth
+from nasbench.runners.strategies.predictors.cell_predictors import Ensemble
 from nasbench.spaces import get_space
 from nasbench.spaces.pnas import OPERATIONS, PnasSpace
 

@@ -10,9 +10,9 @@ import torch
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome
-from nasbench.runners.strategies.baseline import MovingAverage
 from nasbench.runners.strategies.conformance import converse, made_up_outcome
-from nasbench.runners.strategies.policy_gradient import Batch, PolicyGradient
+from nasbench.runners.strategies.controllers.baseline import MovingAverage
+from nasbench.runners.strategies.controllers.policy_gradient import Batch, PolicyGradient
 from nasbench.runners.strategies.ppo import PPO, PPOConfig
 from nasbench.runners.strategies.random import RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig

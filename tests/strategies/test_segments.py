@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies.segments import Anchor, Segment, prefix, segments
+from nasbench.runners.strategies.controllers.segments import Anchor, Segment, prefix, segments
 from nasbench.spaces.base import Decision
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.runners.strategies import zero_cost
 from nasbench.runners.strategies.conformance import check_strategy, converse
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig, ZeroCostSearch

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nasbench.runners.config import Plan, SearchConfig, plan_search
 from nasbench.runners.executors import Executor
-from nasbench.runners.ordered import search_type
-from nasbench.runners.progress import Progress
-from nasbench.runners.search import Search
+from nasbench.runners.search.config import Plan, SearchConfig, plan_search
+from nasbench.runners.search.loop import Search
+from nasbench.runners.search.ordered import search_type
+from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter

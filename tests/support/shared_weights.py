@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nasbench.networks.cell_supernet import CellSuperNetwork, SharedCell, path_name
 from nasbench.networks.cells import CellModule, CellNetwork, build_cell_network
 from nasbench.spaces.base import Architecture
 from nasbench.structures import FIRST_BLOCK, Cell, Scale
+from nasbench.supernets.cells import CellSuperNetwork, SharedCell, path_name
 
 
 def stand_alone(network: CellSuperNetwork, architecture: Architecture, scale: Scale) -> CellNetwork:

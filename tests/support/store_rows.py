@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS
 from nasbench.store.query import Results
-from nasbench.store.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS
 from nasbench.store.writer import ResultsWriter
 
 BLANK = {"int": 0, "float": float("nan"), "bool": False, "str": ""}

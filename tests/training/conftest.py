@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nasbench.evaluation import Child
 from nasbench.networks.base import Network
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.structures import Counts, Regularization, Scale
+from nasbench.training.evaluation import Child
 
 ENDINGS = (
     *("fine", "dropout", "nan", "late_nan", "no_memory", "host_memory", "cuda_memory", "slow", "error", "stop"),

@@ -13,7 +13,7 @@ import pytest
 PROGRAM = """
 import resource
 import numpy as np
-from nasbench.allocation import keep_freed_memory
+from nasbench.training.allocator import keep_freed_memory
 print(keep_freed_memory())
 for turn in range(9):
     if turn == 1:
@@ -44,11 +44,11 @@ def test_freed_memory_is_kept_unless_the_environment_says_no() -> None:
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch) -> None:
-    import nasbench.allocation
+    import nasbench.training.allocator
 
-    nasbench.allocation.keep_freed_memory.cache_clear()
+    nasbench.training.allocator.keep_freed_memory.cache_clear()
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
     try:
-        assert nasbench.allocation.keep_freed_memory() is False
+        assert nasbench.training.allocator.keep_freed_memory() is False
     finally:
-        nasbench.allocation.keep_freed_memory.cache_clear()
+        nasbench.training.allocator.keep_freed_memory.cache_clear()

@@ -7,10 +7,17 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nasbench.augmentation import IndexedCrops, ResidentImages, RowCrops, TrainingImages, Whitening, check_sizes
 from nasbench.data import Images
 from nasbench.errors import InputError
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
+from nasbench.training.augmentation import (
+    IndexedCrops,
+    ResidentImages,
+    RowCrops,
+    TrainingImages,
+    Whitening,
+    check_sizes,
+)
 
 CPU = torch.device("cpu")
 SIZE, COUNT = 6, 37

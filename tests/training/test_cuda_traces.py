@@ -19,31 +19,31 @@ from pretend_cuda import CUDA, Trace, pretend_cuda
 from torch import nn
 from torch.nn import functional
 
-import nasbench.evaluator
 import nasbench.runners.strategies.enas
-import nasbench.stepping
-import nasbench.training
+import nasbench.supernets.training
+import nasbench.training.evaluate
+import nasbench.training.loop
+import nasbench.training.steps
 import nasbench.transfer.average
-import nasbench.weight_sharing
 import nasbench.zero_cost.untrained
-from nasbench.augmentation import TrainingImages
 from nasbench.data import load_data
-from nasbench.evaluation import Child
-from nasbench.evaluator import _Record, _train_and_score, place_images
-from nasbench.genotypes import GENOTYPES, skeleton_of
 from nasbench.networks.alexnet import build_alexnet
 from nasbench.networks.base import Network
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.layers import build_layer_stack
 from nasbench.networks.operations import OPERATIONS
 from nasbench.networks.resnet import build_resnet
-from nasbench.optimizers import make_optimizer
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
 from nasbench.runners.strategies.enas import make_shared_weights
 from nasbench.spaces import SPACES, Architecture, get_space
 from nasbench.spaces.base import Space
-from nasbench.stepping import EagerStep, Passed
+from nasbench.spaces.genotypes import GENOTYPES, skeleton_of
 from nasbench.structures import CellPair, Regularization, Scale
+from nasbench.training.augmentation import TrainingImages
+from nasbench.training.evaluate import _Record, _train_and_score, place_images
+from nasbench.training.evaluation import Child
+from nasbench.training.optimizers import make_optimizer
+from nasbench.training.steps import EagerStep, Passed
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.zero_cost import ZERO_COST, zero_cost_score
 
@@ -85,10 +85,15 @@ def no_real_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def seed_cpu(device: torch.device, seed: int) -> None:
         torch.default_generator.manual_seed(seed)
 
-    users = (nasbench.training, nasbench.evaluator, nasbench.weight_sharing, nasbench.runners.strategies.enas)
+    users = (
+        nasbench.training.loop,
+        nasbench.training.evaluate,
+        nasbench.supernets.training,
+        nasbench.runners.strategies.enas,
+    )
     for module in (*users, nasbench.zero_cost.untrained):
         monkeypatch.setattr(module, "seed_device", seed_cpu)
-    for module in (nasbench.evaluator, nasbench.runners.strategies.enas, nasbench.zero_cost.untrained):
+    for module in (nasbench.training.evaluate, nasbench.runners.strategies.enas, nasbench.zero_cost.untrained):
         monkeypatch.setattr(module, "resolve_device", torch.device)
     place_images.cache_clear()
     nasbench.zero_cost.untrained._minibatch.cache_clear()
@@ -314,9 +319,9 @@ class Recorder:
 
 def test_steps_by_recorded_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six steps: three of warm-up, then copies into the recording's batch, which must not wait either."""
-    monkeypatch.setattr(nasbench.stepping, "CudaRecorder", lambda device: Recorder())
-    monkeypatch.setattr(nasbench.stepping, "WORTH_RECORDING", 1)
-    monkeypatch.delenv(nasbench.stepping.GRAPHS, raising=False)
+    monkeypatch.setattr(nasbench.training.steps, "CudaRecorder", lambda device: Recorder())
+    monkeypatch.setattr(nasbench.training.steps, "WORTH_RECORDING", 1)
+    monkeypatch.delenv(nasbench.training.steps.GRAPHS, raising=False)
     protocol = PLAIN.model_copy(update={**REGULARIZED, "batch_size": 6})
     trace = trained(covering(get_space("nasnet:blocks=1"), 0), protocol)
     assert_runs_on_the_device(trace)

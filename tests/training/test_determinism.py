@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-import nasbench.evaluator
-import nasbench.training
-from nasbench.determinism import NOTE, Nondeterminism, collected, operation_in, operations_in
-from nasbench.evaluation import Child
-from nasbench.evaluator import evaluate
-from nasbench.protocol import Protocol
+import nasbench.training.evaluate
+import nasbench.training.loop
+from nasbench.protocols.protocol import Protocol
 from nasbench.spaces import SPACES, get_space
-from nasbench.training import reproducible
+from nasbench.training.determinism import NOTE, Nondeterminism, collected, operation_in, operations_in
+from nasbench.training.evaluate import evaluate
+from nasbench.training.evaluation import Child
+from nasbench.training.loop import reproducible
 
 CPU = torch.device("cpu")
 
@@ -44,9 +44,9 @@ def test_other_children_of_the_process_are_not_noted(child) -> None:
 def test_the_note_stays_beside_an_error_and_beside_the_note_of_a_graph(child, monkeypatch) -> None:
     def diverge(*arguments: object) -> None:
         put()
-        raise nasbench.training.Diverged("training loss is nan in step 1 of 9")
+        raise nasbench.training.loop.Diverged("training loss is nan in step 1 of 9")
 
-    monkeypatch.setattr(nasbench.evaluator, "train", diverge)
+    monkeypatch.setattr(nasbench.training.evaluate, "train", diverge)
     result = evaluate(child("fine"))
     assert (result.status, result.error) == ("diverged", f"training loss is nan in step 1 of 9; {NOTE}put_")
     assert operations_in(result.error) == operations_in(f"{NOTE}put_; more") == "put_"
@@ -161,7 +161,7 @@ def test_on_cuda_the_first_child_of_a_process_starts_cuda_itself(child, monkeypa
         raise StopIteration
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(nasbench.evaluator, "require_working", lambda device: calls.append("self-test"))
+    monkeypatch.setattr(nasbench.training.evaluate, "require_working", lambda device: calls.append("self-test"))
     monkeypatch.setattr(torch.cuda, "init", lambda: calls.append("init"))
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset)
     with pytest.raises(StopIteration):

@@ -15,13 +15,13 @@ from commands import nasbench as command
 from torch import Tensor, nn
 
 import nasbench
-import nasbench.device_checks
-from nasbench.device_checks import DeviceFault, Finding, device_self_test, require_working
-from nasbench.device_parts import Part, parts_of_spaces
+import nasbench.training.device_checks
 from nasbench.networks.edge_cells import EDGE_OPERATIONS
 from nasbench.networks.macro import MACRO_OPERATIONS
 from nasbench.networks.operations import OPERATIONS
-from nasbench.stepping import Passed
+from nasbench.training.device_checks import DeviceFault, Finding, device_self_test, require_working
+from nasbench.training.device_parts import Part, parts_of_spaces
+from nasbench.training.steps import Passed
 
 CPU = torch.device("cpu")
 
@@ -194,7 +194,7 @@ def tests_done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.device]]:
         done.append(device)
         return FOUND
 
-    monkeypatch.setattr(nasbench.device_checks, "device_self_test", found)
+    monkeypatch.setattr(nasbench.training.device_checks, "device_self_test", found)
     monkeypatch.delenv("NASBENCH_DEVICE_TEST", raising=False)
     require_working.cache_clear()
     yield done
@@ -214,7 +214,7 @@ def test_notes_alone_refuse_nothing_and_a_process_tests_a_device_once(
     tests_done: list[torch.device], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        nasbench.device_checks, "device_self_test", lambda device: tests_done.append(device) or FOUND[::2]
+        nasbench.training.device_checks, "device_self_test", lambda device: tests_done.append(device) or FOUND[::2]
     )
     for index in (0, 0, 1, 0):
         require_working(torch.device("cuda", index))

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-import nasbench.evaluator
+import nasbench.training.evaluate
 from nasbench.data import Dataset, load_data
 from nasbench.errors import InputError, MissingData, UnknownName
-from nasbench.evaluation import Child, Evaluation
-from nasbench.evaluator import evaluate, resolve_device
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
-from nasbench.store.schema import CURVES
+from nasbench.store.format.schema import CURVES
+from nasbench.training.evaluate import evaluate, resolve_device
+from nasbench.training.evaluation import Child, Evaluation
 
 MEASURED = {"train_seconds", "eval_seconds", "setup_seconds", "peak_memory", "started_at", "finished_at"}
 
@@ -75,9 +75,9 @@ def test_the_same_child_gives_the_same_bits_whatever_ran_before(child, ending: s
 def test_two_processes_give_the_same_bits() -> None:
     script = (
         "import dataclasses, json, numpy as np\n"
-        "from nasbench.evaluation import Child\n"
-        "from nasbench.evaluator import evaluate\n"
-        "from nasbench.protocol import get_protocol\n"
+        "from nasbench.training.evaluation import Child\n"
+        "from nasbench.training.evaluate import evaluate\n"
+        "from nasbench.protocols.protocol import get_protocol\n"
         "from nasbench.spaces import get_space\n"
         "space = get_space('nasnet:blocks=2')\n"
         "protocol = get_protocol('digits', {'epochs': 2, 'filters': 4, 'drop_path_keep': 0.8})\n"
@@ -177,12 +177,12 @@ def test_the_test_set_is_touched_only_when_asked_for(child, monkeypatch: pytest.
     def sealed(text: str) -> Dataset:
         return dataclasses.replace(load_data(text), test=_Untouchable())
 
-    monkeypatch.setattr(nasbench.evaluator, "load_data", sealed)
-    nasbench.evaluator.place_images.cache_clear()
+    monkeypatch.setattr(nasbench.training.evaluate, "load_data", sealed)
+    nasbench.training.evaluate.place_images.cache_clear()
     assert evaluate(child()).status == "ok"
     broken = evaluate(child(test=True))
     assert (broken.status, broken.error) == ("failed", "AssertionError: the test set was touched: pixels")
-    nasbench.evaluator.place_images.cache_clear()
+    nasbench.training.evaluate.place_images.cache_clear()
 
 
 def test_test_scores_are_of_the_test_images(child) -> None:

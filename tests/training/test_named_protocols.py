@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.protocol import PROTOCOLS, Protocol, get_protocol
+from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol
 
 DIGEST = "0123456789abcdef"
 

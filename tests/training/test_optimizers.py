@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from nasbench.optimizers import make_optimizer
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
+from nasbench.training.optimizers import make_optimizer
 
 
 def network() -> nn.Module:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.optim import SGD, lr_scheduler
 
-from nasbench.protocol import Protocol
-from nasbench.schedules import learning_rates
+from nasbench.protocols.protocol import Protocol
+from nasbench.training.schedules import learning_rates
 
 
 def of_torch(make_scheduler, steps: int, rate: float) -> list[float]:

@@ -11,17 +11,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import nasbench.stepping
-import nasbench.training
-from nasbench.evaluation import Child
-from nasbench.evaluator import evaluate, place_images
+import nasbench.training.loop
+import nasbench.training.steps
 from nasbench.networks.drop_path import DropPath
-from nasbench.optimizers import make_optimizer
-from nasbench.protocol import Protocol, get_protocol
+from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.executors import EXECUTORS, ExecutorOptions
 from nasbench.spaces import get_space
-from nasbench.stepping import WARM_UP, EagerStep, GraphedStep, Passed, make_step
-from nasbench.training import reproducible, seed_device
+from nasbench.training.evaluate import evaluate, place_images
+from nasbench.training.evaluation import Child
+from nasbench.training.loop import reproducible, seed_device
+from nasbench.training.optimizers import make_optimizer
+from nasbench.training.steps import WARM_UP, EagerStep, GraphedStep, Passed, make_step
 
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -160,7 +160,7 @@ def test_a_child_trained_without_its_graph_is_ok_and_says_so(child, monkeypatch)
     def make(network, optimizer, protocol, device, steps):
         return GraphedStep(EagerStep(network, optimizer, protocol, device), Refuses())
 
-    monkeypatch.setattr(nasbench.training, "make_step", make)
+    monkeypatch.setattr(nasbench.training.loop, "make_step", make)
     result = evaluate(child(epochs=8))
     assert result.status == "ok"
     assert result.error.startswith("trained without a CUDA graph: operation not permitted")
@@ -175,7 +175,7 @@ def test_libraries_without_memory_for_themselves_are_out_of_memory(child, monkey
     def make(*arguments):
         raise RuntimeError(text)
 
-    monkeypatch.setattr(nasbench.training, "make_step", make)
+    monkeypatch.setattr(nasbench.training.loop, "make_step", make)
     result = evaluate(child())
     assert (result.status, result.error) == ("out_of_memory", " ".join(text.split()))
 
@@ -183,7 +183,7 @@ def test_libraries_without_memory_for_themselves_are_out_of_memory(child, monkey
 def test_graphs_are_for_cuda_and_for_trainings_long_enough(monkeypatch) -> None:
     network = network_of(UNEVEN)
     optimizer = make_optimizer(UNEVEN, network.parameters())
-    monkeypatch.setattr(nasbench.stepping, "CudaRecorder", lambda device: StandIn())
+    monkeypatch.setattr(nasbench.training.steps, "CudaRecorder", lambda device: StandIn())
     monkeypatch.delenv("NASBENCH_CUDA_GRAPHS", raising=False)
     cuda = torch.device("cuda:0")
     kind = lambda device, steps: type(make_step(network, optimizer, UNEVEN, device, steps))  # noqa: E731
@@ -196,7 +196,7 @@ def test_graphs_are_for_cuda_and_for_trainings_long_enough(monkeypatch) -> None:
 
 def test_an_epoch_reads_from_the_device_once() -> None:
     losses, hits = [torch.tensor(0.5), torch.tensor(0.25)], [torch.tensor(3), torch.tensor(200)]
-    assert nasbench.training._totals(losses, hits) == (0.75, 203.0)
+    assert nasbench.training.loop._totals(losses, hits) == (0.75, 203.0)
 
 
 def test_the_probability_of_dropping_is_read_from_the_device() -> None:
@@ -230,13 +230,13 @@ def cuda_child(seed: int = 0, space: str = "nasnet:blocks=3", **fields) -> Child
 @pytest.mark.parametrize("seed", range(3))
 def test_graphs_give_the_bits_of_eager_steps_on_cuda(monkeypatch, fields, seed) -> None:
     made = []
-    real = nasbench.training.make_step
+    real = nasbench.training.loop.make_step
 
     def watched(*arguments):
         made.append(real(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(nasbench.training, "make_step", watched)
+    monkeypatch.setattr(nasbench.training.loop, "make_step", watched)
     graphed = evaluate(cuda_child(seed, **fields), "cuda")
     monkeypatch.setenv("NASBENCH_CUDA_GRAPHS", "off")
     eager = evaluate(cuda_child(seed, **fields), "cuda")
@@ -262,7 +262,7 @@ def test_every_kind_of_network_repeats_to_the_bit_on_cuda(space) -> None:
 @needs_cuda
 def test_nothing_waits_for_the_device_within_an_epoch(monkeypatch) -> None:
     """From the second batch of an epoch to its end; recording a graph, once a training, does wait."""
-    real = nasbench.training.TrainingImages.epoch
+    real = nasbench.training.loop.TrainingImages.epoch
     epochs = []
 
     def watched(self, generator):
@@ -275,7 +275,7 @@ def test_nothing_waits_for_the_device_within_an_epoch(monkeypatch) -> None:
         finally:
             torch.cuda.set_sync_debug_mode("default")
 
-    monkeypatch.setattr(nasbench.training.TrainingImages, "epoch", watched)
+    monkeypatch.setattr(nasbench.training.loop.TrainingImages, "epoch", watched)
     result = evaluate(cuda_child(cutout=4, flip=True, enlarge="pad", crop_from=20), "cuda")
     assert (result.status, result.error) == ("ok", "")
     assert len(epochs) == 12

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.genotypes import GENOTYPES, NASNET_A, skeleton_of
 from nasbench.networks.cells import build_cell_network
 from nasbench.networks.skeletons import plan_network
-from nasbench.published import published
+from nasbench.spaces.genotypes import GENOTYPES, NASNET_A, skeleton_of
 from nasbench.structures import Block, Cell, CellPair
+from nasbench.tabular.published import published
 from nasbench.transfer.family import (
     AMOEBANET,
     NASNET,

@@ -14,13 +14,13 @@ from torch import nn
 from transfers import PAIR, PIXELS, QUICK, gradients, tiny_job
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.genotypes import NASNET_A
 from nasbench.networks.base import Network
 from nasbench.networks.cell_counts import count_cell_network
 from nasbench.networks.cells import build_cell_network
-from nasbench.optimizers import RMSProp, make_optimizer
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
+from nasbench.spaces.genotypes import NASNET_A
 from nasbench.structures import Block, Cell, CellPair, Regularization, Scale
+from nasbench.training.optimizers import RMSProp, make_optimizer
 from nasbench.transfer import training
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.transfer.checkpoint import CHECKPOINT, RECORD

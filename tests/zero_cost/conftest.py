@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nasbench.networks.base import Network
-from nasbench.protocol import Protocol
+from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.structures import Counts, Regularization, Scale
 

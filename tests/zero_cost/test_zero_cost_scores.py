@@ -15,7 +15,7 @@ import torch
 
 from nasbench.data import load_data
 from nasbench.errors import InputError, UnknownName
-from nasbench.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
 from nasbench.structures import Scale
 from nasbench.zero_cost import ZERO_COST, Subject, zero_cost_score
@@ -216,7 +216,7 @@ def test_mistakes_are_named(small):
 
 def test_counts_need_no_torch():
     program = (
-        "import sys; from nasbench.protocol import get_protocol; from nasbench.spaces import get_space; "
+        "import sys; from nasbench.protocols.protocol import get_protocol; from nasbench.spaces import get_space; "
         "from nasbench.zero_cost import zero_cost_score as z; space = get_space('nasbench201'); "
         "print(z(space.decode([3] * 6), 'params', get_protocol('digits'), 0).value, 'torch' in sys.modules)"
     )

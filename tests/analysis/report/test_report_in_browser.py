@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from chromium import PAINTED
 
-from nasbench.analysis.objectives import attainment, objective_points
-from nasbench.analysis.pareto import pareto_front
+from nasbench.analysis.pareto.objectives import attainment, objective_points
+from nasbench.analysis.pareto.pareto import pareto_front
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.page import html_report
 

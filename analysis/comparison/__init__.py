@@ -1,0 +1,1 @@
+"""Compare strategies: incumbents over the budget, curves, checks, claims."""

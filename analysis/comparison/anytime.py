@@ -1,0 +1,158 @@
+"""The course of each search: its best so far and its incumbent's test accuracy, by what had been spent.
+
+The incumbent of a run is the first of its counted children with the highest validation accuracy so far. Its test accuracy comes from
+the retrained rows (stage "final") of the same run and hash; where it was not retrained there is none, and none is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns, require_distinct
+from nasbench.errors import InputError
+from nasbench.store.format.schema import LEDGER_CATEGORIES
+
+By = Literal["gpu_hours", "children", "usd", "wall"]
+
+BUDGET_LABELS: dict[str, str] = {
+    "gpu_hours": "GPU-hours spent",
+    "children": "children trained",
+    "usd": "USD spent",
+    "wall": "wall time (hours)",
+}
+GRID_POINTS = 200
+LOG_RATIO = 30  # a budget axis whose ends differ by more than this factor is logarithmic
+
+
+def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") -> pd.DataFrame:
+    """The course of each run: one row for each counted child of the search, in the order in which they were told.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        by: what `spent` counts: device-hours charged by the ledger (searcher and super-network included), children, USD (those hours
+            at the run's average price), or wall hours.
+
+    Returns:
+        strategy, run, seed, children (from 1), spent, score (NaN for a child without one), val_acc (best so far, NaN before the first
+        score), hash (of the incumbent, '' before), test_acc (mean over the incumbent's retrained rows, NaN without).
+
+    Raises:
+        InputError: when a column is missing or `by` is unknown.
+    """
+    if by not in BUDGET_LABELS:
+        raise InputError(f"cannot compare by {by!r}; allowed: {', '.join(BUDGET_LABELS)}")
+    need = ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc", "test_acc")
+    require_columns(frame, (*need, "spent_gpu_hours", "wall_seconds"), "the children")
+    rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable")
+    run = rows["run"]
+    score = rows["val_acc"].where(rows["status"] == "ok").astype(float)
+    best = score.groupby(run).cummax().groupby(run).ffill()
+    gained = score.notna() & (score > best.groupby(run).shift().fillna(-np.inf))
+    incumbent = rows["hash"].where(gained).groupby(run).ffill().fillna("")
+    table = pd.DataFrame(
+        {
+            "strategy": rows["strategy"],
+            "run": run,
+            "seed": rows["run_seed"],
+            "children": rows.groupby("run").cumcount() + 1,
+            "score": score,
+            "val_acc": best,
+            "hash": incumbent,
+        }
+    )
+    table.insert(4, "spent", _spent(rows, runs, table["children"], by))
+    tests = frame[(frame["stage"] == "final") & (frame["status"] == "ok")].groupby(["run", "hash"])["test_acc"].mean()
+    keys = pd.MultiIndex.from_arrays([table["run"], table["hash"]])
+    table["test_acc"] = tests.reindex(keys).to_numpy(dtype=float)
+    return table.reset_index(drop=True)
+
+
+def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by: By) -> pd.Series[Any]:
+    if by == "children":
+        return children.astype(float)
+    if by == "wall":
+        return rows["wall_seconds"] / 3600
+    if by == "usd":
+        return rows["spent_gpu_hours"] * rows["run"].map(run_rates(runs)).astype(float)
+    return rows["spent_gpu_hours"].astype(float)
+
+
+def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
+    """Device-hours charged to each run over all ledger categories, by run id."""
+    columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
+    require_columns(runs, ("run", *columns), "the runs")
+    require_distinct(runs)
+    return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))
+
+
+def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
+    """The average price of each run in USD per device-hour, by run id: 0 for a run that was charged nothing, NaN for one without a price."""
+    require_columns(runs, ("run", "usd"), "the runs")
+    hours, usd = run_hours(runs), runs.set_index("run")["usd"].astype(float)
+    rates = usd / hours.where(hours > 0)
+    return rates.mask(usd.notna() & ~(hours > 0), 0.0)
+
+
+def anytime(
+    frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours", grid: Sequence[float] | None = None
+) -> pd.DataFrame:
+    """The course of each run as a step function on one budget grid.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`); a run without a counted child stays in, without a score.
+        by: see `trajectories`.
+        grid: budgets, increasing; by default every budget at which any run changes, or 200 of them when there are more (evenly spaced,
+            on a logarithmic scale where they span more than a factor of 30).
+
+    Returns:
+        strategy, run, seed, by, budget, children, val_acc, hash, test_acc: what a run had when it had spent `budget`. A run that ended
+        earlier keeps what it ended with.
+    """
+    table = trajectories(frame, runs, by)
+    budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
+    courses = dict(iter(table.groupby("run", sort=False)))
+    parts = []
+    for run, strategy, seed in runs[["run", "strategy", "seed"]].itertuples(index=False):
+        course = courses.get(run, table.iloc[:0])
+        place = np.searchsorted(course["spent"].to_numpy(dtype=float), budgets, side="right") - 1
+        started = place >= 0
+        part = course.iloc[place.clip(0)] if len(course) else course.reindex(range(len(budgets)))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "strategy": strategy,
+                    "run": run,
+                    "seed": seed,
+                    "by": by,
+                    "budget": budgets,
+                    "children": np.where(started, part["children"].to_numpy(dtype=float), 0).astype(int),
+                    "val_acc": np.where(started, part["val_acc"].to_numpy(dtype=float), np.nan),
+                    "hash": np.where(started, part["hash"].to_numpy(dtype=object), ""),
+                    "test_acc": np.where(started, part["test_acc"].to_numpy(dtype=float), np.nan),
+                }
+            )
+        )
+    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _grid(spent: np.ndarray) -> np.ndarray:
+    events: np.ndarray = np.unique(spent[np.isfinite(spent)])
+    if len(events) <= GRID_POINTS:
+        return events
+    first, last = events[0], events[-1]
+    inner = (np.geomspace if spans_decades(first, last) else np.linspace)(first, last, GRID_POINTS)
+    inner[[0, -1]] = first, last  # rounding must not put the last child beyond the end of the grid
+    return inner
+
+
+def spans_decades(first: float, last: float) -> bool:
+    """Whether an axis from `first` to `last` is better logarithmic: both positive, and more than a factor of 30 apart."""
+    return first > 0 and last / first > LOG_RATIO

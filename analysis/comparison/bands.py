@@ -1,0 +1,129 @@
+"""Medians over seeds by budget, with pointwise and simultaneous bootstrap bands over whole runs."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
+from nasbench.analysis.plotting import style
+
+MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
+_COLUMNS = ("median", "low", "high", "all_low", "all_high")
+_CHUNK = 100  # bootstrap resamples at once, so that memory stays small
+
+
+def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 1000) -> pd.DataFrame:
+    """Median over seeds at each budget, with an interval for each budget and a band for all of them.
+
+    Args:
+        data: what `anytime` returns.
+        seed: of the bootstrap's resampling of whole runs; the same seed gives the same numbers, whatever other strategies are there.
+        level: coverage in (0, 1).
+        resamples: bootstrap resamples, >= 1.
+
+    Returns:
+        strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget), median; low, high
+        (pointwise: percentile bootstrap interval of the median at this budget alone); all_low, all_high (simultaneous: the whole line
+        lies between them with that coverage; only at budgets where all runs that ever have a score have one, else NaN); interval (what
+        low and high are). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
+
+    Source: simultaneous percentile bands by the rank of a resampled line's most extreme point, Mandel & Betensky 2008, "Simultaneous
+        confidence intervals based on the percentile bootstrap approach".
+    """
+    parts = []
+    for strategy in style.in_order(data["strategy"].tolist()):
+        rows = data[data["strategy"] == strategy]
+        for measure in MEASURES:
+            wide = rows.pivot(index="run", columns="budget", values=measure)
+            values = wide.to_numpy(dtype=float)
+            n = np.isfinite(values).sum(axis=0)
+            found = _intervals(values, generator(seed, strategy, measure), level, resamples)
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "strategy": strategy,
+                        "by": rows["by"].iloc[0],
+                        "measure": measure,
+                        "budget": wide.columns.to_numpy(dtype=float),
+                        "runs": len(wide),
+                        "n": n,
+                        **found,
+                        "interval": [interval_name(count, level) for count in n],
+                    }
+                )
+            )
+    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def interval_name(n: int, level: float = 0.95) -> str:
+    """What the interval over n seeds is, in words."""
+    if n < 2:
+        return "n=1" if n else "no score"
+    return f"n={n}: range, insufficient" if n < ENOUGH_SEEDS else f"n={n}: {level:.0%} bootstrap"
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """A random generator of a seed and of what it is for, so that one number does not depend on which others are computed."""
+    return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
+
+
+def median_interval(
+    scores: np.ndarray, rng: np.random.Generator, level: float, resamples: int
+) -> tuple[float, float, float]:
+    """Median of numbers (NaN: no score) with its percentile bootstrap interval, or their range when there are fewer than 5."""
+    found = _intervals(scores[:, None], rng, level, resamples)
+    return float(found["median"][0]), float(found["low"][0]), float(found["high"][0])
+
+
+def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resamples: int) -> dict[str, np.ndarray]:
+    """Median, interval and band of each column of `values` (runs x budgets; NaN: no score), NaN where a column has no score."""
+    found = {name: np.full(values.shape[1], np.nan) for name in _COLUMNS}
+    finite = np.isfinite(values)
+    most = finite.any(axis=1).sum()
+    for pattern in np.unique(finite, axis=1).T:
+        columns = (finite == pattern[:, None]).all(axis=0)
+        scores = values[pattern][:, columns]
+        if not len(scores):
+            continue
+        found["median"][columns] = np.median(scores, axis=0)
+        if len(scores) < ENOUGH_SEEDS:
+            found["low"][columns], found["high"][columns] = scores.min(axis=0), scores.max(axis=0)
+            continue
+        medians = _resampled_medians(scores, rng, resamples)
+        tail = (1 - level) / 2
+        found["low"][columns], found["high"][columns] = np.quantile(medians, [tail, 1 - tail], axis=0)
+        if len(scores) == most:
+            found["all_low"][columns], found["all_high"][columns] = simultaneous_band(medians, level)
+    return found
+
+
+def _resampled_medians(scores: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
+    picks = rng.integers(len(scores), size=(resamples, len(scores)))
+    return np.concatenate(
+        [np.median(scores[picks[start : start + _CHUNK]], axis=1) for start in range(0, resamples, _CHUNK)]
+    )
+
+
+def simultaneous_band(lines: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """The narrowest band between equal ranks from below and above that holds whole lines, a share `level` of them.
+
+    Args:
+        lines: resampled lines, [resamples, points].
+        level: share in (0, 1).
+
+    Returns:
+        Lower and upper edge, [points] each.
+    """
+    from scipy.stats import rankdata
+
+    count = len(lines)
+    from_below = rankdata(lines, method="max", axis=0)  # how many lie at or below, so that ties are inside
+    from_above = count + 1 - rankdata(lines, method="min", axis=0)
+    depth = np.minimum(from_below, from_above).min(axis=1).astype(int)  # of each line's most extreme point, from 1
+    rank = int(np.sort(depth)[int(np.floor((1 - level) * count))])
+    ordered = np.sort(lines, axis=0)
+    return ordered[rank - 1], ordered[count - rank]

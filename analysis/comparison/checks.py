@@ -1,0 +1,234 @@
+"""Whether rows may be put into one comparison: one check for each thing that must be alike, counted or kept apart.
+
+A check that fails is refused unless it is allowed by its name, and what was allowed is said under every table and plot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENOUGH_SEEDS = 5
+BASELINE = "random"
+_DIFFER = ("protocol", "data", "space", "budget")
+
+Check = Callable[["pd.DataFrame", "pd.DataFrame"], str]
+
+
+def fairness(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Every check of a comparison, and what it found.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        One row a check: check (its name, which `--allow` takes), asks (what must hold), met, finding ('' where it is met).
+
+    Raises:
+        InputError: when there are no runs, a column is missing, or a run occurs twice.
+    """
+    import pandas as pd
+
+    require_columns(frame, _CHILD_COLUMNS, "the children")
+    require_columns(runs, _RUN_COLUMNS, "the runs")
+    if runs.empty:
+        raise InputError("no runs to compare: the results file has none")
+    require_distinct(runs)
+    rows = []
+    for name, (asks, check) in CHECKS.items():
+        finding = check(frame, runs)
+        rows.append({"check": name, "asks": asks, "met": not finding, "finding": finding})
+    return pd.DataFrame(rows)
+
+
+def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[str] = ()) -> tuple[str, ...]:
+    """Refuse a comparison that a check of `fairness` fails.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        allow: checks that may fail, by name; see `CHECKS`.
+
+    Returns:
+        Notes for the caption of a table or plot: what was allowed, and what weakens the comparison.
+
+    Raises:
+        InputError: when there are no rows, an unknown check is allowed, or a check fails that is not allowed; names the values.
+    """
+    unknown = sorted(set(allow) - set(CHECKS))
+    if unknown:
+        raise InputError(f"cannot allow {', '.join(map(repr, unknown))}; what may be allowed: {', '.join(CHECKS)}")
+    failed = fairness(frame, runs).query("not met").set_index("check")["finding"]
+    refused = [name for name in failed.index if name not in allow]
+    if refused:
+        differ = [f"{name}: {failed[name]}" for name in refused if name in _DIFFER]
+        others = [f"{name}: {failed[name]}" for name in refused if name not in _DIFFER]
+        what = [f"they differ in {'; '.join(differ)}"] if differ else []
+        raise InputError(
+            f"these rows are not comparable; {'; '.join([*what, *others])}. "
+            f"Select rows of one kind, or allow it: {' '.join(f'--allow {name}' for name in refused)}"
+        )
+    return (*(_allowed(name, finding) for name, finding in failed.items()), *_weaknesses(frame, runs))
+
+
+def _allowed(name: object, finding: str) -> str:
+    if name in _DIFFER:
+        return f"Different {name} allowed: {finding}."
+    return f"{finding} (allowed: {name})."
+
+
+def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> None:
+    """Raise InputError, naming them, when columns are missing from a frame."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(f"{what} lack the columns {', '.join(missing)}; give the frames of nasbench.open(path)")
+
+
+def require_distinct(runs: pd.DataFrame) -> None:
+    """Raise InputError when a run occurs twice, as it does when two of the files given hold it."""
+    twice = runs.loc[runs["run"].duplicated(), "run"].tolist()
+    if twice:
+        raise InputError(
+            f"these runs occur more than once: {', '.join(twice[:3])}; give each results file once, and no copies"
+        )
+
+
+def _several(values: Collection[str]) -> str:
+    distinct = sorted(set(values))
+    return " / ".join(distinct) if len(distinct) > 1 else ""
+
+
+def _space(_: pd.DataFrame, runs: pd.DataFrame) -> str:
+    return _several(runs["space"])  # of the runs: a strategy that grows asks for children of smaller spaces
+
+
+def _protocol(frame: pd.DataFrame, _: pd.DataFrame) -> str:
+    found = [_several(rows["protocol"] + " (" + rows["fingerprint"] + ")") for _, rows in frame.groupby("stage")]
+    return " / ".join(dict.fromkeys(text for text in found if text))
+
+
+def _budget(_: pd.DataFrame, runs: pd.DataFrame) -> str:
+    return _several(runs["budget"])
+
+
+def _data(_: pd.DataFrame, runs: pd.DataFrame) -> str:
+    return _several(runs["data"] + " (" + runs["data_digest"].str.slice(0, 8) + ")")
+
+
+def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
+    """A device whose hours cost differently from run to run, or that only some runs have a price of."""
+    charged = frame[frame["gpu_hours"] > 0]
+    priced = charged.assign(gpu_hours=charged["gpu_hours"].where(charged["usd"].notna()))
+    totals = priced.groupby(["device", "run"])[["usd", "gpu_hours"]].sum(min_count=1)
+    found = []
+    for device, rows in totals.groupby(level="device"):
+        rates = (rows["usd"] / rows["gpu_hours"]).to_numpy(dtype=float)
+        known = rates[np.isfinite(rates)]
+        if len(known) and not np.allclose(known, known[0], rtol=1e-6, atol=0):
+            found.append(f"hours of {device or 'no device'} at {known.min():.4g} to {known.max():.4g} USD")
+        elif 0 < len(known) < len(rates):
+            found.append(f"{len(rates) - len(known)} of {len(rates)} runs have no price for {device or 'no device'}")
+    return "; ".join(found)
+
+
+def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Runs of which counted children are not here: left out, as failures or duplicates are when only the good ones are kept."""
+    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)].groupby("run").size()
+    here = counted.reindex(runs["run"]).fillna(0).to_numpy(dtype=int)
+    lacking = runs["children"].to_numpy(dtype=int) - here
+    if not (lacking > 0).any():
+        return ""
+    return f"{lacking[lacking > 0].sum()} counted children of {(lacking > 0).sum()} runs are not here (failures and duplicates count)"
+
+
+def _duplicates(frame: pd.DataFrame, _: pd.DataFrame) -> str:
+    """Children that repeat a hash of their run without being marked so."""
+    rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
+    repeated = rows.duplicated(["run", "hash"]) & ~rows["duplicate"].astype(bool) & rows["counted"].astype(bool)
+    return (
+        f"{int(repeated.sum())} children repeat an architecture of their run and are not counted as duplicates"
+        if repeated.any()
+        else ""
+    )
+
+
+def _searcher(_: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Runs under a limit of time or money that were not charged for the strategy's own time."""
+    timed = runs[~runs["budget"].str.contains("child") & (runs["children"] > 0)]
+    free = timed[~(timed["searcher_hours"] + timed["supernet_hours"] > 0)]
+    if free.empty:
+        return ""
+    return f"{len(free)} of {len(runs)} runs were charged no time of their strategy's own, as replays on a simulated clock are not"
+
+
+def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:
+    if BASELINE in set(runs["strategy"]):
+        return ""
+    return "No random search here: nothing shows that a strategy does better than chance"
+
+
+def _test(frame: pd.DataFrame, _: pd.DataFrame) -> str:
+    """Children of a search that have a test score, which their strategy could have been told."""
+    search = frame[frame["stage"] == "search"]
+    seen = int(search[["test_acc", "test_loss"]].notna().any(axis=1).sum())
+    return (
+        f"{seen} children of searches have a test score, which a strategy must not see before its choice"
+        if seen
+        else ""
+    )
+
+
+CHECKS: dict[str, tuple[str, Check]] = {
+    "protocol": ("children of one stage are trained under one protocol (fingerprint)", _protocol),
+    "data": ("one data set, by the digest of its bytes", _data),
+    "space": ("one search space with its options", _space),
+    "budget": ("one budget", _budget),
+    "prices": ("one price for the hours of a device", _prices),
+    "children": ("every counted child is here, failures and duplicates too", _children),
+    "duplicates": ("architectures that a run asks for again are counted as duplicates", _duplicates),
+    "searcher": ("the strategy's own time is charged, where time is the budget", _searcher),
+    "baseline": ("random search is among the strategies", _baseline),
+    "test": ("no child of a search has a test score", _test),
+}
+_CHILD_COLUMNS = (
+    *("run", "index", "strategy", "stage", "hash", "protocol", "fingerprint", "device", "platform", "gpu_hours", "usd"),
+    *("counted", "duplicate", "test_acc", "test_loss"),
+)
+_RUN_COLUMNS = (
+    *("run", "strategy", "seed", "space", "data", "data_digest", "budget", "status", "children"),
+    *("searcher_hours", "supernet_hours"),
+)
+
+
+def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    notes = []
+    seeds = runs.groupby("strategy")["run"].nunique()
+    few = [f"{strategy} {n}" for strategy, n in seeds.items() if n < ENOUGH_SEEDS]
+    if few:
+        notes.append(f"Insufficient seeds for an interval (fewer than {ENOUGH_SEEDS}), ranges shown: {', '.join(few)}.")
+    repeated = runs[runs.duplicated(["strategy", "seed"], keep=False)]
+    if not repeated.empty:
+        which = sorted({f"{strategy} seed {seed}" for strategy, seed in zip(repeated["strategy"], repeated["seed"])})
+        notes.append(f"Several runs of the same strategy and seed, with other options or budgets: {', '.join(which)}.")
+    unfinished = runs[runs["status"] != "complete"]
+    if not unfinished.empty:
+        which = [
+            f"{strategy} seed {seed} ({status})"
+            for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
+        ]
+        notes.append(f"Unfinished: {', '.join(which)}.")
+    devices = sorted(set(frame["device"]) - {""})
+    if len(devices) > 1:
+        notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")
+    platforms = sorted(set(frame["platform"]) - {""})
+    if len(platforms) > 1:
+        notes.append(f"Trained on different platforms: {' | '.join(platforms)}.")
+    return notes

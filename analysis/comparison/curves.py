@@ -1,0 +1,92 @@
+"""How children learned: validation accuracy by epoch, the best few in front of all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.plotting import style
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+KEYS = ["run", "stage", "index"]
+MOST_CONTEXT = 2000  # pale curves drawn at most; more are a grey block and a slow file
+
+
+def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) -> pd.DataFrame:
+    """The curves of the search's children, each with its child's rank.
+
+    Args:
+        curves: one row an epoch: run, stage, index, epoch (from 1) and the columns of `store.format.schema.CURVES`.
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        best: how many children with different hashes to put in front, >= 0.
+
+    Returns:
+        run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child without one or
+        whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
+
+    Raises:
+        InputError: when a column is missing or `best` is negative.
+    """
+    if best < 0:
+        raise InputError(f"the number of curves to put in front must be 0 or more, got {best}")
+    require_columns(curves, (*KEYS, "epoch", "val_acc"), "the curves")
+    require_columns(frame, (*KEYS, "strategy", "hash", "status", "val_acc"), "the children")
+    children = frame.loc[frame["stage"] == "search", [*KEYS, "strategy", "hash", "status", "val_acc"]]
+    ok = children[(children["status"] == "ok") & children["val_acc"].notna()]
+    first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash")
+    rank = pd.Series(range(1, len(first) + 1), index=first.index, dtype=float)
+    children = children.drop(columns="val_acc").assign(rank=rank)
+    table = curves[[*KEYS, "epoch", "val_acc"]].merge(children, on=KEYS, how="inner")
+    table["front"] = table["rank"] <= best
+    columns = ["run", "index", "strategy", "hash", "status", "epoch", "val_acc", "rank", "front"]
+    return table.sort_values(["run", "index", "epoch"], ignore_index=True)[columns]
+
+
+def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
+    """Draw validation accuracy by epoch: the best children in their strategy's colour with their hash, the rest pale.
+
+    Args:
+        data: what `learning_curves` returns.
+        ax: one plot.
+    """
+    from matplotlib.collections import LineCollection
+    from matplotlib.ticker import MaxNLocator
+
+    scored = data[data["val_acc"].notna()]
+    if scored.empty:
+        style.say(ax, "No child finished an epoch: there are no learning curves.")
+        return
+    rest = [rows for _, rows in scored[~scored["front"]].groupby(["run", "index"], sort=False)]
+    step = max(1, -(-len(rest) // MOST_CONTEXT))
+    lines = [rows[["epoch", "val_acc"]].to_numpy(dtype=float) for rows in rest[::step]]
+    ax.add_collection(LineCollection(lines, colors=style.context(), alpha=0.5, linewidths=0.6))
+    ends = []
+    for rank, rows in scored[scored["front"]].groupby("rank"):
+        strategy, last = str(rows["strategy"].iloc[0]), rows["val_acc"].iloc[-1]
+        look = style.look(strategy)
+        x, y = rows["epoch"].to_numpy(dtype=float), rows["val_acc"].to_numpy(dtype=float)
+        ax.plot(x, y, color=look.colour, linestyle=style.line_style(strategy), marker=look.marker, markersize=3)
+        ends.append((last, f"{rank:.0f}. {strategy} {str(rows['hash'].iloc[0])[:8]}", look.colour))
+    ax.set(xlabel="epoch", ylabel="validation accuracy (fraction)")
+    ax.set_xlim(scored["epoch"].min() - 0.3, scored["epoch"].max() + 0.3)
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    ax.autoscale_view(scalex=False)
+    style.label_ends(ax, ends)
+
+
+def plot_curves(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+    """A figure of `draw_curves` with its counts under it."""
+    with style.theme():
+        figure = style.new_figure(7.0, 4.2 + 0.18 * len(notes))
+        draw_curves(data, figure.subplots())
+        drawn = data[data["val_acc"].notna()].groupby(["run", "index"]).ngroups
+        stopped = data[data["status"] != "ok"].groupby(["run", "index"]).ngroups
+        style.caption(figure, [f"Children: {drawn}, of which {stopped} ended early or failed.", *notes])
+    return figure

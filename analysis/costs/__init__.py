@@ -1,0 +1,1 @@
+"""Costs of searches: by category, on other devices, as published."""

@@ -1,0 +1,221 @@
+"""What searches cost: device-hours and USD by ledger category, per child, and to reach an accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.compare import run_hours, run_rates, trajectories
+from nasbench.analysis.plotting import style
+from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
+from nasbench.errors import InputError
+from nasbench.store.format.schema import LEDGER_CATEGORIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# From cool (useful work) to warm (overhead), so that no bar is taken for a strategy's colour.
+CATEGORY_COLOURS = {
+    "training": "#46648c",
+    "evaluation": "#8fa9c8",
+    "cached": "#c9d6e4",
+    "failed": "#b2182b",
+    "searcher": "#e0a458",
+    "supernet": "#8c6d31",
+    "final": "#5e8c6a",
+}
+
+
+def cost_by_strategy(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    prices: PriceTable | None = None,
+    target: float | None = None,
+    at: str | None = None,
+) -> pd.DataFrame:
+    """What each strategy's runs cost.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        prices: price the hours anew by this table; None keeps the USD that the runs were charged.
+        target: validation accuracy in [0, 1] to be reached, or None.
+        at: price all hours at this device ("V100") instead of their own. The hours stay those measured: another device is faster or
+            slower, and that is not estimated here. Uses the shipped prices where `prices` is None.
+
+    Returns:
+        One row a strategy: strategy, runs, priced_at (which price, in words); <category>_hours, gpu_hours and usd (means over runs, so
+        that the parts add up), gpu_hours_low and gpu_hours_high (range over runs); children, hours_per_child, usd_per_child (median of
+        counted children of the search); and with a target: target, reached (runs that reached it), hours_to_target and usd_to_target
+        (median over all runs, one that never reached it counting as more than any; NaN when the median run did not), to_target (text).
+
+    Raises:
+        InputError: for a target outside [0, 1], or a device without a price.
+    """
+    if target is not None and not 0 <= target <= 1:
+        raise InputError(f"the accuracy to reach is a fraction in [0, 1], got {target:g}")
+    categories = [f"{category}_hours" for category in LEDGER_CATEGORIES]
+    require_columns(runs, ("run", "strategy", "usd", *categories), "the runs")
+    require_columns(frame, ("run", "stage", "counted", "gpu_hours", "device"), "the children")
+    rates = run_rates(runs) if prices is None and at is None else _rates(frame, runs, prices, at)
+    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    reach = _reach(frame, runs, target) if target is not None else None
+    hours = runs.set_index("run")[categories]
+    rows = []
+    for strategy in style.in_order(runs["strategy"].tolist()):
+        ids = runs.loc[runs["strategy"] == strategy, "run"]
+        mine, rate, total = hours.loc[ids], rates.loc[ids], run_hours(runs).loc[ids]
+        children = counted[counted["run"].isin(ids)]
+        per_child = children["gpu_hours"].astype(float)
+        row: dict[str, Any] = {
+            "strategy": strategy,
+            "runs": len(ids),
+            "priced_at": _priced_at(frame, ids, rate, prices, at),
+            **mine.mean().to_dict(),
+            "gpu_hours": total.mean(),
+            "gpu_hours_low": total.min(),
+            "gpu_hours_high": total.max(),
+            "usd": (total * rate).mean(),
+            "children": len(children),
+            "hours_per_child": per_child.median(),
+            "usd_per_child": (per_child * children["run"].map(rate).astype(float)).median(),
+        }
+        if reach is not None and target is not None:
+            row |= _to_target(reach.loc[ids].to_numpy(dtype=float), rate.to_numpy(dtype=float), target)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, at: str | None) -> pd.Series[Any]:
+    """USD per device-hour of each run: the price at `at`, else of its devices, weighted by their hours when it used several."""
+    table = shipped_prices() if prices is None else prices
+    if at is not None:
+        return pd.Series(price_of(at, table).usd, index=runs["run"], dtype=float)
+    used = frame[frame["device"] != ""]
+    price = {device: price_of(device, table).usd for device in used["device"].unique()}
+    spent = (
+        used.assign(usd=used["device"].map(price).astype(float) * used["gpu_hours"])
+        .groupby("run")[["usd", "gpu_hours"]]
+        .sum()
+    )
+    rate = spent["usd"] / spent["gpu_hours"].where(spent["gpu_hours"] > 0)
+    plain = used.assign(price=used["device"].map(price).astype(float)).groupby("run")["price"].mean()
+    return rate.fillna(plain).reindex(runs["run"]).fillna(0.0)
+
+
+def _priced_at(
+    frame: pd.DataFrame, ids: pd.Series[Any], rate: pd.Series[Any], prices: PriceTable | None, at: str | None
+) -> str:
+    table = shipped_prices() if prices is None else prices
+    devices = sorted(set(frame.loc[frame["run"].isin(ids), "device"]) - {""})
+    if at is not None:
+        return f"hours of {', '.join(devices) or 'no device'}, priced as {price_of(at, table)}"
+    if prices is None:
+        values = [f"{value:.3g}" for value in sorted(set(rate))]
+        return f"as charged, {' to '.join(dict.fromkeys((values[0], values[-1])))} USD/h of {', '.join(devices) or 'no device'}"
+    return "; ".join(str(price_of(device, table)) for device in devices) or "no device used"
+
+
+def _reach(frame: pd.DataFrame, runs: pd.DataFrame, target: float) -> pd.Series[Any]:
+    """Device-hours each run had spent when its best validation accuracy reached the target; inf where it never did."""
+    table = trajectories(frame, runs)
+    first = table[table["val_acc"] >= target].groupby("run")["spent"].min()
+    return first.reindex(runs["run"]).fillna(np.inf)
+
+
+def _to_target(hours: np.ndarray, rates: np.ndarray, target: float) -> dict[str, Any]:
+    reached = np.isfinite(hours)
+    dollars = np.where(reached, np.where(reached, hours, 0) * rates, np.inf)
+    median_hours, median_usd = (_censored_median(values) for values in (hours, dollars))
+    n = f"{reached.sum()} of {len(hours)}"
+    if np.isfinite(median_hours):
+        text = f"{style.short(median_hours)} h, {style.short(median_usd)} USD ({n})"
+    else:
+        text = f"not reached ({n})"
+    return {
+        "target": target,
+        "reached": int(reached.sum()),
+        "hours_to_target": median_hours,
+        "usd_to_target": median_usd,
+        "to_target": text,
+    }
+
+
+def _censored_median(values: np.ndarray) -> float:
+    """The median where inf stands for "more than was spent"; NaN when the middle of the sorted values is not all finite."""
+    middle = np.sort(values)[(len(values) - 1) // 2 : len(values) // 2 + 1]
+    return float(middle.mean()) if np.isfinite(middle).all() else float("nan")
+
+
+def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
+    """Draw device-hours a run as stacked bars by ledger category, with USD, children and the way to the target as text.
+
+    Args:
+        data: what `cost_by_strategy` returns.
+        ax: one plot.
+    """
+    if data.empty or not data["gpu_hours"].max() > 0:
+        style.say(ax, "Nothing was charged: these runs spent no device-hours.")
+        return
+    places = np.arange(len(data))[::-1]
+    left = np.zeros(len(data))
+    for category, colour in CATEGORY_COLOURS.items():
+        part = data[f"{category}_hours"].to_numpy(dtype=float)
+        if part.max() > 0:
+            ax.barh(
+                places,
+                part,
+                left=left,
+                height=0.6,
+                color=colour,
+                edgecolor=style.ground(),
+                linewidth=0.5,
+                label=category,
+            )
+            left = left + part
+    low, high, mean = (data[name].to_numpy(dtype=float) for name in ("gpu_hours_low", "gpu_hours_high", "gpu_hours"))
+    reach = [np.maximum(mean - low, 0), np.maximum(high - mean, 0)]
+    several = data["runs"].to_numpy() > 1
+    whisker: dict[str, Any] = {"fmt": "none", "ecolor": style.ink(), "elinewidth": 0.9, "capsize": 2.5}
+    ax.errorbar(mean[several], places[several], xerr=[side[several] for side in reach], **whisker)
+    for place, right, row in zip(places, np.maximum(left, high), data.to_dict("records")):
+        ax.annotate(
+            _bar_text(row), (right, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize="small"
+        )
+    ax.set_yticks(places, [f"{row.strategy}\n(n={row.runs})" for row in data.itertuples()])
+    for tick, strategy in zip(ax.get_yticklabels(), data["strategy"]):
+        tick.set_color(style.look(strategy).colour)
+    # Room at the right for the texts, which are about as wide as the longest bar.
+    ax.set(
+        xlabel="GPU-hours a run (mean; whisker: range over runs)",
+        xlim=(0, 1.75 * float(np.max(np.maximum(left, high)))),
+    )
+    ax.set_ylim(-0.6, len(data) - 0.4)
+    ax.grid(visible=False, axis="y")
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=7, fontsize="small", borderaxespad=0.2, columnspacing=1.2
+    )
+
+
+def _bar_text(row: dict[Any, Any]) -> str:
+    lines = [f"{style.short(row['usd'])} USD a run"]
+    if row["children"]:
+        lines.append(f"{style.short(row['usd_per_child'])} USD a child")
+    if "to_target" in row:
+        lines.append(f"to reach {row['target']:g}: {row['to_target']}")
+    return "\n".join(lines)
+
+
+def plot_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+    """A figure of `draw_cost` with the prices under it."""
+    with style.theme():
+        figure = style.new_figure(8.0, 1.6 + 0.6 * max(1, len(data)) + 0.18 * len(notes))
+        draw_cost(data, figure.subplots())
+        prices = list(dict.fromkeys(data["priced_at"])) if len(data) else []
+        style.caption(figure, [*(f"Price: {price}." for price in prices), *notes])
+    return figure

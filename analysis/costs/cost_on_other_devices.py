@@ -1,0 +1,237 @@
+"""What the same searches would take on other devices: estimates by how fast the devices are, never measurements; and measured energy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.compare import run_hours, run_rates
+from nasbench.analysis.plotting import style
+from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
+from nasbench.costs.speeds import Rate, Speed, shipped_speeds, speed_ratio
+from nasbench.errors import InputError
+from nasbench.store.format.schema import LEDGER_CATEGORIES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MEASURED, ESTIMATE = "as run", "estimate"
+JOULES_PER_KWH = 3.6e6
+TABLE_DEVICE = "table"  # of replays: hours of a table's simulated clock
+_COLUMNS = ("strategy", "runs", "device", "kind", "times", "gpu_hours", "usd", "price", "basis", "caveat")
+
+
+def cost_elsewhere(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    devices: Sequence[str],
+    prices: PriceTable | None = None,
+    speeds: tuple[Speed, ...] | None = None,
+    rates: tuple[Rate, ...] = (),
+    ran_on: str | None = None,
+) -> pd.DataFrame:
+    """Device-hours and USD of each strategy's runs as they were, and estimates for other devices.
+
+    Hours of children become shorter or longer by the ratio of speeds; the strategy's own time (category searcher) stays as it was.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        devices: to estimate for, e.g. ("A100", "H100").
+        prices: table of prices; None for the shipped one.
+        speeds: table of peaks; None for the shipped one.
+        rates: measured rates, which win over peaks where both devices have some of the same task.
+        ran_on: the device that the hours are of, where rows do not say (a table's simulated clock); None for their own.
+
+    Returns:
+        strategy, runs, device, kind ("as run" or "estimate"), times (how many times as fast as the device of the runs; 1 as run),
+        gpu_hours and usd (means over runs; USD as charged for what was run), price (in words), basis (of the ratio), caveat.
+
+    Raises:
+        InputError: for a device without a speed or price, or hours of a table's clock without `ran_on`.
+    """
+    categories = [f"{category}_hours" for category in LEDGER_CATEGORIES]
+    require_columns(runs, ("run", "strategy", "usd", *categories), "the runs")
+    require_columns(frame, ("run", "device", "gpu_hours"), "the children")
+    table, peaks = shipped_prices() if prices is None else prices, shipped_speeds() if speeds is None else speeds
+    here = _places(frame, runs, ran_on)
+    hours, charged = run_hours(runs), run_rates(runs)
+    own = runs.set_index("run")["searcher_hours"].astype(float)
+    rows: list[dict[str, Any]] = []
+    for strategy in style.in_order(runs["strategy"].tolist()):
+        ids = runs.loc[runs["strategy"] == strategy, "run"]
+        names = ", ".join(sorted(set(here.columns[(here.loc[ids] > 0).any()]))) or "no device"
+        first = {"strategy": strategy, "runs": len(ids)}
+        spent = {"gpu_hours": hours[ids].mean(), "usd": (hours[ids] * charged[ids]).mean()}
+        rows.append(
+            {
+                **first,
+                "device": names,
+                "kind": MEASURED,
+                "times": 1.0,
+                **spent,
+                "price": "as charged",
+                "basis": "",
+                "caveat": "",
+            }
+        )
+        for device in devices:
+            price = price_of(device, table)
+            ratios = {name: speed_ratio(device, name, peaks, rates) for name in here.columns[(here.loc[ids] > 0).any()]}
+            shorter = sum(
+                (here.loc[ids, name] / ratio.times for name, ratio in ratios.items()), start=pd.Series(0.0, index=ids)
+            )
+            there = (hours[ids] - own[ids]) * shorter + own[ids]
+            basis, caveat = (
+                "; ".join(dict.fromkeys(filter(None, (getattr(ratio, name) for ratio in ratios.values()))))
+                for name in ("basis", "caveat")
+            )
+            times = float(1 / shorter.mean()) if shorter.mean() > 0 else float("nan")
+            found = {
+                "gpu_hours": there.mean(),
+                "usd": there.mean() * price.usd,
+                "price": str(price),
+                "basis": basis,
+                "caveat": caveat,
+            }
+            rows.append({**first, "device": device, "kind": ESTIMATE, "times": times, **found})
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.DataFrame:
+    """Shares of each run's hours by device, [runs, devices]; a run without charged children has none."""
+    used = frame[(frame["device"] != "") & (frame["gpu_hours"] > 0)]
+    if ran_on is not None:
+        used = used.assign(device=ran_on)
+    elif (used["device"] == TABLE_DEVICE).any():
+        raise InputError(
+            "these hours are of a table's simulated clock, which names no device; say on which it was trained, e.g. --from cpu for "
+            "digits201 or --from '1080 Ti' for NAS-Bench-201"
+        )
+    hours = used.pivot_table(index="run", columns="device", values="gpu_hours", aggfunc="sum", fill_value=0.0)
+    shares = hours.div(hours.sum(axis=1), axis=0)
+    found: pd.DataFrame = shares.reindex(runs["run"]).fillna(0.0)
+    return found
+
+
+def energy_by_strategy(runs: pd.DataFrame) -> pd.DataFrame:
+    """Energy that the counters of the hardware gave for each strategy's runs. Nothing is estimated.
+
+    Args:
+        runs: `store.format.schema.RUN_COLUMNS`; energy stands in the provenance, in joules by counter.
+
+    Returns:
+        strategy, runs, measured (runs with a reading), kwh (mean over those; NaN without), counters ('' without). A counter's energy
+        is of a whole processor package or GPU: what else ran there is in it.
+    """
+    require_columns(runs, ("strategy", "provenance"), "the runs")
+    rows = []
+    for strategy in style.in_order(runs["strategy"].tolist()):
+        mine = runs.loc[runs["strategy"] == strategy, "provenance"]
+        readings = [found for found in map(_joules, mine) if found]
+        kwh = [sum(reading.values()) / JOULES_PER_KWH for reading in readings]
+        counters = ", ".join(sorted({name for reading in readings for name in reading}))
+        mean = float(np.mean(kwh)) if kwh else float("nan")
+        rows.append(
+            {"strategy": strategy, "runs": len(mine), "measured": len(readings), "kwh": mean, "counters": counters}
+        )
+    return pd.DataFrame(rows, columns=["strategy", "runs", "measured", "kwh", "counters"])
+
+
+def _joules(provenance: str) -> dict[str, float]:
+    try:
+        energy = json.loads(provenance or "{}").get("energy") or {}
+        return {str(name): float(value) for name, value in energy.get("joules", {}).items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def energy_note(data: pd.DataFrame) -> str:
+    """What was measured of energy, in a sentence.
+
+    Args:
+        data: what `energy_by_strategy` returns.
+    """
+    known = data[data["measured"] > 0]
+    if known.empty:
+        return "Energy: not measured (the runs hold no reading of RAPL or NVML)."
+    parts = [
+        f"{row.strategy} {style.short(row.kwh)} kWh a run (n={row.measured} of {row.runs})"
+        for row in known.itertuples()
+    ]
+    counters = ", ".join(dict.fromkeys(", ".join(known["counters"]).split(", ")))
+    return f"Energy measured by {counters}, with what else ran there: {'; '.join(parts)}."
+
+
+def draw_elsewhere(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:
+    """Draw hours or USD a run by device, a point a strategy: filled as run, hollow where estimated.
+
+    Args:
+        data: what `cost_elsewhere` returns.
+        ax: one plot.
+        what: "gpu_hours" or "usd".
+    """
+    known = data[data[what] > 0]
+    if known.empty:
+        style.say(ax, "Nothing was charged, so that there is nothing to estimate from.")
+        return
+    low, high = float(known[what].min()), float(known[what].max())
+    style.logarithmic(ax, low, high if high > low else 2 * low)
+    places = list(dict.fromkeys(zip(data["device"], data["kind"])))
+    strategies = style.in_order(data["strategy"].tolist())
+    for row in known.to_dict("records"):
+        look, run = style.look(row["strategy"]), row["kind"] == MEASURED
+        above = 0.5 * (strategies.index(row["strategy"]) + 0.5) / len(strategies) - 0.25
+        y = len(places) - 1 - places.index((row["device"], row["kind"])) - above
+        face = look.colour if run else "none"
+        ax.plot(
+            [row[what]], [y], marker=look.marker, markersize=7, color=look.colour, markerfacecolor=face, linestyle=""
+        )
+    for strategy in strategies:
+        look = style.look(strategy)
+        ax.plot([], [], marker=look.marker, linestyle="", color=look.colour, label=strategy)
+    ax.set_yticks(range(len(places))[::-1], [f"{device}\n({kind})" for device, kind in places])
+    ax.set(
+        xlabel={"usd": "USD a run (mean)", "gpu_hours": "device-hours a run (mean)"}[what],
+        ylim=(-0.6, len(places) - 0.4),
+    )
+    ax.margins(x=0.08)
+
+
+def plot_elsewhere(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+    """Hours and USD by device, side by side, with what the estimates rest on below."""
+    lines = [*estimate_notes(data), *notes]
+    with style.theme():
+        figure = style.new_figure(
+            10.0, 1.7 + 0.62 * data[["device", "kind"]].drop_duplicates().shape[0] + 0.2 * len(lines)
+        )
+        axes = figure.subplots(1, 2, sharey=True)
+        for ax, what in zip(axes, ("gpu_hours", "usd")):
+            draw_elsewhere(data, ax, what)
+        handles, labels = axes[0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize="small")
+        style.caption(figure, lines)
+    return figure
+
+
+def estimate_notes(data: pd.DataFrame) -> list[str]:
+    """What the estimates of `cost_elsewhere` rest on, and what they leave out."""
+    guessed = data[data["kind"] == ESTIMATE].drop_duplicates("device")
+    if guessed.empty:
+        return []
+    notes = [
+        f"{row.device}: {style.short(row.times)} times as fast by {row.basis}; {row.price}."
+        for row in guessed.itertuples()
+    ]
+    return [
+        *notes,
+        *(f"{caveat[0].upper()}{caveat[1:]}." for caveat in dict.fromkeys(guessed["caveat"]) if caveat),
+        "Estimates, not measurements (hollow): small networks reach a small share of a large GPU's peak and would take longer.",
+    ]

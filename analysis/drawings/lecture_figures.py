@@ -1,0 +1,140 @@
+"""The figures of the lecture notes behind this suite, by their numbers. A plug-in adds one in a file of its own (group "nasbench.figures")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from nasbench.registry import Registry
+from nasbench.structures import Scale
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Needs = Literal["nothing", "perhaps runs", "runs"]
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What results files hold: children (`store.format.schema.CHILD_COLUMNS`), runs (`RUN_COLUMNS`), and the run asked for ("" for any)."""
+
+    frame: pd.DataFrame
+    runs: pd.DataFrame
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure with the rows behind it, and lines to say with it."""
+
+    figure: Figure
+    data: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NotesFigure:
+    """One figure of the notes.
+
+    Args:
+        title: one line for people.
+        needs: "nothing"; "runs" that must be given; or "perhaps runs", which add a panel.
+        draw: makes it, of searches or (where it needs none) of None.
+    """
+
+    title: str
+    needs: Needs
+    draw: Callable[[Searches | None], Drawn]
+
+
+FIGURES: Registry[NotesFigure] = Registry(
+    "figure",
+    "nasbench.figures",
+    {
+        "1": "nasbench.analysis.drawings.lecture_figures:LOOP",
+        "2": "nasbench.analysis.drawings.lecture_figures:LAYERS",
+        "3": "nasbench.analysis.drawings.lecture_figures:CIFAR",
+        "4": "nasbench.analysis.drawings.lecture_figures:IMAGENET",
+        "5": "nasbench.analysis.drawings.lecture_figures:CELLS",
+        "6": "nasbench.analysis.drawings.lecture_figures:MULT_ADDS",
+        "7": "nasbench.analysis.drawings.lecture_figures:PARAMS",
+    },
+)
+
+CIFAR_SCALE = Scale(cells=6, filters=32)
+LARGE_SCALE = Scale(cells=6, filters=168, image_size=331, classes=1000, stem="imagenet", skip_reduction_input=True)
+MOBILE_SCALE = Scale(cells=4, filters=44, image_size=224, classes=1000, stem="imagenet")
+
+
+def _loop(searches: Searches | None) -> Drawn:
+    from nasbench.analysis.drawings.search_loop import loop_data, loop_figure
+
+    assert searches is not None  # needs="runs"
+    data = loop_data(searches.frame, searches.runs, searches.run)
+    return Drawn(loop_figure(data), data)
+
+
+def _layers(_: Searches | None) -> Drawn:
+    from nasbench.analysis.drawings.architecture import architecture_figure
+    from nasbench.analysis.drawings.structure_tables import structure_table
+    from nasbench.spaces.genotypes import NAS_V1
+
+    return Drawn(architecture_figure(NAS_V1, "NAS v1 (2016): kernel, filters"), structure_table(NAS_V1))
+
+
+def _cells(_: Searches | None) -> Drawn:
+    from nasbench.analysis.drawings.architecture import architecture_figure
+    from nasbench.analysis.drawings.structure_tables import structure_table
+    from nasbench.spaces.genotypes import NASNET_A
+
+    return Drawn(architecture_figure(NASNET_A, "NASNet-A"), structure_table(NASNET_A))
+
+
+def _skeletons(*scales: tuple[str, Scale]) -> Drawn:
+    import pandas as pd
+
+    from nasbench.analysis.drawings.skeletons import skeleton_data, skeleton_figure, skeleton_title
+    from nasbench.spaces.genotypes import NASNET_A
+
+    tables = [skeleton_data(NASNET_A, scale) for _, scale in scales]
+    titles = [skeleton_title(name, NASNET_A, scale) for name, scale in scales]
+    data = pd.concat([table.assign(network=title.split("\n")[0]) for title, table in zip(titles, tables)])
+    return Drawn(skeleton_figure(list(zip(titles, tables))), data)
+
+
+def _frontier(x: str, searches: Searches | None) -> Drawn:
+    import pandas as pd
+
+    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.pareto.frontier import frontier_data, plot_frontier
+    from nasbench.analysis.pareto.pareto import pareto_front
+
+    published = frontier_data(x)
+    if searches is None:
+        return Drawn(plot_frontier(published, x), published)
+    # Architectures are compared here and not strategies: what a search was given or charged does not matter.
+    notes = check_comparable(searches.frame, searches.runs, ("budget", "baseline", "children", "searcher"))
+    ours = pareto_front(searches.frame, x, "val_acc")
+    data = pd.concat([published.assign(panel="published"), ours.assign(panel="ours")], ignore_index=True)
+    return Drawn(plot_frontier(published, x, searches.frame, notes=notes), data, notes)
+
+
+LOOP = NotesFigure("the search loop, with the numbers of a run", "runs", _loop)
+LAYERS = NotesFigure("a network of layers and its skips: NAS v1, figure 7 of its paper", "nothing", _layers)
+CIFAR = NotesFigure(
+    "how cells make a CIFAR network: NASNet-A 6@768", "nothing", lambda _: _skeletons(("NASNet-A", CIFAR_SCALE))
+)
+IMAGENET = NotesFigure(
+    "how cells make ImageNet networks: NASNet-A 6@4032 and 4@1056",
+    "nothing",
+    lambda _: _skeletons(("NASNet-A", LARGE_SCALE), ("NASNet-A", MOBILE_SCALE)),
+)
+CELLS = NotesFigure("a normal and a reduction cell: NASNet-A", "nothing", _cells)
+MULT_ADDS = NotesFigure(
+    "accuracy against multiply-adds, published and ours", "perhaps runs", lambda given: _frontier("mult_adds", given)
+)
+PARAMS = NotesFigure(
+    "accuracy against parameters, published and ours", "perhaps runs", lambda given: _frontier("params", given)
+)

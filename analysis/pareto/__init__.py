@@ -1,0 +1,1 @@
+"""Pareto fronts, hypervolumes and attainment."""

@@ -1,0 +1,226 @@
+"""Accuracy on ImageNet against multiply-adds and parameters: networks designed by hand, those that searches found, and our own runs.
+
+The notes' figures 6 and 7.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.pareto.pareto import LABELS, draw_pareto, pareto_front, without_score
+from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.labels import Label, place_labels
+from nasbench.errors import InputError
+from nasbench.tabular.published import published_networks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COSTS = ("mult_adds", "params")
+NOTES_YEAR = 2017  # of NASNet: what its figures could compare with
+FLOOR = 0.68  # of the accuracy axis; lower points are drawn on it, with their accuracy in the name
+USUAL_PX = 224
+
+_HAND = style.Look("#4d4d4d", "o")
+_FOUND = {
+    "NASNet-A": style.Look("#d55e00", "D"),
+    "NASNet-B": style.Look("#009e73", "^"),
+    "NASNet-C": style.Look("#b8568f", "v"),
+    "PNASNet": style.Look("#0072b2", "s"),
+}
+_OTHER_FOUND = style.Look("#882255", "P")
+
+# Names in torchvision that are not the papers' with the size behind a hyphen.
+_NAMES = {
+    "alexnet": "AlexNet",
+    "googlenet": "GoogLeNet",
+    "inception_v3": "Inception v3",
+    "resnext50_32x4d": "ResNeXt-50",
+    "resnext101_32x8d": "ResNeXt-101 32x8d",
+    "squeezenet1_0": "SqueezeNet 1.0",
+    "squeezenet1_1": "SqueezeNet 1.1",
+    "wide_resnet50_2": "Wide ResNet-50",
+    "wide_resnet101_2": "Wide ResNet-101",
+}
+_PREFIXES = {"densenet": "DenseNet-", "resnet": "ResNet-", "vgg": "VGG-"}
+
+
+def frontier_data(
+    x: str = "mult_adds", networks: pd.DataFrame | None = None, until: int | None = NOTES_YEAR
+) -> pd.DataFrame:
+    """The published ImageNet networks of a figure: their accuracy and one cost.
+
+    Args:
+        x: "mult_adds" (figure 6) or "params" (figure 7), as published.
+        networks: rows like those of `published_networks`, or None for these.
+        until: the last year of a paper, or None for all years. The default is NASNet's; later hand-designed networks come with longer
+            recipes, which is not what its figure asks.
+
+    Returns:
+        model (the papers' name), family (points of one are joined by a line), system, kind, year, image_px, <x>, top1_acc (fraction), tag,
+        place, front (no other network here has less or equal cost and more or equal accuracy, and is better in one), sorted by
+        <x>. Of two rows with the same name a verified one wins over a recalled one; rows that are not `as_published`, or lack the cost
+        or the accuracy, are left out.
+
+    Raises:
+        InputError: for another x.
+    """
+    import moocore
+
+    if x not in COSTS:
+        raise InputError(f"the cost of a published network is one of {', '.join(COSTS)}, got {x!r}")
+    rows = published_networks() if networks is None else networks
+    rows = rows[(rows["data"] == "imagenet") & rows["as_published"] & rows[x].notna() & rows["top1_acc"].notna()]
+    if until is not None:
+        rows = rows[rows["year"].fillna(np.inf).astype(float) <= until]
+    rows = rows.assign(model=rows["model"].map(paper_name), **{x: rows[x].astype(float)})
+    rows = rows.sort_values("tag", ascending=False, kind="stable").drop_duplicates("model")
+    rows["family"] = [_family(model, system) for model, system in zip(rows["model"], rows["system"])]
+    values = rows[[x, "top1_acc"]].to_numpy(dtype=float)
+    rows["front"] = moocore.is_nondominated(values, maximise=[False, True], keep_weakly=True) if len(rows) else False
+    columns = ["model", "family", "system", "kind", "year", "image_px", x, "top1_acc", "tag", "place", "front"]
+    return rows[columns].sort_values([x, "top1_acc"], ignore_index=True)
+
+
+def paper_name(model: str) -> str:
+    """The name a paper uses for a torchvision model ("resnet50" is "ResNet-50"); other names as they are."""
+    if model in _NAMES:
+        return _NAMES[model]
+    for prefix, name in _PREFIXES.items():
+        if model.startswith(prefix) and model[len(prefix) :].isdigit():
+            return name + model[len(prefix) :]
+    return model
+
+
+def _family(model: str, system: str) -> str:
+    """What is joined by a line: sizes of one design. Inception's versions are different designs."""
+    if system in ("NASNet", "PNAS"):
+        return model.partition(" ")[0].removesuffix("-5")
+    return model if system == "Inception" else f"{system} {model.split()[-1]}" if "64x4d" in model else system
+
+
+def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
+    """Draw accuracy against a cost: hand-designed networks grey, found ones coloured, sizes of one design joined.
+
+    Recalled figures, not read in a source, are hollow. Networks below `FLOOR` stand on it as triangles. Names: `label_frontier`.
+
+    Args:
+        data: what `frontier_data` returns.
+        ax: one plot.
+        x: its cost column.
+    """
+    if data.empty:
+        style.say(ax, "No published network has this cost and an accuracy.")
+        return
+    low, high = float(data[x].min()) / 1.5, float(data[x].max()) * 1.6
+    style.logarithmic(ax, low, high)
+    for family, rows in data[data["top1_acc"] >= FLOOR].groupby("family", sort=False):
+        found = rows["kind"].iloc[0] == "searched"
+        look = _look(str(family), found)
+        rows = rows.sort_values(x)
+        ax.plot(
+            rows[x], rows["top1_acc"], color=look.colour, linewidth=1.4 if found else 0.7, alpha=1 if found else 0.5
+        )
+        hollow = rows["tag"] != "verified"
+        for face, part in ((look.colour, rows[~hollow]), (style.ground(), rows[hollow])):
+            ax.scatter(
+                part[x],
+                part["top1_acc"],
+                s=42 if found else 22,
+                marker=look.marker,
+                facecolors=face,
+                edgecolors=look.colour,
+                zorder=3,
+            )
+    below = data[data["top1_acc"] < FLOOR]
+    ax.scatter(below[x], np.full(len(below), FLOOR), s=26, marker="v", color=_HAND.colour, clip_on=False, zorder=3)
+    top = max(float(data["top1_acc"].max()), FLOOR)
+    ax.set(
+        xlabel=LABELS[x],
+        ylabel="top-1 accuracy on ImageNet (fraction)",
+        ylim=(FLOOR - 0.007, top + 0.1 * (top - FLOOR) + 0.002),
+    )
+    ax.set_xlim(low, high)
+
+
+def label_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> int:
+    """Write the names of all networks beside their points; call it last, when the figure is laid out.
+
+    Args:
+        data: what `frontier_data` returns.
+        ax: the plot, drawn by `draw_frontier`.
+        x: its cost column.
+
+    Returns:
+        How many overlaps are left, 0 where every name found room.
+    """
+    if data.empty:
+        return 0
+    shown = data.assign(height=data["top1_acc"].clip(lower=FLOOR))
+    labels = [
+        Label(row[x], row["height"], _words(row), _look(row["family"], row["kind"] == "searched").colour)
+        for row in shown.to_dict("records")
+    ]
+    lines = [
+        rows.sort_values(x)[[x, "top1_acc"]].to_numpy() for _, rows in data[data["top1_acc"] >= FLOOR].groupby("family")
+    ]
+    return place_labels(ax, labels, shown[[x, "height"]].to_numpy(), lines)
+
+
+def _look(family: str, found: bool) -> style.Look:
+    return _FOUND.get(family, _OTHER_FOUND) if found else _HAND
+
+
+def _words(row: dict[Any, Any]) -> str:
+    """A network's name, with its image size where it is not the usual one and its accuracy where the axis does not show it."""
+    extra = [] if row["image_px"] == USUAL_PX else [f"{row['image_px']} px"]
+    if row["top1_acc"] < FLOOR:
+        extra.append(f"{row['top1_acc']:.3f}")
+    return f"{row['model']} ({', '.join(extra)})" if extra else str(row["model"])
+
+
+def plot_frontier(
+    data: pd.DataFrame,
+    x: str = "mult_adds",
+    children: pd.DataFrame | None = None,
+    score: str = "val_acc",
+    notes: Sequence[str] = (),
+) -> Figure:
+    """The notes' figure 6 (x = "mult_adds") or 7 ("params"), and below it, where there are runs, our own architectures at the same cost.
+
+    Args:
+        data: what `frontier_data` returns for `x`.
+        x: the cost column.
+        children: rows of our runs (`store.format.schema.CHILD_COLUMNS`) of one protocol, or None for the published figure alone.
+        score: the score column of our runs.
+        notes: more lines under the plots.
+    """
+    front = None if children is None else pareto_front(children, x, score)
+    lines = [
+        "Grey: designed by hand; colours: found by search (NASNet, PNAS); lines join sizes of one design, dotted ones lead to names. "
+        f"Image size {USUAL_PX} px where none is given.",
+        f"Hollow: recalled, not read in a source. Triangles lie below the axis, their accuracy is in the name. Years to {data['year'].max()}."
+        if len(data)
+        else "",
+        *notes,
+    ]
+    if children is not None:
+        lines.append(f"Below: our own runs; {without_score(children, score)} children without a score are not shown.")
+    lines = [part for line in lines if line for part in textwrap.wrap(line, 126, subsequent_indent="   ")]
+    with style.theme():
+        figure = style.new_figure(9.0, (6.0 if front is None else 10.0) + 0.18 * len(lines))
+        ratios = [6.0] if front is None else [6.0, 4.0]
+        axes = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+        style.caption(figure, lines)
+        draw_frontier(data, axes[0], x)
+        if front is not None:
+            draw_pareto(front, axes[1], x, score)
+        figure.draw_without_rendering()
+        label_frontier(data, axes[0], x)
+    return figure

@@ -1,0 +1,306 @@
+"""Two or three objectives at once: the exact front, the volume that it dominates, and what a share of the runs attains.
+
+All objectives are to be small. Costs span decades, so volumes are taken of their logarithms; the error is taken as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nasbench.analysis.comparison.bands import generator
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.plotting import style
+from nasbench.errors import InputError, UnknownName
+
+Floats = NDArray[np.float64]
+ALL = "all"
+SURFACES = (25, 50, 75)
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Something of an architecture that is to be small.
+
+    Args:
+        label: for an axis, with the unit.
+        columns: of the children that it is made of.
+        log: whether it is a cost, positive and drawn on a logarithmic axis.
+    """
+
+    label: str
+    columns: tuple[str, ...]
+    log: bool = True
+
+
+ERROR = "error"
+OBJECTIVES: dict[str, Objective] = {
+    ERROR: Objective("error (fraction)", (), log=False),
+    "params": Objective("parameters", ("params",)),
+    "mult_adds": Objective("multiply-adds for one image", ("mult_adds",)),
+    "gpu_hours": Objective("GPU-hours to train", ("gpu_hours",)),
+    "usd": Objective("USD to train", ("usd",)),
+    "latency": Objective("seconds for one pass over the validation images", ("eval_seconds", "epochs")),
+}
+_KEYS = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint", "run")
+
+
+def parse_objectives(text: str) -> tuple[str, ...]:
+    """Objectives by a comma-separated text, two or three of `OBJECTIVES`.
+
+    Raises:
+        UnknownName: for a name that is not there.
+        InputError: for another number of them, or one given twice.
+    """
+    names = tuple(part.strip().replace("-", "_") for part in text.split(",") if part.strip())
+    for name in names:
+        if name not in OBJECTIVES:
+            raise UnknownName("objective", name, OBJECTIVES)
+    if len(names) not in (2, 3) or len(set(names)) < len(names):
+        raise InputError(f"--objectives takes two or three different ones of {', '.join(OBJECTIVES)}; got {text!r}")
+    return names
+
+
+def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
+    """The columns of the children that `objective_points` reads."""
+    return list(dict.fromkeys([*_KEYS, score, *(column for name in objectives for column in OBJECTIVES[name].columns)]))
+
+
+def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
+    """A reference point by a comma-separated text, a number for each objective.
+
+    Raises:
+        InputError: for another number of them, or what is no positive number.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        values = [float(part) for part in parts]
+    except ValueError:
+        values = []
+    if len(values) != len(objectives) or not all(math.isfinite(value) and value > 0 for value in values):
+        raise InputError(
+            f"--reference takes a positive number for each of {', '.join(objectives)}, e.g. 1,1e6; got {text!r}"
+        )
+    return dict(zip(objectives, values))
+
+
+def objective_points(
+    frame: pd.DataFrame, objectives: Sequence[str], score: str = "val_acc", by_run: bool = False
+) -> pd.DataFrame:
+    """The objectives of every architecture of every strategy.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol.
+        objectives: names of `OBJECTIVES`.
+        score: the accuracy of which error is the rest; "test_acc" takes the rows of stage final, all others those counted in the search.
+        by_run: whether architectures of different runs are kept apart, as attainment over seeds needs.
+
+    Returns:
+        strategy, run (with `by_run`), hash, space, n (rows averaged), and one column an objective (mean). Rows that failed or lack a score
+        are left out.
+
+    Raises:
+        InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
+    """
+    require_columns(frame, needed_columns(objectives, score), "the children")
+    final = score.startswith("test")
+    stage = frame["stage"] == "final" if final else (frame["stage"] == "search") & frame["counted"].astype(bool)
+    rows = frame[stage & (frame["status"] == "ok") & frame[score].notna()]
+    if rows["fingerprint"].nunique() > 1:
+        values = " / ".join(sorted((rows["protocol"] + " (" + rows["fingerprint"] + ")").unique()))
+        raise InputError(
+            f"these rows are not comparable; they differ in protocol: {values}. Select the rows of one protocol"
+        )
+    found = {name: _values(rows, name, score) for name in objectives}
+    keys = ["strategy", *(["run"] if by_run else []), "hash"]
+    table = rows[[*keys, "space"]].assign(**found)
+    groups = table.groupby(keys, sort=False, observed=True)
+    means = {name: (name, "mean") for name in objectives}
+    return groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
+
+
+def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
+    if name == ERROR:
+        return np.asarray(1.0 - rows[score].to_numpy(dtype=float))
+    columns = OBJECTIVES[name].columns
+    found: Floats = rows[columns[0]].to_numpy(dtype=float)
+    if name == "latency":
+        epochs = rows["epochs"].to_numpy(dtype=float)
+        found = np.divide(found, epochs, out=np.zeros_like(found), where=epochs > 0)
+    wrong = ~(np.isfinite(found) & (found > 0))
+    if wrong.any():
+        raise InputError(
+            f"{name} is not known of {int(wrong.sum()):,} of {len(rows):,} children (column {columns[0]} is 0 or missing), "
+            "as in replays of tables that lack it or without a price; choose other objectives or select rows by --where"
+        )
+    return found
+
+
+def nondominated(values: Floats) -> NDArray[np.bool_]:
+    """Which rows no other row dominates: none is at most as large in all columns and smaller in one. Equal rows stay together.
+
+    Args:
+        values: [points, objectives], all to be small.
+    """
+    import moocore
+
+    if not len(values):
+        return np.zeros(0, dtype=bool)
+    return np.asarray(moocore.is_nondominated(np.ascontiguousarray(values, dtype=float), keep_weakly=True), dtype=bool)
+
+
+def objective_front(points: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
+    """The points, and which of them are on the front.
+
+    Args:
+        points: what `objective_points` returns.
+        objectives: the columns to be small.
+
+    Returns:
+        The same with front (no point of any strategy dominates it) and strategy_front (none of its own), sorted by the objectives.
+    """
+    values = points[list(objectives)].to_numpy(dtype=float)
+    own = np.zeros(len(points), dtype=bool)
+    for strategy in points["strategy"].unique():
+        mine = (points["strategy"] == strategy).to_numpy()
+        own[mine] = nondominated(values[mine])
+    marked = points.assign(front=nondominated(values), strategy_front=own)
+    return marked.sort_values([*objectives, "strategy"], ignore_index=True)
+
+
+def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str, float]:
+    """The worst corner of the volume: error 1, and of a cost the power of ten above the largest.
+
+    Args:
+        points: what `objective_points` returns.
+        objectives: their names.
+    """
+    corner = {}
+    for name in objectives:
+        largest = float(points[name].max()) if len(points) else 1.0
+        corner[name] = 10.0 ** (math.floor(math.log10(largest)) + 1) if OBJECTIVES[name].log else 1.0
+    return corner
+
+
+def objective_volumes(
+    points: pd.DataFrame, objectives: Sequence[str], reference: dict[str, float] | None = None
+) -> pd.DataFrame:
+    """The volume that each strategy's points, and all together, dominate up to a reference point: larger is better.
+
+    Args:
+        points: what `objective_points` returns.
+        objectives: their names.
+        reference: objective -> its worst value; points beyond it count nothing. None: `reference_point`.
+
+    Returns:
+        strategy (each, then "all"), points, front (points on its front), hypervolume (of log10 of costs, and of the error), and
+        reference_<objective>.
+
+    Raises:
+        InputError: when the reference of a cost is not positive.
+    """
+    corner = reference or reference_point(points, objectives)
+    for name in objectives:
+        if OBJECTIVES[name].log and not corner[name] > 0:
+            raise InputError(f"the reference of {name} must be positive (its logarithm is taken), got {corner[name]:g}")
+    rows = []
+    for strategy in [*style.in_order(points["strategy"].tolist()), ALL]:
+        mine = points if strategy == ALL else points[points["strategy"] == strategy]
+        values = mine[list(objectives)].to_numpy(dtype=float)
+        rows.append(
+            {
+                "strategy": strategy,
+                "points": len(mine),
+                "front": int(nondominated(values).sum()),
+                "hypervolume": _volume(values, objectives, corner),
+                **{f"reference_{name}": corner[name] for name in objectives},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _volume(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> float:
+    import moocore
+
+    logs = [OBJECTIVES[name].log for name in objectives]
+    scaled = np.column_stack([np.log10(column) if log else column for column, log in zip(values.T, logs)])
+    bound = np.array([math.log10(corner[name]) if log else corner[name] for name, log in zip(objectives, logs)])
+    inside = scaled[(scaled < bound).all(axis=1)]
+    return float(moocore.hypervolume(inside, ref=bound)) if len(inside) else 0.0
+
+
+def run_volumes(
+    points: pd.DataFrame,
+    objectives: Sequence[str],
+    reference: dict[str, float] | None = None,
+    seed: int = 0,
+    level: float = 0.95,
+    resamples: int = 2000,
+) -> pd.DataFrame:
+    """The volume of single runs: mean over a strategy's runs with a bootstrap interval.
+
+    Args:
+        points: what `objective_points` returns with `by_run`.
+        objectives: their names.
+        reference: see `objective_volumes`; the same for all runs.
+        seed: of the bootstrap over runs.
+        level: coverage in (0, 1).
+        resamples: bootstrap resamples, >= 1.
+
+    Returns:
+        strategy, runs, mean, low, high (NaN with fewer than 5 runs), interval (in words).
+    """
+    corner = reference or reference_point(points, objectives)
+    rows = []
+    for strategy in style.in_order(points["strategy"].tolist()):
+        mine = points[points["strategy"] == strategy]
+        volumes = np.array(
+            [
+                _volume(run[list(objectives)].to_numpy(dtype=float), objectives, corner)
+                for _, run in mine.groupby("run", sort=True)
+            ]
+        )
+        low = high = math.nan
+        if len(volumes) >= ENOUGH_SEEDS:
+            picks = generator(seed, strategy, "volume").integers(len(volumes), size=(resamples, len(volumes)))
+            low, high = map(float, np.quantile(volumes[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2]))
+        few = f"{level:.0%} bootstrap, seed {seed}" if len(volumes) >= ENOUGH_SEEDS else "insufficient"
+        row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean()), "low": low, "high": high}
+        rows.append({**row, "interval": f"n={len(volumes)}: {few}"})
+    return pd.DataFrame(rows, columns=["strategy", "runs", "mean", "low", "high", "interval"])
+
+
+def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequence[int] = SURFACES) -> pd.DataFrame:
+    """Empirical attainment surfaces: the points that at least so many percent of a strategy's runs attain or surpass.
+
+    Args:
+        points: what `objective_points` returns with `by_run`.
+        objectives: two or three names.
+        percents: of the runs, in (0, 100].
+
+    Returns:
+        strategy, runs, percent, and one column an objective: the corners of each surface, sorted.
+
+    Source: Fonseca, Guerreiro, Lopez-Ibanez & Paquete 2011, "On the computation of the empirical attainment function"; by moocore.
+    """
+    import moocore
+
+    parts = []
+    for strategy in style.in_order(points["strategy"].tolist()):
+        mine = points[points["strategy"] == strategy]
+        values = mine[list(objectives)].to_numpy(dtype=float)
+        sets = mine["run"].astype("category").cat.codes.to_numpy() + 1
+        order = np.argsort(sets, kind="stable")
+        found = np.asarray(moocore.eaf(values[order], sets[order], percentiles=list(percents)), dtype=float)
+        part = pd.DataFrame(found[:, :-1], columns=list(objectives))
+        part.insert(0, "percent", found[:, -1].round().astype(int))
+        part.insert(0, "runs", int(sets.max()))
+        part.insert(0, "strategy", strategy)
+        parts.append(part.sort_values(["percent", *objectives], kind="stable"))
+    columns = ["strategy", "runs", "percent", *objectives]
+    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)

@@ -1,0 +1,281 @@
+"""Accuracy against size: which architectures no other one beats on both, and how much of the plane they cover."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.plotting import style
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ALL = "all"
+
+LABELS = {
+    "params": "parameters",
+    "mult_adds": "multiply-adds for one image",
+    "gpu_hours": "GPU-hours to train",
+    "usd": "USD to train",
+    "device_seconds": "device-seconds to train",
+    "peak_memory": "peak memory (bytes)",
+    "val_acc": "validation accuracy (fraction)",
+    "val_acc_best": "best validation accuracy over epochs (fraction)",
+    "test_acc": "test accuracy (fraction)",
+}
+MOST_LABELS = 6
+MOST_VECTORS = 2000  # pale points of a strategy; more become an image within an SVG, which would not open otherwise
+
+
+def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> pd.DataFrame:
+    """The points of a plane (small x, large y) and which of them are not dominated.
+
+    A point is dominated when another has no larger x and no smaller y, and is better in one of them. Points equal in both are ties and
+    stay on the front together.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol; see `check_comparable`.
+        x: a positive cost to be small, such as "params" or "mult_adds".
+        y: a score to be large; "test_acc" takes the rows of stage final, all others those counted in the search.
+
+    Returns:
+        One row for each strategy and hash: strategy, hash, space, n (rows averaged), <x> and <y> (means over them), front (not dominated
+        by any point), strategy_front (by any of its strategy), sorted by x. Rows without a score are left out and counted by
+        `without_score`.
+
+    Raises:
+        InputError: when a column is missing, x is not positive, or the rows are of several protocols.
+    """
+    import moocore
+
+    _require_pair(frame, x, y)
+    rows = _rows(frame, y)
+    scored = rows[(rows["status"] == "ok") & rows[y].notna()]
+    if scored["fingerprint"].nunique() > 1:
+        values = " / ".join(sorted((scored["protocol"] + " (" + scored["fingerprint"] + ")").unique()))
+        raise InputError(
+            f"these rows are not comparable; they differ in protocol: {values}. Select the rows of one protocol"
+        )
+    if not (scored[x] > 0).all():
+        raise InputError(
+            f"{x} of the front must be positive to be drawn on a log scale; some rows have {scored[x].min():g}"
+        )
+    groups = scored.groupby(["strategy", "hash"], sort=False)
+    points = groups.agg(space=("space", "first"), n=(y, "size"), **{x: (x, "mean"), y: (y, "mean")}).reset_index()
+    points["front"] = False
+    points["strategy_front"] = False
+    parts = [(np.ones(len(points), dtype=bool), "front")]
+    parts += [((points["strategy"] == name).to_numpy(), "strategy_front") for name in points["strategy"].unique()]
+    for members, column in parts:
+        if members.any():
+            values = points.loc[members, [x, y]].to_numpy(dtype=float)
+            points.loc[members, column] = moocore.is_nondominated(values, maximise=[False, True], keep_weakly=True)
+    return points.sort_values([x, y, "strategy"], ignore_index=True)
+
+
+def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
+    """How many rows `pareto_front` leaves out because they failed or have no score."""
+    rows = _rows(frame, y)
+    return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
+
+
+def _rows(frame: pd.DataFrame, y: str) -> pd.DataFrame:
+    if y.startswith("test"):
+        return frame[frame["stage"] == "final"]
+    return frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+
+
+def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:
+    if x == y:
+        raise InputError(f"a front needs two different columns, got {x!r} twice")
+    need = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint")
+    require_columns(frame, (*need, x, y), "the children")
+
+
+def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, float]:
+    """The default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0.
+
+    A power of ten changes less from file to file than the largest x does; it is printed with every volume.
+
+    Args:
+        front: what `pareto_front` returns.
+        x: its cost column.
+    """
+    largest = float(front[x].max()) if len(front) else 1.0
+    return 10.0 ** (math.floor(math.log10(largest)) + 1), 0.0
+
+
+def hypervolume(
+    front: pd.DataFrame, x: str = "params", y: str = "val_acc", reference: tuple[float, float] | None = None
+) -> pd.DataFrame:
+    """The area of the plane of (log10 x, y) that points dominate, up to a reference point: larger is better.
+
+    Args:
+        front: what `pareto_front` returns.
+        x: its cost column.
+        y: its score column.
+        reference: (x, y) of the worst corner, x > 0; points beyond it count nothing. None: `reference_point`.
+
+    Returns:
+        strategy (each, then "all"), points, front (points on its front), hypervolume (score x decades of x), reference_x, reference_y.
+
+    Raises:
+        InputError: for a reference whose x is not positive.
+    """
+    import moocore
+
+    corner = reference or reference_point(front, x)
+    if not corner[0] > 0:
+        raise InputError(f"the reference's {x} must be positive (its logarithm is taken), got {corner[0]:g}")
+    rows = []
+    for strategy in [*style.in_order(front["strategy"].tolist()), ALL]:
+        members = front if strategy == ALL else front[front["strategy"] == strategy]
+        values = np.column_stack([np.log10(members[x].to_numpy(dtype=float)), members[y].to_numpy(dtype=float)])
+        inside = values[(values[:, 0] < math.log10(corner[0])) & (values[:, 1] > corner[1])]
+        bounds = [math.log10(corner[0]), corner[1]]
+        volume = moocore.hypervolume(inside, ref=bounds, maximise=[False, True]) if len(inside) else 0.0
+        rows.append(
+            {
+                "strategy": strategy,
+                "points": len(members),
+                "front": int(members["front" if strategy == ALL else "strategy_front"].sum()),
+                "hypervolume": float(volume),
+                "reference_x": corner[0],
+                "reference_y": corner[1],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_acc") -> None:
+    """Draw the plane: dominated points pale, each strategy's front as a thin step line, the overall front in black with hashes.
+
+    Args:
+        front: what `pareto_front` returns.
+        ax: one plot.
+        x: its cost column.
+        y: its score column.
+    """
+    if front.empty:
+        style.say(ax, "No child finished with a score: there is no front.")
+        return
+    style.logarithmic(ax, float(front[x].min()), float(front[x].max()))
+    for strategy in style.in_order(front["strategy"].tolist()):
+        look, rows = style.look(strategy), front[front["strategy"] == strategy]
+        rest, best = rows[~rows["strategy_front"]], rows[rows["strategy_front"]]
+        many = len(rest) > MOST_VECTORS
+        ax.scatter(
+            rest[x],
+            rest[y],
+            s=12,
+            rasterized=many,
+            color=look.colour,
+            marker=look.marker,
+            alpha=style.PALE,
+            linewidths=0,
+        )
+        ax.plot(*_steps(best, x, y), color=look.colour, linestyle=style.line_style(strategy), linewidth=1.0)
+        label = f"{strategy} ({len(rows)})"
+        ax.scatter(best[x], best[y], s=26, color=look.colour, marker=look.marker, linewidths=0, label=label, zorder=3)
+    overall = front[front["front"]]
+    ax.plot(*_steps(overall, x, y), color=style.ink(), linewidth=1.6, label="front of all", zorder=2)
+    ax.scatter(overall[x], overall[y], s=48, facecolors="none", edgecolors=style.ink(), linewidths=0.9, zorder=4)
+    ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
+    ax.margins(0.08)
+    _widen(ax, front, x)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize="small", borderaxespad=0.2)
+
+
+def _steps(rows: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the step line of a front: from each point right to the next one's x, then up to it."""
+    rows = rows.sort_values([x, y])
+    a, b = rows[x].to_numpy(dtype=float), rows[y].to_numpy(dtype=float)
+    return np.repeat(a, 2)[1:], np.repeat(b, 2)[:-1]
+
+
+def _widen(ax: Axes, front: pd.DataFrame, x: str) -> None:
+    """Show at least a factor of three of x, so that a single point has a readable axis."""
+    low, high = float(front[x].min()), float(front[x].max())
+    if high < 3 * low:
+        ax.set_xlim(low / 2, high * 2)
+
+
+def label_front(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_acc") -> None:
+    """Write hashes at points of the overall front, best first, each only where it covers no such point and no other text.
+
+    Call it last: it measures the figure as it stands.
+
+    Args:
+        front: what `pareto_front` returns.
+        ax: the plot, drawn by `draw_pareto`.
+        x: its cost column.
+        y: its score column.
+    """
+    rows = front[front["front"]]
+    if rows.empty:
+        return
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    inside, legend = ax.get_window_extent(), ax.get_legend()
+    taken = [legend.get_window_extent()] if legend is not None else []
+    points = ax.transData.transform(rows[[x, y]].to_numpy(dtype=float))
+    chosen = rows.sort_values(y, ascending=False)
+    for row in chosen.to_dict("records"):
+        if len(taken) > MOST_LABELS:
+            break
+        text = ax.annotate(
+            str(row["hash"])[:8],
+            (row[x], row[y]),
+            xytext=(-6, 5),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize="x-small",
+            color=style.ink(),
+        )
+        box = text.get_window_extent()
+        free = not any(box.padded(2).overlaps(other) for other in taken)
+        clear = not any(box.padded(1).contains(*point) for point in points)
+        if free and clear and inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1):
+            taken.append(box)
+        else:
+            text.remove()
+
+
+def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend over all plots instead of one each; they show the same strategies."""
+    handles, labels = axes[0].get_legend_handles_labels()
+    for legend in (ax.get_legend() for ax in axes):
+        if legend is not None:
+            legend.remove()
+    if handles:
+        figure.legend(handles, labels, loc="outside upper left", ncols=5, fontsize="small", columnspacing=1.2)
+
+
+def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = ()) -> Figure:
+    """A figure with one plot for each cost, side by side.
+
+    Args:
+        fronts: cost column -> what `pareto_front` returns for it, e.g. of "params" and "mult_adds".
+        y: the score column of all of them.
+        notes: lines under the plots.
+    """
+    with style.theme():
+        figure = style.new_figure(4.6 * len(fronts), 4.2 + 0.18 * len(notes))
+        axes = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
+        count = "In brackets: architectures. Black: not dominated by any; hashes open with `nasbench show`."
+        style.caption(figure, [count, *notes])
+        for ax, (x, front) in zip(axes, fronts.items()):
+            draw_pareto(front, ax, x, y)
+            if ax is not axes[0]:
+                ax.set_ylabel("")
+        _share_legend(figure, axes)
+        for ax, (x, front) in zip(axes, fronts.items()):
+            label_front(front, ax, x, y)
+    return figure

@@ -1,0 +1,1 @@
+"""Tests, ranks, regret, targets, correlations."""

@@ -1,0 +1,102 @@
+"""Performance profiles: which share of a strategy's runs is at least so good, for every threshold at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.bands import generator
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.plotting import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+THRESHOLDS = 200
+
+
+def performance_profile(
+    scores: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000
+) -> pd.DataFrame:
+    """The share of runs whose regret is at most a threshold, each table weighing the same.
+
+    Args:
+        scores: what `final_scores.below_best` returns: score is minus the regret. A run without a score is above every threshold.
+        seed: of the bootstrap, which resamples runs within each table.
+        level: coverage of the pointwise intervals in (0, 1).
+        resamples: bootstrap resamples, >= 1.
+
+    Returns:
+        strategy, regret (threshold, a fraction >= 0, up to the largest regret of all runs), runs, tables, share (in [0, 1]), low, high
+        (NaN with fewer than 5 runs on a table).
+
+    Source: Agarwal et al. 2021 (2108.13264), section 4.2: run-score distributions.
+    """
+    require_columns(scores, ("strategy", "table", "score"), "the scores")
+    regrets = -scores["score"].to_numpy(dtype=float)
+    known = regrets[np.isfinite(regrets)]
+    if not len(known):
+        return pd.DataFrame(columns=["strategy", "regret", "runs", "tables", "share", "low", "high"])
+    grid = np.unique(np.concatenate([[0.0], known]))
+    if len(grid) > THRESHOLDS:
+        grid = np.linspace(0.0, known.max(), THRESHOLDS)
+    parts = []
+    for strategy in style.in_order(scores["strategy"].tolist()):
+        mine = scores[scores["strategy"] == strategy]
+        tables = [-group["score"].to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
+        # NaN compares false: a run without a score is never at most a threshold
+        within = [(regret[:, None] <= grid + 1e-12).astype(float) for regret in tables]
+        share = np.mean([table.mean(axis=0) for table in within], axis=0)
+        low = high = np.full(len(grid), np.nan)
+        if min(len(table) for table in tables) >= ENOUGH_SEEDS:
+            rng = generator(seed, strategy, "profile")
+            drawn = np.mean([_drawn_shares(table, rng, resamples) for table in within], axis=0)
+            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        part = {"strategy": strategy, "regret": grid, "runs": len(mine), "tables": len(tables)}
+        parts.append(pd.DataFrame({**part, "share": share, "low": low, "high": high}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _drawn_shares(within: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
+    count = len(within)
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+    drawn: np.ndarray = weights @ within
+    return drawn
+
+
+def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
+    """Draw the share of runs within each regret; bands where there are three strategies or fewer.
+
+    Args:
+        data: what `performance_profile` returns.
+        ax: one plot.
+    """
+    if data.empty:
+        style.say(ax, "No run ended with a score.")
+        return
+    few = data["strategy"].nunique() <= 3
+    ends: list[tuple[float, int, Line2D]] = []
+    for strategy in style.in_order(data["strategy"].tolist()):
+        rows, look = data[data["strategy"] == strategy], style.look(strategy)
+        regret, share, low, high = (rows[name].to_numpy(dtype=float) for name in ("regret", "share", "low", "high"))
+        if few and np.isfinite(low).any():
+            ax.fill_between(100 * regret, low, high, step="post", color=look.colour, alpha=0.12, linewidth=0)
+        (line,) = ax.plot(100 * regret, share, drawstyle="steps-post", linewidth=1.8, color=look.colour)
+        line.set_linestyle(style.line_style(strategy))
+        unsure = "" if np.isfinite(low).any() else ", insufficient"
+        line.set_label(f"{strategy} (n={int(rows['runs'].iloc[0])}{unsure})")
+        half = float(regret[share >= 0.5][0]) if share[-1] >= 0.5 else np.inf
+        ends.append((half, len(ends), line))
+    # All lines end at 1, where labels could not tell them apart: a legend, best median first.
+    ax.legend(
+        handles=[line for _, _, line in sorted(ends, key=lambda end: end[:2])], loc="lower right", fontsize="small"
+    )
+    ax.set(
+        xlabel="regret at the end (percentage points below the best)",
+        ylabel="share of runs within it",
+        ylim=(-0.02, 1.02),
+    )
+    ax.set_xlim(0, 100 * float(data["regret"].max()) or 1.0)

@@ -1,0 +1,194 @@
+"""Does a cheap score rank architectures as a dear one does? Rank correlations between protocols and between seeds, with intervals."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nasbench.analysis.comparison.bands import generator
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.plotting import style
+from nasbench.errors import InputError
+from nasbench.store.format.schema import TABLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+TOP = 0.1
+MOST_VECTORS = 2000
+
+
+def protocol_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """The mean score of each architecture under each protocol, stage and score.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        hash, then one column a protocol and score, named "protocol validation" (stage search, and of tables also final) or "protocol test"
+        (stage final), with the fingerprint where two protocols share a name; fractions, NaN where an architecture has no such score.
+
+    Raises:
+        InputError: when no child has a score.
+    """
+    need = ("hash", "stage", "status", "strategy", "protocol", "fingerprint", "data", "val_acc", "test_acc")
+    require_columns(frame, need, "the children")
+    rows = frame[frame["status"] == "ok"]
+    first, final = _first_trained(rows), rows[rows["stage"] == "final"]
+    parts = [
+        first.assign(kind="validation", score=first["val_acc"]),
+        final.assign(kind="test", score=final["test_acc"]),
+    ]
+    long = pd.concat([part[part["score"].notna()] for part in parts])
+    if long.empty:
+        raise InputError("no child has a score to rank by")
+    wide: pd.DataFrame = (
+        long.groupby(["hash", "protocol", "fingerprint", "data", "kind"])["score"].mean().unstack([1, 2, 3, 4])
+    )
+    names, keys = [], list(wide.columns)
+    for protocol, fingerprint, data, kind in keys:
+        same = [key for key in keys if key[0] == protocol and key[3] == kind]
+        several_data = len({key[2] for key in same}) == len(same)
+        more = "" if len(same) == 1 else f" ({data})" if several_data else f" ({data}, {fingerprint[:6]})"
+        names.append(f"{protocol} {kind}{more}")
+    wide.columns = pd.Index(names)
+    return wide.sort_index(axis=1).reset_index()
+
+
+def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataFrame:
+    """The validation accuracy of each architecture under each training seed of one protocol.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        fingerprint: of the protocol; None where there is only one.
+
+    Returns:
+        hash, then one column a seed ("seed 0", ...), of the seeds that two architectures or more were trained with.
+
+    Raises:
+        InputError: when the children are of several protocols.
+    """
+    require_columns(frame, ("hash", "stage", "status", "strategy", "fingerprint", "seed", "val_acc"), "the children")
+    rows = _first_trained(frame[(frame["status"] == "ok") & frame["val_acc"].notna()])
+    if fingerprint is not None:
+        rows = rows[rows["fingerprint"] == fingerprint]
+    if rows["fingerprint"].nunique() > 1:
+        raise InputError(
+            f"these children are of {rows['fingerprint'].nunique()} protocols: {', '.join(sorted(rows['fingerprint'].unique()))}; name one"
+        )
+    wide: pd.DataFrame = rows.groupby(["hash", "seed"])["val_acc"].mean().unstack()
+    wide = wide.loc[:, wide.notna().sum() >= 2]
+    wide.columns = pd.Index([f"seed {seed}" for seed in wide.columns])
+    return wide.reset_index()
+
+
+def _first_trained(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose validation accuracy is no second look: of searches, and of complete tables, where no search came before."""
+    return rows[(rows["stage"] == "search") | (rows["strategy"] == TABLE)]
+
+
+def rank_correlations(
+    scores: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 200, top: float = TOP
+) -> pd.DataFrame:
+    """Spearman's and Kendall's correlation of each two columns, over all architectures and among the best.
+
+    Args:
+        scores: hash and two or more columns of scores, e.g. of `protocol_scores` or `seed_scores`.
+        seed: of the bootstrap over architectures.
+        level: coverage in (0, 1) of the percentile intervals.
+        resamples: bootstrap resamples, >= 1.
+        top: the share of architectures, best by the second column, that the second row is about.
+
+    Returns:
+        Two rows a pair: first, second, among ("all", "top 10%"), n (architectures with both), spearman, spearman_low, spearman_high,
+        kendall (tau-b), kendall_low, kendall_high, interval (in words). NaN with fewer than 3, or where a column is constant; with
+        fewer than 5 there is no interval, and interval says insufficient.
+
+    Raises:
+        InputError: with fewer than two columns of scores.
+    """
+    columns = [name for name in scores.columns if name != "hash"]
+    if len(columns) < 2:
+        raise InputError(
+            f"a rank correlation needs two scores of the same architectures; here is {', '.join(columns) or 'none'}"
+        )
+    rows = []
+    for first, second in itertools.combinations(columns, 2):
+        pair = scores[[first, second]].dropna().to_numpy(dtype=float)
+        best = pair[pair[:, 1] >= np.quantile(pair[:, 1], 1 - top)] if len(pair) else pair
+        for among, values in (("all", pair), (f"top {top:.0%}", best)):
+            rng = generator(seed, first, second, among)
+            row = {"first": first, "second": second, "among": among, "n": len(values)}
+            rows.append(row | _with_intervals(values, rng, level, resamples))
+    return pd.DataFrame(rows)
+
+
+def _with_intervals(values: Floats, rng: np.random.Generator, level: float, resamples: int) -> dict[str, object]:
+    from nasbench.analysis.statistics.agreement import correlations
+
+    spearman, kendall = correlations(values)
+    found: dict[str, object] = {"spearman": spearman, "spearman_low": np.nan, "spearman_high": np.nan}
+    found |= {"kendall": kendall, "kendall_low": np.nan, "kendall_high": np.nan}
+    if len(values) < ENOUGH_SEEDS or not np.isfinite(spearman):
+        return found | {"interval": f"n={len(values)}: insufficient"}
+    drawn = np.array([correlations(values[rng.integers(len(values), size=len(values))]) for _ in range(resamples)])
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    for place, name in enumerate(("spearman", "kendall")):
+        # a resample of one value over and over has no correlation
+        found[f"{name}_low"], found[f"{name}_high"] = map(float, np.nanquantile(drawn[:, place], ends))
+    return found | {"interval": f"n={len(values)}: {level:.0%} bootstrap"}
+
+
+def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: str, correlation: pd.DataFrame) -> None:
+    """Draw one score against another, an architecture a point, with the correlations in words.
+
+    Args:
+        scores: what `rank_correlations` was given.
+        ax: one plot.
+        first: the column along x.
+        second: the column along y.
+        correlation: what `rank_correlations` returned.
+    """
+    pair = scores[[first, second]].dropna()
+    if pair.empty:
+        style.say(ax, f"No architecture has both {first} and {second}.")
+        return
+    many = len(pair) > MOST_VECTORS
+    ax.scatter(
+        100 * pair[first],
+        100 * pair[second],
+        s=5 if many else 14,
+        color="#0072b2",
+        alpha=0.15 if many else 0.6,
+        linewidths=0,
+        rasterized=many,
+    )
+    rows = correlation[(correlation["first"] == first) & (correlation["second"] == second)]
+    lines = [
+        f"{row['among']}, n={row['n']:,}\n  Kendall {row['kendall']:.3f}{_limits(row, 'kendall')}\n"
+        f"  Spearman {row['spearman']:.3f}{_limits(row, 'spearman')}"
+        for row in rows.to_dict("records")
+    ]
+    ax.annotate(
+        "\n".join(lines),
+        xy=(0.98, 0.03),
+        xycoords="axes fraction",
+        ha="right",
+        va="bottom",
+        multialignment="left",
+        fontsize="small",
+        color=style.ink(),
+        bbox={"facecolor": style.ground(), "edgecolor": "none", "alpha": 0.85, "pad": 2},
+    )
+    ax.set(xlabel=f"{first} (%)", ylabel=f"{second} (%)")
+
+
+def _limits(row: dict, name: str) -> str:
+    if np.isnan(row[f"{name}_low"]):
+        return " (insufficient)"
+    return f" [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"

@@ -1,0 +1,348 @@
+"""Strategies over several tables: average ranks, Friedman's test, and which ranks differ by more than the critical difference.
+
+A table (a space with a data set) is one block: the mean over a strategy's runs on it is one number. Seeds are no blocks, as equal seed
+numbers are no pairs across strategies; on one table alone ranks are those expected of runs drawn at random, and tests are unpaired.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.plotting import style
+from nasbench.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Friedman:
+    """Friedman's test of "all strategies rank alike", and the critical difference of average ranks.
+
+    Args:
+        tables: blocks, N.
+        strategies: treatments, k.
+        statistic: chi-square of k - 1 degrees of freedom, corrected for ties.
+        p: its p value (asymptotic).
+        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees, less conservative; inf where all tables agree.
+        f_p: its p value.
+        critical_difference: of average ranks, by Nemenyi's test at 5%.
+        text: all of it in a sentence, with n.
+    """
+
+    tables: int
+    strategies: int
+    statistic: float
+    p: float
+    f: float
+    f_p: float
+    critical_difference: float
+    text: str
+
+
+def average_ranks(scores: pd.DataFrame) -> pd.DataFrame:
+    """Ranks of the strategies' mean scores on each table, averaged: 1 is the best.
+
+    Args:
+        scores: what `final_scores` returns. Tables on which a strategy has no score are left out and named by `left_out`.
+
+    Returns:
+        strategy, tables, runs (with a score, over those tables), rank (average; ties share theirs), best (tables on which it is first,
+        alone or tied), sorted by rank.
+
+    Raises:
+        InputError: with fewer than two strategies, or no table on which all have a score.
+    """
+    means = _means(scores)
+    ranks = means.rank(axis=1, ascending=False)
+    here = scores[scores["table"].isin(means.index) & scores["score"].notna()]
+    table = pd.DataFrame(
+        {
+            "strategy": means.columns,
+            "tables": len(means),
+            "runs": here.groupby("strategy").size().reindex(means.columns).to_numpy(),
+            "rank": ranks.mean().to_numpy(dtype=float),
+            "best": means.eq(means.max(axis=1), axis=0).sum().to_numpy(),
+        }
+    )
+    return table.sort_values("rank", kind="stable", ignore_index=True)
+
+
+def left_out(scores: pd.DataFrame) -> list[str]:
+    """The tables on which some strategy has no score, so that they are not ranked."""
+    means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
+    return sorted(means.index[means.isna().any(axis=1)])
+
+
+def friedman(scores: pd.DataFrame, level: float = 0.95) -> Friedman:
+    """Friedman's test over tables, with Iman and Davenport's F and Nemenyi's critical difference.
+
+    Args:
+        scores: what `final_scores` returns, of 3 strategies or more and 2 tables or more.
+        level: 1 - the size of the critical difference's test, in (0, 1).
+
+    Raises:
+        InputError: with fewer strategies or tables.
+
+    Source: Demsar 2006, "Statistical comparisons of classifiers over multiple data sets", section 3.2.
+    """
+    from scipy.stats import f as f_distribution
+    from scipy.stats import friedmanchisquare
+
+    means = _means(scores)
+    n, k = means.shape
+    if k < 3 or n < 2:
+        raise InputError(
+            f"Friedman's test takes 3 strategies and 2 tables or more; here are {k} and {n}. For two strategies use paired tests"
+        )
+    distance = critical_difference(k, n, level)
+    if (means.nunique(axis=1) == 1).all():
+        statistic, p = 0.0, 1.0
+    else:
+        found = friedmanchisquare(*means.to_numpy(dtype=float).T)
+        statistic, p = float(found.statistic), float(found.pvalue)
+    rest = n * (k - 1) - statistic
+    f = (n - 1) * statistic / rest if rest > 1e-9 else math.inf
+    f_p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1)))
+    few = (
+        f"; insufficient: {n} tables, and fewer than {ENOUGH_SEEDS} show only the largest differences"
+        if n < ENOUGH_SEEDS
+        else ""
+    )
+    verdict = "the strategies differ" if f_p < SIGNIFICANT else "no difference is shown"
+    text = (
+        f"Friedman: chi2({k - 1}) = {statistic:.3g}, p = {p:.3g}; Iman-Davenport F = {f:.3g}, p = {f_p:.3g}: {verdict} "
+        f"(n={n} tables, {k} strategies; critical difference of average ranks {distance:.2f}{few})."
+    )
+    return Friedman(n, k, statistic, p, f, f_p, distance, text)
+
+
+def critical_difference(strategies: int, tables: int, level: float = 0.95) -> float:
+    """By how much average ranks must differ: Nemenyi's test, by the studentized range.
+
+    Args:
+        strategies: how many, >= 2.
+        tables: how many, >= 1.
+        level: 1 - the size of the test, in (0, 1).
+
+    Source: Demsar 2006, section 3.2.2.
+    """
+    from scipy.stats import studentized_range
+
+    q = float(studentized_range.ppf(level, strategies, np.inf)) / math.sqrt(2)
+    return q * math.sqrt(strategies * (strategies + 1) / (6 * tables))
+
+
+def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
+    """Nemenyi's p value of each pair of strategies.
+
+    Args:
+        scores: what `final_scores` returns.
+
+    Returns:
+        first, second (the better ranked first), difference (of average ranks, >= 0), p, tables.
+    """
+    from scipy.stats import studentized_range
+
+    table = average_ranks(scores)
+    k, n = len(table), int(table["tables"].iloc[0])
+    error = math.sqrt(k * (k + 1) / (6 * n))
+    rows = []
+    for place, first in table.iterrows():
+        for second in table.iloc[int(str(place)) + 1 :].itertuples():
+            apart = float(second.rank - first["rank"])
+            p = float(studentized_range.sf(apart / error * math.sqrt(2), k, np.inf))
+            rows.append((first["strategy"], second.strategy, apart, p, n))
+    return pd.DataFrame(rows, columns=["first", "second", "difference", "p", "tables"])
+
+
+def expected_ranks(scores: pd.DataFrame) -> pd.DataFrame:
+    """On one table: the rank that a run of each strategy has, on average, among one run of every other drawn at random.
+
+    It is 1 + the sum, over the other strategies, of the probability that a run of theirs is better (ties half): Friedman's average rank
+    over all ways to put runs into blocks, of which none is the right one.
+
+    Args:
+        scores: what `final_scores` returns, of one table. Runs without a score are left out.
+
+    Returns:
+        strategy, runs (with a score), rank (1 is the best), sorted by rank.
+
+    Raises:
+        InputError: for several tables, or fewer than two strategies with a score.
+    """
+    from scipy.stats import rankdata
+
+    require_columns(scores, ("strategy", "table", "score"), "the scores")
+    if scores["table"].nunique() > 1:
+        raise InputError(f"expected ranks are of one table, here are {scores['table'].nunique()}; use average_ranks")
+    known = scores[scores["score"].notna()]
+    groups = {
+        name: known.loc[known["strategy"] == name, "score"].to_numpy(dtype=float)
+        for name in style.in_order(known["strategy"].tolist())
+    }
+    if len(groups) < 2:
+        raise InputError(f"ranks need two strategies with a score or more, here are {len(groups)}")
+    rows = []
+    for name, mine in groups.items():
+        rank = 1.0
+        for other, theirs in groups.items():
+            if other != name:
+                above = rankdata(np.concatenate([mine, theirs]))[: len(mine)].sum() - len(mine) * (len(mine) + 1) / 2
+                rank += 1 - above / (len(mine) * len(theirs))  # Mann and Whitney's U over all pairs
+        rows.append({"strategy": name, "runs": len(mine), "rank": float(rank)})
+    return pd.DataFrame(rows).sort_values("rank", kind="stable", ignore_index=True)
+
+
+def kruskal_wallis(scores: pd.DataFrame) -> str:
+    """Kruskal and Wallis's test of "all strategies end alike" on one table, in a sentence with n.
+
+    Args:
+        scores: what `final_scores` returns, of one table.
+    """
+    from scipy.stats import kruskal
+
+    groups = [group["score"].dropna().to_numpy(dtype=float) for _, group in scores.groupby("strategy")]
+    groups = [group for group in groups if len(group)]
+    n = sum(map(len, groups))
+    if len(groups) < 2 or min(map(len, groups)) < ENOUGH_SEEDS:
+        return f"No test: fewer than {ENOUGH_SEEDS} runs of some strategy (n={n} runs, insufficient)."
+    if len(set(np.concatenate(groups).tolist())) == 1:
+        return f"All {n} runs ended alike: no difference is shown."
+    found = kruskal(*groups)
+    verdict = "the strategies differ" if found.pvalue < SIGNIFICANT else "no difference is shown"
+    return (
+        f"Kruskal-Wallis: H({len(groups) - 1}) = {found.statistic:.3g}, p = {found.pvalue:.3g}: {verdict} (n={n} runs)."
+    )
+
+
+def unseparated(ranks: pd.DataFrame, tests: pd.DataFrame) -> list[tuple[int, int]]:
+    """Groups of neighbouring ranks of which no pair differs significantly, none inside another.
+
+    Args:
+        ranks: what `expected_ranks` returns.
+        tests: what `significance.unpaired_tests` returns of all pairs; without a p value a pair is not separated.
+
+    Returns:
+        (first, last) positions of each group of two or more.
+    """
+    apart = {
+        frozenset(pair) for *pair, p in tests[["first", "second", "p_holm"]].itertuples(index=False) if p < SIGNIFICANT
+    }
+    names = ranks["strategy"].tolist()
+    found: list[tuple[int, int]] = []
+    for start in range(len(names)):
+        last = start
+        while last + 1 < len(names) and not any(
+            frozenset((names[place], names[last + 1])) in apart for place in range(start, last + 1)
+        ):
+            last += 1
+        if last > start and (not found or last > found[-1][1]):
+            found.append((start, last))
+    return found
+
+
+def _means(scores: pd.DataFrame) -> pd.DataFrame:
+    """Mean scores, [tables, strategies], of the tables on which every strategy has one."""
+    require_columns(scores, ("strategy", "table", "score"), "the scores")
+    means = scores.groupby(["table", "strategy"])["score"].mean().unstack().dropna()
+    if means.shape[1] < 2 or means.empty:
+        raise InputError(
+            f"ranks need two strategies or more and a table on which all have a score; here are "
+            f"{scores['strategy'].nunique()} strategies on {scores['table'].nunique()} tables, {len(means)} of them complete"
+        )
+    return means[style.in_order(means.columns.tolist())]
+
+
+def cliques(ranks: Floats, distance: float) -> list[tuple[int, int]]:
+    """Groups of neighbouring ranks that lie within the critical difference, none inside another.
+
+    Args:
+        ranks: average ranks, increasing.
+        distance: the critical difference.
+
+    Returns:
+        (first, last) positions of each group of two or more.
+    """
+    found: list[tuple[int, int]] = []
+    for start in range(len(ranks)):
+        last = int(np.searchsorted(ranks, ranks[start] + distance, side="right")) - 1
+        if last > start and (not found or last > found[-1][1]):
+            found.append((start, last))
+    return found
+
+
+def draw_critical_difference(
+    data: pd.DataFrame, ax: Axes, distance: float | None, groups: list[tuple[int, int]] | None = None
+) -> None:
+    """Draw average ranks on a line, best at the left; bars join strategies whose ranks do not differ significantly.
+
+    Args:
+        data: what `average_ranks` or `expected_ranks` returns.
+        ax: one plot.
+        distance: the critical difference, e.g. of `friedman`; None where there is none, as on one table.
+        groups: what bars join, e.g. of `unseparated`; None: ranks within the critical difference.
+    """
+    ranks = data["rank"].to_numpy(dtype=float)
+    count = len(data)
+    half = (count + 1) // 2
+    bars = groups if groups is not None else cliques(ranks, distance or 0.0)
+    lowest = -0.6 - 0.3 * len(bars) - 0.75 * (half - 1)
+    top = 1.7 if distance is not None else 0.8
+    ax.set(xlim=(1 - 0.05 * count, count + 0.05 * count), ylim=(lowest - 0.4, top))
+    ax.axis("off")
+    ax.plot([1, count], [0, 0], color=style.ink(), linewidth=1.0)
+    for rank in range(1, count + 1):
+        ax.plot([rank, rank], [0, 0.14], color=style.ink(), linewidth=1.0)
+        ax.annotate(f"{rank}", (rank, 0.22), ha="center", va="bottom", fontsize="small")
+    for place, row in enumerate(data.to_dict("records")):
+        _draw_rank(ax, row, place, count, half, 0.3 * len(bars))
+    for level, (first, last) in enumerate(bars):
+        y = -0.2 - 0.24 * level
+        ax.plot(
+            [ranks[first] - 0.04, ranks[last] + 0.04], [y, y], color=style.ink(), linewidth=3.2, solid_capstyle="round"
+        )
+    if distance is None:
+        return
+    shown = min(distance, count - 1)
+    ax.plot([1, 1 + shown], [1.1, 1.1], color=style.muted(), linewidth=1.4, marker="|", markersize=7)
+    more = "" if distance <= count - 1 else " (wider than the line: no difference can show)"
+    ax.annotate(
+        f"critical difference {distance:.2f}{more}",
+        (1 + shown / 2, 1.2),
+        ha="center",
+        va="bottom",
+        fontsize="small",
+        color=style.muted(),
+    )
+
+
+def _draw_rank(ax: Axes, row: dict, place: int, count: int, half: int, below: float) -> None:
+    """One strategy: from its place on the line down and out to its name, the better half to the left."""
+    left = place < half
+    level = place if left else count - 1 - place
+    y, end = -0.6 - below - 0.75 * level, 1 - 0.04 * count if left else count + 0.04 * count
+    look = style.look(str(row["strategy"]))
+    ax.plot([row["rank"], row["rank"], end], [0, y, y], color=look.colour, linewidth=1.2)
+    ax.plot([row["rank"]], [0], color=look.colour, marker=look.marker, markersize=6, zorder=3)
+    text = f"{row['strategy']}  {row['rank']:.2f}" if left else f"{row['rank']:.2f}  {row['strategy']}"
+    shift = -4 if left else 4
+    ax.annotate(
+        text,
+        (end, y),
+        xytext=(shift, 0),
+        textcoords="offset points",
+        ha="right" if left else "left",
+        va="center",
+        color=look.colour,
+    )

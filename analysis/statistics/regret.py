@@ -1,0 +1,161 @@
+"""Searches of a complete table: what they chose, and how far below the table's best that is, by what had been spent.
+
+The optimum is known here, so the measure is the regret: the best test accuracy of the table minus the test accuracy of the search's
+choice, which is the first of its children with the highest validation accuracy so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.plotting import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GRID_POINTS = 120
+QUARTILES = (0.25, 0.75)
+
+
+def regret(courses: pd.DataFrame, optimum: float, budget: float) -> pd.DataFrame:
+    """Regret over seeds at each budget.
+
+    Args:
+        courses: one row whenever a search's choice changes: strategy, seed, spent, test_acc.
+        optimum: the best test accuracy of the table, in [0, 1].
+        budget: where all searches end, in the unit of `spent`; > 0.
+
+    Returns:
+        strategy, budget (evenly spaced on a logarithmic scale, from where each search of every strategy has a choice), runs, mean, low,
+        high: the mean regret and its quartiles over seeds, as fractions.
+
+    Raises:
+        InputError: when a column is missing.
+    """
+    require_columns(courses, ("strategy", "seed", "spent", "test_acc"), "the courses")
+    if courses.empty:
+        return pd.DataFrame(columns=["strategy", "budget", "runs", "mean", "low", "high"])
+    begun = float(courses.groupby(["strategy", "seed"])["spent"].min().max())
+    grid = np.geomspace(begun, max(budget, begun), GRID_POINTS)
+    grid[0] = begun  # rounding must not put the grid before the last search's first child
+    parts = []
+    for strategy in style.in_order(courses["strategy"].tolist()):
+        rows = courses[courses["strategy"] == strategy]
+        values = optimum - _at(rows, grid)
+        low, high = np.quantile(values, QUARTILES, axis=0)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "strategy": strategy,
+                    "budget": grid,
+                    "runs": len(values),
+                    "mean": values.mean(axis=0),
+                    "low": low,
+                    "high": high,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _at(rows: pd.DataFrame, grid: np.ndarray) -> np.ndarray:
+    """The choices' test accuracy, [searches, budgets]."""
+    rows = rows.sort_values(["seed", "spent"], kind="stable")
+    spent, tests = rows["spent"].to_numpy(dtype=float), rows["test_acc"].to_numpy(dtype=float)
+    starts = np.flatnonzero(np.diff(rows["seed"].to_numpy(), prepend=-1))
+    ends = np.append(starts[1:], len(rows))
+    return np.stack([tests[a:b][np.searchsorted(spent[a:b], grid, side="right") - 1] for a, b in zip(starts, ends)])
+
+
+def draw_regret(data: pd.DataFrame, ax: Axes, unit: str) -> None:
+    """Draw the mean regret of each strategy with its quartiles.
+
+    Args:
+        data: what `regret` returns.
+        ax: one plot.
+        unit: of the budget, for the axis.
+    """
+    if data.empty:
+        style.say(ax, "No search has a choice with a test accuracy.")
+        return
+    ends = []
+    for strategy in style.in_order(data["strategy"].tolist()):
+        rows, look = data[data["strategy"] == strategy], style.look(strategy)
+        budget, mean = rows["budget"].to_numpy(dtype=float), 100 * rows["mean"].to_numpy(dtype=float)
+        low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("low", "high"))
+        ax.fill_between(budget, low, high, step="post", color=look.colour, alpha=0.12, linewidth=0)
+        ax.plot(
+            budget, mean, drawstyle="steps-post", color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8
+        )
+        ends.append((float(mean[-1]), f"{strategy} (n={int(rows['runs'].iloc[0])})", look.colour))
+    ax.set(xlabel=f"budget spent ({unit})", ylabel="test regret (percentage points)")
+    style.logarithmic(ax, float(data["budget"].min()), float(data["budget"].max()))
+    ax.set_xlim(data["budget"].min(), data["budget"].max())
+    _regret_axis(ax, 100 * data[["mean", "low", "high"]].to_numpy(dtype=float))
+    style.label_ends(ax, ends)
+
+
+def _regret_axis(ax: Axes, values: np.ndarray) -> None:
+    """Logarithmic between the smallest and largest regret drawn; linear where a search has found the optimum on average."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    means = values[:, 0]
+    if not (means > 0).all():
+        ax.set_ylim(bottom=0)
+        return
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.set_ylim(0.6 * means.min(), 1.3 * values.max())
+
+
+def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = ()) -> Figure:
+    """A figure of `draw_regret` with notes under it."""
+    with style.theme():
+        figure = style.new_figure(7.0, 4.0 + 0.18 * len(notes))
+        ax = figure.subplots()
+        ax.set_title("Distance of the searches' choice from the table's best", loc="left")
+        draw_regret(data, ax, unit)
+        style.caption(figure, ["Lines: mean over seeds; bands: its quartiles.", *notes])
+    return figure
+
+
+def choices_beside_published(choices: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """What replayed searches chose, one row a strategy, beside the row that a paper published of it.
+
+    Args:
+        choices: one row a search: strategy, children, val_acc, test_acc.
+        published: one row a strategy at most: strategy, test_acc, test_sd, paper.
+
+    Returns:
+        strategy, seeds, n (searches with a choice), children (mean), val_acc (mean), test_acc, test_sd (mean and standard deviation of the
+        choices), published_acc, published_sd, difference (of the means), paper; NaN and '' where nothing was published.
+
+    Raises:
+        InputError: when a column is missing.
+    """
+    require_columns(choices, ("strategy", "children", "val_acc", "test_acc"), "the choices")
+    require_columns(published, ("strategy", "test_acc", "test_sd", "paper"), "the published rows")
+    groups = choices.groupby("strategy", sort=False)
+    table = groups.agg(
+        seeds=("children", "size"),
+        n=("test_acc", "count"),
+        children=("children", "mean"),
+        val_acc=("val_acc", "mean"),
+        test_acc=("test_acc", "mean"),
+        test_sd=("test_acc", "std"),
+    )
+    beside = published.set_index("strategy")
+    table["published_acc"] = beside["test_acc"].reindex(table.index)
+    table["published_sd"] = beside["test_sd"].reindex(table.index)
+    table["difference"] = table["test_acc"] - table["published_acc"]
+    table["paper"] = beside["paper"].reindex(table.index).fillna("")
+    order = style.in_order(table.index.tolist())
+    return table.loc[order].reset_index()

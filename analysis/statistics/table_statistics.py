@@ -1,0 +1,231 @@
+"""What a complete table holds: its best architectures, its spread, and how well cheap numbers rank its scores."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.statistics.agreement import rank_agreement
+from nasbench.errors import InputError
+from nasbench.spaces import get_space
+from nasbench.tabular.tables import of_one_platform
+
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+_KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds", "device_seconds", "platform")
+
+
+def trainings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The children of a table that have scores.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`) of one space and one protocol.
+
+    Returns:
+        Those of status ok.
+
+    Raises:
+        InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
+    """
+    require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
+    for column in ("space", "fingerprint"):
+        if frame[column].nunique() > 1:
+            raise InputError(f"these are children of {frame[column].nunique()} values of {column!r}; a table has one")
+    rows = frame[frame["status"] == "ok"]
+    if rows.empty:
+        raise InputError("no child of the table has status ok")
+    return rows
+
+
+def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
+    """Each architecture once, the best first.
+
+    Args:
+        rows: from `trainings`.
+
+    Returns:
+        hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between seeds, NaN for
+        one), params, mult_adds and device_seconds (mean over the trainings of one platform), by descending val_acc.
+    """
+    groups = rows.groupby("hash", sort=False)
+    means: pd.DataFrame = groups.agg(
+        seeds=("seed", "nunique"),
+        val_acc=("val_acc", "mean"),
+        val_sd=("val_acc", "std"),
+        test_acc=("test_acc", "mean"),
+        params=("params", "first"),
+        mult_adds=("mult_adds", "first"),
+    ).reset_index()
+    seconds = of_one_platform(rows).groupby("hash")["device_seconds"].mean()
+    means["device_seconds"] = means["hash"].map(seconds)
+    return means.sort_values("val_acc", ascending=False, kind="stable", ignore_index=True)
+
+
+def platforms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Where the trainings ran.
+
+    Args:
+        rows: from `trainings`.
+
+    Returns:
+        A row a platform, the one with the most trainings first: platform, trainings, architectures, device_seconds (mean, s).
+    """
+    groups = rows.groupby("platform")
+    found: pd.DataFrame = groups.agg(
+        trainings=("hash", "size"), architectures=("hash", "nunique"), device_seconds=("device_seconds", "mean")
+    ).reset_index()
+    return found.sort_values("trainings", ascending=False, kind="stable", ignore_index=True)
+
+
+def distribution(means: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles over architectures.
+
+    Args:
+        means: from `architecture_means`.
+
+    Returns:
+        A row a quantile: quantile, val_acc, test_acc, params, mult_adds, device_seconds.
+    """
+    columns = ["val_acc", "test_acc", "params", "mult_adds", "device_seconds"]
+    return means[columns].quantile(list(QUANTILES)).rename_axis("quantile").reset_index()
+
+
+def spread(rows: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """Whether the best architectures differ by more than their seeds do.
+
+    Args:
+        rows: from `trainings`.
+        means: from `architecture_means`.
+
+    Returns:
+        One row: architectures; seed_noise (deviation of one training's val_acc from its architecture's mean, pooled, over all and over the
+        top tenth: seed_noise_top), top_sd and top_range (deviation and range of the top tenth's means). Fractions.
+    """
+    top = means.head(max(2, len(means) // 10))
+    in_top = rows[rows["hash"].isin(set(top["hash"]))]
+    return pd.DataFrame(
+        [
+            {
+                "architectures": len(means),
+                "seed_noise": _noise(rows),
+                "seed_noise_top": _noise(in_top),
+                "top_sd": float(top["val_acc"].std()),
+                "top_range": float(top["val_acc"].max() - top["val_acc"].min()),
+            }
+        ]
+    )
+
+
+def _noise(rows: pd.DataFrame) -> float:
+    """Root of the mean variance between the seeds of an architecture."""
+    variances = rows.groupby("hash")["val_acc"].var().dropna()
+    return float(np.sqrt(variances.mean())) if len(variances) else float("nan")
+
+
+def function_classes(rows: pd.DataFrame) -> pd.Series[str]:
+    """Which architectures are one function, as far as their space rewrites graphs into each other (`Space.function_class`).
+
+    Args:
+        rows: from `trainings`, with the column choices.
+
+    Returns:
+        Function class by hash, one entry an architecture.
+
+    Raises:
+        InputError: when a column is missing, or the rows are of a space that is not there.
+    """
+    require_columns(rows, ("hash", "space", "choices"), "the table")
+    first = rows.drop_duplicates("hash")
+    space = get_space(str(first["space"].iloc[0]))
+    classes = [space.function_class(space.decode(json.loads(choices))) for choices in first["choices"]]
+    return pd.Series(classes, index=pd.Index(first["hash"], name="hash"), name="function", dtype=object)
+
+
+def function_noise(rows: pd.DataFrame, classes: pd.Series[str]) -> pd.DataFrame:
+    """How far the scores of architectures lie apart that are one function: noise of training, and nothing of the architecture.
+
+    With the same seed, the architectures of a function of `nasbench201` start from the same weights and see the same batches, so that what
+    drives their scores apart is rounding alone; what seeds add comes from other weights and batches.
+
+    Args:
+        rows: from `trainings`.
+        classes: from `function_classes`.
+
+    Returns:
+        A row a comparison: compared, groups (of two scores or more), scores (in them), val_sd and test_sd (deviation within a group, pooled
+        over the degrees of freedom), val_range (the largest difference within a group). Fractions; NaN without groups. Compared are the
+        seeds of an architecture, over all and over those that share their function; and the architectures of a function, trained with the
+        same seed, and by their means over seeds.
+    """
+    rows = rows.assign(function=rows["hash"].map(classes))
+    sharing = classes.value_counts()
+    shared = rows[rows["function"].isin(sharing.index[sharing > 1])]
+    means = shared.groupby(["function", "hash"])[["val_acc", "test_acc"]].mean().reset_index()
+    compared = {
+        "seeds of one architecture": (rows, ["hash"]),
+        "... that shares its function": (shared, ["hash"]),
+        "architectures of one function, same seed": (shared, ["function", "seed"]),
+        "... means over their seeds": (means, ["function"]),
+    }
+    return pd.DataFrame([{"compared": name, **_within(*of)} for name, of in compared.items()])
+
+
+def _within(scores: pd.DataFrame, keys: list[str]) -> dict[str, float]:
+    """Deviations within groups, pooled: the root of all squared distances from the group's mean over the degrees of freedom."""
+    groups = scores.groupby(keys)
+    several = groups["val_acc"].transform("size") > 1
+    scores, count = scores[several], int((groups.size() > 1).sum())
+    freedom = len(scores) - count
+    groups = scores.groupby(keys)
+    found: dict[str, float] = {"groups": count, "scores": len(scores)}
+    for score in ("val", "test"):
+        values = scores[f"{score}_acc"]
+        squares = (values - groups[f"{score}_acc"].transform("mean")).pow(2).sum()
+        found[f"{score}_sd"] = float(np.sqrt(squares / freedom)) if freedom else float("nan")
+    ranges = groups["val_acc"].max() - groups["val_acc"].min()
+    found["val_range"] = float(ranges.max()) if freedom else float("nan")
+    return found
+
+
+def seed_agreement(rows: pd.DataFrame, above: float = 0.0) -> pd.DataFrame:
+    """Rank correlation between each two seeds.
+
+    Args:
+        rows: from `trainings`.
+        above: only architectures whose val_acc is above this with both seeds, e.g. chance; a fraction.
+
+    Returns:
+        A row a pair: score ("val_acc seed 0 against seed 1"), n, spearman, kendall.
+    """
+    wide = rows.pivot_table(index="hash", columns="seed", values="val_acc", aggfunc="mean")
+    found = []
+    for one, other in combinations(wide.columns, 2):
+        pair = wide[[one, other]].dropna()
+        pair = pair[(pair > above).all(axis=1)].set_axis(["one", "other"], axis=1)
+        row = rank_agreement(pair, ["one"], "other")
+        found.append(row.assign(score=f"val_acc seed {one} against seed {other}"))
+    if not found:
+        return pd.DataFrame(columns=["score", "n", "spearman", "kendall"])
+    return pd.concat(found, ignore_index=True)
+
+
+def predictors(rows: pd.DataFrame, means: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """How well cheaper numbers rank the mean validation accuracy.
+
+    Args:
+        rows: from `trainings`.
+        means: from `architecture_means`.
+        curves: the table's curves (`Results.all_curves`): hash, epoch, val_acc.
+
+    Returns:
+        A row a predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc): score, n, spearman, kendall.
+    """
+    early = curves[curves["hash"].isin(set(rows["hash"]))].pivot_table(
+        index="hash", columns="epoch", values="val_acc", aggfunc="mean"
+    )
+    early.columns = [f"val_acc after epoch {epoch}" for epoch in early.columns]
+    joined = means.set_index("hash").join(early)
+    return rank_agreement(joined, ["params", "mult_adds", "device_seconds", *early.columns, "test_acc"])

@@ -1,0 +1,1 @@
+"""What devices cost and how fast they are, with dates and sources."""

@@ -1,0 +1,1 @@
+"""Protocols: how children are trained. Named ones, and the identity that results carry."""

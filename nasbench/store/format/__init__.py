@@ -1,0 +1,1 @@
+"""The form of results files: schema, rows, columns, chunks, HDF5."""

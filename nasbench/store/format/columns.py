@@ -1,0 +1,173 @@
+"""One column in memory: numpy arrays for numbers, codes into categories for text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.store.format.schema import Column, ColumnType
+
+Numbers = NDArray[Any]
+DTYPES: Final[dict[ColumnType, str]] = {"int": "<i8", "float": "<f8", "bool": "|b1"}
+
+
+class FixedTexts(Sequence[str]):
+    """Texts as HDF5 gives them, decoded when a str is asked for.
+
+    Args:
+        raw: UTF-8 of fixed width, numpy type S, shape [texts].
+    """
+
+    def __init__(self, raw: Numbers) -> None:
+        self.raw: Final = raw
+
+    @classmethod
+    def of(cls, values: Sequence[str], width: int) -> FixedTexts | None:
+        """The same texts with at most `width` bytes each, or None where they do not fit or have what numpy cannot hold."""
+        if isinstance(values, FixedTexts):
+            return values
+        try:
+            encoded = [value.encode() for value in values]
+        except UnicodeEncodeError:  # a lone surrogate
+            return None
+        if any(len(value) > width or b"\0" in value for value in encoded):
+            return None
+        return cls(np.array(encoded, dtype=f"S{width}"))
+
+    @cached_property
+    def _decoded(self) -> list[str]:
+        return [value.decode() for value in self.raw.tolist()]
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return self._decoded[place]
+        value: str = self.raw[place].decode()
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decoded)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def places(self, value: str) -> Numbers:
+        """Where `value` is: ints."""
+        wanted = FixedTexts.of([value], max(1, self.raw.dtype.itemsize))
+        return np.flatnonzero(self.raw == wanted.raw[0]) if wanted else np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A column of str, shape [rows]: `categories[codes[i]]`. Categories may repeat and may be unused.
+
+    Args:
+        codes: non-negative ints, shape [rows].
+        categories: the values that the codes stand for.
+    """
+
+    codes: Numbers
+    categories: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, position: int) -> str:
+        return self.categories[int(self.codes[position])]
+
+    def objects(self) -> Numbers:
+        """The values as an object array of str, shape [rows]."""
+        return np.array([*self.categories, ""], dtype=object)[self.codes]
+
+    def equals(self, value: str) -> Numbers:
+        """Where the column has `value`: bools, shape [rows]."""
+        if isinstance(self.categories, FixedTexts):
+            same = self.categories.places(value).tolist()
+        else:
+            same = [code for code, category in enumerate(self.categories) if category == value]
+        return self.codes == same[0] if len(same) == 1 else np.isin(self.codes, same)
+
+    def take(self, positions: Numbers) -> Text:
+        """The rows at `positions`, or where a bool mask is true."""
+        return Text(self.codes[positions], self.categories)
+
+    def compact(self) -> Text:
+        """The same column with each category that is used once, in order of first appearance among the categories."""
+        used = np.zeros(len(self.categories), dtype=bool)
+        used[self.codes] = True
+        places: dict[str, int] = {}
+        renumbered = np.array(
+            [
+                places.setdefault(value, len(places)) if wanted else 0
+                for value, wanted in zip(self.categories, used.tolist())
+            ],
+            dtype=np.int64,
+        )
+        return Text(renumbered[self.codes] if len(places) else self.codes, list(places))
+
+
+Data = Numbers | Text
+
+
+def column_of(column: Column, values: Sequence[Any]) -> Data:
+    """Make a column from Python values of the column's type."""
+    if column.type == "str":
+        return Text(np.arange(len(values), dtype=np.int64), list(values)).compact()
+    return np.array(values, dtype=DTYPES[column.type])
+
+
+def take(data: Data, positions: Numbers) -> Data:
+    """The rows of a column at `positions`, or where a bool mask is true."""
+    return data.take(positions) if isinstance(data, Text) else data[positions]
+
+
+def join_columns(parts: Iterable[Data]) -> Data:
+    """Put columns of one type end to end; at least one is needed."""
+    pieces = list(parts)
+    texts = [piece for piece in pieces if isinstance(piece, Text)]
+    if not texts:
+        return np.concatenate([np.asarray(piece) for piece in pieces]) if len(pieces) > 1 else pieces[0]
+    if len(texts) == 1:
+        return texts[0]
+    starts = np.cumsum([0] + [len(text.categories) for text in texts])
+    codes = np.concatenate([text.codes.astype(np.int64) + start for text, start in zip(texts, starts)])
+    return Text(codes, _join_texts([text.categories for text in texts]))
+
+
+def _join_texts(parts: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Undecoded where they can stay so: the many packed ones, and the few of a journal that are no longer than they."""
+    width = max((part.raw.dtype.itemsize for part in parts if isinstance(part, FixedTexts)), default=0)
+    fixed = [FixedTexts.of(part, width) for part in parts] if width else []
+    whole = [part.raw for part in fixed if part is not None]
+    if width and len(whole) == len(parts):
+        return FixedTexts(np.concatenate(whole))
+    return [value for part in parts for value in part]
+
+
+def gather(positions: Numbers, sizes: Sequence[int], read: Callable[[int, Numbers], Data]) -> Data:
+    """Rows of columns that lie end to end, without reading the rest.
+
+    Args:
+        positions: ints over all of them, in any order.
+        sizes: rows of each.
+        read: gives the rows of one, by its number and the positions in it.
+
+    Returns:
+        The rows in the order of `positions`.
+    """
+    starts = np.cumsum([0, *sizes])
+    owner = np.searchsorted(starts, positions, side="right") - 1
+    owners = np.unique(owner).tolist() or [0]
+    places = [np.flatnonzero(owner == part) for part in owners]
+    parts = [read(part, positions[here] - starts[part]) for part, here in zip(owners, places)]
+    return parts[0] if len(parts) == 1 else take(join_columns(parts), np.argsort(np.concatenate(places)))

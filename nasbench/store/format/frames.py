@@ -1,0 +1,60 @@
+"""Columns as pandas has them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
+
+_BLOCK: Final = 1 << 16
+_FEW: Final = 8
+
+
+def for_pandas(data: Data) -> Any:
+    """A column for a DataFrame: numbers as they are, text as what pandas makes of str.
+
+    That is Arrow's strings in pandas 3 with pyarrow, which are then made of the bytes in the file without a str for each value.
+    """
+    if not isinstance(data, Text):
+        return data
+    import pandas as pd
+
+    usual = pd.Series([""]).array
+    if isinstance(data.categories, FixedTexts) and isinstance(usual, pd.arrays.ArrowStringArray):
+        return pd.array(_arrow_strings(data.codes, data.categories.raw), dtype=usual.dtype)
+    # Built from the few categories, not from the many values; inferred: pandas 3's "str", and plain objects in pandas 2.
+    try:
+        categories = pd.Series(["", *data.categories]).array
+    except UnicodeEncodeError:  # a lone surrogate, e.g. of an undecodable file name, which Arrow's strings cannot hold
+        return pd.Series(data.objects(), dtype=object)
+    return categories.take(data.codes.astype(np.intp) + 1)
+
+
+def _arrow_strings(codes: Numbers, raw: Numbers) -> Any:
+    """Arrow's strings of `raw[codes]`, as an array or in parts."""
+    import pyarrow as pa
+
+    if len(raw) == 1 and len(codes) > _BLOCK:  # the same part again and again
+        block = _arrow_texts(raw.repeat(_BLOCK))
+        whole, rest = divmod(len(codes), _BLOCK)
+        return pa.chunked_array([*[block] * whole, block.slice(0, rest)])
+    if not len(codes):
+        return pa.array([], pa.large_string())
+    if len(codes) == len(raw) and np.array_equal(codes, np.arange(len(raw))):
+        return _arrow_texts(raw)
+    if _FEW * len(raw) < len(codes):
+        return _arrow_texts(raw).take(pa.array(codes))
+    return _arrow_texts(np.take(raw, codes))  # of many, values of fixed width are quicker to take
+
+
+def _arrow_texts(raw: Numbers) -> Any:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    width = raw.dtype.itemsize
+    stored = np.ascontiguousarray(raw).view(np.uint8)
+    fixed = pa.Array.from_buffers(pa.binary(width), len(raw), [None, pa.py_buffer(stored)])
+    texts = fixed.cast(pa.large_binary()).cast(pa.large_string())  # the second cast refuses what is not UTF-8
+    return texts if stored[width - 1 :: width].all() else pc.utf8_rtrim(texts, characters="\0")

@@ -1,0 +1,304 @@
+"""Packing: everything a snapshot holds into one new HDF5 file, complete and on the disk before it takes the old one's name."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Protocol
+
+import h5py
+import numpy as np
+
+from nasbench.store.errors import StoreError, explain
+from nasbench.store.files import ResultsPaths, close_handle, remove_if_there, sync_folder, write_at
+from nasbench.store.format.chunks import Crc32, digest_of
+from nasbench.store.format.columns import Data, Numbers, Text
+from nasbench.store.format.hdf5 import (
+    CRC,
+    FORMAT,
+    TABLES,
+    Encoding,
+    Entry,
+    Manifest,
+    PackedFile,
+    Table,
+    checksum_of,
+    checksum_of_text,
+)
+from nasbench.store.format.schema import CURVES, SCHEMA_VERSION, Column
+from nasbench.store.lock import ResultsLock
+
+_CHUNK_ROWS: Final = 1 << 16
+_CHUNK_BYTES: Final = 1 << 20
+# Level 1: on curves of random digits level 4 saved 0.5% of the bytes.
+_LEVEL: Final = 1
+_FILTERS: Final = {"compression": "gzip", "compression_opts": _LEVEL, "fletcher32": True}
+# Bytes of a dataset on which it is tried whether HDF5's shuffle filter (all first bytes, then all second bytes, ...) makes it smaller:
+# times and counts yes, accuracies no, which are few different numbers and are found again as a whole.
+_SAMPLE_BYTES: Final = 1 << 17
+_SHUFFLED_SHARE: Final = 0.98  # reading is quicker without it
+# Texts are stored as codes where at most this share of them is different.
+_CODED_SHARE: Final = 0.75
+# Fixed width wastes memory where one value is far longer than the rest.
+_FIXED_BYTES: Final = 16 << 20
+_FIXED_WASTE: Final = 8
+_OFFSETS: Final = Column("offsets", "int", "", "where each child's epochs start in the curves, and the end")
+_ABOUT: Final = (
+    "One value a child under /children and a run under /runs; integer columns with the attribute 'categories' are codes into that "
+    "dataset. Child i has the rows offsets[i] to offsets[i+1] of the datasets in /curves. Units and meanings are attributes."
+)
+
+
+class Content(Protocol):
+    """What can be packed: `reader.Snapshot`, or `assembled.Assembled`."""
+
+    @property
+    def paths(self) -> ResultsPaths:
+        """Where it is packed to."""
+
+    @property
+    def file(self) -> str:
+        """Id of the results file."""
+
+    @property
+    def last_sequence(self) -> int:
+        """Number of the last journal record that is in it."""
+
+    @property
+    def children(self) -> int:
+        """Rows of the children table."""
+
+    @property
+    def runs(self) -> int:
+        """Rows of the runs table."""
+
+    def column(self, table: Table, column: Column) -> Data:
+        """A column of a table."""
+
+    def curve(self, name: str) -> Numbers:
+        """A curve of all children end to end."""
+
+    def offsets(self) -> Numbers:
+        """Where each child's epochs start in a curve, and the end."""
+
+
+def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
+    """Write the snapshot as the results file's next HDF5 file. Killed at any point, it leaves the old or the new file under the name.
+
+    The new file is read back and verified before it is renamed. The journal is left to the caller.
+
+    Args:
+        snapshot: everything there is; its columns are read one at a time.
+        lock: the right to write the file, which is confirmed before the new file takes the old one's place.
+
+    Raises:
+        OwnershipLost: when another process has taken the file over meanwhile, which then stays as it is.
+        CorruptResults: when the old file is damaged, which then stays as it is.
+        StoreError: when the new file cannot be written; the old one and the journal stay as they are.
+    """
+    paths = snapshot.paths
+    try:
+        with _Spool(paths.packing) as spool:
+            _write(snapshot, spool)
+            os.fsync(spool.handle)
+        packed = PackedFile(paths.packing)
+        try:
+            packed.verify()
+        finally:
+            packed.close()
+        lock.confirm()
+        os.replace(paths.packing, paths.h5)
+        sync_folder(paths.h5.parent)
+    except StoreError:
+        _drop(paths.packing, lock)
+        raise
+    except OSError as error:
+        _drop(paths.packing, lock)
+        raise explain(error, paths.h5, "packing the journal") from error
+
+
+def _drop(path: Path, lock: ResultsLock) -> None:
+    lock.blame()  # else the file of that name is the new owner's
+    try:
+        remove_if_there(path)
+    except OSError:
+        return  # the next writer removes it; the error that matters is already on its way
+
+
+class _Spool(io.RawIOBase):
+    """The file that HDF5 writes to, as h5py's file-object driver wants it.
+
+    HDF5 cannot close a file that it cannot write, so a failed write is remembered here and HDF5 is let run to its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        self.failure: OSError | None = None
+        self._position = self._end = 0
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._end}[whence]
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        if self.failure is None:
+            try:
+                write_at(self.handle, view, self._position)
+            except OSError as error:
+                self.failure = error
+        self._position += len(view)
+        self._end = max(self._end, self._position)
+        return len(view)
+
+    def readinto(self, buffer: Any) -> int:
+        read = os.preadv(self.handle, [buffer], self._position)
+        self._position += read
+        return read
+
+    def truncate(self, size: int | None = None) -> int:
+        self._end = self._position if size is None else size
+        if self.failure is None:
+            try:
+                os.ftruncate(self.handle, self._end)
+            except OSError as error:
+                self.failure = error
+        return self._end
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        close_handle(self.handle)
+        super().close()
+
+
+def _write(snapshot: Content, spool: _Spool) -> None:
+    try:
+        with h5py.File(spool, "w", libver=("v110", "v110")) as file:
+            _fill(snapshot, file)
+    except Exception:
+        if spool.failure is None:
+            raise
+    if spool.failure is not None:
+        raise spool.failure
+
+
+def _fill(snapshot: Content, file: Any) -> None:
+    sink = _Sink(file)
+    for table, columns in TABLES.items():
+        for column in columns:
+            sink.column(table, column, snapshot.column(table, column))
+    for curve in CURVES:
+        sink.column("curves", curve, snapshot.curve(curve.name))
+    sink.column("curves", _OFFSETS, snapshot.offsets())
+    manifest = Manifest(
+        SCHEMA_VERSION, snapshot.file, snapshot.last_sequence, snapshot.children, snapshot.runs, sink.entries
+    ).to_json()
+    file.attrs["schema_version"] = SCHEMA_VERSION
+    texts = {
+        "format": FORMAT,
+        "about": _ABOUT,
+        "manifest": manifest,
+        "manifest_checksum": checksum_of_text(manifest),
+    }
+    for name, text in texts.items():
+        _set_text(file, name, text)
+
+
+def _set_text(owner: Any, name: str, text: str) -> None:
+    """Write an attribute as text of fixed width, into the object's header, which HDF5 checksums.
+
+    Text of variable width would lie in the file's global heap, which has no checksum, and where a range of zeros makes the HDF5 library
+    read in circles for ever.
+    """
+    raw = text.encode()
+    owner.attrs.create(name, np.array(raw, dtype=h5py.string_dtype("utf-8", max(len(raw), 1))))
+
+
+class _Sink:
+    """Writes columns into an open HDF5 file and keeps the list of what was written."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.entries: dict[str, Entry] = {}
+
+    def column(self, group: str, column: Column, data: Data) -> None:
+        """Write one column under `group`, with its unit and meaning."""
+        if group not in self._file:
+            self._file.create_group(group, track_order=True)
+        path = f"{group}/{column.name}"
+        if not isinstance(data, Text):
+            dataset = self._dataset(path, data, "numbers")
+        else:
+            dataset = self._text(path, data.compact())
+        _set_text(dataset, "unit", column.unit)
+        _set_text(dataset, "meaning", column.meaning)
+
+    def _text(self, path: str, text: Text) -> Any:
+        if len(text.categories) > _CODED_SHARE * len(text) and len(text) > 1:
+            return self._strings(path, text.objects().tolist())
+        self._strings(f"categories/{path}", text.categories)
+        size = np.min_scalar_type(max(len(text.categories) - 1, 0))
+        dataset = self._dataset(path, text.codes.astype(size), "codes")
+        _set_text(dataset, "categories", f"/categories/{path}")
+        return dataset
+
+    def _strings(self, path: str, values: Sequence[str]) -> Any:
+        escaped = not all(_fits_hdf5(value) for value in values)
+        raw = [(json.dumps(value)[1:-1] if escaped else value).encode() for value in values]
+        width, total = max(map(len, raw), default=0), sum(map(len, raw))
+        if width * len(raw) <= max(_FIXED_BYTES, _FIXED_WASTE * total):
+            array = np.array(raw, dtype=h5py.string_dtype("utf-8", max(width, 1)))
+            dataset = self._dataset(path, array, "fixed escaped" if escaped else "fixed")
+        else:
+            ends = np.cumsum([len(value) for value in raw], dtype="<i8")
+            self._dataset(f"ends/{path}", ends, "numbers")
+            array = np.frombuffer(b"".join(raw), dtype=np.uint8)
+            dataset = self._dataset(path, array, "bytes escaped" if escaped else "bytes")
+            _set_text(dataset, "ends", f"/ends/{path}")
+        if escaped:
+            _set_text(dataset, "escaped", "JSON string escapes")
+        return dataset
+
+    def _dataset(self, path: str, values: Numbers, encoding: Encoding) -> Any:
+        rows = min(len(values), _CHUNK_ROWS, max(1, _CHUNK_BYTES // values.dtype.itemsize))
+        storage = {"chunks": (rows,), **_FILTERS, "shuffle": _shuffles_well(values)} if rows else {}
+        dataset = self._file.create_dataset(path, data=values, dtype=values.dtype, **storage)
+        checksum = checksum_of(values)
+        _set_text(dataset, "checksum", checksum)
+        _set_text(dataset, CRC, digest_of(values, Crc32))
+        self.entries[path] = Entry(checksum, encoding)
+        return dataset
+
+
+def _shuffles_well(values: Numbers) -> bool:
+    """Whether a sample from the middle compresses clearly better with the bytes of equal rank side by side."""
+    width = values.dtype.itemsize
+    rows = min(len(values), max(1, _SAMPLE_BYTES // width))
+    start = (len(values) - rows) // 2
+    plain = np.ascontiguousarray(values[start : start + rows]).view(np.uint8).reshape(rows, width)
+    return len(zlib.compress(plain.T.tobytes(), _LEVEL)) < _SHUFFLED_SHARE * len(zlib.compress(plain.tobytes(), _LEVEL))
+
+
+def _fits_hdf5(value: str) -> bool:
+    """Whether a fixed-width UTF-8 dataset gives this text back: it ends texts at zero bytes and knows no lone surrogates."""
+    if "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

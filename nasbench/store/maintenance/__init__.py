@@ -1,0 +1,1 @@
+"""Commands on whole results files: check, repair, migrate, merge, export."""

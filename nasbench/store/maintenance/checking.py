@@ -1,0 +1,244 @@
+"""Checking a results file: every checksum, the schema and the counts. Nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Final, Literal, cast
+
+import numpy as np
+
+from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema
+from nasbench.store.files import ResultsPaths
+from nasbench.store.format.columns import Text
+from nasbench.store.format.hdf5 import TABLES, PackedFile
+from nasbench.store.format.schema import (
+    CHILD_COLUMNS,
+    CURVES,
+    RUN_COLUMNS,
+    SCHEMA_VERSION,
+    STAGES,
+    STATUSES,
+    TABLE,
+    Column,
+)
+from nasbench.store.journal import JournalContents, read_journal
+from nasbench.store.reader import Snapshot, open_snapshot
+
+Severity = Literal["damage", "note"]
+
+_CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
+_RUN: Final = {column.name: column for column in RUN_COLUMNS}
+_ALLOWED: Final = {"status": STATUSES, "stage": STAGES}
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a results file: damage, or a note on what is as it should be after a kill."""
+
+    severity: Severity
+    text: str
+
+
+@dataclass
+class Health:
+    """What a check found.
+
+    Args:
+        findings: in the order of the parts of the file.
+        children: rows of the children table that can be read; of the sound part where something is damaged.
+        runs: likewise.
+        datasets: datasets whose checksums were verified.
+        records: journal records whose checksums were verified.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    children: int = 0
+    runs: int = 0
+    datasets: int = 0
+    records: int = 0
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is damaged."""
+        return not any(finding.severity == "damage" for finding in self.findings)
+
+    def damage(self, text: str) -> None:
+        """Add something that is not what was written."""
+        self.findings.append(Finding("damage", text))
+
+    def note(self, text: str) -> None:
+        """Add something that is good to know."""
+        self.findings.append(Finding("note", text))
+
+
+def check_file(path: str | os.PathLike[str]) -> Health:
+    """Verify a results file.
+
+    Args:
+        path: the results file.
+
+    Returns:
+        All that is wrong with it; empty findings for a file as a finished run leaves it.
+
+    Raises:
+        MissingResults: when there is neither HDF5 file nor journal.
+        NewerSchema: when a later version wrote either.
+        OlderSchema: when an earlier version wrote it; to be migrated first.
+        StoreError: when they cannot be read at all (permissions).
+    """
+    paths = ResultsPaths.of(path)
+    health = Health()
+    _check_packed(paths, health)
+    journal = read_journal(paths.journal)
+    _check_journal(paths, journal, health)
+    for leftover in (paths.packing, paths.beginning):
+        if leftover.exists():
+            health.note(f"{leftover.name} is left from a writer that was killed; the next writer removes it")
+    if health.sound:
+        _check_together(paths, health)
+    return health
+
+
+def _check_packed(paths: ResultsPaths, health: Health) -> None:
+    try:
+        packed = PackedFile(paths.h5)
+    except MissingResults:
+        return
+    except CorruptResults as error:
+        health.damage(str(error))
+        return
+    try:
+        if packed.manifest.schema < SCHEMA_VERSION:
+            raise OlderSchema.of(paths.h5, packed.manifest.schema, SCHEMA_VERSION)
+        health.children, health.runs = packed.manifest.children, packed.manifest.runs
+        lengths = _check_datasets(packed, health)
+        _check_schema(packed, lengths, health)
+    finally:
+        packed.close()
+
+
+def _check_datasets(packed: PackedFile, health: Health) -> dict[str, int]:
+    """Verify every dataset; the lengths of those that are sound."""
+    lengths = {}
+    for name in packed.manifest.datasets:
+        try:
+            lengths[name] = len(packed.numbers(name))
+            health.datasets += 1
+        except CorruptResults as error:
+            health.damage(f"{error}; affected: {_affected(packed, name)}")
+    return lengths
+
+
+def _affected(packed: PackedFile, name: str) -> str:
+    group, _, rest = name.partition("/")
+    if group == "curves":
+        return f"the curves of {packed.manifest.children} children"
+    table, _, column = (rest if group in ("categories", "ends") else name).partition("/")
+    rows = packed.manifest.children if table == "children" else packed.manifest.runs
+    return f"column {column!r} of {rows} {table}"
+
+
+def _check_schema(packed: PackedFile, lengths: dict[str, int], health: Health) -> None:
+    manifest = packed.manifest
+    expected = {"curves/offsets": manifest.children + 1}
+    for table, columns in TABLES.items():
+        rows = manifest.children if table == "children" else manifest.runs
+        expected |= {f"{table}/{column.name}": rows for column in columns}
+    for name, rows in expected.items():
+        if name not in manifest.datasets:
+            health.damage(f"{packed.path}: dataset {name!r} of the schema is missing")
+        elif name in lengths and not manifest.datasets[name].encoding.startswith("bytes") and lengths[name] != rows:
+            health.damage(f"{packed.path}: dataset {name!r} has {lengths[name]} rows, the manifest says {rows}")
+    curves = {curve.name: lengths.get(f"curves/{curve.name}") for curve in CURVES}
+    if "curves/offsets" not in lengths:
+        return
+    offsets = packed.numbers("curves/offsets")
+    if len(offsets) and (offsets[0] != 0 or np.any(np.diff(offsets) < 0)):
+        health.damage(f"{packed.path}: dataset 'curves/offsets' does not rise from 0")
+    for name, length in curves.items():
+        if length is not None and len(offsets) and length != offsets[-1]:
+            health.damage(f"{packed.path}: curve {name!r} has {length} epochs, its offsets say {offsets[-1]}")
+
+
+def _check_journal(paths: ResultsPaths, journal: JournalContents, health: Health) -> None:
+    health.records = len(journal.records)
+    for damage in journal.damages:
+        health.damage(f"{paths.journal}, {damage}")
+    if journal.claim_broken:
+        health.note(
+            f"{paths.journal.name}, line 2: the count of acknowledged records is not what was written; no record is affected, but a cut "
+            "at the end would not be noticed; the next append writes it anew"
+        )
+    if journal.torn_length and not journal.damages:
+        health.note(
+            f"{paths.journal.name} ends in {journal.torn_length} bytes of a record that was never acknowledged; "
+            "the next writer cuts them off"
+        )
+
+
+def _check_together(paths: ResultsPaths, health: Health) -> None:
+    try:
+        snapshot = open_snapshot(paths)
+    except CorruptResults as error:
+        health.damage(str(error))
+        return
+    try:
+        health.children, health.runs = snapshot.children, snapshot.runs
+        _check_values(snapshot, health)
+        _check_counts(snapshot, health)
+    finally:
+        snapshot.close()
+
+
+def _check_values(snapshot: Snapshot, health: Health) -> None:
+    for name, allowed in _ALLOWED.items():
+        text = _text(snapshot, _CHILD[name])
+        found = {text.categories[code] for code in np.unique(text.codes).tolist()}
+        strange = sorted(found - set(allowed))
+        if strange:
+            health.damage(
+                f"column {name!r} of children has {', '.join(map(repr, strange[:_SHOWN]))}; allowed: {allowed}"
+            )
+
+
+def _is_imported(config: str) -> bool:
+    """Whether a run's configuration is that of an import, whose children are counted as those of a search."""
+    try:
+        return "import" in json.loads(config)
+    except (ValueError, TypeError):
+        return False
+
+
+def _check_counts(snapshot: Snapshot, health: Health) -> None:
+    run, stage = (_text(snapshot, _CHILD[name]).objects() for name in ("run", "stage"))
+    index = snapshot.column("children", _CHILD["index"])
+    keys = Counter(zip(run.tolist(), stage.tolist(), np.asarray(index).tolist()))
+    twice = [key for key, count in keys.items() if count > 1]
+    if twice:
+        named = "; ".join(f"run {key[0]} {key[1]} {key[2]}" for key in twice[:_SHOWN])
+        health.damage(f"{len(twice)} children are there more than once: {named}")
+    counted = np.asarray(snapshot.column("children", _CHILD["counted"])) & (stage == "search")
+    children = Counter(run[counted].tolist())
+    tabled = Counter(
+        run[stage == "final"].tolist()
+    )  # a built table has no search: each row is scored on the test set, too
+    known = cast("Text", snapshot.column("runs", _RUN["run"])).objects().tolist()
+    for orphan in sorted(set(run.tolist()) - set(known)):
+        health.damage(f"the run {orphan} of {int((run == orphan).sum())} children is not in the table of runs")
+    status = cast("Text", snapshot.column("runs", _RUN["status"])).objects().tolist()
+    strategy = cast("Text", snapshot.column("runs", _RUN["strategy"])).objects().tolist()
+    said = np.asarray(snapshot.column("runs", _RUN["children"])).tolist()
+    config = cast("Text", snapshot.column("runs", _RUN["config"])).objects().tolist()
+    for name, state, chosen_by, number, text in zip(known, status, strategy, said, config):
+        built = chosen_by == TABLE and not _is_imported(text)
+        found = tabled[name] if built else children[name]
+        if state == "complete" and found != number:
+            health.damage(f"run {name} is complete with {number} children, but {found} are in the file")
+
+
+def _text(snapshot: Snapshot, column: Column) -> Text:
+    return cast("Text", snapshot.column("children", column))

@@ -1,0 +1,159 @@
+"""Several results files into one: identical children once, conflicting ones refused or kept under a name of their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import numpy as np
+
+from nasbench.errors import InputError
+from nasbench.store.files import ResultsPaths
+from nasbench.store.format.columns import Data, Text
+from nasbench.store.format.rows import Row
+from nasbench.store.maintenance.row_matching import keys_of, pair_children
+from nasbench.store.maintenance.table_builder import (
+    Tables,
+    join_tables,
+    row_of,
+    tables_of_rows,
+    tables_of_snapshot,
+    take_children,
+    write_new,
+)
+from nasbench.store.reader import open_snapshot
+
+Conflicts = Literal["refuse", "keep"]
+
+_STATES = ("running", "interrupted", "complete")
+
+
+@dataclass
+class Merge:
+    """What a merge did.
+
+    Args:
+        children: rows of the children table of the new file.
+        runs: rows of its table of runs.
+        identical: children that an earlier file had already, left out.
+        renamed: (file, run) -> id of the run in the new file, for runs that conflicted with another of that id.
+    """
+
+    children: int = 0
+    runs: int = 0
+    identical: int = 0
+    renamed: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refuse", take_over: bool = False) -> Merge:
+    """Write the rows of several results files into a new one; the files stay as they are.
+
+    Children are the same when run, stage and index are; they are identical when every column and curve is, to the bit. Of the rows of
+    one run the one that is furthest on is taken.
+
+    Args:
+        files: at least one; earlier ones go first.
+        output: the new file.
+        conflicts: for children that are the same but not identical: "refuse", or "keep" the later file's whole run under the id "RUN~2",
+            its origin noted in the run's provenance under "merged_from".
+        take_over: see `lock.ResultsLock`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        InputError: for a conflict that is refused, or when the output is there already; nothing is written.
+        StoreError: when a file cannot be read or the output not written.
+    """
+    merge, merged = Merge(), None
+    for file in files:
+        snapshot = open_snapshot(ResultsPaths.of(file))
+        try:
+            tables = tables_of_snapshot(snapshot)
+        finally:
+            snapshot.close()
+        merged = tables if merged is None else _joined(merged, tables, file, conflicts, merge)
+    if merged is None:
+        raise InputError("no results file given to merge; name at least one")
+    merged = _one_row_a_run(merged)
+    write_new(output, merged, take_over)
+    merge.children, merge.runs = len(merged.lengths), len(merged.runs["run"])
+    return merge
+
+
+def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, merge: Merge) -> Tables:
+    pairs = pair_children(merged, tables)
+    clashes = pairs.right[pairs.unequal]
+    runs = cast("Text", tables.children["run"]).objects()
+    if not len(clashes):
+        merge.identical += len(pairs.left)
+        return join_tables([merged, take_children(tables, pairs.only_right)])
+    if conflicts == "refuse":
+        run, stage, index = keys_of(tables)[int(clashes[0])]
+        columns = ", ".join(pairs.differing)
+        raise InputError(
+            f"{file}: {len(clashes)} of its children are in an earlier file with other content, first run {run} {stage} {index} "
+            f"(differing: {columns}); keep both with --conflicts keep"
+        )
+    taken = set(cast("Text", merged.runs["run"]).objects().tolist()) | set(runs.tolist())
+    names = {run: _free_name(run, taken) for run in dict.fromkeys(runs[clashes].tolist())}
+    merge.renamed |= {(file, run): name for run, name in names.items()}
+    kept = np.isin(runs, list(names))
+    merge.identical += int((~kept[pairs.right]).sum())
+    rest = take_children(tables, np.setdiff1d(pairs.only_right, np.flatnonzero(kept)))
+    renamed = _renamed(take_children(tables, np.flatnonzero(kept)), names, file)
+    others = _runs_without(tables, names)
+    return join_tables([merged, Tables(rest.children, others, rest.curves, rest.lengths), renamed])
+
+
+def _free_name(run: str, taken: set[str]) -> str:
+    name = next(name for number in range(2, len(taken) + 3) if (name := f"{run}~{number}") not in taken)
+    taken.add(name)
+    return name
+
+
+def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
+    """Children of the runs in `names` under their new ids, with their runs, which say where they are from."""
+    children = dict(tables.children)
+    children["run"] = _replaced(children["run"], lambda run: names.get(run, run))
+    children["cached_from"] = _replaced(children["cached_from"], lambda origin: _moved(origin, names))
+    rows = []
+    for row in _rows_of_runs(tables):
+        if row["run"] in names:
+            provenance = json.loads(row["provenance"] or "{}") | {"merged_from": {"file": file, "run": row["run"]}}
+            rows.append(row | {"run": names[row["run"]], "provenance": json.dumps(provenance, sort_keys=True)})
+    return Tables(children, tables_of_rows([], rows).runs, tables.curves, tables.lengths)
+
+
+def _moved(origin: str, names: Mapping[str, str]) -> str:
+    """cached_from, "run/index", under the run's new id."""
+    run, slash, index = origin.partition("/")
+    return f"{names.get(run, run)}{slash}{index}"
+
+
+def _replaced(column: Data, rename: Callable[[str], str]) -> Text:
+    text = cast("Text", column)
+    return Text(text.codes, [rename(value) for value in text.categories])
+
+
+def _runs_without(tables: Tables, names: Mapping[str, str]) -> Mapping[str, Data]:
+    return tables_of_rows([], [row for row in _rows_of_runs(tables) if row["run"] not in names]).runs
+
+
+def _rows_of_runs(tables: Tables) -> list[Row]:
+    return [row_of(tables.runs, position) for position in range(len(tables.runs["run"]))]
+
+
+def _one_row_a_run(tables: Tables) -> Tables:
+    best: dict[str, Row] = {}
+    for row in _rows_of_runs(tables):
+        if row["run"] not in best or _progress(row) > _progress(best[row["run"]]):
+            best[row["run"]] = row
+    return Tables(tables.children, tables_of_rows([], list(best.values())).runs, tables.curves, tables.lengths)
+
+
+def _progress(row: Row) -> tuple[int, int, float]:
+    """How far a run was when its row was put."""
+    return _STATES.index(row["status"]) if row["status"] in _STATES else -1, row["children"], row["wall_seconds"]

@@ -1,0 +1,49 @@
+"""The way from each released schema version to the next.
+
+`MIGRATIONS` has one function a version: it is given the tables of a file of that version and returns those of the next. To release schema
+n + 1, add `MIGRATIONS[n]`, and commit a file of schema n + 1 to `tests/data-files`, where the files of all released versions lie.
+
+| schema | what is new |
+|---|---|
+| 2 | the column `platform` of children |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from nasbench.provenance import platform_of
+from nasbench.store.format.columns import Data, Text
+from nasbench.store.maintenance.table_builder import Tables
+
+Migration = Callable[[Tables], Tables]
+
+_MEASURED: Final = ("ok", "diverged")
+
+
+def _with_platform(tables: Tables) -> Tables:
+    """Children that ended get the platform of their run's last sitting, all that schema 1 kept; '' where no protocol was trained."""
+    runs = zip(*(_texts(tables.runs[name]) for name in ("run", "config", "provenance")))
+    platforms = {
+        run: platform_of(json.loads(provenance or "{}")) if "protocol" in json.loads(config or "{}") else ""
+        for run, config, provenance in runs
+    }
+    children = zip(_texts(tables.children["run"]), _texts(tables.children["status"]))
+    values = [platforms.get(run, "") if status in _MEASURED else "" for run, status in children]
+    categories = list(dict.fromkeys(values))
+    codes = {value: code for code, value in enumerate(categories)}
+    column = Text(np.array([codes[value] for value in values], dtype=np.int64), categories)
+    return replace(tables, children={**tables.children, "platform": column})
+
+
+def _texts(data: Data) -> list[str]:
+    assert isinstance(data, Text)
+    return list(data.objects())
+
+
+MIGRATIONS: Final[dict[int, Migration]] = {1: _with_platform}

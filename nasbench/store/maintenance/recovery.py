@@ -1,0 +1,227 @@
+"""Reading what is still sound in a damaged HDF5 results file: chunk by chunk, never a value whose checksum does not fit."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import h5py
+import numpy as np
+
+from nasbench.store.errors import CorruptResults
+from nasbench.store.format.columns import DTYPES, Data, Numbers, Text
+from nasbench.store.format.hdf5 import FORMAT, TABLES, Encoding, Entry, PackedFile, Table, attributes_of, checksum_of
+from nasbench.store.format.schema import CURVES, Column
+
+
+@dataclass
+class Salvage:
+    """What was read of a damaged file.
+
+    Args:
+        file: id of the results file, '' where it is lost.
+        last_sequence: number of its last journal record, 0 where it is lost.
+        columns: table -> name -> column; where `lost` is true the value is a filler.
+        lost: table -> name -> where the value is lost, bools, shape [rows].
+        curves: name -> the epochs of all children end to end, NaN where lost.
+        lost_epochs: name -> where the curve's value is lost, bools, shape [epochs].
+        lengths: epochs of each child, shape [children].
+        remarks: what is lost as a whole, in words.
+    """
+
+    file: str = ""
+    last_sequence: int = 0
+    columns: dict[Table, dict[str, Data]] = field(default_factory=lambda: {"children": {}, "runs": {}})
+    lost: dict[Table, dict[str, Numbers]] = field(default_factory=lambda: {"children": {}, "runs": {}})
+    curves: dict[str, Numbers] = field(default_factory=dict)
+    lost_epochs: dict[str, Numbers] = field(default_factory=dict)
+    lengths: Numbers = field(default_factory=lambda: np.zeros(0, dtype="<i8"))
+    remarks: list[str] = field(default_factory=list)
+
+
+def salvage_packed(path: Path) -> Salvage | None:
+    """Read what is sound of an HDF5 results file.
+
+    Args:
+        path: the HDF5 file; it is not changed.
+
+    Returns:
+        What was read, or None when HDF5 cannot open the file at all.
+
+    Raises:
+        NewerSchema: when a later version wrote it.
+        CorruptResults: when it is another kind of HDF5 file.
+    """
+    salvage = Salvage()
+    entries: Mapping[str, Entry] | None = None
+    rows: dict[Table, int] = {}
+    try:
+        packed = PackedFile(path)
+        salvage.file, salvage.last_sequence = packed.manifest.file, packed.manifest.last_sequence
+        entries, rows = packed.manifest.datasets, {"children": packed.manifest.children, "runs": packed.manifest.runs}
+        packed.close()
+    except CorruptResults:
+        salvage.remarks.append("the table of contents; each dataset's own checksum is used instead")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except Exception:  # HDF5 reports damage by whatever error is nearest; the caller says that all of it is lost
+        return None
+    with file:
+        _require_ours(path, file)
+        _Reader(file, entries, salvage).read(rows)
+    return salvage
+
+
+def _require_ours(path: Path, file: Any) -> None:
+    """Refuse a foreign file; one whose attributes cannot be read is taken for ours if it has our groups."""
+    try:
+        ours = attributes_of(file).get("format") == FORMAT
+    except Exception:  # as above
+        ours = True
+    if not ours and "children" not in file:
+        raise CorruptResults(f"{path} is an HDF5 file, but not a results file of nasbench")
+
+
+class _Reader:
+    def __init__(self, file: Any, entries: Mapping[str, Entry] | None, salvage: Salvage) -> None:
+        self._file, self._entries, self._salvage = file, entries, salvage
+
+    def read(self, rows: dict[Table, int]) -> None:
+        for table, columns in TABLES.items():
+            found = {column.name: self._column(table, column) for column in columns}
+            number = rows.get(table, _usual([len(data) for data, _ in found.values()]))
+            for column in columns:
+                data, lost = found[column.name]
+                if len(data) != number:  # also where nothing of it could be read
+                    data, lost = filler(column, number), np.ones(number, dtype=bool)
+                self._salvage.columns[table][column.name], self._salvage.lost[table][column.name] = data, lost
+        self._curves(len(self._salvage.columns["children"]["run"]))
+
+    def _column(self, table: Table, column: Column) -> tuple[Data, Numbers]:
+        path = f"{table}/{column.name}"
+        entry = self._entry(path)
+        if entry is None:
+            return filler(column, 0), np.zeros(0, dtype=bool)
+        if column.type != "str":
+            return self._numbers(path, entry)
+        if entry.encoding == "codes":
+            return self._codes(path, entry)
+        return self._strings(path, entry)
+
+    def _codes(self, path: str, entry: Entry) -> tuple[Data, Numbers]:
+        codes, lost = self._numbers(path, entry)
+        categories = f"categories/{path}"
+        values = self._entry(categories)
+        if values is None:
+            return filler_text(len(codes)), np.ones(len(codes), dtype=bool)
+        text, unknown = self._strings(categories, values)
+        missing = np.append(unknown, True)  # code of a lost value: the filler at the end
+        safe = np.where(lost | (codes >= len(text)), len(text), codes).astype(np.int64)
+        return Text(safe, [*text.objects().tolist(), ""]), missing[safe]
+
+    def _strings(self, path: str, entry: Entry) -> tuple[Text, Numbers]:
+        values, lost = self._numbers(path, entry)
+        if not entry.encoding.startswith("bytes"):
+            raw = ["" if gone else value.decode() for value, gone in zip(values.tolist(), lost.tolist())]
+        else:
+            where = self._entry(f"ends/{path}")
+            ends, unknown = self._numbers(f"ends/{path}", where) if where else (np.zeros(0, dtype="<i8"), lost[:0])
+            if unknown.any() or lost.any():
+                return filler_text(len(ends)), np.ones(len(ends), dtype=bool)
+            data = values.tobytes()
+            raw = [data[start:end].decode() for start, end in pairwise([0, *ends.tolist()])]
+            lost = np.zeros(len(raw), dtype=bool)
+        if entry.encoding.endswith("escaped"):
+            raw = [json.loads(f'"{value}"') for value in raw]
+        return Text(np.arange(len(raw), dtype=np.int64), raw), lost
+
+    def _curves(self, children: int) -> None:
+        salvage = self._salvage
+        for curve in CURVES:
+            entry = self._entry(f"curves/{curve.name}")
+            empty = np.zeros(0, dtype="<f8"), np.zeros(0, dtype=bool)
+            values, lost = self._numbers(f"curves/{curve.name}", entry) if entry else empty
+            salvage.curves[curve.name] = np.where(lost, np.nan, values)
+            salvage.lost_epochs[curve.name] = lost
+        epochs = _usual([len(values) for values in salvage.curves.values()])
+        salvage.lengths = self._lengths(children, epochs)
+        if salvage.lengths.sum() != epochs:
+            salvage.remarks.append(f"all curves ({epochs} epochs): which child each epoch belongs to")
+            salvage.lengths, epochs = np.zeros(children, dtype="<i8"), 0
+        for name, values in salvage.curves.items():
+            if len(values) != epochs:
+                salvage.curves[name] = np.full(epochs, np.nan)
+                salvage.lost_epochs[name] = np.ones(epochs, dtype=bool)
+
+    def _lengths(self, children: int, epochs: int) -> Numbers:
+        """Epochs of each child: from the offsets, or else from the column `epochs` where its sum fits."""
+        entry = self._entry("curves/offsets")
+        if entry is not None:
+            offsets, lost = self._numbers("curves/offsets", entry)
+            if len(offsets) == children + 1 and not lost.any():
+                return np.diff(offsets)
+        counted = cast("Numbers", self._salvage.columns["children"]["epochs"])
+        if not self._salvage.lost["children"]["epochs"].any() and int(np.sum(counted)) == epochs:
+            return counted
+        return np.zeros(children, dtype="<i8")
+
+    def _entry(self, path: str) -> Entry | None:
+        """Checksum and encoding of a dataset: from the manifest, or else from the dataset's attributes."""
+        if self._entries is not None:
+            return self._entries.get(path)
+        try:
+            attributes = attributes_of(self._file[path])
+        except Exception:  # HDF5 reports damage by whatever error is nearest; what cannot be read is lost
+            return None
+        if "checksum" not in attributes:
+            return None
+        kind = self._file[path].dtype
+        escaped = " escaped" if "escaped" in attributes else ""
+        if "categories" in attributes:
+            encoding = "codes"
+        elif "ends" in attributes:
+            encoding = f"bytes{escaped}"
+        else:
+            encoding = f"fixed{escaped}" if kind.kind == "S" else "numbers"
+        return Entry(str(attributes["checksum"]), cast("Encoding", encoding))
+
+    def _numbers(self, path: str, entry: Entry) -> tuple[Numbers, Numbers]:
+        """A dataset's values and where they are lost; a chunk that HDF5's own checksum refuses is lost, the others are sound."""
+        try:
+            dataset = self._file[path]
+            values = np.zeros(dataset.shape, dataset.dtype)
+            chunks = list(dataset.iter_chunks()) if dataset.chunks else [(slice(0, len(values)),)]
+        except Exception:  # as above
+            return np.zeros(0, dtype="<i8"), np.zeros(0, dtype=bool)
+        lost = np.zeros(len(values), dtype=bool)
+        for chunk in chunks:
+            try:
+                values[chunk] = dataset[chunk]
+            except Exception:  # as above
+                lost[chunk[0]] = True
+        if not lost.any() and checksum_of(values) != entry.checksum:
+            lost[:] = True  # every chunk reads, yet the whole is not what was written: nothing tells which part
+        return values, lost
+
+
+def filler(column: Column, rows: int) -> Data:
+    """A column of values that mean "not known": NaN, '', -1 and False."""
+    if column.type == "str":
+        return filler_text(rows)
+    blank = {"int": -1, "float": np.nan, "bool": False}[column.type]
+    return np.full(rows, blank, dtype=DTYPES[column.type])
+
+
+def filler_text(rows: int) -> Text:
+    """A column of ''."""
+    return Text(np.zeros(rows, dtype=np.int64), [""])
+
+
+def _usual(lengths: list[int]) -> int:
+    """The most frequent length; of the datasets of one table all sound ones have the same."""
+    return Counter(lengths).most_common(1)[0][0] if lengths else 0

@@ -1,0 +1,277 @@
+"""Repairing a damaged results file: a copy is kept, all that is sound is recovered, and what was lost is said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, cast
+from uuid import uuid4
+
+import numpy as np
+
+from nasbench.store.errors import CorruptResults, StoreError, explain
+from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
+from nasbench.store.format.columns import Data, Numbers, Text
+from nasbench.store.format.hdf5 import Table
+from nasbench.store.format.packing import pack_snapshot
+from nasbench.store.format.rows import Row
+from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS
+from nasbench.store.journal import JournalContents, Record, read_journal
+from nasbench.store.lock import ResultsLock
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.recovery import Salvage, filler, salvage_packed
+from nasbench.store.maintenance.table_builder import (
+    Assembled,
+    Tables,
+    epochs_at,
+    join_tables,
+    tables_of_rows,
+    take_children,
+)
+
+# A child without one of these is kept: the value is missing (NaN, '' or -1) and cannot be mistaken for another.
+_MAY_BE_MISSING: Final = {
+    "error",
+    "val_acc",
+    "val_acc_best",
+    "val_loss",
+    "train_acc",
+    "train_loss",
+    "test_acc",
+    "test_loss",
+    "reward",
+    "usd",
+    "peak_memory",
+    "device",
+    "platform",
+    "started_at",
+    "finished_at",
+}
+_SHARED: Final = ("strategy", "space", "protocol", "fingerprint", "data")
+_NAMED: Final = 5
+
+
+@dataclass
+class Repair:
+    """What a repair did.
+
+    Args:
+        children: rows of the children table that were recovered.
+        runs: rows of the runs table that were recovered or put together again.
+        lost: what was lost, a line each; empty when everything was recovered.
+        copies: where the damaged files were copied to.
+    """
+
+    children: int = 0
+    runs: int = 0
+    lost: list[str] = field(default_factory=list)
+    copies: list[Path] = field(default_factory=list)
+
+
+def repair_file(path: str | os.PathLike[str], take_over: bool = False) -> Repair | None:
+    """Recover all that is sound of a results file into a sound file under the same name.
+
+    A child is kept when everything that identifies it, and everything that a resumed run must know of it, is sound; other values that are
+    lost become missing. Nothing is guessed.
+
+    Args:
+        path: the results file.
+        take_over: see `lock.ResultsLock`.
+
+    Returns:
+        What was recovered and lost, or None when the file is sound and nothing was done.
+
+    Raises:
+        MissingResults: when there is no such file.
+        ResultsLocked: when a process is writing it.
+        NewerSchema: when a later version wrote it.
+        CorruptResults: when nothing can be recovered, or HDF5 file and journal are of two results files; nothing is changed.
+        StoreError: when the copy or the new file cannot be written.
+    """
+    paths = ResultsPaths.of(path)
+    if check_file(paths.h5).sound:
+        return None
+    lock = ResultsLock(paths, take_over)
+    try:
+        return _repair(paths, lock)
+    finally:
+        lock.release()
+
+
+def _repair(paths: ResultsPaths, lock: ResultsLock) -> Repair:
+    repair = Repair()
+    journal = read_journal(paths.journal)
+    salvage = salvage_packed(paths.h5) if paths.h5.exists() else None
+    header = journal.header
+    if salvage and header and salvage.file and salvage.file != header.file:
+        raise CorruptResults(
+            f"{paths.journal} belongs to another results file than {paths.h5}; move one of them away and repair each"
+        )
+    if salvage is None and not journal.records:
+        raise CorruptResults(f"nothing can be recovered from {paths.h5}; restore it from a copy")
+    tables, last = _recover(paths, salvage, journal, repair)
+    file = (salvage.file if salvage else "") or (header.file if header else "") or uuid4().hex
+    repair.copies = _copy(paths)
+    pack_snapshot(Assembled(paths, tables, file, last), lock)
+    lock.confirm()
+    try:
+        remove_if_there(paths.journal)
+        sync_folder(paths.h5.parent)
+    except OSError as error:
+        raise explain(error, paths.journal, "removing the recovered journal") from error
+    repair.children, repair.runs = len(tables.lengths), len(tables.runs["run"])
+    return repair
+
+
+def _recover(
+    paths: ResultsPaths, salvage: Salvage | None, journal: JournalContents, repair: Repair
+) -> tuple[Tables, int]:
+    parts = []
+    last = salvage.last_sequence if salvage else 0
+    if salvage:
+        repair.lost += salvage.remarks
+        parts.append(_packed_part(salvage, repair))
+    elif journal.header is None or journal.header.base > 0 or paths.h5.exists():
+        repair.lost.append(f"all of {paths.h5.name}, which cannot be opened as HDF5 or is missing")
+    repair.lost += [f"{paths.journal.name}, {damage}" for damage in journal.damages]
+    if salvage and last and journal.header and journal.header.base > last:
+        repair.lost.append(f"the records {last + 1} to {journal.header.base}, which are in neither file")
+    fresh = [record for record in journal.records if record.sequence > last]
+    parts.append(_journal_part(fresh))
+    last = max([last, *(record.sequence for record in fresh), journal.header.base if journal.header else 0])
+    tables = _once(join_tables(parts))
+    return _with_runs(tables, repair), max(last, len(tables.lengths) + len(tables.runs["run"]))
+
+
+def _journal_part(records: Sequence[Record]) -> Tables:
+    return tables_of_rows(
+        [(record.row, record.curves) for record in records if record.kind == "child"],
+        [record.row for record in records if record.kind == "run"],
+    )
+
+
+def _packed_part(salvage: Salvage, repair: Repair) -> Tables:
+    columns, lost = salvage.columns["children"], salvage.lost["children"]
+    needed = {name: gone for name, gone in lost.items() if name not in _MAY_BE_MISSING}
+    dropped = np.logical_or.reduce(list(needed.values()))
+    if dropped.any():
+        why = ", ".join(name for name, gone in needed.items() if gone.any())
+        repair.lost.append(f"{_children(columns, lost, dropped)}: the columns {why}")
+    for name in sorted(_MAY_BE_MISSING):
+        gone = lost[name] & ~dropped
+        if gone.any():
+            repair.lost.append(f"column {name!r} of {_children(columns, lost, gone)}; it is missing now")
+    kept = np.flatnonzero(~dropped)
+    for name, epochs in salvage.lost_epochs.items():
+        missing = int(epochs[epochs_at(salvage.lengths, kept)].sum())
+        if missing:
+            repair.lost.append(f"curve {name!r} of {missing} epochs; they are missing (NaN) now")
+    children = {
+        item.name: blanked(columns[item.name], lost[item.name], item.name, "children") for item in CHILD_COLUMNS
+    }
+    runs = _salvaged_runs(salvage, repair)
+    return take_children(Tables(children, runs, salvage.curves, salvage.lengths), kept)
+
+
+def _children(columns: dict[str, Data], lost: dict[str, Numbers], which: Numbers) -> str:
+    """How many children, and the first of them by name where that is sound."""
+    total = int(which.sum())
+    named = np.flatnonzero(which & ~lost["run"] & ~lost["index"] & ~lost["stage"])[:_NAMED].tolist()
+    names = [f"run {columns['run'][at]} {columns['stage'][at]} {columns['index'][at]}" for at in named]
+    more = ", ..." if total > len(names) else ""
+    return f"{total} children" + (f" ({', '.join(names)}{more})" if names else "")
+
+
+def _salvaged_runs(salvage: Salvage, repair: Repair) -> dict[str, Data]:
+    columns, lost = salvage.columns["runs"], salvage.lost["runs"]
+    kept = np.flatnonzero(~lost["run"])
+    if len(kept) < len(lost["run"]):
+        repair.lost.append(f"{len(lost['run']) - len(kept)} rows of the table of runs")
+    for name, gone in lost.items():
+        if name != "run" and gone[kept].any():
+            repair.lost.append(f"column {name!r} of {int(gone[kept].sum())} runs")
+    runs = {}
+    for item in RUN_COLUMNS:
+        data = blanked(columns[item.name], lost[item.name], item.name, "runs")
+        runs[item.name] = data.take(kept) if isinstance(data, Text) else data[kept]
+    return runs
+
+
+def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
+    """A column with its lost values replaced by what says "not known"."""
+    column = next(item for item in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS) if item.name == name)
+    if not lost.any():
+        return data
+    if isinstance(data, Text):
+        return Text(np.where(lost, len(data.categories), data.codes), [*data.categories, ""])
+    return np.where(lost, cast("Numbers", filler(column, len(lost))), data)
+
+
+def _once(tables: Tables) -> Tables:
+    """Children that are in the HDF5 file and in the journal, once: where the file's last sequence number is lost, both may have them."""
+    keys = zip(
+        cast("Text", tables.children["run"]).objects().tolist(),
+        cast("Text", tables.children["stage"]).objects().tolist(),
+        cast("Numbers", tables.children["index"]).tolist(),
+    )
+    first: dict[tuple[str, str, int], int] = {}
+    for position, key in enumerate(keys):
+        first.setdefault(key, position)
+    return take_children(tables, np.array(list(first.values()), dtype=np.int64))
+
+
+def _with_runs(tables: Tables, repair: Repair) -> Tables:
+    """Each run's latest row, its counts made to fit its children; runs whose row is lost get one from what their children say."""
+    rows: dict[str, Row] = {}
+    for position, name in enumerate(cast("Text", tables.runs["run"]).objects().tolist()):
+        rows[name] = {item.name: _plain(tables.runs[item.name][position]) for item in RUN_COLUMNS}
+    run = cast("Text", tables.children["run"]).objects()
+    counted = np.asarray(tables.children["counted"]) & cast("Text", tables.children["stage"]).equals("search")
+    for name in dict.fromkeys(run.tolist()):
+        here = np.flatnonzero(run == name)
+        if name not in rows:
+            rows[name] = _run_of_children(tables, int(here[0]), name)
+            repair.lost.append(f"the configuration and totals of run {name}, which cannot be resumed without them")
+    for name, row in rows.items():
+        number = int((counted & (run == name)).sum())
+        if row["status"] not in ("running", "interrupted", "complete") or row["children"] != number:
+            row["status"] = "interrupted"
+        row["children"] = number
+    return Tables(tables.children, tables_of_rows([], list(rows.values())).runs, tables.curves, tables.lengths)
+
+
+def _run_of_children(tables: Tables, position: int, name: str) -> Row:
+    row: Row = {item.name: _plain(filler(item, 1)[0]) for item in RUN_COLUMNS}
+    row |= {column: tables.children[column][position] for column in _SHARED}
+    return row | {"run": name, "seed": int(tables.children["run_seed"][position])}
+
+
+def _plain(value: object) -> object:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _copy(paths: ResultsPaths) -> list[Path]:
+    """Copy the damaged files beside themselves, under names that no copy has yet, onto the disk."""
+    copies = []
+    try:
+        for source in (paths.h5, paths.journal):
+            if not source.exists():
+                continue
+            target = next(
+                name
+                for number in range(1, 10**6)
+                if not (name := source.with_name(f"{source.name}.damaged-{number}")).exists()
+            )
+            shutil.copy2(source, target)
+            with target.open("rb") as file:
+                os.fsync(file.fileno())
+            copies.append(target)
+        sync_folder(paths.h5.parent)
+    except OSError as error:
+        raise explain(error, paths.h5, "copying it before the repair") from error
+    if not copies:
+        raise StoreError(f"{paths.h5}: nothing to copy")
+    return copies

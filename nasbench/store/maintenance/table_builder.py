@@ -1,0 +1,172 @@
+"""A whole results file put together in memory: what imports, merges, repairs and migrations write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import uuid4
+
+import numpy as np
+
+from nasbench.errors import InputError
+from nasbench.store.errors import explain
+from nasbench.store.files import ResultsPaths
+from nasbench.store.format.columns import Data, Numbers, Text, column_of, join_columns
+from nasbench.store.format.hdf5 import Table
+from nasbench.store.format.packing import pack_snapshot
+from nasbench.store.format.rows import Curves, Row
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, Column
+from nasbench.store.lock import ResultsLock
+from nasbench.store.reader import Snapshot
+
+CURVE_NAMES: Final = tuple(curve.name for curve in CURVES)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows of results files as columns.
+
+    Args:
+        children: name -> column of the children table, shape [children].
+        runs: name -> column of the runs table, shape [runs].
+        curves: name -> the epochs of all children end to end.
+        lengths: epochs of each child, ints, shape [children].
+    """
+
+    children: Mapping[str, Data]
+    runs: Mapping[str, Data]
+    curves: Mapping[str, Numbers]
+    lengths: Numbers
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Tables as the content of a results file; `packing.pack_snapshot` writes it.
+
+    Args:
+        paths: where it is written.
+        tables: exactly the columns of the schema.
+        file: id of the results file.
+        last_sequence: number of the last journal record that is in it.
+    """
+
+    paths: ResultsPaths
+    tables: Tables
+    file: str
+    last_sequence: int
+
+    @property
+    def children(self) -> int:
+        """Rows of the children table."""
+        return len(self.tables.lengths)
+
+    @property
+    def runs(self) -> int:
+        """Rows of the runs table."""
+        return len(self.tables.runs["run"])
+
+    def column(self, table: Table, column: Column) -> Data:
+        """A column of a table."""
+        return (self.tables.children if table == "children" else self.tables.runs)[column.name]
+
+    def curve(self, name: str) -> Numbers:
+        """A curve of all children end to end."""
+        return self.tables.curves[name]
+
+    def offsets(self) -> Numbers:
+        """Where each child's epochs start in a curve, and the end: ints, shape [children + 1]."""
+        return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(self.tables.lengths, dtype="<i8")])
+
+
+def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) -> Tables:
+    """Tables of rows that were checked by `rows.child_row`, `rows.child_curves` and `rows.run_row`."""
+    return Tables(
+        children={item.name: column_of(item, [row[item.name] for row, _ in children]) for item in CHILD_COLUMNS},
+        runs={item.name: column_of(item, [row[item.name] for row in runs]) for item in RUN_COLUMNS},
+        curves={
+            name: np.array([value for _, curves in children for value in curves[name]], dtype="<f8")
+            for name in CURVE_NAMES
+        },
+        lengths=np.array([len(curves[CURVE_NAMES[0]]) for _, curves in children], dtype="<i8"),
+    )
+
+
+def tables_of_snapshot(snapshot: Snapshot) -> Tables:
+    """Everything that a results file holds."""
+    return Tables(
+        children={item.name: snapshot.column("children", item) for item in CHILD_COLUMNS},
+        runs={item.name: snapshot.column("runs", item) for item in RUN_COLUMNS},
+        curves={name: snapshot.curve(name) for name in CURVE_NAMES},
+        lengths=np.diff(snapshot.offsets()),
+    )
+
+
+def take_children(tables: Tables, positions: Numbers) -> Tables:
+    """The children at `positions` with their curves, and all runs."""
+    places = epochs_at(tables.lengths, positions)
+    return Tables(
+        children={name: _take(data, positions) for name, data in tables.children.items()},
+        runs=tables.runs,
+        curves={name: values[places] for name, values in tables.curves.items()},
+        lengths=tables.lengths[positions],
+    )
+
+
+def epochs_at(lengths: Numbers, positions: Numbers) -> Numbers:
+    """Where in the curves the epochs of the children at `positions` are: ints, end to end."""
+    starts = (np.cumsum(lengths) - lengths)[positions]
+    repeats = lengths[positions]
+    ends = np.cumsum(repeats)
+    counted = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - repeats, repeats)
+    places: Numbers = np.repeat(starts, repeats) + counted
+    return places
+
+
+def join_tables(parts: Sequence[Tables]) -> Tables:
+    """Tables one behind the other; at least one is needed."""
+    return Tables(
+        children={name: join_columns([part.children[name] for part in parts]) for name in parts[0].children},
+        runs={name: join_columns([part.runs[name] for part in parts]) for name in parts[0].runs},
+        curves={name: np.concatenate([part.curves[name] for part in parts]) for name in parts[0].curves},
+        lengths=np.concatenate([part.lengths for part in parts]),
+    )
+
+
+def row_of(columns: Mapping[str, Data], position: int) -> dict[str, Any]:
+    """One row as plain Python values."""
+    return {name: _plain(data[position]) for name, data in columns.items()}
+
+
+def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
+    """Write tables as a new results file, complete and on the disk when this returns.
+
+    Args:
+        path: of a file that is not there yet, ending in .h5; its folder is made if there is none.
+        tables: exactly the columns of the schema.
+        take_over: see `lock.ResultsLock`.
+
+    Raises:
+        InputError: when the name does not end in .h5, or there is such a file already; nothing is written.
+        StoreError: when it cannot be written.
+    """
+    paths = ResultsPaths.of(path)
+    try:
+        paths.h5.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise explain(error, paths.h5.parent, "making the folder") from error
+    lock = ResultsLock(paths, take_over)
+    try:
+        if paths.h5.exists() or paths.journal.exists():
+            raise InputError(f"{path} is there already: name another file, and merge the two if you want them in one")
+        pack_snapshot(Assembled(paths, tables, uuid4().hex, len(tables.lengths) + len(tables.runs["run"])), lock)
+    finally:
+        lock.release()
+
+
+def _take(data: Data, positions: Numbers) -> Data:
+    return data.take(positions) if isinstance(data, Text) else data[positions]
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str) else value.item()

@@ -1,0 +1,1 @@
+"""Super-networks: the weights that the children of one search share."""

@@ -1,0 +1,1 @@
+"""Complete tables of a space, published figures, and results of others."""

@@ -1,0 +1,147 @@
+"""The table of NAS-Bench-201 as a NumPy archive: all 15,625 cells, means over seeds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.spaces import get_space
+from nasbench.store.format.columns import Numbers
+from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, Source, fraction
+
+FORMAT: Final = "nasbench201 archive"
+DEVICE: Final = "NVIDIA GeForce GTX 1080 Ti"
+_SPACE: Final = "nasbench201"
+_LONG: Final = "nasbench201-200"
+_LONG_EPOCHS: Final = 200
+_OF_ANY_TRAINING: Final = ("test_acc", "params", "mult_adds", "device", "seed")
+_MILLION: Final = 1e6
+_SHARED: Final = ("ops", "op_names", "params_m_c10", "flops_m_c10", "c10v_train_s_per_epoch", "c10v_valid_s_per_eval")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which arrays of the archive are what, for one data set.
+
+    Args:
+        val: validation accuracy, %.
+        test: test accuracy, %.
+        epochs: of the training behind `val`.
+        protocol: name of the protocol behind `val`.
+        train: passes over the 25,000 images of CIFAR-10's half that its training seconds amount to.
+        evaluate: CIFAR-10 validation passes that its evaluation seconds amount to.
+        losses: further columns of the children table -> array.
+        notes: what the numbers are.
+    """
+
+    val: str
+    test: str
+    epochs: int
+    protocol: str
+    train: float
+    evaluate: float
+    losses: tuple[tuple[str, str], ...]
+    notes: str
+
+
+_NOTE: Final = (
+    "stage search: validation accuracy after 12 epochs, what published searches see, and its seconds, derived from those measured on "
+    "CIFAR-10; stage final: test accuracy after 200 epochs of another training on the whole training set, what they report; params and "
+    "mult-adds are those with CIFAR-10's classes and image size, as derived with the archive; seed -1: a mean over seeds"
+)
+DATA: Final = {
+    "cifar10": Columns("c10_valid_acc_12", "c10_test_acc_200", 12, "nasbench201", 12, 1, (), _NOTE),
+    "cifar100": Columns("c100_valid_acc_12", "c100_test_acc_200", 12, "nasbench201", 24, 0.2, (), _NOTE),
+    "imagenet16-120": Columns("in16_valid_acc_12", "in16_test_acc_200", 12, "nasbench201", 12 * 6.068, 0.12, (), _NOTE),
+    "cifar10-valid": Columns(
+        "c10v_valid_acc_200",
+        "c10v_test_acc_200",
+        200,
+        "nasbench201-200",
+        200,
+        1,
+        (
+            ("train_acc", "c10v_train_acc_200"),
+            ("train_loss", "c10v_train_loss_200"),
+            ("val_loss", "c10v_valid_loss_200"),
+            ("test_loss", "c10v_test_loss_200"),
+        ),
+        "200 epochs on half of CIFAR-10's training images, mean of 3 seeds (seed -1)",
+    ),
+}
+
+
+def import_archive(path: str, output: str, data: str = "cifar10", take_over: bool = False) -> Imported:
+    """Write the archive's cells as a results file: for each cell a row of stage "search" and one of stage "final".
+
+    Args:
+        path: the .npz archive.
+        output: the new results file.
+        data: "cifar10", "cifar100" or "imagenet16-120": validation after 12 epochs, test after 200; or "cifar10-valid": everything after
+            200 epochs on half of CIFAR-10.
+        take_over: see `store.lock.ResultsLock`.
+
+    Raises:
+        UnknownName: for another data set.
+        MissingData: when there is no such file.
+        InputError: when it is not the archive, or the output is there already.
+
+    Source: Dong & Yang 2020 (2001.00326), sections 2 and 5. Seconds: t a training epoch, v a validation pass, both on CIFAR-10; 12t + v on
+        CIFAR-10, 24t + v/5 on CIFAR-100, 12 x 6.068t + 0.12v on ImageNet16-120.
+    """
+    if data not in DATA:
+        raise UnknownName("data set of NAS-Bench-201", data, DATA)
+    source, columns = Source.of(path, FORMAT), DATA[data]
+    space = get_space(_SPACE)
+    collector = Collector(source)
+    group = Group(_SPACE, columns.protocol, data, columns.notes)
+    wanted = {columns.val, columns.test, *(array for _, array in columns.losses), *_SHARED}
+    arrays = _arrays(path, wanted)
+    labels = space.decisions[0].labels
+    choice_of = [labels.index(name) for name in arrays["op_names"].tolist()]
+    long = {"protocol": _LONG, "fingerprint": source.fingerprint(_LONG, data)}
+    for place, operations in enumerate(arrays["ops"].tolist()):
+        architecture = space.decode([choice_of[operation] for operation in operations])
+        digest, scores = architecture.hash, _scores(arrays, columns, place)
+        if columns.protocol == _LONG:
+            collector.child(group, architecture, scores, digest=digest)
+            continue
+        final = {name: scores[name] for name in _OF_ANY_TRAINING} | {"epochs": _LONG_EPOCHS} | long
+        collector.child(group, architecture, {**scores, "test_acc": math.nan}, digest=digest)
+        collector.child(group, architecture, final, digest=digest)
+    return collector.write(output, take_over)
+
+
+def _arrays(path: str, wanted: set[str]) -> dict[str, Numbers]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in wanted}
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path} is not the archive of NAS-Bench-201: {' '.join(str(error).split())}") from None
+
+
+def _scores(arrays: dict[str, Numbers], columns: Columns, place: int) -> dict[str, Any]:
+    def value(name: str) -> float:
+        return float(arrays[name][place])
+
+    train = columns.train * value("c10v_train_s_per_epoch")
+    evaluate = columns.evaluate * value("c10v_valid_s_per_eval")
+    further = {
+        name: fraction(value(array)) if name.endswith("_acc") else value(array) for name, array in columns.losses
+    }
+    return further | {
+        "val_acc": fraction(value(columns.val)),
+        "test_acc": fraction(value(columns.test)),
+        "epochs": columns.epochs,
+        "params": round(value("params_m_c10") * _MILLION),
+        "mult_adds": round(value("flops_m_c10") * _MILLION),
+        "train_seconds": train,
+        "eval_seconds": evaluate,
+        "device_seconds": train + evaluate,
+        "device": DEVICE,
+        "seed": UNKNOWN,
+    }

@@ -1,0 +1,321 @@
+"""Complete tables: what every architecture of a space scored and what it cost, as arrays. No torch."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.errors import InputError, MissingData, UnknownName
+from nasbench.spaces import get_space
+from nasbench.spaces.base import Architecture, Space
+from nasbench.tabular.trainings import Draw, Trainings, trainings_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+LARGEST = 10_000_000  # sequences of choices; a larger space has no complete table in memory
+MEAN_SEED = -1  # of a row that is a mean over seeds
+_PERCENT = 100.0
+_MILLION = 1e6
+
+# Data set -> the columns that the published searches see, pay and report.
+# Source: NAS-Bench-201 (2001.00326), section 5; the archive's own notes.
+NASBENCH201_COLUMNS = {
+    "cifar10": ("c10_valid_acc_12", "sim_cost_12_c10_s", "c10_test_acc_200"),
+    "cifar100": ("c100_valid_acc_12", "sim_cost_12_c100_s", "c100_test_acc_200"),
+    "imagenet16-120": ("in16_valid_acc_12", "sim_cost_12_in16_s", "in16_test_acc_200"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Scores and costs of all architectures of a space.
+
+    Position i of every column belongs to the i-th sequence of choices in lexicographic order (last decision fastest); `code` finds it.
+
+    Args:
+        name: what was measured, e.g. "cifar10".
+        space: whose architectures these are; at most 10,000,000 sequences of choices.
+        val_acc: [size], what a search is told, in [0, 1]; NaN for a child that failed.
+        test_acc: [size], what is reported of a search's choice, in [0, 1]; NaN where it is not known.
+        seconds: [size], device-seconds that a child costs, >= 0.
+        params: [size], trainable parameters.
+        mult_adds: [size], multiply-adds for one image.
+        trainings: those of which `val_acc` is the mean; None where the table holds means only.
+
+    Raises:
+        InputError: when a column has another length, or no child has a score.
+    """
+
+    name: str
+    space: Space
+    val_acc: FloatArray
+    test_acc: FloatArray
+    seconds: FloatArray
+    params: IntArray
+    mult_adds: IntArray
+    trainings: Trainings | None = None
+
+    def __post_init__(self) -> None:
+        for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
+            length = len(getattr(self, column))
+            if length != self.space.size:
+                raise InputError(
+                    f"column {column!r} of table {self.name!r} has {length} rows; space {self.space.spec!r} takes "
+                    f"{self.space.size}"
+                )
+        if not np.isfinite(self.val_acc).any():
+            raise InputError(f"no architecture of table {self.name!r} has a validation accuracy")
+        if not (self.seconds >= 0).all():
+            raise InputError(f"table {self.name!r} has a cost that is negative or missing; every child needs one")
+
+    @cached_property
+    def place_values(self) -> IntArray:
+        """[decisions]: how far apart in the table two architectures are that differ by 1 in a decision."""
+        options = [decision.options for decision in self.space.decisions]
+        return np.array([math.prod(options[index + 1 :]) for index in range(len(options))], dtype=np.int64)
+
+    def code(self, choices: IntArray) -> IntArray:
+        """Positions in the table.
+
+        Args:
+            choices: [..., decisions].
+
+        Returns:
+            [...].
+        """
+        codes: IntArray = choices @ self.place_values
+        return codes
+
+    def architecture(self, code: int) -> Architecture:
+        """The architecture at a position."""
+        choices = []
+        for place, decision in zip(self.place_values.tolist(), self.space.decisions):
+            choices.append(code // place % decision.options)
+        return self.space.decode(choices)
+
+    def require_draw(self, draw: Draw) -> None:
+        """Raise InputError when single trainings are to be drawn and the table has none, or one of each architecture."""
+        if draw == "mean" or (self.trainings is not None and self.trainings.several):
+            return
+        what = "means only" if self.trainings is None else "one training of each architecture"
+        raise InputError(
+            f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave --draw out"
+        )
+
+    def told(self, codes: IntArray, runs: IntArray, draw: Draw) -> FloatArray:
+        """The validation accuracies that searches are told.
+
+        Args:
+            codes: positions in the table.
+            runs: seeds of the searches; broadcast against `codes`.
+            draw: "mean" for that of all trainings of a hash, "one" for the one that the search is shown.
+
+        Returns:
+            In [0, 1], NaN for a child that failed; of the shape of codes and runs together.
+        """
+        if draw == "mean" or self.trainings is None:
+            return self.val_acc[codes]
+        return self.trainings.val_acc[self.trainings.drawn(codes, runs)]
+
+    @property
+    def protocol(self) -> str:
+        """A name for how its children were trained, which the table itself does not say."""
+        return f"table {self.name}"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the space and of all means, 16 hexadecimal digits: equal for two tables exactly when they are the same."""
+        digest = hashlib.blake2b(f"{self.name}|{self.space.spec}".encode(), digest_size=8)
+        for column in (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def best_test_acc(self) -> float:
+        """The optimum: the highest test accuracy in the table."""
+        return float(np.nanmax(self.test_acc))
+
+
+def read_table(path: str | Path, data: str | None = None) -> Table:
+    """Read a complete table: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
+
+    Args:
+        path: the file.
+        data: for the archive "cifar10" (the default), "cifar100" or "imagenet16-120"; for a results file one of its data sets, which may
+            be left out where it has only one.
+
+    Raises:
+        MissingData: when there is no such file.
+        UnknownName: when it has no such data set.
+        InputError: when it is not a table of the data set, or its rows do not cover the space.
+    """
+    return read_tables(path, [data])[0]
+
+
+def read_tables(path: str | Path, data: Sequence[str | None]) -> list[Table]:
+    """Read the tables of several data sets from one file; the same table for a name given twice. Otherwise as `read_table`."""
+    path = Path(path)
+    if not path.exists():
+        raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
+    found: dict[str | None, Table] = {}
+    if path.suffix == ".npz":
+        for name in dict.fromkeys(data):
+            found[name] = read_nasbench201(path, name or "cifar10")
+    else:
+        from nasbench.store.query import Results
+
+        with Results(str(path)) as results:
+            frame = results.frame()
+        for name in dict.fromkeys(data):
+            found[name] = table_of_children(_of_data(frame, name, path), str(path))
+    return [found[name] for name in data]
+
+
+def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:
+    """The rows of one data set; all where none is named and there are not several."""
+    names = sorted(set(frame["data"]))
+    if data is None:
+        if len(names) > 1:
+            raise InputError(f"{path} has tables of {', '.join(names)}: say which, e.g. --search-on {names[0]}")
+        return frame
+    if data not in names:
+        raise UnknownName(f"data set of {path}", data, names)
+    return frame[frame["data"] == data]
+
+
+def read_nasbench201(path: Path, data: str) -> Table:
+    """Read the archive of NAS-Bench-201: rewards and costs of 12 epochs, test accuracy after 200. It holds means only.
+
+    Args:
+        path: the .npz archive.
+        data: see `read_table`.
+
+    Raises:
+        UnknownName, InputError: see `read_table`.
+
+    Source: Dong & Yang 2020 (2001.00326), section 5: searches see the validation accuracy after 12 epochs and pay its training and
+        validation time; reported is the test accuracy after 200 epochs.
+    """
+    if data not in NASBENCH201_COLUMNS:
+        raise UnknownName("data set of NAS-Bench-201", data, NASBENCH201_COLUMNS)
+    val, seconds, test = NASBENCH201_COLUMNS[data]
+    space = get_space("nasbench201")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            columns = {
+                name: archive[name] for name in (val, seconds, test, "ops", "op_names", "params_m_c10", "flops_m_c10")
+            }
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path} is not the archive of NAS-Bench-201: {' '.join(str(error).split())}") from None
+    labels = space.decisions[0].labels
+    choice_of = np.array([labels.index(name) for name in columns["op_names"].tolist()], dtype=np.int64)
+    choices = choice_of[columns["ops"]]
+    order = np.lexsort(choices.T[::-1])  # lexicographic, first decision slowest
+    if len(np.unique(choices, axis=0)) != space.size or len(choices) != space.size:
+        raise InputError(f"{path} has {len(choices)} rows; the archive of NAS-Bench-201 has each of {space.size} cells")
+    column = {name: columns[name][order] for name in (val, seconds, test, "params_m_c10", "flops_m_c10")}
+    return Table(
+        name=data,
+        space=space,
+        val_acc=column[val] / _PERCENT,
+        test_acc=column[test] / _PERCENT,
+        seconds=column[seconds].astype(np.float64),
+        params=np.rint(column["params_m_c10"] * _MILLION).astype(np.int64),
+        mult_adds=np.rint(column["flops_m_c10"] * _MILLION).astype(np.int64),
+    )
+
+
+def table_of_children(frame: pd.DataFrame, source: str) -> Table:
+    """The table of a results file whose rows cover their space, each hash at least once; means over repeats and seeds.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        source: the file's name, for errors.
+
+    Returns:
+        Rewards and costs of stage "search" (of stage "final" where there is no other, as in a built table) and test accuracies of stage
+        "final"; a hash all of whose children failed has no reward. Where rows were trained on several platforms, the costs are those of
+        one platform (`of_one_platform`): seconds of different machines do not mix. The trainings are those of which the rewards are the
+        means; none where rows are themselves means over seeds (seed -1), as an import writes them.
+
+    Raises:
+        InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
+    """
+    search = frame[frame["stage"] == "search"]
+    if search.empty:  # a built table: each training was scored on both sets at once
+        search = frame[frame["stage"] == "final"]
+    for column in ("space", "fingerprint"):
+        found = sorted(set(search[column]))
+        if len(found) != 1:
+            raise InputError(f"{source} is no table: it has children of {len(found)} values of {column!r}, not of one")
+    space = get_space(search["space"].iloc[0])
+    if space.size > LARGEST:
+        raise InputError(f"space {space.spec!r} has {space.size} sequences of choices; tables hold at most {LARGEST}")
+    rows = search.groupby("hash").agg({"params": "max", "mult_adds": "max"})
+    rows["device_seconds"] = of_one_platform(search).groupby("hash")["device_seconds"].mean()
+    rows["val_acc"] = search[search["status"] == "ok"].groupby("hash")["val_acc"].mean()
+    final = frame[(frame["stage"] == "final") & (frame["status"] == "ok")]
+    rows["test_acc"] = final.groupby("hash")["test_acc"].mean()
+    hashes = _hashes(space)
+    missing = set(hashes) - set(rows.index)
+    if missing:
+        raise InputError(
+            f"{source} is no table of {space.spec!r}: {len(missing)} of {len(set(hashes))} architectures have no row; train them first"
+        )
+    columns: dict[str, Any] = {name: values.to_numpy() for name, values in rows.loc[hashes].items()}
+    return Table(
+        name=str(search["data"].iloc[0]),
+        space=space,
+        val_acc=columns["val_acc"].astype(np.float64),
+        test_acc=columns["test_acc"].astype(np.float64),
+        seconds=columns["device_seconds"].astype(np.float64),
+        params=columns["params"].astype(np.int64),
+        mult_adds=columns["mult_adds"].astype(np.int64),
+        trainings=None if (search["seed"] == MEAN_SEED).any() else trainings_of(search, hashes),
+    )
+
+
+def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose seconds can be compared.
+
+    Args:
+        rows: children with hash and platform.
+
+    Returns:
+        Those of the platform that has the most hashes (among equals the most rows), and all rows of hashes that it has not.
+    """
+    platforms = (
+        rows.groupby("platform")["hash"].agg(["nunique", "size"]).sort_values(["nunique", "size"], kind="stable")
+    )
+    of_it = rows["platform"] == platforms.index[-1]
+    return rows[of_it | ~rows["hash"].isin(rows.loc[of_it, "hash"])]
+
+
+def published_replays() -> pd.DataFrame:
+    """What papers published of searches against complete tables: the columns of `results/published_replays.csv`, '' where empty."""
+    import pandas as pd
+
+    text = resources.files("nasbench.results").joinpath("published_replays.csv").read_text(encoding="utf-8")
+    frame: pd.DataFrame = pd.read_csv(io.StringIO(text), dtype={"options": str, "paper": str, "place": str})
+    return frame.fillna({"options": "", "note": ""})
+
+
+def _hashes(space: Space) -> list[str]:
+    """The hash of every sequence of choices, in lexicographic order."""
+    options = [decision.options for decision in space.decisions]
+    choices = np.stack(np.unravel_index(np.arange(space.size), options), axis=-1).tolist()
+    return [space.hash(Architecture(space, tuple(row))) for row in choices]

@@ -1,0 +1,1 @@
+"""Train one child as its protocol says: the loop, its steps and parts, evaluation, verification."""

@@ -1,0 +1,291 @@
+"""The self-test of a device: every operation of every space forward and backward, optimizers, augmentation, bfloat16, recorded graphs.
+
+It takes seconds, trains nothing that is kept and is charged to no child. `nasbench.training.evaluate.evaluate` has it done once per process before
+the first child on a CUDA device; `nasbench doctor` and `make test-gpu` print what it finds.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from nasbench.data import Images
+from nasbench.errors import NasbenchError
+from nasbench.networks.base import Network
+from nasbench.networks.convolutions import Classifier, convolution_bn
+from nasbench.protocols.protocol import Protocol
+from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening
+from nasbench.training.determinism import Nondeterminism
+from nasbench.training.device_parts import BATCH, CHANNELS, SIDE, Part, parts_of_spaces
+from nasbench.training.loop import reproducible, seed_device
+from nasbench.training.memory_errors import is_out_of_memory
+from nasbench.training.optimizers import make_optimizer
+from nasbench.training.steps import GRAPHS, CudaRecorder, EagerStep, GraphedStep, Recorder
+
+SWITCH: Final = "NASBENCH_DEVICE_TEST"
+"""Environment: "off" for children without the self-test before them."""
+
+CPU = torch.device("cpu")
+LITTLE_MEMORY = 2**30  # bytes free on a device, below which it is noted
+ROUNDING = 1e-4  # difference of two float32 results, as a share of their size; TF32 would make it 1e-3
+WRONG = 0.1  # difference from which a result is wrong; bfloat16 makes 1e-2
+
+Level = Literal["ok", "note", "failed"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried.
+
+    Args:
+        name: what it was, e.g. "sep_conv_3x3 of cells, stride 2".
+        level: "ok"; "note" where searches work and something is to be known; "failed" where children would fail or have wrong scores.
+        detail: what was found, one line; "" where there is nothing to say.
+    """
+
+    name: str
+    level: Level
+    detail: str = ""
+
+
+class DeviceFault(NasbenchError):
+    """A device on which children would fail."""
+
+
+def device_self_test(
+    device: torch.device,
+    parts: Mapping[str, Part] | None = None,
+    recorder: Callable[[torch.device], Recorder] = CudaRecorder,
+) -> list[Finding]:
+    """Try everything that children do on a device.
+
+    Args:
+        device: from `evaluator.resolve_device`; on the CPU there are no graphs to record.
+        parts: what is tried by itself; None for `parts_of_spaces`.
+        recorder: makes what records graphs on a device.
+
+    Returns:
+        A finding for each thing tried, in the order of trying. Nothing is raised but what stops a process.
+    """
+    findings = [_tried("memory", partial(_memory, device))] if device.type == "cuda" else []
+    for name, part in (parts_of_spaces() if parts is None else parts).items():
+        findings.append(_tried(name, partial(_part, part, device)))
+    for optimizer in ("sgd", "nesterov", "rmsprop"):
+        findings.append(_tried(f"optimizer {optimizer}", partial(_optimizer, optimizer, device)))
+    findings.append(_tried("augmentation", partial(_augmentation, device)))
+    findings.append(_tried("bfloat16", partial(_bfloat16, device)))
+    if device.type == "cuda" or recorder is not CudaRecorder:
+        findings.append(_tried("CUDA graphs", partial(_graphs, device, recorder)))
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    return findings
+
+
+@cache
+def require_working(device: torch.device) -> None:
+    """Do the self-test once per process and refuse a device that fails it; the environment variable NASBENCH_DEVICE_TEST=off skips it.
+
+    Args:
+        device: a CUDA device.
+
+    Raises:
+        DeviceFault: one line with the first thing that failed.
+    """
+    if os.environ.get(SWITCH) == "off":
+        return
+    failed = [finding for finding in device_self_test(device) if finding.level == "failed"]
+    if failed:
+        more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+        raise DeviceFault(
+            f"device {str(device)!r} failed its self-test before the first child, so nothing is charged: {failed[0].name}: "
+            f"{failed[0].detail}{more}. See all: nasbench doctor; go on all the same: {SWITCH}=off"
+        )
+
+
+def _tried(name: str, attempt: Callable[[], tuple[Level, str]]) -> Finding:
+    """What came of one thing; whatever it raises is a finding too."""
+    try:
+        return Finding(name, *attempt())
+    except Exception as error:
+        if is_out_of_memory(error):  # others may hold the memory for now; a child would end as out_of_memory
+            return Finding(name, "note", "not tried: no memory free on the device")
+        return Finding(name, "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def _memory(device: torch.device) -> tuple[Level, str]:
+    free, total = torch.cuda.mem_get_info(device)
+    said = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    return ("ok" if free >= LITTLE_MEMORY else "note"), said
+
+
+def _part(part: Part, device: torch.device) -> tuple[Level, str]:
+    """Values and gradients twice on the device, and on the CPU."""
+    heard = Nondeterminism()
+    with reproducible(device, 1, heard=heard):
+        first, second = (_passes(part, device) for _ in range(2))
+        expected = first if part.random else _passes(part, CPU)
+    if not all(bool(value.isfinite().all()) for value in first):
+        return "failed", "values that are not finite"
+    if judged := _judged(_difference(first, expected), "the CPU's"):
+        return judged
+    if heard.operations:
+        return (
+            "note",
+            f"no deterministic implementation of {', '.join(heard.operations)}: rows are noted, and verified within a tolerance",
+        )
+    if not _equal(first, second):
+        return "note", "two passes differ in their last bits, and torch does not say so: rows do not repeat to the bit"
+    return "ok", ""
+
+
+def _passes(part: Part, device: torch.device) -> list[Tensor]:
+    """Output and all gradients, on the CPU."""
+    seed_device(CPU, 0)
+    module = part.build().to(device).to(memory_format=torch.channels_last)
+    images = torch.randn(BATCH, CHANNELS, SIDE, SIDE).contiguous(memory_format=torch.channels_last).to(device)
+    images.requires_grad_()
+    seed_device(device, 1)
+    given = module.train()(images)
+    weighted = given * torch.linspace(-1.0, 1.0, given.numel(), device=device).view_as(given)
+    weights = [images, *module.parameters()]
+    gradients = torch.autograd.grad(weighted.sum(), weights, allow_unused=True, materialize_grads=True)
+    return [tensor.detach().cpu() for tensor in (given, *gradients)]
+
+
+class _Small(Network):
+    """A convolution, BatchNorm, ReLU and a classifier of three classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*convolution_bn(3, CHANNELS, 3), nn.ReLU())
+        self.classifier = Classifier(CHANNELS, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
+
+
+def _optimizer(name: str, device: torch.device) -> tuple[Level, str]:
+    """Three steps with clipped gradients on the device and on the CPU."""
+    protocol = Protocol.model_validate({"optimizer": name, "clip_norm": 1.0})
+    with reproducible(device, 1, heard=Nondeterminism()):
+        ours, expected = (_trained(protocol, place) for place in (device, CPU))
+    return _judged(_difference(ours, expected), "the CPU's") or ("ok", "")
+
+
+def _trained(
+    protocol: Protocol, device: torch.device, recorder: Recorder | None = None, steps: int = 3
+) -> list[Tensor]:
+    """Weights and losses after some steps, on the CPU.
+
+    Raises:
+        _NotRecorded: when steps were to be recorded and could not be.
+    """
+    seed_device(CPU, 0)
+    network = _Small().to(device).to(memory_format=torch.channels_last)
+    eager = EagerStep(network.train(), make_optimizer(protocol, network.parameters()), protocol, device)
+    step = eager if recorder is None else GraphedStep(eager, recorder)
+    images = torch.randn(BATCH, 3, SIDE, SIDE).contiguous(memory_format=torch.channels_last).to(device)
+    labels = (torch.arange(BATCH) % 3).to(device)
+    seed_device(device, 1)
+    losses = [step(images, labels, 0.05)[1].clone() for _ in range(steps)]
+    if step.note:
+        raise _NotRecorded(step.note)
+    return [tensor.detach().cpu() for tensor in (*network.state_dict().values(), *losses)]
+
+
+def _augmentation(device: torch.device) -> tuple[Level, str]:
+    """An epoch of crops, flips and cut-outs on the device and on the CPU, whose pixels must be the same."""
+    if not _equal(list(_augmented(device)), list(_augmented(CPU))):
+        return "failed", "images or labels differ from the CPU's"
+    return "ok", ""
+
+
+def _augmented(device: torch.device) -> Iterator[Tensor]:
+    fields = {"enlarge": "pad", "crop_from": SIDE + 4, "flip": True, "cutout": 3, "batch_size": 6}
+    generator = np.random.default_rng(0)
+    images = Images(generator.integers(256, size=(16, 3, SIDE, SIDE), dtype=np.uint8), np.arange(16) % 3)
+    whitening = Whitening.none(3)
+    resident = ResidentImages(images, whitening, True, device)
+    for batch, labels in TrainingImages(resident, whitening, Protocol.model_validate(fields)).epoch(
+        torch.Generator().manual_seed(0)
+    ):
+        yield (batch * 255).round().cpu()  # grey levels: the last bit of a product may differ
+        yield labels.cpu()
+
+
+def _bfloat16(device: torch.device) -> tuple[Level, str]:
+    """Three steps in bfloat16 beside three in float32."""
+    short = Protocol.model_validate({"precision": "bfloat16"})
+    with reproducible(device, 1, heard=Nondeterminism()):
+        ours, expected = _trained(short, device), _trained(Protocol(), device)
+    if not all(bool(value.isfinite().all()) for value in ours):
+        return "failed", "values that are not finite"
+    difference = _difference(ours, expected)
+    if not difference <= WRONG:
+        return "failed", f"values differ from float32's by {difference:.2g} of their size"
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
+        return "note", "works, without instructions of its own: float32 is faster on this device"
+    return "ok", ""
+
+
+class _NotRecorded(Exception):
+    """Steps that could not be recorded."""
+
+
+def _graphs(device: torch.device, recorder: Callable[[torch.device], Recorder]) -> tuple[Level, str]:
+    """Steps by a recorded graph and one by one, which should have the same bits."""
+    if os.environ.get(GRAPHS) == "off":
+        return "note", f"switched off by {GRAPHS}"
+    with reproducible(device, 1, heard=Nondeterminism()):
+        eager = _trained(Protocol(), device, steps=8)
+        try:
+            graphed = _trained(Protocol(), device, recorder(device), steps=8)
+        except _NotRecorded as error:
+            return "note", f"{error}; children train without, and slower"
+    if not _equal(eager, graphed):
+        judged = _judged(_difference(graphed, eager), "those of steps one by one")
+        return judged or (
+            "note",
+            f"steps of a recorded graph have other last bits than steps one by one; {GRAPHS}=off avoids it",
+        )
+    return "ok", ""
+
+
+def _equal(ones: list[Tensor], others: list[Tensor]) -> bool:
+    return len(ones) == len(others) and all(torch.equal(one, other) for one, other in zip(ones, others))
+
+
+def _difference(ones: list[Tensor], others: list[Tensor]) -> float:
+    """The largest difference of two tensors as a share of the second: the norm of their difference by its norm.
+
+    Norms, because a value at the edge of a ReLU or of a pool's maximum may fall on the other side by rounding, which moves single gradients
+    by much.
+    """
+    worst = 0.0
+    for one, other in zip(ones, others, strict=True):
+        least = 1e-3 * other.numel() ** 0.5  # gradients that cancel out are rounding noise
+        size = max(float(other.double().norm()), least)
+        worst = max(worst, float((one.double() - other.double()).norm()) / size)
+    return worst
+
+
+def _judged(difference: float, beside: str) -> tuple[Level, str] | None:
+    """What a difference means, or None for one of rounding."""
+    if not difference <= WRONG:  # NaN too
+        return "failed", f"values differ from {beside} by {difference:.2g} of their size"
+    if difference > ROUNDING:
+        return (
+            "note",
+            f"values are less exact than float32: they differ from {beside} by {difference:.2g} of their size",
+        )
+    return None

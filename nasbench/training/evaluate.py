@@ -1,0 +1,243 @@
+"""Train and score one child: whatever the child does becomes a recorded outcome with its cost."""
+
+from __future__ import annotations
+
+import gc
+import math
+import os
+import resource
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import lru_cache
+
+import torch
+
+from nasbench.data import Dataset, Images, load_data
+from nasbench.errors import InputError
+from nasbench.kernels.platform import platform_here
+from nasbench.kernels.portable import is_portable_process
+from nasbench.protocols.protocol import Protocol, check_kernels
+from nasbench.structures import Counts, Scale
+from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
+from nasbench.training.determinism import Nondeterminism
+from nasbench.training.device_checks import require_working
+from nasbench.training.evaluation import Child, Evaluation, Status
+from nasbench.training.loop import Diverged, History, Seeds, TimedOut, reproducible, score, seed_device, train
+from nasbench.training.memory_errors import is_out_of_memory
+
+ERROR_LENGTH = 300  # characters of an error that a row keeps
+
+
+def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluation:
+    """Train a child as its protocol says, score it on the validation images and, if it asks for it, on the test images.
+
+    The same child on the same machine gives the same scores and curves to the bit, whatever ran before in the process; times and
+    memory differ. Data sets stay in memory, so the second child of a process starts at once. A protocol with portable kernels gives
+    them on every x86-64 machine; where this process was not started for it, the child is trained in one beside it that was.
+
+    Args:
+        child: architecture, protocol and seed.
+        device: "cpu", "cuda" (the first one) or "cuda:1".
+        devices: share of the device held, in (0, 1], or the number of devices; only recorded.
+
+    Returns:
+        Status "ok" with all scores; or "diverged" (a loss that is not finite), "out_of_memory", "timed_out" or "failed" (any other
+        exception) with the error in one line, the completed epochs' curves and the seconds spent. `error` also notes steps without
+        a CUDA graph and operations without a deterministic implementation. Reading the data from disk, once
+        a process, is not billed. `peak_memory` is the device's peak on CUDA, data included, and on the CPU the highest resident
+        size of the whole process so far.
+
+    Raises:
+        InputError: when the device is not there, the protocol does not fit the data, or has portable kernels and the device is a GPU.
+        DeviceFault: when a CUDA device fails its self-test, which a process does once, before its first child's time begins.
+        MissingData: when the data's files are not there.
+    """
+    place = resolve_device(device)
+    check_kernels(child.protocol, device)
+    dataset = load_data(child.protocol.data)
+    _check(child.protocol, dataset)
+    if child.protocol.kernels == "portable" and not is_portable_process():
+        from nasbench.kernels.worker import WORKER
+
+        return WORKER.evaluate(child, device, devices)
+    if place.type == "cuda":
+        require_working(place)
+    started_at, start = _now(), time.perf_counter()
+    if place.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # a process that has not used CUDA yet has no statistics to reset
+        torch.cuda.reset_peak_memory_stats(place)
+    record = _Record()
+    status, error = _guarded(child, dataset, place, start + child.timeout_seconds, record)
+    if status == "out_of_memory" and place.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
+    elapsed = time.perf_counter() - start
+    history, curves = record.history, record.history.curves
+    ok = status == "ok"
+    return Evaluation(
+        status=status,
+        error="; ".join(filter(None, (error, history.note, record.nondeterminism.note))),
+        val_acc=curves["val_acc"][-1] if ok else math.nan,
+        val_acc_best=max(curves["val_acc"]) if ok else math.nan,
+        val_loss=curves["val_loss"][-1] if ok else math.nan,
+        train_acc=curves["train_acc"][-1] if ok else math.nan,
+        train_loss=curves["train_loss"][-1] if ok else math.nan,
+        test_acc=record.test_acc,
+        test_loss=record.test_loss,
+        params=record.counts.params,
+        mult_adds=record.counts.mult_adds,
+        epochs=history.epochs,
+        train_seconds=history.train_seconds,
+        eval_seconds=history.eval_seconds,
+        setup_seconds=max(elapsed - history.train_seconds - history.eval_seconds, 0.0),
+        peak_memory=_peak_memory(place),
+        device=device_name(place),
+        devices=devices,
+        platform=platform_here(child.protocol.kernels, child.protocol.threads),
+        started_at=started_at,
+        finished_at=_now(),
+        curves={name: tuple(values) for name, values in curves.items()},
+    )
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device that a text names.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:INDEX"; indices count the devices that CUDA_VISIBLE_DEVICES leaves visible.
+
+    Raises:
+        InputError: when it is not there; lists those that are.
+    """
+    there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
+    name = "cuda:0" if device == "cuda" else device
+    if name not in there:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        why = f" (with CUDA_VISIBLE_DEVICES={visible!r}, whose first is cuda:0)" if visible is not None else ""
+        raise InputError(f"device {device!r} is not on this machine; there is: {', '.join(there)}{why}")
+    return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """The device as people and price tables know it: "cpu" or, e.g., "NVIDIA H100 80GB HBM3".
+
+    Raises:
+        InputError: when the driver lists the device and CUDA does not start on it.
+    """
+    if device.type != "cuda":
+        return "cpu"
+    try:
+        return torch.cuda.get_device_name(device)
+    except RuntimeError as error:  # a driver too old for this torch, a device that others hold for themselves, ...
+        raise InputError(
+            f"device {str(device)!r} cannot be used: {_line(error)} (torch {torch.__version__}, made for CUDA {torch.version.cuda})"
+        ) from error
+
+
+_UNCOUNTED = Counts(params=0, mult_adds=0)
+
+
+@dataclass
+class _Record:
+    """What is known of a child so far, readable also after it broke off."""
+
+    history: History = field(default_factory=History)
+    nondeterminism: Nondeterminism = field(default_factory=Nondeterminism)
+    counts: Counts = _UNCOUNTED
+    test_loss: float = math.nan
+    test_acc: float = math.nan
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A protocol's images on a device."""
+
+    train: TrainingImages
+    validation: ResidentImages
+    whitening: Whitening
+
+
+def _guarded(
+    child: Child, dataset: Dataset, place: torch.device, deadline: float, record: _Record
+) -> tuple[Status, str]:
+    """Train and score; status and error of whatever happens, short of being told to stop."""
+    try:
+        with reproducible(place, child.protocol.threads, child.protocol.kernels, record.nondeterminism):
+            _train_and_score(child, dataset, place, deadline, record)
+    except Diverged as error:
+        return "diverged", _line(error)
+    except TimedOut as error:
+        return "timed_out", f"over {child.timeout_seconds:g} s {_line(error)}"
+    except Exception as error:
+        if is_out_of_memory(error):
+            return "out_of_memory", _line(error) or "no memory left"
+        return "failed", f"{type(error).__name__}: {_line(error)}"
+    return "ok", ""
+
+
+def _train_and_score(child: Child, dataset: Dataset, place: torch.device, deadline: float, record: _Record) -> None:
+    protocol, seeds = child.protocol, Seeds.of(child.seed)
+    space = child.architecture.space
+    scale = _scale(protocol, dataset)
+    record.counts = space.count(child.architecture, scale)
+    seed_device(place, seeds.weights)
+    network = space.build(child.architecture, scale, protocol.regularization())
+    network = network.to(place)
+    if protocol.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    placed = place_images(protocol, place)
+    train(network, placed.train, placed.validation, protocol, seeds, record.history, deadline)
+    if child.test:
+        with record.history.evaluating():
+            test = ResidentImages(dataset.test, placed.whitening, protocol.channels_last, place)
+            record.test_loss, record.test_acc = score(network, test, protocol, deadline)
+
+
+def _scale(protocol: Protocol, dataset: Dataset) -> Scale:
+    return protocol.scale(dataset.size, dataset.channels, len(dataset.classes))
+
+
+def _check(protocol: Protocol, dataset: Dataset) -> None:
+    """Refuse what would fail for every child."""
+    check_sizes(protocol, dataset.size)
+    available = len(dataset.split(protocol.validation, protocol.split_seed)[0])
+    if protocol.train_images > available:
+        raise InputError(
+            f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the {len(dataset.train)} images "
+            f"of {dataset.name!r} are left for training with validation={protocol.validation:g}"
+        )
+
+
+@lru_cache(maxsize=2)
+def place_images(protocol: Protocol, place: torch.device) -> Placed:
+    """Split the data and put it on the device, once for all children of a protocol."""
+    dataset = load_data(protocol.data)
+    chosen, held_out = dataset.split(protocol.validation, protocol.split_seed)
+    if protocol.train_images:
+        chosen = chosen[: protocol.train_images]
+    train_part, validation_part = (
+        Images(dataset.train.pixels[part], dataset.train.labels[part]) for part in (chosen, held_out)
+    )
+    whitening = Whitening.of(train_part.pixels) if protocol.whiten else Whitening.none(dataset.channels)
+    resident, validation = (
+        ResidentImages(part, whitening, protocol.channels_last, place) for part in (train_part, validation_part)
+    )
+    return Placed(TrainingImages(resident, whitening, protocol), validation, whitening)
+
+
+def _peak_memory(place: torch.device) -> int:
+    """Bytes."""
+    if place.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(place))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, others kilobytes
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:ERROR_LENGTH]
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

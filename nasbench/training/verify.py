@@ -1,0 +1,323 @@
+"""Training rows again from what a results file says of them, and comparing."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from nasbench.errors import InputError
+from nasbench.kernels.platform import (
+    is_coarse,
+    is_portable,
+    platform_here,
+    platform_parts,
+    portable_promise,
+    promises_bits,
+)
+from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.spaces import Space, get_space
+from nasbench.store.format.schema import REPEATABLE_STATUSES
+from nasbench.store.query import Results, Row
+from nasbench.training.determinism import operations_in
+from nasbench.training.evaluation import Child, Evaluation
+
+Rule = Literal["bits", "tolerance"]
+
+ACCURACY_TOLERANCE: Final = 0.15
+"""How far accuracies of two platforms may be apart at least. A training of a few epochs amplifies the last bit: the other memory format,
+which changes nothing else, moved the validation accuracy of 12 random nasnet:blocks=2 networks under the protocol digits by 0.001 to 0.11."""
+
+_NOISE_DEVIATIONS: Final = 4.0
+_NOISE_FREEDOM: Final = 30  # degrees of freedom from which a file's own seed noise is trusted
+
+_EXACT: Final = ("status", "epochs", "params", "mult_adds")
+_ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
+_LOSSES: Final = ("val_loss", "train_loss", "test_loss")
+_CURVES: Final = ("train_loss", "train_acc", "val_loss", "val_acc")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A value that training again did not give."""
+
+    column: str
+    stored: object
+    trained: object
+
+    def __str__(self) -> str:
+        return f"{self.column} {self.stored!r}, trained again {self.trained!r}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row that was trained again.
+
+    Args:
+        row: the stored row.
+        rule: "bits" where everything that decides the bits is known and as it was, else "tolerance".
+        elsewhere: what differs from where the row was trained; empty for the rule "bits".
+        differences: what does not agree under the rule.
+        largest: the largest difference of an accuracy, a fraction; 0 where none differs.
+        unrepeatable: operations without a deterministic implementation that the row or the new training notes; with one the rule is
+            "tolerance" on the same platform too.
+    """
+
+    row: Row
+    rule: Rule
+    elsewhere: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    largest: float
+    unrepeatable: tuple[str, ...] = ()
+
+    @property
+    def agrees(self) -> bool:
+        """Whether training again gave what is stored."""
+        return not self.differences
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows drawn for training again.
+
+    Args:
+        rows: the drawn rows, in commit order.
+        eligible: how many there were to draw from.
+        passed_over: why -> how many rows could not be drawn.
+    """
+
+    rows: Sequence[Row]
+    eligible: int
+    passed_over: Mapping[str, int]
+
+
+def draw_sample(results: Results, size: int, seed: int, any_platform: bool = False) -> Sample:
+    """Draw rows to train again, uniformly and without replacement.
+
+    Args:
+        results: opened results files.
+        size: how many rows, >= 1; all of them where there are fewer.
+        seed: of the draw, >= 0.
+        any_platform: draw also from rows that were trained elsewhere where there are rows of this platform, which must agree to the bit.
+
+    Returns:
+        The sample. Rows that ran out of memory or time or failed are passed over, since another machine may end them otherwise, as are rows
+        that no protocol of this suite made (imported tables).
+
+    Raises:
+        InputError: when size or seed is out of range, or no row can be trained again.
+    """
+    if size < 1 or seed < 0:
+        raise InputError(f"verify: --sample is at least 1 and --seed at least 0, got {size} and {seed}")
+    here_of = {run: _platform_here(config) for run, config in _configs(results).items() if "protocol" in config}
+    frame = results.frame(["run", "status", "platform"])
+    determined, ours = frame["status"].isin(REPEATABLE_STATUSES), frame["run"].isin(list(here_of))
+    here = frame["platform"].map(_promised) == frame["run"].map(here_of).map(_promised)
+    here &= frame["platform"].map(promises_bits).astype(bool)
+    passed_over = {str(why): int(count) for why, count in frame.loc[~determined, "status"].value_counts().items()}
+    if foreign := int((determined & ~ours).sum()):
+        passed_over["not trained by this suite"] = foreign
+    drawable = determined & ours
+    if not any_platform and (drawable & here).any():
+        for platform, count in frame.loc[drawable & ~here, "platform"].value_counts().items():
+            passed_over[f"trained on {platform or 'an unknown platform'}"] = int(count)
+        drawable &= here
+    eligible = np.flatnonzero(drawable)
+    if not len(eligible):
+        said = ", ".join(f"{count} {why}" for why, count in passed_over.items()) or "it has no rows"
+        raise InputError(f"{', '.join(results.files)}: no row can be trained again ({said})")
+    chosen = np.sort(np.random.default_rng(seed).choice(eligible, size=min(size, len(eligible)), replace=False))
+    places = frame.groupby("run").cumcount()  # of each row among its run's, which children_of gives in the same order
+    rows = {run: results.children_of(run) for run in dict.fromkeys(frame["run"].iloc[chosen])}
+    drawn = [rows[frame["run"].iloc[at]][int(places.iloc[at])] for at in chosen.tolist()]
+    return Sample(drawn, len(eligible), passed_over)
+
+
+def check_rows(
+    results: Results, rows: Sequence[Row], device: str | None = None, tolerance: float | None = None
+) -> Iterator[Check]:
+    """Train rows again and compare, one after the other; rows of the same training are trained once.
+
+    Args:
+        results: the files that the rows are from.
+        rows: from `draw_sample`.
+        device: "cpu", "cuda", ...; None for the kind of device that trained the row.
+        tolerance: largest difference of an accuracy, a fraction >= 0, where the platform or a version differs; None for
+            `default_tolerance`.
+
+    Returns:
+        One check per row, as soon as it is made. On the same platform (`nasbench.kernels.platform`) and device everything must agree to the
+        bit: status, counts, scores and every epoch of the curves (not times and memory). Elsewhere, and where a row's platform is unknown
+        or names a brand of processors alone or the row notes an operation that is not deterministic, status, epochs and counts must be
+        equal and accuracies within the tolerance; losses, which have no scale, are not compared.
+
+    Raises:
+        InputError: when tolerance is out of range, the protocol or its data is not what the file says, or the device is not here.
+        MissingData: when the data's files are not there.
+    """
+    from nasbench.training.evaluate import device_name, evaluate, resolve_device
+
+    limit = default_tolerance(results) if tolerance is None else tolerance
+    if not 0 <= limit <= 1:
+        raise InputError(f"verify: --tolerance is a difference of accuracies between 0 and 1, got {limit:g}")
+    configs = _configs(results)
+    trained: dict[tuple[object, ...], Evaluation] = {}
+    for row in rows:
+        place = device or ("cpu" if row["device"] == "cpu" else "cuda")
+        protocol, space = _protocol_and_space(row, configs[row["run"]])
+        key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], place)
+        if key not in trained:
+            architecture = space.decode(json.loads(row["choices"]))
+            child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
+            trained[key] = evaluate(child, place)
+        elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
+        yield compare(row, trained[key], elsewhere, limit)
+
+
+def default_tolerance(results: Results) -> float:
+    """How far accuracies may be apart where the platform differs, which amounts to another seed.
+
+    Args:
+        results: opened results files.
+
+    Returns:
+        A fraction: four standard deviations of the difference of two trainings, from the validation accuracies of architectures that the
+        files have with several seeds; at least `ACCURACY_TOLERANCE`, which it is where they have too few.
+    """
+    frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc"])
+    ended = frame[frame["status"] == "ok"].drop_duplicates(["fingerprint", "hash", "seed"])
+    groups = ended.groupby(["fingerprint", "hash"], sort=False)["val_acc"]
+    freedom = groups.size() - 1
+    if freedom.sum() < _NOISE_FREEDOM:
+        return ACCURACY_TOLERANCE
+    variance = float((groups.var() * freedom).sum() / freedom.sum())
+    return min(1.0, max(ACCURACY_TOLERANCE, _NOISE_DEVIATIONS * math.sqrt(2 * variance)))
+
+
+def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolerance: float) -> Check:
+    """Hold a stored row against a new training of it.
+
+    Args:
+        row: the stored row.
+        evaluation: of the same child.
+        elsewhere: what differs between where the row was made and here.
+        tolerance: largest difference of an accuracy where anything is in `elsewhere`, or a training was not deterministic.
+    """
+    unrepeatable = tuple(
+        filter(None, dict.fromkeys(operations_in(error) for error in (row["error"], evaluation.error)))
+    )
+    loose = bool(elsewhere or unrepeatable)
+    pairs = [(name, row[name], getattr(evaluation, name)) for name in (*_EXACT, *_ACCURACIES, *_LOSSES)]
+    largest = max((_distance(a, b) for name, a, b in pairs if name in _ACCURACIES), default=0.0)
+    if loose:
+        judged = [
+            (name, a, b, a == b if name in _EXACT else _distance(a, b) <= tolerance)
+            for name, a, b in pairs
+            if name not in _LOSSES
+        ]
+    else:
+        pairs += [(f"curve {name}", row["curves"][name], tuple(evaluation.curves.get(name, ()))) for name in _CURVES]
+        judged = [(name, a, b, _bits(a) == _bits(b)) for name, a, b in pairs]
+    differences = tuple(Difference(name, a, b) for name, a, b, same in judged if not same)
+    return Check(row, "tolerance" if loose else "bits", elsewhere, differences, largest, unrepeatable)
+
+
+def _configs(results: Results) -> dict[str, dict[str, Any]]:
+    """Run -> its stored configuration."""
+    runs = results.runs()
+    return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
+
+
+def _protocol_and_space(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
+    """Return the protocol and the space, with the networks of its time, that a row was trained with.
+
+    Raises:
+        InputError: when no version of the space's networks gives the row's fingerprint: the protocol or its data has changed.
+    """
+    protocol, digest = _resolved(config["protocol"], json.dumps(config.get("set", {})))
+    space = get_space(row["space"])
+    for version in range(space.network_version, 0, -1):
+        if protocol.fingerprint(digest, version) == row["fingerprint"]:
+            return protocol, space.with_networks(version)
+    raise InputError(
+        f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint {row['fingerprint']}, which is "
+        f"{protocol.fingerprint(digest, space.network_version)} here: the protocol or its data changed; verify with the version and data "
+        "that made the file"
+    )
+
+
+@lru_cache(maxsize=16)
+def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
+    """Return a protocol and its data's digest."""
+    from nasbench.data import load_data
+
+    protocol = get_protocol(name, json.loads(changes))
+    return protocol, load_data(protocol.data).digest
+
+
+def _platform_here(config: Mapping[str, Any]) -> str:
+    """Return the platform that this machine would be for a run of a stored configuration."""
+    protocol = get_protocol(config["protocol"], config.get("set", {}))
+    return platform_here(protocol.kernels, protocol.threads)
+
+
+def _promised(platform: object) -> object:
+    """Return what of a platform must be equal for equal bits."""
+    return portable_promise(platform) if isinstance(platform, str) and is_portable(platform) else platform
+
+
+def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
+    """Name everything that decides the last bits and is not as it was, or is not known.
+
+    Args:
+        row: the stored row.
+        device: on which it was trained again.
+        platform: of that training.
+    """
+    if is_portable(row["platform"]) and portable_promise(row["platform"]) == portable_promise(platform):
+        from nasbench.kernels.golden import golden_here
+
+        return (
+            () if golden_here() else ("golden trainings do not give their bits on this machine (see nasbench doctor)",)
+        )
+    then = {"device": row["device"], **platform_parts(row["platform"])}
+    now = {"device": device, **platform_parts(platform)}
+    if is_portable(row["platform"]) != is_portable(platform):
+        kinds = {True: "portable", False: "fast"}
+        return (f"kernels {kinds[is_portable(row['platform'])]}, here {kinds[is_portable(platform)]}",)
+    if is_coarse(row["platform"]):
+        # These name releases without their build, e.g. 2.14.1 for 2.14.1+cu130.
+        names = [name for name in then if name != "processor" and then[name] != now.get(name, "").split("+")[0]]
+        brand = f"({then['processor']!r} names a brand, whose processors differ in their bits)"
+        return (f"processor unknown {brand}, here {now['processor']}", *_differences(names, then, now))
+    # The processor of portable kernels is noted for the seconds, and decides no bit.
+    names = [name for name in {**now, **then} if then.get(name) != now.get(name) and name != "on"]
+    if not names and not promises_bits(platform):
+        return (f"{now.get('processor', 'unknown processor')}: different processors may be called so",)
+    return _differences(names, then, now)
+
+
+def _differences(names: Sequence[str], then: Mapping[str, str], now: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name} {then.get(name) or 'unknown'}, here {now.get(name) or 'not set'}" for name in names)
+
+
+def _distance(a: float, b: float) -> float:
+    """How far two fractions are apart; infinitely where only one is known."""
+    if math.isnan(a) or math.isnan(b):
+        return 0.0 if math.isnan(a) and math.isnan(b) else math.inf
+    return abs(a - b)
+
+
+def _bits(value: Any) -> Any:
+    """A value in which NaN equals NaN and 0.0 is not -0.0."""
+    if isinstance(value, tuple):
+        return tuple(_bits(item) for item in value)
+    if isinstance(value, float):
+        return b"nan" if math.isnan(value) else struct.pack("<d", value)
+    return value

@@ -1,0 +1,50 @@
+"""What is scored. No torch, so that scores that only count need none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nasbench.data import load_data
+from nasbench.errors import InputError
+from nasbench.protocols.protocol import Protocol
+from nasbench.spaces.base import Architecture
+from nasbench.structures import Scale
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An architecture with all that its score depends on.
+
+    Args:
+        architecture: what is scored.
+        protocol: the data and how they are whitened.
+        scale: how large the network is built, for the protocol's data.
+        seed: of the initial weights and of the minibatch, >= 0.
+        device: where the network is put, as text.
+    """
+
+    architecture: Architecture
+    protocol: Protocol
+    scale: Scale
+    seed: int
+    device: str
+
+    @staticmethod
+    def of(architecture: Architecture, protocol: Protocol, seed: int, device: str) -> Subject:
+        """Look up the scale; reads the data when the process has not done so yet.
+
+        Raises:
+            InputError: when the seed is negative.
+            MissingData: when the data's files are not there.
+        """
+        if seed < 0:
+            raise InputError(f"the seed of a zero-cost score is 0 or more, got {seed}")
+        data = load_data(protocol.data)
+        return Subject(
+            architecture, protocol, protocol.scale(data.size, data.channels, len(data.classes)), seed, device
+        )
+
+
+Scorer = Callable[[Subject], float]
+"""A zero-cost score: the larger, the better; NaN where undefined. `nasbench.zero_cost.untrained` has network and minibatch."""

@@ -1,0 +1,1 @@
+"""Searches of a complete table on a simulated clock."""

@@ -1,0 +1,361 @@
+"""Searches against a complete table: the strategies, the ledger and the stop rule of real runs, with the table's costs as the clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nasbench.errors import InputError
+from nasbench.protocols.protocol import validated
+from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
+from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.vectorized import Lockstep, Steppable
+from nasbench.tabular.tables import FloatArray, IntArray, Table
+from nasbench.tabular.trainings import Draw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIRST_CHILDREN = 256  # room for so many children a search at first; doubled when it is full
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A strategy with its options, resolved and checked.
+
+    Args:
+        name: of the strategy.
+        kind: its class.
+        config: its options.
+    """
+
+    name: str
+    kind: type[Strategy[Any]]
+    config: StrategyConfig
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, Any]) -> Setting:
+        """Resolve a strategy's name and options.
+
+        Raises:
+            UnknownName, InputError: one line that says what to correct.
+        """
+        kind = STRATEGIES.get(name)
+        return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
+
+    @property
+    def text(self) -> str:
+        """The strategy with the options that differ from its defaults, e.g. "evolution:population=10,sample=3"."""
+        changed = [
+            f"{field}={value:g}" if isinstance(value, float) else f"{field}={value}"
+            for field, value in self.config.model_dump().items()
+            if value != self.kind.config_type.model_fields[field].default
+        ]
+        return self.name + (":" + ",".join(changed) if changed else "")
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a budget is counted in and where it ends.
+
+    Args:
+        budget: the limit. Wall time is the simulated clock: children follow one another, each as long as the table says.
+        usd_per_hour: price of a device-hour; only for budgets in USD.
+
+    Raises:
+        InputError: when a budget in USD could never end.
+    """
+
+    budget: Budget
+    usd_per_hour: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.budget.unit == "usd" and not self.usd_per_hour > 0:
+            raise InputError(
+                f"budget {self.budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10"
+            )
+
+    def spent(self, seconds: FloatArray, children: int) -> FloatArray:
+        """What searches have spent, in the budget's unit.
+
+        Args:
+            seconds: [runs], the costs of their children so far.
+            children: how many these are.
+        """
+        return self.budget.amount(
+            children=np.full(len(seconds), float(children)),
+            device_seconds=seconds,
+            usd=seconds / SECONDS_PER_HOUR * self.usd_per_hour,
+            wall_seconds=seconds,
+        )
+
+    def counted(self, before: FloatArray, cost: FloatArray, children: int) -> Any:
+        """Which children still count, [runs]: the rule of `Ledger.room` and `Ledger.fits` for many searches at once.
+
+        Args:
+            before: [runs], seconds charged so far.
+            cost: [runs], seconds of the next children.
+            children: counted so far.
+        """
+        limit = self.budget.limit
+        return (self.spent(before, children) < limit) & (self.spent(before + cost, children + 1) <= limit)
+
+
+@dataclass(frozen=True, eq=False)
+class Replayed:
+    """What searches found in a table.
+
+    Args:
+        setting: the strategy.
+        table: where it searched.
+        price: the budget.
+        seeds: one a search.
+        codes: [runs, most children], the counted children in the order in which they were told, as positions in the table; -1 after
+            the last.
+        draw: "mean" where the searches were told the mean over an architecture's trainings, "one" where they were told one of them.
+    """
+
+    setting: Setting
+    table: Table
+    price: Price
+    seeds: tuple[int, ...]
+    codes: IntArray
+    draw: Draw = "mean"
+
+    @cached_property
+    def children(self) -> IntArray:
+        """[runs]: counted children."""
+        counts: IntArray = (self.codes >= 0).sum(axis=1)
+        return counts
+
+    @cached_property
+    def seconds(self) -> FloatArray:
+        """[runs, most children]: cost of all children up to each."""
+        return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0).cumsum(axis=1)
+
+    @cached_property
+    def told(self) -> FloatArray:
+        """[runs, most children]: the validation accuracies that the searches were told; NaN for failures and after the last."""
+        scores = self.table.told(self.codes, np.array(self.seeds)[:, None], self.draw)
+        return np.where(self.codes >= 0, scores, np.nan)
+
+    @cached_property
+    def _scores(self) -> FloatArray:
+        return np.where(np.isnan(self.told), -np.inf, self.told)
+
+    def chosen(self) -> tuple[IntArray, IntArray]:
+        """Runs that have a choice, and its place among their children: the first with the highest accuracy that the search was told."""
+        if not self.codes.shape[1]:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        places = self._scores.argmax(axis=1)
+        runs = np.flatnonzero(np.isfinite(self._scores[np.arange(len(places)), places]))
+        return runs, places[runs]
+
+    def scores_on(self, report: Table | None) -> Table:
+        """The table that choices are scored in: the searched one for None.
+
+        Raises:
+            InputError: when it is of another space.
+        """
+        if report is None or report is self.table:
+            return self.table
+        if report.space != self.table.space:
+            raise InputError(
+                f"choices of a search of {self.table.space.spec!r} have no scores in a table of {report.space.spec!r}"
+            )
+        return report
+
+    def frame(self, report: Table | None = None) -> pd.DataFrame:
+        """One row a search: its choice, which is the first of its counted children with the highest accuracy that it was told.
+
+        Args:
+            report: the table that the choices are scored in, of any data set; None for the one that was searched.
+
+        Returns:
+            strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the budget's unit), index
+            (of the choice in the order of asking; -1 without one), choices, architecture (text), told (what the search was told of it, on
+            `searched_on`), val_acc, test_acc (on `data`, means over trainings; NaN without a choice).
+        """
+        import pandas as pd
+
+        table = self.scores_on(report)
+        runs, places = self.chosen()
+        found = np.zeros(len(self.seeds), dtype=bool)
+        index, chosen = np.full(len(found), -1), np.zeros(len(found), dtype=np.int64)
+        found[runs], index[runs], chosen[runs] = True, places, self.codes[runs, places]
+        told = np.full(len(found), np.nan)
+        told[runs] = self.told[runs, places]
+        architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
+        picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
+        return pd.DataFrame(
+            {
+                "strategy": self.setting.name,
+                "seed": self.seeds,
+                "searched_on": self.table.name,
+                "data": table.name,
+                "children": self.children,
+                "spent": self._spent_at_end(),
+                "index": index,
+                "choices": [pick.choices if pick else () for pick in picks],
+                "architecture": [str(pick) if pick else "" for pick in picks],
+                "told": told,
+                "val_acc": np.where(found, table.val_acc[chosen], np.nan),
+                "test_acc": np.where(found, table.test_acc[chosen], np.nan),
+            }
+        )
+
+    def incumbents(self, report: Table | None = None) -> pd.DataFrame:
+        """The course of each search: one row whenever its choice so far changes.
+
+        Args:
+            report: as for `frame`.
+
+        Returns:
+            strategy, seed, searched_on, data, children (counted up to and with it), spent (in the budget's unit), val_acc, test_acc (both on
+            `data`, means over trainings).
+        """
+        import pandas as pd
+
+        table = self.scores_on(report)
+        best = np.maximum.accumulate(self._scores, axis=1)
+        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
+        runs, places = np.nonzero(self._scores > before)
+        codes = self.codes[runs, places]
+        return pd.DataFrame(
+            {
+                "strategy": self.setting.name,
+                "seed": np.array(self.seeds)[runs],
+                "searched_on": self.table.name,
+                "data": table.name,
+                "children": places + 1,
+                "spent": self._spent(self.seconds[runs, places], places + 1),
+                "val_acc": table.val_acc[codes],
+                "test_acc": table.test_acc[codes],
+            }
+        )
+
+    def _spent_at_end(self) -> FloatArray:
+        seconds = self.seconds[:, -1] if self.codes.shape[1] else np.zeros(len(self.seeds))
+        return self._spent(seconds, self.children)
+
+    def _spent(self, seconds: FloatArray, children: IntArray) -> FloatArray:
+        if self.price.budget.unit == "children":
+            return children.astype(np.float64)
+        return self.price.spent(seconds, 0)
+
+
+def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price, draw: Draw = "mean") -> Replayed:
+    """Search a table once for each seed, one child in training at a time.
+
+    The simulated clock and the ledger count what the table says that children cost; the searcher's own time is not charged, so that the
+    result is a function of the table, the strategy and the seeds.
+
+    Args:
+        table: of the space.
+        setting: the strategy.
+        seeds: at least one, each >= 0.
+        price: the budget.
+        draw: what searches are told of a child: "mean" over its trainings, or "one" of them, which depends on the search's seed and the
+            child's hash alone, so that who asks again is told the same, as a cache does. What a child costs is the table's `seconds` either
+            way: trainings of one architecture may have run on machines of different speed.
+
+    Returns:
+        The same for a strategy that runs in step as `replay_one_by_one` gives.
+
+    Raises:
+        InputError: without seeds, when the strategy cannot search the space, or when there are no trainings to draw.
+    """
+    table.require_draw(draw)
+    if not seeds:
+        raise InputError("a replay needs at least one seed, e.g. --seeds 500")
+    if issubclass(setting.kind, Steppable):
+        searches = setting.kind.in_lockstep(table.space, seeds, setting.config)
+        if searches is not None:
+            return Replayed(setting, table, price, tuple(seeds), _in_step(table, searches, seeds, price, draw), draw)
+    return replay_one_by_one(table, setting, seeds, price, draw)
+
+
+def runs_in_step(table: Table, setting: Setting) -> bool:
+    """Whether all searches of a strategy advance together on a table, a child of each at a time."""
+    kind = setting.kind
+    return issubclass(kind, Steppable) and kind.in_lockstep(table.space, [0], setting.config) is not None
+
+
+def replay_one_by_one(
+    table: Table, setting: Setting, seeds: Sequence[int], price: Price, draw: Draw = "mean"
+) -> Replayed:
+    """The same by the strategy's ask and tell, a search after the other; arguments as for `replay`."""
+    table.require_draw(draw)
+    found = []
+    for seed in seeds:
+        ledger = Ledger(price.budget, price.usd_per_hour)
+        told = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
+        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, told))
+    longest = max(map(len, found))
+    codes = np.full((len(seeds), longest), -1, dtype=np.int64)
+    for row, children in zip(codes, found):
+        row[: len(children)] = children
+    return Replayed(setting, table, price, tuple(seeds), codes, draw)
+
+
+def _drawn(table: Table, seed: int, code: int) -> float:
+    return float(table.told(np.array(code), np.array(seed), "one"))
+
+
+def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, told: Callable[[int], float]) -> list[int]:
+    """One search, told a validation accuracy of each position; returns the counted children as positions in the table."""
+    codes: list[int] = []
+    places = table.place_values.tolist()
+    while ledger.room(0):
+        architecture = strategy.ask()
+        if architecture is None:
+            break
+        code = sum(choice * place for choice, place in zip(architecture.choices, places))
+        seconds = float(table.seconds[code])
+        ledger.wall_seconds += seconds
+        if not ledger.fits(seconds):
+            break
+        ledger.charge("cached", seconds)
+        ledger.children += 1
+        accuracy = float(told(code))
+        strategy.tell(
+            Outcome(
+                index=len(codes),
+                architecture=architecture,
+                status="failed" if math.isnan(accuracy) else "ok",
+                val_curve=(),
+                val_acc=accuracy,
+                params=int(table.params[code]),
+                mult_adds=int(table.mult_adds[code]),
+                device_seconds=seconds,
+            )
+        )
+        codes.append(code)
+    return codes
+
+
+def _in_step(table: Table, searches: Lockstep, seeds: Sequence[int], price: Price, draw: Draw) -> IntArray:
+    """All searches together, until the last has spent its budget; what the others ask for after theirs is not counted."""
+    runs = np.array(seeds)
+    codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
+    rewards = np.nan_to_num(table.val_acc, nan=0.0)
+    seconds = np.zeros(len(runs))
+    going = np.ones(len(runs), dtype=bool)
+    children = 0
+    while True:
+        asked = table.code(searches.ask())
+        cost = table.seconds[asked]
+        going &= price.counted(seconds, cost, children)
+        if not going.any():
+            return codes[:, :children]
+        seconds += cost
+        if children == codes.shape[1]:
+            codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
+        codes[:, children] = np.where(going, asked, -1)
+        children += 1
+        searches.tell(rewards[asked] if draw == "mean" else np.nan_to_num(table.told(asked, runs, draw), nan=0.0))

@@ -1,0 +1,194 @@
+"""Replayed searches as rows of a results file, so that every command that reads real runs reads them, too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from nasbench.provenance import provenance_json, utc_now
+from nasbench.runners.replay.replay import Replayed
+from nasbench.runners.search.budget import SECONDS_PER_HOUR
+from nasbench.store.format.columns import DTYPES, Data, Text
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, LEDGER_CATEGORIES, RUN_COLUMNS, Column
+from nasbench.store.maintenance.table_builder import Tables, join_tables
+from nasbench.tabular.tables import FloatArray, IntArray, Table
+
+DEVICE = "table"
+
+
+def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
+    """All counted children, each choice once more as stage "final" with its test accuracy, and the runs.
+
+    Costs are the table's, under "cached"; wall time is the simulated clock; reading a test accuracy costs nothing. There are no curves,
+    and of what the table does not say there is nothing. A row's scores are of the data set in its column `data`, with that table's
+    fingerprint: children are of the table that was searched, as what the search was told; choices of each table that they are reported
+    in, as means over trainings, numbered by `index`. A run's `data` is where it searched.
+
+    Args:
+        replays: of one table, at least one.
+        reports: tables of the same space, of different data sets, that choices are scored in; none for the one that was searched.
+    """
+    return join_tables([_tables(replayed, reports) for replayed in replays])
+
+
+def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
+    scored = tuple(replayed.scores_on(report) for report in reports) or (replayed.table,)
+    config = _config(replayed, scored)
+    ids = [_run_id(replayed, config, seed) for seed in replayed.seeds]
+    children = _children(replayed, scored, ids)
+    count = len(children["index"])
+    return Tables(
+        children={column.name: _filled(column, children, count) for column in CHILD_COLUMNS},
+        runs={
+            column.name: _filled(column, runs, len(ids))
+            for runs in [_runs(replayed, config, ids)]
+            for column in RUN_COLUMNS
+        },
+        curves={curve.name: np.zeros(0) for curve in CURVES},
+        lengths=np.zeros(count, dtype="<i8"),
+    )
+
+
+def _run_id(replayed: Replayed, config: Mapping[str, Any], seed: int) -> str:
+    text = json.dumps({**config, "seed": seed, "fingerprint": replayed.table.fingerprint}, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
+    """What was searched and how; `report_on` and `draw` only where they are not the default, so that run ids stay as they were."""
+    config: dict[str, Any] = {
+        "replay": replayed.table.name,
+        "strategy": replayed.setting.name,
+        "options": replayed.setting.config.model_dump(mode="json"),
+        "space": replayed.table.space.spec,
+        "budget": replayed.price.budget.text,
+        "price": replayed.price.usd_per_hour,
+    }
+    if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
+        config["report_on"] = {table.name: table.fingerprint for table in scored}
+    if replayed.draw != "mean":
+        config["draw"] = replayed.draw
+    return config
+
+
+def _filled(column: Column, known: Mapping[str, Any], count: int) -> Data:
+    """A column; one value stands for all rows, and what is not known is NaN, 0, false or ''."""
+    value = known.get(column.name, {"int": 0, "float": np.nan, "bool": False, "str": ""}[column.type])
+    if column.type == "str":
+        return value if isinstance(value, Text) else Text(np.zeros(count, dtype=np.int64), [value])
+    return np.broadcast_to(np.asarray(value, dtype=DTYPES[column.type]), (count,)).copy()
+
+
+def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> dict[str, Any]:
+    """The columns that are known: the searches' children by run and order, then the choices' tests by table and run."""
+    table, rate = replayed.table, replayed.price.usd_per_hour / SECONDS_PER_HOUR
+    runs, places = np.nonzero(replayed.codes >= 0)
+    codes = replayed.codes[runs, places]
+    tested_runs, tested_places = replayed.chosen()
+    tested = replayed.codes[tested_runs, tested_places]
+    n, m = len(codes), len(tested) * len(scored)
+    every = np.concatenate([codes, np.tile(tested, len(scored))])
+    run = np.concatenate([runs, np.tile(tested_runs, len(scored))])
+    asked = np.tile(replayed.children[tested_runs], len(scored))
+    of = np.concatenate([np.zeros(n, dtype=np.int64), 1 + np.repeat(np.arange(len(scored)), len(tested))])
+    tables = [table, *scored]
+    seconds, spent = table.seconds[codes], replayed.seconds[runs, places]
+    at_end = np.tile(replayed.seconds[tested_runs, replayed.children[tested_runs] - 1], len(scored))
+    hashes, choices, kinds = _names(replayed, every)
+    told = replayed.told[runs, places]
+    val_acc = np.concatenate([told, *(each.val_acc[tested] for each in scored)])
+    test_acc = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
+    failed = np.isnan(val_acc) & np.isnan(test_acc)
+    nothing = np.zeros(m)
+    return {
+        "run": Text(run, ids),
+        "index": np.concatenate([places, of[n:] - 1]),
+        "asked": np.concatenate([places + 1, asked]),
+        "stage": Text(np.repeat([0, 1], [n, m]), ["search", "final"]),
+        "strategy": replayed.setting.name,
+        "run_seed": np.array(replayed.seeds)[run],
+        "space": table.space.spec,
+        "hash": hashes,
+        "choices": choices,
+        "protocol": Text(of, [each.protocol for each in tables]).compact(),
+        "fingerprint": Text(of, [each.fingerprint for each in tables]).compact(),
+        "data": Text(of, [each.name for each in tables]).compact(),
+        "seed": np.concatenate([_training_seeds(replayed, runs, codes), nothing]),
+        "status": Text(failed.astype(np.int64), ["ok", "failed"]),
+        "val_acc": val_acc,
+        "test_acc": test_acc,
+        "reward": np.concatenate([np.nan_to_num(told, nan=0.0), np.full(m, np.nan)]),
+        "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
+        "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
+        "train_seconds": np.concatenate([seconds, nothing]),
+        "eval_seconds": 0.0,
+        "setup_seconds": 0.0,
+        "device_seconds": np.concatenate([seconds, nothing]),
+        "gpu_hours": np.concatenate([seconds, nothing]) / SECONDS_PER_HOUR,
+        "usd": np.concatenate([seconds, nothing]) * rate,
+        "searcher_seconds": 0.0,
+        "spent_gpu_hours": np.concatenate([spent, at_end]) / SECONDS_PER_HOUR,
+        "wall_seconds": np.concatenate([spent, at_end]),
+        "peak_memory": -1,
+        "device": DEVICE,
+        "devices": 1.0,
+        "cached_from": Text(of, [f"table {each.fingerprint}" for each in tables]).compact(),
+        "duplicate": np.concatenate([_repeated(runs, kinds[:n]), np.zeros(m, dtype=bool)]),
+        "counted": np.repeat([True, False], [n, m]),
+    }
+
+
+def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntArray:
+    """The seed of the training that a search was shown of each child; 0 where it was shown a mean."""
+    trainings = replayed.table.trainings
+    if replayed.draw == "mean" or trainings is None:
+        return np.zeros(len(codes), dtype=np.int64)
+    return trainings.seeds[trainings.drawn(codes, np.array(replayed.seeds)[runs])]
+
+
+def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:
+    """Hashes and choices, each architecture's formed once; and which hash each row has."""
+    distinct, which = np.unique(codes, return_inverse=True)
+    architectures = [replayed.table.architecture(code) for code in distinct.tolist()]
+    hashes = Text(which, [architecture.hash for architecture in architectures]).compact()
+    choices = [json.dumps(list(architecture.choices), separators=(",", ":")) for architecture in architectures]
+    return hashes, Text(which, choices), hashes.codes
+
+
+def _repeated(runs: IntArray, kinds: IntArray) -> Any:
+    """Whether a row's run had the same hash before; rows come in order."""
+    first = np.unique(runs * (int(kinds.max(initial=0)) + 1) + kinds, return_index=True)[1]
+    repeated = np.ones(len(runs), dtype=bool)
+    repeated[first] = False
+    return repeated
+
+
+def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
+    table, now, places = replayed.table, utc_now(), np.arange(len(ids))
+    configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
+    seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else np.zeros(len(ids))
+    return {
+        "run": Text(places, ids),
+        "strategy": replayed.setting.name,
+        "space": table.space.spec,
+        "protocol": table.protocol,
+        "fingerprint": table.fingerprint,
+        "data": table.name,
+        "data_digest": table.fingerprint,
+        "seed": np.array(replayed.seeds),
+        "budget": replayed.price.budget.text,
+        "status": "complete",
+        "children": replayed.children,
+        **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
+        "cached_hours": seconds / SECONDS_PER_HOUR,
+        "usd": seconds / SECONDS_PER_HOUR * replayed.price.usd_per_hour,
+        "wall_seconds": seconds,
+        "started_at": now,
+        "finished_at": now,
+        "config": Text(places, configs),
+        "provenance": provenance_json(),
+    }

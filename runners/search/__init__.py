@@ -1,0 +1,1 @@
+"""One search: configuration, budget, loop, rows, progress."""

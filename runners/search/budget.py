@@ -1,0 +1,169 @@
+"""The budget of a search and the ledger that every second is charged to: one stop rule for real and replayed runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.errors import InputError, did_you_mean
+from nasbench.store.format.schema import LEDGER_CATEGORIES
+
+Unit = Literal["children", "gpu_seconds", "usd", "wall_seconds"]
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+SECONDS_PER_HOUR = 3600.0
+
+_UNITS: dict[str, tuple[Unit, float]] = {
+    "child": ("children", 1.0),
+    "children": ("children", 1.0),
+    "gpu-seconds": ("gpu_seconds", 1.0),
+    "gpu-minutes": ("gpu_seconds", 60.0),
+    "gpu-hours": ("gpu_seconds", SECONDS_PER_HOUR),
+    "gpu-days": ("gpu_seconds", 24 * SECONDS_PER_HOUR),
+    "usd": ("usd", 1.0),
+    "s": ("wall_seconds", 1.0),
+    "seconds": ("wall_seconds", 1.0),
+    "min": ("wall_seconds", 60.0),
+    "minutes": ("wall_seconds", 60.0),
+    "h": ("wall_seconds", SECONDS_PER_HOUR),
+    "hours": ("wall_seconds", SECONDS_PER_HOUR),
+}
+
+# What is charged to the search's budget; the retraining for test scores comes after the search and is reported beside it.
+SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name != "final")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a search may spend.
+
+    Args:
+        limit: amount in `unit`, > 0.
+        unit: "children", "gpu_seconds" (device-seconds, of CPUs too), "usd" or "wall_seconds".
+        text: the budget as the user wrote it.
+    """
+
+    limit: float
+    unit: Unit
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read a budget such as "6 children", "2.5 gpu-hours", "3 usd" or "10 min".
+
+        Args:
+            text: a positive number and a unit; "1" of a unit may leave its plural s out.
+
+        Raises:
+            InputError: for any other text, naming the units there are.
+        """
+        allowed = "N children, N gpu-seconds|gpu-minutes|gpu-hours|gpu-days, N usd, or wall time: N s|min|h"
+        match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z-]+)\s*", text)
+        if match is None:
+            raise InputError(f"budget {text!r} should read number and unit: {allowed}")
+        word = match[2].lower()
+        unit = _UNITS.get(word) or _UNITS.get(f"{word}s")
+        if unit is None:
+            raise InputError(
+                f"budget {text!r}: unknown unit {match[2]!r}{did_you_mean(word, _UNITS)}; allowed: {allowed}"
+            )
+        try:
+            amount = float(match[1])
+        except ValueError:
+            raise InputError(f"budget {text!r}: {match[1]!r} is not a number; allowed: {allowed}") from None
+        if not 0 < amount < float("inf"):
+            raise InputError(f"budget {text!r}: the amount must be a finite number above 0; allowed: {allowed}")
+        if unit[0] == "children" and amount != int(amount):
+            raise InputError(f"budget {text!r}: children come whole")
+        return cls(amount * unit[1], unit[0], " ".join(text.split()))
+
+    def amount(self, *, children: Number, device_seconds: Number, usd: Number, wall_seconds: Number) -> Number:
+        """Select from what a search has used the number that this budget limits.
+
+        Searches, replays and `nasbench status` all measure spending with this method.
+
+        Args:
+            children: counted children.
+            device_seconds: charged to the search.
+            usd: price of these.
+            wall_seconds: since the start. Each argument is one number, or an array with one number per search.
+
+        Returns:
+            The amount, to be compared with `limit`.
+        """
+        used = {"children": children, "gpu_seconds": device_seconds, "usd": usd, "wall_seconds": wall_seconds}
+        return used[self.unit]
+
+
+@dataclass
+class Ledger:
+    """What a run has been charged, by category, and what is left of its budget.
+
+    The stop rule: a child is counted only if everything charged up to and with it is within the limit; the first one that would
+    cross it ends the search, uncounted, so nothing overshoots.
+
+    Args:
+        budget: the limit.
+        usd_per_hour: price of one device-hour, >= 0.
+    """
+
+    budget: Budget
+    usd_per_hour: float
+    children: int = 0
+    wall_seconds: float = 0.0
+    device_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LEDGER_CATEGORIES, 0.0))
+
+    def charge(self, category: str, device_seconds: float) -> None:
+        """Charge device-seconds (>= 0) to a category of `LEDGER_CATEGORIES`."""
+        self.device_seconds[category] += device_seconds
+
+    @property
+    def search_seconds(self) -> float:
+        """Device-seconds charged to the search: everything but the final retraining."""
+        return sum(self.device_seconds[name] for name in SEARCH_CATEGORIES)
+
+    @property
+    def usd(self) -> float:
+        """Price of the search so far in USD."""
+        return self.search_seconds / SECONDS_PER_HOUR * self.usd_per_hour
+
+    @property
+    def spent(self) -> float:
+        """What is spent, in the budget's unit."""
+        return self._spent_after(0, 0.0)
+
+    def _spent_after(self, children: int, device_seconds: float) -> float:
+        return self.budget.amount(
+            children=float(self.children + children),
+            device_seconds=self.search_seconds + device_seconds,
+            usd=(self.search_seconds + device_seconds) / SECONDS_PER_HOUR * self.usd_per_hour,
+            wall_seconds=self.wall_seconds,
+        )
+
+    def fits(self, device_seconds: float) -> bool:
+        """Whether a child that is charged this much still lies within the budget.
+
+        Args:
+            device_seconds: what the child (and the searcher for it) adds; >= 0.
+        """
+        return self._spent_after(1, device_seconds) <= self.budget.limit
+
+    def room(self, outstanding: int) -> bool:
+        """Whether another child may be asked for while `outstanding` are in training."""
+        if self.budget.unit == "children":
+            return self.children + outstanding < self.budget.limit
+        return self.spent < self.budget.limit
+
+    @property
+    def device_seconds_left(self) -> float:
+        """Device-seconds after which a child cannot count any more (inf where the budget is not in time or money)."""
+        left = self.budget.limit - self.spent
+        if self.budget.unit == "gpu_seconds":
+            return left
+        if self.budget.unit == "usd" and self.usd_per_hour > 0:
+            return left / self.usd_per_hour * SECONDS_PER_HOUR
+        return float("inf")

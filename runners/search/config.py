@@ -1,0 +1,262 @@
+"""What one search is: the values a user gives, and what they resolve to before anything is spent."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from nasbench.costs.pricing import price_of, prices_from
+from nasbench.errors import InputError
+from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
+from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
+from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
+from nasbench.runners.executors.devices import device_name
+from nasbench.runners.search.budget import Budget, Ledger
+from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
+from nasbench.spaces import Space, get_space
+
+
+class SearchConfig(BaseModel):
+    """One search, as given on the command line or in a suite's TOML file.
+
+    A run's id is a digest of the fields that decide which children are trained or what they are charged; those that decide neither are
+    marked `NEVER` (`nasbench.protocols.identity`). Protocol, data and space take part through their fingerprint and canonical text.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: str = Field(description="name of the strategy, e.g. random")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
+    space: str = Field(description="space with its options, e.g. nasnet:blocks=3", json_schema_extra=NEVER)
+    protocol: str = Field("digits", description="name of the training protocol", json_schema_extra=NEVER)
+    set: dict[str, Any] = Field(default_factory=dict, description="protocol fields to replace", json_schema_extra=NEVER)
+    budget: str = Field(description='e.g. "20 children", "1.5 gpu-hours", "3 usd", "10 min"')
+    seed: int = Field(0, ge=0, description="seed of the search")
+    child_seeds: Literal["run", "child"] = Field(
+        "run",
+        description="training seed of a child: the run's seed (the same architecture is trained once and then cached) or one of its own",
+    )
+    cached: Literal["charge", "free", "off"] = Field(
+        "charge",
+        description="a cached child is charged what it cost when trained, or nothing, or the cache is not used",
+    )
+    final: Literal["incumbents", "best", "none"] = Field(
+        "incumbents", description="which children are trained again after the search for their test score"
+    )
+    timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
+    price: str = Field(
+        "",
+        description="USD per device-hour, or a CSV price table; empty: the shipped table, by the device's name",
+        json_schema_extra=NEVER,
+    )
+    ordered: bool = Field(
+        False,
+        description="children are committed in the order of asking, as in a sequential run; otherwise as they finish",
+        json_schema_extra=unless(False),
+    )
+    executor: str = Field(
+        "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
+    )
+    devices: tuple[str, ...] = Field(
+        ("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...", json_schema_extra=NEVER
+    )
+    children_per_device: int = Field(1, ge=1, description="children that share one device")
+    runs_per_device: int = Field(
+        1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
+    )
+    retries: int = Field(
+        1, ge=0, description="how often a child is tried again after its worker died", json_schema_extra=NEVER
+    )
+    address: str = Field(
+        "auto", description="executor ray: auto, HOST:PORT of the head node, or local", json_schema_extra=NEVER
+    )
+    gpus_per_child: float = Field(
+        0.0,
+        ge=0,
+        description="executor ray: GPUs that a child holds, parts of one allowed",
+        json_schema_extra=unless(0.0),
+    )
+    cpus_per_child: float = Field(
+        1.0, gt=0, description="executor ray: processors that a child holds", json_schema_extra=unless(1.0)
+    )
+    memory_per_child: float = Field(
+        0.0, ge=0, description="executor ray: GiB that a child asks for (0: not asked for)", json_schema_extra=NEVER
+    )
+    accelerator: str = Field(
+        "", description="executor ray: type of GPU to ask for and to price, e.g. A100", json_schema_extra=unless("")
+    )
+    children_at_once: int = Field(
+        0,
+        ge=0,
+        description="executor ray: children asked for at once (0: what the nodes hold)",
+        json_schema_extra=NEVER,
+    )
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Seconds after which a child ends as timed_out; inf for never."""
+        return self.timeout or math.inf
+
+    @property
+    def executor_options(self) -> ExecutorOptions:
+        """The part that says where children are trained."""
+        return ExecutorOptions(
+            devices=self.devices,
+            children_per_device=self.children_per_device,
+            runs_per_device=self.runs_per_device,
+            retries=self.retries,
+            address=self.address,
+            gpus_per_child=self.gpus_per_child,
+            cpus_per_child=self.cpus_per_child,
+            memory_per_child=self.memory_per_child,
+            accelerator=self.accelerator,
+            children_at_once=self.children_at_once,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with every name resolved and every value checked; making one reads the data but spends nothing."""
+
+    config: SearchConfig
+    space: Space
+    protocol: Protocol
+    data: str
+    data_digest: str
+    fingerprint: str
+    budget: Budget
+    usd_per_hour: float
+    run: str
+
+    def strategy(self) -> Strategy[Any]:
+        """A fresh strategy, as it was before the first ask."""
+        kind = STRATEGIES.get(self.config.strategy)
+        given = {**self._of_the_run(kind.config_type), **self.config.options}
+        options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+        return kind(self.space, self.config.seed, options)
+
+    def _of_the_run(self, config_type: type[StrategyConfig]) -> dict[str, Any]:
+        """Options by which a strategy that scores networks itself follows the run's protocol, unless the user says otherwise."""
+        values = {
+            "protocol": self.config.protocol,
+            "data": self.protocol.data,
+            "cells": self.protocol.cells,
+            "filters": self.protocol.filters,
+            "device": self.config.devices[0],
+        }
+        return {name: value for name, value in values.items() if name in config_type.model_fields}
+
+    def executor(self) -> Executor:
+        """The executor, with no worker started yet."""
+        return EXECUTORS.get(self.config.executor)(self.config.executor_options)
+
+    def ledger(self) -> Ledger:
+        """An empty ledger for the plan's budget."""
+        return Ledger(self.budget, self.usd_per_hour)
+
+    def child_seed(self, index: int) -> int:
+        """Training seed of the child that was asked for as number `index` (from 0)."""
+        if self.config.child_seeds == "run":
+            return self.config.seed
+        digest = hashlib.blake2b(f"{self.config.seed}/{index}".encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big")
+
+
+def plan_search(config: SearchConfig, network_version: int | None = None) -> Plan:
+    """Resolve and check a configuration.
+
+    Args:
+        config: what the user gave.
+        network_version: of the space's networks; None for the latest.
+
+    Returns:
+        The plan. Its `run` is a digest of everything that decides which children are trained and what they are charged.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to correct.
+    """
+    STRATEGIES.get(config.strategy)
+    plan = resolve(config, network_version)
+    plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
+    return plan
+
+
+def plan_stored(config: SearchConfig, run: str) -> Plan | None:
+    """Resolve a stored configuration as it was when its run was made, with earlier networks of its space where these were built then.
+
+    Args:
+        config: from the results file.
+        run: id of the run.
+
+    Returns:
+        The plan whose id that is; None where the protocol or its data has changed since.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to do.
+    """
+    for version in range(get_space(config.space).network_version, 0, -1):
+        plan = plan_search(config, version)
+        if plan.run == run:
+            return plan
+    return None
+
+
+def resolve(config: SearchConfig, network_version: int | None = None) -> Plan:
+    """Resolve everything but the strategy, which tables have not.
+
+    Args:
+        config: what the user gave.
+        network_version: of the space's networks; None for the latest.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to correct.
+    """
+    from nasbench.data import load_data
+
+    space = get_space(config.space)
+    if network_version is not None:
+        space = space.with_networks(network_version)
+    protocol = get_protocol(config.protocol, config.set)
+    for device in config.devices if config.gpus_per_child == 0 else ("cuda",):
+        check_kernels(protocol, device)
+    EXECUTORS.get(config.executor).check(config.executor_options)
+    budget = Budget.parse(config.budget)
+    usd_per_hour = _usd_per_hour(config)
+    if budget.unit == "usd" and usd_per_hour == 0:
+        raise InputError(f"budget {budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10")
+    dataset = load_data(protocol.data)
+    fingerprint = protocol.fingerprint(dataset.digest, space.built_version)
+    return Plan(
+        config=config,
+        space=space,
+        protocol=protocol,
+        data=dataset.name,
+        data_digest=dataset.digest,
+        fingerprint=fingerprint,
+        budget=budget,
+        usd_per_hour=usd_per_hour,
+        run=_run_id(config, space, fingerprint),
+    )
+
+
+def _usd_per_hour(config: SearchConfig) -> float:
+    prices = prices_from(config.price or None)
+    if config.gpus_per_child == 0:
+        return price_of(device_name(config.devices[0]), prices).usd
+    try:
+        return price_of(config.accelerator or "the cluster's GPUs", prices).usd
+    except InputError as error:
+        raise InputError(f"{error}; or say which GPU to ask for, e.g. --accelerator A100") from None
+
+
+def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:
+    return digest_of({**identity_fields(config), "space": space.spec, "fingerprint": fingerprint}, 6)

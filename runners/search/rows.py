@@ -1,0 +1,105 @@
+"""From an evaluation to the row of a results file, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from nasbench.provenance import provenance_json, utc_now
+from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
+from nasbench.runners.search.config import Plan
+from nasbench.runners.strategies import Outcome
+from nasbench.spaces import Architecture
+from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.training.evaluation import Evaluation
+
+_SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A child a strategy asked for: its place in the order of asking (from 0), and whether the run had asked for its hash before."""
+
+    index: int
+    architecture: Architecture
+    seed: int
+    duplicate: bool
+
+
+def child_row(plan: Plan, asked: Asked, evaluation: Evaluation, stage: str) -> dict[str, Any]:
+    """The columns of a child that do not depend on the ledger; the search adds the rest."""
+    return {
+        "run": plan.run,
+        "index": asked.index,
+        "stage": stage,
+        "strategy": plan.config.strategy,
+        "run_seed": plan.config.seed,
+        "space": asked.architecture.space.spec,
+        "hash": asked.architecture.hash,
+        "choices": json.dumps(list(asked.architecture.choices), separators=(",", ":")),
+        "protocol": plan.protocol.name,
+        "fingerprint": plan.fingerprint,
+        "data": plan.data,
+        "seed": asked.seed,
+        "duplicate": asked.duplicate,
+        "device_seconds": evaluation.device_seconds,
+        **{name: getattr(evaluation, name) for name in _SCORES},
+    }
+
+
+def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluation:
+    """The evaluation that a stored row was made from."""
+    return Evaluation(
+        **{name: row[name] for name in _SCORES},
+        curves={name: tuple(float(value) for value in values) for name, values in curves.items()},
+    )
+
+
+def outcome(asked: Asked, evaluation: Evaluation, charged_seconds: float) -> Outcome:
+    """What the strategy is told: no test score, and nothing that differs between a first run and its replay."""
+    return Outcome(
+        index=asked.index,
+        architecture=asked.architecture,
+        status=evaluation.status,
+        val_curve=tuple(evaluation.curves.get("val_acc", ())),
+        val_acc=evaluation.val_acc,
+        params=evaluation.params,
+        mult_adds=evaluation.mult_adds,
+        device_seconds=charged_seconds,
+    )
+
+
+def run_row(
+    plan: Plan, ledger: Ledger, status: str, started_at: str, energy: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The row of a run as it stands.
+
+    Args:
+        plan: what is run.
+        ledger: what it was charged so far.
+        status: "running", "interrupted" or "complete".
+        started_at: UTC, ISO 8601.
+        energy: what was read from hardware counters, kept with the provenance; None or {} for nothing.
+    """
+    return {
+        "run": plan.run,
+        "strategy": plan.config.strategy,
+        "space": plan.space.spec,
+        "protocol": plan.protocol.name,
+        "fingerprint": plan.fingerprint,
+        "data": plan.data,
+        "data_digest": plan.data_digest,
+        "seed": plan.config.seed,
+        "budget": plan.budget.text,
+        "status": status,
+        "children": ledger.children,
+        **{f"{name}_hours": ledger.device_seconds[name] / SECONDS_PER_HOUR for name in LEDGER_CATEGORIES},
+        "usd": sum(ledger.device_seconds.values()) / SECONDS_PER_HOUR * plan.usd_per_hour,
+        "wall_seconds": ledger.wall_seconds,
+        "started_at": started_at,
+        "finished_at": utc_now() if status == "complete" else "",
+        "config": plan.config.model_dump_json(),
+        "provenance": provenance_json({"energy": energy} if energy else {}),
+    }

@@ -1,0 +1,1 @@
+"""Controllers: recurrent networks that write architectures, and their policy gradients."""

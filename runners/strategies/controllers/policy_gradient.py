@@ -1,0 +1,157 @@
+"""What the policy-gradient strategies share: asking in batches, collecting outcomes, updating the controller."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from nasbench.errors import InputError
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.controllers.baseline import MovingAverage
+from nasbench.runners.strategies.controllers.controller import Controller, Heads, one_thread, seeded_generator
+from nasbench.spaces.base import Architecture, Space
+
+
+class ControllerConfig(StrategyConfig):
+    """Options of a controller and its training; every strategy gives them the defaults of its paper."""
+
+    layers: int = Field(ge=1, description="LSTM layers")
+    hidden: int = Field(ge=1, description="units of each LSTM layer and of the embeddings")
+    init: float = Field(gt=0, description="parameters start uniform in [-init, init]")
+    learning_rate: float = Field(gt=0, description="of Adam")
+    batch: int = Field(ge=1, description="children an update")
+    baseline_decay: float = Field(ge=0, lt=1, description="weight of the past in the moving average of rewards")
+    heads: Heads = Field(
+        "decision",
+        description="decision: a softmax and an embedding for every decision (NASNet, appendix A); "
+        "group: shared by decisions of the same group and number of options (ours)",
+    )
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An architecture with its joint log-probability, in nats, under the policy that drew it."""
+
+    architecture: Architecture
+    log_prob: float
+
+
+class Batch(NamedTuple):
+    """What an update learns from.
+
+    `choices` [batch, most decisions] int64, padded with 0; `counts` [batch]: decisions made; `log_probs` [batch]: under the
+    policies that drew the samples; `advantages` [batch]: reward minus baseline.
+    """
+
+    choices: Tensor
+    counts: Tensor
+    log_probs: Tensor
+    advantages: Tensor
+
+
+C = TypeVar("C", bound=ControllerConfig)
+
+
+class PolicyGradient(Strategy[C]):
+    """A controller trained by policy gradient on batches of outcomes, in the order in which they are told.
+
+    Asking never waits: children are drawn a batch at a time from the current policy, and a further batch is drawn when more are
+    asked for before an update. An update happens inside the `tell` that completes a batch, and throws away what was drawn and not
+    yet asked for, so every child comes from the newest policy at the time of asking. Children outstanding at an update are
+    learned from later, under a policy that has moved on, as with the asynchronous replicas of the 2016 paper. Hence a search with K
+    children at once asks for other children than one with a single child at a time; each repeats exactly.
+
+    Subclasses give `update`.
+    """
+
+    def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
+        super().__init__(space, seed, config)
+        options = self.config
+        self._generator = seeded_generator(seed)
+        self.controller = Controller(
+            space.decisions, options.layers, options.hidden, options.init, options.heads, self._generator
+        )
+        self.optimizer = torch.optim.Adam(self.controller.parameters(), lr=options.learning_rate)
+        self.baseline = MovingAverage(options.baseline_decay)
+        self._asked = 0
+        self._queue: deque[Sample] = deque()
+        self._outstanding: dict[int, Sample] = {}
+        self._finished: list[tuple[Sample, float]] = []
+
+    @abstractmethod
+    def update(self, batch: Batch) -> None:
+        """Improve the controller."""
+
+    def space_at(self, index: int) -> Space:
+        """The space that the child of this index is of: the whole space, or one whose decisions are its first ones."""
+        return self.space
+
+    def ask(self) -> Architecture:
+        """The next architecture; never waits."""
+        space = self.space_at(self._asked)
+        if self._queue and self._queue[0].architecture.space != space:
+            self._queue.clear()
+        if not self._queue:
+            self._queue.extend(self._draw(space))
+        sample = self._queue.popleft()
+        self._outstanding[self._asked] = sample
+        self._asked += 1
+        return sample.architecture
+
+    def asks_ahead(self, outstanding: int) -> bool:
+        """Within a batch."""
+        return len(self._finished) + outstanding < self.config.batch
+
+    def tell(self, outcome: Outcome) -> None:
+        """Collect an outcome; update the controller when it completes a batch.
+
+        Raises:
+            InputError: when the child is not outstanding, is another architecture than the one asked for, or has no score in spite
+                of status "ok".
+        """
+        sample = self._outstanding.get(outcome.index)
+        if sample is None:
+            raise InputError(f"child {outcome.index} is not outstanding: it was never asked for, or told before")
+        if outcome.architecture.choices != sample.architecture.choices:
+            raise InputError(f"child {outcome.index} was asked for as {sample.architecture.choices}, not as told")
+        reward = self.reward(outcome)
+        if not math.isfinite(reward):
+            raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
+        del self._outstanding[outcome.index]
+        self._finished.append((sample, reward))
+        if len(self._finished) == self.config.batch:
+            with one_thread():
+                self.update(self._batch())
+            self._finished.clear()
+            self._queue.clear()
+
+    def _draw(self, space: Space) -> list[Sample]:
+        with one_thread(), torch.no_grad():
+            choices = self.controller.sample(self.config.batch, self._generator, len(space.decisions))
+            log_probs = self.controller.score(choices).log_prob
+        return [Sample(space.decode(row), value) for row, value in zip(choices.tolist(), log_probs.tolist())]
+
+    def _batch(self) -> Batch:
+        samples = [sample for sample, _ in self._finished]
+        rows = [sample.architecture.choices for sample in samples]
+        return Batch(
+            choices=_padded(rows),
+            counts=torch.tensor([len(row) for row in rows]),
+            log_probs=torch.tensor([sample.log_prob for sample in samples], dtype=torch.float32),
+            advantages=torch.tensor(
+                self.baseline.advantages([reward for _, reward in self._finished]), dtype=torch.float32
+            ),
+        )
+
+
+def _padded(rows: Sequence[tuple[int, ...]]) -> Tensor:
+    width = max(map(len, rows))
+    return torch.tensor([row + (0,) * (width - len(row)) for row in rows])

@@ -1,0 +1,1 @@
+"""Predictors of scores, and growth of cells by them."""

@@ -1,0 +1,1 @@
+"""Build complete tables."""

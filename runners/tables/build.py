@@ -1,0 +1,192 @@
+"""Complete tables: every distinct architecture of a space, trained and tested under one protocol, a few seeds each."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from nasbench.errors import InputError
+from nasbench.provenance import utc_now
+from nasbench.runners.executors import Executor
+from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
+from nasbench.runners.search.config import Plan
+from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.rows import Asked, child_row, run_row
+from nasbench.runners.signals import undisturbed
+from nasbench.spaces import Architecture, Space
+from nasbench.store.errors import MissingResults
+from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
+from nasbench.tabular.tables import LARGEST
+from nasbench.training.evaluation import Child, Evaluation
+
+
+def distinct_architectures(space: Space) -> list[Architecture]:
+    """One architecture of every hash, in lexicographic order of the choices of the first of each.
+
+    Args:
+        space: of at most 10,000,000 sequences of choices.
+
+    Raises:
+        InputError: when the space is larger.
+    """
+    if space.size > LARGEST:
+        raise InputError(
+            f"space {space.spec!r} has {space.size} sequences of choices; a complete table is built of at most {LARGEST}, "
+            "e.g. of nasbench201"
+        )
+    found: dict[str, Architecture] = {}
+    for choices in itertools.product(*(range(decision.options) for decision in space.decisions)):
+        architecture = Architecture(space, choices)
+        found.setdefault(architecture.hash, architecture)
+    return list(found.values())
+
+
+def hash_neighbours(space: Space, digest: str) -> set[str]:
+    """Hashes that differ in one decision from any architecture of a hash, that hash left out.
+
+    Args:
+        space: of at most 10,000,000 sequences of choices.
+        digest: the hash, 32 hexadecimal digits.
+    """
+    options = [range(decision.options) for decision in space.decisions]
+    same = [each for choices in itertools.product(*options) if (each := Architecture(space, choices)).hash == digest]
+    return {near.hash for each in same for near in space.neighbours(each)} - {digest}
+
+
+class TableBuild:
+    """Trains what a table has not yet, one seed after the other, so that it is a table of fewer seeds on the way.
+
+    Rows have stage "final", for they carry test scores that no search may see, and are in no budget (counted is false).
+
+    Args:
+        path: the results file, made where missing; what it holds of the same space, protocol and seeds is not trained again.
+        plans: one a seed, by `config.resolve`; their strategy is `TABLE`.
+        architectures: what the table is of, by `distinct_architectures`.
+        executor: where children are trained, several at a time.
+        progress: shows how it goes, over all seeds.
+        take_over: see `store.lock.ResultsLock`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        plans: Sequence[Plan],
+        architectures: Sequence[Architecture],
+        executor: Executor,
+        progress: Progress,
+        take_over: bool = False,
+    ) -> None:
+        self._take_over = take_over
+        self._path, self._plans, self._architectures = path, plans, architectures
+        self._executor, self._progress = executor, progress
+        self._opened_at = utc_now()
+        total = len(plans) * len(architectures)
+        self._whole = Ledger(Budget.parse(f"{total} children"), plans[0].usd_per_hour)
+        self._ledgers = {plan.run: plan.ledger() for plan in plans}
+        self._best: dict[str, Any] | None = None
+
+    def run(self) -> None:
+        """Train to the end.
+
+        Raises:
+            KeyboardInterrupt: passed on after the run was marked as interrupted; all that is finished is kept.
+            StoreError: when the file is damaged, newer, locked by another process or cannot be written.
+        """
+        with ResultsWriter(self._path, take_over=self._take_over) as writer:
+            there = self._stored()
+            self._progress.start(self._whole)
+            try:
+                for plan in self._plans:
+                    missing = [index for index in range(len(self._architectures)) if index not in there[plan.run]]
+                    if missing:
+                        self._build(plan, missing, writer)
+            finally:
+                self._progress.close()
+
+    def _build(self, plan: Plan, missing: Sequence[int], writer: ResultsWriter) -> None:
+        ledger = self._ledgers[plan.run]
+        opened = time.monotonic() - ledger.wall_seconds
+        writer.put_run(run_row(plan, ledger, "running", self._opened_at))
+        try:
+            for index, evaluation in self._evaluations(plan, missing):
+                ledger.wall_seconds = time.monotonic() - opened
+                row = self._row(plan, index, evaluation)
+                writer.append_child(row, evaluation.curves)
+                self._account(plan.run, row)
+                busy = min(self._executor.slots, len(missing)) * self._executor.share
+                self._progress.child(self._whole, self._best_text(), busy)
+        except KeyboardInterrupt:
+            with undisturbed():
+                writer.put_run(run_row(plan, ledger, "interrupted", self._opened_at))
+            raise
+        writer.put_run(run_row(plan, ledger, "complete", self._opened_at))
+
+    def _evaluations(self, plan: Plan, missing: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
+        """Keep every slot busy."""
+        todo, training = iter(missing), 0
+        while True:
+            for index in itertools.islice(todo, self._executor.slots - training):
+                child = Child(
+                    self._architectures[index],
+                    plan.protocol,
+                    plan.config.seed,
+                    test=True,
+                    timeout_seconds=plan.config.timeout_seconds,
+                )
+                self._executor.submit(index, child)
+                training += 1
+            if not training:
+                return
+            for index, evaluation in self._executor.wait():
+                training -= 1
+                yield index, evaluation
+
+    def _row(self, plan: Plan, index: int, evaluation: Evaluation) -> dict[str, Any]:
+        asked = Asked(index, self._architectures[index], plan.config.seed, duplicate=False)
+        hours = evaluation.device_seconds / SECONDS_PER_HOUR
+        return {
+            **child_row(plan, asked, evaluation, "final"),
+            "asked": 0,
+            "reward": math.nan,
+            "gpu_hours": hours,
+            "usd": hours * plan.usd_per_hour,
+            "searcher_seconds": 0.0,
+            "wall_seconds": self._ledgers[plan.run].wall_seconds,
+            "cached_from": "",
+            "counted": False,
+            "spent_gpu_hours": 0.0,
+        }
+
+    def _account(self, run: str, row: dict[str, Any]) -> None:
+        self._ledgers[run].charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
+        self._whole.charge("training", row["gpu_hours"] * SECONDS_PER_HOUR)  # what the progress shows as spent
+        self._ledgers[run].children += 1
+        self._whole.children += 1
+        if row["status"] == "ok" and (self._best is None or row["val_acc"] > self._best["val_acc"]):
+            self._best = row
+
+    def _stored(self) -> dict[str, set[int]]:
+        """Run -> positions of the architectures that the file has."""
+        there: dict[str, set[int]] = {plan.run: set() for plan in self._plans}
+        try:
+            results = Results(str(self._path))
+        except MissingResults:
+            return there
+        columns = ["run", "index", "hash", "status", "val_acc", "gpu_hours", "wall_seconds"]
+        with results:
+            rows = results.frame(columns).to_dict("records")
+        for row in rows:
+            if row["run"] in there:
+                there[row["run"]].add(int(row["index"]))
+                ledger = self._ledgers[row["run"]]
+                ledger.wall_seconds = max(ledger.wall_seconds, row["wall_seconds"])
+                self._account(row["run"], row)
+        return there
+
+    def _best_text(self) -> str:
+        return f"{self._best['val_acc']:.4f} ({self._best['hash'][:8]})" if self._best is not None else "none yet"
