@@ -26,7 +26,7 @@ import torch
 
 from nasbench.errors import InputError
 from nasbench.provenance import provenance
-from nasbench.training.device_checks import Finding, device_self_test
+from nasbench.training.device_checks import DeviceFinding, device_self_test
 from nasbench.training.evaluate import device_name, resolve_device
 
 ROOT = Path(__file__).parent.parent
@@ -95,10 +95,10 @@ def rows_of_self_test(device: str, seconds: float = SELF_TEST_SECONDS) -> list[R
     code, printed, error = run([str(Path(__file__)), "--self-test", "--device", device], seconds)
     if code != 0:
         return [Row("self-test", "failed" if code is not None else "not run", error or f"exit code {code}")]
-    return rows_of_findings([Finding(**fields) for fields in json.loads(printed)])
+    return rows_of_findings([DeviceFinding(**fields) for fields in json.loads(printed)])
 
 
-def rows_of_findings(findings: Sequence[Finding]) -> list[Row]:
+def rows_of_findings(findings: Sequence[DeviceFinding]) -> list[Row]:
     """As the table shows them."""
     good = [finding for finding in findings if finding.level == "ok"]
     said = "; ".join(f"{finding.name}: {finding.detail}" for finding in good if finding.detail)

@@ -26,7 +26,7 @@ from record import Measurement, keep
 from searched import remove_results, resident_megabytes
 
 from nasbench.runners.executors import Executor, ExecutorOptions
-from nasbench.runners.search.config import Plan, SearchConfig, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.ordered import search_type
 from nasbench.runners.search.progress import Progress
@@ -124,13 +124,13 @@ class Timed:
         self._writer.put_run(row)
 
 
-def plan_of(strategy: str, children: int, **fields: Any) -> Plan:
+def plan_of(strategy: str, children: int, **fields: Any) -> SearchPlan:
     """A search of a NASNet-size space."""
     given = {"strategy": strategy, "space": SPACE, "budget": f"{children} children", "final": "none"}
     return plan_search(SearchConfig(**{**given, **fields}))
 
 
-def searched(plan: Plan, path: Path, together: int = 1) -> tuple[Search, Timed, float]:
+def searched(plan: SearchPlan, path: Path, together: int = 1) -> tuple[Search, Timed, float]:
     """Run a search whose children take no time; the seconds are of the whole loop, a closed file included."""
     remove_results(path)
     began = time.perf_counter()

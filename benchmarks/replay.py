@@ -21,12 +21,12 @@ import numpy as np
 from record import Measurement, keep
 from reference_searches import Query, api_query, evolution, random_search, reinforce
 
-from nasbench.runners.replay.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.search.budget import Budget
 from nasbench.tabular.tables import Table, read_table
 
 SEEDS = range(500)
-BUDGET = Price(Budget.parse("12000 s"))
+BUDGET = ReplayBudget(Budget.parse("12000 s"))
 MANY = 20_000
 REFERENCE_SECONDS = 4.0  # of the processor for each strategy, spread over the rounds
 ROUNDS = 4
@@ -111,11 +111,11 @@ def many_children(table: Table) -> list[Measurement]:
     for name in ("random", "evolution"):
         setting, peaks = STRATEGIES[name][0], []
         began = time.process_time()
-        replay_one_by_one(table, setting, [0], Price(Budget.parse(f"{MANY} children")))
+        replay_one_by_one(table, setting, [0], ReplayBudget(Budget.parse(f"{MANY} children")))
         seconds = time.process_time() - began
         for children in (MANY // 10, MANY):
             tracemalloc.start()
-            replay_one_by_one(table, setting, [0], Price(Budget.parse(f"{children} children")))
+            replay_one_by_one(table, setting, [0], ReplayBudget(Budget.parse(f"{children} children")))
             peaks.append(tracemalloc.get_traced_memory()[1] / 1e6)
             tracemalloc.stop()
         note = f"peak memory {peaks[1]:.1f} MB, of {MANY // 10:,} children {peaks[0]:.1f} MB"

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
-from nasbench.runners.search.config import Plan, SearchConfig, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.ordered import search_type
 from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
@@ -110,10 +110,10 @@ class SharedWriter:
 
 def run_plans(
     path: Path,
-    plans: Sequence[Plan],
+    plans: Sequence[SearchPlan],
     cache_files: Sequence[str],
     jobs: int,
-    progress_for: Callable[[Plan], Progress],
+    progress_for: Callable[[SearchPlan], Progress],
     take_over: bool = False,
 ) -> None:
     """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over, others go on.
@@ -145,7 +145,7 @@ def run_plans(
         stop = threading.Event()
         executors: list[Executor] = []
 
-        def run(plan: Plan) -> None:
+        def run(plan: SearchPlan) -> None:
             if stop.is_set():
                 return
             with plan.executor() as executor:
@@ -170,7 +170,7 @@ def run_plans(
 
 
 def _stored(
-    path: Path, plans: Sequence[Plan], until_replayed: ExitStack
+    path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack
 ) -> tuple[set[str], dict[str, list[Row]] | None]:
     """Which runs the file holds complete, and the rows of the plans' runs; None for the rows where there is no file yet.
 
@@ -185,10 +185,10 @@ def _stored(
     return complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
 
 
-def plans_of(configs: list[SearchConfig]) -> list[Plan]:
+def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
     """Plan every search, so that a mistake in the last is found before the first is run."""
     plans = [plan_search(config) for config in configs]
-    seen: dict[str, Plan] = {}
+    seen: dict[str, SearchPlan] = {}
     for plan in plans:
         if plan.run in seen:
             raise InputError(f"two searches of the suite are the same: {plan.config.strategy}, seed {plan.config.seed}")

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from nasbench.training.device_checks import Finding
+from nasbench.training.device_checks import DeviceFinding
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
@@ -63,10 +63,10 @@ def test_what_crashes_has_failed(report: ModuleType) -> None:
 
 def test_findings_that_are_not_ok_have_their_rows(report: ModuleType) -> None:
     findings = [
-        Finding("memory", "ok", "70.0 of 79.1 GiB free"),
-        Finding("conv_1x1", "ok"),
-        Finding("bfloat16", "note", "works, slowly"),
-        Finding("augmentation", "failed", "images differ"),
+        DeviceFinding("memory", "ok", "70.0 of 79.1 GiB free"),
+        DeviceFinding("conv_1x1", "ok"),
+        DeviceFinding("bfloat16", "note", "works, slowly"),
+        DeviceFinding("augmentation", "failed", "images differ"),
     ]
     rows = report.rows_of_findings(findings)
     assert rows == [

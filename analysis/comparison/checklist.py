@@ -298,7 +298,7 @@ def _confounders(data: _Data) -> Answer:
     if len(devices) > 1:
         differ.append(f"devices of children ({_listed(devices, 3)})")
     platforms = set(data.rows_of(data.searches["run"])["platform"]) - {""}
-    if len(platforms) > 1:  # also within a run that was resumed elsewhere, whose provenance is of its last sitting
+    if len(platforms) > 1:  # also within a run that was resumed elsewhere, whose provenance is of its last attempt
         differ.append(f"platforms of children ({_listed(sorted(platforms), 3)})")
     if data.findings["budget"]:
         differ.append(f"budget ({data.findings['budget']})")

@@ -27,7 +27,7 @@ TABLE_DEVICE = "table"  # of replays: hours of a table's simulated clock
 _COLUMNS = ("strategy", "runs", "device", "kind", "times", "gpu_hours", "usd", "price", "basis", "caveat")
 
 
-def cost_elsewhere(
+def cost_on_other_devices(
     frame: pd.DataFrame,
     runs: pd.DataFrame,
     devices: Sequence[str],
@@ -169,11 +169,11 @@ def energy_note(data: pd.DataFrame) -> str:
     return f"Energy measured by {counters}, with what else ran there: {'; '.join(parts)}."
 
 
-def draw_elsewhere(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:
+def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:
     """Draw hours or USD a run by device, a point a strategy: filled as run, hollow where estimated.
 
     Args:
-        data: what `cost_elsewhere` returns.
+        data: what `cost_on_other_devices` returns.
         ax: one plot.
         what: "gpu_hours" or "usd".
     """
@@ -204,7 +204,7 @@ def draw_elsewhere(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:
     ax.margins(x=0.08)
 
 
-def plot_elsewhere(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
+def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
     """Hours and USD by device, side by side, with what the estimates rest on below."""
     lines = [*estimate_notes(data), *notes]
     with style.theme():
@@ -213,7 +213,7 @@ def plot_elsewhere(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
         )
         axes = figure.subplots(1, 2, sharey=True)
         for ax, what in zip(axes, ("gpu_hours", "usd")):
-            draw_elsewhere(data, ax, what)
+            draw_cost_on_other_devices(data, ax, what)
         handles, labels = axes[0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize="small")
@@ -222,7 +222,7 @@ def plot_elsewhere(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
 
 
 def estimate_notes(data: pd.DataFrame) -> list[str]:
-    """What the estimates of `cost_elsewhere` rest on, and what they leave out."""
+    """What the estimates of `cost_on_other_devices` rest on, and what they leave out."""
     guessed = data[data["kind"] == ESTIMATE].drop_duplicates("device")
     if guessed.empty:
         return []

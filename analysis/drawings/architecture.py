@@ -19,7 +19,7 @@ from nasbench.analysis.drawings.canvas import (
     TITLE,
     TURN,
     Canvas,
-    Placed,
+    PlacedDrawing,
     colour,
     paint,
     sized_figure,
@@ -94,7 +94,7 @@ def _fill(label: str) -> str:
     return next((fill for start, fill in FILLS.items() if label.startswith(start)), "white")
 
 
-def picture(structure: Structure) -> tuple[list[Placed], float, float]:
+def picture(structure: Structure) -> tuple[list[PlacedDrawing], float, float]:
     """What an architecture looks like, before it is painted on axes or written as SVG.
 
     Args:
@@ -123,7 +123,7 @@ def picture(structure: Structure) -> tuple[list[Placed], float, float]:
 # Cells
 
 
-def _cell_pair(pair: CellPair) -> tuple[list[Placed], float, float]:
+def _cell_pair(pair: CellPair) -> tuple[list[PlacedDrawing], float, float]:
     """Both cells: side by side while they are narrow, else the normal one above the reduction."""
     (normal, w1, h1), (reduction, w2, h2) = (
         _cell(pair.normal, "normal cell"),
@@ -230,7 +230,7 @@ def _vertex_graph(cell: VertexCell) -> Graph:
     return Graph(labels, inputs, cell.out, output, "cell: arrows into one operation are added")
 
 
-def _operation_graph(graph: Graph) -> tuple[list[Placed], float, float]:
+def _operation_graph(graph: Graph) -> tuple[list[PlacedDrawing], float, float]:
     """Operations from the cell's input up to its output; an arrow that stands for several shows their count."""
     inputs = [tuple(dict.fromkeys(states)) for states in graph.inputs]
     ends = tuple(dict.fromkeys(graph.out))
@@ -340,7 +340,7 @@ PORT = 0.32
 ROW_GAP = 0.44
 
 
-class Column(NamedTuple):
+class BoxColumn(NamedTuple):
     """A row of layers as it is drawn: from a source (0) up through layers (from 1) to the classifier.
 
     `labels`, `inputs`, `stages`: one a layer. `out`: what the classifier reads. `source`: the label of what comes first.
@@ -355,23 +355,23 @@ class Column(NamedTuple):
     between: str
 
 
-def _layer_column(stack: LayerStack) -> Column:
+def _layer_column(stack: LayerStack) -> BoxColumn:
     """A stack of convolution layers."""
     layers = stack.layers
     labels = [_kernel(stack, layer) for layer in layers]
     inputs, stages = [layer.inputs for layer in layers], [layer.stage for layer in layers]
-    return Column(labels, inputs, stages, stack.out, "image (0)", "max pool 2×2")
+    return BoxColumn(labels, inputs, stages, stack.out, "image (0)", "max pool 2×2")
 
 
-def _macro_column(stack: MacroStack) -> Column:
+def _macro_column(stack: MacroStack) -> BoxColumn:
     """An ENAS macro network: the arrow from below goes to the operation, what comes in at the sides joins its result."""
     labels = [operation_label(layer.op) for layer in stack.layers]
     inputs = [(*layer.skips, number) for number, layer in enumerate(stack.layers)]
     stages = [layer.stage for layer in stack.layers]
-    return Column(labels, inputs, stages, (len(stack.layers),), "stem (0)", "reduction")
+    return BoxColumn(labels, inputs, stages, (len(stack.layers),), "stem (0)", "reduction")
 
 
-def _column(rows: Column) -> tuple[list[Placed], float, float]:
+def _column(rows: BoxColumn) -> tuple[list[PlacedDrawing], float, float]:
     """A column from its source up to the classifier; what skips a layer runs in a lane of its own at one side."""
     last = len(rows.labels) + 1
     inputs = [(), *rows.inputs, rows.out]
@@ -457,7 +457,7 @@ def _rows(stages: Sequence[int], ports: dict[tuple[int, int], dict[int, float]])
 
 
 def _draw_layers(
-    canvas: Canvas, rows: Column, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
+    canvas: Canvas, rows: BoxColumn, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
 ) -> None:
     """The boxes of a column that is centred at x and so wide, and what is between its stages."""
     from matplotlib.patches import PathPatch

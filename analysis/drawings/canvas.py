@@ -123,13 +123,13 @@ class Canvas:
 
         self.patches.append(Circle((x, y), 0.07, facecolor=colour(source), edgecolor="none", zorder=2.5))
 
-    def shifted(self, x: float, y: float) -> Placed:
+    def shifted(self, x: float, y: float) -> PlacedDrawing:
         """This canvas moved by (x, y)."""
-        return Placed(self, x, y)
+        return PlacedDrawing(self, x, y)
 
 
 @dataclass
-class Placed:
+class PlacedDrawing:
     """A canvas and where its origin stands in the picture, in units."""
 
     canvas: Canvas
@@ -142,7 +142,7 @@ def colour(state: int) -> str:
     return STATE_COLOURS[state % len(STATE_COLOURS)]
 
 
-def paint(parts: Sequence[Placed], width: float, height: float, ax: Axes) -> float:
+def paint(parts: Sequence[PlacedDrawing], width: float, height: float, ax: Axes) -> float:
     """Draw a picture.
 
     Args:

@@ -35,7 +35,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class NotesFigure:
+class LectureFigure:
     """One figure of the notes.
 
     Args:
@@ -49,7 +49,7 @@ class NotesFigure:
     draw: Callable[[Searches | None], Drawn]
 
 
-FIGURES: Registry[NotesFigure] = Registry(
+FIGURES: Registry[LectureFigure] = Registry(
     "figure",
     "nasbench.figures",
     {
@@ -121,20 +121,20 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     return Drawn(plot_frontier(published, x, searches.frame, notes=notes), data, notes)
 
 
-LOOP = NotesFigure("the search loop, with the numbers of a run", "runs", _loop)
-LAYERS = NotesFigure("a network of layers and its skips: NAS v1, figure 7 of its paper", "nothing", _layers)
-CIFAR = NotesFigure(
+LOOP = LectureFigure("the search loop, with the numbers of a run", "runs", _loop)
+LAYERS = LectureFigure("a network of layers and its skips: NAS v1, figure 7 of its paper", "nothing", _layers)
+CIFAR = LectureFigure(
     "how cells make a CIFAR network: NASNet-A 6@768", "nothing", lambda _: _skeletons(("NASNet-A", CIFAR_SCALE))
 )
-IMAGENET = NotesFigure(
+IMAGENET = LectureFigure(
     "how cells make ImageNet networks: NASNet-A 6@4032 and 4@1056",
     "nothing",
     lambda _: _skeletons(("NASNet-A", LARGE_SCALE), ("NASNet-A", MOBILE_SCALE)),
 )
-CELLS = NotesFigure("a normal and a reduction cell: NASNet-A", "nothing", _cells)
-MULT_ADDS = NotesFigure(
+CELLS = LectureFigure("a normal and a reduction cell: NASNet-A", "nothing", _cells)
+MULT_ADDS = LectureFigure(
     "accuracy against multiply-adds, published and ours", "perhaps runs", lambda given: _frontier("mult_adds", given)
 )
-PARAMS = NotesFigure(
+PARAMS = LectureFigure(
     "accuracy against parameters, published and ours", "perhaps runs", lambda given: _frontier("params", given)
 )

@@ -10,7 +10,7 @@ import pandas as pd
 from nasbench.analysis.drawings.canvas import BOX_HEIGHT, PLAIN, TITLE, Canvas, paint, sized_figure
 from nasbench.analysis.plotting import style
 from nasbench.networks.cell_counts import count_cell_network
-from nasbench.networks.skeletons import CellKind, Place, Plan, plan_network
+from nasbench.networks.skeletons import CellKind, NetworkPlan, Place, plan_network
 from nasbench.networks.wiring import check_pair, output_width
 from nasbench.transfer.family import NASNET, Family, Size
 
@@ -31,7 +31,7 @@ HEADING = 1.4  # height of the title and the column names
 FILLS = {"stem": "#e3def2", "normal": "#dbe9f6", "reduction": "#fdebd0"}
 
 
-class Part(NamedTuple):
+class SkeletonPart(NamedTuple):
     """A row of `skeleton_data`, which says what the fields mean."""
 
     part: str
@@ -62,17 +62,17 @@ def skeleton_data(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -
     plan = plan_network(scale, skeleton)
     widths = output_width(pair.normal), output_width(pair.reduction)
     parts = [
-        Part("image", 1, 1, 0, scale.image_channels, scale.image_size),
-        Part("stem", 1, 2 if scale.stem == "imagenet" else 1, 0, plan.stem_filters, plan.stem_size),
+        SkeletonPart("image", 1, 1, 0, scale.image_channels, scale.image_size),
+        SkeletonPart("stem", 1, 2 if scale.stem == "imagenet" else 1, 0, plan.stem_filters, plan.stem_size),
     ]
     for kind, filters, first, last in _stages(plan):
         stride = 2 if kind == "reduction" else 1
         channels = plan.map_channels(last, *widths)
-        parts.append(Part(kind, last - first + 1, stride, filters, channels, plan.map_size(last)))
-    return pd.DataFrame([*parts, Part("head", 1, 1, 0, scale.classes, 1)], columns=list(Part._fields))
+        parts.append(SkeletonPart(kind, last - first + 1, stride, filters, channels, plan.map_size(last)))
+    return pd.DataFrame([*parts, SkeletonPart("head", 1, 1, 0, scale.classes, 1)], columns=list(SkeletonPart._fields))
 
 
-def _stages(plan: Plan) -> list[tuple[CellKind, int, int, int]]:
+def _stages(plan: NetworkPlan) -> list[tuple[CellKind, int, int, int]]:
     """Kind, F, and first and last feature map of each row of equal cells; a reduction is a stage of its own."""
     stages: list[tuple[CellKind, int, int, int]] = []
     before: Place | None = None
@@ -114,7 +114,7 @@ def draw_skeleton(data: pd.DataFrame, ax: Axes, title: str = "") -> None:
     canvas = Canvas()
     x = BOX_LEFT + BOX_WIDTH / 2
     step, deck = BOX_HEIGHT + GAP, 0.0
-    parts = [Part(*row) for row in data[list(Part._fields)].itertuples(index=False, name=None)]
+    parts = [SkeletonPart(*row) for row in data[list(SkeletonPart._fields)].itertuples(index=False, name=None)]
     for level, row in enumerate(parts):
         y = 0.3 + BOX_HEIGHT / 2 + level * step
         if level:
@@ -155,7 +155,7 @@ def _height(data: pd.DataFrame) -> float:
     return 0.3 + len(data) * (BOX_HEIGHT + GAP) - GAP + 0.2 + HEADING
 
 
-def _label(row: Part) -> str:
+def _label(row: SkeletonPart) -> str:
     """What stands in the box of a part."""
     stride = ", stride 2" if row.stride == 2 else ""
     if row.part in ("normal", "reduction"):

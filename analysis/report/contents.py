@@ -19,7 +19,7 @@ from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fair
 from nasbench.analysis.comparison.compare import summarize
 from nasbench.analysis.comparison.curves import KEYS, learning_curves
 from nasbench.analysis.costs.cost import cost_by_strategy
-from nasbench.analysis.costs.cost_on_other_devices import cost_elsewhere, energy_by_strategy
+from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, energy_by_strategy
 from nasbench.analysis.pareto.objectives import (
     ALL,
     attainment,
@@ -152,7 +152,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target),
-        elsewhere=cost_elsewhere(frame, runs, wishes.on, ran_on=wishes.ran_on) if wishes.on else pd.DataFrame(),
+        elsewhere=cost_on_other_devices(frame, runs, wishes.on, ran_on=wishes.ran_on) if wishes.on else pd.DataFrame(),
         energy=energy_by_strategy(runs),
         volumes=volumes(frame, wishes.seed),
         attained=attained(frame),

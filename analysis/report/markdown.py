@@ -13,7 +13,7 @@ from nasbench.analysis.report.wording import estimates, facts, findings, headlin
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
-    from nasbench.analysis.report.tables import Table
+    from nasbench.analysis.report.tables import ReportTable
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@!&])")
 
@@ -60,22 +60,22 @@ def plain(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _table(content: Table) -> list[str]:
+def _table(content: ReportTable) -> list[str]:
     head = "| " + " | ".join(plain(column.heading) for column in content.columns) + " |"
     rule = "|" + "|".join("---:" if column.kind == "number" else "---" for column in content.columns) + "|"
     rows = ["| " + " | ".join(plain(f"{cell.main} {cell.aside}") for cell in row) + " |" for row in content.rows]
     return [head, rule, *rows]
 
 
-def _best(found: Contents) -> Table:
+def _best(found: Contents) -> ReportTable:
     numbers = ("Seed", "Validation %", "Test %", "Parameters", "Multiply-adds")
-    words = (tables.Column("Architecture", "text"), tables.Column("Strategy", "text"))
-    table = tables.Table((*words, *(tables.Column(name) for name in numbers)))
+    words = (tables.ReportColumn("Architecture", "text"), tables.ReportColumn("Strategy", "text"))
+    table = tables.ReportTable((*words, *(tables.ReportColumn(name) for name in numbers)))
     for row in found.best.to_dict("records"):
         counts = (f"{row['params']:,}", f"{row['mult_adds']:,}")
         scores = (tables.percent(row["val_acc"]), tables.percent(row["test_acc"]))
         texts = (row["hash"][:HASH_DIGITS], row["strategy"], str(row["run_seed"]), *scores, *counts)
-        table.rows.append([tables.Cell(text) for text in texts])
+        table.rows.append([tables.ReportCell(text) for text in texts])
     return table
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nasbench.analysis.drawings.architecture import Structure
-    from nasbench.analysis.drawings.canvas import Placed
+    from nasbench.analysis.drawings.canvas import PlacedDrawing
 
 UNIT = 20  # of the SVG's coordinates in one unit of the drawing
 POINT = UNIT / 36  # widths of lines are given in points, and a picture has half an inch a unit
@@ -50,7 +50,7 @@ def svg_of(structure: Structure, title: str) -> str:
     return f'<svg class="cell" viewBox="{box}" {size} role="img" aria-label="{escape(title)}">{"".join(lines)}</svg>'
 
 
-def _shape(patch: Any, part: Placed, height: float) -> str:
+def _shape(patch: Any, part: PlacedDrawing, height: float) -> str:
     """One matplotlib patch as a path element."""
     path = patch.get_patch_transform().transform_path(patch.get_path())
     words = []
@@ -64,7 +64,7 @@ def _shape(patch: Any, part: Placed, height: float) -> str:
     return f'<path d="{"".join(words)}"{_painted("fill", fill)}{_painted("stroke", edge)}{width}{dashes}/>'
 
 
-def _text(words: tuple[float, float, str, float, dict[str, Any]], part: Placed, height: float) -> str:
+def _text(words: tuple[float, float, str, float, dict[str, Any]], part: PlacedDrawing, height: float) -> str:
     x, y, text, size, properties = words
     em = FONT * UNIT * size
     lines = text.split("\n")
@@ -119,11 +119,11 @@ def _lightness(colour: str) -> float:
     return 0.3 * red + 0.59 * green + 0.11 * blue
 
 
-def _x(x: float, part: Placed) -> str:
+def _x(x: float, part: PlacedDrawing) -> str:
     return _number((x + part.x) * UNIT)
 
 
-def _y(y: float, part: Placed, height: float) -> str:
+def _y(y: float, part: PlacedDrawing, height: float) -> str:
     """SVG counts from the top."""
     return _number((height - y - part.y) * UNIT)
 

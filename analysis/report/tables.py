@@ -21,7 +21,7 @@ Kind = Literal["text", "number", "strategy", "code", "answer"]
 NONE = "–"
 
 
-class Column(NamedTuple):
+class ReportColumn(NamedTuple):
     """A column of a table: its heading, what it holds, and one line that explains it ("" where the heading says all)."""
 
     heading: str
@@ -29,7 +29,7 @@ class Column(NamedTuple):
     meaning: str = ""
 
 
-class Cell(NamedTuple):
+class ReportCell(NamedTuple):
     """A value, and what stands beside it in smaller letters: an interval, an n; a line of its own after each line break."""
 
     main: str
@@ -37,43 +37,45 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Table:
+class ReportTable:
     """A table of words; every row has a cell for each column."""
 
-    columns: tuple[Column, ...]
-    rows: list[list[Cell]] = field(default_factory=list)
+    columns: tuple[ReportColumn, ...]
+    rows: list[list[ReportCell]] = field(default_factory=list)
 
 
-def summary_table(found: Contents) -> Table:
+def summary_table(found: Contents) -> ReportTable:
     """What each strategy found, with n and interval at every score."""
     unit = hour_unit(found.summary["search_gpu_hours"])
     columns = (
-        Column("Strategy", "strategy"),
-        Column("Seeds", meaning="Runs of the strategy"),
-        Column("Validation %", meaning="Best validation accuracy of a run: median over seeds"),
-        Column("Test %", meaning="Test accuracy of the retrained incumbents: median over seeds"),
-        Column("Children", meaning="Counted children of all runs, and how many different hashes they have"),
-        Column("Duplicates", meaning="Children whose hash the same run had asked for before"),
-        Column("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
-        Column(f"{unit.name} a run", meaning="Charged to the search, median over runs; the final training beside"),
-        *([Column("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
-        Column("Searcher", meaning="The strategy's own share of the search's device time"),
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn("Seeds", meaning="Runs of the strategy"),
+        ReportColumn("Validation %", meaning="Best validation accuracy of a run: median over seeds"),
+        ReportColumn("Test %", meaning="Test accuracy of the retrained incumbents: median over seeds"),
+        ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
+        ReportColumn("Duplicates", meaning="Children whose hash the same run had asked for before"),
+        ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
+        ReportColumn(
+            f"{unit.name} a run", meaning="Charged to the search, median over runs; the final training beside"
+        ),
+        *([ReportColumn("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
+        ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
     )
-    table = Table(columns)
+    table = ReportTable(columns)
     for row in found.summary.to_dict("records"):
         share = row["searcher_share"]
         table.rows.append(
             [
-                Cell(row["strategy"]),
-                Cell(str(row["runs"])),
+                ReportCell(row["strategy"]),
+                ReportCell(str(row["runs"])),
                 score(row["val_acc"], row["val_low"], row["val_high"], row["interval"]),
                 score(row["test_acc"], row["test_low"], row["test_high"], row["test_interval"]),
-                Cell(f"{row['children']:,}", f"({row['distinct']:,} distinct)"),
-                Cell(f"{row['duplicates']:,}"),
-                Cell(f"{row['failures']:,}"),
-                Cell(unit.of(row["search_gpu_hours"]), f"(+ {unit.of(row['final_gpu_hours'])} final)"),
-                *([Cell(usd(row["usd"]))] if priced(found) else []),
-                Cell(NONE if math.isnan(share) else f"{share:.1%}"),
+                ReportCell(f"{row['children']:,}", f"({row['distinct']:,} distinct)"),
+                ReportCell(f"{row['duplicates']:,}"),
+                ReportCell(f"{row['failures']:,}"),
+                ReportCell(unit.of(row["search_gpu_hours"]), f"(+ {unit.of(row['final_gpu_hours'])} final)"),
+                *([ReportCell(usd(row["usd"]))] if priced(found) else []),
+                ReportCell(NONE if math.isnan(share) else f"{share:.1%}"),
             ]
         )
     return table
@@ -82,43 +84,45 @@ def summary_table(found: Contents) -> Table:
 SCORE_NAMES = {"val_acc": "Validation", "test_acc": "Test"}
 
 
-def scores_table(found: Contents) -> Table:
+def scores_table(found: Contents) -> ReportTable:
     """Mean, median and interquartile mean of the final scores, each with its interval."""
-    columns = [Column("Strategy", "strategy")]
+    columns = [ReportColumn("Strategy", "strategy")]
     for measure in found.scores:
         columns += [
-            Column(f"{SCORE_NAMES[measure]} n", meaning="Runs with a score"),
-            Column("mean %"),
-            Column("median %"),
+            ReportColumn(f"{SCORE_NAMES[measure]} n", meaning="Runs with a score"),
+            ReportColumn("mean %"),
+            ReportColumn("median %"),
         ]
-        columns.append(Column("IQM %", meaning="Interquartile mean: of the middle half of the runs"))
-    table = Table(tuple(columns))
+        columns.append(ReportColumn("IQM %", meaning="Interquartile mean: of the middle half of the runs"))
+    table = ReportTable(tuple(columns))
     for strategy in found.strategies:
-        cells = [Cell(strategy)]
+        cells = [ReportCell(strategy)]
         for scores in found.scores.values():
             rows = scores[scores["strategy"] == strategy].set_index("statistic")
-            cells.append(Cell(f"{rows['n'].iloc[0]} of {rows['runs'].iloc[0]}"))
+            cells.append(ReportCell(f"{rows['n'].iloc[0]} of {rows['runs'].iloc[0]}"))
             for statistic in STATISTICS:
                 row = rows.loc[statistic]
                 known = not math.isnan(row["low"])
                 words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else "(insufficient)"
-                cells.append(Cell(percent(row["value"]), words))
+                cells.append(ReportCell(percent(row["value"]), words))
         table.rows.append(cells)
     return table
 
 
-def tests_table(found: Contents) -> Table:
+def tests_table(found: Contents) -> ReportTable:
     """Each strategy's final scores against random search's."""
     columns = (
-        Column("Strategy", "strategy"),
-        Column("Score", "text"),
-        Column("n", meaning="Runs of the strategy and of random search"),
-        Column("Difference", meaning="Of the means, in percentage points, with its bootstrap interval"),
-        Column("Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"),
-        Column("p", meaning="Mann-Whitney, two-sided, after Holm's correction"),
-        Column("Effect", "text", "Of the share of pairs, in the words of Vargha and Delaney"),
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn("Score", "text"),
+        ReportColumn("n", meaning="Runs of the strategy and of random search"),
+        ReportColumn("Difference", meaning="Of the means, in percentage points, with its bootstrap interval"),
+        ReportColumn(
+            "Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"
+        ),
+        ReportColumn("p", meaning="Mann-Whitney, two-sided, after Holm's correction"),
+        ReportColumn("Effect", "text", "Of the share of pairs, in the words of Vargha and Delaney"),
     )
-    table = Table(columns)
+    table = ReportTable(columns)
     for measure, tests in found.tests.items():
         for row in tests.to_dict("records"):
             known = not math.isnan(row["difference_low"])
@@ -130,13 +134,13 @@ def tests_table(found: Contents) -> Table:
             pairs = f"[{row['improvement_low']:.0%}, {row['improvement_high']:.0%}]" if known else "(insufficient)"
             table.rows.append(
                 [
-                    Cell(row["first"]),
-                    Cell(SCORE_NAMES[measure].lower()),
-                    Cell(f"{row['n_first']} and {row['n_second']}"),
-                    Cell(points_apart(row["difference"]), points),
-                    Cell(f"{row['improvement']:.0%}", pairs),
-                    Cell(probability(row["p_holm"])),
-                    Cell(row["magnitude"] if known else NONE),
+                    ReportCell(row["first"]),
+                    ReportCell(SCORE_NAMES[measure].lower()),
+                    ReportCell(f"{row['n_first']} and {row['n_second']}"),
+                    ReportCell(points_apart(row["difference"]), points),
+                    ReportCell(f"{row['improvement']:.0%}", pairs),
+                    ReportCell(probability(row["p_holm"])),
+                    ReportCell(row["magnitude"] if known else NONE),
                 ]
             )
     return table
@@ -152,34 +156,48 @@ def probability(value: float) -> str:
     return NONE if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def fairness_table(found: Contents) -> Table:
+def fairness_table(found: Contents) -> ReportTable:
     """Every check of the comparison and, beside what it asks, what it found."""
-    table = Table((Column("Check", "text"), Column("Answer", "answer"), Column("What it asks, and found", "text")))
+    table = ReportTable(
+        (
+            ReportColumn("Check", "text"),
+            ReportColumn("Answer", "answer"),
+            ReportColumn("What it asks, and found", "text"),
+        )
+    )
     for row in found.fairness.to_dict("records"):
         answer = "met" if row["met"] else "allowed"
-        table.rows.append([Cell(row["check"]), Cell(answer), Cell(row["asks"], row["finding"])])
+        table.rows.append([ReportCell(row["check"]), ReportCell(answer), ReportCell(row["asks"], row["finding"])])
     return table
 
 
-def checklist_table(found: Contents) -> Table:
+def checklist_table(found: Contents) -> ReportTable:
     """Every item of the best-practices checklist, its answer and, beside what it asks, the evidence."""
-    table = Table(
-        (Column("Item", "text"), Column("Answer", "answer"), Column("What it asks, and the evidence", "text"))
+    table = ReportTable(
+        (
+            ReportColumn("Item", "text"),
+            ReportColumn("Answer", "answer"),
+            ReportColumn("What it asks, and the evidence", "text"),
+        )
     )
     for row in found.checklist.to_dict("records"):
         table.rows.append(
-            [Cell(row["number"], row["section"]), Cell(row["answer"]), Cell(row["asks"], row["evidence"])]
+            [
+                ReportCell(row["number"], row["section"]),
+                ReportCell(row["answer"]),
+                ReportCell(row["asks"], row["evidence"]),
+            ]
         )
     return table
 
 
-def score(middle: float, low: float, high: float, interval: str) -> Cell:
+def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
     """An accuracy in percent with its interval and n."""
     if math.isnan(middle):
-        return Cell(NONE, interval)
+        return ReportCell(NONE, interval)
     if low == high == middle:
-        return Cell(percent(middle), interval)
-    return Cell(percent(middle), f"[{percent(low)}, {percent(high)}]\n{interval}")
+        return ReportCell(percent(middle), interval)
+    return ReportCell(percent(middle), f"[{percent(low)}, {percent(high)}]\n{interval}")
 
 
 def percent(value: float) -> str:
@@ -187,74 +205,76 @@ def percent(value: float) -> str:
     return NONE if math.isnan(value) else f"{100 * value:.2f}"
 
 
-def setup_table(found: Contents) -> Table:
+def setup_table(found: Contents) -> ReportTable:
     """The strategies that were run, with their options."""
     columns = (
-        Column("Strategy", "strategy"),
-        Column("Options", "code"),
-        Column("Seeds"),
-        Column("Complete"),
-        Column("Children"),
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn("Options", "code"),
+        ReportColumn("Seeds"),
+        ReportColumn("Complete"),
+        ReportColumn("Children"),
     )
-    table = Table(columns)
+    table = ReportTable(columns)
     for row in found.setup.to_dict("records"):
         seeds = f"{row['first']} to {row['last']}" if row["first"] != row["last"] else f"seed {row['first']}"
         table.rows.append(
             [
-                Cell(row["strategy"]),
-                Cell(row["options"] or NONE),
-                Cell(str(row["seeds"]), f"({seeds})"),
-                Cell(f"{row['complete']} of {row['runs']}"),
-                Cell(f"{row['children']:,}"),
+                ReportCell(row["strategy"]),
+                ReportCell(row["options"] or NONE),
+                ReportCell(str(row["seeds"]), f"({seeds})"),
+                ReportCell(f"{row['complete']} of {row['runs']}"),
+                ReportCell(f"{row['children']:,}"),
             ]
         )
     return table
 
 
-def cost_table(found: Contents) -> Table:
+def cost_table(found: Contents) -> ReportTable:
     """What a run of each strategy cost, on average, and the way to the target."""
     unit = hour_unit(found.cost["gpu_hours"])
     child = hour_unit(found.cost["hours_per_child"])
     columns = [
-        Column("Strategy", "strategy"),
-        Column("n", meaning="Runs"),
-        Column(f"{unit.name} a run", meaning="Mean over runs, all categories; range beside"),
-        Column(f"{child.name} a child", meaning="Median of the counted children"),
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn("n", meaning="Runs"),
+        ReportColumn(f"{unit.name} a run", meaning="Mean over runs, all categories; range beside"),
+        ReportColumn(f"{child.name} a child", meaning="Median of the counted children"),
     ]
     if priced(found):
-        columns.insert(3, Column("USD a run", meaning="Mean over runs"))
-        columns.append(Column("USD a child", meaning="Median of the counted children"))
+        columns.insert(3, ReportColumn("USD a run", meaning="Mean over runs"))
+        columns.append(ReportColumn("USD a child", meaning="Median of the counted children"))
     target = found.wishes.target
     if target is not None:
         columns.append(
-            Column(
+            ReportColumn(
                 f"To reach {100 * target:g} %", "text", "Median over runs; those that never did count as more than any"
             )
         )
-    table = Table(tuple(columns))
+    table = ReportTable(tuple(columns))
     for row in found.cost.to_dict("records"):
         cells = [
-            Cell(row["strategy"]),
-            Cell(str(row["runs"])),
-            Cell(unit.of(row["gpu_hours"]), f"[{unit.of(row['gpu_hours_low'])}, {unit.of(row['gpu_hours_high'])}]"),
-            Cell(child.of(row["hours_per_child"])),
+            ReportCell(row["strategy"]),
+            ReportCell(str(row["runs"])),
+            ReportCell(
+                unit.of(row["gpu_hours"]), f"[{unit.of(row['gpu_hours_low'])}, {unit.of(row['gpu_hours_high'])}]"
+            ),
+            ReportCell(child.of(row["hours_per_child"])),
         ]
         if priced(found):
-            cells.insert(3, Cell(usd(row["usd"])))
-            cells.append(Cell(usd(row["usd_per_child"])))
+            cells.insert(3, ReportCell(usd(row["usd"])))
+            cells.append(ReportCell(usd(row["usd_per_child"])))
         if target is not None:
             cells.append(_to_target(row, priced(found)))
         table.rows.append(cells)
     return table
 
 
-def _to_target(row: dict[Hashable, Any], in_usd: bool) -> Cell:
+def _to_target(row: dict[Hashable, Any], in_usd: bool) -> ReportCell:
     count = f"{row['reached']} of {row['runs']} runs reached it"
     if math.isnan(row["hours_to_target"]):
-        return Cell("more than the budget", count)
+        return ReportCell("more than the budget", count)
     unit = hour_unit(pd.Series([row["hours_to_target"]]))
     money = f", {usd(row['usd_to_target'])} USD" if in_usd else ""
-    return Cell(f"{unit.of(row['hours_to_target'])} {unit.name}{money}", count)
+    return ReportCell(f"{unit.of(row['hours_to_target'])} {unit.name}{money}", count)
 
 
 def priced(found: Contents) -> bool:
@@ -270,7 +290,7 @@ def usd(value: float) -> str:
     return f"{value:.{places}f}".rstrip("0").rstrip(".") if 0 < abs(value) < 1 else style.short(value)
 
 
-class Share(NamedTuple):
+class ShareCell(NamedTuple):
     """A part of a bar: its ledger category, colour, length in percent of the longest bar, and words for its device time."""
 
     category: str
@@ -284,7 +304,7 @@ class Bar(NamedTuple):
 
     strategy: str
     words: str
-    shares: list[Share]
+    shares: list[ShareCell]
 
 
 def cost_bars(found: Contents) -> list[Bar]:
@@ -297,7 +317,9 @@ def cost_bars(found: Contents) -> list[Bar]:
     for row in found.cost.to_dict("records"):
         parts = [(category, colour, row[f"{category}_hours"]) for category, colour in CATEGORY_COLOURS.items()]
         shares = [
-            Share(name, colour, 100 * hours / longest, f"{unit.of(hours)} {unit.name}, {hours / row['gpu_hours']:.1%}")
+            ShareCell(
+                name, colour, 100 * hours / longest, f"{unit.of(hours)} {unit.name}, {hours / row['gpu_hours']:.1%}"
+            )
             for name, colour, hours in parts
             if hours > 0
         ]
@@ -306,37 +328,44 @@ def cost_bars(found: Contents) -> list[Bar]:
     return bars
 
 
-def category_table(found: Contents) -> Table:
+def category_table(found: Contents) -> ReportTable:
     """The device time of a run by ledger category, for the categories that were charged anything."""
     unit = hour_unit(found.cost["gpu_hours"])
     charged = [name for name in CATEGORY_COLOURS if (found.cost[f"{name}_hours"] > 0).any()]
     meanings = (CATEGORY_MEANINGS[name] for name in charged)
-    table = Table((Column("Strategy", "strategy"), *(Column(n, meaning=m) for n, m in zip(charged, meanings))))
+    table = ReportTable(
+        (ReportColumn("Strategy", "strategy"), *(ReportColumn(n, meaning=m) for n, m in zip(charged, meanings)))
+    )
     for row in found.cost.to_dict("records"):
         hours = [row[f"{name}_hours"] for name in charged]
-        cells = [Cell(unit.of(value), f"({value / row['gpu_hours']:.1%})" if value > 0 else "") for value in hours]
-        table.rows.append([Cell(row["strategy"]), *cells])
+        cells = [
+            ReportCell(unit.of(value), f"({value / row['gpu_hours']:.1%})" if value > 0 else "") for value in hours
+        ]
+        table.rows.append([ReportCell(row["strategy"]), *cells])
     return table
 
 
-def elsewhere_table(found: Contents) -> Table:
+def elsewhere_table(found: Contents) -> ReportTable:
     """What a run took, and would take on other devices by estimate."""
     data = found.elsewhere
     devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
     parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
     units = {device: hour_unit(part["gpu_hours"]) for device, part in parts.items()}
     unit = hour_unit(found.cost["gpu_hours"])
-    columns = [Column("Strategy", "strategy"), Column(f"As run, {unit.name}", meaning="Mean over runs, all categories")]
+    columns = [
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn(f"As run, {unit.name}", meaning="Mean over runs, all categories"),
+    ]
     for device in devices:
         meaning = "An estimate, not a measurement; how many times as fast, and USD, beside"
-        columns.append(Column(f"{device}: {units[device].name}, estimated", meaning=meaning))
-    table = Table(tuple(columns))
+        columns.append(ReportColumn(f"{device}: {units[device].name}, estimated", meaning=meaning))
+    table = ReportTable(tuple(columns))
     for strategy, hours in zip(found.cost["strategy"], found.cost["gpu_hours"]) if devices else ():
-        cells = [Cell(strategy), Cell(unit.of(hours))]
+        cells = [ReportCell(strategy), ReportCell(unit.of(hours))]
         for device, part in parts.items():
             row = part[part["strategy"] == strategy].iloc[0]
             beside = f"({style.short(row['times'])} times as fast)\n{usd(row['usd'])} USD"
-            cells.append(Cell(f"≈ {units[device].of(row['gpu_hours'])}", beside))
+            cells.append(ReportCell(f"≈ {units[device].of(row['gpu_hours'])}", beside))
         table.rows.append(cells)
     return table
 
@@ -352,39 +381,42 @@ CATEGORY_MEANINGS = {
 }
 
 
-def volume_table(found: Contents) -> Table:
+def volume_table(found: Contents) -> ReportTable:
     """How much of each plane a strategy's architectures dominate: a run of it, and all its runs together."""
     names = {"params": "parameters", "mult_adds": "multiply-adds", "both": "both"}
     planes = dict(found.volumes.groupby("plane", sort=False)["up_to"].first()) if len(found.volumes) else {}
-    columns = [Column("Strategy", "strategy"), Column("Architectures", meaning="Different ones, of all runs")]
+    columns = [
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn("Architectures", meaning="Different ones, of all runs"),
+    ]
     for plane, up_to in planes.items():
         unit = "Accuracy times decades" if plane != "both" else "Accuracy times decades times decades"
         columns += [
-            Column(
+            ReportColumn(
                 f"A run: {names[plane]}", meaning=f"{unit} of the cost, up to {up_to}: mean over runs, its interval"
             ),
-            Column(
+            ReportColumn(
                 f"All runs: {names[plane]}", meaning="The same of all its runs together, and how many are on its front"
             ),
         ]
-    table = Table(tuple(columns))
+    table = ReportTable(tuple(columns))
     for strategy, rows in found.volumes.groupby("strategy", sort=False) if planes else ():
-        cells = [Cell(str(strategy)), Cell(f"{rows['points'].iloc[0]:,}")]
+        cells = [ReportCell(str(strategy)), ReportCell(f"{rows['points'].iloc[0]:,}")]
         for row in rows.to_dict("records"):
-            cells += [_mean_volume(row), Cell(f"{row['hypervolume']:.4f}", f"({row['front']:,} on the front)")]
+            cells += [_mean_volume(row), ReportCell(f"{row['hypervolume']:.4f}", f"({row['front']:,} on the front)")]
         table.rows.append(cells)
     return table
 
 
-def _mean_volume(row: dict[Hashable, Any]) -> Cell:
+def _mean_volume(row: dict[Hashable, Any]) -> ReportCell:
     if math.isnan(row["mean"]):
-        return Cell(NONE)
+        return ReportCell(NONE)
     if math.isnan(row["low"]):
-        return Cell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: insufficient)")
-    return Cell(f"{row['mean']:.4f}", f"[{row['low']:.4f}, {row['high']:.4f}]")
+        return ReportCell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: insufficient)")
+    return ReportCell(f"{row['mean']:.4f}", f"[{row['low']:.4f}, {row['high']:.4f}]")
 
 
-def frame_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Table:
+def frame_table(frame: pd.DataFrame, columns: Sequence[ReportColumn]) -> ReportTable:
     """A frame of words and counts as it is, under other headings.
 
     Args:
@@ -392,9 +424,10 @@ def frame_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Table:
         columns: headings in the frame's order.
     """
     rows = [
-        [Cell(f"{value:,}" if isinstance(value, int) else str(value)) for value in row] for row in frame.values.tolist()
+        [ReportCell(f"{value:,}" if isinstance(value, int) else str(value)) for value in row]
+        for row in frame.values.tolist()
     ]
-    return Table(tuple(columns), rows)
+    return ReportTable(tuple(columns), rows)
 
 
 class HourUnit(NamedTuple):

@@ -181,7 +181,11 @@ def _cost_elsewhere(
     rates: str | None,
 ) -> tuple[pd.DataFrame, Figure]:
     """Print what the searches would take on other devices."""
-    from nasbench.analysis.costs.cost_on_other_devices import cost_elsewhere, estimate_notes, plot_elsewhere
+    from nasbench.analysis.costs.cost_on_other_devices import (
+        cost_on_other_devices,
+        estimate_notes,
+        plot_cost_on_other_devices,
+    )
     from nasbench.costs.speeds import rates_from, speeds_from
     from nasbench.errors import InputError
 
@@ -190,9 +194,9 @@ def _cost_elsewhere(
         raise InputError("--on takes devices, e.g. --on V100,A100; see: nasbench devices")
     peaks = speeds_from(speeds)
     measured = () if rates is None else rates_from(rates, peaks)
-    data = cost_elsewhere(frame, runs, devices, prices, peaks, measured, ran_on)
+    data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
     echo_table(data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]], estimate_notes(data))
-    return data, plot_elsewhere(data)
+    return data, plot_cost_on_other_devices(data)
 
 
 def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None, csv: str | None) -> None:

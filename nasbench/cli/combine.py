@@ -57,12 +57,12 @@ def diff(first: str, second: str, ignore: str) -> int:
     """
     import numpy as np
 
-    from nasbench.store.maintenance.row_matching import pair_children
+    from nasbench.store.maintenance.row_matching import match_children
 
     ignored = {name.strip() for name in ignore.split(",") if name.strip()}
     left, right = _tables(first), _tables(second)
     _check_names(ignored, [*left.children, *(f"curve {name}" for name in left.curves)])
-    pairs = pair_children(left, right)
+    pairs = match_children(left, right)
     differing = {name: where for name, where in pairs.differing.items() if name not in ignored}
     unequal = np.logical_or.reduce([np.zeros(len(pairs.left), dtype=bool), *differing.values()])
     click.echo(f"{int((~unequal).sum())} children are the same in both")

@@ -15,7 +15,7 @@ from nasbench.cli.options import completing, print_table
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
-    from nasbench.analysis.drawings.lecture_figures import NotesFigure, Searches
+    from nasbench.analysis.drawings.lecture_figures import LectureFigure, Searches
     from nasbench.structures import Scale
 
 DEMO = "results/demo/demo.h5"
@@ -58,7 +58,7 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
         click.echo(f"wrote {path}")
 
 
-def _searches(chosen: NotesFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
+def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
     """The results to draw; None, and a line that says so, where a figure does without."""
     from nasbench.analysis.drawings.lecture_figures import Searches
     from nasbench.store.query import Results

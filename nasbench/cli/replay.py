@@ -119,14 +119,14 @@ def replay(
     import pandas as pd
 
     from nasbench.runners.replay.jobs import replay_all
-    from nasbench.runners.replay.replay import Price, Setting
+    from nasbench.runners.replay.replay import ReplayBudget, Setting
     from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
     from nasbench.tabular.tables import published_replays, read_tables
 
     if output is not None:
         _require_new(Path(output))
-    limit = Price(Budget.parse(budget), price)
+    limit = ReplayBudget(Budget.parse(budget), price)
     table, *reports = read_tables(path, [data, *_names(report_on)])
     table.require_draw(draw)
     if space is not None and get_space(space) != table.space:
@@ -223,7 +223,7 @@ def _print(
 
     rows = []
     for data, found in choices.groupby("data", sort=False):
-        told = found.groupby("strategy")["told"].mean()
+        outcomes = found.groupby("strategy")["outcome"].mean()
         for row in choices_beside_published(found, published[published["data"] == data]).itertuples():
             theirs = "-" if row.paper == "" else f"{100 * row.published_acc:.2f} +- {100 * row.published_sd:.2f}"
             apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
@@ -231,7 +231,7 @@ def _print(
             if row.n:
                 spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
                 test, val = f"{100 * row.test_acc:.2f}{spread}", f"{100 * row.val_acc:.2f}"
-                shown = f"{100 * told[row.strategy]:.2f}"
+                shown = f"{100 * outcomes[row.strategy]:.2f}"
             seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
             rows.append(
                 (
@@ -250,7 +250,7 @@ def _print(
         "strategy",
         *(["scored on"] if name_data else []),
         *("seeds", "children"),
-        *(["told %"] if draw == "one" else []),
+        *(["outcome %"] if draw == "one" else []),
         *("validation %", "test % +- sd", "published", "difference"),
     )
     print_table(head, rows)

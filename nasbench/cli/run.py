@@ -22,7 +22,7 @@ from nasbench.cli.options import (
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
-    from nasbench.runners.search.config import Plan
+    from nasbench.runners.search.config import SearchPlan
 
 
 @click.command()
@@ -248,7 +248,9 @@ def stored_config(text: str, devices: str | None) -> Any:
     return validated(SearchConfig, fields, "the stored configuration")
 
 
-def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: int, take_over: bool = False) -> None:
+def run_into(
+    path: Path, plans: list[SearchPlan], cache_files: Sequence[str], jobs: int, take_over: bool = False
+) -> None:
     """Run searches into one results file and say what to do next.
 
     Args:
@@ -272,7 +274,7 @@ def run_into(path: Path, plans: list[Plan], cache_files: Sequence[str], jobs: in
     summarize(path, [plan.run for plan in plans])
 
 
-def title_of(plan: Plan) -> str:
+def title_of(plan: SearchPlan) -> str:
     """Names a search on a progress line."""
     return f"{plan.config.strategy} seed {plan.config.seed}"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from nasbench.training.verify import Check
+    from nasbench.training.verify import RowCheck
 
 SHOWN_DIFFERENCES = 4
 LONGEST = 200
@@ -65,7 +65,7 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
         return 0 if all(check.agrees for check in checks) else 1
 
 
-def _line(check: Check) -> str:
+def _line(check: RowCheck) -> str:
     row = check.row
     name = f"run {row['run']} {row['stage']} {row['index']}  {row['hash'][:12]} seed {row['seed']}"
     if check.agrees:
@@ -76,7 +76,7 @@ def _line(check: Check) -> str:
     return f"{name}  DIFFERS: {shown}" + (f" (and {more} more)" if more > 0 else "")
 
 
-def _summary(checks: list[Check], eligible: int, limit: float) -> str:
+def _summary(checks: list[RowCheck], eligible: int, limit: float) -> str:
     parts = []
     for rule, said in (("bits", "bit for bit"), ("tolerance", f"within {limit:.4g} in accuracy")):
         of_rule = [check for check in checks if check.rule == rule]

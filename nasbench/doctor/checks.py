@@ -82,7 +82,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """A check.
 
     Args:
@@ -102,7 +102,7 @@ class Check:
     breaks: bool = True
 
 
-def diagnose(machine: Machine, checks: Sequence[Check] | None = None) -> list[Finding]:
+def diagnose(machine: Machine, checks: Sequence[DoctorCheck] | None = None) -> list[Finding]:
     """Run the checks one after the other.
 
     Args:
@@ -126,7 +126,7 @@ def diagnose(machine: Machine, checks: Sequence[Check] | None = None) -> list[Fi
     return findings
 
 
-def _raised(check: Check, error: Exception) -> Finding:
+def _raised(check: DoctorCheck, error: Exception) -> Finding:
     said = " ".join(str(error).split())[:300]
     found = f"could not be found out: {type(error).__name__}{': ' * bool(said)}{said}"
     return Finding(check.group, check.name, "wrong", found, "correct that, or report it with this text", check.breaks)
@@ -274,25 +274,25 @@ def _chromium(machine: Machine) -> list[Finding]:
 
 
 CHECKS: Final = (
-    Check("python", "versions", _python),
-    Check("libraries", "versions", _libraries),
-    Check("imports", "versions", _imports),
-    Check("torch", "versions", _torch),
-    Check("identity", "processor", _identity),
-    Check("cores", "processor", _cores),
-    Check("load", "processor", _load, breaks=False),
-    Check("memory", "processor", _memory),
-    Check("settings", "processor", _settings, breaks=False),
-    Check("speed", "processor", _speed, needs_torch=True, breaks=False),
-    Check("self-test", "kernels", _self_test, long=True, needs_torch=True),
-    Check("golden", "kernels", _golden, long=True, needs_torch=True),
-    Check("CUDA", "devices", _cuda, needs_torch=True),
-    Check("NVML", "devices", _nvml, breaks=False),
-    Check("RAPL", "devices", _rapl, breaks=False),
-    Check("folder", "storage", _folder),
-    Check("temporary files", "storage", _temporary_files, breaks=False),
-    Check("clock", "clock", _clock),
-    Check("extras", "extras", _extras, breaks=False),
-    Check("chromium", "extras", _chromium, breaks=False),
+    DoctorCheck("python", "versions", _python),
+    DoctorCheck("libraries", "versions", _libraries),
+    DoctorCheck("imports", "versions", _imports),
+    DoctorCheck("torch", "versions", _torch),
+    DoctorCheck("identity", "processor", _identity),
+    DoctorCheck("cores", "processor", _cores),
+    DoctorCheck("load", "processor", _load, breaks=False),
+    DoctorCheck("memory", "processor", _memory),
+    DoctorCheck("settings", "processor", _settings, breaks=False),
+    DoctorCheck("speed", "processor", _speed, needs_torch=True, breaks=False),
+    DoctorCheck("self-test", "kernels", _self_test, long=True, needs_torch=True),
+    DoctorCheck("golden", "kernels", _golden, long=True, needs_torch=True),
+    DoctorCheck("CUDA", "devices", _cuda, needs_torch=True),
+    DoctorCheck("NVML", "devices", _nvml, breaks=False),
+    DoctorCheck("RAPL", "devices", _rapl, breaks=False),
+    DoctorCheck("folder", "storage", _folder),
+    DoctorCheck("temporary files", "storage", _temporary_files, breaks=False),
+    DoctorCheck("clock", "clock", _clock),
+    DoctorCheck("extras", "extras", _extras, breaks=False),
+    DoctorCheck("chromium", "extras", _chromium, breaks=False),
 )
 """All checks, in the order in which they are run and shown."""

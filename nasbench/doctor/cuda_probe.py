@@ -20,7 +20,7 @@ SECONDS: Final = 300.0  # after which the process hangs
 
 @dataclass(frozen=True)
 class Tried:
-    """What the self-test of a device found of one thing; as `nasbench.training.device_checks.Finding`."""
+    """What the self-test of a device found of one thing; as `nasbench.training.device_checks.DeviceFinding`."""
 
     name: str
     level: str

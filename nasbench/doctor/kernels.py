@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from nasbench.doctor.findings import Finding
-from nasbench.kernels.golden import Outcome
+from nasbench.kernels.golden import GoldenOutcome
 from nasbench.kernels.selftest import Report
 
 SHOWN_FAULTS: Final = 5
@@ -41,7 +41,7 @@ def check_self_test(report: Report) -> list[Finding]:
     return findings
 
 
-def check_golden(outcomes: Iterable[Outcome], machine: str) -> list[Finding]:
+def check_golden(outcomes: Iterable[GoldenOutcome], machine: str) -> list[Finding]:
     """Compare the golden trainings' bits with those that are written down.
 
     Args:

@@ -20,7 +20,7 @@ TOLERANCES: Final[dict[Precision, float]] = {"float32": 5e-4, "bfloat16": 1e-1}
 add up bfloat16 in bfloat16; a wrong tap, pixel or stale number gives about 1."""
 
 
-class Finding(NamedTuple):
+class CaseFinding(NamedTuple):
     """What is wrong, where (output or gradient), and the largest difference as a share of the largest expected value."""
 
     kind: Literal["wrong values", "not repeatable"]
@@ -28,14 +28,14 @@ class Finding(NamedTuple):
     distance: float
 
 
-class Outcome(NamedTuple):
+class CaseOutcome(NamedTuple):
     """What a case showed: a finding or None, and the largest distance of its tensors from the definition."""
 
-    finding: Finding | None
+    finding: CaseFinding | None
     distance: float
 
 
-def check_case(case: Case) -> Outcome:
+def check_case(case: Case) -> CaseOutcome:
     """Run a case twice and compare; inputs depend on the case alone.
 
     Returns:
@@ -47,7 +47,7 @@ def check_case(case: Case) -> Outcome:
         return _compare(case, layer, images)
 
 
-def _compare(case: Case, layer: nn.Module, images: Tensor) -> Outcome:
+def _compare(case: Case, layer: nn.Module, images: Tensor) -> CaseOutcome:
     exact_images = images.detach().double().contiguous().requires_grad_()
     exact_weights = [weight.detach().double().contiguous().requires_grad_() for weight in layer.parameters()]
     exact = expected_output(case, exact_images, exact_weights)
@@ -62,12 +62,12 @@ def _compare(case: Case, layer: nn.Module, images: Tensor) -> Outcome:
         distance = _distance(ours, theirs)
         worst = max(worst, distance)
         if finding is None and not distance <= TOLERANCES[case.precision]:
-            finding = Finding("wrong values", name, distance)
+            finding = CaseFinding("wrong values", name, distance)
     second = _run(case, layer, images, gradient)
     for name, ours, again in zip(names, first, second, strict=True):
         if finding is None and not torch.equal(ours, again):
-            finding = Finding("not repeatable", name, _distance(ours, again.double()))
-    return Outcome(finding, worst)
+            finding = CaseFinding("not repeatable", name, _distance(ours, again.double()))
+    return CaseOutcome(finding, worst)
 
 
 def _prepared(case: Case) -> tuple[nn.Module, Tensor]:

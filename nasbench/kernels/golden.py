@@ -60,7 +60,7 @@ def digest_of_evaluation(evaluation: Evaluation) -> str:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GoldenOutcome:
     """What a golden training gave on this machine.
 
     Args:
@@ -89,7 +89,7 @@ def golden_here() -> bool:
     return all(outcome.agrees for outcome in train_golden())
 
 
-def train_golden(cases: Sequence[Golden] | None = None) -> list[Outcome]:
+def train_golden(cases: Sequence[Golden] | None = None) -> list[GoldenOutcome]:
     """Train on this machine, in a process that was started for portable kernels.
 
     Args:
@@ -101,7 +101,7 @@ def train_golden(cases: Sequence[Golden] | None = None) -> list[Outcome]:
     for golden in GOLDEN if cases is None else cases:
         evaluation = evaluate(golden.child())
         digest = digest_of_evaluation(evaluation) if evaluation.status == "ok" else ""
-        outcomes.append(Outcome(golden, digest, evaluation.status, evaluation.error, evaluation.device_seconds))
+        outcomes.append(GoldenOutcome(golden, digest, evaluation.status, evaluation.error, evaluation.device_seconds))
     return outcomes
 
 

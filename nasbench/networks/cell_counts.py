@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nasbench.errors import UnknownName
 from nasbench.networks.counting import ZERO, batch_norm, convolution, convolution_bn, linear, strided, total
 from nasbench.networks.operation_counts import OPERATION_COUNTS, count_factorized_reduction
-from nasbench.networks.skeletons import CellKind, Place, Plan, Skeleton, plan_network
+from nasbench.networks.skeletons import CellKind, NetworkPlan, Place, Skeleton, plan_network
 from nasbench.networks.wiring import output_width
 from nasbench.structures import PREVIOUS, PREVIOUS_PREVIOUS, Cell, CellPair, Counts, Scale
 
@@ -88,7 +88,7 @@ def _operation_tables(scale: Scale, skeleton: Skeleton) -> tuple[OperationTable,
     return _operation_table(plan, "normal"), _operation_table(plan, "reduction")
 
 
-def _operation_table(plan: Plan, kind: CellKind) -> OperationTable:
+def _operation_table(plan: NetworkPlan, kind: CellKind) -> OperationTable:
     table: OperationTable = {}
     for name, count in OPERATION_COUNTS.items():
         p, c, added, concatenated = [], [], [], []
@@ -104,7 +104,7 @@ def _operation_table(plan: Plan, kind: CellKind) -> OperationTable:
     return table
 
 
-def _p_channels(plan: Plan, place: Place) -> int:
+def _p_channels(plan: NetworkPlan, place: Place) -> int:
     """Channels of p as blocks read it: F, or in the first cell, which has no p of its own, the stem's."""
     return plan.stem_filters if place.previous_previous is None else place.filters
 

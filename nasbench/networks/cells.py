@@ -12,7 +12,7 @@ from nasbench.networks.base import Network
 from nasbench.networks.convolutions import Classifier, FactorizedReduction, ValidConv2d, convolution_bn
 from nasbench.networks.drop_path import DropPath
 from nasbench.networks.operations import IDENTITIES, OPERATIONS, AfterReLU
-from nasbench.networks.skeletons import Place, Plan, Skeleton, plan_network
+from nasbench.networks.skeletons import NetworkPlan, Place, Skeleton, plan_network
 from nasbench.networks.wiring import check_pair, live_states, output_width, state_width
 from nasbench.structures import (
     FIRST_BLOCK,
@@ -59,7 +59,7 @@ class CellNetwork(Network):
     Deviation: BatchNorm averages with torch's momentum of 0.1 at every scale; the released ImageNet networks use 0.0003.
     """
 
-    def __init__(self, pair: CellPair, plan: Plan, scale: Scale, regularization: Regularization) -> None:
+    def __init__(self, pair: CellPair, plan: NetworkPlan, scale: Scale, regularization: Regularization) -> None:
         super().__init__()
         self.places = plan.places
         self.stem = build_stem(plan, scale)
@@ -121,7 +121,7 @@ def set_epsilon(network: nn.Module, scale: Scale) -> None:
                 module.eps = IMAGENET_EPSILON
 
 
-def build_stem(plan: Plan, scale: Scale) -> nn.Sequential:
+def build_stem(plan: NetworkPlan, scale: Scale) -> nn.Sequential:
     """The first convolution and its BatchNorm."""
     if scale.stem == "imagenet":
         return nn.Sequential(
@@ -157,7 +157,7 @@ class CellModule(nn.Module):
     passes one ReLU, once.
     """
 
-    def __init__(self, cell: Cell, place: Place, plan: Plan, channels: list[int], drop_path_keep: float) -> None:
+    def __init__(self, cell: Cell, place: Place, plan: NetworkPlan, channels: list[int], drop_path_keep: float) -> None:
         super().__init__()
         self.out = cell.out
         live = live_states(cell)

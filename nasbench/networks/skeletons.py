@@ -34,7 +34,7 @@ class Place(NamedTuple):
     previous_previous: int | None
 
 
-class Plan(NamedTuple):
+class NetworkPlan(NamedTuple):
     """All places of a network in order; `auxiliary` is the index of the feature map that the auxiliary head reads."""
 
     stem_filters: int
@@ -60,7 +60,7 @@ class Plan(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def plan_network(scale: Scale, skeleton: Skeleton) -> Plan:
+def plan_network(scale: Scale, skeleton: Skeleton) -> NetworkPlan:
     """Lay out the cells of a network.
 
     Args:
@@ -104,7 +104,7 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> Plan:
             reductions.append(previous)
         places.append(Place(kind, filters, stride, size, previous, previous_previous))
         size = strided(size, stride)
-    return Plan(stem_filters, stem_size, tuple(places), reductions[1])
+    return NetworkPlan(stem_filters, stem_size, tuple(places), reductions[1])
 
 
 def _stem(scale: Scale) -> tuple[int, int]:

@@ -116,7 +116,7 @@ class ScoreCache:
         return len(self._rows)
 
 
-def origin(row: Mapping[str, Any]) -> str:
+def source_row(row: Mapping[str, Any]) -> str:
     """What a copy of `row` says in its column cached_from: "run id/index" of the row that was trained, never of another copy."""
     return str(row["cached_from"]) or f"{row['run']}/{row['index']}"
 

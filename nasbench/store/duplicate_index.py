@@ -17,7 +17,7 @@ from nasbench.store.reader import open_snapshot
 _COLUMN: Final = {column.name: column for column in CHILD_COLUMNS}
 
 
-class KnownChildren:
+class DuplicateIndex:
     """The (run, stage, index) of a results file's children, for its one writer.
 
     A run's are read from the file when the first child of that run is about to be written, and kept from then on: 8 bytes a stored child,

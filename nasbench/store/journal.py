@@ -4,10 +4,10 @@ A line is one JSON object, `{"blake2b":"<16 hex digits>","sequence":7,"kind":"ch
 bytes behind it up to the end of the line. Children that are kept together are one line, `{..."sequence":7,"kind":"children","children":[{"row":{...},
 "curves":{...}},...]}`, and take as many sequence numbers; they are on the disk together or not at all. Sequence numbers rise by one over the whole life of a results file, across packs, so that a
 record that is already in the HDF5 file is not counted twice and a lost line is noticed. The first line is a header: the schema version,
-the id of the results file, and `base`, the last sequence number before this journal. The second line, of fixed length, is the claim: the
+the id of the results file, and `base`, the last sequence number before this journal. The second line, of fixed length, is the commit counter: the
 sequence number of the last record that is known to be on the disk. It is overwritten in place after each record's fsync and not synced
-itself, so neither a kill nor a power cut leaves a claim of more than there is; a claim of more proves that the journal was cut later, also
-where the cut is between two lines. A journal takes its name by a rename when header and claim are on the disk, so one without them was cut,
+itself, so neither a kill nor a power cut leaves a commit counter of more than there is; a commit counter of more proves that the journal was cut later, also
+where the cut is between two lines. A journal takes its name by a rename when header and commit counter are on the disk, so one without them was cut,
 too. Journals of the earlier form, whose header does not say `"claim":true`, have no such line, and a cut between their lines is not noticed.
 
 JSON has no NaN: the strings "nan", "inf" and "-inf" stand for such floats; other floats are written by repr, which is exact.
@@ -90,9 +90,9 @@ class JournalContents:
         records: the sound records in order.
         damages: lines that are broken although they had been acknowledged; empty for a sound journal.
         good_length: bytes up to the end of the last sound record.
-        torn_length: bytes behind that, of a record that was never acknowledged; where there is a claim that says otherwise, it is a damage.
-        claim_at: where the claim begins, 0 in a journal that has none.
-        claim_broken: whether the claim is not what was written; no record is affected, and the next append writes it anew.
+        torn_length: bytes behind that, of a record that was never acknowledged; where there is a commit counter that says otherwise, it is a damage.
+        commit_counter_at: where the commit counter begins, 0 in a journal that has none.
+        commit_counter_broken: whether the commit counter is not what was written; no record is affected, and the next append writes it anew.
     """
 
     header: Header | None = None
@@ -100,8 +100,8 @@ class JournalContents:
     damages: list[Damage] = field(default_factory=list)
     good_length: int = 0
     torn_length: int = 0
-    claim_at: int = 0
-    claim_broken: bool = False
+    commit_counter_at: int = 0
+    commit_counter_broken: bool = False
 
     def require_sound(self, path: Path) -> None:
         """Raise on damage.
@@ -147,37 +147,37 @@ def parse_journal(data: bytes, path: Path, older: bool = False) -> JournalConten
     Raises:
         NewerSchema, OlderSchema: see `read_journal`.
     """
-    claim_at = _claim_position(data)
-    claim = data[claim_at : claim_at + _CLAIM_BYTES] if claim_at else b""
-    lines, tail = _whole_lines(data[claim_at + len(claim) :])
+    commit_counter_at = _counter_position(data)
+    commit_counter = data[commit_counter_at : commit_counter_at + _COUNTER_BYTES] if commit_counter_at else b""
+    lines, tail = _whole_lines(data[commit_counter_at + len(commit_counter) :])
     reader = _Parser(path, older)
-    if claim_at:
-        reader.take(1, data[: claim_at - 1])
-    for number, line in enumerate(lines, start=3 if claim_at else 1):
+    if commit_counter_at:
+        reader.take(1, data[: commit_counter_at - 1])
+    for number, line in enumerate(lines, start=3 if commit_counter_at else 1):
         reader.take(number, line)
-    acknowledged = _acknowledged_in(claim)
-    reader.end(acknowledged, begun=not reader.claims or len(claim) == _CLAIM_BYTES)
+    acknowledged = _acknowledged_in(commit_counter)
+    reader.end(acknowledged, begun=not reader.has_commit_counter or len(commit_counter) == _COUNTER_BYTES)
     return JournalContents(
         reader.header,
         reader.records,
         reader.damages,
         good_length=len(data) - len(tail),
         torn_length=len(tail),
-        claim_at=claim_at,
-        claim_broken=len(claim) == _CLAIM_BYTES and acknowledged is None,
+        commit_counter_at=commit_counter_at,
+        commit_counter_broken=len(commit_counter) == _COUNTER_BYTES and acknowledged is None,
     )
 
 
-def _claim_position(data: bytes) -> int:
-    """Where the claim begins: behind a sound header that says that there is one; else 0."""
+def _counter_position(data: bytes) -> int:
+    """Where the commit counter begins: behind a sound header that says that there is one; else 0."""
     end = data.find(b"\n")
     header = _unseal(data[:end]) if end > 0 else None
     return end + 1 if header and header.get("claim") else 0
 
 
-def _acknowledged_in(claim: bytes) -> int | None:
-    """What a claim says, or None when it is not what was written."""
-    content = _unseal(claim[:-1]) if claim.endswith(b"\n") else None
+def _acknowledged_in(commit_counter: bytes) -> int | None:
+    """What a commit counter says, or None when it is not what was written."""
+    content = _unseal(commit_counter[:-1]) if commit_counter.endswith(b"\n") else None
     return int(content["acknowledged"]) if content and "acknowledged" in content else None
 
 
@@ -200,7 +200,7 @@ class _Parser:
         self.header: Header | None = None
         self.records: list[Record] = []
         self.damages: list[Damage] = []
-        self.claims = False
+        self.has_commit_counter = False
         self._known = True  # whether rows have this schema's columns
         self._next: int | None = None
         self._lines = 0
@@ -213,11 +213,11 @@ class _Parser:
             self._next = None if self._next is None else self._next + _records_in(line)
         elif number == 1:
             self._take_header(content)
-        elif "acknowledged" not in content:  # with a broken header the claim is a line like the others
+        elif "acknowledged" not in content:  # with a broken header the commit counter is a line like the others
             self._take_line(number, content)
 
     def end(self, acknowledged: int | None, begun: bool) -> None:
-        """Compare what is there with the claim; `begun` is whether the journal reaches behind its header and claim."""
+        """Compare what is there with the commit counter; `begun` is whether the journal reaches behind its header and commit counter."""
         number = self._lines + 1
         if not begun or not self._lines:
             base = f" after {self.header.base}" if self.header else ""
@@ -239,7 +239,7 @@ class _Parser:
             raise OlderSchema.of(self.path, schema, SCHEMA_VERSION)
         self.header = Header(content["file"], content["base"], schema)
         self._known = schema == SCHEMA_VERSION
-        self.claims = bool(content.get("claim"))
+        self.has_commit_counter = bool(content.get("claim"))
         self._next = self.header.base + 1
 
     def _take_line(self, number: int, content: Mapping[str, Any]) -> None:
@@ -333,7 +333,7 @@ class JournalWriter:
         self._confirm = confirm
         self.sequence = contents.records[-1].sequence if contents.records else header.base
         self.length = contents.good_length if contents.header else 0
-        self._claim_at = contents.claim_at
+        self._commit_counter_at = contents.commit_counter_at
         self._handle = -1
         self._settled = False
 
@@ -372,16 +372,18 @@ class JournalWriter:
         self.length += len(line)
         self.sequence += records
         self._settled = True
-        self._claim()
+        self._write_commit_counter()
 
-    def _claim(self) -> None:
+    def _write_commit_counter(self) -> None:
         """Note that the last record is on the disk. It is, whether that works or not, so a failure is no failure of the append."""
-        if not self._claim_at:
+        if not self._commit_counter_at:
             return
         try:
-            write_at(self._handle, _claim_line(self.sequence), self._claim_at)
+            write_at(self._handle, _counter_line(self.sequence), self._commit_counter_at)
         except OSError as error:
-            _log.warning("%s: record %d is kept, but not claimed: %s", self.path, self.sequence, error)
+            _log.warning(
+                "%s: record %d is kept, but the commit counter was not written: %s", self.path, self.sequence, error
+            )
 
     def settle(self) -> None:
         """Cut off what a failed append may have left, so that the file holds acknowledged records and nothing else.
@@ -418,11 +420,11 @@ class JournalWriter:
         return handle
 
     def _begin(self) -> None:
-        """Make the journal: header and claim are on the disk before it has its name."""
+        """Make the journal: header and commit counter are on the disk before it has its name."""
         header = _seal(_header_line(self._header))
-        head = header + _claim_line(self._header.base)
+        head = header + _counter_line(self._header.base)
         _put_in_place(self._begun_at, head, self.path, self._confirm)
-        self.length, self._claim_at, self._settled = len(head), len(header), True
+        self.length, self._commit_counter_at, self._settled = len(head), len(header), True
 
     def _cut(self) -> None:
         os.ftruncate(self._handle, self.length)
@@ -448,7 +450,13 @@ class JournalWriter:
     def start_again(self, header: Header) -> None:
         """Forget the journal that was packed and removed; the next append makes a new one."""
         self.close()
-        self._header, self.sequence, self.length, self._claim_at, self._settled = header, header.base, 0, 0, False
+        self._header, self.sequence, self.length, self._commit_counter_at, self._settled = (
+            header,
+            header.base,
+            0,
+            0,
+            False,
+        )
 
 
 def renew_journal(paths: ResultsPaths, confirm: Callable[[], None]) -> None:
@@ -493,8 +501,8 @@ def _header_line(header: Header) -> dict[str, Any]:
     return {"format": _FORMAT, "schema": SCHEMA_VERSION, "file": header.file, "base": header.base, "claim": True}
 
 
-def _claim_line(sequence: int) -> bytes:
+def _counter_line(sequence: int) -> bytes:
     return _seal({"acknowledged": f"{sequence:020}"})
 
 
-_CLAIM_BYTES: Final = len(_claim_line(0))
+_COUNTER_BYTES: Final = len(_counter_line(0))

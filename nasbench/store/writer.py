@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final
 from uuid import uuid4
 
-from nasbench.store.duplicate_index import KnownChildren
+from nasbench.store.duplicate_index import DuplicateIndex
 from nasbench.store.errors import CorruptResults, MissingResults, OwnershipLost, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
 from nasbench.store.format.packing import pack_snapshot
@@ -55,7 +55,7 @@ class ResultsWriter:
         except BaseException:
             self._lock.release()
             raise
-        self._known = KnownChildren(self.paths)
+        self._known = DuplicateIndex(self.paths)
         self._open = True
 
     def _make_folder(self) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from nasbench.networks.cells import build_stem, match, set_epsilon
 from nasbench.networks.operations import OPERATIONS, AfterReLU
-from nasbench.networks.skeletons import Place, Plan, plan_network
+from nasbench.networks.skeletons import NetworkPlan, Place, plan_network
 from nasbench.networks.wiring import live_states
 from nasbench.spaces.base import Architecture
 from nasbench.spaces.cell_space import CellSpace
@@ -89,7 +89,7 @@ class SharedCell(nn.Module):
         slots: what each feature map of that network may consist of.
     """
 
-    def __init__(self, space: CellSpace, place: Place, plan: Plan, slots: list[Slots]) -> None:
+    def __init__(self, space: CellSpace, place: Place, plan: NetworkPlan, slots: list[Slots]) -> None:
         super().__init__()
         self.filters, grammar = place.filters, space.grammar
         self.project_c = SlotProjection(*slots[place.previous], place.filters)

@@ -24,7 +24,7 @@ from nasbench.networks.convolutions import Classifier, convolution_bn
 from nasbench.protocols.protocol import Protocol
 from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening
 from nasbench.training.determinism import Nondeterminism
-from nasbench.training.device_parts import BATCH, CHANNELS, SIDE, Part, parts_of_spaces
+from nasbench.training.device_parts import BATCH, CHANNELS, SIDE, DevicePart, parts_of_spaces
 from nasbench.training.loop import reproducible, seed_device
 from nasbench.training.memory_errors import is_out_of_memory
 from nasbench.training.optimizers import make_optimizer
@@ -42,7 +42,7 @@ Level = Literal["ok", "note", "failed"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class DeviceFinding:
     """One thing that was tried.
 
     Args:
@@ -62,9 +62,9 @@ class DeviceFault(NasbenchError):
 
 def device_self_test(
     device: torch.device,
-    parts: Mapping[str, Part] | None = None,
+    parts: Mapping[str, DevicePart] | None = None,
     recorder: Callable[[torch.device], Recorder] = CudaRecorder,
-) -> list[Finding]:
+) -> list[DeviceFinding]:
     """Try everything that children do on a device.
 
     Args:
@@ -111,14 +111,14 @@ def require_working(device: torch.device) -> None:
         )
 
 
-def _tried(name: str, attempt: Callable[[], tuple[Level, str]]) -> Finding:
+def _tried(name: str, attempt: Callable[[], tuple[Level, str]]) -> DeviceFinding:
     """What came of one thing; whatever it raises is a finding too."""
     try:
-        return Finding(name, *attempt())
+        return DeviceFinding(name, *attempt())
     except Exception as error:
         if is_out_of_memory(error):  # others may hold the memory for now; a child would end as out_of_memory
-            return Finding(name, "note", "not tried: no memory free on the device")
-        return Finding(name, "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            return DeviceFinding(name, "note", "not tried: no memory free on the device")
+        return DeviceFinding(name, "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
 
 def _memory(device: torch.device) -> tuple[Level, str]:
@@ -127,7 +127,7 @@ def _memory(device: torch.device) -> tuple[Level, str]:
     return ("ok" if free >= LITTLE_MEMORY else "note"), said
 
 
-def _part(part: Part, device: torch.device) -> tuple[Level, str]:
+def _part(part: DevicePart, device: torch.device) -> tuple[Level, str]:
     """Values and gradients twice on the device, and on the CPU."""
     heard = Nondeterminism()
     with reproducible(device, 1, heard=heard):
@@ -147,7 +147,7 @@ def _part(part: Part, device: torch.device) -> tuple[Level, str]:
     return "ok", ""
 
 
-def _passes(part: Part, device: torch.device) -> list[Tensor]:
+def _passes(part: DevicePart, device: torch.device) -> list[Tensor]:
     """Output and all gradients, on the CPU."""
     seed_device(CPU, 0)
     module = part.build().to(device).to(memory_format=torch.channels_last)

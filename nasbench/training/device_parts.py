@@ -21,7 +21,7 @@ CHANNELS, SIDE, BATCH = 8, 8, 4
 
 
 @dataclass(frozen=True)
-class Part:
+class DevicePart:
     """A piece of a network.
 
     Args:
@@ -33,24 +33,24 @@ class Part:
     random: bool = False
 
 
-def parts_of_spaces() -> Mapping[str, Part]:
+def parts_of_spaces() -> Mapping[str, DevicePart]:
     """Every operation of every space, strided where it can be, and the pieces around them, by names for people."""
-    parts: dict[str, Part] = {}
+    parts: dict[str, DevicePart] = {}
     for name, build in OPERATIONS.items():
         for stride in (1, 2):
-            parts[f"{name} of cells, stride {stride}"] = Part(partial(build, CHANNELS, CHANNELS, stride))
+            parts[f"{name} of cells, stride {stride}"] = DevicePart(partial(build, CHANNELS, CHANNELS, stride))
     for name, build_edge in EDGE_OPERATIONS.items():
-        parts[f"{name} of nasbench201"] = Part(partial(build_edge, CHANNELS))
+        parts[f"{name} of nasbench201"] = DevicePart(partial(build_edge, CHANNELS))
     for name in MACRO_OPERATIONS:
-        parts[f"{name} of enas-macro"] = Part(partial(build_branch, name, CHANNELS))
-    parts["max_pool_2x2 of nasbench101 and nas"] = Part(partial(SameMaxPool2d, 2, 2))
-    parts["residual block of nasbench201"] = Part(partial(ReductionBlock, CHANNELS))
-    parts["factorized reduction"] = Part(partial(FactorizedReduction, CHANNELS, CHANNELS))
-    parts["auxiliary head"] = Part(partial(AuxiliaryHead, CHANNELS, SIDE, 3))
-    parts["classifier"] = Part(partial(Classifier, CHANNELS, 3))
-    parts["response normalization of alexnet"] = Part(ResponseNormalization)
-    parts["dropout"] = Part(partial(Dropout, 0.3), random=True)
-    parts["drop-path"] = Part(_drop_path, random=True)
+        parts[f"{name} of enas-macro"] = DevicePart(partial(build_branch, name, CHANNELS))
+    parts["max_pool_2x2 of nasbench101 and nas"] = DevicePart(partial(SameMaxPool2d, 2, 2))
+    parts["residual block of nasbench201"] = DevicePart(partial(ReductionBlock, CHANNELS))
+    parts["factorized reduction"] = DevicePart(partial(FactorizedReduction, CHANNELS, CHANNELS))
+    parts["auxiliary head"] = DevicePart(partial(AuxiliaryHead, CHANNELS, SIDE, 3))
+    parts["classifier"] = DevicePart(partial(Classifier, CHANNELS, 3))
+    parts["response normalization of alexnet"] = DevicePart(ResponseNormalization)
+    parts["dropout"] = DevicePart(partial(Dropout, 0.3), random=True)
+    parts["drop-path"] = DevicePart(_drop_path, random=True)
     return parts
 
 

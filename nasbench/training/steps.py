@@ -26,7 +26,7 @@ WORTH_RECORDING = 50  # steps of a training from which recording (tenths of a se
 GRAPHS = "NASBENCH_CUDA_GRAPHS"  # environment: "off" for every step operation by operation
 
 
-class Passed(NamedTuple):
+class ForwardBackward(NamedTuple):
     """What a forward and a backward pass leave: logits [b, classes] and the main head's mean loss, detached; a gradient a weight."""
 
     logits: Tensor
@@ -73,7 +73,7 @@ class EagerStep:
         self.update(passed.gradients, learning_rate)
         return passed.logits, passed.loss
 
-    def passes(self, images: Tensor, labels: Tensor) -> Passed:
+    def passes(self, images: Tensor, labels: Tensor) -> ForwardBackward:
         """Forward and backward."""
         protocol = self._protocol
         with autocast(protocol, self._device):
@@ -88,7 +88,7 @@ class EagerStep:
             whole = loss + protocol.auxiliary_weight * extra
         self._optimizer.clear()
         whole.backward()  # type: ignore[no-untyped-call]
-        return Passed(logits.detach(), loss.detach(), [weight.grad for weight in self._optimizer.weights])
+        return ForwardBackward(logits.detach(), loss.detach(), [weight.grad for weight in self._optimizer.weights])
 
     def update(self, gradients: list[Tensor | None], learning_rate: float) -> None:
         """Clip and change the weights; the gradients may be overwritten."""
@@ -100,7 +100,7 @@ class EagerStep:
         self._optimizer.step(learning_rate)
 
 
-Recording = Callable[[], Passed]  # replays what was recorded; its tensors are the same each time
+Recording = Callable[[], ForwardBackward]  # replays what was recorded; its tensors are the same each time
 
 
 class Recorder(Protocol):
@@ -109,7 +109,7 @@ class Recorder(Protocol):
     def warming(self) -> AbstractContextManager[object]:
         """Where the steps before the recording are taken."""
 
-    def __call__(self, work: Callable[[], Passed]) -> Recording:
+    def __call__(self, work: Callable[[], ForwardBackward]) -> Recording:
         """Record."""
 
 
@@ -168,7 +168,7 @@ class _Recorded:
         self._images, self._labels = images.clone(), labels.clone()  # clone keeps the memory format
         self._replay = record(lambda: eager.passes(self._images, self._labels))
 
-    def replay(self, images: Tensor, labels: Tensor) -> Passed:
+    def replay(self, images: Tensor, labels: Tensor) -> ForwardBackward:
         self._images.copy_(images)
         self._labels.copy_(labels)
         return self._replay()
@@ -194,7 +194,7 @@ class CudaRecorder:
             yield
         main.wait_stream(self._stream)
 
-    def __call__(self, work: Callable[[], Passed]) -> Recording:
+    def __call__(self, work: Callable[[], ForwardBackward]) -> Recording:
         """Record work, which is not done.
 
         Raises:
@@ -216,7 +216,7 @@ class CudaRecorder:
             torch.cuda.set_rng_state(state, self._device)
             raise
 
-        def replay() -> Passed:
+        def replay() -> ForwardBackward:
             graph.replay()
             return passed
 

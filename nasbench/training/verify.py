@@ -56,7 +56,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Check:
+class RowCheck:
     """One row that was trained again.
 
     Args:
@@ -83,7 +83,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Sample:
+class RowSample:
     """Rows drawn for training again.
 
     Args:
@@ -97,7 +97,7 @@ class Sample:
     passed_over: Mapping[str, int]
 
 
-def draw_sample(results: Results, size: int, seed: int, any_platform: bool = False) -> Sample:
+def draw_sample(results: Results, size: int, seed: int, any_platform: bool = False) -> RowSample:
     """Draw rows to train again, uniformly and without replacement.
 
     Args:
@@ -136,12 +136,12 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
     places = frame.groupby("run").cumcount()  # of each row among its run's, which children_of gives in the same order
     rows = {run: results.children_of(run) for run in dict.fromkeys(frame["run"].iloc[chosen])}
     drawn = [rows[frame["run"].iloc[at]][int(places.iloc[at])] for at in chosen.tolist()]
-    return Sample(drawn, len(eligible), passed_over)
+    return RowSample(drawn, len(eligible), passed_over)
 
 
 def check_rows(
     results: Results, rows: Sequence[Row], device: str | None = None, tolerance: float | None = None
-) -> Iterator[Check]:
+) -> Iterator[RowCheck]:
     """Train rows again and compare, one after the other; rows of the same training are trained once.
 
     Args:
@@ -200,7 +200,7 @@ def default_tolerance(results: Results) -> float:
     return min(1.0, max(ACCURACY_TOLERANCE, _NOISE_DEVIATIONS * math.sqrt(2 * variance)))
 
 
-def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolerance: float) -> Check:
+def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolerance: float) -> RowCheck:
     """Hold a stored row against a new training of it.
 
     Args:
@@ -225,7 +225,7 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
         pairs += [(f"curve {name}", row["curves"][name], tuple(evaluation.curves.get(name, ()))) for name in _CURVES]
         judged = [(name, a, b, _bits(a) == _bits(b)) for name, a, b in pairs]
     differences = tuple(Difference(name, a, b) for name, a, b, same in judged if not same)
-    return Check(row, "tolerance" if loose else "bits", elsewhere, differences, largest, unrepeatable)
+    return RowCheck(row, "tolerance" if loose else "bits", elsewhere, differences, largest, unrepeatable)
 
 
 def _configs(results: Results) -> dict[str, dict[str, Any]]:

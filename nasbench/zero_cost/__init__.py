@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nasbench.protocols.protocol import Protocol
 from nasbench.registry import Registry
 from nasbench.spaces.base import Architecture
-from nasbench.zero_cost.scoring_input import Scorer, Subject
+from nasbench.zero_cost.scoring_input import Scorer, ScoringInput
 
 __all__ = ["ZERO_COST", "Scorer", "Subject", "ZeroCost", "zero_cost_score"]
 
@@ -64,7 +64,7 @@ def zero_cost_score(
         augmented; scores are computed in float32 (synflow in float64) whatever the protocol's precision.
     """
     scorer = ZERO_COST.get(score)
-    subject = Subject.of(architecture, protocol, seed, device)
+    scoring_input = ScoringInput.of(architecture, protocol, seed, device)
     start = time.perf_counter()
-    value = scorer(subject)
+    value = scorer(scoring_input)
     return ZeroCost(value, time.perf_counter() - start)

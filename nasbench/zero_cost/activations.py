@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from nasbench.zero_cost.scoring_input import Subject
+from nasbench.zero_cost.scoring_input import ScoringInput
 from nasbench.zero_cost.untrained import minibatch, untrained
 
 RECTIFIERS = frozenset({functional.relu, functional.relu_, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_})
@@ -55,7 +55,7 @@ class ActivationKernel(TorchFunctionMode):
         self.total += 2 * both + (active.shape[1] - each[:, None] - each[None, :])
 
 
-def naswot(subject: Subject) -> float:
+def naswot(scoring_input: ScoringInput) -> float:
     """log |det K|, K = sum over all ReLUs of x x^T + (1 - x)(1 - x)^T, x the binary activations [images, units].
 
     BatchNorm uses the minibatch's statistics. Minus infinity where K is singular, e.g. where all ReLUs see two images alike.
@@ -64,8 +64,8 @@ def naswot(subject: Subject) -> float:
     Deviation: for a singular K that code gives minus infinity or, by rounding, any small number. It leaves out ReLUs that the output does not depend on; here
         all count that run, and our networks hardly run others.
     """
-    images, _ = minibatch(subject)
-    with untrained(subject) as network, torch.no_grad():
+    images, _ = minibatch(scoring_input)
+    with untrained(scoring_input) as network, torch.no_grad():
         with ActivationKernel(len(images), images.device) as kernel:
             network(images)
         return log_determinant(kernel.total.cpu())

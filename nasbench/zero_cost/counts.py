@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from nasbench.zero_cost.scoring_input import Subject
+from nasbench.zero_cost.scoring_input import ScoringInput
 
 
-def params(subject: Subject) -> float:
+def params(scoring_input: ScoringInput) -> float:
     """Trainable parameters, in closed form."""
-    return float(subject.architecture.space.count(subject.architecture, subject.scale).params)
+    return float(scoring_input.architecture.space.count(scoring_input.architecture, scoring_input.scale).params)
 
 
-def mult_adds(subject: Subject) -> float:
+def mult_adds(scoring_input: ScoringInput) -> float:
     """Multiply-adds for one image, in closed form."""
-    return float(subject.architecture.space.count(subject.architecture, subject.scale).mult_adds)
+    return float(scoring_input.architecture.space.count(scoring_input.architecture, scoring_input.scale).mult_adds)

@@ -7,21 +7,21 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasbench.networks.base import Network
-from nasbench.zero_cost.scoring_input import Subject
+from nasbench.zero_cost.scoring_input import ScoringInput
 from nasbench.zero_cost.untrained import minibatch, untrained, weights_of
 
 
-def snip(subject: Subject) -> float:
+def snip(scoring_input: ScoringInput) -> float:
     """Sum of |weight x gradient| over convolutions and fully connected layers: what removing each weight would change.
 
     Source: Lee et al. 2019 (1810.02340), equation 4, without its normalisation, summed as in Abdelfattah et al. 2021 (2101.08134).
     """
-    with untrained(subject) as network:
-        pairs = zip(weights_of(network), weight_gradients(network, *minibatch(subject)))
+    with untrained(scoring_input) as network:
+        pairs = zip(weights_of(network), weight_gradients(network, *minibatch(scoring_input)))
         return sum(float((weight.detach().double() * gradient).abs().sum()) for weight, gradient in pairs)
 
 
-def grad_norm(subject: Subject) -> float:
+def grad_norm(scoring_input: ScoringInput) -> float:
     """Sum over convolutions and fully connected layers of the Euclidean norm of the weight's gradient.
 
     Source: Abdelfattah et al. 2021 (2101.08134), section 3.1, and the released code, which adds the norms of the layers.
@@ -29,8 +29,8 @@ def grad_norm(subject: Subject) -> float:
         NAS-Bench-201 (N = 1, CIFAR-10) the rank correlation with the published final accuracy was -0.09, and 0.29 with torch's default
         for the classifier; snip had 0.54 and 0.47.
     """
-    with untrained(subject) as network:
-        return sum(float(gradient.norm()) for gradient in weight_gradients(network, *minibatch(subject)))
+    with untrained(scoring_input) as network:
+        return sum(float(gradient.norm()) for gradient in weight_gradients(network, *minibatch(scoring_input)))
 
 
 def weight_gradients(network: Network, images: Tensor, labels: Tensor) -> list[Tensor]:

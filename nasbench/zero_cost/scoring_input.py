@@ -13,7 +13,7 @@ from nasbench.structures import Scale
 
 
 @dataclass(frozen=True)
-class Subject:
+class ScoringInput:
     """An architecture with all that its score depends on.
 
     Args:
@@ -31,7 +31,7 @@ class Subject:
     device: str
 
     @staticmethod
-    def of(architecture: Architecture, protocol: Protocol, seed: int, device: str) -> Subject:
+    def of(architecture: Architecture, protocol: Protocol, seed: int, device: str) -> ScoringInput:
         """Look up the scale; reads the data when the process has not done so yet.
 
         Raises:
@@ -41,10 +41,10 @@ class Subject:
         if seed < 0:
             raise InputError(f"the seed of a zero-cost score is 0 or more, got {seed}")
         data = load_data(protocol.data)
-        return Subject(
+        return ScoringInput(
             architecture, protocol, protocol.scale(data.size, data.channels, len(data.classes)), seed, device
         )
 
 
-Scorer = Callable[[Subject], float]
+Scorer = Callable[[ScoringInput], float]
 """A zero-cost score: the larger, the better; NaN where undefined. `nasbench.zero_cost.untrained` has network and minibatch."""

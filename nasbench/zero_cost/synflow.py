@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from nasbench.zero_cost.scoring_input import Subject
+from nasbench.zero_cost.scoring_input import ScoringInput
 from nasbench.zero_cost.untrained import untrained, weights_of
 
 
-def synflow(subject: Subject) -> float:
+def synflow(scoring_input: ScoringInput) -> float:
     """Sum of |weight x dR/dweight| over convolutions and fully connected layers; R sums the outputs for an image of ones.
 
     All weights and biases are replaced by their absolute values, BatchNorm by nothing at all, and everything is float64. No data but
@@ -18,8 +18,8 @@ def synflow(subject: Subject) -> float:
     Source: Tanaka et al. 2020 (2006.05467), as summed by Abdelfattah et al. 2021 (2101.08134), whose released code for synflow builds
         the networks without BatchNorm layers too.
     """
-    scale = subject.scale
-    with untrained(subject) as network:
+    scale = scoring_input.scale
+    with untrained(scoring_input) as network:
         network = network.double()
         remove_batch_norm(network)
         with torch.no_grad():

@@ -16,14 +16,14 @@ from nasbench.protocols.protocol import Protocol
 from nasbench.training.augmentation import ResidentImages, Whitening
 from nasbench.training.evaluate import resolve_device
 from nasbench.training.loop import Seeds, reproducible, seed_device
-from nasbench.zero_cost.scoring_input import Subject
+from nasbench.zero_cost.scoring_input import ScoringInput
 
 MINIBATCH = 128  # images; the size of Mellor et al. 2020 (2006.04647)
 
 
 @contextmanager
-def untrained(subject: Subject) -> Iterator[Network]:
-    """A fresh network in training mode on the subject's device, without drop-path, dropout and auxiliary head.
+def untrained(scoring_input: ScoringInput) -> Iterator[Network]:
+    """A fresh network in training mode on the scoring_input's device, without drop-path, dropout and auxiliary head.
 
     It is the network that training with this seed would start from, and the block's to change. All that is computed in the block gives
     the same bits on the same machine; torch's settings and global random states come back afterwards.
@@ -31,22 +31,22 @@ def untrained(subject: Subject) -> Iterator[Network]:
     Raises:
         InputError: when the device is not there or the network cannot be built.
     """
-    place, protocol = resolve_device(subject.device), subject.protocol
+    place, protocol = resolve_device(scoring_input.device), scoring_input.protocol
     with reproducible(place, protocol.threads, protocol.kernels):
-        seed_device(place, Seeds.of(subject.seed).weights)
-        network = subject.architecture.space.build(subject.architecture, subject.scale).to(place)
+        seed_device(place, Seeds.of(scoring_input.seed).weights)
+        network = scoring_input.architecture.space.build(scoring_input.architecture, scoring_input.scale).to(place)
         if protocol.channels_last:
             network = network.to(memory_format=torch.channels_last)
         yield network.train()
 
 
-def minibatch(subject: Subject) -> tuple[Tensor, Tensor]:
+def minibatch(scoring_input: ScoringInput) -> tuple[Tensor, Tensor]:
     """128 training images of the protocol's split drawn by the seed, whitened, not augmented; all where there are fewer.
 
     Returns:
         Images float32 [b, c, h, w] and labels int64 [b], shared by later calls: not to be changed.
     """
-    return _minibatch(subject.protocol, subject.seed, resolve_device(subject.device))
+    return _minibatch(scoring_input.protocol, scoring_input.seed, resolve_device(scoring_input.device))
 
 
 @lru_cache(maxsize=2)

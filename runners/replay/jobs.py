@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasbench.runners.replay.replay import Price, Replayed, Setting, replay, runs_in_step
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay, runs_in_step
 from nasbench.tabular.tables import IntArray, Table
 from nasbench.tabular.trainings import Draw
 
 SEEDS_A_TASK = 10  # of a strategy that asks and tells one search after the other: seconds of work
 
 Report = Callable[[str, int], None]
-_Shared = tuple[Table, Price, Draw]  # what all tasks search
+_Shared = tuple[Table, ReplayBudget, Draw]  # what all tasks search
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def replay_all(
     table: Table,
     settings: Sequence[Setting],
     seeds: Sequence[int],
-    price: Price,
+    price: ReplayBudget,
     jobs: int,
     report: Report,
     draw: Draw = "mean",
@@ -99,7 +99,7 @@ def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[
 _given: _Shared  # in a worker
 
 
-def _start(table: Table, price: Price, draw: Draw) -> None:
+def _start(table: Table, price: ReplayBudget, draw: Draw) -> None:
     import torch
 
     global _given

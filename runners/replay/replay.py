@@ -14,7 +14,7 @@ from nasbench.errors import InputError
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.vectorized import Lockstep, Steppable
+from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import Draw
 
@@ -60,7 +60,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Price:
+class ReplayBudget:
     """What a budget is counted in and where it ends.
 
     Args:
@@ -115,14 +115,14 @@ class Replayed:
         table: where it searched.
         price: the budget.
         seeds: one a search.
-        codes: [runs, most children], the counted children in the order in which they were told, as positions in the table; -1 after
+        codes: [runs, most children], the counted children in the order in which they were outcomes, as positions in the table; -1 after
             the last.
         draw: "mean" where the searches were told the mean over an architecture's trainings, "one" where they were told one of them.
     """
 
     setting: Setting
     table: Table
-    price: Price
+    price: ReplayBudget
     seeds: tuple[int, ...]
     codes: IntArray
     draw: Draw = "mean"
@@ -139,17 +139,17 @@ class Replayed:
         return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0).cumsum(axis=1)
 
     @cached_property
-    def told(self) -> FloatArray:
+    def outcomes(self) -> FloatArray:
         """[runs, most children]: the validation accuracies that the searches were told; NaN for failures and after the last."""
-        scores = self.table.told(self.codes, np.array(self.seeds)[:, None], self.draw)
+        scores = self.table.outcomes(self.codes, np.array(self.seeds)[:, None], self.draw)
         return np.where(self.codes >= 0, scores, np.nan)
 
     @cached_property
     def _scores(self) -> FloatArray:
-        return np.where(np.isnan(self.told), -np.inf, self.told)
+        return np.where(np.isnan(self.outcomes), -np.inf, self.outcomes)
 
     def chosen(self) -> tuple[IntArray, IntArray]:
-        """Runs that have a choice, and its place among their children: the first with the highest accuracy that the search was told."""
+        """Runs that have a choice, and its place among their children: the first with the highest accuracy that the search was outcomes."""
         if not self.codes.shape[1]:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         places = self._scores.argmax(axis=1)
@@ -171,7 +171,7 @@ class Replayed:
         return report
 
     def frame(self, report: Table | None = None) -> pd.DataFrame:
-        """One row a search: its choice, which is the first of its counted children with the highest accuracy that it was told.
+        """One row a search: its choice, which is the first of its counted children with the highest accuracy that it was outcomes.
 
         Args:
             report: the table that the choices are scored in, of any data set; None for the one that was searched.
@@ -188,8 +188,8 @@ class Replayed:
         found = np.zeros(len(self.seeds), dtype=bool)
         index, chosen = np.full(len(found), -1), np.zeros(len(found), dtype=np.int64)
         found[runs], index[runs], chosen[runs] = True, places, self.codes[runs, places]
-        told = np.full(len(found), np.nan)
-        told[runs] = self.told[runs, places]
+        outcomes = np.full(len(found), np.nan)
+        outcomes[runs] = self.outcomes[runs, places]
         architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
@@ -203,7 +203,7 @@ class Replayed:
                 "index": index,
                 "choices": [pick.choices if pick else () for pick in picks],
                 "architecture": [str(pick) if pick else "" for pick in picks],
-                "told": told,
+                "outcome": outcomes,
                 "val_acc": np.where(found, table.val_acc[chosen], np.nan),
                 "test_acc": np.where(found, table.test_acc[chosen], np.nan),
             }
@@ -249,7 +249,7 @@ class Replayed:
         return self.price.spent(seconds, 0)
 
 
-def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price, draw: Draw = "mean") -> Replayed:
+def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean") -> Replayed:
     """Search a table once for each seed, one child in training at a time.
 
     The simulated clock and the ledger count what the table says that children cost; the searcher's own time is not charged, so that the
@@ -273,29 +273,31 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: Price, d
     table.require_draw(draw)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
-    if issubclass(setting.kind, Steppable):
-        searches = setting.kind.in_lockstep(table.space, seeds, setting.config)
+    if issubclass(setting.kind, VectorizedStrategy):
+        searches = setting.kind.vectorized(table.space, seeds, setting.config)
         if searches is not None:
-            return Replayed(setting, table, price, tuple(seeds), _in_step(table, searches, seeds, price, draw), draw)
+            return Replayed(
+                setting, table, price, tuple(seeds), _replay_vectorized(table, searches, seeds, price, draw), draw
+            )
     return replay_one_by_one(table, setting, seeds, price, draw)
 
 
 def runs_in_step(table: Table, setting: Setting) -> bool:
     """Whether all searches of a strategy advance together on a table, a child of each at a time."""
     kind = setting.kind
-    return issubclass(kind, Steppable) and kind.in_lockstep(table.space, [0], setting.config) is not None
+    return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
 
 def replay_one_by_one(
-    table: Table, setting: Setting, seeds: Sequence[int], price: Price, draw: Draw = "mean"
+    table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean"
 ) -> Replayed:
     """The same by the strategy's ask and tell, a search after the other; arguments as for `replay`."""
     table.require_draw(draw)
     found = []
     for seed in seeds:
         ledger = Ledger(price.budget, price.usd_per_hour)
-        told = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, told))
+        outcomes = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
+        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, outcomes))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
@@ -304,10 +306,10 @@ def replay_one_by_one(
 
 
 def _drawn(table: Table, seed: int, code: int) -> float:
-    return float(table.told(np.array(code), np.array(seed), "one"))
+    return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
-def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, told: Callable[[int], float]) -> list[int]:
+def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcomes: Callable[[int], float]) -> list[int]:
     """One search, told a validation accuracy of each position; returns the counted children as positions in the table."""
     codes: list[int] = []
     places = table.place_values.tolist()
@@ -322,7 +324,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, told: C
             break
         ledger.charge("cached", seconds)
         ledger.children += 1
-        accuracy = float(told(code))
+        accuracy = float(outcomes(code))
         strategy.tell(
             Outcome(
                 index=len(codes),
@@ -339,7 +341,9 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, told: C
     return codes
 
 
-def _in_step(table: Table, searches: Lockstep, seeds: Sequence[int], price: Price, draw: Draw) -> IntArray:
+def _replay_vectorized(
+    table: Table, searches: VectorizedSearch, seeds: Sequence[int], price: ReplayBudget, draw: Draw
+) -> IntArray:
     """All searches together, until the last has spent its budget; what the others ask for after theirs is not counted."""
     runs = np.array(seeds)
     codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
@@ -358,4 +362,4 @@ def _in_step(table: Table, searches: Lockstep, seeds: Sequence[int], price: Pric
             codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
         codes[:, children] = np.where(going, asked, -1)
         children += 1
-        searches.tell(rewards[asked] if draw == "mean" else np.nan_to_num(table.told(asked, runs, draw), nan=0.0))
+        searches.tell(rewards[asked] if draw == "mean" else np.nan_to_num(table.outcomes(asked, runs, draw), nan=0.0))

@@ -99,8 +99,8 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     seconds, spent = table.seconds[codes], replayed.seconds[runs, places]
     at_end = np.tile(replayed.seconds[tested_runs, replayed.children[tested_runs] - 1], len(scored))
     hashes, choices, kinds = _names(replayed, every)
-    told = replayed.told[runs, places]
-    val_acc = np.concatenate([told, *(each.val_acc[tested] for each in scored)])
+    outcomes = replayed.outcomes[runs, places]
+    val_acc = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
     test_acc = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
     failed = np.isnan(val_acc) & np.isnan(test_acc)
     nothing = np.zeros(m)
@@ -121,7 +121,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "status": Text(failed.astype(np.int64), ["ok", "failed"]),
         "val_acc": val_acc,
         "test_acc": test_acc,
-        "reward": np.concatenate([np.nan_to_num(told, nan=0.0), np.full(m, np.nan)]),
+        "reward": np.concatenate([np.nan_to_num(outcomes, nan=0.0), np.full(m, np.nan)]),
         "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
         "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
         "train_seconds": np.concatenate([seconds, nothing]),

@@ -124,7 +124,7 @@ class SearchConfig(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plan:
+class SearchPlan:
     """A configuration with every name resolved and every value checked; making one reads the data but spends nothing."""
 
     config: SearchConfig
@@ -171,7 +171,7 @@ class Plan:
         return int.from_bytes(digest, "big")
 
 
-def plan_search(config: SearchConfig, network_version: int | None = None) -> Plan:
+def plan_search(config: SearchConfig, network_version: int | None = None) -> SearchPlan:
     """Resolve and check a configuration.
 
     Args:
@@ -190,7 +190,7 @@ def plan_search(config: SearchConfig, network_version: int | None = None) -> Pla
     return plan
 
 
-def plan_stored(config: SearchConfig, run: str) -> Plan | None:
+def plan_stored(config: SearchConfig, run: str) -> SearchPlan | None:
     """Resolve a stored configuration as it was when its run was made, with earlier networks of its space where these were built then.
 
     Args:
@@ -210,7 +210,7 @@ def plan_stored(config: SearchConfig, run: str) -> Plan | None:
     return None
 
 
-def resolve(config: SearchConfig, network_version: int | None = None) -> Plan:
+def resolve(config: SearchConfig, network_version: int | None = None) -> SearchPlan:
     """Resolve everything but the strategy, which tables have not.
 
     Args:
@@ -235,7 +235,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> Plan:
         raise InputError(f"budget {budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
     fingerprint = protocol.fingerprint(dataset.digest, space.built_version)
-    return Plan(
+    return SearchPlan(
         config=config,
         space=space,
         protocol=protocol,

@@ -13,11 +13,11 @@ from nasbench.errors import NasbenchError
 from nasbench.provenance import utc_now
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
-from nasbench.runners.search.config import Plan
+from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.rows import Asked, child_row, evaluation_of, outcome, run_row
+from nasbench.runners.search.rows import Proposal, evaluation_of, outcome, search_child_row, search_run_row
 from nasbench.runners.signals import undisturbed
-from nasbench.store.cache import ScoreCache, origin
+from nasbench.store.cache import ScoreCache, source_row
 from nasbench.store.format.schema import REPEATABLE_STATUSES
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation
@@ -60,7 +60,7 @@ class Search:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: SearchPlan,
         stored: Sequence[Mapping[str, Any]],
         sink: RowSink,
         cache: ScoreCache,
@@ -77,11 +77,11 @@ class Search:
         self._strategy = plan.strategy()
         self._asks = 0
         self._hashes: set[str] = set()
-        self._outstanding: dict[int, Asked] = {}
+        self._outstanding: dict[int, Proposal] = {}
         self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the child in training
-        self._followers: dict[int, list[Asked]] = {}  # the same child asked for again while it is in training
+        self._followers: dict[int, list[Proposal]] = {}  # the same child asked for again while it is in training
         self._ends_with_budget: set[int] = set()  # children whose time-out is the end of the budget
-        self._incumbents: list[Asked] = []
+        self._incumbents: list[Proposal] = []
         self._unwritten: list[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]] = []  # cached children
         self._unwritten_since = 0.0
         self._over = False
@@ -118,8 +118,8 @@ class Search:
     def _search(self) -> None:
         if self._over:
             return
-        for asked in sorted(self._outstanding.values(), key=lambda item: item.index):
-            self._dispatch(asked)  # in training when the run was killed
+        for proposal in sorted(self._outstanding.values(), key=lambda item: item.index):
+            self._dispatch(proposal)  # in training when the run was killed
         while True:
             self._fill()
             if self._over or not self._outstanding:
@@ -131,57 +131,57 @@ class Search:
 
     def _fill(self) -> None:
         while not self._over and self._may_ask():
-            asked = self._ask()
-            if asked is None:
+            proposal = self._ask()
+            if proposal is None:
                 return
-            self._dispatch(asked)
+            self._dispatch(proposal)
 
     def _may_ask(self) -> bool:
         """Whether there is a free slot, and budget for one child more."""
         outstanding = len(self._outstanding)
         return outstanding < self.executor.slots and self.ledger.room(outstanding)
 
-    def _ask(self) -> Asked | None:
+    def _ask(self) -> Proposal | None:
         began = time.perf_counter()
         architecture = self._strategy.ask()
         self._searcher_seconds += time.perf_counter() - began
         if architecture is None:
             return None
         index, digest = self._asks, architecture.hash
-        asked = Asked(index, architecture, self.plan.child_seed(index), digest in self._hashes)
+        proposal = Proposal(index, architecture, self.plan.child_seed(index), digest in self._hashes)
         self._asks += 1
         self._hashes.add(digest)
-        self._outstanding[index] = asked
-        return asked
+        self._outstanding[index] = proposal
+        return proposal
 
-    def _dispatch(self, asked: Asked) -> None:
+    def _dispatch(self, proposal: Proposal) -> None:
         if self.plan.config.cached != "off":
-            hit = self._hit(asked)
+            hit = self._hit(proposal)
             if hit is not None:
-                self._commit_cached(asked, hit)
+                self._commit_cached(proposal, hit)
                 return
-            if training_key(asked) in self._training:
-                self._followers.setdefault(self._training[training_key(asked)], []).append(asked)
+            if training_key(proposal) in self._training:
+                self._followers.setdefault(self._training[training_key(proposal)], []).append(proposal)
                 return
-        self._train(asked)
+        self._train(proposal)
 
-    def _hit(self, asked: Asked) -> Mapping[str, Any] | None:
-        return self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=False)
+    def _hit(self, proposal: Proposal) -> Mapping[str, Any] | None:
+        return self.cache.get(proposal.architecture.hash, self.plan.fingerprint, proposal.seed, test=False)
 
-    def _train(self, asked: Asked) -> None:
-        self._training[training_key(asked)] = asked.index
+    def _train(self, proposal: Proposal) -> None:
+        self._training[training_key(proposal)] = proposal.index
         left = self.ledger.device_seconds_left / self.executor.share  # past that the child could not count any more
         if left < self.plan.config.timeout_seconds:
-            self._ends_with_budget.add(asked.index)
+            self._ends_with_budget.add(proposal.index)
         timeout = min(self.plan.config.timeout_seconds, left)
         self.executor.submit(
-            asked.index, Child(asked.architecture, self.plan.protocol, asked.seed, timeout_seconds=timeout)
+            proposal.index, Child(proposal.architecture, self.plan.protocol, proposal.seed, timeout_seconds=timeout)
         )
 
     def _finish(self, index: int, evaluation: Evaluation) -> None:
-        asked = self._outstanding[index]
-        self._training.pop(training_key(asked), None)
-        row = self._commit(asked, evaluation, evaluation.device_seconds, cached_from="")
+        proposal = self._outstanding[index]
+        self._training.pop(training_key(proposal), None)
+        row = self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
         for follower in self._followers.pop(index, []):
             if not self._over:
                 self._commit_cached(follower, {**row, "curves": evaluation.curves})
@@ -195,22 +195,22 @@ class Search:
 
     # -- committing ---------------------------------------------------------------------------------------------------
 
-    def _commit_cached(self, asked: Asked, hit: Mapping[str, Any]) -> None:
+    def _commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
         evaluation = evaluation_of(hit, hit["curves"])
         charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
-        self._commit(asked, evaluation, charged, cached_from=origin(hit))
+        self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
 
-    def _commit(self, asked: Asked, evaluation: Evaluation, charged: float, cached_from: str) -> dict[str, Any]:
+    def _commit(self, proposal: Proposal, evaluation: Evaluation, charged: float, cached_from: str) -> dict[str, Any]:
         """Journal a child, and only then charge it and tell it."""
         searcher = self._searcher_seconds
         self._searcher_seconds = 0.0
         self.ledger.wall_seconds = self._wall()
-        cut_off = evaluation.status == "timed_out" and asked.index in self._ends_with_budget
+        cut_off = evaluation.status == "timed_out" and proposal.index in self._ends_with_budget
         counted = self.ledger.fits(charged + searcher * self.executor.share) and not cut_off
-        told = outcome(asked, evaluation, charged)
+        told = outcome(proposal, evaluation, charged)
         row = {
-            **child_row(self.plan, asked, evaluation, "search"),
-            "asked": self._asks_before(asked),
+            **search_child_row(self.plan, proposal, evaluation, "search"),
+            "asked": self._asks_before(proposal),
             "reward": self._strategy.reward(told) if counted else math.nan,
             "gpu_hours": charged / SECONDS_PER_HOUR,
             "usd": charged / SECONDS_PER_HOUR * self.plan.usd_per_hour,
@@ -224,7 +224,7 @@ class Search:
         self._write(row, evaluation.curves, at_once=not cached_from)
         self.cache.add({**row, "curves": evaluation.curves})
         began = time.perf_counter()
-        self._account(asked, row, evaluation)
+        self._account(proposal, row, evaluation)
         self._searcher_seconds += time.perf_counter() - began
         training = len(self._training) + (0 if cached_from else 1)
         self.progress.child(self.ledger, self._best_text(), training * self.executor.share)
@@ -244,13 +244,13 @@ class Search:
         if waiting:
             self.sink.append_children(waiting)
 
-    def _asks_before(self, asked: Asked) -> int:
+    def _asks_before(self, proposal: Proposal) -> int:
         """How many asks a replay makes before it tells this child."""
         return self._asks
 
-    def _account(self, asked: Asked, row: Mapping[str, Any], evaluation: Evaluation) -> None:
+    def _account(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
         """Charge a journalled child and tell it; the same for a child just trained and for one read back."""
-        del self._outstanding[asked.index]
+        del self._outstanding[proposal.index]
         if not row["counted"]:
             self._over = True
             return
@@ -259,8 +259,8 @@ class Search:
         self.ledger.children += 1
         if row["status"] == "ok" and (self.best is None or row["val_acc"] > self.best["val_acc"]):
             self.best = row
-            self._incumbents.append(asked)
-        self._strategy.tell(outcome(asked, evaluation, charged))
+            self._incumbents.append(proposal)
+        self._strategy.tell(outcome(proposal, evaluation, charged))
 
     def _charge(self, row: Mapping[str, Any], charged: float) -> None:
         # By this run's share: a cached child may have been trained with another.
@@ -282,19 +282,19 @@ class Search:
             while self._asks < row["asked"]:
                 if self._ask() is None:
                     self._mismatch(row, "nothing")
-            asked = self._outstanding.get(int(row["index"]))
-            if asked is None or list(asked.architecture.choices) != json.loads(row["choices"]):
-                self._mismatch(row, str(asked.architecture.choices) if asked else "nothing")
-            assert asked is not None
+            proposal = self._outstanding.get(int(row["index"]))
+            if proposal is None or list(proposal.architecture.choices) != json.loads(row["choices"]):
+                self._mismatch(row, str(proposal.architecture.choices) if proposal else "nothing")
+            assert proposal is not None
             self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
-            self._account(asked, row, evaluation_of(row, row["curves"]))
+            self._account(proposal, row, evaluation_of(row, row["curves"]))
         self._searcher_seconds = 0.0  # charged when it was first spent
         self._opened = time.monotonic()
 
-    def _mismatch(self, row: Mapping[str, Any], asked: str) -> None:
+    def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:
         raise ReplayMismatch(
             f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}, but strategy "
-            f"{self.plan.config.strategy!r} now asks for {asked}; resume with the version that made the file"
+            f"{self.plan.config.strategy!r} now asks for {proposal}; resume with the version that made the file"
         )
 
     def _wall(self) -> float:
@@ -307,24 +307,24 @@ class Search:
         for row in self._stored_final.values():
             self.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
         chosen = {"incumbents": self._incumbents, "best": self._incumbents[-1:], "none": []}[self.plan.config.final]
-        todo: dict[int, Asked] = {}
-        for index, asked in enumerate(chosen):
+        todo: dict[int, Proposal] = {}
+        for index, proposal in enumerate(chosen):
             if index in self._stored_final:
                 continue
-            todo[index] = Asked(index, asked.architecture, asked.seed, asked.duplicate)
+            todo[index] = Proposal(index, proposal.architecture, proposal.seed, proposal.duplicate)
         self._drain()
         waiting: list[int] = []
-        for index, asked in todo.items():
+        for index, proposal in todo.items():
             hit = None
             if self.plan.config.cached != "off":
-                hit = self.cache.get(asked.architecture.hash, self.plan.fingerprint, asked.seed, test=True)
+                hit = self.cache.get(proposal.architecture.hash, self.plan.fingerprint, proposal.seed, test=True)
             if hit is not None:
-                self._commit_final(asked, evaluation_of(hit, hit["curves"]), origin(hit))
+                self._commit_final(proposal, evaluation_of(hit, hit["curves"]), source_row(hit))
                 continue
             child = Child(
-                asked.architecture,
+                proposal.architecture,
                 self.plan.protocol,
-                asked.seed,
+                proposal.seed,
                 test=True,
                 timeout_seconds=self.plan.config.timeout_seconds,
             )
@@ -347,10 +347,10 @@ class Search:
             self._outstanding.clear()
             self.executor.drop()
 
-    def _commit_final(self, asked: Asked, evaluation: Evaluation, cached_from: str) -> None:
+    def _commit_final(self, proposal: Proposal, evaluation: Evaluation, cached_from: str) -> None:
         charged = evaluation.device_seconds
         row = {
-            **child_row(self.plan, asked, evaluation, "final"),
+            **search_child_row(self.plan, proposal, evaluation, "final"),
             "asked": self._asks,
             "reward": math.nan,
             "gpu_hours": charged / SECONDS_PER_HOUR,
@@ -368,10 +368,10 @@ class Search:
     def _put_run(self, status: str) -> None:
         self._write_waiting()
         self.ledger.wall_seconds = self._wall()
-        self.sink.put_run(run_row(self.plan, self.ledger, status, self._started_at, self._spent_energy()))
+        self.sink.put_run(search_run_row(self.plan, self.ledger, status, self._started_at, self._spent_energy()))
 
     def _spent_energy(self) -> dict[str, Any]:
-        """Of this sitting, by hardware counter; empty where there is none that can be read."""
+        """Of this attempt, by hardware counter; empty where there is none that can be read."""
         joules = self._energy.joules()
         return {"joules": joules, "seconds": self._energy.seconds} if joules else {}
 
@@ -379,6 +379,6 @@ class Search:
         return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"
 
 
-def training_key(asked: Asked) -> tuple[str, int]:
+def training_key(proposal: Proposal) -> tuple[str, int]:
     """What makes two children of a run the same training."""
-    return asked.architecture.hash, asked.seed
+    return proposal.architecture.hash, proposal.seed

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from nasbench.runners.search.config import Plan
+from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.loop import Search, training_key
-from nasbench.runners.search.rows import Asked
+from nasbench.runners.search.rows import Proposal
 from nasbench.training.evaluation import Evaluation
 
 LOOK_AHEAD = 4  # children asked for and not committed, in multiples of the slots: what a straggler may hold back
@@ -34,16 +34,18 @@ class OrderedSearch(Search):
         free = self._in_executor < slots and outstanding < LOOK_AHEAD * slots
         return free and self.ledger.room(outstanding) and self._strategy.asks_ahead(outstanding)
 
-    def _dispatch(self, asked: Asked) -> None:
-        if self.plan.config.cached != "off" and (training_key(asked) in self._training or self._hit(asked) is not None):
-            self._repeats.add(asked.index)
+    def _dispatch(self, proposal: Proposal) -> None:
+        if self.plan.config.cached != "off" and (
+            training_key(proposal) in self._training or self._hit(proposal) is not None
+        ):
+            self._repeats.add(proposal.index)
             self._take_turns()
         else:
-            self._train(asked)
+            self._train(proposal)
 
-    def _train(self, asked: Asked) -> None:
+    def _train(self, proposal: Proposal) -> None:
         self._in_executor += 1
-        super()._train(asked)
+        super()._train(proposal)
 
     def _finish(self, index: int, evaluation: Evaluation) -> None:
         self._in_executor -= 1
@@ -53,26 +55,26 @@ class OrderedSearch(Search):
     def _take_turns(self) -> None:
         """Commit from the earliest outstanding child on, up to one that is still in training."""
         while self._outstanding and not self._over:
-            asked = next(iter(self._outstanding.values()))
-            if asked.index in self._ended:
-                super()._finish(asked.index, self._ended.pop(asked.index))
-            elif asked.index in self._repeats:
-                self._repeats.remove(asked.index)
-                hit = self._hit(asked)
+            proposal = next(iter(self._outstanding.values()))
+            if proposal.index in self._ended:
+                super()._finish(proposal.index, self._ended.pop(proposal.index))
+            elif proposal.index in self._repeats:
+                self._repeats.remove(proposal.index)
+                hit = self._hit(proposal)
                 if hit is None:  # what it repeats gave no score that could be reused
-                    self._train(asked)
+                    self._train(proposal)
                     return
-                self._commit_cached(asked, hit)
+                self._commit_cached(proposal, hit)
             else:
                 return
 
     def _finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
         return list(takewhile(ended.__contains__, waiting))
 
-    def _asks_before(self, asked: Asked) -> int:
-        return asked.index + 1
+    def _asks_before(self, proposal: Proposal) -> int:
+        return proposal.index + 1
 
 
-def search_type(plan: Plan) -> type[Search]:
+def search_type(plan: SearchPlan) -> type[Search]:
     """The kind of search that a plan's configuration asks for."""
     return OrderedSearch if plan.config.ordered else Search

@@ -31,7 +31,7 @@ class Progress:
         self._children_at_start = 0
 
     def start(self, ledger: Ledger) -> None:
-        """Begin to show a search whose ledger may already hold what earlier sittings spent."""
+        """Begin to show a search whose ledger may already hold what earlier attempts spent."""
         self._started = time.monotonic()
         self._share_at_start, self._children_at_start = _share(ledger), ledger.children
         if self._stream.isatty():

@@ -9,7 +9,7 @@ from typing import Any
 
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
-from nasbench.runners.search.config import Plan
+from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.strategies import Outcome
 from nasbench.spaces import Architecture
 from nasbench.store.format.schema import LEDGER_CATEGORIES
@@ -19,7 +19,7 @@ _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "cur
 
 
 @dataclass(frozen=True)
-class Asked:
+class Proposal:
     """A child a strategy asked for: its place in the order of asking (from 0), and whether the run had asked for its hash before."""
 
     index: int
@@ -28,22 +28,22 @@ class Asked:
     duplicate: bool
 
 
-def child_row(plan: Plan, asked: Asked, evaluation: Evaluation, stage: str) -> dict[str, Any]:
+def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluation, stage: str) -> dict[str, Any]:
     """The columns of a child that do not depend on the ledger; the search adds the rest."""
     return {
         "run": plan.run,
-        "index": asked.index,
+        "index": proposal.index,
         "stage": stage,
         "strategy": plan.config.strategy,
         "run_seed": plan.config.seed,
-        "space": asked.architecture.space.spec,
-        "hash": asked.architecture.hash,
-        "choices": json.dumps(list(asked.architecture.choices), separators=(",", ":")),
+        "space": proposal.architecture.space.spec,
+        "hash": proposal.architecture.hash,
+        "choices": json.dumps(list(proposal.architecture.choices), separators=(",", ":")),
         "protocol": plan.protocol.name,
         "fingerprint": plan.fingerprint,
         "data": plan.data,
-        "seed": asked.seed,
-        "duplicate": asked.duplicate,
+        "seed": proposal.seed,
+        "duplicate": proposal.duplicate,
         "device_seconds": evaluation.device_seconds,
         **{name: getattr(evaluation, name) for name in _SCORES},
     }
@@ -57,11 +57,11 @@ def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluati
     )
 
 
-def outcome(asked: Asked, evaluation: Evaluation, charged_seconds: float) -> Outcome:
+def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
     """What the strategy is told: no test score, and nothing that differs between a first run and its replay."""
     return Outcome(
-        index=asked.index,
-        architecture=asked.architecture,
+        index=proposal.index,
+        architecture=proposal.architecture,
         status=evaluation.status,
         val_curve=tuple(evaluation.curves.get("val_acc", ())),
         val_acc=evaluation.val_acc,
@@ -71,8 +71,8 @@ def outcome(asked: Asked, evaluation: Evaluation, charged_seconds: float) -> Out
     )
 
 
-def run_row(
-    plan: Plan, ledger: Ledger, status: str, started_at: str, energy: Mapping[str, Any] | None = None
+def search_run_row(
+    plan: SearchPlan, ledger: Ledger, status: str, started_at: str, energy: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The row of a run as it stands.
 

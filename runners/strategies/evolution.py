@@ -16,9 +16,9 @@ from nasbench.runners.strategies.vectorized import (
     Draws,
     FloatArray,
     IntArray,
-    Lockstep,
-    Steppable,
     UniformDraws,
+    VectorizedSearch,
+    VectorizedStrategy,
     options_of,
 )
 from nasbench.spaces.base import Architecture, Space
@@ -54,14 +54,14 @@ class EvolutionConfig(StrategyConfig):
         return self
 
 
-class Member(NamedTuple):
+class Individual(NamedTuple):
     """A trained child in the population."""
 
     architecture: Architecture
     reward: float
 
 
-class Evolution(Steppable[EvolutionConfig]):
+class Evolution(VectorizedStrategy[EvolutionConfig]):
     """Regularized evolution: the best of a random sample has one mutated child, and the oldest member dies.
 
     Asking never waits, as with the asynchronous workers of the paper. Until P children have been told, children are drawn at random
@@ -82,19 +82,19 @@ class Evolution(Steppable[EvolutionConfig]):
     def __init__(self, space: Space, seed: int, config: EvolutionConfig | None = None) -> None:
         super().__init__(space, seed, config)
         self._rng, self._tournaments, self._identities = _generators(seed)
-        self._population: deque[Member] = deque(maxlen=self.config.population)  # a full deque drops its oldest
+        self._population: deque[Individual] = deque(maxlen=self.config.population)  # a full deque drops its oldest
 
     @classmethod
-    def in_lockstep(cls, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> Lockstep | None:
+    def vectorized(cls, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> VectorizedSearch | None:
         """Many populations; None for distinct members, spaces with draws of their own, and decisions of different sizes."""
         own = type(space).random is not Space.random or type(space).mutate is not Space.mutate
         sizes = {options for options in options_of(space) if options > 1}
         if own or len(sizes) != 1 or config.drawing == "distinct":
             return None
-        return EvolutionInStep(space, seeds, config)
+        return VectorizedEvolution(space, seeds, config)
 
     @property
-    def population(self) -> tuple[Member, ...]:
+    def population(self) -> tuple[Individual, ...]:
         """The members alive, the oldest first."""
         return tuple(self._population)
 
@@ -119,9 +119,9 @@ class Evolution(Steppable[EvolutionConfig]):
         reward = self.reward(outcome)
         if not math.isfinite(reward):
             raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
-        self._population.append(Member(outcome.architecture, reward))
+        self._population.append(Individual(outcome.architecture, reward))
 
-    def _tournament(self) -> Member:
+    def _tournament(self) -> Individual:
         alive, size = self._population, self.config.sample
         if self.config.drawing == "distinct":
             drawn = self._tournaments.choice(len(alive), size, replace=False)
@@ -130,7 +130,7 @@ class Evolution(Steppable[EvolutionConfig]):
         return max((alive[index] for index in drawn.tolist()), key=_reward_of)
 
 
-class EvolutionInStep(Lockstep):
+class VectorizedEvolution(VectorizedSearch):
     """Populations in step, on a space whose decisions have equally many options (or one).
 
     Each population is a ring of P places; the child told as number n lives in place n % P until the one told P later replaces it.
@@ -186,5 +186,5 @@ def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np
     return architectures, tournaments, identities
 
 
-def _reward_of(member: Member) -> float:
+def _reward_of(member: Individual) -> float:
     return member.reward

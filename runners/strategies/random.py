@@ -8,7 +8,14 @@ import numpy as np
 from pydantic import Field
 
 from nasbench.runners.strategies.base import Outcome, StrategyConfig
-from nasbench.runners.strategies.vectorized import Draws, FloatArray, IntArray, Lockstep, Steppable, options_of
+from nasbench.runners.strategies.vectorized import (
+    Draws,
+    FloatArray,
+    IntArray,
+    VectorizedSearch,
+    VectorizedStrategy,
+    options_of,
+)
 from nasbench.spaces.base import Architecture, Space
 
 REPEATS_IN_A_ROW = 1000
@@ -24,7 +31,7 @@ class RandomConfig(StrategyConfig):
     )
 
 
-class RandomSearch(Steppable[RandomConfig]):
+class RandomSearch(VectorizedStrategy[RandomConfig]):
     """Every decision drawn uniformly; nothing is learned.
 
     Source: Zoph et al. 2017 (1707.07012), section 4.4.
@@ -40,11 +47,11 @@ class RandomSearch(Steppable[RandomConfig]):
         self._exhausted = False
 
     @classmethod
-    def in_lockstep(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> Lockstep | None:
+    def vectorized(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> VectorizedSearch | None:
         """Uniform draws of many searches; None with `unique` and for spaces with a distribution of their own."""
         if config.unique or type(space).random is not Space.random:
             return None
-        return RandomInStep(space, seeds)
+        return VectorizedRandom(space, seeds)
 
     def ask(self) -> Architecture | None:
         """A uniform draw; with `unique`, one of a new hash, or None for ever once the space seems exhausted."""
@@ -69,7 +76,7 @@ class RandomSearch(Steppable[RandomConfig]):
         return None
 
 
-class RandomInStep(Lockstep):
+class VectorizedRandom(VectorizedSearch):
     """Random searches in step."""
 
     def __init__(self, space: Space, seeds: Sequence[int]) -> None:

@@ -13,9 +13,9 @@ from nasbench.runners.strategies.base import Outcome, StrategyConfig
 from nasbench.runners.strategies.vectorized import (
     FloatArray,
     IntArray,
-    Lockstep,
-    Steppable,
     UniformDraws,
+    VectorizedSearch,
+    VectorizedStrategy,
     options_of,
 )
 from nasbench.spaces.base import Architecture, Space
@@ -43,7 +43,7 @@ class ReinforceLogitsConfig(StrategyConfig):
     )
 
 
-class ReinforceLogits(Steppable[ReinforceLogitsConfig]):
+class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
     """REINFORCE over independent softmax distributions, one a decision, one step of Adam a child.
 
     The average of rewards takes a reward in before the reward is compared with it. Children outstanding while the logits move are
@@ -60,9 +60,9 @@ class ReinforceLogits(Steppable[ReinforceLogitsConfig]):
         self._policy = LogitPolicies(options_of(space), (seed,), self.config)
 
     @classmethod
-    def in_lockstep(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> Lockstep:
+    def vectorized(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> VectorizedSearch:
         """Many policies, on any space."""
-        return ReinforceLogitsInStep(LogitPolicies(options_of(space), seeds, config))
+        return VectorizedReinforceLogits(LogitPolicies(options_of(space), seeds, config))
 
     @property
     def probabilities(self) -> FloatArray:
@@ -86,7 +86,7 @@ class ReinforceLogits(Steppable[ReinforceLogitsConfig]):
         self._policy.learn(np.array([outcome.architecture.choices]), np.array([reward]))
 
 
-class ReinforceLogitsInStep(Lockstep):
+class VectorizedReinforceLogits(VectorizedSearch):
     """Searches in step, each with its policy."""
 
     def __init__(self, policies: LogitPolicies) -> None:

@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 BLOCK = 64  # draws taken from each search's generator at once
 
 
-class Lockstep(ABC):
+class VectorizedSearch(ABC):
     """Searches that each have one child in training: all ask, all are told, and so on.
 
     Row r of every array belongs to the r-th seed. The children are those of the strategy's `ask` when every child is told before the
@@ -36,12 +36,12 @@ class Lockstep(ABC):
         """Rewards of the children just asked for, [runs], as `Strategy.reward` gives them."""
 
 
-class Steppable(Strategy[C]):
+class VectorizedStrategy(Strategy[C]):
     """A strategy that can also run many searches in step. Its reward must be the default one."""
 
     @classmethod
     @abstractmethod
-    def in_lockstep(cls, space: Space, seeds: Sequence[int], config: C) -> Lockstep | None:
+    def vectorized(cls, space: Space, seeds: Sequence[int], config: C) -> VectorizedSearch | None:
         """Searches from these seeds in step; None where the space or an option has no such form, and ask and tell must do."""
 
 

@@ -13,9 +13,9 @@ from nasbench.errors import InputError
 from nasbench.provenance import utc_now
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
-from nasbench.runners.search.config import Plan
+from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.progress import Progress
-from nasbench.runners.search.rows import Asked, child_row, run_row
+from nasbench.runners.search.rows import Proposal, search_child_row, search_run_row
 from nasbench.runners.signals import undisturbed
 from nasbench.spaces import Architecture, Space
 from nasbench.store.errors import MissingResults
@@ -75,7 +75,7 @@ class TableBuild:
     def __init__(
         self,
         path: Path,
-        plans: Sequence[Plan],
+        plans: Sequence[SearchPlan],
         architectures: Sequence[Architecture],
         executor: Executor,
         progress: Progress,
@@ -108,10 +108,10 @@ class TableBuild:
             finally:
                 self._progress.close()
 
-    def _build(self, plan: Plan, missing: Sequence[int], writer: ResultsWriter) -> None:
+    def _build(self, plan: SearchPlan, missing: Sequence[int], writer: ResultsWriter) -> None:
         ledger = self._ledgers[plan.run]
         opened = time.monotonic() - ledger.wall_seconds
-        writer.put_run(run_row(plan, ledger, "running", self._opened_at))
+        writer.put_run(search_run_row(plan, ledger, "running", self._opened_at))
         try:
             for index, evaluation in self._evaluations(plan, missing):
                 ledger.wall_seconds = time.monotonic() - opened
@@ -122,11 +122,11 @@ class TableBuild:
                 self._progress.child(self._whole, self._best_text(), busy)
         except KeyboardInterrupt:
             with undisturbed():
-                writer.put_run(run_row(plan, ledger, "interrupted", self._opened_at))
+                writer.put_run(search_run_row(plan, ledger, "interrupted", self._opened_at))
             raise
-        writer.put_run(run_row(plan, ledger, "complete", self._opened_at))
+        writer.put_run(search_run_row(plan, ledger, "complete", self._opened_at))
 
-    def _evaluations(self, plan: Plan, missing: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
+    def _evaluations(self, plan: SearchPlan, missing: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
         """Keep every slot busy."""
         todo, training = iter(missing), 0
         while True:
@@ -146,11 +146,11 @@ class TableBuild:
                 training -= 1
                 yield index, evaluation
 
-    def _row(self, plan: Plan, index: int, evaluation: Evaluation) -> dict[str, Any]:
-        asked = Asked(index, self._architectures[index], plan.config.seed, duplicate=False)
+    def _row(self, plan: SearchPlan, index: int, evaluation: Evaluation) -> dict[str, Any]:
+        asked = Proposal(index, self._architectures[index], plan.config.seed, duplicate=False)
         hours = evaluation.device_seconds / SECONDS_PER_HOUR
         return {
-            **child_row(plan, asked, evaluation, "final"),
+            **search_child_row(plan, asked, evaluation, "final"),
             "asked": 0,
             "reward": math.nan,
             "gpu_hours": hours,

@@ -10,11 +10,11 @@ import pytest
 from nasbench.analysis.costs.cost_on_other_devices import (
     ESTIMATE,
     MEASURED,
-    cost_elsewhere,
+    cost_on_other_devices,
     energy_by_strategy,
     energy_note,
     estimate_notes,
-    plot_elsewhere,
+    plot_cost_on_other_devices,
 )
 from nasbench.analysis.plotting import style
 from nasbench.costs.pricing import Price
@@ -42,7 +42,7 @@ def two(make):
 
 
 def test_hours_and_usd_by_hand(two):
-    data = cost_elsewhere(*two, ["A100", "K80"], PRICES, SPEEDS)
+    data = cost_on_other_devices(*two, ["A100", "K80"], PRICES, SPEEDS)
     assert data["kind"].tolist() == [MEASURED, ESTIMATE, ESTIMATE]
     assert data["gpu_hours"].tolist() == pytest.approx(
         [10.0, (9 / 5 + (4.5 / 5 + 4.5 / 40)) / 2 + 1, (9 + 4.5 + 4.5 / 8) / 2 + 1]
@@ -52,33 +52,33 @@ def test_hours_and_usd_by_hand(two):
 
 
 def test_what_estimates_rest_on_is_said(two):
-    notes = estimate_notes(cost_elsewhere(*two, ["A100"], PRICES, SPEEDS))
+    notes = estimate_notes(cost_on_other_devices(*two, ["A100"], PRICES, SPEEDS))
     assert "K80 4 TFLOP/s" in notes[0]
     assert "A100 at 3 USD/h" in notes[0]
     assert notes[1] == "Cpu: a stand-in."
     assert notes[-1].startswith("Estimates, not measurements")
-    assert estimate_notes(cost_elsewhere(*two, [], PRICES, SPEEDS)) == []
+    assert estimate_notes(cost_on_other_devices(*two, [], PRICES, SPEEDS)) == []
 
 
 def test_a_tables_clock_names_no_device(two):
     frame, runs = two
     replayed = frame.assign(device="table")
     with pytest.raises(InputError, match="simulated clock, which names no device; say on which"):
-        cost_elsewhere(replayed, runs, ["A100"], PRICES, SPEEDS)
-    data = cost_elsewhere(replayed, runs, ["A100"], PRICES, SPEEDS, ran_on="K80")
+        cost_on_other_devices(replayed, runs, ["A100"], PRICES, SPEEDS)
+    data = cost_on_other_devices(replayed, runs, ["A100"], PRICES, SPEEDS, ran_on="K80")
     assert data["gpu_hours"].tolist() == pytest.approx([10.0, 9 / 5 + 1])
 
 
 def test_a_device_without_a_price_or_a_speed(two):
     with pytest.raises(InputError, match="no price for device 'H100'"):
-        cost_elsewhere(*two, ["H100"], PRICES, SPEEDS)
+        cost_on_other_devices(*two, ["H100"], PRICES, SPEEDS)
     with pytest.raises(InputError, match="no speed is known of device 'cpu'"):
-        cost_elsewhere(*two, ["A100"], PRICES, SPEEDS[:2])
+        cost_on_other_devices(*two, ["A100"], PRICES, SPEEDS[:2])
 
 
 def test_the_picture_tells_estimates_from_what_was_run(two, tmp_path):
-    data = cost_elsewhere(*two, ["A100", "K80"], PRICES, SPEEDS)
-    figure = plot_elsewhere(data)
+    data = cost_on_other_devices(*two, ["A100", "K80"], PRICES, SPEEDS)
+    figure = plot_cost_on_other_devices(data)
     faces = [line.get_markerfacecolor() for line in figure.axes[0].lines if len(line.get_xdata())]
     assert faces == [style.look("random").colour, "none", "none"]
     style.save_figure(figure, tmp_path / "elsewhere.svg")
@@ -90,10 +90,10 @@ def test_the_picture_tells_estimates_from_what_was_run(two, tmp_path):
 
 def test_nothing_charged_is_said(two, tmp_path):
     frame, runs = two
-    free = cost_elsewhere(
+    free = cost_on_other_devices(
         frame.assign(gpu_hours=0.0), runs.assign(training_hours=0.0, searcher_hours=0.0, usd=0.0), ["A100"]
     )
-    style.save_figure(plot_elsewhere(free), tmp_path / "none.svg")
+    style.save_figure(plot_cost_on_other_devices(free), tmp_path / "none.svg")
     assert "Nothing was charged" in (tmp_path / "none.svg").read_text()
 
 

@@ -15,7 +15,7 @@ from nasbench.analysis.statistics.rank_correlation import protocol_scores, rank_
 from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks, friedman
 from nasbench.analysis.statistics.targets import budget_to_target
 from nasbench.cli.main import nasbench as group
-from nasbench.runners.replay.replay import Price, Setting, replay
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
@@ -40,7 +40,7 @@ def files(tmp_path_factory) -> list[str]:
     folder = tmp_path_factory.mktemp("replays")
     paths = []
     for seed, name in enumerate(("first", "second")):
-        table, price = made_up(name, seed), Price(Budget.parse("1500 s"))
+        table, price = made_up(name, seed), ReplayBudget(Budget.parse("1500 s"))
         path = folder / f"{name}.h5"
         write_new(str(path), tables_of([replay(table, Setting.of(each, {}), range(6), price) for each in STRATEGIES]))
         paths.append(str(path))
@@ -105,7 +105,7 @@ def test_a_share_of_the_best(call, files):
 
 
 def test_a_budget_of_children_is_counted_in_children(call, tmp_path):
-    table, price = made_up("third", 3), Price(Budget.parse("20 children"))
+    table, price = made_up("third", 3), ReplayBudget(Budget.parse("20 children"))
     write_new("few.h5", tables_of([replay(table, Setting.of("random", {}), range(6), price)]))
     assert "By children trained;" in call("targets", "few.h5", "--target", "0.9")
     assert "to 20 children" in call("regret", "few.h5")

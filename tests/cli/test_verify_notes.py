@@ -12,18 +12,18 @@ from searching import search, tiny_plan
 from torch import Tensor
 
 from nasbench.store.query import Results
-from nasbench.training.steps import EagerStep, Passed
+from nasbench.training.steps import EagerStep, ForwardBackward
 
-Passes = Callable[[EagerStep, Tensor, Tensor], Passed]
+Passes = Callable[[EagerStep, Tensor, Tensor], ForwardBackward]
 
 
-def put(step: EagerStep, images: Tensor, labels: Tensor) -> Passed:
+def put(step: EagerStep, images: Tensor, labels: Tensor) -> ForwardBackward:
     """A step with an operation that has no deterministic implementation, which changes nothing."""
     torch.zeros(3).put_(torch.tensor([1]), torch.tensor([2.0]))
     return REAL(step, images, labels)
 
 
-def nudged(step: EagerStep, images: Tensor, labels: Tensor) -> Passed:
+def nudged(step: EagerStep, images: Tensor, labels: Tensor) -> ForwardBackward:
     """A step whose last bits are others."""
     return REAL(step, images * (1.0 + 1e-6), labels)
 

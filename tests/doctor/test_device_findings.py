@@ -12,7 +12,7 @@ from nasbench.doctor import cuda_probe
 from nasbench.doctor.cuda_probe import CudaFacts, Device, Tried, cuda_facts, look_at
 from nasbench.doctor.devices import GRAPHS, SHOWN, Hardware, cards_here, check_cuda
 from nasbench.doctor.probe import ProbeError
-from nasbench.training.device_checks import Finding as DeviceFinding
+from nasbench.training.device_checks import DeviceFinding as DeviceFinding
 from nasbench.training.device_checks import device_self_test
 
 NOTHING = CudaFacts((), "", ())

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from nasbench.doctor import checks
-from nasbench.doctor.checks import CHECKS, Check, Machine, diagnose
+from nasbench.doctor.checks import CHECKS, DoctorCheck, Machine, diagnose
 from nasbench.doctor.findings import Finding, Group
 from nasbench.doctor.probe import ProbeError
 from nasbench.doctor.report import TITLES, WIDTH, breaks_a_search, document, lines_of, summary
@@ -26,7 +26,7 @@ def raising(error, machine):
 
 
 def check(run, name="it", **more):
-    return Check(name, "clock", run, **more)
+    return DoctorCheck(name, "clock", run, **more)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from nasbench.doctor.kernels import SHOWN_FAULTS, check_golden, check_self_test
 from nasbench.kernels.cases import quick_cases
-from nasbench.kernels.golden import GOLDEN, Outcome
+from nasbench.kernels.golden import GOLDEN, GoldenOutcome
 from nasbench.kernels.selftest import Fault, Report
 
 CASE = next(iter(quick_cases(0)))
@@ -49,7 +49,7 @@ def test_a_self_test_that_tried_nothing_is_wrong():
 
 
 def outcome(digest=None, status="ok", error=""):
-    return Outcome(GOLDEN[0], GOLDEN[0].digest if digest is None else digest, status, error, 1.25)
+    return GoldenOutcome(GOLDEN[0], GOLDEN[0].digest if digest is None else digest, status, error, 1.25)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_golden_trainings(outcome, machine, level, breaks, words):
 
 
 def test_each_golden_training_is_named():
-    outcomes = [Outcome(golden, golden.digest, "ok", "", 1.0) for golden in GOLDEN]
+    outcomes = [GoldenOutcome(golden, golden.digest, "ok", "", 1.0) for golden in GOLDEN]
     outcomes[3] = replace(outcomes[3], digest="0" * 16)
     found = check_golden(outcomes, "x86_64")
     assert len({finding.name for finding in found}) == len(GOLDEN)

@@ -15,7 +15,7 @@ from small_spaces import Row
 
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError
-from nasbench.runners.replay.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
@@ -25,7 +25,7 @@ from nasbench.tabular.tables import Table
 from nasbench.tabular.trainings import Trainings, trainings_of
 
 SEEDS = range(7)
-PRICE = Price(Budget.parse("7000 s"))
+PRICE = ReplayBudget(Budget.parse("7000 s"))
 LARGE = get_space("nasbench201")
 
 
@@ -76,11 +76,11 @@ def trainings_at(table: Table, code: int) -> list[float]:
 def test_who_asks_again_is_told_the_same_in_whatever_order(large):
     codes = np.random.default_rng(1).integers(0, LARGE.size, 500)
     seeds = np.full(500, 3)
-    told = large.told(codes, seeds, "one")
+    outcomes = large.outcomes(codes, seeds, "one")
     order = np.random.default_rng(2).permutation(500)
-    np.testing.assert_array_equal(large.told(codes[order], seeds, "one"), told[order])
-    for code, score in zip(codes[:50].tolist(), told[:50].tolist()):
-        alone = float(large.told(np.array(code), np.array(3), "one"))
+    np.testing.assert_array_equal(large.outcomes(codes[order], seeds, "one"), outcomes[order])
+    for code, score in zip(codes[:50].tolist(), outcomes[:50].tolist()):
+        alone = float(large.outcomes(np.array(code), np.array(3), "one"))
         assert alone == score or (math.isnan(alone) and math.isnan(score))
         assert score in trainings_at(large, code) or math.isnan(score)
 
@@ -170,15 +170,15 @@ def test_searches_in_step_are_those_of_ask_and_tell(name, options, space, budget
     table, setting, price = (
         large if space is LARGE else table_of(space),
         Setting.of(name, options),
-        Price(Budget.parse(budget)),
+        ReplayBudget(Budget.parse(budget)),
     )
-    assert setting.kind.in_lockstep(space, SEEDS, setting.config) is not None
+    assert setting.kind.vectorized(space, SEEDS, setting.config) is not None
     together, apart = (run(table, setting, SEEDS, price, "one") for run in (replay, replay_one_by_one))
     np.testing.assert_array_equal(together.codes, apart.codes)
-    np.testing.assert_array_equal(together.told, apart.told)
+    np.testing.assert_array_equal(together.outcomes, apart.outcomes)
     assert together.frame().equals(apart.frame())
     means = replay(table, setting, SEEDS, price)
-    assert not np.array_equal(together.told[:, :40], means.told[:, :40], equal_nan=True)
+    assert not np.array_equal(together.outcomes[:, :40], means.outcomes[:, :40], equal_nan=True)
     if name != "random":
         assert not np.array_equal(together.codes[:, :40], means.codes[:, :40])
 
@@ -188,10 +188,10 @@ def test_a_search_is_told_a_training_and_reported_by_the_mean(large):
     frame = found.frame()
     for row, (run, place) in zip(frame.itertuples(), zip(*found.chosen())):
         code = int(found.codes[run, place])
-        assert row.told == np.nanmax(found.told[run]) == found.told[run, place]
-        assert row.told in trainings_at(large, code)
+        assert row.outcome == np.nanmax(found.outcomes[run]) == found.outcomes[run, place]
+        assert row.outcome in trainings_at(large, code)
         assert (row.val_acc, row.test_acc) == (large.val_acc[code], large.test_acc[code])
-    assert (frame["told"] - frame["val_acc"]).mean() > 0.05  # the best of draws was lucky, too
+    assert (frame["outcome"] - frame["val_acc"]).mean() > 0.05  # the best of draws was lucky, too
 
 
 def test_a_child_costs_the_same_whatever_is_drawn(large):
@@ -221,11 +221,11 @@ def test_rows_say_what_was_told_and_which_training_it_was(large, tmp_path):
     results = Results(str(tmp_path / "one.h5"))
     frame, runs = results.frame(), results.runs()
     rows, final = frame[frame["stage"] == "search"], frame[frame["stage"] == "final"]
-    told = found.told[found.codes >= 0]
-    np.testing.assert_array_equal(rows["val_acc"], told)
-    assert ((rows["status"] == "failed") == np.isnan(told)).all()
+    outcomes = found.outcomes[found.codes >= 0]
+    np.testing.assert_array_equal(rows["val_acc"], outcomes)
+    assert ((rows["status"] == "failed") == np.isnan(outcomes)).all()
     assert (rows["status"] == "failed").any()
-    np.testing.assert_array_equal(rows["reward"], np.nan_to_num(told))
+    np.testing.assert_array_equal(rows["reward"], np.nan_to_num(outcomes))
     for row in rows[rows["status"] == "ok"].head(200).itertuples():
         code = int(large.code(np.array(json.loads(row.choices))))
         assert trainings_at(large, code)[row.seed - 10] == row.val_acc
@@ -260,10 +260,10 @@ def test_draws_have_run_ids_of_their_own_and_means_those_of_before():
         ),
     )
     for setting, price, golden in (
-        (Setting.of("random", {}), Price(Budget.parse("50 s")), ["58f4d694afbb", "0756a65a1a88"]),
+        (Setting.of("random", {}), ReplayBudget(Budget.parse("50 s")), ["58f4d694afbb", "0756a65a1a88"]),
         (
             Setting.of("evolution", {"population": 3, "sample": 2}),
-            Price(Budget.parse("4 children"), 0.5),
+            ReplayBudget(Budget.parse("4 children"), 0.5),
             ["75b83030761f", "3e8a041b0bd3"],
         ),
     ):
@@ -293,9 +293,9 @@ def test_the_command_draws_from_the_shipped_table(tmp_path):
     for draw in ("mean", "one"):
         done = CliRunner().invoke(nasbench, [*words, "--draw", draw, "-o", str(tmp_path / f"{draw}.csv")])
         assert done.exit_code == 0, done.output
-        assert ("told %" in done.output) == (draw == "one")
+        assert ("outcome %" in done.output) == (draw == "one")
         shown[draw] = pd.read_csv(tmp_path / f"{draw}.csv")
-    assert (shown["mean"]["told"] == shown["mean"]["val_acc"]).all()
-    luck = shown["one"]["told"] - shown["one"]["val_acc"]
+    assert (shown["mean"]["outcome"] == shown["mean"]["val_acc"]).all()
+    luck = shown["one"]["outcome"] - shown["one"]["val_acc"]
     assert luck.mean() > 0.005
     assert shown["one"]["val_acc"].mean() < shown["mean"]["val_acc"].mean()

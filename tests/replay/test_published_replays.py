@@ -15,14 +15,14 @@ from click.testing import CliRunner
 
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError, MissingData, UnknownName
-from nasbench.runners.replay.replay import Price, Replayed, Setting, replay
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay
 from nasbench.runners.search.budget import Budget
 from nasbench.store.query import Results
 from nasbench.tabular.tables import Table, published_replays, read_table, read_tables
 
 FOLDER = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PATH = FOLDER / "nb201_tss.npz"
-BUDGET = Price(Budget.parse("12000 s"))
+BUDGET = ReplayBudget(Budget.parse("12000 s"))
 ROWS = published_replays().to_dict("records")
 NAMES = ["-".join((row["paper"], row["strategy"], row["searched_on"], row["data"])) for row in ROWS]
 DATA = ("cifar10", "cifar100", "imagenet16-120")
@@ -56,7 +56,7 @@ def setting_of(row) -> Setting:
 
 
 def searched(row, table: Table, seeds: int) -> Replayed:
-    return replay(table, setting_of(row), range(seeds), Price(Budget.parse(row["budget"])))
+    return replay(table, setting_of(row), range(seeds), ReplayBudget(Budget.parse(row["budget"])))
 
 
 # -- the table -------------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_choices_are_scored_on_other_data_sets(tables, tmp_path):
     assert set(choices["searched_on"]) == {"cifar10"}
     for row in choices.itertuples():
         code = int(tables["cifar10"].code(np.array(json.loads(row.choices.replace("(", "[").replace(")", "]")))))
-        assert row.told == pytest.approx(tables["cifar10"].val_acc[code])
+        assert row.outcome == pytest.approx(tables["cifar10"].val_acc[code])
         assert row.val_acc == pytest.approx(tables[row.data].val_acc[code])
         assert row.test_acc == pytest.approx(tables[row.data].test_acc[code])
 

@@ -12,14 +12,14 @@ from small_spaces import Row
 
 from nasbench.errors import InputError
 from nasbench.runners.replay.jobs import SEEDS_A_TASK, replay_all
-from nasbench.runners.replay.replay import Price, Setting, replay
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.search.budget import Budget
 from nasbench.tabular.tables import Table
 from nasbench.tabular.trainings import trainings_of
 
 SEEDS = range(SEEDS_A_TASK + 3)
 SPACE = Row((3,) * 6)
-PRICE = Price(Budget.parse("1000 s"))
+PRICE = ReplayBudget(Budget.parse("1000 s"))
 
 
 @pytest.fixture
@@ -45,13 +45,13 @@ def table() -> Table:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_number_of_processes_changes_nothing(table, jobs):
     settings = [Setting.of("reinforce", {"hidden": 8}), Setting.of("random", {}), Setting.of("local_search", {})]
-    told: dict[str, int] = {}
+    outcomes: dict[str, int] = {}
 
     def report(name: str, searches: int) -> None:
-        told[name] = told.get(name, 0) + searches
+        outcomes[name] = outcomes.get(name, 0) + searches
 
     found = replay_all(table, settings, SEEDS, PRICE, jobs, report)
-    assert told == {setting.name: len(SEEDS) for setting in settings}
+    assert outcomes == {setting.name: len(SEEDS) for setting in settings}
     for setting, each in zip(settings, found):
         alone = replay(table, setting, SEEDS, PRICE)
         assert each.setting is setting
@@ -66,7 +66,7 @@ def test_processes_draw_the_same_trainings(table):
         alone = replay(table, setting, SEEDS, PRICE, "one")
         assert each.draw == "one"
         np.testing.assert_array_equal(each.codes, alone.codes)
-        np.testing.assert_array_equal(each.told, alone.told)
+        np.testing.assert_array_equal(each.outcomes, alone.outcomes)
     with pytest.raises(InputError, match="no training can be drawn"):
         replay_all(replace(table, trainings=None), settings, SEEDS, PRICE, 2, lambda name, searches: None, "one")
 

@@ -14,7 +14,7 @@ from small_spaces import Row
 from nasbench.analysis.comparison.compare import run_hours, summarize
 from nasbench.errors import InputError, UnknownName
 from nasbench.runners.executors.base import Executor, ExecutorOptions
-from nasbench.runners.replay.replay import Price, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search import loop as search_module
 from nasbench.runners.search.budget import Budget, Ledger
@@ -44,8 +44,8 @@ def made_up(space, seed: int = 0, failed: float = 0.0) -> Table:
     )
 
 
-def price(text: str, usd_per_hour: float = 0.0) -> Price:
-    return Price(Budget.parse(text), usd_per_hour)
+def price(text: str, usd_per_hour: float = 0.0) -> ReplayBudget:
+    return ReplayBudget(Budget.parse(text), usd_per_hour)
 
 
 def rows_of(replayed) -> list[list[int]]:
@@ -70,7 +70,7 @@ def rows_of(replayed) -> list[list[int]]:
 )
 def test_searches_in_step_are_those_of_ask_and_tell(name, options, space, budget):
     table, setting, limit = made_up(space, failed=0.1), Setting.of(name, options), price(budget, 0.5)
-    assert setting.kind.in_lockstep(space, SEEDS, setting.config) is not None
+    assert setting.kind.vectorized(space, SEEDS, setting.config) is not None
     together, apart = replay(table, setting, SEEDS, limit), replay_one_by_one(table, setting, SEEDS, limit)
     assert rows_of(together) == rows_of(apart)
     assert min(map(len, rows_of(apart))) > 50

@@ -15,7 +15,7 @@ from nasbench.analysis.comparison.checks import check_comparable
 from nasbench.analysis.comparison.compare import summarize
 from nasbench.cli.main import nasbench
 from nasbench.errors import InputError, UnknownName
-from nasbench.runners.replay.replay import Price, Replayed, Setting, replay
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
@@ -24,7 +24,7 @@ from nasbench.store.query import Results
 from nasbench.tabular.tables import Table, read_table, read_tables
 
 SEEDS = range(7)
-PRICE = Price(Budget.parse("4000 s"), 0.9)
+PRICE = ReplayBudget(Budget.parse("4000 s"), 0.9)
 SPACE = get_space("nasbench201")
 REPLAYS_NEVER_HAVE = ("searcher",)
 
@@ -67,7 +67,7 @@ def written(replays, reports, path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_the_choice_is_the_searched_tables_and_its_scores_are_the_others(tables, replays):
     for found in replays:
         here, there = found.frame(), found.frame(tables[1])
-        same = ["strategy", "seed", "searched_on", "children", "spent", "index", "choices", "told"]
+        same = ["strategy", "seed", "searched_on", "children", "spent", "index", "choices", "outcome"]
         assert here[same].equals(there[same])
         assert set(here["data"]) == {"small"}
         assert set(there["data"]) == {"medium"}
@@ -77,7 +77,7 @@ def test_the_choice_is_the_searched_tables_and_its_scores_are_the_others(tables,
             assert row.val_acc == tables[1].val_acc[code] or (
                 math.isnan(row.val_acc) and math.isnan(tables[1].val_acc[code])
             )
-            assert row.told == tables[0].val_acc[code]
+            assert row.outcome == tables[0].val_acc[code]
 
 
 def test_the_course_ends_at_the_choice(tables, replays):

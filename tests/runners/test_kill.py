@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from searching import search, stable_rows, tiny_plan
 
-from nasbench.runners.search.config import Plan
+from nasbench.runners.search.config import SearchPlan
 from nasbench.store.query import Results
 
 CHILDREN = 12
@@ -28,7 +28,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 }
 
 
-def plan(strategy: str) -> Plan:
+def plan(strategy: str) -> SearchPlan:
     space = "nasnet:blocks=2,combinations=add"
     return tiny_plan(strategy=strategy, options=OPTIONS[strategy], budget=f"{CHILDREN} children", space=space)
 

@@ -11,7 +11,7 @@ import pytest
 from searching import stable_rows, tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.runners.search.config import Plan
+from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.suite import SharedWriter, run_plans
 from nasbench.store.files import ResultsPaths
@@ -32,7 +32,7 @@ class StoppedAt(Progress):
             raise KeyboardInterrupt
 
 
-def plans(executor: str) -> list[Plan]:
+def plans(executor: str) -> list[SearchPlan]:
     return [
         tiny_plan(strategy=strategy, budget="5 children", executor=executor) for strategy in ("random", "evolution")
     ]

@@ -13,7 +13,7 @@ import pytest
 from commands import nasbench
 from store_rows import child, expected, plain, run, stored, write
 
-from nasbench.store.duplicate_index import KnownChildren
+from nasbench.store.duplicate_index import DuplicateIndex
 from nasbench.store.errors import CorruptResults, MissingResults, ResultsLocked
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.hdf5 import PackedFile
@@ -269,7 +269,7 @@ def append(path: Path, rows: list[tuple[dict[str, Any], dict[str, list[float]]]]
 def test_counts_that_do_not_fit_are_damage(
     tmp_path: Path, rows: Any, runs: Any, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(KnownChildren, "refuse_known", lambda known, rows: None)  # as the writer was once
+    monkeypatch.setattr(DuplicateIndex, "refuse_known", lambda known, rows: None)  # as the writer was once
     append(tmp_path / "odd.h5", rows, runs)
     health = check_file(tmp_path / "odd.h5")
     assert [said in finding.text for finding in health.findings] == [True]

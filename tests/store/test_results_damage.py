@@ -80,9 +80,9 @@ def test_any_flipped_byte_of_a_journal_is_found_or_harmless(journal_only, tmp_pa
         contents = parse_journal(bytes(broken), tmp_path / "x.journal")
         if not contents.damages:
             assert len(contents.records) == 6
-            assert contents.claim_broken or position == len(data) - 1  # the newline at the very end
+            assert contents.commit_counter_broken or position == len(data) - 1  # the newline at the very end
         found += bool(contents.damages)
-        claims += contents.claim_broken
+        claims += contents.commit_counter_broken
         for record in contents.records:
             assert record.row["index"] == record.sequence - 1
             assert record.row["hash"] == child(record.row["index"])[0]["hash"]
@@ -100,7 +100,7 @@ def test_a_broken_claim_is_said_and_mended_by_the_next_row(journal_only, tmp_pat
     writer = ResultsWriter(path)
     writer.append_child(*child(6))
     assert stored(path) == expected(7)
-    assert not parse_journal(path.with_suffix(".journal").read_bytes(), path).claim_broken
+    assert not parse_journal(path.with_suffix(".journal").read_bytes(), path).commit_counter_broken
     writer.close()
 
 

@@ -18,7 +18,7 @@ from store_rows import child, expected, plain, run, write
 from nasbench import open as open_results
 from nasbench.errors import InputError, UnknownName
 from nasbench.store import query
-from nasbench.store.cache import ScoreCache, origin
+from nasbench.store.cache import ScoreCache, source_row
 from nasbench.store.errors import CorruptResults, StoreError
 from nasbench.store.format import chunks, frames, packing
 from nasbench.store.format.hdf5 import PackedFile
@@ -359,8 +359,8 @@ def test_cache_hits_across_files_only_what_another_training_would_repeat(tmp_pat
     assert [get(number) is not None for number in range(7)] == [True, True, False, False, False, False, True]
     assert get(5, test=True)["test_acc"] == 0.9
     assert get(0, test=True) is None
-    assert origin(get(0)) == "run0/0"
-    assert origin(get(6)) == "elsewhere/3"
+    assert source_row(get(0)) == "run0/0"
+    assert source_row(get(6)) == "elsewhere/3"
 
 
 def test_cache_learns_new_rows_and_keeps_the_first(tmp_path):

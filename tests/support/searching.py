@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbench.runners.executors import Executor
-from nasbench.runners.search.config import Plan, SearchConfig, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.ordered import search_type
 from nasbench.runners.search.progress import Progress
@@ -32,7 +32,7 @@ TIMES = {
 }
 
 
-def tiny_plan(**fields: Any) -> Plan:
+def tiny_plan(**fields: Any) -> SearchPlan:
     """A search on `fake` images whose children train in hundredths of a second."""
     given: dict[str, Any] = {
         "strategy": "random",
@@ -45,7 +45,7 @@ def tiny_plan(**fields: Any) -> Plan:
     return plan_search(SearchConfig(**{**given, **fields}))
 
 
-def search(plan: Plan, path: Path, executor: Executor | None = None) -> Search:
+def search(plan: SearchPlan, path: Path, executor: Executor | None = None) -> Search:
     """Run a plan into a file and return the finished search."""
     with ResultsWriter(path) as writer, executor or plan.executor() as opened:
         there = path.exists() or path.with_suffix(".journal").exists()

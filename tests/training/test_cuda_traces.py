@@ -43,7 +43,7 @@ from nasbench.training.augmentation import TrainingImages
 from nasbench.training.evaluate import _Record, _train_and_score, place_images
 from nasbench.training.evaluation import Child
 from nasbench.training.optimizers import make_optimizer
-from nasbench.training.steps import EagerStep, Passed
+from nasbench.training.steps import EagerStep, ForwardBackward
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.zero_cost import ZERO_COST, zero_cost_score
 
@@ -313,7 +313,7 @@ class Recorder:
     def warming(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def __call__(self, work: Callable[[], Passed]) -> Callable[[], Passed]:
+    def __call__(self, work: Callable[[], ForwardBackward]) -> Callable[[], ForwardBackward]:
         return work
 
 

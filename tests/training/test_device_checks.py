@@ -19,9 +19,9 @@ import nasbench.training.device_checks
 from nasbench.networks.edge_cells import EDGE_OPERATIONS
 from nasbench.networks.macro import MACRO_OPERATIONS
 from nasbench.networks.operations import OPERATIONS
-from nasbench.training.device_checks import DeviceFault, Finding, device_self_test, require_working
-from nasbench.training.device_parts import Part, parts_of_spaces
-from nasbench.training.steps import Passed
+from nasbench.training.device_checks import DeviceFault, DeviceFinding, device_self_test, require_working
+from nasbench.training.device_parts import DevicePart, parts_of_spaces
+from nasbench.training.steps import ForwardBackward
 
 CPU = torch.device("cpu")
 
@@ -37,9 +37,9 @@ class Piece(nn.Module):
         return self.function(images * self.weight)
 
 
-def finding_of(function: Callable[[Tensor], Tensor], random: bool = False) -> Finding:
+def finding_of(function: Callable[[Tensor], Tensor], random: bool = False) -> DeviceFinding:
     """What the self-test says of one piece."""
-    return device_self_test(CPU, {"piece": Part(partial(Piece, function), random)})[0]
+    return device_self_test(CPU, {"piece": DevicePart(partial(Piece, function), random)})[0]
 
 
 def test_everything_works_on_the_cpu() -> None:
@@ -68,12 +68,12 @@ def test_what_raises_has_failed_and_the_rest_is_tried() -> None:
     def broken(values: Tensor) -> Tensor:
         raise RuntimeError("CUDA error: no kernel image is available\nfor execution on the device")
 
-    parts = {"broken": Part(partial(Piece, broken)), "whole": Part(nn.Identity)}
+    parts = {"broken": DevicePart(partial(Piece, broken)), "whole": DevicePart(nn.Identity)}
     findings = device_self_test(CPU, parts)
-    assert findings[0] == Finding(
+    assert findings[0] == DeviceFinding(
         "broken", "failed", "RuntimeError: CUDA error: no kernel image is available for execution on the device"
     )
-    assert findings[1] == Finding("whole", "ok")
+    assert findings[1] == DeviceFinding("whole", "ok")
 
 
 def test_values_that_are_not_finite_have_failed() -> None:
@@ -84,7 +84,7 @@ def test_memory_that_others_hold_is_no_failure() -> None:
     def full(values: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
 
-    assert finding_of(full) == Finding("piece", "note", "not tried: no memory free on the device")
+    assert finding_of(full) == DeviceFinding("piece", "note", "not tried: no memory free on the device")
 
 
 def test_an_operation_without_a_deterministic_implementation_is_noted() -> None:
@@ -123,8 +123,8 @@ class Recorder:
     def warming(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 
-    def __call__(self, work: Callable[[], Passed]) -> Callable[[], Passed]:
-        def replay() -> Passed:
+    def __call__(self, work: Callable[[], ForwardBackward]) -> Callable[[], ForwardBackward]:
+        def replay() -> ForwardBackward:
             passed = work()
             return passed._replace(gradients=[None if each is None else each * self.scale for each in passed.gradients])
 
@@ -148,7 +148,7 @@ class Imprecise(Recorder):
 class Refuses(Recorder):
     """Nothing can be recorded."""
 
-    def __call__(self, work: Callable[[], Passed]) -> Callable[[], Passed]:
+    def __call__(self, work: Callable[[], ForwardBackward]) -> Callable[[], ForwardBackward]:
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
@@ -170,7 +170,7 @@ def test_recorded_graphs(recorder: type[Recorder], level: str, said: str, monkey
 
 def test_graphs_that_are_switched_off_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASBENCH_CUDA_GRAPHS", "off")
-    assert device_self_test(CPU, {}, Wrong)[-1] == Finding(
+    assert device_self_test(CPU, {}, Wrong)[-1] == DeviceFinding(
         "CUDA graphs", "note", "switched off by NASBENCH_CUDA_GRAPHS"
     )
 
@@ -178,10 +178,10 @@ def test_graphs_that_are_switched_off_are_not_tried(monkeypatch: pytest.MonkeyPa
 # -- before the first child --------------------------------------------------------------------------------------------
 
 FOUND = [
-    Finding("memory", "ok", "70.0 of 79.1 GiB free"),
-    Finding("conv_3x3 of cells, stride 1", "failed", "RuntimeError: CUDA error: no kernel image is available"),
-    Finding("bfloat16", "note", "works, without instructions of its own"),
-    Finding("augmentation", "failed", "images or labels differ from the CPU's"),
+    DeviceFinding("memory", "ok", "70.0 of 79.1 GiB free"),
+    DeviceFinding("conv_3x3 of cells, stride 1", "failed", "RuntimeError: CUDA error: no kernel image is available"),
+    DeviceFinding("bfloat16", "note", "works, without instructions of its own"),
+    DeviceFinding("augmentation", "failed", "images or labels differ from the CPU's"),
 ]
 
 
@@ -190,7 +190,7 @@ def tests_done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.device]]:
     """Devices on which the self-test, which fails, was done."""
     done: list[torch.device] = []
 
-    def found(device: torch.device) -> list[Finding]:
+    def found(device: torch.device) -> list[DeviceFinding]:
         done.append(device)
         return FOUND
 

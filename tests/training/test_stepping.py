@@ -21,7 +21,7 @@ from nasbench.training.evaluate import evaluate, place_images
 from nasbench.training.evaluation import Child
 from nasbench.training.loop import reproducible, seed_device
 from nasbench.training.optimizers import make_optimizer
-from nasbench.training.steps import WARM_UP, EagerStep, GraphedStep, Passed, make_step
+from nasbench.training.steps import WARM_UP, EagerStep, ForwardBackward, GraphedStep, make_step
 
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -50,9 +50,9 @@ class StandIn:
 
     def __call__(self, work):
         self.recorded += 1
-        kept: list[Passed] = []
+        kept: list[ForwardBackward] = []
 
-        def replay() -> Passed:
+        def replay() -> ForwardBackward:
             passed = work()
             if not kept:
                 kept.append(passed)

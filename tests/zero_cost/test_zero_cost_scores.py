@@ -32,9 +32,9 @@ def draw(spec: str, seed: int = 0):
 
 def naive_gradients(architecture, protocol, seed):
     """Weight and gradient of every parameter of a convolution or fully connected layer, one autograd call each."""
-    subject = Subject.of(architecture, protocol, seed, "cpu")
-    images, labels = minibatch(subject)
-    with untrained(subject) as network:
+    scoring_input = Subject.of(architecture, protocol, seed, "cpu")
+    images, labels = minibatch(scoring_input)
+    with untrained(scoring_input) as network:
         pairs = []
         for name, parameter in network.named_parameters():
             if not name.endswith("weight") or parameter.ndim == 1:  # a bias, or BatchNorm's scale
@@ -107,9 +107,9 @@ def test_naswot_of_all_kinds_of_relu(hand_made, built, small):
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_relu_of_our_networks_is_seen_before_it_runs(spec: str):
     """The diagonal of K counts each unit of each ReLU once; a ReLU seen after it ran in place would still count, a missed one not."""
-    subject = Subject.of(draw(spec, 1), get_protocol("digits", {"filters": 4}), 0, "cpu")
-    images, _ = minibatch(subject)
-    with untrained(subject) as network, torch.no_grad():
+    scoring_input = Subject.of(draw(spec, 1), get_protocol("digits", {"filters": 4}), 0, "cpu")
+    images, _ = minibatch(scoring_input)
+    with untrained(scoring_input) as network, torch.no_grad():
         with torch.profiler.profile(record_shapes=True) as profile:
             network(images)
         relus = [event for event in profile.events() if event.name in ("aten::relu", "aten::relu_")]

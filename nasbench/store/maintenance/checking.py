@@ -36,7 +36,7 @@ _SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
-class Finding:
+class FileFinding:
     """Something about a results file: damage, or a note on what is as it should be after a kill."""
 
     severity: Severity
@@ -55,7 +55,7 @@ class Health:
         records: journal records whose checksums were verified.
     """
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FileFinding] = field(default_factory=list)
     children: int = 0
     runs: int = 0
     datasets: int = 0
@@ -68,11 +68,11 @@ class Health:
 
     def damage(self, text: str) -> None:
         """Add something that is not what was written."""
-        self.findings.append(Finding("damage", text))
+        self.findings.append(FileFinding("damage", text))
 
     def note(self, text: str) -> None:
         """Add something that is good to know."""
-        self.findings.append(Finding("note", text))
+        self.findings.append(FileFinding("note", text))
 
 
 def check_file(path: str | os.PathLike[str]) -> Health:
@@ -168,7 +168,7 @@ def _check_journal(paths: ResultsPaths, journal: JournalContents, health: Health
     health.records = len(journal.records)
     for damage in journal.damages:
         health.damage(f"{paths.journal}, {damage}")
-    if journal.claim_broken:
+    if journal.commit_counter_broken:
         health.note(
             f"{paths.journal.name}, line 2: the count of acknowledged records is not what was written; no record is affected, but a cut "
             "at the end would not be noticed; the next append writes it anew"

@@ -13,7 +13,7 @@ from nasbench.errors import InputError
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Text
 from nasbench.store.format.rows import Row
-from nasbench.store.maintenance.row_matching import keys_of, pair_children
+from nasbench.store.maintenance.row_matching import keys_of, match_children
 from nasbench.store.maintenance.table_builder import (
     Tables,
     join_tables,
@@ -84,7 +84,7 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
 
 
 def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, merge: Merge) -> Tables:
-    pairs = pair_children(merged, tables)
+    pairs = match_children(merged, tables)
     clashes = pairs.right[pairs.unequal]
     runs = cast("Text", tables.children["run"]).objects()
     if not len(clashes):

@@ -19,7 +19,7 @@ from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCH
 from nasbench.store.journal import JournalContents, read_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.migrations import MIGRATIONS, Migration
-from nasbench.store.maintenance.table_builder import Assembled, Tables
+from nasbench.store.maintenance.table_builder import TableBuilder, Tables
 from nasbench.store.reader import Snapshot, mismatch
 
 _TYPES: Final[dict[type, ColumnType]] = {bool: "bool", int: "int", float: "float", str: "str"}
@@ -106,7 +106,7 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration], lock: Resu
             tables = migrations[version](tables)
         _require_schema(paths, tables)
         copies = _keep([path for path in (paths.h5, paths.journal) if path.exists()], found)
-        pack_snapshot(Assembled(paths, tables, snapshot.file, snapshot.last_sequence), lock)
+        pack_snapshot(TableBuilder(paths, tables, snapshot.file, snapshot.last_sequence), lock)
     lock.confirm()
     try:
         remove_if_there(paths.journal)

@@ -27,7 +27,7 @@ _MEASURED: Final = ("ok", "diverged")
 
 
 def _with_platform(tables: Tables) -> Tables:
-    """Children that ended get the platform of their run's last sitting, all that schema 1 kept; '' where no protocol was trained."""
+    """Children that ended get the platform of their run's last attempt, all that schema 1 kept; '' where no protocol was trained."""
     runs = zip(*(_texts(tables.runs[name]) for name in ("run", "config", "provenance")))
     platforms = {
         run: platform_of(json.loads(provenance or "{}")) if "protocol" in json.loads(config or "{}") else ""

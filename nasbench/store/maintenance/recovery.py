@@ -20,7 +20,7 @@ from nasbench.store.format.schema import CURVES, Column
 
 
 @dataclass
-class Salvage:
+class Recovered:
     """What was read of a damaged file.
 
     Args:
@@ -44,7 +44,7 @@ class Salvage:
     remarks: list[str] = field(default_factory=list)
 
 
-def salvage_packed(path: Path) -> Salvage | None:
+def recover_packed(path: Path) -> Recovered | None:
     """Read what is sound of an HDF5 results file.
 
     Args:
@@ -57,24 +57,24 @@ def salvage_packed(path: Path) -> Salvage | None:
         NewerSchema: when a later version wrote it.
         CorruptResults: when it is another kind of HDF5 file.
     """
-    salvage = Salvage()
+    recovered = Recovered()
     entries: Mapping[str, Entry] | None = None
     rows: dict[Table, int] = {}
     try:
         packed = PackedFile(path)
-        salvage.file, salvage.last_sequence = packed.manifest.file, packed.manifest.last_sequence
+        recovered.file, recovered.last_sequence = packed.manifest.file, packed.manifest.last_sequence
         entries, rows = packed.manifest.datasets, {"children": packed.manifest.children, "runs": packed.manifest.runs}
         packed.close()
     except CorruptResults:
-        salvage.remarks.append("the table of contents; each dataset's own checksum is used instead")
+        recovered.remarks.append("the table of contents; each dataset's own checksum is used instead")
     try:
         file = h5py.File(path, "r", locking=False)
     except Exception:  # HDF5 reports damage by whatever error is nearest; the caller says that all of it is lost
         return None
     with file:
         _require_ours(path, file)
-        _Reader(file, entries, salvage).read(rows)
-    return salvage
+        _Reader(file, entries, recovered).read(rows)
+    return recovered
 
 
 def _require_ours(path: Path, file: Any) -> None:
@@ -88,8 +88,8 @@ def _require_ours(path: Path, file: Any) -> None:
 
 
 class _Reader:
-    def __init__(self, file: Any, entries: Mapping[str, Entry] | None, salvage: Salvage) -> None:
-        self._file, self._entries, self._salvage = file, entries, salvage
+    def __init__(self, file: Any, entries: Mapping[str, Entry] | None, recovered: Recovered) -> None:
+        self._file, self._entries, self._recovered = file, entries, recovered
 
     def read(self, rows: dict[Table, int]) -> None:
         for table, columns in TABLES.items():
@@ -99,8 +99,8 @@ class _Reader:
                 data, lost = found[column.name]
                 if len(data) != number:  # also where nothing of it could be read
                     data, lost = filler(column, number), np.ones(number, dtype=bool)
-                self._salvage.columns[table][column.name], self._salvage.lost[table][column.name] = data, lost
-        self._curves(len(self._salvage.columns["children"]["run"]))
+                self._recovered.columns[table][column.name], self._recovered.lost[table][column.name] = data, lost
+        self._curves(len(self._recovered.columns["children"]["run"]))
 
     def _column(self, table: Table, column: Column) -> tuple[Data, Numbers]:
         path = f"{table}/{column.name}"
@@ -141,22 +141,22 @@ class _Reader:
         return Text(np.arange(len(raw), dtype=np.int64), raw), lost
 
     def _curves(self, children: int) -> None:
-        salvage = self._salvage
+        recovered = self._recovered
         for curve in CURVES:
             entry = self._entry(f"curves/{curve.name}")
             empty = np.zeros(0, dtype="<f8"), np.zeros(0, dtype=bool)
             values, lost = self._numbers(f"curves/{curve.name}", entry) if entry else empty
-            salvage.curves[curve.name] = np.where(lost, np.nan, values)
-            salvage.lost_epochs[curve.name] = lost
-        epochs = _usual([len(values) for values in salvage.curves.values()])
-        salvage.lengths = self._lengths(children, epochs)
-        if salvage.lengths.sum() != epochs:
-            salvage.remarks.append(f"all curves ({epochs} epochs): which child each epoch belongs to")
-            salvage.lengths, epochs = np.zeros(children, dtype="<i8"), 0
-        for name, values in salvage.curves.items():
+            recovered.curves[curve.name] = np.where(lost, np.nan, values)
+            recovered.lost_epochs[curve.name] = lost
+        epochs = _usual([len(values) for values in recovered.curves.values()])
+        recovered.lengths = self._lengths(children, epochs)
+        if recovered.lengths.sum() != epochs:
+            recovered.remarks.append(f"all curves ({epochs} epochs): which child each epoch belongs to")
+            recovered.lengths, epochs = np.zeros(children, dtype="<i8"), 0
+        for name, values in recovered.curves.items():
             if len(values) != epochs:
-                salvage.curves[name] = np.full(epochs, np.nan)
-                salvage.lost_epochs[name] = np.ones(epochs, dtype=bool)
+                recovered.curves[name] = np.full(epochs, np.nan)
+                recovered.lost_epochs[name] = np.ones(epochs, dtype=bool)
 
     def _lengths(self, children: int, epochs: int) -> Numbers:
         """Epochs of each child: from the offsets, or else from the column `epochs` where its sum fits."""
@@ -165,8 +165,8 @@ class _Reader:
             offsets, lost = self._numbers("curves/offsets", entry)
             if len(offsets) == children + 1 and not lost.any():
                 return np.diff(offsets)
-        counted = cast("Numbers", self._salvage.columns["children"]["epochs"])
-        if not self._salvage.lost["children"]["epochs"].any() and int(np.sum(counted)) == epochs:
+        counted = cast("Numbers", self._recovered.columns["children"]["epochs"])
+        if not self._recovered.lost["children"]["epochs"].any() and int(np.sum(counted)) == epochs:
             return counted
         return np.zeros(children, dtype="<i8")
 

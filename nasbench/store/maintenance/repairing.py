@@ -22,9 +22,9 @@ from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS
 from nasbench.store.journal import JournalContents, Record, read_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.checking import check_file
-from nasbench.store.maintenance.recovery import Salvage, filler, salvage_packed
+from nasbench.store.maintenance.recovery import Recovered, filler, recover_packed
 from nasbench.store.maintenance.table_builder import (
-    Assembled,
+    TableBuilder,
     Tables,
     epochs_at,
     join_tables,
@@ -104,18 +104,18 @@ def repair_file(path: str | os.PathLike[str], take_over: bool = False) -> Repair
 def _repair(paths: ResultsPaths, lock: ResultsLock) -> Repair:
     repair = Repair()
     journal = read_journal(paths.journal)
-    salvage = salvage_packed(paths.h5) if paths.h5.exists() else None
+    recovered = recover_packed(paths.h5) if paths.h5.exists() else None
     header = journal.header
-    if salvage and header and salvage.file and salvage.file != header.file:
+    if recovered and header and recovered.file and recovered.file != header.file:
         raise CorruptResults(
             f"{paths.journal} belongs to another results file than {paths.h5}; move one of them away and repair each"
         )
-    if salvage is None and not journal.records:
+    if recovered is None and not journal.records:
         raise CorruptResults(f"nothing can be recovered from {paths.h5}; restore it from a copy")
-    tables, last = _recover(paths, salvage, journal, repair)
-    file = (salvage.file if salvage else "") or (header.file if header else "") or uuid4().hex
+    tables, last = _recover(paths, recovered, journal, repair)
+    file = (recovered.file if recovered else "") or (header.file if header else "") or uuid4().hex
     repair.copies = _copy(paths)
-    pack_snapshot(Assembled(paths, tables, file, last), lock)
+    pack_snapshot(TableBuilder(paths, tables, file, last), lock)
     lock.confirm()
     try:
         remove_if_there(paths.journal)
@@ -127,17 +127,17 @@ def _repair(paths: ResultsPaths, lock: ResultsLock) -> Repair:
 
 
 def _recover(
-    paths: ResultsPaths, salvage: Salvage | None, journal: JournalContents, repair: Repair
+    paths: ResultsPaths, recovered: Recovered | None, journal: JournalContents, repair: Repair
 ) -> tuple[Tables, int]:
     parts = []
-    last = salvage.last_sequence if salvage else 0
-    if salvage:
-        repair.lost += salvage.remarks
-        parts.append(_packed_part(salvage, repair))
+    last = recovered.last_sequence if recovered else 0
+    if recovered:
+        repair.lost += recovered.remarks
+        parts.append(_packed_part(recovered, repair))
     elif journal.header is None or journal.header.base > 0 or paths.h5.exists():
         repair.lost.append(f"all of {paths.h5.name}, which cannot be opened as HDF5 or is missing")
     repair.lost += [f"{paths.journal.name}, {damage}" for damage in journal.damages]
-    if salvage and last and journal.header and journal.header.base > last:
+    if recovered and last and journal.header and journal.header.base > last:
         repair.lost.append(f"the records {last + 1} to {journal.header.base}, which are in neither file")
     fresh = [record for record in journal.records if record.sequence > last]
     parts.append(_journal_part(fresh))
@@ -153,8 +153,8 @@ def _journal_part(records: Sequence[Record]) -> Tables:
     )
 
 
-def _packed_part(salvage: Salvage, repair: Repair) -> Tables:
-    columns, lost = salvage.columns["children"], salvage.lost["children"]
+def _packed_part(recovered: Recovered, repair: Repair) -> Tables:
+    columns, lost = recovered.columns["children"], recovered.lost["children"]
     needed = {name: gone for name, gone in lost.items() if name not in _MAY_BE_MISSING}
     dropped = np.logical_or.reduce(list(needed.values()))
     if dropped.any():
@@ -165,15 +165,15 @@ def _packed_part(salvage: Salvage, repair: Repair) -> Tables:
         if gone.any():
             repair.lost.append(f"column {name!r} of {_children(columns, lost, gone)}; it is missing now")
     kept = np.flatnonzero(~dropped)
-    for name, epochs in salvage.lost_epochs.items():
-        missing = int(epochs[epochs_at(salvage.lengths, kept)].sum())
+    for name, epochs in recovered.lost_epochs.items():
+        missing = int(epochs[epochs_at(recovered.lengths, kept)].sum())
         if missing:
             repair.lost.append(f"curve {name!r} of {missing} epochs; they are missing (NaN) now")
     children = {
         item.name: blanked(columns[item.name], lost[item.name], item.name, "children") for item in CHILD_COLUMNS
     }
-    runs = _salvaged_runs(salvage, repair)
-    return take_children(Tables(children, runs, salvage.curves, salvage.lengths), kept)
+    runs = _recovered_runs(recovered, repair)
+    return take_children(Tables(children, runs, recovered.curves, recovered.lengths), kept)
 
 
 def _children(columns: dict[str, Data], lost: dict[str, Numbers], which: Numbers) -> str:
@@ -185,8 +185,8 @@ def _children(columns: dict[str, Data], lost: dict[str, Numbers], which: Numbers
     return f"{total} children" + (f" ({', '.join(names)}{more})" if names else "")
 
 
-def _salvaged_runs(salvage: Salvage, repair: Repair) -> dict[str, Data]:
-    columns, lost = salvage.columns["runs"], salvage.lost["runs"]
+def _recovered_runs(recovered: Recovered, repair: Repair) -> dict[str, Data]:
+    columns, lost = recovered.columns["runs"], recovered.lost["runs"]
     kept = np.flatnonzero(~lost["run"])
     if len(kept) < len(lost["run"]):
         repair.lost.append(f"{len(lost['run']) - len(kept)} rows of the table of runs")

@@ -15,7 +15,7 @@ Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
-class Pairs:
+class RowMatches:
     """The children of two files held against each other.
 
     Args:
@@ -45,14 +45,14 @@ def keys_of(tables: Tables) -> list[Key]:
     return list(zip(*texts, cast("Numbers", tables.children["index"]).tolist()))
 
 
-def pair_children(left: Tables, right: Tables) -> Pairs:
+def match_children(left: Tables, right: Tables) -> RowMatches:
     """Hold the children of two files against each other, to the bit; NaN equals NaN."""
     places = {key: position for position, key in reversed(list(enumerate(keys_of(left))))}
     keys = keys_of(right)
     met = [(places[key], position) for position, key in enumerate(keys) if key in places]
     pairs = np.array(met, dtype=np.int64).reshape(-1, 2)
     at_left, at_right = pairs[:, 0], pairs[:, 1]
-    return Pairs(
+    return RowMatches(
         left=at_left,
         right=at_right,
         only_left=np.setdiff1d(np.array(sorted(places.values()), dtype=np.int64), at_left),

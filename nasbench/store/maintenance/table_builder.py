@@ -41,7 +41,7 @@ class Tables:
 
 
 @dataclass(frozen=True)
-class Assembled:
+class TableBuilder:
     """Tables as the content of a results file; `packing.pack_snapshot` writes it.
 
     Args:
@@ -159,7 +159,7 @@ def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
     try:
         if paths.h5.exists() or paths.journal.exists():
             raise InputError(f"{path} is there already: name another file, and merge the two if you want them in one")
-        pack_snapshot(Assembled(paths, tables, uuid4().hex, len(tables.lengths) + len(tables.runs["run"])), lock)
+        pack_snapshot(TableBuilder(paths, tables, uuid4().hex, len(tables.lengths) + len(tables.runs["run"])), lock)
     finally:
         lock.release()
 

@@ -11,7 +11,7 @@ from nasbench.errors import InputError, MissingExtra, UnknownName
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.store.format.schema import CHILD_COLUMNS, STATUSES
-from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, Source, fraction
+from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource, fraction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def import_tabular(
     _check_names([*columns, *constants, *percent])
     if ARCHITECTURE not in columns:
         raise InputError(f"{path}: say which column has the architectures: --map {ARCHITECTURE}=COLUMN")
-    source = Source.of(path, f"table {path.rpartition('.')[2]}")
+    source = ImportSource.of(path, f"table {path.rpartition('.')[2]}")
     frame = _read(path)
     for theirs in columns.values():
         if theirs not in frame.columns:

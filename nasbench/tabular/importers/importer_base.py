@@ -37,7 +37,7 @@ _OURS: Final = (
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """A file that is imported.
 
     Args:
@@ -51,7 +51,7 @@ class Source:
     format: str
 
     @classmethod
-    def of(cls, path: str | Path, format: str) -> Source:
+    def of(cls, path: str | Path, format: str) -> ImportSource:
         """Digest a file.
 
         Raises:
@@ -116,7 +116,7 @@ class _Run:
 class Collector:
     """Takes the children of a source and writes them as a results file."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ImportSource) -> None:
         self.source = source
         self._runs: dict[Group, _Run] = {}
         self._rows: list[tuple[dict[str, Any], Curves]] = []

@@ -9,7 +9,7 @@ A record is the JSON list [module hash, epochs, adjacency, operations, metrics].
     EvaluationData: 1 current_epoch, 2 training_time (seconds up to then, evaluation out), 3 train_accuracy (on 10,000 fixed training
     images), 4 validation_accuracy, 5 test_accuracy: doubles, accuracies as fractions; 6 checkpoint_path: string, not read
 
-Source: google-research/nasbench, nasbench/lib/model_metrics.proto and nasbench/api.py; Ying et al. 2019 (1902.09635).
+ImportSource: google-research/nasbench, nasbench/lib/model_metrics.proto and nasbench/api.py; Ying et al. 2019 (1902.09635).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Final
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture
-from nasbench.tabular.importers.importer_base import Collector, Group, Imported, Source
+from nasbench.tabular.importers.importer_base import Collector, Group, Imported, ImportSource
 from nasbench.tabular.importers.protobuf import Value, double, fields
 from nasbench.tabular.importers.tfrecord import read_records
 
@@ -51,7 +51,7 @@ def import_nasbench101(path: str, output: str, take_over: bool = False) -> Impor
         InputError: when a checksum does not fit or a record is not one of NAS-Bench-101, naming it; or the output is there already.
             Nothing is written then.
     """
-    source = Source.of(path, FORMAT)
+    source = ImportSource.of(path, FORMAT)
     collector = Collector(source)
     known: dict[str, tuple[Architecture, str]] = {}
     repeats: Counter[tuple[str, int]] = Counter()

@@ -11,7 +11,7 @@ import numpy as np
 from nasbench.errors import InputError, UnknownName
 from nasbench.spaces import get_space
 from nasbench.store.format.columns import Numbers
-from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, Source, fraction
+from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource, fraction
 
 FORMAT: Final = "nasbench201 archive"
 DEVICE: Final = "NVIDIA GeForce GTX 1080 Ti"
@@ -90,12 +90,12 @@ def import_archive(path: str, output: str, data: str = "cifar10", take_over: boo
         MissingData: when there is no such file.
         InputError: when it is not the archive, or the output is there already.
 
-    Source: Dong & Yang 2020 (2001.00326), sections 2 and 5. Seconds: t a training epoch, v a validation pass, both on CIFAR-10; 12t + v on
+    ImportSource: Dong & Yang 2020 (2001.00326), sections 2 and 5. Seconds: t a training epoch, v a validation pass, both on CIFAR-10; 12t + v on
         CIFAR-10, 24t + v/5 on CIFAR-100, 12 x 6.068t + 0.12v on ImageNet16-120.
     """
     if data not in DATA:
         raise UnknownName("data set of NAS-Bench-201", data, DATA)
-    source, columns = Source.of(path, FORMAT), DATA[data]
+    source, columns = ImportSource.of(path, FORMAT), DATA[data]
     space = get_space(_SPACE)
     collector = Collector(source)
     group = Group(_SPACE, columns.protocol, data, columns.notes)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
-from nasbench.tabular.importers.importer_base import Collector, Group, Imported, Source, fraction
+from nasbench.tabular.importers.importer_base import Collector, Group, Imported, ImportSource, fraction
 from nasbench.tabular.importers.nasbench201_archive import DEVICE
 
 FORMAT: Final = "nats-bench records"
@@ -43,7 +43,7 @@ def import_records(path: str, output: str, take_over: bool = False) -> Imported:
         MissingData: when there is no such file.
         InputError: when it does not hold such records, naming the first that is none; or the output is there already.
     """
-    source = Source.of(path, FORMAT)
+    source = ImportSource.of(path, FORMAT)
     space, collector = get_space(_SPACE), Collector(source)
     for number, record in enumerate(_records(path)):
         lacking = [name for name in _NEEDED if name not in record] if isinstance(record, dict) else list(_NEEDED)
