@@ -22,6 +22,7 @@ DIGEST = "0" * 16
         ("cifar10-quick", "e5202066d7afe7ee"),
         ("digits", "dfee08084d2b3802"),
         ("digits201", "c7ac5989af6fcc05"),
+        ("digits201-2", "e979e2f23b8ff317"),
         ("nas2016", "dbfd5ca01b502b6c"),
         ("nasbench201", "4e6f9bb3471adea3"),
         ("nasbench201-200", "1e49a00f36f39d57"),

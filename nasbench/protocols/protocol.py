@@ -177,6 +177,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "nasbench201-200": "nasbench.protocols.named:NASBENCH201_200",
         "digits": "nasbench.protocols.named:DIGITS",
         "digits201": "nasbench.protocols.named:DIGITS201",
+        "digits201-2": "nasbench.protocols.named:DIGITS201_2",
         "cifar10-quick": "nasbench.protocols.named:CIFAR10_QUICK",
     },
 )
