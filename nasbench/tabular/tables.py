@@ -49,7 +49,7 @@ class Table:
     Args:
         name: what was measured, e.g. "cifar10".
         space: whose architectures these are; at most 10,000,000 sequences of choices.
-        val_acc: [size], what a search is outcomes, in [0, 1]; NaN for a child that failed.
+        val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
         test_acc: [size], what is reported of a search's choice, in [0, 1]; NaN where it is not known.
         seconds: [size], device-seconds that a child costs, >= 0.
         params: [size], trainable parameters.
@@ -117,7 +117,7 @@ class Table:
         )
 
     def outcomes(self, codes: IntArray, runs: IntArray, draw: Draw) -> FloatArray:
-        """The validation accuracies that searches are outcomes.
+        """The validation accuracies that searches receive as outcomes.
 
         Args:
             codes: positions in the table.
