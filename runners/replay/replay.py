@@ -115,7 +115,7 @@ class Replayed:
         table: where it searched.
         price: the budget.
         seeds: one a search.
-        codes: [runs, most children], the counted children in the order in which they were outcomes, as positions in the table; -1 after
+        codes: [runs, most children], the counted children in the order in which their outcomes arrived, as positions in the table; -1 after
             the last.
         draw: "mean" where the searches were told the mean over an architecture's trainings, "one" where they were told one of them.
     """
@@ -149,7 +149,7 @@ class Replayed:
         return np.where(np.isnan(self.outcomes), -np.inf, self.outcomes)
 
     def chosen(self) -> tuple[IntArray, IntArray]:
-        """Runs that have a choice, and its place among their children: the first with the highest accuracy that the search was outcomes."""
+        """Runs that have a choice, and its place among their children: the first with the highest accuracy among its outcomes."""
         if not self.codes.shape[1]:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         places = self._scores.argmax(axis=1)
@@ -171,7 +171,7 @@ class Replayed:
         return report
 
     def frame(self, report: Table | None = None) -> pd.DataFrame:
-        """One row a search: its choice, which is the first of its counted children with the highest accuracy that it was outcomes.
+        """One row a search: its choice, which is the first of its counted children with the highest accuracy among its outcomes.
 
         Args:
             report: the table that the choices are scored in, of any data set; None for the one that was searched.
