@@ -46,6 +46,18 @@ if TYPE_CHECKING:
     help="Data sets that choices are scored on, e.g. cifar100,imagenet16-120  [the one that is searched].",
 )
 @click.option(
+    "--search-seeds",
+    default=None,
+    metavar="SEED[,SEED...]",
+    help="Training seeds of the table whose scores searches see, e.g. 0,1,2  [all].",
+)
+@click.option(
+    "--report-seeds",
+    default=None,
+    metavar="SEED[,SEED...]",
+    help="Training seeds that choices are scored with, e.g. 3,4,5: the luck of the trainings that were searched is left out  [all].",
+)
+@click.option(
     "--draw",
     default="mean",
     show_default=True,
@@ -91,6 +103,8 @@ def replay(
     path: str,
     data: str | None,
     report_on: str | None,
+    search_seeds: str | None,
+    report_seeds: str | None,
     draw: Draw,
     space: str | None,
     strategies: Sequence[str],
@@ -108,13 +122,14 @@ def replay(
     Nothing is trained: a child takes, on a simulated clock, as long as the table says. A strategy that is given without options and has
     a published row on the table runs with the options of that row; the table says which.
 
-    With --report-on the search sees scores and costs of one data set, and what it chose is scored on others. Scores that are reported are
-    means over trainings, whatever --draw.
+    With --report-on the search sees scores and costs of one data set, and its choice is scored on others. With --report-seeds the choice is
+    scored by trainings that the search did not see. Reported scores are means over trainings, whatever --draw.
 
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
       nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120
+      nasbench replay --table results/digits201.h5 --strategy random --search-seeds 0,1,2 --report-seeds 3,4,5 --draw one --budget "200 s"
     """
     import pandas as pd
 
@@ -122,12 +137,15 @@ def replay(
     from nasbench.runners.replay.replay import ReplayBudget, Setting
     from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
-    from nasbench.tabular.tables import published_replays, read_tables
+    from nasbench.tabular.tables import Selection, published_replays, read_tables
 
     if output is not None:
         _require_new(Path(output))
     limit = ReplayBudget(Budget.parse(budget), price)
-    table, *reports = read_tables(path, [data, *_names(report_on)])
+    searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
+    names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
+    selections = [Selection(each, reported) for each in names_reported]
+    table, *reports = read_tables(path, [Selection(data, searched), *selections])
     table.require_draw(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
@@ -153,10 +171,11 @@ def replay(
         runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw)
     choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
-    _print(choices, comparable, {run.setting.name: run.setting.text for run in runs}, bool(reports), draw)
+    _print(choices, comparable, {run.setting.name: run.setting.text for run in runs}, bool(report_on), draw)
     for each in scored:
-        of = f"the table of {each.name}" if reports else "the table"
-        click.echo(f"best in {of}: {100 * each.best_test_acc:.2f}")
+        of = f"the table of {each.name}" if report_on else "the table"
+        by = f" (mean of training seeds {report_seeds})" if reported else ""
+        click.echo(f"best in {of}: {100 * each.best_test_acc:.2f}{by}")
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
@@ -264,6 +283,16 @@ def _names(report_on: str | None) -> list[str]:
     if "" in names or len(set(names)) < len(names):
         raise InputError(f"--report-on {report_on!r} should name data sets once each, e.g. cifar100,imagenet16-120")
     return names
+
+
+def _seeds(text: str | None, option: str) -> tuple[int, ...] | None:
+    """The training seeds of an option, each once; None where it is not given."""
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
+        raise InputError(f"{option} {text!r} should name training seeds once each, e.g. {option} 0,1,2")
+    return tuple(sorted(map(int, parts)))
 
 
 def _usual_options(published: pd.DataFrame, budget: Budget) -> dict[str, str]:

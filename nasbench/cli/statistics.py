@@ -144,7 +144,7 @@ def profiles(
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    best, said = _best(table, data, measure)
+    best, said = _best(table, data, measure, runs)
     scores = final_scores(frame, runs, measure)
     optimum = None if best is None else dict.fromkeys(scores["table"].unique(), best)
     regrets = below_best(scores, optimum)
@@ -207,7 +207,7 @@ def targets(
     notes = _checked(frame, runs, allow)
     words = f"{target:.4g}" if target is not None else ""
     if share is not None:
-        best, said = _best(table, data, measure)
+        best, said = _best(table, data, measure, runs)
         top = _found(frame, runs, measure) if best is None else best
         target = share * top
         words = f"{100 * share:g}% of the best"
@@ -265,7 +265,7 @@ def regret(
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    best, said = _best(table, data, measure)
+    best, said = _best(table, data, measure, runs)
     by = by or _counted(runs)
     areas = regret_areas(frame, runs, by, measure, best)
     summary = area_summary(areas, seed)
@@ -347,8 +347,8 @@ def _counted(runs: pd.DataFrame) -> str:
     return units.pop() if len(units) == 1 else "gpu_hours"
 
 
-def _best(path: str | None, data: str | None, measure: str) -> tuple[float | None, str]:
-    """The optimum of a complete table, None without one; and what it is, in words."""
+def _best(path: str | None, data: str | None, measure: str, runs: pd.DataFrame) -> tuple[float | None, str]:
+    """The optimum of a complete table for the training seeds that gave the runs their scores; and what it is, in words."""
     from nasbench.analysis.statistics.regret_area import FOUND, KNOWN
 
     if path is None:
@@ -357,7 +357,7 @@ def _best(path: str | None, data: str | None, measure: str) -> tuple[float | Non
 
     from nasbench.tabular.tables import read_table
 
-    table = read_table(path, data)
+    table = read_table(path, data, _training_seeds(runs, "search_seeds" if measure == "val_acc" else "report_seeds"))
     return float(np.nanmax(table.val_acc if measure == "val_acc" else table.test_acc)), KNOWN
 
 
@@ -380,3 +380,16 @@ def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 
         draw(figure.subplots())
         style.caption(figure, notes)
     return figure
+
+
+def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:
+    """The training seeds that replayed runs were shown (search_seeds) or reported with (report_seeds); None for all."""
+    import json
+
+    from nasbench.errors import InputError
+
+    found = {tuple(json.loads(config or "{}").get(which) or ()) for config in runs["config"]}
+    if len(found) > 1:
+        texts = [",".join(map(str, seeds)) or "all" for seeds in sorted(found)]
+        raise InputError(f"these runs differ in {which} ({' against '.join(texts)}); choose those of one with --where")
+    return next(iter(found), ()) or None

@@ -6,7 +6,7 @@ import hashlib
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -40,6 +40,21 @@ NASBENCH201_COLUMNS = {
 }
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Which children of a file make a table.
+
+    Args:
+        data: for the archive of NAS-Bench-201 "cifar10" (None is the same), "cifar100" or "imagenet16-120"; for a results file one of
+            its data sets, None where it has only one.
+        seeds: training seeds whose children are used; None for all. A search that sees some seeds and is reported by others shows what
+            its choice is worth without the luck of the trainings that it chose by.
+    """
+
+    data: str | None = None
+    seeds: tuple[int, ...] | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Scores and costs of all architectures of a space.
@@ -55,6 +70,7 @@ class Table:
         params: [size], trainable parameters.
         mult_adds: [size], multiply-adds for one image.
         trainings: those of which `val_acc` is the mean; None where the table holds means only.
+        seeds: training seeds that were chosen from those in the file; None for all.
 
     Raises:
         InputError: when a column has another length, or no child has a score.
@@ -68,6 +84,7 @@ class Table:
     params: IntArray
     mult_adds: IntArray
     trainings: Trainings | None = None
+    seeds: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
@@ -150,39 +167,42 @@ class Table:
         return float(np.nanmax(self.test_acc))
 
 
-def read_table(path: str | Path, data: str | None = None) -> Table:
+def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None) -> Table:
     """Read a complete table: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
 
     Args:
         path: the file.
-        data: for the archive "cifar10" (the default), "cifar100" or "imagenet16-120"; for a results file one of its data sets, which may
-            be left out where it has only one.
+        data: see `Selection`.
+        seeds: see `Selection`.
 
     Raises:
         MissingData: when there is no such file.
         UnknownName: when it has no such data set.
-        InputError: when it is not a table of the data set, or its rows do not cover the space.
+        InputError: when it is not a table of the data set, lacks one of the seeds, or its rows do not cover the space.
     """
-    return read_tables(path, [data])[0]
+    return read_tables(path, [Selection(data, seeds)])[0]
 
 
-def read_tables(path: str | Path, data: Sequence[str | None]) -> list[Table]:
-    """Read the tables of several data sets from one file; the same table for a name given twice. Otherwise as `read_table`."""
+def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table]:
+    """Read several tables from one file, which is read once; equal selections give the same table. Otherwise as `read_table`."""
     path = Path(path)
     if not path.exists():
         raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
-    found: dict[str | None, Table] = {}
+    found: dict[Selection, Table] = {}
     if path.suffix == ".npz":
-        for name in dict.fromkeys(data):
-            found[name] = read_nasbench201(path, name or "cifar10")
+        for each in dict.fromkeys(selections):
+            if each.seeds is not None:
+                raise InputError(f"{path} holds means over seeds, so that no seeds can be chosen; leave the seeds out")
+            found[each] = read_nasbench201(path, each.data or "cifar10")
     else:
         from nasbench.store.query import Results
 
         with Results(str(path)) as results:
             frame = results.frame()
-        for name in dict.fromkeys(data):
-            found[name] = table_of_children(_of_data(frame, name, path), str(path))
-    return [found[name] for name in data]
+        for each in dict.fromkeys(selections):
+            rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
+            found[each] = replace(table_of_children(rows, str(path)), seeds=each.seeds)
+    return [found[each] for each in selections]
 
 
 def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:
@@ -195,6 +215,19 @@ def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:
     if data not in names:
         raise UnknownName(f"data set of {path}", data, names)
     return frame[frame["data"] == data]
+
+
+def _of_seeds(frame: pd.DataFrame, seeds: tuple[int, ...] | None, path: Path) -> pd.DataFrame:
+    """The rows of some training seeds; all where none are named."""
+    if seeds is None:
+        return frame
+    there = sorted(set(frame["seed"].tolist()))
+    missing = [seed for seed in seeds if seed not in there]
+    if missing:
+        raise InputError(
+            f"{path} has no trainings with seed {', '.join(map(str, missing))}; there are {', '.join(map(str, there))}"
+        )
+    return frame[frame["seed"].isin(seeds)]
 
 
 def read_nasbench201(path: Path, data: str) -> Table:

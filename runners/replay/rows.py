@@ -59,7 +59,7 @@ def _run_id(replayed: Replayed, config: Mapping[str, Any], seed: int) -> str:
 
 
 def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
-    """What was searched and how; `report_on` and `draw` only where they are not the default, so that run ids stay as they were."""
+    """What was searched and how. Fields that came later are there only where they are not the default: run ids stay as they were."""
     config: dict[str, Any] = {
         "replay": replayed.table.name,
         "strategy": replayed.setting.name,
@@ -70,6 +70,10 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
     }
     if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
         config["report_on"] = {table.name: table.fingerprint for table in scored}
+    if replayed.table.seeds is not None:
+        config["search_seeds"] = replayed.table.seeds
+    if scored[0].seeds is not None:
+        config["report_seeds"] = scored[0].seeds
     if replayed.draw != "mean":
         config["draw"] = replayed.draw
     return config

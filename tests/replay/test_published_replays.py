@@ -18,7 +18,7 @@ from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay
 from nasbench.runners.search.budget import Budget
 from nasbench.store.query import Results
-from nasbench.tabular.tables import Table, published_replays, read_table, read_tables
+from nasbench.tabular.tables import Selection, Table, published_replays, read_table, read_tables
 
 FOLDER = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PATH = FOLDER / "nb201_tss.npz"
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.skipif(not PATH.exists(), reason=f"needs {PATH.name} (N
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, Table]:
-    return dict(zip(DATA, read_tables(PATH, DATA)))
+    return dict(zip(DATA, read_tables(PATH, [Selection(name) for name in DATA])))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from nasbench.runners.search.budget import Budget
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
-from nasbench.tabular.tables import Table, read_table, read_tables
+from nasbench.tabular.tables import Selection, Table, read_table, read_tables
 
 SEEDS = range(7)
 PRICE = ReplayBudget(Budget.parse("4000 s"), 0.9)
@@ -166,7 +166,7 @@ def test_one_file_may_hold_the_tables_of_several_data_sets(tmp_path):
         nasbench, ["import", "csv", str(tmp_path / "cells.csv"), "--space", SPACE.spec, *words, "-o", path]
     )
     assert done.exit_code == 0, (done.output, done.exception)
-    digits, letters = read_tables(path, ["digits", "letters"])
+    digits, letters = read_tables(path, [Selection("digits"), Selection("letters")])
     assert (digits.name, letters.name) == ("digits", "letters")
     np.testing.assert_allclose(letters.val_acc - digits.val_acc, 0.1)
     np.testing.assert_array_equal(read_table(path, "letters").val_acc, letters.val_acc)
