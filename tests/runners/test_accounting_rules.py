@@ -1,0 +1,129 @@
+"""Rules of a search that a fault of one line would break: what is charged, what counts, what becomes the incumbent, what is reused."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from searching import search, tiny_plan
+
+from nasbench.runners.executors import Executor, ExecutorOptions
+from nasbench.runners.search import loop
+from nasbench.store.cache import ScoreCache
+from nasbench.store.format.schema import CURVES, REPEATABLE_STATUSES, STATUSES
+from nasbench.store.query import Results
+from nasbench.training.evaluation import Evaluation
+
+CHILD_SECONDS = 4.0
+EVALUATION_SECONDS = 1.0
+HOUR = 3600.0
+
+
+class MadeUp(Executor):
+    """Every child takes four device-seconds, one of them for evaluation, and has the score and the status that are given."""
+
+    def __init__(self, status: str = "ok", score: float = 0.5, killed_at: int = -1) -> None:
+        super().__init__(ExecutorOptions())
+        self._status, self._score, self._left = status, score, killed_at
+        self._waiting: list[int] = []
+
+    def submit(self, ticket, child):
+        self._waiting.append(ticket)
+
+    def wait(self):
+        if self._left == 0:
+            raise KeyboardInterrupt
+        self._left -= 1
+        curves = {column.name: (self._score,) for column in CURVES}
+        evaluation = Evaluation(
+            status=self._status,
+            val_acc=self._score,
+            val_acc_best=self._score,
+            train_seconds=CHILD_SECONDS - EVALUATION_SECONDS,
+            eval_seconds=EVALUATION_SECONDS,
+            curves=curves,
+        )
+        return [(self._waiting.pop(0), evaluation)]
+
+    def drop(self):
+        self._waiting.clear()
+
+    def close(self):
+        self._waiting.clear()
+
+
+@pytest.fixture
+def ticking(monkeypatch) -> None:
+    """Every `ask` and every `tell` takes one second of the searcher's clock."""
+    ticks = iter(range(10**6))
+    clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)), monotonic=time.monotonic)
+    monkeypatch.setattr(loop, "time", clock)
+
+
+def children(path):
+    return Results(str(path)).frame(stage="search")
+
+
+@pytest.mark.usefixtures("ticking")
+def test_the_searchers_seconds_count_against_the_budget(tmp_path):
+    plan = tiny_plan(budget="10 gpu-seconds", final="none", cached="off")
+    search(plan, tmp_path / "a.h5", MadeUp())
+    frame = children(tmp_path / "a.h5")
+    # 4 s of training + 1 s of ask; then 4 s + 1 s of tell + 1 s of ask, which makes 11 of 10.
+    assert frame["searcher_seconds"].tolist() == [1, 2]
+    assert frame["counted"].tolist() == [True, False]
+    run = Results(str(tmp_path / "a.h5")).runs().iloc[0]
+    assert run["searcher_hours"] * HOUR == pytest.approx(1)
+    assert run["training_hours"] * HOUR == pytest.approx(CHILD_SECONDS - EVALUATION_SECONDS)
+
+
+@pytest.mark.usefixtures("ticking")
+def test_a_resumed_run_does_not_charge_the_searcher_again(tmp_path):
+    plan = tiny_plan(budget="6 children", final="none", cached="off")
+    search(plan, tmp_path / "whole.h5", MadeUp())
+    with pytest.raises(KeyboardInterrupt):
+        search(plan, tmp_path / "parts.h5", MadeUp(killed_at=4))
+    search(plan, tmp_path / "parts.h5", MadeUp())
+    whole, parts = (children(tmp_path / name)["searcher_seconds"].tolist() for name in ("whole.h5", "parts.h5"))
+    assert whole == [1, 2, 2, 2, 2, 2]
+    # The tell of child 3 and the ask of child 4 were lost with the first process; only the second ask of child 4 is charged.
+    assert parts == [1, 2, 2, 2, 1, 2]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_a_child_is_charged_as_follows_from_its_end(tmp_path, status):
+    search(tiny_plan(budget="3 children", final="none", cached="off"), tmp_path / "a.h5", MadeUp(status))
+    run = Results(str(tmp_path / "a.h5")).runs().iloc[0]
+    charged = {name: round(run[f"{name}_hours"] * HOUR, 6) for name in ("training", "evaluation", "failed", "cached")}
+    if status in ("ok", "diverged"):
+        assert charged == {"training": 9, "evaluation": 3, "failed": 0, "cached": 0}
+    else:
+        assert charged == {"training": 0, "evaluation": 0, "failed": 12, "cached": 0}
+
+
+def test_a_tie_does_not_replace_the_incumbent(tmp_path):
+    search(tiny_plan(budget="5 children", cached="off"), tmp_path / "a.h5", MadeUp(score=0.5))
+    results = Results(str(tmp_path / "a.h5"))
+    finals, found = results.frame(stage="final"), results.frame(stage="search")
+    assert found["hash"].nunique() == 5
+    assert finals["hash"].tolist() == [found["hash"].iloc[0]]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_ends_that_would_repeat_themselves_are_reused(status):
+    assert set(REPEATABLE_STATUSES) == {"ok", "diverged"}
+    cache = ScoreCache()
+    cache.add({"hash": "a", "fingerprint": "f", "seed": 0, "stage": "search", "status": status, "curves": {}})
+    hit = cache.get("a", "f", 0, test=False)
+    assert (hit is not None) == (status in ("ok", "diverged"))
+
+
+@pytest.mark.parametrize("status", ["timed_out", "failed", "out_of_memory"])
+def test_a_search_trains_again_what_the_machine_ended(tmp_path, status):
+    """Also where the row is read back from a file and not from the same process."""
+    plan = tiny_plan(budget="2 children", final="none")
+    search(plan, tmp_path / "a.h5", MadeUp(status))
+    row = children(tmp_path / "a.h5").iloc[0]
+    cache = ScoreCache([str(tmp_path / "a.h5")])
+    assert cache.get(row["hash"], plan.fingerprint, int(row["seed"]), test=False) is None
