@@ -1,20 +1,95 @@
-"""nasbench: a reproducibility benchmark suite for neural architecture search."""
+"""nasbench: a reproducibility benchmark suite for neural architecture search.
+
+Everything here is imported when it is first used, so that `import nasbench` takes no time. docs/api.md shows each call.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable
-
+    from nasbench.api.comparing import Comparison, compare, report, status
+    from nasbench.api.comparing import open as open
+    from nasbench.api.evaluating import Verification, evaluate, verify
+    from nasbench.api.replaying import Replay, replay
+    from nasbench.api.run import Run
+    from nasbench.api.searching import resume, search
+    from nasbench.api.strategies import Outcome, Strategy, StrategyConfig, register_strategy
+    from nasbench.callbacks.base import Callback, FinishedChild, SearchInfo
+    from nasbench.callbacks.early_stopping import EarlyStopping
+    from nasbench.errors import InputError, NasbenchError
+    from nasbench.protocols.protocol import Protocol, get_protocol
+    from nasbench.spaces import Architecture, Space, from_json, get_space
     from nasbench.store.query import Results
+    from nasbench.structures import Scale
+    from nasbench.training.evaluation import Evaluation
 
 __version__ = "0.1.0"
 
+_MODULES: Final = {
+    "nasbench.api.comparing": ("Comparison", "compare", "open", "report", "status"),
+    "nasbench.api.evaluating": ("Verification", "evaluate", "verify"),
+    "nasbench.api.replaying": ("Replay", "replay"),
+    "nasbench.api.run": ("Run",),
+    "nasbench.api.searching": ("resume", "search"),
+    "nasbench.api.strategies": ("Outcome", "Strategy", "StrategyConfig", "register_strategy"),
+    "nasbench.callbacks.base": ("Callback", "FinishedChild", "SearchInfo"),
+    "nasbench.callbacks.early_stopping": ("EarlyStopping",),
+    "nasbench.errors": ("InputError", "NasbenchError"),
+    "nasbench.protocols.protocol": ("Protocol", "get_protocol"),
+    "nasbench.spaces": ("Architecture", "Space", "from_json", "get_space"),
+    "nasbench.store.query": ("Results",),
+    "nasbench.structures": ("Scale",),
+    "nasbench.training.evaluation": ("Evaluation",),
+}
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 
-def open(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Results:
-    """Open one or several results files for reading; see `nasbench.store.query.Results`."""
-    from nasbench.store.query import Results
+__all__ = [
+    "Architecture",
+    "Callback",
+    "Comparison",
+    "EarlyStopping",
+    "Evaluation",
+    "FinishedChild",
+    "InputError",
+    "NasbenchError",
+    "Outcome",
+    "Protocol",
+    "Replay",
+    "Results",
+    "Run",
+    "Scale",
+    "SearchInfo",
+    "Space",
+    "Strategy",
+    "StrategyConfig",
+    "Verification",
+    "callbacks",
+    "compare",
+    "evaluate",
+    "from_json",
+    "get_protocol",
+    "get_space",
+    "register_strategy",
+    "replay",
+    "report",
+    "resume",
+    "search",
+    "status",
+    "verify",
+]
 
-    return Results(paths)
+
+def __getattr__(name: str) -> Any:
+    if name == "callbacks":
+        return importlib.import_module("nasbench.callbacks")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value  # so that the next use is a plain look-up
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULE_OF})

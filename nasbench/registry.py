@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -27,6 +28,7 @@ class Registry(Generic[T]):
 
     def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
         self.kind, self.group, self._builtin = kind, group, dict(builtin)
+        self._added: dict[str, T] = {}
 
     @cached_property
     def _targets(self) -> dict[str, str | EntryPoint]:
@@ -41,10 +43,22 @@ class Registry(Generic[T]):
         return targets
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._targets))
+        return iter(sorted({*self._targets, *self._added}))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._targets
+        return name in self._targets or name in self._added
+
+    def add(self, name: str, target: T) -> None:
+        """Add a name in this process; a name that was added before stands for the new object from then on.
+
+        Raises:
+            InputError: when the suite or an installed plug-in has the name, or it is not made of letters, digits, "_" and "-".
+        """
+        if name in self._targets:
+            raise InputError(f"the {self.kind} {name!r} is there already and keeps its meaning; choose another name")
+        if not re.fullmatch(r"\w[\w-]*", name):
+            raise InputError(f"a {self.kind}'s name has letters, digits, '_' and '-' only, got {name!r}")
+        self._added[name] = target
 
     def get(self, name: str) -> T:
         """Import and return what `name` stands for.
@@ -58,8 +72,10 @@ class Registry(Generic[T]):
         Raises:
             UnknownName: when nothing has that name; lists the names there are.
         """
+        if name in self._added:
+            return self._added[name]
         if name not in self._targets:
-            raise UnknownName(self.kind, name, self._targets)
+            raise UnknownName(self.kind, name, self)
         target = self._targets[name]
         if isinstance(target, str):
             module, _, attribute = target.partition(":")

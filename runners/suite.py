@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.ordered import search_type
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.store.cache import ScoreCache
 from nasbench.store.errors import MissingResults
 from nasbench.store.query import Results, Row
@@ -115,6 +116,7 @@ def run_plans(
     jobs: int,
     progress_for: Callable[[SearchPlan], Progress],
     take_over: bool = False,
+    watcher_for: Callable[[SearchPlan], Watcher | None] = lambda plan: None,
 ) -> None:
     """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over, others go on.
 
@@ -125,6 +127,7 @@ def run_plans(
         jobs: searches at the same time, >= 1.
         progress_for: makes the progress display of a search.
         take_over: see `store.lock.ResultsLock`.
+        watcher_for: makes what watches a search. A run that its watcher stops is marked as interrupted; the others go on.
 
     Raises:
         InputError: when searches at the same time would train in this process.
@@ -148,10 +151,11 @@ def run_plans(
         def run(plan: SearchPlan) -> None:
             if stop.is_set():
                 return
-            with plan.executor() as executor:
+            with plan.executor() as executor, suppress(SearchStopped):
                 executors.append(executor)
                 rows = (stored or {}).get(plan.run, ())
-                search_type(plan)(plan, rows, sink, cache, executor, progress_for(plan), stop).run()
+                arguments = (plan, rows, sink, cache, executor, progress_for(plan), stop, watcher_for(plan))
+                search_type(plan)(*arguments).run()
 
         if jobs == 1:
             for plan in todo:

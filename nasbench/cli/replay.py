@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.runners.replay.replay import Replayed
-    from nasbench.runners.search.budget import Budget
     from nasbench.tabular.tables import Table
     from nasbench.tabular.trainings import Draw
 
@@ -134,10 +133,11 @@ def replay(
     import pandas as pd
 
     from nasbench.runners.replay.jobs import replay_all
+    from nasbench.runners.replay.published_settings import published_on, usual_options
     from nasbench.runners.replay.replay import ReplayBudget, Setting
     from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
-    from nasbench.tabular.tables import Selection, published_replays, read_tables
+    from nasbench.tabular.tables import Selection, read_tables
 
     if output is not None:
         _require_new(Path(output))
@@ -149,20 +149,15 @@ def replay(
     table.require_draw(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
-    published = published_replays()
     scored = reports or [table]
-    published = published[
-        (published["table"] == table.space.spec)
-        & (published["searched_on"] == table.name)
-        & published["data"].isin([each.name for each in scored])
-    ]
+    published = published_on(table, scored)
     names = list(strategies) or list(dict.fromkeys(published["strategy"]))
     if not names:
         raise InputError(
             f"no row is published of a search of {table.space.spec!r} on {table.name!r} that is scored on "
             f"{', '.join(repr(each.name) for each in scored)}; give --strategy, e.g. random"
         )
-    usual = _usual_options(published, limit.budget)
+    usual = usual_options(published, limit.budget)
     settings = [Setting.of(*_parsed(name, usual)) for name in names]
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
@@ -293,18 +288,6 @@ def _seeds(text: str | None, option: str) -> tuple[int, ...] | None:
     if not all(part.isdecimal() for part in parts) or len(set(map(int, parts))) < len(parts):
         raise InputError(f"{option} {text!r} should name training seeds once each, e.g. {option} 0,1,2")
     return tuple(sorted(map(int, parts)))
-
-
-def _usual_options(published: pd.DataFrame, budget: Budget) -> dict[str, str]:
-    """The options that each strategy was published with, in the row of this budget where there is one, else in the first."""
-    from nasbench.runners.search.budget import Budget
-
-    usual: dict[str, str] = {}
-    for row in published.to_dict("records"):
-        theirs = Budget.parse(row["budget"])
-        if row["strategy"] not in usual or (theirs.limit, theirs.unit) == (budget.limit, budget.unit):
-            usual[row["strategy"]] = row["options"]
-    return usual
 
 
 def _require_new(path: Path) -> None:

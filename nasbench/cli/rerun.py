@@ -26,9 +26,10 @@ def rerun(run_id: str, file: str, output: str, devices: str | None, take_over: b
     Example:
       nasbench rerun 768bc8 results/demo.h5 -o results/again.h5
     """
-    from nasbench.cli.run import run_into, stored_config
+    from nasbench.cli.run import run_into
     from nasbench.cli.runs import find_run
     from nasbench.runners.search.config import plan_search, plan_stored
+    from nasbench.runners.search.resuming import stored_config
 
     stored = find_run(run_id, file)
     if Path(output).resolve() == Path(file).resolve():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -202,50 +201,13 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
     Example:
       nasbench resume results/ppo.h5
     """
-    import nasbench
-    from nasbench.runners.search.config import plan_search, plan_stored
+    from nasbench.runners.search.resuming import plans_to_resume
 
-    runs = nasbench.open(file).runs()
-    if run_id is not None and run_id not in set(runs["run"]):
-        raise InputError(f"{file} has no run {run_id!r}; it has {', '.join(runs['run']) or 'none'}")
-    wanted = runs[(runs["status"] != "complete") & ((runs["run"] == run_id) | (run_id is None))]
-    if wanted.empty:
+    plans = plans_to_resume(file, run_id, devices, address)
+    if not plans:
         click.echo(f"{file}: nothing to resume, every run is complete")
         return
-    plans = []
-    for stored in wanted.itertuples():
-        config = stored_config(str(stored.config), devices)
-        if address is not None:
-            config = config.model_copy(update={"address": address})
-        plan = plan_stored(config, str(stored.run))
-        if plan is None:
-            raise InputError(
-                f"run {stored.run} of {file} was made with another protocol or data (fingerprint {stored.fingerprint}, now "
-                f"{plan_search(config).fingerprint}); resume with the version and data that made it"
-            )
-        plans.append(plan)
     run_into(Path(file), plans, (), jobs, take_over)
-
-
-def stored_config(text: str, devices: str | None) -> Any:
-    """The configuration that a run was stored with, on other devices if so asked.
-
-    Raises:
-        InputError: for a run that is a seed of a table.
-    """
-    from nasbench.protocols.protocol import validated
-    from nasbench.runners.search.config import SearchConfig
-    from nasbench.store.format.schema import TABLE
-
-    fields = json.loads(text)
-    if fields.get("strategy") == TABLE:
-        raise InputError(
-            "this run is a seed of a complete table and no search; go on with, or make again: "
-            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} --seeds {fields['seed'] + 1} -o FILE"
-        )
-    if devices is not None:
-        fields["devices"] = devices
-    return validated(SearchConfig, fields, "the stored configuration")
 
 
 def run_into(

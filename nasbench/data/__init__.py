@@ -10,7 +10,7 @@ from nasbench.data.dataset import Dataset, Images
 from nasbench.data.options import parse_options
 from nasbench.errors import InputError, UnknownName
 
-__all__ = ["DATA_NAMES", "Dataset", "Images", "load_data", "provide_data", "provided_data"]
+__all__ = ["DATA_NAMES", "Dataset", "Images", "image_shape", "load_data", "provide_data", "provided_data"]
 
 
 def _digits(options: str, root: Path | None, download: bool) -> Dataset:
@@ -56,6 +56,28 @@ _LOADERS: dict[str, Callable[[str, Path | None, bool], Dataset]] = {
 
 DATA_NAMES = tuple(_LOADERS)
 _provided: dict[str, Dataset] = {}
+
+
+_SHAPES = {"digits": (8, 1, 10), "cifar10": (32, 3, 10), "cifar100": (32, 3, 100)}
+
+
+def image_shape(text: str) -> tuple[int, int, int]:
+    """Return the shape of a named data set's images without reading them.
+
+    Args:
+        text: "digits", "cifar10" or "cifar100".
+
+    Returns:
+        Pixels of a side, channels, classes.
+
+    Raises:
+        InputError: for other data, whose shape is known only after it is read.
+    """
+    if text not in _SHAPES:
+        raise InputError(
+            f"the shape of data {text!r} is known only after it is read: use load_data; known: {', '.join(_SHAPES)}"
+        )
+    return _SHAPES[text]
 
 
 def load_data(text: str, root: str | Path | None = None, download: bool = False) -> Dataset:

@@ -13,6 +13,9 @@ USES: Final = {
     "parquet": "export and query --format parquet",
     "ray": "--executor ray: children on a cluster",
     "nvml": "measured energy of GPUs",
+    "tensorboard": "searches in TensorBoard: nasbench.callbacks.TensorBoard",
+    "mlflow": "searches in MLflow: nasbench.callbacks.MLflow",
+    "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",
     "dev": "the suite's own tests",
 }
 """What each extra of the suite is for."""

@@ -7,19 +7,25 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
 from nasbench.errors import InputError, did_you_mean
+from nasbench.registry import Registry
 from nasbench.structures import Counts, Regularization, Scale
 
 if TYPE_CHECKING:
     from nasbench.networks.base import Network
 
 HASH_VERSION = 1
+
+REPRESENTATIONS: Registry[Callable[[Architecture], str]] = Registry(
+    "representation", "nasbench.representations", {"html": "nasbench.api.html:architecture_html"}
+)
+"""How notebooks show an architecture; named by text, because drawing imports spaces."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,15 @@ class Architecture:
     def __str__(self) -> str:
         return self.space.describe(self)
 
+    def _repr_html_(self) -> str:
+        return REPRESENTATIONS.get("html")(self)
+
 
 @dataclass(frozen=True)
 class Space(ABC):
     """A search space. Subclasses are frozen dataclasses whose fields are the space's options.
 
-    A subclass gives `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count` and `build`; the rest follows.
+    A subclass gives `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count_at` and `build`; the rest follows.
     Equal `form` means equal hash, so `form` must be a canonical encoding of the graph that is built and of nothing else. Algebra is not
     part of it: sums regrouped through identities, pools of pools or a linear operation moved across a sum are other graphs with other
     hashes, though the same function.
@@ -81,6 +90,8 @@ class Space(ABC):
 
     name: ClassVar[str]
     network_version: ClassVar[int] = 1
+    default_protocol: ClassVar[str] = "nasnet2017"
+    """Named protocol whose scale `count` takes where none is given."""
 
     networks: int = dataclasses.field(default=0, kw_only=True, metadata={"option": False})
     """Version of the networks that `build` makes; 0 for `network_version`. Not an option: set by `with_networks`."""
@@ -125,12 +136,36 @@ class Space(ABC):
         """A text for people, in the notation of the space's paper; `parse` reads it back where the space says so."""
 
     @abstractmethod
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
+        """Parameters and multiply-adds at a scale, in closed form, equal to those of `build(architecture, scale)`."""
 
     @abstractmethod
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
         """The torch module of the canonical structure (so equal hashes build equal modules). Imports torch."""
+
+    def count(self, architecture: Architecture, scale: Scale | None = None) -> Counts:
+        """Count parameters, and multiply-adds for one image; no network is built.
+
+        Args:
+            architecture: of this space.
+            scale: size of the network and of its images; None for `default_scale`.
+
+        Example:
+            >>> import nasbench
+            >>> space = nasbench.get_space("nasbench201")
+            >>> space.count(space.decode([3, 3, 3, 3, 3, 3]))
+            Counts(params=1531546, mult_adds=220119680)
+        """
+        return self.count_at(architecture, self.default_scale if scale is None else scale)
+
+    @property
+    def default_scale(self) -> Scale:
+        """Size of the networks and images of the protocol that `default_protocol` names. Reads no data."""
+        from nasbench.data import image_shape
+        from nasbench.protocols.protocol import get_protocol
+
+        protocol = get_protocol(self.default_protocol)
+        return protocol.scale(*image_shape(protocol.data))
 
     @property
     def spec(self) -> str:

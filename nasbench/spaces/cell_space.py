@@ -156,7 +156,7 @@ class CellSpace(Space):
             choices += _cell_choices(grammar, f"{name} cell in space {self.spec!r}", cell)
         return self.decode(choices)
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
         from nasbench.networks.cell_counts import count_cell_network
 

@@ -134,7 +134,7 @@ class EnasMacroSpace(Space):
             choices += [self.operations.index(layer.op), *(int(state in layer.skips) for state in range(index))]
         return self.decode(choices)
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
         from nasbench.networks.macro_counts import count_macro_network
 

@@ -53,6 +53,7 @@ class NasSpace(Space):
     """
 
     name: ClassVar[str] = "nas"
+    default_protocol: ClassVar[str] = "nas2016"
 
     layers: int = 15
     variant: Variant = "v1"
@@ -188,7 +189,7 @@ class NasSpace(Space):
         skips = [int(source + 1 in inputs) for source in range(_skip_sources(self, index))]
         return [allowed.index(value) for _, value, allowed in predicted] + skips
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
         from nasbench.networks.layer_counts import count_layer_stack
 

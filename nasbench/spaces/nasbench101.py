@@ -171,7 +171,7 @@ class NasBench101Space(Space):
         vertices = tuple(Vertex(operations[j], inputs[j]) for j in range(1, size - 1))
         return self.from_cell(VertexCell(vertices, inputs[-1]))
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
         from nasbench.networks.vertex_counts import count_vertex_network
 

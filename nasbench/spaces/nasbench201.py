@@ -58,6 +58,7 @@ class NasBench201Space(Space):
     """
 
     name: ClassVar[str] = "nasbench201"
+    default_protocol: ClassVar[str] = "nasbench201"
     network_version: ClassVar[int] = 2
 
     @property
@@ -117,7 +118,7 @@ class NasBench201Space(Space):
         """
         return _function_class(architecture.choices)
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
         from nasbench.networks.edge_cell_counts import count_edge_operations
 

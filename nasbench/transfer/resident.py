@@ -56,7 +56,7 @@ class SingleCellPair(Space):
         """As `form`."""
         return self.form(architecture)
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         """Count the network in closed form."""
         return count_cell_network(self.pair, scale, self.skeleton)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -136,10 +136,12 @@ class SearchPlan:
     budget: Budget
     usd_per_hour: float
     run: str
+    kind: type[Strategy[Any]] | None = None
+    """The strategy's class where it is in no registry."""
 
     def strategy(self) -> Strategy[Any]:
         """A fresh strategy, as it was before the first ask."""
-        kind = STRATEGIES.get(self.config.strategy)
+        kind = self.kind or STRATEGIES.get(self.config.strategy)
         given = {**self._of_the_run(kind.config_type), **self.config.options}
         options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
         return kind(self.space, self.config.seed, options)
@@ -171,12 +173,15 @@ class SearchPlan:
         return int.from_bytes(digest, "big")
 
 
-def plan_search(config: SearchConfig, network_version: int | None = None) -> SearchPlan:
+def plan_search(
+    config: SearchConfig, network_version: int | None = None, kind: type[Strategy[Any]] | None = None
+) -> SearchPlan:
     """Resolve and check a configuration.
 
     Args:
         config: what the user gave.
         network_version: of the space's networks; None for the latest.
+        kind: the strategy's class; None for the registered one of that name.
 
     Returns:
         The plan. Its `run` is a digest of everything that decides which children are trained and what they are charged.
@@ -184,18 +189,20 @@ def plan_search(config: SearchConfig, network_version: int | None = None) -> Sea
     Raises:
         UnknownName, InputError, MissingData: one line that says what to correct.
     """
-    STRATEGIES.get(config.strategy)
-    plan = resolve(config, network_version)
+    if kind is None:
+        STRATEGIES.get(config.strategy)  # a wrong name is found before the data is read
+    plan = replace(resolve(config, network_version), kind=kind)
     plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
     return plan
 
 
-def plan_stored(config: SearchConfig, run: str) -> SearchPlan | None:
+def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None = None) -> SearchPlan | None:
     """Resolve a stored configuration as it was when its run was made, with earlier networks of its space where these were built then.
 
     Args:
         config: from the results file.
         run: id of the run.
+        kind: as for `plan_search`.
 
     Returns:
         The plan whose id that is; None where the protocol or its data has changed since.
@@ -204,7 +211,7 @@ def plan_stored(config: SearchConfig, run: str) -> SearchPlan | None:
         UnknownName, InputError, MissingData: one line that says what to do.
     """
     for version in range(get_space(config.space).network_version, 0, -1):
-        plan = plan_search(config, version)
+        plan = plan_search(config, version, kind)
         if plan.run == run:
             return plan
     return None

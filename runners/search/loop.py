@@ -16,6 +16,7 @@ from nasbench.runners.search.budget import SECONDS_PER_HOUR
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.rows import Proposal, evaluation_of, outcome, search_child_row, search_run_row
+from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import undisturbed
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.store.format.schema import REPEATABLE_STATUSES
@@ -56,6 +57,7 @@ class Search:
         executor: where children are trained.
         progress: shows how it goes.
         stop: once set, the run ends as if interrupted; for runs that are not in the main thread.
+        watcher: sees each child as it is committed, and may ask the run to stop; None for nobody.
     """
 
     def __init__(
@@ -67,11 +69,13 @@ class Search:
         executor: Executor,
         progress: Progress,
         stop: threading.Event | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self.plan, self.sink, self.cache, self.executor, self.progress = plan, sink, cache, executor, progress
         self._stored_search = [row for row in stored if row["stage"] == "search"]
         self._stored_final = {int(row["index"]): row for row in stored if row["stage"] == "final"}
         self.stop = stop if stop is not None else threading.Event()
+        self.watcher = watcher if watcher is not None else Watcher()
         self.ledger = plan.ledger()
         self.best: Mapping[str, Any] | None = None
         self._strategy = plan.strategy()
@@ -96,22 +100,28 @@ class Search:
 
         Raises:
             ReplayMismatch: when the stored children are not what the strategy asks for.
-            KeyboardInterrupt: passed on after the run was marked as interrupted.
+            KeyboardInterrupt, SearchStopped: passed on after the run was marked as interrupted.
         """
+        status = "failed"
         with self._energy:
             try:
                 self._replay()
+                self.watcher.started(self.ledger, self.best["val_acc"] if self.best is not None else math.nan)
                 self._put_run("running")
                 self.progress.start(self.ledger)
                 self._search()
+                self._stop_if_asked()
                 self._final()
                 self._put_run("complete")
-            except KeyboardInterrupt:
+                status = "complete"
+            except (KeyboardInterrupt, SearchStopped):
                 with undisturbed():
                     self._put_run("interrupted")
+                status = "interrupted"
                 raise
             finally:
                 self.progress.close()
+                self.watcher.ended(status)
 
     # -- asking and training ------------------------------------------------------------------------------------------
 
@@ -121,6 +131,7 @@ class Search:
         for proposal in sorted(self._outstanding.values(), key=lambda item: item.index):
             self._dispatch(proposal)  # in training when the run was killed
         while True:
+            self._stop_if_asked()
             self._fill()
             if self._over or not self._outstanding:
                 return
@@ -135,6 +146,7 @@ class Search:
             if proposal is None:
                 return
             self._dispatch(proposal)
+            self._stop_if_asked()
 
     def _may_ask(self) -> bool:
         """Whether there is a free slot, and budget for one child more."""
@@ -228,6 +240,7 @@ class Search:
         self._searcher_seconds += time.perf_counter() - began
         training = len(self._training) + (0 if cached_from else 1)
         self.progress.child(self.ledger, self._best_text(), training * self.executor.share)
+        self.watcher.committed(proposal, row, evaluation.curves, self.ledger, self.best is row)
         return row
 
     def _write(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]], at_once: bool) -> None:
@@ -364,6 +377,12 @@ class Search:
         self._write(row, evaluation.curves, at_once=True)
         self.cache.add({**row, "curves": evaluation.curves})
         self.ledger.charge("final", charged)
+        self.watcher.committed(proposal, row, evaluation.curves, self.ledger, incumbent=False)
+        self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        if self.watcher.stop_reason:
+            raise SearchStopped(self.watcher.stop_reason)
 
     def _put_run(self, status: str) -> None:
         self._write_waiting()

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TextIO
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 
@@ -19,10 +19,11 @@ class Progress:
     Args:
         title: what is running.
         stream: where to write; a terminal gets a bar, anything else a line now and then.
+        bar: whether to draw a bar; None where the stream is a terminal. Notebooks take one though their stream is none.
     """
 
-    def __init__(self, title: str, stream: TextIO | None = None) -> None:
-        self._title = title
+    def __init__(self, title: str, stream: TextIO | None = None, bar: bool | None = None) -> None:
+        self._title, self._draw_bar = title, bar
         self._stream = stream if stream is not None else sys.stderr
         self._bar: tqdm[None] | None = None
         self._started = time.monotonic()
@@ -34,7 +35,7 @@ class Progress:
         """Begin to show a search whose ledger may already hold what earlier attempts spent."""
         self._started = time.monotonic()
         self._share_at_start, self._children_at_start = _share(ledger), ledger.children
-        if self._stream.isatty():
+        if self._stream.isatty() if self._draw_bar is None else self._draw_bar:
             form = "{desc} {percentage:3.0f}%|{bar}| {unit}"  # not {postfix}: tqdm puts a comma before it
             self._bar = tqdm(
                 total=100.0,

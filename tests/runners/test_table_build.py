@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from nasbench.cli.run import stored_config
 from nasbench.errors import InputError
 from nasbench.runners.executors.base import ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.search.config import SearchConfig, resolve
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.resuming import stored_config
 from nasbench.runners.tables.build import TableBuild, distinct_architectures, hash_neighbours
 from nasbench.spaces import get_space
 from nasbench.store.format.schema import TABLE

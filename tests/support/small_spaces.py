@@ -25,7 +25,7 @@ class NotBuilt:
     def describe(self, architecture: Architecture) -> str:
         return repr(architecture.choices)
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         return Counts(params=1 + sum(architecture.choices), mult_adds=1)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Any:

@@ -106,7 +106,7 @@ class TinySpace(Space):
     def describe(self, architecture: Architecture) -> str:
         return self.structure(architecture)
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         return Counts(params=72 * scale.image_channels + 16 + 33 * scale.classes, mult_adds=1)
 
     def build(

@@ -105,7 +105,7 @@ class HandMade(Space):
     def describe(self, architecture: Architecture) -> str:
         return MAKERS[architecture.choices[0]].__name__
 
-    def count(self, architecture: Architecture, scale: Scale) -> Counts:
+    def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
         return Counts(10 * architecture.choices[0], 7)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:

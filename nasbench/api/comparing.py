@@ -1,0 +1,229 @@
+"""Reading results from Python: `open`, `compare`, `report`, `status`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from nasbench.errors import InputError
+from nasbench.store.query import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from nasbench.runners.search.status import FileStatus
+
+PathLike = str | os.PathLike[str]
+Paths = PathLike | Iterable[PathLike]
+Axis = Literal["gpu_hours", "children", "usd", "wall"]
+
+
+def open(paths: Paths) -> Results:
+    """Open one or several results files for reading. As `nasbench query`.
+
+    Args:
+        paths: a file name, a pattern such as "results/*.h5", or several of either.
+
+    Raises:
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> frame = nasbench.open("first.h5").frame()
+        >>> frame.query("stage == 'search'").nlargest(2, "val_acc").shape[0]
+        2
+    """
+    return Results(paths)
+
+
+def runs_frame(path: PathLike) -> pd.DataFrame:
+    """Return the runs of a file, one row each."""
+    with Results(path) as results:
+        return results.runs()
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Strategies compared. As a notebook's last value it is the table for people, its notes and the figure.
+
+    Args:
+        table: one row per strategy, see `nasbench.analysis.comparison.compare.summarize`.
+        bands: best validation accuracy so far and test accuracy by budget spent, over seeds, see
+            `nasbench.analysis.comparison.bands.bands`.
+        notes: what a reader has to know of the comparison.
+    """
+
+    table: pd.DataFrame
+    bands: pd.DataFrame
+    notes: tuple[str, ...]
+
+    @property
+    def readable(self) -> pd.DataFrame:
+        """The table for people: accuracies in % with their intervals, counts and costs."""
+        from nasbench.analysis.comparison.compare import readable
+
+        return readable(self.table)
+
+    @cached_property
+    def figure(self) -> Figure:
+        """Validation accuracy by budget spent."""
+        from nasbench.analysis.comparison.compare import plot_compare
+
+        return plot_compare(self.bands, self.notes)
+
+    def save(self, stem: PathLike) -> list[Path]:
+        """Write the figure as PNG and SVG and its data as CSV.
+
+        Args:
+            stem: path without ending; missing folders are made.
+
+        Returns:
+            The three paths.
+        """
+        from nasbench.analysis.plotting.style import save
+
+        return save(self.figure, Path(stem), self.bands)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.readable.to_string(index=False), *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        from nasbench.api.html import card, figure_html, frame_html, notes_html
+
+        return card(frame_html(self.readable), notes_html(self.notes), figure_html(self.figure))
+
+
+def compare(
+    paths: Paths, by: Axis = "gpu_hours", where: str | None = None, allow: Collection[str] = (), seed: int = 0
+) -> Comparison:
+    """Compare strategies: best validation accuracy by budget spent, and the incumbents' test accuracy. As `nasbench compare`.
+
+    Args:
+        paths: results files.
+        by: what the budget axis counts.
+        where: a pandas expression over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all children.
+        allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or test.
+        seed: of the bootstrap, >= 0.
+
+    Raises:
+        InputError: when no children are left, or the rows cannot be compared.
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> comparison = nasbench.compare("first.h5", by="children")
+        >>> comparison.table["strategy"].tolist()
+        ['random']
+    """
+    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.compare import anytime, bands, summarize
+
+    with Results(paths) as results:
+        frame, runs = _selected(results.frame(), where), results.runs()
+    runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
+    notes = check_comparable(frame, runs, allow)
+    return Comparison(summarize(frame, runs, seed=seed), bands(anytime(frame, runs, by), seed=seed), tuple(notes))
+
+
+def report(
+    paths: Paths,
+    output: PathLike | None = None,
+    *,
+    where: str | None = None,
+    allow: Collection[str] = (),
+    target: float | None = None,
+    on: Sequence[str] = (),
+    ran_on: str | None = None,
+    best: int = 6,
+    seed: int = 0,
+    title: str = "",
+) -> Path:
+    """Write results as one page for a person, or as Markdown. As `nasbench report`.
+
+    Args:
+        paths: results files.
+        output: a name that ends in .html or .md; None for FILE-report.html beside the first file.
+        where: as for `compare`.
+        allow: as for `compare`.
+        target: validation accuracy in [0, 1] whose cost is asked for.
+        on: devices on which the same searches are estimated, e.g. ["V100", "A100"].
+        ran_on: device of hours that rows do not name, as those of replays.
+        best: architectures to draw, >= 0.
+        seed: of the bootstraps, >= 0.
+        title: of the page; "" for one that is made of what was run.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        InputError: when no children are left, the rows cannot be compared, or the file cannot be written.
+        MissingResults, StoreError: when there is no such results file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> nasbench.report("first.h5", "first.md").name
+        'first.md'
+    """
+    from nasbench.analysis.report.contents import Selection, Wishes, contents
+    from nasbench.provenance import utc_now
+
+    if ran_on is not None and not on:
+        raise InputError("ran_on is of estimates for other devices: name these by on, e.g. on=['A100']")
+    with Results(paths) as results:
+        frame = _selected(results.frame(), where)
+        first = Path(results.files[0])
+        found = contents(Selection.of(results, frame), Wishes(title, allow, seed, best, target, tuple(on), ran_on))
+    path = Path(output) if output is not None else first.with_name(f"{first.stem}-report.html")
+    if path.suffix == ".md":
+        from nasbench.analysis.report.markdown import markdown_report
+
+        text = markdown_report(found, utc_now())
+    else:
+        from nasbench.analysis.report.page import html_report
+
+        text = html_report(found, utc_now())
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    return path
+
+
+def status(path: PathLike) -> FileStatus:
+    """Read how the runs of a file stand, also while another process writes it. As `nasbench status`.
+
+    Args:
+        path: the results file.
+
+    Raises:
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> [run.state for run in nasbench.status("first.h5").runs]
+        ['complete']
+    """
+    from nasbench.runners.search.status import file_status
+
+    return file_status(os.fspath(path))
+
+
+def _selected(frame: pd.DataFrame, where: str | None) -> pd.DataFrame:
+    """The children for which an expression holds, at least one."""
+    found = frame
+    if where is not None:
+        try:
+            found = frame.query(where)
+        except Exception as error:  # pandas raises whatever the expression raises; all of it is the user's input
+            raise InputError(
+                f"where={where!r} is no pandas expression over {', '.join(frame.columns)}: {error}"
+            ) from None
+    if found.empty:
+        raise InputError(f"no children {'match ' + repr(where) if where else 'are in the files'}")
+    return found

@@ -1,0 +1,39 @@
+"""Progress of a search from Python: a bar in notebooks and terminals, lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+
+from nasbench.runners.search.budget import Ledger
+from nasbench.runners.search.progress import Progress
+
+
+class Silent(Progress):
+    """Shows nothing."""
+
+    def start(self, ledger: Ledger) -> None:
+        """Show nothing."""
+
+    def child(self, ledger: Ledger, best: str, busy: float) -> None:
+        """Show nothing."""
+
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
+
+def progress_of(title: str, shown: bool) -> Progress:
+    """Make the display of a search.
+
+    Args:
+        title: what is running.
+        shown: whether to show anything.
+    """
+    if not shown:
+        return Silent(title)
+    return Progress(title, bar=True if in_notebook() else None)
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return shell is not None and "IPKernelApp" in shell.config

@@ -1,0 +1,255 @@
+"""Searching a complete table from Python: `replay`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasbench.api.strategies import StrategyLike, given_strategy
+from nasbench.errors import InputError, MissingData
+from nasbench.protocols.protocol import validated
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting
+from nasbench.runners.search.budget import Budget
+from nasbench.tabular.tables import Selection, Table
+from nasbench.tabular.trainings import Draw
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+PathLike = str | os.PathLike[str]
+_UNITS = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """Searches of a complete table. As a notebook's last value it is its summary and the figure.
+
+    Args:
+        runs: one per strategy, with all its searches.
+        table: that was searched.
+        scored: tables in which choices are scored; the one that was searched unless other data or seeds were asked for.
+        published: rows that papers published of searches of this table.
+    """
+
+    runs: tuple[Replayed, ...]
+    table: Table
+    scored: tuple[Table, ...]
+    published: pd.DataFrame
+
+    @property
+    def choices(self) -> pd.DataFrame:
+        """What each search chose: strategy, seed, searched_on, data, children, spent, index, choices, architecture, outcome, val_acc, test_acc."""
+        import pandas as pd
+
+        return pd.concat([run.frame(each) for each in self.scored for run in self.runs], ignore_index=True)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per strategy and data set: strategy, data, seeds, children (mean), val_acc, test_acc (means), test_sd, best (of the table)."""
+        best = {each.name: each.best_test_acc for each in self.scored}
+        groups = self.choices.groupby(["strategy", "data"], sort=False)
+        table = groups.agg(
+            seeds=("seed", "size"),
+            children=("children", "mean"),
+            val_acc=("val_acc", "mean"),
+            test_acc=("test_acc", "mean"),
+            test_sd=("test_acc", "std"),
+        ).reset_index()
+        return table.assign(best=table["data"].map(best))
+
+    def regret(self, scored: Table | None = None) -> pd.DataFrame:
+        """Return the distance from the table's best, by budget spent, over seeds.
+
+        Args:
+            scored: one of `scored`; None for the first.
+        """
+        import pandas as pd
+
+        from nasbench.analysis.statistics.regret import regret
+
+        each = scored or self.scored[0]
+        courses = pd.concat([run.incumbents(each) for run in self.runs], ignore_index=True)
+        return regret(courses, each.best_test_acc, self.runs[0].price.budget.limit)
+
+    def plot(self, scored: Table | None = None) -> Figure:
+        """Draw `regret`.
+
+        Args:
+            scored: one of `scored`; None for the first.
+        """
+        from nasbench.analysis.statistics.regret import plot_regret
+
+        each = scored or self.scored[0]
+        searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
+        note = f"Table: {each.space.spec}, {each.name}{searched}; best {100 * each.best_test_acc:.2f}%."
+        return plot_regret(self.regret(each), _UNITS[self.runs[0].price.budget.unit], [note])
+
+    def save(self, path: PathLike) -> Path:
+        """Write the searches as a new results file (.h5, all children), or the choices as CSV.
+
+        Args:
+            path: ends in .h5 or .csv.
+
+        Raises:
+            InputError: for another ending, when the results file is there already, or when the file cannot be written.
+        """
+        where = Path(path)
+        if where.suffix == ".csv":
+            try:
+                self.choices.to_csv(where, index=False)
+            except OSError as error:
+                raise InputError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
+            return where
+        if where.suffix != ".h5":
+            raise InputError(
+                f"cannot write {str(where)!r}; the name must end in .h5 (all children) or .csv (the choices)"
+            )
+        if where.exists():
+            raise InputError(f"{where} is there already; name another file")
+        from nasbench.runners.replay.rows import tables_of
+        from nasbench.store.maintenance.table_builder import write_new
+
+        reports = [each for each in self.scored if each is not self.table]
+        write_new(str(where), tables_of(self.runs, reports), False)
+        return where
+
+    def __repr__(self) -> str:
+        return str(self.summary.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+
+    def _repr_html_(self) -> str:
+        from nasbench.api.html import card, figure_html, frame_html
+
+        return card(frame_html(self.summary), figure_html(self.plot()))
+
+
+def replay(
+    table: PathLike,
+    strategies: StrategyLike | Sequence[StrategyLike],
+    seeds: int | Sequence[int] = 500,
+    budget: str = "12000 s",
+    *,
+    search_on: str | None = None,
+    report_on: Sequence[str] = (),
+    search_seeds: Sequence[int] | None = None,
+    report_seeds: Sequence[int] | None = None,
+    draw: Draw = "mean",
+    price: float = 0.0,
+    jobs: int = 1,
+    progress: bool = True,
+) -> Replay:
+    """Search a complete table many times over, in seconds: nothing is trained. As `nasbench replay`.
+
+    A strategy that is given by its bare name and has a published row on the table runs with the options of that row.
+
+    Args:
+        table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, or the name of a table that ships with the
+            suite: "digits201".
+        strategies: one or several, each as for `nasbench.search`; each class once.
+        seeds: how many searches of each strategy (with the seeds 0, 1, ...), or their seeds.
+        budget: of each search: "12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".
+        search_on: data set that is searched, of an archive: "cifar10", "cifar100" or "imagenet16-120"; None for the first of these.
+        report_on: data sets in which choices are scored; () for the one that is searched.
+        search_seeds: training seeds of the table whose scores searches see; None for all.
+        report_seeds: training seeds with which choices are scored; None for all.
+        draw: what a search receives of a child: the "mean" over its trainings, or "one" of them, drawn by the search's seed.
+        price: USD per device-hour, >= 0, for budgets in USD.
+        jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an importable module.
+        progress: whether to show a bar.
+
+    Raises:
+        UnknownName, InputError: one line that says what to correct.
+        MissingData: when there is no such table.
+
+    Example:
+        >>> import nasbench
+        >>> found = nasbench.replay("digits201", ["random", "evolution"], seeds=5, budget="20 children", progress=False)
+        >>> found.summary["strategy"].tolist()
+        ['random', 'evolution']
+    """
+    from nasbench.runners.replay.jobs import replay_all
+    from nasbench.runners.replay.published_settings import published_on
+    from nasbench.tabular.tables import read_tables
+
+    path = table_path(table)
+    limit = ReplayBudget(Budget.parse(budget), price)
+    seen, scored_with = _once(search_seeds, "search_seeds"), _once(report_seeds, "report_seeds")
+    names: list[str | None] = list(report_on) or ([search_on] if seen or scored_with else [])
+    searched, *reports = read_tables(
+        path, [Selection(search_on, seen), *(Selection(name, scored_with) for name in names)]
+    )
+    searched.require_draw(draw)
+    scored = reports or [searched]
+    published = published_on(searched, scored)
+    settings = [_setting(each, published, limit.budget) for each in _several(strategies)]
+    if not settings or len({setting.name for setting in settings}) < len(settings):
+        raise InputError("name one strategy or several, each once; replay other options of the same in another call")
+    numbers = range(seeds) if isinstance(seeds, int) else list(seeds)
+    with _bar(len(settings) * len(numbers), progress) as ended:
+        runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw)
+    return Replay(tuple(runs), searched, tuple(scored), published)
+
+
+def table_path(table: PathLike) -> Path:
+    """Find a table: a file, or the name of one that ships with the suite.
+
+    Raises:
+        MissingData: when there is neither.
+    """
+    path = Path(table)
+    if path.exists():
+        return path
+    folder = resources.files("nasbench.results")
+    if re.fullmatch(r"[\w-]+", str(table)):
+        for found in (Path("results") / f"{table}.h5", Path(str(folder)) / f"{table}.h5"):
+            if found.exists():
+                return found
+    raise MissingData(
+        f"there is no table {str(table)!r}: give the NAS-Bench-201 archive (.npz), a results file, or the name of one in results/, "
+        "e.g. digits201 in a copy of the repository"
+    )
+
+
+def _several(strategies: StrategyLike | Sequence[StrategyLike]) -> Sequence[StrategyLike]:
+    if isinstance(strategies, str) or not isinstance(strategies, Sequence):
+        return [strategies]
+    return strategies
+
+
+def _setting(strategy: StrategyLike, published: pd.DataFrame, budget: Budget) -> Setting:
+    from nasbench.runners.replay.published_settings import usual_options
+
+    if isinstance(strategy, str) and ":" not in strategy:
+        usual = usual_options(published, budget).get(strategy)
+        strategy = f"{strategy}:{usual}" if usual else strategy
+    given = given_strategy(strategy)
+    options = validated(given.kind.config_type, given.options, f"options of strategy {given.name!r}")
+    return Setting(given.name, given.kind, options)
+
+
+def _once(seeds: Sequence[int] | None, what: str) -> tuple[int, ...] | None:
+    if seeds is None:
+        return None
+    if not seeds or len({*seeds}) < len(seeds) or any(seed < 0 for seed in seeds):
+        raise InputError(f"{what} names training seeds >= 0, once each, e.g. {what}=[0, 1, 2]; got {list(seeds)}")
+    return tuple(sorted(int(seed) for seed in seeds))
+
+
+@contextmanager
+def _bar(searches: int, shown: bool) -> Iterator[Callable[[str, int], None]]:
+    """A bar over searches; yields what counts those of a strategy."""
+    from tqdm.auto import tqdm
+
+    with tqdm(total=searches, unit=" searches", leave=False, disable=not shown) as bar:
+
+        def ended(strategy: str, count: int) -> None:
+            bar.set_description(strategy, refresh=False)
+            bar.update(count)
+
+        yield ended

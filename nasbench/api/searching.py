@@ -1,0 +1,248 @@
+"""Running searches from Python: `search` and `resume`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal
+
+from nasbench.api.progress import progress_of
+from nasbench.api.run import Run
+from nasbench.api.strategies import StrategyLike, given_strategy
+from nasbench.api.watching import CallbackLike, CallbackWatcher, callbacks_of
+from nasbench.callbacks.base import Callback
+from nasbench.errors import InputError
+from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, validated
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.resuming import plans_to_resume
+from nasbench.runners.signals import termination_as_interrupt
+from nasbench.runners.suite import run_plans
+from nasbench.spaces import Space
+
+PathLike = str | os.PathLike[str]
+
+
+def search(
+    space: str | Space,
+    strategy: StrategyLike,
+    budget: str,
+    output: PathLike | None = None,
+    *,
+    protocol: str | Protocol = "digits",
+    set: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    callbacks: Sequence[CallbackLike] | CallbackLike = (),
+    progress: bool = True,
+    cache: Sequence[PathLike] = (),
+    cached: Literal["charge", "free", "off"] = "charge",
+    child_seeds: Literal["run", "child"] = "run",
+    final: Literal["incumbents", "best", "none"] = "incumbents",
+    timeout: float = 0.0,
+    price: str = "",
+    ordered: bool = False,
+    executor: str = "inline",
+    devices: str | Sequence[str] = "cpu",
+    children_per_device: int = 1,
+    runs_per_device: int = 1,
+    retries: int = 1,
+    address: str = "auto",
+    gpus_per_child: float = 0.0,
+    cpus_per_child: float = 1.0,
+    memory_per_child: float = 0.0,
+    accelerator: str = "",
+    children_at_once: int = 0,
+    take_over: bool = False,
+) -> Run:
+    """Search a space under a budget; every child goes into a results file. As `nasbench run`.
+
+    The same call again goes on where it was interrupted, and returns at once when the run is complete.
+
+    Args:
+        space: text such as "nasnet:blocks=2", or a space.
+        strategy: "evolution", "evolution:population=10", a class, or an object (its class, options and seed are used). A class that is
+            not registered is stored by its path, e.g. "__main__:Mine", and can be resumed only by `nasbench.resume(..., strategy=Mine)`.
+        budget: "20 children", "2 gpu-hours", "3 usd", or wall time: "10 min".
+        output: results file; None for results/SPACE-STRATEGY.h5.
+        protocol: how children are trained: a name, or a value of `get_protocol`.
+        set: fields of the protocol to replace, e.g. {"epochs": 2, "data": "cifar10"}.
+        options: of the strategy.
+        seed: of the search, >= 0; None for 0, or for that of a strategy object.
+        callbacks: objects of subclasses of `nasbench.Callback`, or functions that are called with each finished child.
+        progress: whether to show a bar (in terminals and notebooks) or lines.
+        cache: other results files whose scores may be reused.
+        cached: what a reused score costs: what it cost when trained ("charge") or nothing ("free"); "off" reuses none.
+        child_seeds: one training seed per run, or one per child.
+        final: which children are trained again for their test score: each that was the best so far, the best one, or none.
+        timeout: seconds after which a child ends without a score; 0 for never.
+        price: USD per device-hour, or a CSV price table; "" for the shipped table.
+        ordered: whether children are committed in the order of asking.
+        executor: "inline" (here, one child at a time), "local" (worker processes: a script then needs `if __name__ == "__main__":`) or
+            "ray" (a cluster).
+        devices: "cpu", "cuda", "cuda:0,cuda:1", or a sequence.
+        children_per_device: children that share one device, >= 1.
+        runs_per_device: searches that share the devices, >= 1.
+        retries: how often a child is tried again after its worker died, >= 0.
+        address: Ray: "auto", HOST:PORT of the head node, or "local".
+        gpus_per_child: Ray: GPUs that a child holds, e.g. 0.25.
+        cpus_per_child: Ray: processors that a child holds.
+        memory_per_child: Ray: GiB that a child asks for; 0 for not asked for.
+        accelerator: Ray: type of GPU to ask for and to price, e.g. "A100".
+        children_at_once: Ray: children asked for at once; 0 for what the nodes hold.
+        take_over: take the file from a process on another host that is gone.
+
+    Returns:
+        The run; its status is "interrupted" when a callback stopped it.
+
+    Raises:
+        UnknownName, InputError, MissingData: one line that says what to correct; nothing is spent then.
+        StoreError: when the file is damaged, locked by another process or cannot be written.
+        KeyboardInterrupt: after the run was marked as interrupted; the same call or `nasbench.resume` goes on.
+
+    Example:
+        >>> import nasbench
+        >>> run = nasbench.search(
+        ...     "nasnet:blocks=1", "random", "3 children", "first.h5",
+        ...     set={"data": "fake:images=96,size=8,classes=3", "epochs": 1}, progress=False,
+        ... )
+        >>> run.status
+        'complete'
+    """
+    given = given_strategy(strategy, options)
+    spec = space.spec if isinstance(space, Space) else space
+    if given.space is not None and given.space != spec:
+        raise InputError(f"the strategy object searches {given.space!r}, not {spec!r}; make it for that space")
+    if given.seed is not None and seed is not None and seed != given.seed:
+        raise InputError(f"the strategy object has the seed {given.seed}, not {seed}; leave seed out")
+    name, changes = _named_protocol(protocol, set or {})
+    config = validated(
+        SearchConfig,
+        {
+            "strategy": given.name,
+            "options": dict(given.options),
+            "space": spec,
+            "protocol": name,
+            "set": changes,
+            "budget": budget,
+            "seed": next(value for value in (seed, given.seed, 0) if value is not None),
+            "child_seeds": child_seeds,
+            "cached": cached,
+            "final": final,
+            "timeout": timeout,
+            "price": price,
+            "ordered": ordered,
+            "executor": executor,
+            "devices": devices if isinstance(devices, str) else tuple(devices),
+            "children_per_device": children_per_device,
+            "runs_per_device": runs_per_device,
+            "retries": retries,
+            "address": address,
+            "gpus_per_child": gpus_per_child,
+            "cpus_per_child": cpus_per_child,
+            "memory_per_child": memory_per_child,
+            "accelerator": accelerator,
+            "children_at_once": children_at_once,
+        },
+        "nasbench.search",
+    )
+    plan = plan_search(config, kind=given.unregistered_kind)
+    shown = given.name.rpartition(":")[2].rpartition(".")[2]
+    path = Path(output) if output is not None else Path("results") / f"{plan.space.name}-{shown}.h5"
+    (run,) = _run(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)
+    return run
+
+
+def resume(
+    path: PathLike,
+    run: str | None = None,
+    *,
+    strategy: StrategyLike | None = None,
+    devices: str | None = None,
+    address: str | None = None,
+    callbacks: Sequence[CallbackLike] | CallbackLike = (),
+    progress: bool = True,
+    jobs: int = 1,
+    take_over: bool = False,
+) -> list[Run]:
+    """Go on with the unfinished searches of a results file, as if they had never stopped. As `nasbench resume`.
+
+    Args:
+        path: the results file.
+        run: id of one run; None for all that are not complete.
+        strategy: class of a run whose strategy is not registered.
+        devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
+        address: of another Ray cluster than before; None for the same.
+        callbacks: as for `search`.
+        progress: as for `search`.
+        jobs: searches at the same time, >= 1; more than one needs runs with the executor "local" or "ray", and no callbacks.
+        take_over: as for `search`.
+
+    Returns:
+        The runs that went on; empty when every run was complete.
+
+    Raises:
+        InputError: when there is no such run, its strategy is not registered, or its protocol or data has changed.
+        MissingResults, StoreError: when there is no such file, or it cannot be read or written.
+        KeyboardInterrupt: after the runs were marked as interrupted.
+
+    Example:
+        >>> import nasbench
+        >>> nasbench.resume("first.h5", progress=False)
+        []
+    """
+    called = callbacks_of(callbacks)
+    if called and jobs > 1:
+        raise InputError(f"callbacks see one search at a time: leave jobs={jobs} out, or the callbacks")
+    kinds = {}
+    if strategy is not None:
+        given = given_strategy(strategy)
+        kinds[given.name] = given.kind
+    plans = plans_to_resume(path, run, devices, address, kinds)
+    return _run(Path(path), plans, called, (), jobs, progress, take_over) if plans else []
+
+
+def _run(
+    path: Path,
+    plans: Sequence[SearchPlan],
+    callbacks: Sequence[Callback],
+    cache: Sequence[PathLike],
+    jobs: int,
+    progress: bool,
+    take_over: bool,
+) -> list[Run]:
+    watchers: dict[str, CallbackWatcher] = {}
+
+    def watcher_for(plan: SearchPlan) -> CallbackWatcher:
+        watchers[plan.run] = CallbackWatcher(callbacks, plan, str(path))
+        return watchers[plan.run]
+
+    here = threading.current_thread() is threading.main_thread()  # only that one may handle signals
+    with termination_as_interrupt() if here else nullcontext():
+        run_plans(
+            path,
+            plans,
+            [os.fspath(file) for file in cache],
+            jobs,
+            lambda plan: progress_of(f"{plan.config.strategy} seed {plan.config.seed}", progress),
+            take_over,
+            watcher_for,
+        )
+    return [Run(path, plan.run, watchers[plan.run].stop_reason if plan.run in watchers else "") for plan in plans]
+
+
+def _named_protocol(protocol: str | Protocol, changes: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a protocol and the fields that differ from it, as results store them."""
+    if isinstance(protocol, str):
+        return protocol, dict(changes)
+    name = protocol.name.removesuffix("+")
+    if name not in PROTOCOLS:
+        raise InputError(
+            f"protocol {protocol.name!r} is not made of a named one: use nasbench.get_protocol(NAME, {{field: value}}), "
+            f"with NAME one of {', '.join(PROTOCOLS)}"
+        )
+    named, ours = get_protocol(name).model_dump(), protocol.model_dump()
+    own = {field: value for field, value in ours.items() if field != "name" and value != named[field]}
+    return name, {**own, **changes}

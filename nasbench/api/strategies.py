@@ -1,0 +1,169 @@
+"""Strategies of one's own: registering them, and what a search takes for a strategy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, overload
+
+from nasbench.errors import InputError
+from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+
+__all__ = [
+    "GivenStrategy",
+    "Outcome",
+    "Strategy",
+    "StrategyConfig",
+    "StrategyLike",
+    "class_path",
+    "given_strategy",
+    "register_strategy",
+]
+
+S = TypeVar("S", bound=type[Strategy[Any]])
+
+StrategyLike = str | type[Strategy[Any]] | Strategy[Any]
+
+
+@overload
+def register_strategy(kind: S) -> S: ...
+@overload
+def register_strategy(kind: str) -> Callable[[S], S]: ...
+def register_strategy(kind: S | str) -> S | Callable[[S], S]:
+    """Give a strategy a name in this process, so that it can be searched with and resumed by that name.
+
+    The name is the class's `name`, or else made of the class's own: `MyStrategy` is "my_strategy". Defining the class again, as a
+    notebook does, replaces it. A package that is installed adds a strategy with an entry point of the group `nasbench.strategies`.
+
+    Args:
+        kind: the class; or its name, as in `@register_strategy("mine")`.
+
+    Returns:
+        The class.
+
+    Raises:
+        InputError: when it is no strategy, or another one has the name.
+
+    Example:
+        >>> import nasbench, numpy
+        >>> @nasbench.register_strategy
+        ... class Mine(nasbench.Strategy):
+        ...     def __init__(self, space, seed, config=None):
+        ...         super().__init__(space, seed, config)
+        ...         self.rng = numpy.random.default_rng(seed)
+        ...     def ask(self):
+        ...         return self.space.random(self.rng)
+        ...     def tell(self, outcome):
+        ...         pass
+        >>> Mine.name
+        'mine'
+    """
+    if isinstance(kind, str):
+        name = kind
+
+        def register(named: S) -> S:
+            return _register(named, name)
+
+        return register
+    return _register(kind, None)
+
+
+def _register(kind: S, name: str | None) -> S:
+    if not (isinstance(kind, type) and issubclass(kind, Strategy)):
+        raise InputError(f"a strategy is a subclass of nasbench.Strategy, got {kind!r}")
+    chosen = name or getattr(kind, "name", None) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", kind.__name__).lower()
+    if chosen in STRATEGIES:
+        there = STRATEGIES.get(chosen)
+        if class_path(there) != class_path(kind):
+            raise InputError(f"the strategy {chosen!r} is {class_path(there)}; give {class_path(kind)} another name")
+        if there is kind:
+            return kind
+    STRATEGIES.add(chosen, kind)
+    kind.name = chosen
+    return kind
+
+
+def class_path(kind: type) -> str:
+    """Module and name of a class, e.g. "__main__:Mine"."""
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+@dataclass(frozen=True)
+class GivenStrategy:
+    """What was given for a strategy, resolved.
+
+    Args:
+        name: registered name, or the class's path where it is in no registry; stored with results.
+        kind: its class.
+        options: as given.
+        registered: whether `name` is in the registry.
+        seed: of a strategy object; None for a name or a class.
+        space: as text, of a strategy object; None for a name or a class.
+    """
+
+    name: str
+    kind: type[Strategy[Any]]
+    options: Mapping[str, Any]
+    registered: bool = True
+    seed: int | None = None
+    space: str | None = None
+
+    @property
+    def unregistered_kind(self) -> type[Strategy[Any]] | None:
+        """The class where it is in no registry, else None."""
+        return None if self.registered else self.kind
+
+
+def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = None) -> GivenStrategy:
+    """Resolve a strategy.
+
+    An object stands for its class, its options and its seed: a search makes a fresh strategy of them, because it must be able to start
+    again from its file.
+
+    Args:
+        strategy: a name, "name:option=value,option=value", a class, or an object.
+        options: of the strategy; None for those that `strategy` says itself.
+
+    Raises:
+        UnknownName: when no strategy has that name.
+        InputError: when it is no strategy, or options are given twice.
+    """
+    if isinstance(strategy, str):
+        name, _, text = strategy.partition(":")
+        kind = STRATEGIES.get(name)
+        return GivenStrategy(name, kind, _once(name, _options_of(name, text), options))
+    if isinstance(strategy, Strategy):
+        kind = type(strategy)
+        own = strategy.config.model_dump(exclude_unset=True)
+        name, registered = _stored_name(kind)
+        return GivenStrategy(name, kind, _once(name, own, options), registered, strategy.seed, strategy.space.spec)
+    if isinstance(strategy, type) and issubclass(strategy, Strategy):
+        name, registered = _stored_name(strategy)
+        return GivenStrategy(name, strategy, dict(options or {}), registered)
+    raise InputError(f"strategy is a name, a subclass of nasbench.Strategy or an object of one, got {strategy!r}")
+
+
+def _stored_name(kind: type[Strategy[Any]]) -> tuple[str, bool]:
+    """The name that results carry, and whether it is registered. A class that only borrows a registered name does not get it."""
+    name = getattr(kind, "name", "")
+    if name in STRATEGIES and STRATEGIES.get(name) is kind:
+        return name, True
+    return class_path(kind), False
+
+
+def _once(name: str, own: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
+    if own and options:
+        raise InputError(f"options of strategy {name!r} are given twice: {dict(own)} and {dict(options)}; give one")
+    return dict(own or options or {})
+
+
+def _options_of(name: str, text: str) -> dict[str, str]:
+    """Read "option=value,option=value"."""
+    values: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or key.strip() in values:
+            raise InputError(f"strategy option {part!r} should read key=value, once each, e.g. {name}:population=10")
+        values[key.strip()] = value.strip()
+    return values

@@ -1,0 +1,41 @@
+"""What the callbacks that record a search elsewhere have in common: the numbers of a child, and packages that may be missing."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from typing import Any
+
+from nasbench.callbacks.base import FinishedChild
+from nasbench.errors import MissingExtra
+
+_COLUMNS = ("val_acc", "val_loss", "train_acc", "train_loss", "test_acc", "params", "mult_adds", "device_seconds")
+
+
+def require(module: str, package: str, extra: str) -> Any:
+    """Import a module of an optional package.
+
+    Args:
+        module: to import.
+        package: that it is part of, as one installs it.
+        extra: of the suite, which requires the package.
+
+    Raises:
+        MissingExtra: when it is not installed; names the extra.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise MissingExtra(package, extra) from error
+
+
+def numbers_of(child: FinishedChild, prefix: str = "child/") -> dict[str, float]:
+    """Return the scores and costs of a child that are finite numbers, and how the search stands.
+
+    Args:
+        child: of the search, or a final training.
+        prefix: of the child's own numbers, e.g. "child/" gives "child/val_acc".
+    """
+    values = {f"{prefix}{name}": float(child.row[name]) for name in _COLUMNS}
+    values |= {"search/best_val_acc": child.best_val_acc, "search/spent": child.spent, "search/share": child.share}
+    return {name: value for name, value in values.items() if math.isfinite(value)}

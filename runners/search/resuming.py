@@ -1,0 +1,100 @@
+"""Unfinished searches of a results file, planned again from their stored configurations."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from nasbench.errors import InputError
+from nasbench.protocols.protocol import validated
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
+from nasbench.runners.strategies import STRATEGIES, Strategy
+from nasbench.store.format.schema import TABLE
+from nasbench.store.query import Results
+
+Kinds = Mapping[str, type[Strategy[Any]]]
+
+
+def plans_to_resume(
+    path: str | os.PathLike[str],
+    run: str | None = None,
+    devices: str | None = None,
+    address: str | None = None,
+    kinds: Kinds | None = None,
+) -> list[SearchPlan]:
+    """Plan the unfinished searches of a file as they were planned when they began.
+
+    Args:
+        path: the results file.
+        run: id of one run; None for all that are not complete.
+        devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
+        address: of another Ray cluster than before; None for the same.
+        kinds: stored name -> class of strategies that are in no registry.
+
+    Returns:
+        The plans in the order of the file; none when every run is complete.
+
+    Raises:
+        InputError: when there is no such run, its strategy is not registered here, or its protocol or data has changed.
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+    """
+    with Results(path) as results:
+        runs = results.runs()
+    if run is not None and run not in set(runs["run"]):
+        raise InputError(f"{path} has no run {run!r}; it has {', '.join(runs['run']) or 'none'}")
+    wanted = runs[(runs["status"] != "complete") & ((runs["run"] == run) | (run is None))]
+    return [_plan(str(path), stored, devices, address, kinds or {}) for stored in wanted.to_dict("records")]
+
+
+def _plan(path: str, stored: Mapping[str, Any], devices: str | None, address: str | None, kinds: Kinds) -> SearchPlan:
+    config = stored_config(str(stored["config"]), devices)
+    if address is not None:
+        config = config.model_copy(update={"address": address})
+    kind = kinds.get(config.strategy)
+    if kind is None:
+        _require_registered(path, str(stored["run"]), config.strategy)
+    plan = plan_stored(config, str(stored["run"]), kind)
+    if plan is None:
+        raise InputError(
+            f"run {stored['run']} of {path} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "
+            f"{plan_search(config, kind=kind).fingerprint}); resume with the version and data that made it"
+        )
+    return plan
+
+
+def _require_registered(path: str, run: str, strategy: str) -> None:
+    """Refuse a strategy whose code is not known here; code that a file names is never imported."""
+    if strategy in STRATEGIES:
+        return
+    if ":" in strategy:
+        raise InputError(
+            f"run {run} of {path} was made by the Python class {strategy!r}, which is not registered: resume it from Python, "
+            f"nasbench.resume({path!r}, strategy={strategy.rpartition(':')[2].rpartition('.')[2]})"
+        )
+    raise InputError(
+        f"run {run} of {path} was made by the strategy {strategy!r}, which is not registered here: resume it from Python after "
+        f"@nasbench.register_strategy, or install the plug-in; registered: {', '.join(STRATEGIES)}"
+    )
+
+
+def stored_config(text: str, devices: str | None) -> SearchConfig:
+    """Read the configuration that a run was stored with.
+
+    Args:
+        text: JSON, as stored.
+        devices: other devices than before; None for the same.
+
+    Raises:
+        InputError: for a run that is one seed of a complete table and no search.
+    """
+    fields = json.loads(text)
+    if fields.get("strategy") == TABLE:
+        raise InputError(
+            "this run is a seed of a complete table and no search; go on with, or make again: "
+            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} --seeds {fields['seed'] + 1} -o FILE"
+        )
+    if devices is not None:
+        fields["devices"] = devices
+    return validated(SearchConfig, fields, "the stored configuration")
