@@ -66,7 +66,7 @@ test-isa: $(READY)
 SWEEP := --isa AVX2 --isa default --isa SSE41
 
 test-kernels: $(READY)
-	$(BIN)/python -m nasbench.kernels.sweep $(SWEEP)
+	$(BIN)/python -m nasbench.kernel_tests.sweep $(SWEEP)
 
 # The tests with the lowest versions that pyproject.toml allows. PYTHON: one that those have wheels for, 3.10 to 3.12.
 LOWEST := --only-binary :all: --constraint build/lowest.txt

@@ -1,10 +1,15 @@
-"""Arrows point one way: runners -> nasbench <- analysis; only the API and the command line meet all three; results open without torch."""
+"""Imports point one way: runners -> nasbench <- analysis; only the API and the command line meet all three.
+
+No packages import in a circle, and results open without torch.
+"""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections import defaultdict
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -66,3 +71,26 @@ def test_light_modules_import_nothing_heavy(modules, unwanted):
     code = f"import sys, {modules}; print(*sorted({unwanted!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def room_of(module: str) -> str:
+    """The package of a module; that of analysis, runners and store is told apart one level further down."""
+    parts = module.split(".")[1:]
+    if module.startswith("nasbench.store.errors"):
+        return "store.errors"  # imports nothing, and every part of the store raises them
+    deeper = parts[0] in ("analysis", "runners") or parts[:2] in (["store", "format"], ["store", "maintenance"])
+    return ".".join(parts[: 2 if deeper else 1])
+
+
+def test_no_packages_import_each_other_in_a_circle():
+    """Imports inside functions count: what a package needs to work lies below it."""
+    arrows: dict[str, set[str]] = defaultdict(set)
+    for folder in ("nasbench", "runners", "analysis"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            module = module if module.startswith("nasbench") else f"nasbench.{module}"
+            names = {name for name in imports(path) if name.startswith("nasbench.")}
+            if module not in ("nasbench", "nasbench.api"):
+                arrows[room_of(module)] |= {room_of(name) for name in names} - {room_of(module)}
+    list(TopologicalSorter(arrows).static_order())  # raises CycleError with the circle
+    assert {"cli", "training", "store.format", "analysis.plotting", "runners.search"} <= set(arrows)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nasbench.analysis.plotting.spacing import separate
+
 Key = tuple[int, int]  # (node, layer): a node at its own layer, else a waypoint of the wires that leave it
 
 SWEEPS = 12
@@ -56,29 +58,6 @@ class Layout:
     routes: tuple[tuple[float, ...], ...]
     ends: tuple[int, ...]
     crossings: int
-
-
-def separate(wanted: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
-    """Move an ordered row of positions as little as possible (least squares) so that neighbours keep their distances.
-
-    Args:
-        wanted: n positions in the order they must keep.
-        gaps: n - 1 smallest distances between neighbours, >= 0.
-
-    Returns:
-        n positions.
-    """
-    steps = np.concatenate([[0.0], np.cumsum(np.asarray(gaps, dtype=float))])[: len(wanted)]
-    # With x_i = z_i + steps_i the constraint is that z does not fall: isotonic regression by pooling adjacent violators.
-    pools: list[tuple[float, int]] = []
-    for value in np.asarray(wanted, dtype=float) - steps:
-        pools.append((float(value), 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (left, m), (right, n) = pools[-2:]
-            pools[-2:] = [((left * m + right * n) / (m + n), m + n)]
-    levels = [np.full(count, value) for value, count in pools]
-    placed: np.ndarray = np.concatenate([*levels, np.empty(0)]) + steps
-    return placed
 
 
 def layered(boxes: Sequence[Box], wires: Sequence[Wire], gap: float) -> Layout:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -267,26 +266,6 @@ def caption(figure: Figure, notes: Sequence[str]) -> None:
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=muted())
 
 
-def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
-    """Move numbers as little as possible (least squares) so that neighbours are at least `gap` apart, keeping their order.
-
-    Args:
-        wanted: positions, in any order; ties keep their order.
-        gap: the smallest distance, >= 0.
-
-    Returns:
-        One position for each wanted one.
-    """
-    import numpy as np
-
-    from nasbench.analysis.drawings.graph_layout import separate
-
-    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
-    placed = np.empty(len(order))
-    placed[order] = separate(np.asarray(wanted, dtype=float)[order].tolist(), [gap] * (len(order) - 1))
-    return placed
-
-
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     """Name lines at the right edge of a plot, moved apart where they would lie on each other.
 
@@ -295,6 +274,8 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
         ends: (y in data units, text, colour) of each line.
     """
     import numpy as np
+
+    from nasbench.analysis.plotting.spacing import spread
 
     if not ends:
         return

@@ -202,12 +202,10 @@ def _train_folder(
     from nasbench.transfer.checkpoint import RECORD
     from nasbench.transfer.parallel import process_count
     from nasbench.transfer.protocol import get_transfer_protocol
-    from nasbench.transfer.training import TransferJob, train_transfer
+    from nasbench.transfer.training import TransferJob, check_job, train_transfer
 
     like = "nasnet-imagenet-large" if member.scale.skip_reduction_input else "nasnet-imagenet-mobile"
     chosen = get_transfer_protocol(protocol or like, changes)
-    if _speaks():
-        say_what_is_slow([(chosen.precision, [device])])
     encoding = "" if found.architecture is None else found.architecture.to_json()
     count = process_count(processes)
     if workers is None:
@@ -225,6 +223,9 @@ def _train_folder(
         workers,
         folder,
     )
+    check_job(job, count)
+    if _speaks():
+        say_what_is_slow([(chosen.precision, [device])])
     try:
         train_transfer(job, device, count)
     except KeyboardInterrupt:
@@ -247,6 +248,7 @@ def _train_resident(
     folder: Path,
 ) -> None:
     from nasbench.protocols.protocol import get_protocol
+    from nasbench.training.evaluate import checked_data
     from nasbench.transfer.resident import train_resident
 
     if processes > 1:
@@ -255,6 +257,7 @@ def _train_resident(
         raise InputError(f"--set {clash[0]}: data, cells and filters come from --data and --sizes")
     scale = {"data": data, "cells": member.size.cells, "filters": member.size.filters}
     chosen = get_protocol(protocol or "nasnet-cifar", {**changes, **scale})
+    checked_data(chosen, device)
     say_what_is_slow([(chosen.precision, [device])])
     about = {"name": found.name, "size": str(member.size), "skeleton": found.skeleton}
     about["encoding"] = "" if found.architecture is None else found.architecture.to_json()

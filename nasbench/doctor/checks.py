@@ -202,7 +202,7 @@ def _speed(machine: Machine) -> list[Finding]:
 
 def _self_test(machine: Machine) -> list[Finding]:
     from nasbench.doctor.kernels import check_self_test
-    from nasbench.kernels.selftest import quick_self_test
+    from nasbench.kernel_tests.self_test import quick_self_test
 
     machine.say("self-test of the kernels: some 10 s ...")
     return check_self_test(quick_self_test())
@@ -210,7 +210,7 @@ def _self_test(machine: Machine) -> list[Finding]:
 
 def _golden(machine: Machine) -> list[Finding]:
     from nasbench.doctor.kernels import check_golden
-    from nasbench.kernels.golden import GOLDEN, train_golden
+    from nasbench.training.golden import GOLDEN, train_golden
 
     machine.say(f"{len(GOLDEN)} golden trainings: some 15 s ...")
     return check_golden(train_golden(), machine.architecture)

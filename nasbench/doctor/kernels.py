@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 from nasbench.doctor.findings import Finding
-from nasbench.kernels.golden import GoldenOutcome
-from nasbench.kernels.selftest import Report
+from nasbench.kernel_tests.self_test import Report
+from nasbench.training.golden import GoldenOutcome
 
 SHOWN_FAULTS: Final = 5
 _finding = partial(Finding, "kernels")
@@ -18,7 +18,7 @@ def check_self_test(report: Report) -> list[Finding]:
     """Say what the self-test of layers found.
 
     Args:
-        report: of `nasbench.kernels.selftest.quick_self_test`.
+        report: of `nasbench.kernel_tests.self_test.quick_self_test`.
     """
     name = "self-test"
     if not report.tried:
@@ -45,7 +45,7 @@ def check_golden(outcomes: Iterable[GoldenOutcome], machine: str) -> list[Findin
     """Compare the golden trainings' bits with those that are written down.
 
     Args:
-        outcomes: of `nasbench.kernels.golden.train_golden`.
+        outcomes: of `nasbench.training.golden.train_golden`.
         machine: architecture, as `platform.machine()` says it.
     """
     findings = []

@@ -23,7 +23,7 @@ COMPUTATION: Final = 2
 """
 
 GOLDEN_EDITION: Final = 1
-"""Raised when a training or a digest of `nasbench.kernels.golden` changes."""
+"""Raised when a training or a digest of `nasbench.training.golden` changes."""
 
 _LIBRARIES: Final = ("torchvision", "numpy")
 _SETTINGS: Final = (

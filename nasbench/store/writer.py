@@ -13,10 +13,10 @@ from uuid import uuid4
 from nasbench.store.duplicate_index import DuplicateIndex
 from nasbench.store.errors import CorruptResults, MissingResults, OwnershipLost, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
-from nasbench.store.format.packing import pack_snapshot
 from nasbench.store.format.rows import child_curves, child_row, run_row
 from nasbench.store.journal import Header, JournalContents, JournalWriter, renew_journal
 from nasbench.store.lock import ResultsLock
+from nasbench.store.packing import pack_snapshot
 from nasbench.store.reader import Snapshot, open_snapshot
 
 _log = logging.getLogger(__name__)

@@ -55,11 +55,9 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         MissingData: when the data's files are not there.
     """
     place = resolve_device(device)
-    check_kernels(child.protocol, device)
-    dataset = load_data(child.protocol.data)
-    _check(child.protocol, dataset)
+    dataset = checked_data(child.protocol, device)
     if child.protocol.kernels == "portable" and not is_portable_process():
-        from nasbench.kernels.worker import WORKER
+        from nasbench.training.portable_worker import WORKER
 
         return WORKER.evaluate(child, device, devices)
     if place.type == "cuda":
@@ -199,8 +197,20 @@ def _scale(protocol: Protocol, dataset: Dataset) -> Scale:
     return protocol.scale(dataset.size, dataset.channels, len(dataset.classes))
 
 
-def _check(protocol: Protocol, dataset: Dataset) -> None:
-    """Refuse what would fail for every child."""
+def checked_data(protocol: Protocol, device: str) -> Dataset:
+    """Load a protocol's data, and refuse what would fail for every child.
+
+    Args:
+        protocol: how children are trained.
+        device: "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        InputError: when the device is not there, or data or kernels do not fit.
+        MissingData: when the data's files are not there.
+    """
+    resolve_device(device)
+    check_kernels(protocol, device)
+    dataset = load_data(protocol.data)
     check_sizes(protocol, dataset.size)
     available = len(dataset.split(protocol.validation, protocol.split_seed)[0])
     if protocol.train_images > available:
@@ -208,6 +218,7 @@ def _check(protocol: Protocol, dataset: Dataset) -> None:
             f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the {len(dataset.train)} images "
             f"of {dataset.name!r} are left for training with validation={protocol.validation:g}"
         )
+    return dataset
 
 
 @lru_cache(maxsize=2)

@@ -281,7 +281,7 @@ def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
         platform: of that training.
     """
     if is_portable(row["platform"]) and portable_promise(row["platform"]) == portable_promise(platform):
-        from nasbench.kernels.golden import golden_here
+        from nasbench.training.golden import golden_here
 
         return (
             () if golden_here() else ("golden trainings do not give their bits on this machine (see nasbench doctor)",)

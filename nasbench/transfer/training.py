@@ -116,10 +116,19 @@ def train_transfer(job: TransferJob, device: str = "cpu", processes: int = 1) ->
         MissingData: when the folder's images are not there.
         InputError: when data, batch or device do not fit, or the folder holds another training.
     """
-    folders = open_folders(job.data)
-    check_batch(job.protocol, len(folders.train), processes)
+    check_job(job, processes)
     job.folder.mkdir(parents=True, exist_ok=True)
     run_shares(_work, job, device, processes)
+
+
+def check_job(job: TransferJob, processes: int) -> None:
+    """Refuse a training that cannot start, before anything is written.
+
+    Raises:
+        MissingData: when the folder's images are not there.
+        InputError: when data or batch do not fit.
+    """
+    check_batch(job.protocol, len(open_folders(job.data).train), processes)
 
 
 def check_batch(protocol: TransferProtocol, images: int, processes: int) -> None:

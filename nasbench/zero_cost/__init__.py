@@ -10,7 +10,7 @@ from nasbench.registry import Registry
 from nasbench.spaces.base import Architecture
 from nasbench.zero_cost.scoring_input import Scorer, ScoringInput
 
-__all__ = ["ZERO_COST", "Scorer", "Subject", "ZeroCost", "zero_cost_score"]
+__all__ = ["ZERO_COST", "Scorer", "ScoringInput", "ZeroCost", "zero_cost_score"]
 
 ZERO_COST: Registry[Scorer] = Registry(
     "zero-cost score",

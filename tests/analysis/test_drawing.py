@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from nasbench.analysis.drawings.architecture import architecture_figure, draw_architecture, operation_label
-from nasbench.analysis.drawings.graph_layout import Box, Wire, layered, separate
+from nasbench.analysis.drawings.graph_layout import Box, Wire, layered
+from nasbench.analysis.plotting.spacing import separate
 from nasbench.errors import InputError
 from nasbench.spaces.genotypes import AMOEBANET_A, NAS_V1, NASNET_A, PNASNET_5
 from nasbench.structures import (

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.spacing import spread
 from nasbench.errors import InputError
 
 BUILT_IN = ("random", "reinforce", "ppo", "evolution", "pnas", "enas", "zero_cost", "local_search")
@@ -88,11 +89,11 @@ def test_spread_keeps_order_and_distance_and_moves_least():
     rng = np.random.default_rng(0)
     for _ in range(50):
         wanted = rng.normal(size=rng.integers(1, 9)).round(1)
-        placed = style.spread(wanted.tolist(), 0.4)
+        placed = spread(wanted.tolist(), 0.4)
         order = np.argsort(wanted, kind="stable")
         assert (np.diff(placed[order]) > 0.4 - 1e-9).all()
         assert placed.mean() == pytest.approx(wanted.mean())  # least squares moves no cluster as a whole
-    np.testing.assert_allclose(style.spread([0, 0, 5], 1), [-0.5, 0.5, 5])
+    np.testing.assert_allclose(spread([0, 0, 5], 1), [-0.5, 0.5, 5])
 
 
 def test_labels_at_line_ends_do_not_overlap():

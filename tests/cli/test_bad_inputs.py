@@ -110,7 +110,7 @@ def test_a_corrupt_file_is_refused_and_left_alone(results):
 
 
 def test_a_file_of_a_newer_schema_is_refused(tmp_path, monkeypatch):
-    for module in ("packing", "hdf5", "journal"):
+    for module in ("packing", "format.hdf5", "journal"):
         monkeypatch.setattr(f"nasbench.store.{module}.SCHEMA_VERSION", 99)
     path = tmp_path / "newer.h5"
     search(tiny_plan(budget="1 child", final="none"), path)

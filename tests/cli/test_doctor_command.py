@@ -14,7 +14,7 @@ from commands import nasbench
 
 from nasbench.doctor import checks
 from nasbench.doctor.findings import Finding
-from nasbench.kernels.golden import GOLDEN
+from nasbench.training.golden import GOLDEN
 
 MAIN = "from nasbench.cli import main; main()"
 
@@ -45,7 +45,7 @@ def named(*names):
 
 
 def of(level, breaks=False):
-    return checks.Check("c", "clock", lambda machine: [Finding("clock", "c", level, "found", "do", breaks)])
+    return checks.DoctorCheck("c", "clock", lambda machine: [Finding("clock", "c", level, "found", "do", breaks)])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_check_that_raises_is_a_line_and_no_traceback(only):
     def broken(machine):
         raise ZeroDivisionError("division by zero")
 
-    only(checks.Check("odd", "clock", broken), of("ok"))
+    only(checks.DoctorCheck("odd", "clock", broken), of("ok"))
     done = nasbench("doctor")
     assert done.code == 1
     assert done.out.splitlines()[1] == "  WRONG odd: could not be found out: ZeroDivisionError: division by zero"

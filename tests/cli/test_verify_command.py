@@ -291,7 +291,7 @@ def test_portable_rows_of_other_versions_are_compared_to_the_bit(tmp_path: Path)
 def test_portable_rows_are_compared_by_the_tolerance_where_golden_trainings_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nasbench.kernels import golden
+    from nasbench.training import golden
     from nasbench.training.verify import check_rows
 
     fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from nasbench.doctor.kernels import SHOWN_FAULTS, check_golden, check_self_test
-from nasbench.kernels.cases import quick_cases
-from nasbench.kernels.golden import GOLDEN, GoldenOutcome
-from nasbench.kernels.selftest import Fault, Report
+from nasbench.kernel_tests.cases import quick_cases
+from nasbench.kernel_tests.self_test import Fault, Report
+from nasbench.training.golden import GOLDEN, GoldenOutcome
 
 CASE = next(iter(quick_cases(0)))
 HELLO = {"torch": "2.14.1", "onednn": "3.12.0", "isa": "Intel AVX2", "capability": "AVX2", "checked": True}

@@ -7,9 +7,9 @@ import torch
 from searching import tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.kernels import worker
 from nasbench.kernels.portable import SETTINGS, is_portable_process
 from nasbench.protocols.protocol import get_protocol
+from nasbench.training import portable_worker as worker
 from nasbench.training.evaluation import Child
 
 

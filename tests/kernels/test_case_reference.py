@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nasbench.kernels.case_check import check_case
-from nasbench.kernels.case_layers import BUILDERS, build_layer, plain_output
-from nasbench.kernels.cases import CONVOLUTIONS, KINDS, OWN_WAY, random_cases
-from nasbench.kernels.reference import expected_output
+from nasbench.kernel_tests.case_check import check_case
+from nasbench.kernel_tests.case_layers import BUILDERS, build_layer, plain_output
+from nasbench.kernel_tests.cases import CONVOLUTIONS, KINDS, OWN_WAY, random_cases
+from nasbench.kernel_tests.reference import expected_output
 
 
 def small_cases():

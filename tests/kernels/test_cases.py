@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nasbench.kernels.case_layers import build_layer
-from nasbench.kernels.cases import (
+from nasbench.kernel_tests.case_layers import build_layer
+from nasbench.kernel_tests.cases import (
     KINDS,
     MAX_ELEMENTS,
     MAX_MULT_ADDS,

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from nasbench.kernels.golden import GOLDEN, digest_of_evaluation, train_golden
 from nasbench.training.evaluate import evaluate
+from nasbench.training.golden import GOLDEN, digest_of_evaluation, train_golden
 
 x86 = pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="golden digests are those of x86-64")
 
@@ -28,7 +28,7 @@ def test_golden_trainings_give_the_bits_that_are_written_down() -> None:
 def test_settings_of_the_callers_process_change_nothing() -> None:
     """A process that was told to use other kernels starts its worker with the portable ones."""
     code = (
-        "from nasbench.kernels.golden import GOLDEN, train_golden\n"
+        "from nasbench.training.golden import GOLDEN, train_golden\n"
         "if __name__ == '__main__':\n"
         "    print(*(outcome.digest for outcome in train_golden(GOLDEN[:1])))"
     )

@@ -94,6 +94,8 @@ def test_versions_are_noted_and_no_part_of_the_portable_promise() -> None:
 
 @pytest.mark.parametrize("setting", ["ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"])
 def test_settings_that_choose_kernels_are_part_of_it(monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
+    monkeypatch.delenv(setting, raising=False)
+    platform_here.cache_clear()
     before = platform_here()
     platform_here.cache_clear()
     monkeypatch.setenv(setting, "AVX2")

@@ -21,7 +21,6 @@ from searching import search, tiny_plan
 
 from nasbench.errors import InputError
 from nasbench.kernels.portable import SETTINGS, is_portable_process, portable_kernels, spawn_environment
-from nasbench.kernels.worker import PortableWorker
 from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.executors import EXECUTORS, ExecutorOptions
 from nasbench.spaces import Architecture
@@ -29,6 +28,7 @@ from nasbench.store.query import Results
 from nasbench.training.evaluate import evaluate
 from nasbench.training.evaluation import Child, Evaluation
 from nasbench.training.loop import reproducible
+from nasbench.training.portable_worker import PortableWorker
 
 FIELDS: dict[str, Any] = {
     "data": "fake:images=96,size=8,classes=3",
@@ -126,15 +126,17 @@ def killed_by(worker: PortableWorker, times: int) -> threading.Thread:
     """Kill the worker so often, each time soon after it was started."""
 
     def kill() -> None:
-        before = 0
+        before, end = 0, time.monotonic() + 120
         for _ in range(times):
             while worker.pid in (0, before):
+                if time.monotonic() > end:  # the test has failed before a worker was started
+                    return
                 time.sleep(0.01)
             before = worker.pid
             time.sleep(0.3)
             os.kill(before, signal.SIGKILL)
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     return thread
 

@@ -13,9 +13,9 @@ import broken_kernels
 import pytest
 
 from nasbench.errors import InputError
-from nasbench.kernels import case_process
-from nasbench.kernels.cases import Case, quick_cases
-from nasbench.kernels.selftest import quick_self_test, self_test
+from nasbench.kernel_tests import case_process
+from nasbench.kernel_tests.cases import Case, quick_cases
+from nasbench.kernel_tests.self_test import quick_self_test, self_test
 
 BROKEN = [sys.executable, str(Path(broken_kernels.__file__))]
 SOUND = 8

@@ -6,9 +6,9 @@ import json
 
 from click.testing import CliRunner
 
-from nasbench.kernels import sweep
-from nasbench.kernels.cases import Case, known_cases
-from nasbench.kernels.selftest import Fault, Report
+from nasbench.kernel_tests import sweep
+from nasbench.kernel_tests.cases import Case, known_cases
+from nasbench.kernel_tests.self_test import Fault, Report
 
 HELLO = {"torch": "2.0", "onednn": "3.0", "isa": "Intel AVX2", "capability": "AVX2", "checked": True}
 FAULT = Fault(Case("linear", 2, 3, 4, 1, 1), "AVX2", "wrong values", "output", 0.5)

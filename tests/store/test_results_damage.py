@@ -15,7 +15,7 @@ from store_rows import child, expected, stored, write
 from nasbench.errors import InputError
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, failed_call
 from nasbench.store.format.schema import SCHEMA_VERSION
-from nasbench.store.journal import _CLAIM_BYTES, _claim_line, _seal, parse_journal
+from nasbench.store.journal import _COUNTER_BYTES, _counter_line, _seal, parse_journal
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.maintenance.repairing import repair_file
 from nasbench.store.query import Results
@@ -44,14 +44,14 @@ def packed(tmp_path_factory):
 def with_claim(data, sequence):
     """The journal's bytes with another count of acknowledged records."""
     start = data.index(b"\n") + 1
-    return data[:start] + _claim_line(sequence) + data[start + _CLAIM_BYTES :]
+    return data[:start] + _counter_line(sequence) + data[start + _COUNTER_BYTES :]
 
 
 def of_the_earlier_form(data):
     """The journal's bytes as they were written before there were claims."""
     header = json.loads(data[: data.index(b"\n")])
     del header["blake2b"], header["claim"]
-    return _seal(header) + data[data.index(b"\n") + 1 + _CLAIM_BYTES :]
+    return _seal(header) + data[data.index(b"\n") + 1 + _COUNTER_BYTES :]
 
 
 def ends_of_lines(data):
@@ -87,7 +87,7 @@ def test_any_flipped_byte_of_a_journal_is_found_or_harmless(journal_only, tmp_pa
             assert record.row["index"] == record.sequence - 1
             assert record.row["hash"] == child(record.row["index"])[0]["hash"]
     assert found > 200
-    assert claims == (0 if form is of_the_earlier_form else _CLAIM_BYTES)
+    assert claims == (0 if form is of_the_earlier_form else _COUNTER_BYTES)
 
 
 def test_a_broken_claim_is_said_and_mended_by_the_next_row(journal_only, tmp_path):
@@ -314,7 +314,7 @@ def test_a_newer_schema(packed, tmp_path, monkeypatch):
     with pytest.raises(CorruptResults, match="schema_version"):
         Results(path)
     with monkeypatch.context() as patch:
-        patch.setattr("nasbench.store.format.packing.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+        patch.setattr("nasbench.store.packing.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         patch.setattr("nasbench.store.format.hdf5.SCHEMA_VERSION", SCHEMA_VERSION + 1)
         write(tmp_path / "newer.h5", 1)
     path = tmp_path / "newer.h5"

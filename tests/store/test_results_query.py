@@ -17,10 +17,10 @@ from store_rows import child, expected, plain, run, write
 
 from nasbench import open as open_results
 from nasbench.errors import InputError, UnknownName
-from nasbench.store import query
+from nasbench.store import packing, query
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.store.errors import CorruptResults, StoreError
-from nasbench.store.format import chunks, frames, packing
+from nasbench.store.format import chunks, frames
 from nasbench.store.format.hdf5 import PackedFile
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES
 from nasbench.store.query import Results

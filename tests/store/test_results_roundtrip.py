@@ -123,7 +123,7 @@ def test_long_texts(tmp_path, lengths):
 
 @pytest.mark.parametrize("escaped", [False, True])
 def test_texts_too_uneven_for_a_fixed_width(tmp_path, monkeypatch, escaped):
-    monkeypatch.setattr("nasbench.store.format.packing._FIXED_BYTES", 100)
+    monkeypatch.setattr("nasbench.store.packing._FIXED_BYTES", 100)
     texts = ["x" * 1000 + ("\0" if escaped else "")] + [f"é{place}" for place in range(50)]
     path = tmp_path / "x.h5"
     with ResultsWriter(path) as writer:

@@ -21,10 +21,10 @@ from store_rows import child, expected, fork_writer, run, stored, write
 
 from nasbench.errors import NasbenchError
 from nasbench.store import lock as locks
+from nasbench.store import packing
 from nasbench.store.errors import OwnershipLost, ResultsLocked, StoreError
 from nasbench.store.exclusive import Draft, claim_on
 from nasbench.store.files import ResultsPaths
-from nasbench.store.format import packing
 from nasbench.store.format.hdf5 import PackedFile
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.checking import check_file

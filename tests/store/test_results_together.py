@@ -10,7 +10,7 @@ from store_rows import child, expected, run, stored
 
 from nasbench.errors import InputError
 from nasbench.store.errors import CorruptResults, DuplicateChild
-from nasbench.store.journal import _CLAIM_BYTES, _claim_line
+from nasbench.store.journal import _COUNTER_BYTES, _counter_line
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.maintenance.repairing import repair_file
 from nasbench.store.query import Results
@@ -39,7 +39,7 @@ def path(tmp_path):
 def unclaimed(data: bytes) -> bytes:
     """The journal as before it was known that the last line is on the disk."""
     start = data.index(b"\n") + 1
-    return data[:start] + _claim_line(ALONE) + data[start + _CLAIM_BYTES :]
+    return data[:start] + _counter_line(ALONE) + data[start + _COUNTER_BYTES :]
 
 
 def test_the_rows_are_those_of_one_by_one_before_and_after_packing(path):

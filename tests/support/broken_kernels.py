@@ -10,7 +10,7 @@ import time
 import torch
 from torch import nn
 
-from nasbench.kernels import case_layers, case_worker
+from nasbench.kernel_tests import case_layers, case_worker
 
 OVERRUN, WRONG, UNSTABLE, HANG, SEGFAULT, LATE, UNWRITTEN, PYTHON_ERROR = 3, 5, 7, 9, 11, 13, 15, 17
 late: list[torch.Tensor] = []

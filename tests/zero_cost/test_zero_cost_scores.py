@@ -18,7 +18,7 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
 from nasbench.structures import Scale
-from nasbench.zero_cost import ZERO_COST, Subject, zero_cost_score
+from nasbench.zero_cost import ZERO_COST, ScoringInput, zero_cost_score
 from nasbench.zero_cost.activations import ActivationKernel
 from nasbench.zero_cost.jacobian import correlation_score
 from nasbench.zero_cost.untrained import MINIBATCH, minibatch, untrained
@@ -32,7 +32,7 @@ def draw(spec: str, seed: int = 0):
 
 def naive_gradients(architecture, protocol, seed):
     """Weight and gradient of every parameter of a convolution or fully connected layer, one autograd call each."""
-    scoring_input = Subject.of(architecture, protocol, seed, "cpu")
+    scoring_input = ScoringInput.of(architecture, protocol, seed, "cpu")
     images, labels = minibatch(scoring_input)
     with untrained(scoring_input) as network:
         pairs = []
@@ -107,7 +107,7 @@ def test_naswot_of_all_kinds_of_relu(hand_made, built, small):
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_relu_of_our_networks_is_seen_before_it_runs(spec: str):
     """The diagonal of K counts each unit of each ReLU once; a ReLU seen after it ran in place would still count, a missed one not."""
-    scoring_input = Subject.of(draw(spec, 1), get_protocol("digits", {"filters": 4}), 0, "cpu")
+    scoring_input = ScoringInput.of(draw(spec, 1), get_protocol("digits", {"filters": 4}), 0, "cpu")
     images, _ = minibatch(scoring_input)
     with untrained(scoring_input) as network, torch.no_grad():
         with torch.profiler.profile(record_shapes=True) as profile:
@@ -152,12 +152,12 @@ def test_counts_are_the_spaces(small):
 
 def test_the_minibatch_is_of_the_training_split_and_of_the_seed(small):
     protocol = get_protocol("digits")
-    batches = [minibatch(Subject.of(draw("nasbench201"), protocol, seed, "cpu"))[0] for seed in (0, 0, 1)]
+    batches = [minibatch(ScoringInput.of(draw("nasbench201"), protocol, seed, "cpu"))[0] for seed in (0, 0, 1)]
     assert batches[0].shape == (MINIBATCH, 1, 8, 8)
     assert torch.equal(batches[0], batches[1])
     assert not torch.equal(batches[0], batches[2])
     few = small.model_copy(update={"train_images": 9, "whiten": False})
-    images, labels = minibatch(Subject.of(draw("nasbench201"), few, 0, "cpu"))
+    images, labels = minibatch(ScoringInput.of(draw("nasbench201"), few, 0, "cpu"))
     data = load_data(few.data)
     allowed = data.train.pixels[data.split(few.validation, few.split_seed)[0][:9]]
     drawn = (images * 255).round().byte().contiguous().numpy()

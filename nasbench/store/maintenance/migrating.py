@@ -14,12 +14,12 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
 from nasbench.store.format.hdf5 import Entry, PackedFile, Table
-from nasbench.store.format.packing import pack_snapshot
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, Column, ColumnType
 from nasbench.store.journal import JournalContents, read_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.migrations import MIGRATIONS, Migration
 from nasbench.store.maintenance.table_builder import TableBuilder, Tables
+from nasbench.store.packing import pack_snapshot
 from nasbench.store.reader import Snapshot, mismatch
 
 _TYPES: Final[dict[type, ColumnType]] = {bool: "bool", int: "int", float: "float", str: "str"}

@@ -16,7 +16,6 @@ from nasbench.store.errors import CorruptResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
 from nasbench.store.format.columns import Data, Numbers, Text
 from nasbench.store.format.hdf5 import Table
-from nasbench.store.format.packing import pack_snapshot
 from nasbench.store.format.rows import Row
 from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS
 from nasbench.store.journal import JournalContents, Record, read_journal
@@ -31,6 +30,7 @@ from nasbench.store.maintenance.table_builder import (
     tables_of_rows,
     take_children,
 )
+from nasbench.store.packing import pack_snapshot
 
 # A child without one of these is kept: the value is missing (NaN, '' or -1) and cannot be mistaken for another.
 _MAY_BE_MISSING: Final = {

@@ -14,10 +14,10 @@ from nasbench.store.errors import explain
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, column_of, join_columns
 from nasbench.store.format.hdf5 import Table
-from nasbench.store.format.packing import pack_snapshot
 from nasbench.store.format.rows import Curves, Row
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, Column
 from nasbench.store.lock import ResultsLock
+from nasbench.store.packing import pack_snapshot
 from nasbench.store.reader import Snapshot
 
 CURVE_NAMES: Final = tuple(curve.name for curve in CURVES)

@@ -4,10 +4,10 @@ Cases run in a child process whose C library checks the ends of all memory block
 so that kernels which write past a buffer or read what nobody wrote are seen. A crash is a fault with a name, and the
 test goes on with the next case.
 
-    from nasbench.kernels.selftest import quick_self_test
+    from nasbench.kernel_tests.self_test import quick_self_test
     report = quick_self_test(seconds=5)   # report.faults, report.tried, report.summary
 
-`python -m nasbench.kernels.sweep` (`make test-kernels`) is the long form.
+`python -m nasbench.kernel_tests.sweep` (`make test-kernels`) is the long form.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from threading import Lock
 from typing import Any, Final
 
 from nasbench.errors import InputError
-from nasbench.kernels.case_process import ISAS, WORKER, CaseProcess, Fault
-from nasbench.kernels.cases import Case, quick_cases
+from nasbench.kernel_tests.case_process import ISAS, WORKER, CaseProcess, Fault
+from nasbench.kernel_tests.cases import Case, quick_cases
 
 __all__ = ["ISAS", "Case", "Fault", "Report", "quick_self_test", "self_test"]
 

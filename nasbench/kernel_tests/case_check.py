@@ -10,9 +10,9 @@ from typing import Final, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nasbench.kernels.case_layers import build_layer, plain_output
-from nasbench.kernels.cases import Case, Precision
-from nasbench.kernels.reference import expected_output
+from nasbench.kernel_tests.case_layers import build_layer, plain_output
+from nasbench.kernel_tests.cases import Case, Precision
+from nasbench.kernel_tests.reference import expected_output
 
 TOLERANCES: Final[dict[Precision, float]] = {"float32": 5e-4, "bfloat16": 1e-1}
 """Largest allowed difference, as a share of the largest expected value of the same tensor. Rounding gives 2^-24 and

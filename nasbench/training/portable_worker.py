@@ -28,7 +28,7 @@ ATTEMPTS: Final = 2
 """How often a child is begun whose process dies, as the local executor does by default."""
 
 # The first entry of the path is the working folder, which could hide modules.
-_COMMAND: Final = "import sys; del sys.path[0]; from nasbench.kernels.worker import serve; serve()"
+_COMMAND: Final = "import sys; del sys.path[0]; from nasbench.training.portable_worker import serve; serve()"
 
 
 class PortableWorker:

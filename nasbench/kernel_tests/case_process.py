@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from nasbench.errors import NasbenchError
-from nasbench.kernels.case_worker import PORTABLE
-from nasbench.kernels.cases import Case
+from nasbench.kernel_tests.case_worker import PORTABLE
+from nasbench.kernel_tests.cases import Case
 from nasbench.kernels.portable import SETTINGS
 from nasbench.kernels.processor import processor_here
 
@@ -43,7 +43,7 @@ _NEEDS: Final[
     "avx2": frozenset({"avx2", "fma"}),
     "avx512": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq"}),
 }
-WORKER: Final = (sys.executable, "-m", "nasbench.kernels.case_worker")
+WORKER: Final = (sys.executable, "-m", "nasbench.kernel_tests.case_worker")
 _CHOOSING: Final = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", PORTABLE)
 _ALLOCATOR: Final = "libc_malloc_debug.so.0"
 _TUNABLES: Final = "glibc.malloc.check=3:glibc.malloc.perturb=128"  # abort at an overrun; new memory reads 3.4e38
@@ -109,7 +109,7 @@ class CaseProcess:
     Args:
         isa: a key of `ISAS`, or "".
         threads: of its kernels.
-        command: starts a program that speaks as `nasbench.kernels.case_worker` does.
+        command: starts a program that speaks as `nasbench.kernel_tests.case_worker` does.
     """
 
     def __init__(self, isa: str, threads: int, command: Sequence[str] = WORKER) -> None:

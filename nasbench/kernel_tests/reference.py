@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nasbench.kernels.cases import Case
+from nasbench.kernel_tests.cases import Case
 from nasbench.networks.convolutions import same_padding
 
 EPSILON = 1e-5  # of BatchNorm

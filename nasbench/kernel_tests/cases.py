@@ -14,7 +14,7 @@ LayerName = Literal[
     "max_pool", "avg_pool", "stage_pool", "inner_max_pool", "inner_avg_pool", "halving_avg_pool",
     "linear", "classifier", "batch_norm",
 ]  # fmt: skip
-"""`nasbench.kernels.case_layers` says what each is."""
+"""`nasbench.kernel_tests.case_layers` says what each is."""
 
 Layout = Literal["channels_last", "contiguous", "sliced"]
 """How the input lies in memory; "sliced": the first channels of a wider map, as in NAS-Bench-101's cells."""

@@ -1,4 +1,4 @@
-"""The long self-test of kernels: `python -m nasbench.kernels.sweep`, `make test-kernels`."""
+"""The long self-test of kernels: `python -m nasbench.kernel_tests.sweep`, `make test-kernels`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from nasbench.errors import NasbenchError
-from nasbench.kernels.case_process import ISAS, Fault
-from nasbench.kernels.cases import Case, grid_cases, known_cases, plainly, random_cases
+from nasbench.kernel_tests.case_process import ISAS, Fault
+from nasbench.kernel_tests.cases import Case, grid_cases, known_cases, plainly, random_cases
+from nasbench.kernel_tests.self_test import Report, self_test
 from nasbench.kernels.processor import processor_here
-from nasbench.kernels.selftest import Report, self_test
 
 
 def sweep_cases(grid: int, random: int, seed: int) -> Iterator[Case]:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasbench.kernels.cases import Case, LayerName
+from nasbench.kernel_tests.cases import Case, LayerName
 from nasbench.networks.convolutions import (
     Classifier,
     FactorizedReduction,

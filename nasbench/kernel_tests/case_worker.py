@@ -1,4 +1,4 @@
-"""The process in which the self-test runs cases: `python -m nasbench.kernels.case_worker`.
+"""The process in which the self-test runs cases: `python -m nasbench.kernel_tests.case_worker`.
 
 Each line that it reads is a batch, {"cases": [...]}; a forked child runs the cases and reports each, so that a crash
 ends the child alone. Lines that it writes: first what it is, {"hello": {...}}; {"started": i} and {"done": i, ...} of
@@ -28,7 +28,7 @@ def main() -> None:
     os.dup2(2, 1)  # libraries may print what they like
     import torch
 
-    import nasbench.kernels.case_check  # noqa: F401 - before the first fork, so that no child has to
+    import nasbench.kernel_tests.case_check  # noqa: F401 - before the first fork, so that no child has to
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     torch.set_deterministic_debug_mode("error")  # as in training
@@ -55,8 +55,8 @@ def _say(replies: IO[str], message: dict[str, Any]) -> None:
 
 def _run(cases: list[str], replies: IO[str]) -> int:
     """Run cases and report each."""
-    from nasbench.kernels.case_check import check_case
-    from nasbench.kernels.cases import Case
+    from nasbench.kernel_tests.case_check import check_case
+    from nasbench.kernel_tests.cases import Case
 
     for index, text in enumerate(cases):
         _say(replies, {"started": index})

@@ -1,0 +1,43 @@
+"""Positions moved apart as little as possible: of labels beside a plot, and of boxes in a drawing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def separate(wanted: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
+    """Move an ordered row of positions as little as possible (least squares) so that neighbours keep their distances.
+
+    Args:
+        wanted: n positions in the order they must keep.
+        gaps: n - 1 smallest distances between neighbours, >= 0.
+
+    Returns:
+        n positions.
+    """
+    from scipy.optimize import isotonic_regression
+
+    if len(wanted) == 0:
+        return np.empty(0)
+    steps = np.concatenate([[0.0], np.cumsum(np.asarray(gaps, dtype=float))])
+    # With x_i = z_i + steps_i the constraint is that z does not fall, which is isotonic regression.
+    placed: np.ndarray = isotonic_regression(np.asarray(wanted, dtype=float) - steps).x + steps
+    return placed
+
+
+def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
+    """Move numbers as little as possible (least squares) so that neighbours are at least `gap` apart, keeping their order.
+
+    Args:
+        wanted: positions, in any order; ties keep their order.
+        gap: the smallest distance, >= 0.
+
+    Returns:
+        One position for each wanted one.
+    """
+    order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
+    placed = np.empty(len(order))
+    placed[order] = separate(np.asarray(wanted, dtype=float)[order].tolist(), [gap] * (len(order) - 1))
+    return placed
