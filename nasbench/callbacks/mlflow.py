@@ -18,7 +18,8 @@ class MLflow(Callback):
 
     Args:
         experiment: name of the MLflow experiment; made where it is missing.
-        tracking_uri: a server, a database or a folder, e.g. "sqlite:///mlflow.db"; None for MLflow's own setting.
+        tracking_uri: address of a server, or another store of MLflow; None for MLflow's own setting. Folders need the environment
+            variable MLFLOW_ALLOW_FILE_STORE=true from MLflow 3.7 on.
 
     Raises:
         MissingExtra: when the package `mlflow` is not installed: pip install 'nasbench-suite[mlflow]'.
