@@ -58,8 +58,9 @@ def _plan(path: str, stored: Mapping[str, Any], devices: str | None, address: st
     plan = plan_stored(config, str(stored["run"]), kind)
     if plan is None:
         raise InputError(
-            f"run {stored['run']} of {path} was made with another protocol or data (fingerprint {stored['fingerprint']}, now "
-            f"{plan_search(config, kind=kind).fingerprint}); resume with the version and data that made it"
+            f"run {stored['run']} of {path} was made with another protocol or data "
+            f"(fingerprint {stored['fingerprint']}, now {plan_search(config, kind=kind).fingerprint}); resume with the "
+            "version and data that made it"
         )
     return plan
 
@@ -70,12 +71,12 @@ def _require_registered(path: str, run: str, strategy: str) -> None:
         return
     if ":" in strategy:
         raise InputError(
-            f"run {run} of {path} was made by the Python class {strategy!r}, which is not registered: resume it from Python, "
-            f"nasbench.resume({path!r}, strategy={strategy.rpartition(':')[2].rpartition('.')[2]})"
+            f"run {run} of {path} was made by the Python class {strategy!r}, which is not registered: resume it from "
+            f"Python, nasbench.resume({path!r}, strategy={strategy.rpartition(':')[2].rpartition('.')[2]})"
         )
     raise InputError(
-        f"run {run} of {path} was made by the strategy {strategy!r}, which is not registered here: resume it from Python after "
-        f"@nasbench.register_strategy, or install the plug-in; registered: {', '.join(STRATEGIES)}"
+        f"run {run} of {path} was made by the strategy {strategy!r}, which is not registered here: resume it from "
+        f"Python after @nasbench.register_strategy, or install the plug-in; registered: {', '.join(STRATEGIES)}"
     )
 
 
@@ -93,7 +94,8 @@ def stored_config(text: str, devices: str | None) -> SearchConfig:
     if fields.get("strategy") == TABLE:
         raise InputError(
             "this run is a seed of a complete table and no search; go on with, or make again: "
-            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} --seeds {fields['seed'] + 1} -o FILE"
+            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} "
+            f"--seeds {fields['seed'] + 1} -o FILE"
         )
     if devices is not None:
         fields["devices"] = devices

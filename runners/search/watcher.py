@@ -19,8 +19,8 @@ class Watcher:
     What a watcher does is not charged to the run, but wall time goes on meanwhile.
 
     Attributes:
-        stop_reason: set to a text, it ends the run before anything else is asked for. Children that are in training then are trained
-            again when the run is resumed.
+        stop_reason: set to a text, it ends the run before anything else is asked for. Children that are in training
+            then are trained again when the run is resumed.
     """
 
     stop_reason: str = ""

@@ -9,7 +9,7 @@ import pytest
 from searching import search, tiny_plan
 
 from nasbench.runners.executors import Executor, ExecutorOptions
-from nasbench.runners.search import loop
+from nasbench.runners.search import accountant
 from nasbench.store.cache import ScoreCache
 from nasbench.store.format.schema import CURVES, REPEATABLE_STATUSES, STATUSES
 from nasbench.store.query import Results
@@ -58,7 +58,7 @@ def ticking(monkeypatch) -> None:
     """Every `ask` and every `tell` takes one second of the searcher's clock."""
     ticks = iter(range(10**6))
     clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)), monotonic=time.monotonic)
-    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(accountant, "time", clock)
 
 
 def children(path):

@@ -9,8 +9,9 @@ from searching import search, stable_rows, tiny_plan
 
 from nasbench.runners.executors import ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
-from nasbench.runners.search.loop import CACHED_TOGETHER, Search
+from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.row_writer import BATCH_ROWS
 from nasbench.store.cache import ScoreCache
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
@@ -58,10 +59,10 @@ def trained(tmp_path_factory):
 
 
 def test_they_share_a_write_and_a_trained_child_is_written_at_once(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("nasbench.runners.search.loop.CACHED_SECONDS", float("inf"))
+    monkeypatch.setattr("nasbench.runners.search.row_writer.BATCH_SECONDS", float("inf"))
     plan = tiny_plan(budget=f"{CHILDREN} children", final="none")
     sink = run(plan, tmp_path / "b.h5", trained)
-    assert sink.together[0] == 8 <= CACHED_TOGETHER
+    assert sink.together[0] == 8 <= BATCH_ROWS
     assert sink.together[1:] == [1] * (CHILDREN - 8)
     frame = Results(str(tmp_path / "b.h5")).frame()
     assert frame["index"].tolist() == list(range(CHILDREN))
@@ -70,7 +71,7 @@ def test_they_share_a_write_and_a_trained_child_is_written_at_once(trained, tmp_
 
 @pytest.mark.parametrize("killed_before", [0, 1, 3])
 def test_killed_and_resumed_equals_never_killed(trained, tmp_path, monkeypatch, killed_before):
-    monkeypatch.setattr("nasbench.runners.search.loop.CACHED_TOGETHER", 5)
+    monkeypatch.setattr("nasbench.runners.search.row_writer.BATCH_ROWS", 5)
     plan = tiny_plan(strategy="ppo", options={"batch": 3}, budget=f"{CHILDREN} children", final="none")
     search(tiny_plan(strategy="ppo", options={"batch": 3}, budget="8 children", final="none"), tmp_path / "ppo.h5")
     run(plan, tmp_path / "whole.h5", tmp_path / "ppo.h5")

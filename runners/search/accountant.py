@@ -1,0 +1,92 @@
+"""Accounts of one search: seconds of the searcher, wall time, charges to the ledger, and the incumbents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
+from nasbench.runners.search.rows import Proposal
+from nasbench.store.format.schema import REPEATABLE_STATUSES
+
+
+class Accountant:
+    """Measures what a search spends and decides what counts; the same for children just trained and for rows read back.
+
+    Args:
+        ledger: of the run.
+        share: part of a device that one child holds, in (0, 1]; searcher time is charged by it, too.
+        searcher_category: ledger category that the strategy's own seconds are charged to.
+    """
+
+    def __init__(self, ledger: Ledger, share: float, searcher_category: str) -> None:
+        self.ledger = ledger
+        self.best: Mapping[str, Any] | None = None
+        self.incumbents: list[Proposal] = []
+        self._share, self._searcher_category = share, searcher_category
+        self._searcher_seconds = 0.0
+        self._wall_before = 0.0
+        self._opened = time.monotonic()
+
+    @contextmanager
+    def searcher(self) -> Iterator[None]:
+        """Measure the block as the strategy's own time; the next child's row carries it."""
+        began = time.perf_counter()
+        yield
+        self._searcher_seconds += time.perf_counter() - began
+
+    def take_searcher_seconds(self) -> float:
+        """Return the searcher's seconds since the last row, and begin anew."""
+        seconds, self._searcher_seconds = self._searcher_seconds, 0.0
+        return seconds
+
+    def wall_seconds(self) -> float:
+        """Wall time of the run, over all attempts."""
+        return self._wall_before + time.monotonic() - self._opened
+
+    def device_seconds(self, charged: float, searcher_seconds: float) -> float:
+        """Device-seconds that a child and the searcher's work for it add to the budget.
+
+        Args:
+            charged: device-seconds of the child.
+            searcher_seconds: wall seconds of the searcher, which holds this run's share of a device meanwhile.
+        """
+        return charged + searcher_seconds * self._share
+
+    def counts(self, charged: float, searcher_seconds: float) -> bool:
+        """Whether a child that has just ended lies within the budget."""
+        self.ledger.wall_seconds = self.wall_seconds()
+        return self.ledger.fits(self.device_seconds(charged, searcher_seconds))
+
+    def enter(self, proposal: Proposal, row: Mapping[str, Any]) -> None:
+        """Charge a counted child, and make it the incumbent if no earlier one has its score."""
+        charged = row["gpu_hours"] * SECONDS_PER_HOUR
+        # By this run's share: a cached child may have been trained with another.
+        self.ledger.charge(self._searcher_category, row["searcher_seconds"] * self._share)
+        if row["cached_from"]:
+            self.ledger.charge("cached", charged)
+        elif row["status"] not in REPEATABLE_STATUSES:
+            self.ledger.charge("failed", charged)
+        else:
+            evaluating = row["eval_seconds"] * row["devices"]
+            self.ledger.charge("evaluation", evaluating)
+            self.ledger.charge("training", charged - evaluating)
+        self.ledger.children += 1
+        if row["status"] == "ok" and (self.best is None or row["val_acc"] > self.best["val_acc"]):
+            self.best = row
+            self.incumbents.append(proposal)
+
+    def restore_wall(self, row: Mapping[str, Any]) -> None:
+        """Set the wall time back to when a stored row was written."""
+        self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
+
+    def restored(self) -> None:
+        """Begin to measure after stored rows were read back: the searcher's seconds were charged when they were first spent."""
+        self._searcher_seconds = 0.0
+        self._opened = time.monotonic()
+
+    def best_text(self) -> str:
+        """The best score so far and its hash, for people."""
+        return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"

@@ -1,0 +1,106 @@
+"""After a search: its choices are trained again and scored on the test set, which nothing before has read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nasbench.runners.executors import Executor
+from nasbench.runners.search.accountant import Accountant
+from nasbench.runners.search.budget import SECONDS_PER_HOUR
+from nasbench.runners.search.config import SearchPlan
+from nasbench.runners.search.row_writer import RowWriter
+from nasbench.runners.search.rows import Proposal, evaluation_of, search_child_row
+from nasbench.store.cache import ScoreCache, source_row
+from nasbench.training.evaluation import Child, Evaluation
+
+Ended = list[tuple[int, Evaluation]]
+
+
+class FinalStage:
+    """Trains the incumbents of a finished search with their test score.
+
+    Args:
+        plan: of the search.
+        writer: takes each new row.
+        cache: scores that need not be trained again; ignored where the plan says so.
+        executor: where they are trained; nothing else is in training there.
+        accountant: of the search; charges go to category "final", beside the search's budget.
+        asked: architectures that the search has asked for.
+        committed: called with each choice, its row and its evaluation when the row is stored.
+    """
+
+    def __init__(
+        self,
+        plan: SearchPlan,
+        writer: RowWriter,
+        cache: ScoreCache,
+        executor: Executor,
+        accountant: Accountant,
+        asked: int,
+        committed: Callable[[Proposal, Mapping[str, Any], Evaluation], None],
+    ) -> None:
+        self._plan, self._writer, self._cache, self._executor = plan, writer, cache, executor
+        self._accountant, self._asked, self._committed = accountant, asked, committed
+
+    def run(
+        self,
+        stored: Mapping[int, Mapping[str, Any]],
+        wait: Callable[[], Ended],
+        due: Callable[[Sequence[int], Mapping[int, Evaluation]], list[int]],
+    ) -> None:
+        """Train every choice that has no stored row yet.
+
+        Args:
+            stored: rows of stage "final" of an earlier attempt, by index.
+            wait: blocks until at least one training has ended.
+            due: which of the waiting indices are committed now, given the trainings that have ended.
+        """
+        for row in stored.values():
+            self._accountant.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
+        incumbents = self._accountant.incumbents
+        chosen = {"incumbents": incumbents, "best": incumbents[-1:], "none": []}[self._plan.config.final]
+        todo = {
+            index: Proposal(index, each.architecture, each.seed, each.duplicate)
+            for index, each in enumerate(chosen)
+            if index not in stored
+        }
+        waiting = [index for index, proposal in todo.items() if not self._commit_if_cached(proposal)]
+        ended: dict[int, Evaluation] = {}
+        while waiting:
+            ended.update(wait())
+            for index in due(waiting, ended):
+                self._commit(todo[index], ended.pop(index), "")
+                waiting.remove(index)
+
+    def _commit_if_cached(self, proposal: Proposal) -> bool:
+        """Commit the choice from the cache; otherwise start its training and say False."""
+        if self._plan.config.cached != "off":
+            hit = self._cache.get(proposal.architecture.hash, self._plan.fingerprint, proposal.seed, test=True)
+            if hit is not None:
+                self._commit(proposal, evaluation_of(hit, hit["curves"]), source_row(hit))
+                return True
+        timeout = self._plan.config.timeout_seconds
+        child = Child(proposal.architecture, self._plan.protocol, proposal.seed, test=True, timeout_seconds=timeout)
+        self._executor.submit(proposal.index, child)
+        return False
+
+    def _commit(self, proposal: Proposal, evaluation: Evaluation, cached_from: str) -> None:
+        charged, ledger = evaluation.device_seconds, self._accountant.ledger
+        row = {
+            **search_child_row(self._plan, proposal, evaluation, "final"),
+            "asked": self._asked,
+            "reward": math.nan,
+            "gpu_hours": charged / SECONDS_PER_HOUR,
+            "usd": charged / SECONDS_PER_HOUR * self._plan.usd_per_hour,
+            "searcher_seconds": 0.0,
+            "wall_seconds": self._accountant.wall_seconds(),
+            "cached_from": cached_from,
+            "counted": False,
+            "spent_gpu_hours": ledger.search_seconds / SECONDS_PER_HOUR,
+        }
+        self._writer.write(row, evaluation.curves, at_once=True)
+        self._cache.add({**row, "curves": evaluation.curves})
+        ledger.charge("final", charged)
+        self._committed(proposal, row, evaluation)

@@ -1,0 +1,59 @@
+"""Rows of a search on their way to the disk: trained children at once, cached ones in batches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+Row = Mapping[str, Any]
+Curves = Mapping[str, Sequence[float]]
+
+BATCH_ROWS: Final = 64
+BATCH_SECONDS: Final = 0.25
+
+
+class RowSink(Protocol):
+    """Where rows go; `store.writer.ResultsWriter` is one."""
+
+    def append_children(self, children: Sequence[tuple[Row, Curves]]) -> None:
+        """Keep finished children, all or none."""
+
+    def put_run(self, row: Row) -> None:
+        """Keep what is known of a run."""
+
+
+class RowWriter:
+    """Writes children into a sink.
+
+    A trained child is on the disk when `write` returns, together with the rows before it. Cached children are written in batches (64 rows
+    or 0.25 s), because the search can look them up again after a kill.
+
+    Args:
+        sink: has each row on the disk when it returns.
+    """
+
+    def __init__(self, sink: RowSink) -> None:
+        self._sink = sink
+        self._waiting: list[tuple[Row, Curves]] = []
+        self._waiting_since = 0.0
+
+    def write(self, row: Row, curves: Curves, at_once: bool) -> None:
+        """Journal a child; without `at_once` it may wait for the next."""
+        if not self._waiting:
+            self._waiting_since = time.monotonic()
+        self._waiting.append((row, curves))
+        waited = time.monotonic() - self._waiting_since
+        if at_once or len(self._waiting) >= BATCH_ROWS or waited >= BATCH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Journal the rows that wait."""
+        waiting, self._waiting = self._waiting, []  # first: Ctrl-C must not make them written twice
+        if waiting:
+            self._sink.append_children(waiting)
+
+    def put_run(self, row: Row) -> None:
+        """Journal the waiting children, and then the run."""
+        self.flush()
+        self._sink.put_run(row)
