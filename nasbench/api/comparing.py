@@ -101,13 +101,17 @@ class Comparison:
 def compare(
     paths: Paths, by: Axis = "gpu_hours", where: str | None = None, allow: Collection[str] = (), seed: int = 0
 ) -> Comparison:
-    """Compare strategies: best validation accuracy by budget spent, and the incumbents' test accuracy. As `nasbench compare`.
+    """Compare strategies by budget spent: best validation accuracy, and the incumbents' test accuracy.
+
+    As `nasbench compare`.
 
     Args:
         paths: results files.
         by: what the budget axis counts.
-        where: a pandas expression over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all children.
-        allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or test.
+        where: a pandas expression over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all
+            children.
+        allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or
+            test.
         seed: of the bootstrap, >= 0.
 
     Raises:

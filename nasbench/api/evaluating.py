@@ -90,8 +90,9 @@ class Verification:
     """Rows that were trained again.
 
     Args:
-        table: one row per row that was drawn: run, stage, index, hash, seed, rule ("bits", or "tolerance" where bits cannot be
-            promised), agrees, differences (text), made_elsewhere (text: how the machine that trained it differs).
+        table: one row per row that was drawn: run, stage, index, hash, seed, rule ("bits", or "tolerance" where bits
+            cannot be promised), agrees, differences (text), made_elsewhere (text: how the machine that trained it
+            differs).
         eligible: rows there were to draw from.
         passed_over: why -> rows that could not be drawn.
         tolerance: largest difference of accuracies that agrees under the rule "tolerance", a fraction.

@@ -45,14 +45,18 @@ class Replay:
 
     @property
     def choices(self) -> pd.DataFrame:
-        """What each search chose: strategy, seed, searched_on, data, children, spent, index, choices, architecture, outcome, val_acc, test_acc."""
+        """What each search chose, one row each; the columns are those of `Replayed.frame`."""
         import pandas as pd
 
         return pd.concat([run.frame(each) for each in self.scored for run in self.runs], ignore_index=True)
 
     @property
     def summary(self) -> pd.DataFrame:
-        """One row per strategy and data set: strategy, data, seeds, children (mean), val_acc, test_acc (means), test_sd, best (of the table)."""
+        """One row per strategy and data set: strategy, data, seeds, children, val_acc, test_acc, test_sd, best.
+
+        Children and accuracies are means over the searches, `test_sd` is their standard deviation, `best` the highest
+        test accuracy in the table.
+        """
         best = {each.name: each.best_test_acc for each in self.scored}
         groups = self.choices.groupby(["strategy", "data"], sort=False)
         table = groups.agg(
@@ -149,18 +153,22 @@ def replay(
     A strategy that is given by its bare name and has a published row on the table runs with the options of that row.
 
     Args:
-        table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, or the name of a table that ships with the
+        table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, or the name of a table
+            that ships with the
             suite: "digits201".
         strategies: one or several, each as for `nasbench.search`; each class once.
         seeds: how many searches of each strategy (with the seeds 0, 1, ...), or their seeds.
         budget: of each search: "12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".
-        search_on: data set that is searched, of an archive: "cifar10", "cifar100" or "imagenet16-120"; None for the first of these.
+        search_on: data set that is searched, of an archive: "cifar10", "cifar100" or "imagenet16-120"; None for the
+            first of these.
         report_on: data sets in which choices are scored; () for the one that is searched.
         search_seeds: training seeds of the table whose scores searches see; None for all.
         report_seeds: training seeds with which choices are scored; None for all.
-        draw: what a search receives of a child: the "mean" over its trainings, or "one" of them, drawn by the search's seed.
+        draw: what a search receives of a child: the "mean" over its trainings, or "one" of them, drawn by the search's
+            seed.
         price: USD per device-hour, >= 0, for budgets in USD.
-        jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an importable module.
+        jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
+            importable module.
         progress: whether to show a bar.
 
     Raises:
@@ -211,8 +219,8 @@ def table_path(table: PathLike) -> Path:
             if found.exists():
                 return found
     raise MissingData(
-        f"there is no table {str(table)!r}: give the NAS-Bench-201 archive (.npz), a results file, or the name of one in results/, "
-        "e.g. digits201 in a copy of the repository"
+        f"there is no table {str(table)!r}: give the NAS-Bench-201 archive (.npz), a results file, or the name of one "
+        "in results/, e.g. digits201 in a copy of the repository"
     )
 
 

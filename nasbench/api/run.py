@@ -163,7 +163,8 @@ class Run:
             "run": f"{self.id} in {self.path}",
             "search": f"{self.strategy} on {self.row['space']}, seed {self.seed}, protocol {self.row['protocol']}",
             "status": self.status + (f" ({self.stop_reason})" if self.stop_reason else ""),
-            "children": f"{int(children['counted'].sum())} of the budget {self.row['budget']!r}, {len(finals)} final trainings",
+            "budget": self.row["budget"],
+            "children": f"{int(children['counted'].sum())}, and {len(finals)} final trainings",
             "best": f"validation {self.val_acc:.4f}, test {self.test_acc:.4f}",
             "spent": f"{self.device_hours:.4g} device-hours, {self.row['usd']:.4g} USD with final trainings",
         }
@@ -171,8 +172,8 @@ class Run:
     def __repr__(self) -> str:
         children = int(self.frame("search")["counted"].sum())
         return (
-            f"<Run {self.id} of {str(self.path)!r}: {self.strategy}, seed {self.seed}, {self.status}, {children} children, "
-            f"best val_acc {self.val_acc:.4f}>"
+            f"<Run {self.id} of {str(self.path)!r}: {self.strategy}, seed {self.seed}, {self.status}, "
+            f"{children} children, best val_acc {self.val_acc:.4f}>"
         )
 
     def _repr_html_(self) -> str:

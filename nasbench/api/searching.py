@@ -63,8 +63,9 @@ def search(
 
     Args:
         space: text such as "nasnet:blocks=2", or a space.
-        strategy: "evolution", "evolution:population=10", a class, or an object (its class, options and seed are used). A class that is
-            not registered is stored by its path, e.g. "__main__:Mine", and can be resumed only by `nasbench.resume(..., strategy=Mine)`.
+        strategy: "evolution", "evolution:population=10", a class, or an object (its class, options and seed are used).
+            A class that is not registered is stored by its path, e.g. "__main__:Mine", and can be resumed only by
+            `nasbench.resume(..., strategy=Mine)`.
         budget: "20 children", "2 gpu-hours", "3 usd", or wall time: "10 min".
         output: results file; None for results/SPACE-STRATEGY.h5.
         protocol: how children are trained: a name, or a value of `get_protocol`.
@@ -76,12 +77,13 @@ def search(
         cache: other results files whose scores may be reused.
         cached: what a reused score costs: what it cost when trained ("charge") or nothing ("free"); "off" reuses none.
         child_seeds: one training seed per run, or one per child.
-        final: which children are trained again for their test score: each that was the best so far, the best one, or none.
+        final: which children are trained again for their test score: each that was the best so far, the best one, or
+            none.
         timeout: seconds after which a child ends without a score; 0 for never.
         price: USD per device-hour, or a CSV price table; "" for the shipped table.
         ordered: whether children are committed in the order of asking.
-        executor: "inline" (here, one child at a time), "local" (worker processes: a script then needs `if __name__ == "__main__":`) or
-            "ray" (a cluster).
+        executor: "inline" (here, one child at a time), "local" (worker processes; a script then needs
+            `if __name__ == "__main__":`) or "ray" (a cluster).
         devices: "cpu", "cuda", "cuda:0,cuda:1", or a sequence.
         children_per_device: children that share one device, >= 1.
         runs_per_device: searches that share the devices, >= 1.
@@ -177,7 +179,8 @@ def resume(
         address: of another Ray cluster than before; None for the same.
         callbacks: as for `search`.
         progress: as for `search`.
-        jobs: searches at the same time, >= 1; more than one needs runs with the executor "local" or "ray", and no callbacks.
+        jobs: searches at the same time, >= 1; more than one needs runs with the executor "local" or "ray", and no
+            callbacks.
         take_over: as for `search`.
 
     Returns:
@@ -240,8 +243,8 @@ def _named_protocol(protocol: str | Protocol, changes: Mapping[str, Any]) -> tup
     name = protocol.name.removesuffix("+")
     if name not in PROTOCOLS:
         raise InputError(
-            f"protocol {protocol.name!r} is not made of a named one: use nasbench.get_protocol(NAME, {{field: value}}), "
-            f"with NAME one of {', '.join(PROTOCOLS)}"
+            f"protocol {protocol.name!r} is not made of a named one: use nasbench.get_protocol(NAME, "
+            f"{{field: value}}) with NAME one of {', '.join(PROTOCOLS)}"
         )
     named, ours = get_protocol(name).model_dump(), protocol.model_dump()
     own = {field: value for field, value in ours.items() if field != "name" and value != named[field]}

@@ -33,8 +33,9 @@ def register_strategy(kind: str) -> Callable[[S], S]: ...
 def register_strategy(kind: S | str) -> S | Callable[[S], S]:
     """Give a strategy a name in this process, so that it can be searched with and resumed by that name.
 
-    The name is the class's `name`, or else made of the class's own: `MyStrategy` is "my_strategy". Defining the class again, as a
-    notebook does, replaces it. A package that is installed adds a strategy with an entry point of the group `nasbench.strategies`.
+    The name is the class's `name`, or else made of the class's own: `MyStrategy` is "my_strategy". Defining the class
+    again, as a notebook does, replaces it. A package that is installed adds a strategy with an entry point of the group
+    `nasbench.strategies`.
 
     Args:
         kind: the class; or its name, as in `@register_strategy("mine")`.
@@ -118,8 +119,8 @@ class GivenStrategy:
 def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = None) -> GivenStrategy:
     """Resolve a strategy.
 
-    An object stands for its class, its options and its seed: a search makes a fresh strategy of them, because it must be able to start
-    again from its file.
+    An object stands for its class, its options and its seed: a search makes a fresh strategy of them, because it must
+    be able to start again from its file.
 
     Args:
         strategy: a name, "name:option=value,option=value", a class, or an object.
@@ -145,7 +146,10 @@ def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = N
 
 
 def _stored_name(kind: type[Strategy[Any]]) -> tuple[str, bool]:
-    """The name that results carry, and whether it is registered. A class that only borrows a registered name does not get it."""
+    """The name that results carry, and whether it is registered.
+
+    A class that has the name of another one is not registered by that.
+    """
     name = getattr(kind, "name", "")
     if name in STRATEGIES and STRATEGIES.get(name) is kind:
         return name, True

@@ -90,9 +90,9 @@ class FinishedChild:
 class Callback:
     """Methods that a search calls; override those that you need.
 
-    They are called in the process and the thread of the search, after the child is stored. Their time is not charged, except to a budget
-    in wall time. An exception ends the search; every child so far is kept and the run can be resumed. Children of earlier attempts are
-    not seen again.
+    They are called in the process and the thread of the search, after the child is stored. Their time is not charged,
+    except to a budget in wall time. An exception ends the search; every child so far is kept and the run can be
+    resumed. Children of earlier attempts are not seen again.
 
     Example:
         >>> import nasbench
@@ -101,7 +101,8 @@ class Callback:
         ...         print(f"child {child.index} is the best so far")
         >>> settings = {"data": "fake:images=96,size=8,classes=3", "epochs": 1}
         >>> run = nasbench.search(
-        ...     "nasnet:blocks=1", "random", "1 children", "callback.h5", set=settings, callbacks=[Print()], progress=False
+        ...     "nasnet:blocks=1", "random", "1 children", "callback.h5",
+        ...     set=settings, callbacks=[Print()], progress=False,
         ... )
         child 0 is the best so far
     """

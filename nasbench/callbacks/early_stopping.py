@@ -12,8 +12,8 @@ class EarlyStopping(Callback):
     A stopped run spent less than its budget: stop no run that is to be compared at equal budgets.
 
     Args:
-        patience: counted children without a new best one after which the run stops, >= 1; None for no limit. Counted from the start of
-            the attempt, so that a resumed run goes on.
+        patience: counted children without a new best one after which the run stops, >= 1; None for no limit. Counted
+            from the start of the attempt, so that a resumed run goes on.
         target: validation accuracy in [0, 1] at which the run stops; None for no target.
 
     Raises:
@@ -24,7 +24,8 @@ class EarlyStopping(Callback):
         >>> settings = {"data": "fake:images=96,size=8,classes=3", "epochs": 1}
         >>> stopping = nasbench.EarlyStopping(target=0.01)
         >>> run = nasbench.search(
-        ...     "nasnet:blocks=1", "random", "9 children", "early.h5", set=settings, callbacks=[stopping], progress=False
+        ...     "nasnet:blocks=1", "random", "9 children", "early.h5",
+        ...     set=settings, callbacks=[stopping], progress=False,
         ... )
         >>> run.status
         'interrupted'

@@ -13,13 +13,13 @@ _STATUS = {"complete": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
 class MLflow(Callback):
     """Write a search as one MLflow run: its configuration as parameters, each child's numbers as metrics.
 
-    The step is the number of children. A resumed run goes on in the MLflow run of its first attempt, which is found by the tag
-    `nasbench.run`.
+    The step is the number of children. A resumed run goes on in the MLflow run of its first attempt, which is found by
+    the tag `nasbench.run`.
 
     Args:
         experiment: name of the MLflow experiment; made where it is missing.
-        tracking_uri: address of a server, or another store of MLflow; None for MLflow's own setting. Folders need the environment
-            variable MLFLOW_ALLOW_FILE_STORE=true from MLflow 3.7 on.
+        tracking_uri: address of a server, or another store of MLflow; None for MLflow's own setting. Folders need the
+            environment variable MLFLOW_ALLOW_FILE_STORE=true from MLflow 3.7 on.
 
     Raises:
         MissingExtra: when the package `mlflow` is not installed: pip install 'nasbench-suite[mlflow]'.

@@ -1,4 +1,4 @@
-"""What the callbacks that record a search elsewhere have in common: the numbers of a child, and packages that may be missing."""
+"""Shared by the callbacks that record a search elsewhere: the numbers of a child, and packages that may be missing."""
 
 from __future__ import annotations
 

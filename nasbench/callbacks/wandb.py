@@ -12,8 +12,8 @@ from nasbench.callbacks.recording import numbers_of, require
 class WandB(Callback):
     """Write a search as one run of Weights & Biases: its configuration, and a step per child.
 
-    A resumed run goes on in the W&B run of its first attempt, whose id is that of the run; offline, each attempt is a run of its own
-    until `wandb sync` puts them together.
+    A resumed run goes on in the W&B run of its first attempt, whose id is that of the run; offline, each attempt is a
+    run of its own until `wandb sync` puts them together.
 
     Args:
         project: name of the project.

@@ -31,7 +31,9 @@ def published_on(table: Table, scored: Sequence[Table]) -> pd.DataFrame:
 
 
 def usual_options(published: pd.DataFrame, budget: Budget) -> dict[str, str]:
-    """Return the options that each strategy was published with, in the row of this budget where there is one, else in the first.
+    """Return the options that each strategy was published with.
+
+    They are those of the row of this budget where there is one, else of the first row.
 
     Args:
         published: from `published_on`.

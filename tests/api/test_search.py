@@ -1,4 +1,4 @@
-"""`nasbench.search` and `nasbench.resume`: the same run as the command line's, from names, values, classes and objects."""
+"""`nasbench.search` and `nasbench.resume`: the command line's runs, from names, values, classes and objects."""
 
 from __future__ import annotations
 

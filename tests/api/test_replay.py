@@ -1,0 +1,91 @@
+"""`nasbench.replay`: the searches of the command line, from Python."""
+
+from __future__ import annotations
+
+import commands
+import numpy as np
+import pandas as pd
+import pytest
+
+import nasbench
+from nasbench.errors import InputError, MissingData, UnknownName
+
+
+class Sweep(nasbench.Strategy):
+    """Asks for one architecture after the other; in no registry."""
+
+    def __init__(self, space, seed, config=None):
+        super().__init__(space, seed, config)
+        self._next = 1000 * seed
+
+    def ask(self):
+        choices = np.unravel_index(self._next % self.space.size, [d.options for d in self.space.decisions])
+        self._next += 1
+        return self.space.decode([int(choice) for choice in choices])
+
+    def tell(self, outcome):
+        pass
+
+
+def test_the_choices_are_those_of_the_command_line(tmp_path):
+    found = nasbench.replay(
+        "digits201", ["random", "evolution:population=4,sample=2"], seeds=3, budget="30 children", progress=False
+    )
+    table = nasbench.api.replaying.table_path("digits201")
+    words = ["--strategy", "random", "--strategy", "evolution:population=4,sample=2", "--seeds", "3"]
+    done = commands.nasbench(
+        "replay", "--table", str(table), *words, "--budget", "30 children", "-o", str(tmp_path / "cli.csv")
+    )
+    assert done.code == 0
+    assert found.save(tmp_path / "api.csv").read_text() == (tmp_path / "cli.csv").read_text()
+    assert found.summary["seeds"].tolist() == [3, 3]
+    assert (found.summary["children"] == 30).all()
+
+
+def test_a_class_of_ones_own_searches_a_table(tmp_path):
+    found = nasbench.replay("digits201", Sweep, seeds=[2, 0], budget="50 children", progress=False)
+    assert found.choices["seed"].tolist() == [2, 0]
+    table = found.table
+    expected = [max(table.val_acc[start : start + 50]) for start in (2000, 0)]
+    assert found.choices["outcome"].tolist() == pytest.approx(expected)
+    rows = nasbench.open(found.save(tmp_path / "sweep.h5")).runs()
+    assert rows["strategy"].str.endswith(":Sweep").all()
+    with pytest.raises(InputError, match="is there already"):
+        found.save(tmp_path / "sweep.h5")
+    with pytest.raises(InputError, match=r"must end in \.h5"):
+        found.save(tmp_path / "sweep.txt")
+
+
+def test_a_replay_shows_its_summary_and_its_figure():
+    found = nasbench.replay("digits201", "random", seeds=4, budget="20 children", progress=False)
+    assert "data:image/png;base64," in found._repr_html_()
+    assert "random" in repr(found)
+    assert found.plot().axes
+    assert isinstance(found.regret(), pd.DataFrame)
+    assert (found.regret()["mean"] >= 0).all()
+
+
+def test_choices_are_scored_with_other_training_seeds():
+    seeds = {"search_seeds": [0], "report_seeds": [1]}
+    with_seeds = nasbench.replay("digits201", "random", seeds=4, budget="20 children", progress=False, **seeds)
+    (scored,) = with_seeds.scored
+    assert (with_seeds.table.seeds, scored.seeds) == ((0,), (1,))
+    assert with_seeds.choices["outcome"].tolist() != with_seeds.choices["val_acc"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "why"),
+    [
+        ({"table": "nowhere"}, MissingData, "there is no table 'nowhere'.*digits201"),
+        ({"strategies": ["random", "random"]}, InputError, "each once"),
+        ({"strategies": []}, InputError, "name one strategy or several"),
+        ({"strategies": "randon"}, UnknownName, "did you mean 'random'"),
+        ({"search_seeds": [0, 0]}, InputError, "once each"),
+        ({"seeds": 0}, InputError, "at least one seed"),
+        ({"budget": "3 usd"}, InputError, "never ends at 0 USD"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused(fields, error, why):
+    given = {"table": "digits201", "strategies": "random", "seeds": 2, "budget": "5 children", "progress": False}
+    with pytest.raises(error, match=why):
+        nasbench.replay(**{**given, **fields})
