@@ -1,1 +1,1 @@
-"""Results files: the journal is the truth, HDF5 the form."""
+"""Results files: new rows are appended to a journal, which is packed into an HDF5 file."""

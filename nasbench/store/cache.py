@@ -1,4 +1,4 @@
-"""Scores that need not be trained again: hits across runs and files."""
+"""Cache of scores: a child that was trained before, in any run or file, is not trained again."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from nasbench.store.query import Key, PathLike, Results
 
 
 class _Place(NamedTuple):
-    """Where a row's bytes are in the spool."""
+    """Offset and length of a row's bytes in the spool."""
 
     start: int
     length: int
 
 
 class _Spool:
-    """Bytes in a temporary file without a name: a long search may ask for any of its children again, and memory is to hold few of them.
+    """Temporary file without a name that keeps rows out of memory. A long search may look up any of its children again.
 
-    Searches that run side by side share it, so bytes are written and read by their place, not by the file's position.
+    Concurrent searches share it, so bytes are written and read at an offset and not at the file's current position.
     """
 
     def __init__(self) -> None:
-        # Unbuffered, so that a full disk is noticed by the write that fills it. Open as long as the cache.
+        # Unbuffered, so that the write that fills the disk fails. Stays open as long as the cache.
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._end = 0
         self._writing = threading.Lock()
 
     def put(self, data: bytes) -> _Place:
-        """Keep bytes; OSError when there is no room for all of them."""
+        """Store bytes and return their place; OSError if the disk has no room for them."""
         with self._writing:
             place = _Place(self._end, len(data))
             write_at(self._file.fileno(), memoryview(data), place.start)
@@ -42,18 +42,19 @@ class _Spool:
         return place
 
     def get(self, place: _Place) -> bytes:
-        """The bytes at a place."""
+        """Read the bytes at a place."""
         return os.pread(self._file.fileno(), place.length, place.start)
 
 
 class ScoreCache:
-    """Outcomes by (architecture hash, protocol fingerprint, seed, with or without test score).
+    """Cache of outcomes by architecture hash, protocol fingerprint, seed, and whether there is a test score.
 
-    Only outcomes that training again would repeat are in it: ok and diverged. A child that ran out of memory or time, or failed, may fare
-    otherwise on another device, so it is never a hit.
+    It holds only outcomes that another training would repeat: ok and diverged. A child that ran out of memory or time,
+    or failed, may succeed on another device, so it is never a hit.
 
     Args:
-        files: results files, or patterns of them; none for an empty cache. They are read as they are now.
+        files: results files, or patterns of them; none for an empty cache. They are read once, when the cache is
+            created.
 
     Raises:
         StoreError: when a file is missing or damaged.
@@ -61,7 +62,8 @@ class ScoreCache:
 
     def __init__(self, files: Iterable[PathLike] = ()) -> None:
         names = list(files)
-        # An added row is kept as the bytes of its values, in the spool where there is room: long searches add tens of thousands.
+        # An added row is kept as the bytes of its values, in the spool if the disk has room: long searches add tens of
+        # thousands.
         self._rows: dict[Key, Mapping[str, Any] | bytes | _Place] = {}
         self._names: tuple[str, ...] = ()  # of the values of added rows
         self._spool: _Spool | None = None
@@ -74,14 +76,14 @@ class ScoreCache:
         """Find an outcome.
 
         Args:
-            hash: of the architecture.
-            fingerprint: of the protocol with its data.
-            seed: of the training.
-            test: whether the row must have a test score (stage "final"); without, only rows that have none are found, so that no test
+            hash: hash of the architecture.
+            fingerprint: fingerprint of the protocol with its data.
+            seed: training seed.
+            test: True finds only rows with a test score (stage "final"); False only rows without one, so that no test
                 score can reach a search.
 
         Returns:
-            The row, with "curves" where it came from a file or was added with them, or None.
+            The row, with "curves" if it came from a file or was added with them; None if there is none.
         """
         row = self._rows.get((hash, fingerprint, int(seed), _stage(test)))
         if isinstance(row, _Place):
@@ -90,7 +92,12 @@ class ScoreCache:
         return dict(zip(self._names, pickle.loads(row))) if isinstance(row, bytes) else row
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Remember a row of `schema.CHILD_COLUMNS` with "curves"; the first of a key stays, and rows that are not reusable are ignored."""
+        """Add a row to the cache.
+
+        Args:
+            row: the columns of `schema.CHILD_COLUMNS` and "curves". It is ignored if its status is not ok or diverged,
+                or if the cache has a row for the same key already.
+        """
         if row["status"] not in REPEATABLE_STATUSES:
             return
         key = row["hash"], row["fingerprint"], int(row["seed"]), row["stage"]
@@ -104,7 +111,7 @@ class ScoreCache:
             self._rows[key] = row
 
     def _kept(self, data: bytes) -> bytes | _Place:
-        """In the spool, or in memory where the disk of temporary files is full: that must not end a search."""
+        """Put bytes in the spool, or keep them in memory if the temporary disk is full, which must not end a search."""
         try:
             with self._opening:
                 self._spool = self._spool or _Spool()
@@ -117,7 +124,7 @@ class ScoreCache:
 
 
 def source_row(row: Mapping[str, Any]) -> str:
-    """What a copy of `row` says in its column cached_from: "run id/index" of the row that was trained, never of another copy."""
+    """Value of the column cached_from for a copy of `row`: "run id/index" of the trained row, never of another copy."""
     return str(row["cached_from"]) or f"{row['run']}/{row['index']}"
 
 

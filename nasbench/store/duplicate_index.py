@@ -1,4 +1,4 @@
-"""Which children a results file has, so that none is written twice."""
+"""Index of the children in a results file, which prevents writing one twice."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _COLUMN: Final = {column.name: column for column in CHILD_COLUMNS}
 
 
 class DuplicateIndex:
-    """The (run, stage, index) of a results file's children, for its one writer.
+    """Set of the (run, stage, index) of all children in a results file, kept by its writer.
 
-    A run's are read from the file when the first child of that run is about to be written, and kept from then on: 8 bytes a stored child,
-    and a set entry for each that is added.
+    The entries of a run are read from the file before the first child of that run is written, and kept from then on: 8
+    bytes per stored child, and one set entry per added child.
 
     Args:
-        paths: the files of the results file.
+        paths: paths of the results file.
     """
 
     def __init__(self, paths: ResultsPaths) -> None:
@@ -33,10 +33,10 @@ class DuplicateIndex:
         self._added: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
 
     def refuse_known(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Raise for children that the file has already, or that come twice.
+        """Raise if the file already has one of the children, or if `rows` has one twice.
 
         Args:
-            rows: of the children table.
+            rows: rows of the children table, about to be written.
 
         Raises:
             DuplicateChild: when there is a child of the same run, stage and index.
@@ -59,7 +59,7 @@ class DuplicateIndex:
         return index in self._added[run, stage] or (stored is not None and _holds(stored, index))
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Note a child that was written."""
+        """Add a child that was written."""
         self._added[row["run"], row["stage"]].add(row["index"])
 
 
@@ -69,7 +69,7 @@ def _holds(ordered: Numbers, index: int) -> bool:
 
 
 def _indices_by_stage(paths: ResultsPaths, run: str) -> dict[str, Numbers]:
-    """The indices of a run's stored children by stage, in ascending order."""
+    """Indices of a run's stored children by stage, in ascending order."""
     try:
         snapshot = open_snapshot(paths)
     except MissingResults:

@@ -1,4 +1,4 @@
-"""What can go wrong with a results file; each error is one line that names the file and what to do."""
+"""Errors of results files. Each message is one line that names the file and says what to do."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ _FAILING = _FULL | _FORBIDDEN | {errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno
 
 
 class StoreError(NasbenchError):
-    """A results file that cannot be read or written."""
+    """A results file cannot be read or written."""
 
 
 class MissingResults(StoreError, FileNotFoundError):
-    """No results file of that name."""
+    """There is no results file of that name."""
 
 
 class CorruptResults(StoreError):
-    """Bytes that are not what was written, or cannot be read; the message names the dataset or the line and what it affects."""
+    """Stored bytes are damaged or unreadable; the message names the dataset or the line and what is affected."""
 
 
 class NewerSchema(StoreError):
-    """A file written by a later version of the suite."""
+    """The file was written by a later version of nasbench."""
 
     @classmethod
     def of(cls, path: Path, found: int, known: int) -> NewerSchema:
-        """The error for a file of schema `found` where this version reads up to `known`."""
+        """Make the error for a file of schema `found` if this version reads up to `known`."""
         return cls(
             f"{path} was written by schema {found}, this nasbench reads up to {known}: upgrade nasbench-suite to read it"
         )
 
 
 class OlderSchema(StoreError):
-    """A file written by an earlier version of the suite, whose columns are not those of this one."""
+    """The file was written by an earlier version of nasbench, with other columns."""
 
     @classmethod
     def of(cls, path: Path, found: int, known: int) -> OlderSchema:
-        """The error for a file of schema `found` where this version reads `known`."""
+        """Make the error for a file of schema `found` if this version reads `known`."""
         return cls(
             f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate {path.with_suffix('.h5')}"
         )
@@ -53,35 +53,39 @@ class ResultsLocked(StoreError):
 
 
 class NotALock(StoreError):
-    """Something under a lock file's name that no process that writes puts there."""
+    """Something else has the name of the lock file: a folder, a pipe, a device or a broken link."""
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path} is {what}, so no lock can be there: remove it and run this again")
 
 
 class OwnershipLost(StoreError):
-    """Another process owns the file that this one was writing."""
+    """Another process took over the file that this process was writing."""
 
 
 class DuplicateChild(StoreError):
-    """A child whose run, stage and index the file has already."""
+    """The file already has a child of the same run, stage and index."""
 
 
 class NotPermitted(StoreError):
-    """A folder or file that may not be read or written."""
+    """The permissions of a folder or file forbid reading or writing."""
 
 
 class DiskFull(StoreError):
-    """No room on the disk, or the quota is used up."""
+    """The disk is full, or the quota is used up."""
 
 
 def failed_call(error: Exception) -> OSError | None:
-    """What a failing disk, network or permission said through HDF5; None for anything else.
+    """Extract the system error of a failing disk, network or permission from an HDF5 error.
 
-    HDF5 puts the number of the failed call into its text only. A damaged file makes calls fail, too, but as nonsense (EINVAL), not so.
+    HDF5 puts the error number into its text only. A damaged file makes calls fail, too, but with other numbers
+    (EINVAL).
 
     Args:
-        error: what h5py raised.
+        error: exception that h5py raised.
+
+    Returns:
+        The system error, or None if the cause is something else, e.g. damage.
     """
     number = getattr(error, "errno", None)
     said = re.search(r"errno = (\d+)", str(error))
@@ -90,15 +94,15 @@ def failed_call(error: Exception) -> OSError | None:
 
 
 def explain(error: OSError, path: Path, doing: str) -> StoreError:
-    """Turn a failed system call into the error that tells a person what to do.
+    """Turn a failed system call into an error whose message says what to do.
 
     Args:
-        error: what the call raised.
-        path: the file it was about.
-        doing: what was being done, e.g. "appending a row".
+        error: exception of the call.
+        path: the file concerned.
+        doing: the action that failed, e.g. "appending a row".
 
     Returns:
-        The error to raise; nothing that was acknowledged before is lost in any of them.
+        The error to raise. In every case all rows acknowledged before are kept.
     """
     if error.errno in _FULL:
         return DiskFull(

@@ -1,8 +1,12 @@
-"""A text under a name that exactly one process gets, and its replacement by exactly one other, without the kernel's locks.
+"""Lock files without kernel locks: one process can create the file, and one other process can replace it.
 
-The name is given by link(2), of a file that is complete already: atomic on local disks and on every version of NFS, it shows nobody an
-empty file and leaves none behind, whatever fails or dies. open(2) with O_EXCL, which would be the other way, makes an empty file first
-(and was not atomic on NFS 2); it is the way only on file systems that have no hard links (FAT, some FUSE mounts).
+The text is first written to a file of its own (a draft), which then gets the name by link(2). That is atomic on local
+disks and on every version of NFS: no other process ever sees an empty file, and none is left behind by a failure or
+kill. The alternative, open(2) with O_EXCL, creates an empty file first (and was not atomic on NFS 2). It is used only
+on file systems without hard links (FAT, some FUSE mounts).
+
+To replace the file, a process first links its draft as a *claim*, a second file whose name is derived from the text to
+be replaced.
 """
 
 from __future__ import annotations
@@ -23,20 +27,22 @@ from nasbench.store.files import close_handle, remove_if_there, write_at
 
 _log = logging.getLogger(__name__)
 
-# What flock says where there is none: Lustre mounted without -o flock ENOSYS, NFS without a lock daemon ENOLCK, others the rest.
+# Errors of flock on file systems without it: ENOSYS on Lustre mounted without -o flock, ENOLCK on NFS without a lock
+# daemon, others elsewhere.
 NO_FLOCK: Final = {errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 NO_LINK: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-TEXT_BYTES: Final = 4096  # more than any text has
+TEXT_BYTES: Final = 4096  # more than the length of any text
 _DIGITS: Final = 16
 
 
 class Draft:
-    """A text under a name of its own, ready to be put under `target`; held by flock where that works.
+    """A complete file under a temporary name, ready to get the name `target`. Its flock is held if flock works.
 
     Args:
-        target: the name that it is for; the folder must exist.
-        text: what to write, given whether flock works; no two drafts may have the same.
-        token: 16 hexadecimal digits, for its own name.
+        target: the name to get later; the folder must exist.
+        text: function that returns the bytes to write; its argument is whether flock works. No two drafts may have the
+            same text.
+        token: 16 hexadecimal digits, part of the temporary name.
 
     Raises:
         OSError: when it cannot be written; nothing is left.
@@ -56,15 +62,21 @@ class Draft:
             raise
 
     def put(self, name: Path) -> bool:
-        """Put the text under a name, if there is no such file; whether it is there now. Of several processes one is the first.
+        """Give the draft a name if no such file exists. If several processes try, exactly one succeeds.
+
+        Args:
+            name: the name to get.
+
+        Returns:
+            Whether this draft's text is under that name now.
 
         Raises:
-            OSError: when neither could be done.
+            OSError: when the file can be created neither by a hard link nor with O_EXCL.
         """
         try:
             os.link(self.path, name)
         except FileExistsError:
-            # NFS sends a request again whose answer was lost, and the second fails because the first did not.
+            # If an answer was lost, NFS repeats the request; the second then fails because the first succeeded.
             return read_text(name) == self.text
         except OSError as error:
             if error.errno not in NO_LINK:
@@ -76,7 +88,7 @@ class Draft:
         try:
             handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except FileExistsError:
-            return read_text(name) == self.text  # moved there with a claim, by a process that took this one for dead
+            return read_text(name) == self.text  # another process took this one for dead and moved its claim there
         try:
             if self.flocked:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -92,22 +104,24 @@ class Draft:
         return True
 
     def replace(self, name: Path, seen: bytes, is_gone: Callable[[Path], bool]) -> bool:
-        """Put the text in place of another, if that is there still; of several processes that try at most one does.
+        """Replace another text with this one if that is still there. If several processes try, at most one succeeds.
 
-        First a claim on the very text that was seen is put beside it, which again one process gets, and only that one goes on: it looks
-        whether the text is there still and moves the claim over it. The name is never free meanwhile. A rename of the old text out of the
-        way would not do: a second process, later by a moment, would move the text of the first.
+        First a claim, whose name is derived from the old text, is created beside it. Only one process can create the
+        claim, and only that one continues: it checks that the old text is still there and renames the claim over it.
+        The name is never free in between. Renaming the old text away first would not be safe: a second process, a
+        moment later, would move the new text of the first.
 
         Args:
-            name: where the other text is.
-            seen: the other text, of an owner that is gone.
-            is_gone: whether the process whose text is under a name is gone, for claims of processes that died over theirs.
+            name: name of the file to replace.
+            seen: its text, written by an owner that has ended.
+            is_gone: function that returns whether the process whose text is in a file has ended; used for claims whose
+                process died.
 
         Returns:
-            Whether it did; if not, another process is at it or was before.
+            Whether the text was replaced; if not, another process is replacing it or has replaced it.
 
         Raises:
-            OSError: when it could not be tried.
+            OSError: when a file could not be created or renamed.
         """
         claim = claim_on(name, seen)
         if not self.put(claim):
@@ -119,30 +133,33 @@ class Draft:
             return False
         try:
             os.replace(claim, name)
-        except FileNotFoundError:  # swept up by the one that owns the name meanwhile
+        except FileNotFoundError:  # removed by the process that has become the owner meanwhile
             return False
         return True
 
     def drop(self) -> None:
-        """Remove the draft's own name, and keep the file open; done when it has another, or is not needed."""
+        """Remove the draft's temporary name and keep the file open. Used once it has another name or is not needed."""
         drop(self.path)
 
     def close(self) -> None:
-        """Close the file, which ends the flock; a second call does nothing."""
+        """Close the file, which releases the flock. A second call does nothing."""
         if self.handle >= 0:
             close_handle(self.handle)
             self.handle = -1
 
 
 def claim_on(name: Path, text: bytes) -> Path:
-    """The name of the claim to replace a text."""
+    """Name of the claim that a process must create to replace a text."""
     return name.with_name(f"{name.name}.{blake2b(text, digest_size=_DIGITS // 2).hexdigest()}")
 
 
 def sweep(name: Path, text: bytes) -> None:
-    """Remove drafts and claims that killed processes left; only for the process whose `text` is under the name.
+    """Remove drafts and claims that killed processes left.
 
-    A living process whose draft is removed makes another, and finds the owner then; a claim on the owner's own text stays.
+    Only the owner, whose `text` is under the name, may call this.
+
+    A live process whose draft is removed creates another one and then finds the owner. A claim on the owner's own text
+    stays.
     """
     left = re.compile(re.escape(name.name) + rf"(\.[0-9a-f]{{{_DIGITS}}})+")
     kept = claim_on(name, text).name
@@ -153,7 +170,7 @@ def sweep(name: Path, text: bytes) -> None:
 
 
 def drop(path: Path) -> None:
-    """Remove a worthless file. Where that fails it is logged: the next owner sweeps it up."""
+    """Remove a file that is not needed. A failure is only logged, because the next owner removes it."""
     try:
         remove_if_there(path)
     except OSError as error:
@@ -161,7 +178,10 @@ def drop(path: Path) -> None:
 
 
 def read_text(path: Path) -> bytes | None:
-    """The bytes of a lock file, None where there is none; by opening it, which on NFS asks the server and not the cache."""
+    """Read the bytes of a lock file, None if there is none.
+
+    The file is opened because on NFS that asks the server and not the cache.
+    """
     handle = open_text(path)
     if handle is None:
         return None
@@ -172,12 +192,12 @@ def read_text(path: Path) -> bytes | None:
 
 
 def open_text(path: Path) -> int | None:
-    """Open a lock file for reading; None where there is none. Never waits, as a plain open of a named pipe does.
+    """Open a lock file for reading; None if there is none. Never blocks, unlike a plain open of a named pipe.
 
     A symbolic link to a file is followed.
 
     Raises:
-        NotALock: when something else than a file is there: a pipe, a device, a socket, a folder, or a link that leads nowhere.
+        NotALock: when it is not a file: a pipe, a device, a socket, a folder, or a broken symbolic link.
         OSError: when it cannot be opened.
     """
     try:
@@ -185,7 +205,7 @@ def open_text(path: Path) -> int | None:
     except OSError as error:
         if path.is_symlink() and error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
             raise NotALock(path, "a symbolic link that leads nowhere") from error
-        if error.errno == errno.ENXIO:  # what open(2) says of sockets, and of devices that are not there
+        if error.errno == errno.ENXIO:  # the error of open(2) for sockets and for missing devices
             raise NotALock(path, "a socket or a device and no file") from error
         if error.errno == errno.ENOENT:
             return None
@@ -199,7 +219,7 @@ def open_text(path: Path) -> int | None:
 
 
 def is_current(handle: int, path: Path) -> bool:
-    """Whether an open file is the one under a name."""
+    """Whether an open file still has a given name."""
     try:
         there = os.stat(path)
     except FileNotFoundError:
@@ -209,14 +229,14 @@ def is_current(handle: int, path: Path) -> bool:
 
 
 def flock_works(handle: int, path: Path) -> bool:
-    """Flock an open file for this process alone; whether that works and keeps others out.
+    """Take an exclusive flock on an open file; return whether that works and keeps other processes out.
 
     Args:
-        handle: of the file, open for writing, which no other process has.
-        path: its name; it is opened once more to see that the flock counts.
+        handle: file number of the file, open for writing in this process only.
+        path: its name; it is opened a second time to test that the flock excludes others.
 
     Raises:
-        OSError: for what is no matter of flock, such as a failing disk.
+        OSError: for errors that are not about flock, e.g. a failing disk.
     """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -232,9 +252,9 @@ def flock_works(handle: int, path: Path) -> bool:
 
 
 def is_flocked(handle: int) -> bool | None:
-    """Whether another open file holds a flock on this one; None where there is no flock."""
+    """Whether another open file holds the flock; None if flock is unavailable."""
     try:
-        # Shared, so that processes that look at the same time do not take each other for the owner.
+        # Shared, because processes that look at the same time would otherwise take each other for the owner.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

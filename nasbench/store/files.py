@@ -1,4 +1,4 @@
-"""The files that make up one results file, and the few durable operations on them."""
+"""The files that make up one results file, and durable operations on them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from nasbench.errors import InputError
 
 _log = logging.getLogger(__name__)
 
-# What fsync says of a folder on a file system where folders cannot be synced (some FUSE and network mounts). There is nothing else to do:
-# creations and renames are as durable there as that file system makes them. For files it stays an error: a row's promise hangs on it.
+# Errors of fsync on a folder if the file system cannot sync folders (some FUSE and network mounts). They are ignored:
+# creations and renames are as durable there as that file system makes them. For files they remain errors, because an
+# acknowledged row must be on the disk.
 NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF}
 
 
 @dataclass(frozen=True)
 class ResultsPaths:
-    """`<name>.h5` and what lies beside it: the journal, the lock, and the file being packed."""
+    """Paths of `<name>.h5` and the files beside it: the journal, the lock, and the file being packed."""
 
     h5: Path
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> ResultsPaths:
-        """Name the files of a results file.
+        """Make the paths of a results file.
 
         Raises:
             InputError: when the name does not end in .h5.
@@ -43,22 +44,22 @@ class ResultsPaths:
 
     @property
     def beginning(self) -> Path:
-        """The next journal until its first lines are on the disk; a leftover of a killed process is worthless."""
+        """The next journal until its first lines are on the disk; one left by a killed process can be deleted."""
         return self.h5.with_suffix(".journal.beginning")
 
     @property
     def lock(self) -> Path:
-        """Who is writing."""
+        """The lock file, which names the process that writes."""
         return self.h5.with_suffix(".lock")
 
     @property
     def packing(self) -> Path:
-        """The next HDF5 file while it is being written; a leftover of a killed process is worthless."""
+        """The next HDF5 file while it is being written; one left by a killed process can be deleted."""
         return self.h5.with_suffix(".h5.packing")
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of `data` at `offset` bytes; one system call may write less than it was given."""
+    """Write all of `data` at byte `offset`, with several system calls if one writes only a part."""
     rest = memoryview(data)
     while rest:
         written = os.pwrite(handle, rest, offset)
@@ -66,7 +67,7 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def read_all(path: Path) -> bytes | None:
-    """The bytes of a file, or None when there is no such file."""
+    """Read the bytes of a file; None if there is no such file."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -74,7 +75,7 @@ def read_all(path: Path) -> bytes | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make creations and renames in a folder survive a power cut, where the file system can."""
+    """Make creations and renames in a folder survive a power cut, if the file system can."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -86,7 +87,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def close_handle(handle: int) -> None:
-    """Close a file of which everything that matters is synced. The kernel lets go of it also where it reports an error, which is logged."""
+    """Close a file that is synced already. An error is only logged, because the kernel closes the file all the same."""
     try:
         os.close(handle)
     except OSError as error:
@@ -94,7 +95,7 @@ def close_handle(handle: int) -> None:
 
 
 def remove_if_there(path: Path) -> None:
-    """Remove a file; it is fine if there is none."""
+    """Remove a file if it exists."""
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What the file system of a folder can do, tried out: locks, links, renames, fsync; and what it is, from the list of mounts."""
+"""Test of a folder's file system: locks, links, renames and fsync are tried out; the list of mounts gives its type."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nasbench.store.errors import explain
 from nasbench.store.exclusive import NO_LINK, flock_works
 from nasbench.store.files import NO_FOLDER_SYNC, close_handle, write_at
 
-# Types that other hosts may have mounted, too; fuse.NAME for those that run as programs.
+# Types of file system that other hosts may have mounted, too; fuse.NAME for those that run as user programs.
 NETWORK: Final = frozenset(
     {
         "9p",
@@ -40,29 +40,33 @@ NETWORK: Final = frozenset(
     | {"panfs", "pvfs2", "smb3", "smbfs", "wekafs"}
     | {f"fuse.{name}" for name in ("ceph-fuse", "gcsfuse", "glusterfs", "juicefs", "rclone", "s3fs", "sshfs")}
 )
-_ROW_BYTES: Final = 2048  # of a child without curves in the journal
+_ROW_BYTES: Final = 2048  # size in the journal of a child without curves
 _SYNCS: Final = 5
 
 
 @dataclass(frozen=True)
 class FileSystem:
-    """What a folder's file system is and does.
+    """Type and abilities of a folder's file system.
 
     Args:
-        folder: where it was tried.
-        kind: its type in the list of mounts, e.g. "ext4" or "nfs4"; '' where the system does not tell.
-        mount: where it is mounted; '' where unknown.
+        folder: the folder that was tested.
+        kind: its type in the list of mounts, e.g. "ext4" or "nfs4"; '' if unknown.
+        mount: its mount point; '' if unknown.
         is_network: whether other hosts may have it mounted, too.
-        flock: whether flock works and keeps others out; where not, a results file is owned by a lock file with a heartbeat.
-        links: whether there are hard links; where not, that lock file is made with O_EXCL.
-        exclusive: whether of two creations of one name the second is refused.
-        renames: whether a rename takes an existing file's place at once, while whoever has the old one open reads that.
-        syncs: '' if fsync of files works; else why not.
-        syncs_folders: whether fsync of folders works; where not, a power cut may undo the creation of a file.
-        row_s: median seconds to write a row of 2 kB and have it on the disk, the least that a child costs; nan without fsync.
-        free_bytes: room for this user.
-        free_files: files that this user can yet make; -1 where the file system has no such limit.
-        clock_ahead_s: seconds that the clock of its files is ahead of this host's, by one file's time; exact to some milliseconds.
+        flock: whether flock works and keeps other processes out; if not, ownership of a results file depends on the
+            lock file's heartbeat.
+        links: whether hard links work; if not, the lock file is created with O_EXCL.
+        exclusive: whether creating a file with O_EXCL fails if the file exists.
+        renames: whether a rename replaces an existing file at once, while a process that has the old file open can
+            still read it.
+        syncs: '' if fsync of files works, else the reason why not.
+        syncs_folders: whether fsync of folders works; if not, a power cut may undo the creation of a file.
+        row_s: median seconds to write a row of 2 kB and have it on the disk, the minimum cost of a child; nan without
+            fsync.
+        free_bytes: free space for this user.
+        free_files: number of files that this user can still create; -1 if the file system has no such limit.
+        clock_ahead_s: seconds by which the clock of its files is ahead of this host's, by one file's time; exact to
+            some milliseconds.
     """
 
     folder: Path
@@ -82,7 +86,7 @@ class FileSystem:
 
     @property
     def faults(self) -> tuple[str, ...]:
-        """Why no results file can be kept here, a line each; none if it can."""
+        """Reasons why no results file can be kept here, one line each; empty if it can."""
         found = []
         if not self.exclusive and not self.links:
             found.append(
@@ -96,10 +100,13 @@ class FileSystem:
 
 
 def probe_file_system(folder: Path) -> FileSystem:
-    """Try out what the file system of a folder does. Takes some fsyncs and leaves nothing behind.
+    """Test the file system of a folder. Takes some fsyncs and leaves nothing behind.
 
     Args:
         folder: an existing folder in which this process may write.
+
+    Returns:
+        The file system's type and abilities.
 
     Raises:
         InputError: when there is no such folder.
@@ -141,11 +148,14 @@ def _probe(folder: Path, within: Path) -> FileSystem:
 
 
 def mounted_at(folder: Path, mounts: Iterable[str] | None = None) -> tuple[str, str]:
-    """Type and mount point of a folder's file system, ('', '') where the system does not tell.
+    """Look up type and mount point of a folder's file system.
 
     Args:
         folder: an existing folder.
-        mounts: lines as of /proc/mounts; None for that file.
+        mounts: lines in the form of /proc/mounts; None reads /proc/self/mounts.
+
+    Returns:
+        Type and mount point; ('', '') if the system does not say.
     """
     if mounts is None:
         try:
@@ -216,7 +226,7 @@ def _renames(old: Path, new: Path) -> bool:
 
 
 def _syncs(path: Path) -> tuple[str, float]:
-    """Why fsync of files does not work ('' if it does), and the median seconds of a row's write and fsync."""
+    """Test fsync of a file; return why it fails ('' if it works) and the median seconds of a row's write and fsync."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     taken = []
     try:

@@ -1,16 +1,28 @@
-"""The journal: one checksummed line a record, on the disk before anyone is told that the record is kept.
+"""The journal: an append-only text file with one checksummed line per record.
 
-A line is one JSON object, `{"blake2b":"<16 hex digits>","sequence":7,"kind":"child","row":{...},"curves":{...}}`. The digest covers the exact
-bytes behind it up to the end of the line. Children that are kept together are one line, `{..."sequence":7,"kind":"children","children":[{"row":{...},
-"curves":{...}},...]}`, and take as many sequence numbers; they are on the disk together or not at all. Sequence numbers rise by one over the whole life of a results file, across packs, so that a
-record that is already in the HDF5 file is not counted twice and a lost line is noticed. The first line is a header: the schema version,
-the id of the results file, and `base`, the last sequence number before this journal. The second line, of fixed length, is the commit counter: the
-sequence number of the last record that is known to be on the disk. It is overwritten in place after each record's fsync and not synced
-itself, so neither a kill nor a power cut leaves a commit counter of more than there is; a commit counter of more proves that the journal was cut later, also
-where the cut is between two lines. A journal takes its name by a rename when header and commit counter are on the disk, so one without them was cut,
-too. Journals of the earlier form, whose header does not say `"claim":true`, have no such line, and a cut between their lines is not noticed.
+A record is acknowledged once it is on the disk.
 
-JSON has no NaN: the strings "nan", "inf" and "-inf" stand for such floats; other floats are written by repr, which is exact.
+Lines of the file:
+
+1. The header: schema version, id of the results file, and `base`, the last sequence number before this journal.
+2. The commit counter, a line of fixed length: the sequence number of the last record that is known to be on the disk.
+3. The records. A line is one JSON object, `{"blake2b":"<16 hex
+digits>","sequence":7,"kind":"child","row":{...},"curves":{...}}`. The digest covers the exact bytes that follow it, up
+to the end of the line. Children that are stored together share one line,
+`{..."sequence":7,"kind":"children","children":[{"row":{...},"curves":{...}},...]}`, which takes one sequence number per
+child; they are on the disk together or not at all.
+
+Sequence numbers rise by one per record over the whole life of a results file, across packs. Therefore a record that is
+already in the HDF5 file is not counted twice, and a lost line is noticed.
+
+The commit counter is overwritten in place after each record's fsync and is not synced itself, so neither a kill nor a
+power cut leaves a counter that exceeds the last record. If the counter exceeds the last record, the journal was
+truncated later, even if the cut is between two lines. A journal gets its name by a rename after header and counter are
+on the disk, so a journal without them was truncated, too. Journals of the earlier form have no commit counter (their
+header lacks `"claim":true`); a cut between two of their lines is not noticed.
+
+JSON has no NaN and no infinities: they are written as the strings "nan", "inf" and "-inf". Other floats are written by
+repr, which is exact.
 """
 
 from __future__ import annotations
@@ -53,7 +65,7 @@ _HOLE: Final = b"\0" * 8
 
 @dataclass(frozen=True)
 class Header:
-    """First line of a journal: the id of the results file, the last sequence number before this journal, and its schema version."""
+    """First line of a journal: id of the results file, last sequence number before this journal, schema version."""
 
     file: str
     base: int
@@ -72,7 +84,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Damage:
-    """A line that is not what was written."""
+    """A line of the journal whose bytes are not those that were written."""
 
     line: int
     text: str
@@ -83,16 +95,19 @@ class Damage:
 
 @dataclass(frozen=True)
 class JournalContents:
-    """What a journal says.
+    """Parsed contents of a journal.
 
     Args:
-        header: None when there is no sound header, as in an empty journal.
+        header: the first line; None if it is missing or damaged, as in an empty journal.
         records: the sound records in order.
-        damages: lines that are broken although they had been acknowledged; empty for a sound journal.
+        damages: acknowledged lines that are damaged; empty for a sound journal.
         good_length: bytes up to the end of the last sound record.
-        torn_length: bytes behind that, of a record that was never acknowledged; where there is a commit counter that says otherwise, it is a damage.
-        commit_counter_at: where the commit counter begins, 0 in a journal that has none.
-        commit_counter_broken: whether the commit counter is not what was written; no record is affected, and the next append writes it anew.
+        torn_length: bytes after that, from a record that was never acknowledged. If the commit counter shows that it
+            was acknowledged, this is
+            a damage.
+        commit_counter_at: offset of the commit counter in bytes, 0 in a journal that has none.
+        commit_counter_broken: whether the commit counter is damaged; no record is affected, and the next append writes
+            it again.
     """
 
     header: Header | None = None
@@ -104,7 +119,7 @@ class JournalContents:
     commit_counter_broken: bool = False
 
     def require_sound(self, path: Path) -> None:
-        """Raise on damage.
+        """Raise if a line is damaged.
 
         Raises:
             CorruptResults: naming the first damaged line, what it affects, and how many more there are.
@@ -115,11 +130,14 @@ class JournalContents:
 
 
 def read_journal(path: Path, older: bool = False) -> JournalContents:
-    """Read a journal that may be growing; a missing one is an empty one.
+    """Read a journal, also while another process appends to it. A missing journal reads as an empty one.
 
     Args:
-        path: of the journal.
-        older: whether it may be of an earlier schema, whose rows have other columns.
+        path: the journal.
+        older: whether a journal of an earlier schema, whose rows have other columns, is accepted.
+
+    Returns:
+        Everything sound and everything damaged; damage is not raised here.
 
     Raises:
         NewerSchema: when a later version wrote it.
@@ -134,7 +152,7 @@ def read_journal(path: Path, older: bool = False) -> JournalContents:
 
 
 def parse_journal(data: bytes, path: Path, older: bool = False) -> JournalContents:
-    """Read the bytes of a journal: sound records, damaged lines, and the torn end that a kill may leave.
+    """Parse the bytes of a journal into sound records, damaged lines and the incomplete end that a kill may leave.
 
     Args:
         data: the journal's bytes.
@@ -169,25 +187,25 @@ def parse_journal(data: bytes, path: Path, older: bool = False) -> JournalConten
 
 
 def _counter_position(data: bytes) -> int:
-    """Where the commit counter begins: behind a sound header that says that there is one; else 0."""
+    """Offset of the commit counter: behind the header if that is sound and announces a counter, else 0."""
     end = data.find(b"\n")
     header = _unseal(data[:end]) if end > 0 else None
     return end + 1 if header and header.get("claim") else 0
 
 
 def _acknowledged_in(commit_counter: bytes) -> int | None:
-    """What a commit counter says, or None when it is not what was written."""
+    """Sequence number in a commit counter, or None if the counter is damaged."""
     content = _unseal(commit_counter[:-1]) if commit_counter.endswith(b"\n") else None
     return int(content["acknowledged"]) if content and "acknowledged" in content else None
 
 
 def _whole_lines(data: bytes) -> tuple[list[bytes], bytes]:
-    """The lines, and the end that a kill may have torn."""
+    """Split into complete lines and the incomplete end that a kill may have left."""
     lines = data.split(b"\n")
     tail = lines.pop()
-    if _unseal(tail) is not None:  # whole, only its newline is missing
+    if _unseal(tail) is not None:  # complete, only its newline is missing
         return [*lines, tail], b""
-    if tail and _unseal(tail[:-1]) is not None:  # whole, with another byte in place of its newline
+    if tail and _unseal(tail[:-1]) is not None:  # complete, with another byte in place of its newline
         return [*lines, tail[:-1]], tail[-1:]
     if not tail and lines and _HOLE in lines[-1]:
         return lines[:-1], lines[-1] + b"\n"
@@ -213,11 +231,11 @@ class _Parser:
             self._next = None if self._next is None else self._next + _records_in(line)
         elif number == 1:
             self._take_header(content)
-        elif "acknowledged" not in content:  # with a broken header the commit counter is a line like the others
+        elif "acknowledged" not in content:  # after a damaged header the commit counter is an ordinary line
             self._take_line(number, content)
 
     def end(self, acknowledged: int | None, begun: bool) -> None:
-        """Compare what is there with the commit counter; `begun` is whether the journal reaches behind its header and commit counter."""
+        """Note a damage if acknowledged records are missing, or if the start of the file is incomplete (not `begun`)."""
         number = self._lines + 1
         if not begun or not self._lines:
             base = f" after {self.header.base}" if self.header else ""
@@ -271,7 +289,7 @@ def _plain_curves(curves: Curves) -> Curves:
 
 
 def _records_in(line: bytes) -> int:
-    """How many records a damaged line was: more than one where children were kept together, or a newline was lost."""
+    """Number of records in a damaged line: more than one if children were stored together, or if a newline was lost."""
     return max(1, line.count(_OPENING), line.count(_ROW))
 
 
@@ -314,16 +332,16 @@ def _unseal(line: bytes) -> dict[str, Any] | None:
 
 
 class JournalWriter:
-    """Appends records to the journal; only the owner of the results file's lock may have one.
+    """Appends records to the journal. Only the owner of the results file's lock may have one.
 
-    A failed append leaves the file as if it had not been tried: what it may have written is cut off at once, or, when even that fails,
-    before the next append. After the cause is removed the same append can be tried again.
+    A failed append leaves the file as it was before: bytes that it may have written are cut off at once or, if even
+    that fails, before the next append. Once the cause is removed, the same append can be tried again.
 
     Args:
-        paths: the results file; its journal is made at the first append.
-        header: what its first line says if it is made.
-        contents: what `read_journal` found there, without damage.
-        confirm: raises `OwnershipLost` when this process is the owner no more.
+        paths: the results file; its journal is created at the first append.
+        header: first line of the journal if it is created.
+        contents: result of `read_journal`, without damage.
+        confirm: called before and after each write; raises `OwnershipLost` if this process is no longer the owner.
     """
 
     def __init__(
@@ -338,10 +356,10 @@ class JournalWriter:
         self._settled = False
 
     def append(self, kind: Kind, row: Row, curves: Mapping[str, Sequence[float]]) -> None:
-        """Write one record and wait until it is on the disk; when this returns, the record is kept.
+        """Write one record and wait until it is on the disk. The record is acknowledged when this returns.
 
         Raises:
-            StoreError: when it could not be written; nothing was kept of it, and everything before still is.
+            StoreError: when it could not be written; nothing of it is stored, and all earlier records still are.
         """
         self._append_line({"sequence": self.sequence + 1, "kind": kind, **_spelled(row, curves)}, 1)
 
@@ -352,7 +370,7 @@ class JournalWriter:
             children: rows with their curves, at least one.
 
         Raises:
-            StoreError: when they could not be written; nothing was kept of them, and everything before still is.
+            StoreError: when they could not be written; none of them is stored, and all earlier records still are.
         """
         spelled = [_spelled(row, curves) for row, curves in children]
         self._append_line({"sequence": self.sequence + 1, "kind": "children", "children": spelled}, len(spelled))
@@ -368,14 +386,17 @@ class JournalWriter:
         except OSError as error:
             self._cut_now_or_later()
             raise explain(error, self.path, "appending a row") from error
-        self._confirm()  # whoever took the file over before this line was on the disk may have read the journal without it
+        self._confirm()  # an owner that took over before this line was on the disk may have read the journal without it
         self.length += len(line)
         self.sequence += records
         self._settled = True
         self._write_commit_counter()
 
     def _write_commit_counter(self) -> None:
-        """Note that the last record is on the disk. It is, whether that works or not, so a failure is no failure of the append."""
+        """Write the last record's number into the commit counter.
+
+        The record is on the disk already, so a failure here is only logged.
+        """
         if not self._commit_counter_at:
             return
         try:
@@ -386,7 +407,7 @@ class JournalWriter:
             )
 
     def settle(self) -> None:
-        """Cut off what a failed append may have left, so that the file holds acknowledged records and nothing else.
+        """Cut off bytes that a failed append may have left. Afterwards the file holds acknowledged records only.
 
         Raises:
             StoreError: when that fails.
@@ -410,7 +431,10 @@ class JournalWriter:
             self._settled = True
 
     def _opened(self) -> int:
-        """Open the journal, and make sure that it is this owner's: a new owner has put another under the name."""
+        """Open the journal and check that it is this owner's.
+
+        A new owner would have put another file under the name.
+        """
         handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             self._confirm()
@@ -420,7 +444,7 @@ class JournalWriter:
         return handle
 
     def _begin(self) -> None:
-        """Make the journal: header and commit counter are on the disk before it has its name."""
+        """Create the journal. Header and commit counter are on the disk before it gets its name."""
         header = _seal(_header_line(self._header))
         head = header + _counter_line(self._header.base)
         _put_in_place(self._begun_at, head, self.path, self._confirm)
@@ -448,7 +472,7 @@ class JournalWriter:
             self._handle = -1
 
     def start_again(self, header: Header) -> None:
-        """Forget the journal that was packed and removed; the next append makes a new one."""
+        """Forget the journal that was packed and removed; the next append creates a new one."""
         self.close()
         self._header, self.sequence, self.length, self._commit_counter_at, self._settled = (
             header,
@@ -460,11 +484,13 @@ class JournalWriter:
 
 
 def renew_journal(paths: ResultsPaths, confirm: Callable[[], None]) -> None:
-    """Give the journal's bytes a file of their own: a process that has the old one open writes from now on where nobody reads.
+    """Copy the journal into a new file of the same name.
+
+    A previous owner that still has the old file open then writes where nobody reads.
 
     Args:
         paths: the results file, which this process has just taken over from an owner that may wake up.
-        confirm: raises `OwnershipLost` when this process is the owner no more.
+        confirm: raises `OwnershipLost` if this process is no longer the owner.
 
     Raises:
         StoreError: when it cannot be written; the journal stays as it is.
@@ -478,7 +504,7 @@ def renew_journal(paths: ResultsPaths, confirm: Callable[[], None]) -> None:
 
 
 def _put_in_place(fresh: Path, data: bytes, path: Path, confirm: Callable[[], None]) -> None:
-    """Write a file that is whole on the disk before it has its name."""
+    """Write a file completely to the disk, then give it its name."""
     handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         write_at(handle, data, 0)

@@ -1,15 +1,17 @@
-"""One writer per results file: a lock file that says who, that no two processes get, and that a dead owner does not keep.
+"""One writer per results file: a lock file names the owner, which is one process only and loses the lock when it ends.
 
-The owner is the process whose text is in the lock file; `exclusive` says how it gets there. The kernel's flock on that file is used where
-the file system has it, for the one thing that only the kernel knows: that the owner has ended, however it died. Where there is no flock
-(Lustre, some NFS), and for owners on other hosts, whose flock a mount may keep to itself, the owner's process is looked up, or its heartbeat
-is watched: a thread writes the text again every 10 s, which moves the file's time. Nothing is read from clocks of several hosts: an old
-heartbeat is one that did not move while somebody watched for 75 s by their own clock.
+The owner is the process whose text is in the lock file; `exclusive` describes how the text gets there. The owner also
+holds the kernel's flock on that file if the file system supports flock, because only the kernel knows for certain that
+a process has ended. Some file systems have no flock (Lustre, some NFS), and a mount may hide the flock of an owner on
+another host. In these cases the owner's process is looked up, or its heartbeat is watched: a thread of the owner
+rewrites the text every 10 s, which changes the file's modification time. Clocks of different hosts are never compared:
+a heartbeat counts as stopped if it did not move while the watching process waited 75 s by its own clock.
 
-A process that was stopped for longer than that may wake up as the owner no more. So the text is read again before each append and again
-before the append is acknowledged: when a row is acknowledged, its process was still the owner after the row was on the disk, and whoever
-takes the file over later finds it there. What it writes after that goes into a journal that has no name any more (`journal.renew_journal`). What is
-left is a process that is stopped for a minute just between such a look and the rename or removal that follows it.
+A process that was suspended for longer than that may no longer be the owner when it continues. Therefore the text is
+read before each append, and again before the append is acknowledged: when a row is acknowledged, its process was still
+the owner after the row was on the disk, and any later owner finds the row there. Later writes of the former owner go
+into a journal file that has lost its name (`journal.renew_journal`). One gap remains: a process that is suspended for a
+minute exactly between this check and the rename or removal that follows it.
 """
 
 from __future__ import annotations
@@ -31,18 +33,16 @@ from nasbench.store.owner import Owner
 _log = logging.getLogger(__name__)
 
 BEAT_S: Final = 10.0
-OLD_S: Final = (
-    75.0  # of many beats, and longer than an NFS client may keep a file's time without asking the server (60 s)
-)
+OLD_S: Final = 75.0  # several heartbeats, and longer than an NFS client may cache a file's time (60 s)
 LOOK_S: Final = 1.0
-UNFINISHED_S: Final = 2.0  # writing the text of a lock takes milliseconds
+UNFINISHED_S: Final = 2.0  # far longer than writing a lock file's text takes (milliseconds)
 ATTEMPTS: Final = 400  # of PAUSE_S, while other processes are at it, which takes them milliseconds
 PAUSE_S: Final = 0.005
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """What is under the lock's name: its text, the file and its time, and whether a process holds it by flock (None: no flock here)."""
+    """State of a lock file: its text, inode, modification time, and whether its flock is held (None: no flock here)."""
 
     text: bytes
     inode: int
@@ -57,16 +57,17 @@ class _Seen:
 class ResultsLock:
     """The right to write one results file, from construction until `release`.
 
-    A dead owner's place is taken on its host without being asked. On another host only by `take_over`, and only when its heartbeat did not
-    move for a minute.
+    A dead owner on this host is replaced automatically. An owner on another host is replaced only with `take_over`, and
+    only if its heartbeat has not moved for 75 s.
 
     Args:
         paths: the files of the results file; the folder must exist.
-        take_over: whether to take the place of an owner on another host, or in another container, that shows no sign of life.
+        take_over: whether to replace an owner on another host, or in another container, whose heartbeat has stopped.
 
     Attributes:
         owner: this process.
-        previous_may_live: whether the owner before was taken for dead by its heartbeat; then it may yet wake up, and write.
+        previous_may_live: whether the previous owner was replaced because its heartbeat had stopped; it may still
+            continue, and write.
 
     Raises:
         ResultsLocked: when another process owns it; names its pid, host and since when, and what to do.
@@ -78,7 +79,7 @@ class ResultsLock:
         self._take_over = take_over
         self._handle = -1
         self._draft: Draft | None = None
-        self._refused: ResultsLocked | None = None  # because of a claim
+        self._refused: ResultsLocked | None = None  # raised after the attempt, where the owner of a claim may be alive
         self._text = b""
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name=f"heartbeat of {paths.lock}", daemon=True)
@@ -93,7 +94,7 @@ class ResultsLock:
                 raise explain(error, paths.lock, "taking the lock") from error
             raise
 
-    # -- getting it ---------------------------------------------------------------------------------------------------
+    # -- acquiring ----------------------------------------------------------------------------------------------------
 
     def _acquire(self) -> None:
         for _ in range(ATTEMPTS):
@@ -105,7 +106,7 @@ class ResultsLock:
                     self._handle, self._draft.handle = self._draft.handle, -1
                     self._drop_draft()
                     return
-            except FileNotFoundError:  # a new owner swept up the draft, unless the folder is gone
+            except FileNotFoundError:  # a new owner removed the draft, unless the folder is gone
                 if not self.paths.lock.parent.is_dir():
                     raise
                 self._drop_draft()
@@ -114,9 +115,9 @@ class ResultsLock:
         raise self._refused or ResultsLocked(self._writing(seen.owner if seen else None))
 
     def _try(self, draft: Draft) -> bool:
-        """One attempt; False when it is worth another, because other processes are at it."""
+        """Try once to get the lock; False if another attempt is worthwhile, because other processes are trying, too."""
         taken = draft.put(self.paths.lock) or self._replace(draft)
-        # A process that took this one for dead over its claim may have been faster.
+        # Another process may have taken this one for dead and have used its claim first.
         return taken and read_text(self.paths.lock) == self._text
 
     def _drop_draft(self) -> None:
@@ -143,35 +144,34 @@ class ResultsLock:
             return self._is_gone(claim, seen)
         except ResultsLocked as refused:
             self._refused = refused
-            return False  # about to be the owner, if it lives; the next attempt sees whether it is
+            return False  # if it is alive, it is about to become the owner; the next attempt sees it
 
     def _is_gone(self, name: Path, seen: _Seen) -> bool:
-        """Whether the owner is gone for good; False when it is worth another look.
+        """Whether the owner has ended; False if this cannot be said yet and another attempt is worthwhile.
 
         Raises:
-            ResultsLocked: when it lives, or that cannot be told.
+            ResultsLocked: when the owner is alive, or when this host cannot find out.
         """
         owner = seen.owner
         if seen.flocked and (owner is None or owner.lives is False):
-            return (
-                False  # a forked child of a dead owner keeps the flock for the moment in which it learns that it is one
-            )
+            return False  # a forked child of a dead owner holds the flock until its after-fork hook has closed the file
         if seen.flocked:
             raise ResultsLocked(self._writing(owner))
         if owner is None:
             return seen.flocked is False or self._stands_still(name, seen, UNFINISHED_S)
         if owner.is_this_process and owner.token not in _held:
-            return True  # it could not be removed when it was released
+            return True  # this process released it, but could not remove the file
         if owner.lives:
             raise ResultsLocked(self._writing(owner))
         return self._is_gone_unseen(name, seen, owner)
 
     def _is_gone_unseen(self, name: Path, seen: _Seen, owner: Owner) -> bool:
-        """The same for an owner of whom neither a process nor a flock is seen here."""
+        """Same as `_is_gone`, for an owner whose process and flock are not visible from here."""
         if owner.host == platform.node() and owner.flock and seen.flocked is False:
-            return True  # on one host the kernel would hold its flock, whatever container it is in
+            return True  # on the same host its flock would be visible, also across containers
         if owner.rebooted:
-            # Else the machine is another one of that name. What passed before counts: both times are of one clock, if the host is the same.
+            # Either this host was rebooted, or another host has the same name. The time since the last heartbeat counts
+            # towards the wait: if it is the same host, both file times are of one clock.
             passed_s = (_time_of(self._draft) - seen.time_ns) / 1e9
             return self._stands_still(name, seen, OLD_S - max(passed_s, 0.0))
         if owner.lives is False:
@@ -184,10 +184,13 @@ class ResultsLock:
         return self._stands_still(name, seen, OLD_S)
 
     def _stands_still(self, name: Path, seen: _Seen, seconds: float) -> bool:
-        """Watch a heartbeat, by the clock of this process alone.
+        """Watch a heartbeat for `seconds` of this process's own clock.
+
+        Returns:
+            True if it did not move, False if the file was replaced.
 
         Raises:
-            ResultsLocked: when it moves.
+            ResultsLocked: when it moves, so that the owner is alive.
         """
         if seen.owner is not None and seconds > 0:
             _log.warning("%s: watching for %.0f s whether %s is alive", self.paths.h5, seconds, seen.owner)
@@ -215,14 +218,16 @@ class ResultsLock:
     def _writing(self, owner: Owner | None) -> str:
         return f"{self._written_by(owner)}; wait for it or choose another file"
 
-    # -- having it ----------------------------------------------------------------------------------------------------
+    # -- owning ----------------------------------------------------------------------------------------------------
 
     def confirm(self) -> None:
-        """Make sure that this process is the owner still: before it writes, and before it says that what it wrote is kept.
+        """Check that this process is still the owner.
+
+        Called before it writes, and before it acknowledges the rows that it wrote.
 
         Raises:
             OwnershipLost: when it is not; nothing more may be written.
-            StoreError: when that cannot be told.
+            StoreError: when the lock file cannot be read.
         """
         if self._handle < 0:
             raise StoreError(f"{self.paths.h5}: this process has given the file up")
@@ -248,40 +253,41 @@ class ResultsLock:
         )
 
     def blame(self) -> None:
-        """After a failure: raise `OwnershipLost` if this process is the owner no more, which then is the reason."""
+        """After a failure, raise `OwnershipLost` if this process is no longer the owner, which caused the failure."""
         try:
             self.confirm()
         except OwnershipLost:
             raise
         except StoreError:
-            return  # the lock cannot be read either: the first failure says more
+            return  # the lock cannot be read either; the first failure is the more useful message
 
     def _beat(self) -> None:
         failed = False
         while not self._ended.wait(BEAT_S):
             try:
                 if read_text(self.paths.lock) != self._text:
-                    return  # lost; the next append says so
-                # The same bytes: it moves the file's time, which the file server sets, needs no space and is never half done.
+                    return  # ownership is lost; the next append reports it
+                # Writing the same bytes changes the file's time (set by the file server), needs no space and cannot
+                # leave a half-written text.
                 write_at(self._handle, self._text, 0)
                 os.fsync(self._handle)
                 failed = False
             except NotALock:
-                return  # lost likewise
+                return  # lost, too
             except OSError as error:
                 if not failed:
                     _log.warning("%s: the heartbeat failed, it is tried on: %s", self.paths.lock, error.strerror)
                 failed = True
 
-    # -- giving it up -------------------------------------------------------------------------------------------------
+    # -- releasing --------------------------------------------------------------------------------------------------
 
     def release(self) -> None:
-        """Give the right up and remove the lock file; a second call does nothing, nor does it after the right was lost."""
+        """Give up ownership and remove the lock file. Does nothing if ownership was given up or lost before."""
         if self._handle < 0:
             return
         self._stop_beating()
         try:
-            # Removed while held: whoever looks at this very file finds that it is no longer the one under this name.
+            # Removed while the flock is held: a process that has this file open sees that it no longer has this name.
             if read_text(self.paths.lock) == self._text:
                 os.unlink(self.paths.lock)
         except FileNotFoundError:
@@ -292,12 +298,12 @@ class ResultsLock:
             self._close()
 
     def _withdraw(self) -> None:
-        """Leave nothing behind after a failure or Ctrl-C on the way to the lock."""
+        """Remove the files of an attempt to lock that failed or was interrupted by Ctrl-C."""
         try:
             if self._text and read_text(self.paths.lock) == self._text:
                 drop(self.paths.lock)
         except NotALock:
-            pass  # not this process's text; the failure that led here says so
+            pass  # not this process's text; the failure that led here reports it
         except OSError as error:
             _log.warning("%s: could not be looked at again: %s", self.paths.lock, error.strerror)
         self._stop_beating()
@@ -307,7 +313,7 @@ class ResultsLock:
     def _stop_beating(self) -> None:
         self._ended.set()
         if self._beating.ident is not None:
-            self._beating.join()  # before its handle is another file's
+            self._beating.join()  # before its file number can be reused for another file
 
     def _close(self) -> None:
         _held.pop(self.owner.token, None)
@@ -323,11 +329,12 @@ class ResultsLock:
             self._handle = -1
 
 
-_held: dict[str, ResultsLock] = {}  # by token: those that this process has, or is about to have
+_held: dict[str, ResultsLock] = {}  # locks that this process owns or is acquiring, by token
 
 
 def _after_fork() -> None:
-    # A forked child shares the flock; were it to outlive its parent, the file would stay locked by a process that never writes.
+    # A forked child shares the flock. If it outlived its parent, the file would stay locked by a process that never
+    # writes.
     for lock in list(_held.values()):
         lock._close_in_fork()
     _held.clear()
@@ -337,7 +344,10 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def _look(name: Path) -> _Seen | None:
-    """What is under a name now, None where there is nothing. The file is opened for it: on NFS that asks the server, stat(2) the cache."""
+    """Read the state of a lock file, None if there is none.
+
+    The file is opened because on NFS that asks the server; stat(2) may be cached.
+    """
     handle = open_text(name)
     if handle is None:
         return None

@@ -1,4 +1,4 @@
-"""Who writes a results file: the process named in its lock file, and whether it lives."""
+"""Owner of a results file: the process that its lock file names, and a check of whether it is alive."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ _LARGEST_PID: Final = 2**31 - 1  # of pid_t; kill(2) takes no larger one
 
 @dataclass(frozen=True)
 class Owner:
-    """The process that writes. Fields with a default are missing in lock files of the earlier form; '' is unknown.
+    """The process that writes a results file.
+
+    Fields with a default are missing in lock files of the earlier form; '' means unknown.
 
     Args:
-        pid: its number, among the processes of `pid_namespace`.
+        pid: its process number within `pid_namespace`.
         host: name of its host.
-        process_start: when it started, in clock ticks after boot; tells it from a later process that was given the same pid.
-        since: when it took the file, UTC.
-        boot: id of the host's boot, another one after each; differs between machines that share a name, too.
-        pid_namespace: which processes its pid counts among; containers on one host have one each.
-        token: 16 random hexadecimal digits, so that no two owners have the same text.
-        flock: whether the kernel holds the lock file for it as well, and lets go of it when the process ends.
+        process_start: its start time in clock ticks after boot; distinguishes it from a later process with the same
+            pid.
+        since: time at which it became the owner, UTC.
+        boot: id of the host's boot, new after each boot; also differs between hosts of the same name.
+        pid_namespace: namespace in which its pid is unique; each container on a host has its own.
+        token: 16 random hexadecimal digits, which make the texts of any two owners different.
+        flock: whether it also holds the kernel's flock on the lock file, which the kernel releases when the process
+            ends.
     """
 
     pid: int
@@ -42,17 +46,17 @@ class Owner:
 
     @classmethod
     def me(cls, flock: bool = True) -> Owner:
-        """This process, from now on."""
+        """Make the owner for this process, with the current time."""
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         start = _process_start(os.getpid())
         return cls(os.getpid(), platform.node(), start, now, _boot(), _pid_namespace(), uuid4().hex[:16], flock)
 
     @classmethod
     def parse(cls, text: bytes) -> Owner | None:
-        """Read the text of a lock file; None for one that no owner wrote to its end. Fields of later versions are passed over."""
+        """Parse the text of a lock file; None if it is incomplete or foreign. Fields of later versions are ignored."""
         try:
             content = json.loads(text)
-        except (ValueError, RecursionError):  # RecursionError: brackets within brackets, too many
+        except (ValueError, RecursionError):  # RecursionError: too many nested brackets
             return None
         if not isinstance(content, dict):
             return None
@@ -62,25 +66,25 @@ class Owner:
         return cls(**known) if all(_can_be(name, value) for name, value in known.items()) else None
 
     def text(self) -> bytes:
-        """The text of its lock file."""
+        """Text to write into the lock file."""
         return json.dumps(asdict(self)).encode()
 
     @property
     def is_this_process(self) -> bool:
-        """Whether it is the process that asks."""
+        """Whether the owner is the calling process."""
         return (self.pid, self.host) == (os.getpid(), platform.node()) and self.lives is True
 
     @property
     def rebooted(self) -> bool:
-        """Whether a host of this host's name was booted since; also true of another machine that has the same name."""
+        """Whether this host was booted since; also true if the owner is on another host of the same name."""
         return self.host == platform.node() and "" not in (self.boot, _boot()) and self.boot != _boot()
 
     @property
     def lives(self) -> bool | None:
-        """Whether the very process lives, not a later one that was given the same pid.
+        """Whether this very process is alive, and not a later one with the same pid.
 
-        None where its pid says nothing here: on another host, or among the processes of another container. A pid that was given to
-        another process within the same clock tick (10 ms) of the same boot would be taken for it.
+        None if this cannot be determined from here: on another host, or in another container. A later process with the
+        same pid that started within the same clock tick (10 ms) of the same boot would be taken for the owner.
         """
         if self.host != platform.node():
             return None
@@ -101,29 +105,29 @@ class Owner:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Who is named in a lock file; None when it is gone or says nothing readable."""
+    """Read the owner from a lock file; None if the file is missing or unreadable as an owner."""
     text = read_text(path)
     return None if text is None else Owner.parse(text)
 
 
 def _can_be(name: str, value: object) -> bool:
-    """Whether an owner's field can have a value; what is printed must stay in one line."""
+    """Whether a value is valid for a field of `Owner`. Texts must be printable, so that messages stay on one line."""
     if name == "pid":
         return (
             type(value) is int and 1 <= value <= _LARGEST_PID
-        )  # a bool is an int, too, and 0 and -1 mean many processes
+        )  # a bool is an int, too; 0 and -1 address several processes
     if name == "flock":
         return isinstance(value, bool)
     return isinstance(value, str) and value.isprintable()
 
 
 def _process_start(pid: int) -> str:
-    """When a process started, in clock ticks after boot (field 22 of proc(5) stat), or '' where the system does not tell."""
+    """Start time of a process in clock ticks after boot (field 22 of proc(5) stat), or '' if it is unknown."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return ""
-    # The command, field 2, stands in parentheses and may hold blanks and parentheses itself.
+    # Field 2, the command, is in parentheses and may itself contain blanks and parentheses.
     return stat.rpartition(")")[2].split()[19]
 
 

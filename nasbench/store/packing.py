@@ -1,4 +1,4 @@
-"""Packing: everything a snapshot holds into one new HDF5 file, complete and on the disk before it takes the old one's name."""
+"""Packing: write a snapshot into one new HDF5 file, which is completely on the disk before it replaces the old one."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _CHUNK_BYTES: Final = 1 << 20
 # Level 1: on curves of random digits level 4 saved 0.5% of the bytes.
 _LEVEL: Final = 1
 _FILTERS: Final = {"compression": "gzip", "compression_opts": _LEVEL, "fletcher32": True}
-# Bytes of a dataset on which it is tried whether HDF5's shuffle filter (all first bytes, then all second bytes, ...) makes it smaller:
-# times and counts yes, accuracies no, which are few different numbers and are found again as a whole.
+# Size of the sample, in bytes, on which HDF5's shuffle filter (all first bytes, then all second bytes, ...) is tried.
+# It makes times and counts smaller, but not accuracies: those are few different numbers, which zlib finds as a whole.
 _SAMPLE_BYTES: Final = 1 << 17
-_SHUFFLED_SHARE: Final = 0.98  # reading is quicker without it
-# Texts are stored as codes where at most this share of them is different.
+_SHUFFLED_SHARE: Final = 0.98  # reading is faster without shuffling
+# A text column is stored as codes if at most this share of its values is distinct.
 _CODED_SHARE: Final = 0.75
-# Fixed width wastes memory where one value is far longer than the rest.
+# Fixed width wastes memory if one value is far longer than the rest.
 _FIXED_BYTES: Final = 16 << 20
 _FIXED_WASTE: Final = 8
 _OFFSETS: Final = Column("offsets", "int", "", "where each child's epochs start in the curves, and the end")
@@ -55,11 +55,11 @@ _ABOUT: Final = (
 
 
 class Content(Protocol):
-    """What can be packed: `reader.Snapshot`, or `assembled.Assembled`."""
+    """Interface of everything that can be packed: `reader.Snapshot` or `table_builder.TableBuilder`."""
 
     @property
     def paths(self) -> ResultsPaths:
-        """Where it is packed to."""
+        """The results file to write."""
 
     @property
     def file(self) -> str:
@@ -88,17 +88,17 @@ class Content(Protocol):
 
 
 def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
-    """Write the snapshot as the results file's next HDF5 file. Killed at any point, it leaves the old or the new file under the name.
+    """Write a snapshot as the results file's next HDF5 file. A kill at any point leaves either the old or the new file.
 
-    The new file is read back and verified before it is renamed. The journal is left to the caller.
+    The new file is read back and verified before it is renamed. The caller removes the journal.
 
     Args:
-        snapshot: everything there is; its columns are read one at a time.
-        lock: the right to write the file, which is confirmed before the new file takes the old one's place.
+        snapshot: all rows; its columns are read one at a time.
+        lock: ownership of the file, confirmed before the new file replaces the old one.
 
     Raises:
-        OwnershipLost: when another process has taken the file over meanwhile, which then stays as it is.
-        CorruptResults: when the old file is damaged, which then stays as it is.
+        OwnershipLost: when another process has taken the file over; the file is not changed.
+        CorruptResults: when the old file is damaged; it is not changed.
         StoreError: when the new file cannot be written; the old one and the journal stay as they are.
     """
     paths = snapshot.paths
@@ -127,13 +127,14 @@ def _drop(path: Path, lock: ResultsLock) -> None:
     try:
         remove_if_there(path)
     except OSError:
-        return  # the next writer removes it; the error that matters is already on its way
+        return  # the next writer removes it; the error that matters is being raised already
 
 
 class _Spool(io.RawIOBase):
-    """The file that HDF5 writes to, as h5py's file-object driver wants it.
+    """File object to which HDF5 writes, in the form that h5py's file-object driver expects.
 
-    HDF5 cannot close a file that it cannot write, so a failed write is remembered here and HDF5 is let run to its end.
+    HDF5 cannot close a file to which it cannot write. Therefore a failed write is remembered here, and HDF5 continues
+    to its end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -219,10 +220,10 @@ def _fill(snapshot: Content, file: Any) -> None:
 
 
 def _set_text(owner: Any, name: str, text: str) -> None:
-    """Write an attribute as text of fixed width, into the object's header, which HDF5 checksums.
+    """Write an attribute as text of fixed width. It is stored in the object's header, which HDF5 checksums.
 
-    Text of variable width would lie in the file's global heap, which has no checksum, and where a range of zeros makes the HDF5 library
-    read in circles for ever.
+    Text of variable width would be stored in the file's global heap, which has no checksum, and in which a range of
+    zeros makes the HDF5 library read in an endless loop.
     """
     raw = text.encode()
     owner.attrs.create(name, np.array(raw, dtype=h5py.string_dtype("utf-8", max(len(raw), 1))))
@@ -285,7 +286,7 @@ class _Sink:
 
 
 def _shuffles_well(values: Numbers) -> bool:
-    """Whether a sample from the middle compresses clearly better with the bytes of equal rank side by side."""
+    """Whether byte shuffling improves the compression of a sample from the middle."""
     width = values.dtype.itemsize
     rows = min(len(values), max(1, _SAMPLE_BYTES // width))
     start = (len(values) - rows) // 2
@@ -294,7 +295,7 @@ def _shuffles_well(values: Numbers) -> bool:
 
 
 def _fits_hdf5(value: str) -> bool:
-    """Whether a fixed-width UTF-8 dataset gives this text back: it ends texts at zero bytes and knows no lone surrogates."""
+    """Whether a fixed-width UTF-8 dataset can hold this text; it cannot hold zero bytes and lone surrogates."""
     if "\0" in value:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Asking results files: DataFrames for people, rows for programs."""
+"""Queries of results files: whole tables as DataFrames, single rows as mappings."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ Key = tuple[str, str, int, str]
 
 _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
-_MANY: Final = 8  # with more than one row in so many, whole columns are read
+_MANY: Final = 8  # whole columns are read if more than one row in 8 is wanted
 _FEW_EPOCHS: Final = 1 << 17
-_SEARCHES: Final = 32  # lookups before an index pays, and curves of one child before all are kept
+_SEARCHES: Final = 32  # number of lookups before an index is built, and of single curves read before all are cached
 _CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
 
 
 class Row(Mapping[str, Any]):
     """One child as a mapping: the columns of `schema.CHILD_COLUMNS`, then `curves`, a dict of tuples, one value per epoch.
 
-    Values are plain Python ones and are read when asked for. `dict(row)` detaches it from its file.
+    Values are plain Python values and are read on access. `dict(row)` reads all of them and detaches the row from its
+    file.
     """
 
     __slots__ = ("_position", "_source")
@@ -48,7 +49,7 @@ class Row(Mapping[str, Any]):
 
     @property
     def file(self) -> str:
-        """The results file it is from."""
+        """Name of the results file that holds the row."""
         return self._source.name
 
     def __getitem__(self, name: str) -> Any:
@@ -71,7 +72,7 @@ class Row(Mapping[str, Any]):
 
 
 class Source:
-    """One opened file with the columns that were already used."""
+    """One opened results file, with a cache of the columns that were used."""
 
     def __init__(self, name: str, snapshot: Snapshot) -> None:
         self.name, self.snapshot = name, snapshot
@@ -79,23 +80,23 @@ class Source:
         self._curves_read = 0
 
     def column(self, name: str) -> Data:
-        """A column of the children table, kept for the next time."""
+        """Read a column of the children table, and cache it."""
         if name not in self._columns:
             self._columns[name] = self.snapshot.column("children", _CHILD[name])
         return self._columns[name]
 
     @cached_property
     def curves(self) -> dict[str, Numbers]:
-        """All curves, end to end."""
+        """All curves: name -> the epochs of all children end to end."""
         return {curve.name: self.snapshot.curve(curve.name) for curve in CURVES}
 
     @cached_property
     def offsets(self) -> Numbers:
-        """Where each child's epochs start in the curves, and the end."""
+        """Start of each child's epochs in the curves, and the end of the last: ints, shape [children + 1]."""
         return self.snapshot.offsets()
 
     def curves_of(self, position: int) -> dict[str, tuple[float, ...]]:
-        """The curves of one child: of a large file the first few are read by themselves, then all."""
+        """Curves of one child. In a large file, reads single curves at first, then loads and caches all of them."""
         start, end = self.offsets[position], self.offsets[position + 1]
         self._curves_read += 1
         if self._curves_read > _SEARCHES or self.offsets[-1] < _FEW_EPOCHS:
@@ -105,10 +106,10 @@ class Source:
 
 
 class Results:
-    """One or several results files, as they were when this was made; writers may go on meanwhile.
+    """One or several results files, as they were when this object was created; other processes may continue to write.
 
-    Text comes as pandas strings (not categoricals, whose unused categories turn up in groups and legends), int as int64, missing
-    floats as NaN. Every dataset read is verified by its checksum.
+    Text becomes pandas strings (not categoricals, whose unused categories appear in groups and legends), int becomes
+    int64, missing floats become NaN. Every dataset read is verified by its checksum.
 
     >>> nasbench.open("results/demo.h5").frame().query("status == 'ok' and params < 1e6").nlargest(5, "val_acc")  # doctest: +SKIP
 
@@ -116,7 +117,7 @@ class Results:
         paths: a file name, a pattern such as "results/*.h5", or several of either.
 
     Raises:
-        MissingResults: when a file does not exist or a pattern fits none.
+        MissingResults: when a file does not exist or a pattern matches none.
         CorruptResults: when a file is damaged.
         NewerSchema: when a later version wrote it.
     """
@@ -141,17 +142,17 @@ class Results:
         """The children as a DataFrame in commit order.
 
         Args:
-            columns: which ones, in which order; None for all. "file", the file's name, may be among them, and comes first by itself when
-                there are several files. Only these columns are read.
-            stage: "search" or "final" for the children of that stage only.
-            rows: positions in commit order over all files, in the order wanted; None for all. Of a large file only the chunks that hold them
-                are read, verified by HDF5's own checksums.
+            columns: names of the columns, in the order wanted; None for all. "file", the file's name, may be among
+                them; with None it is the first column if there are several files. Only these columns are read.
+            stage: "search" or "final" for the children of that stage only; None for all.
+            rows: positions in commit order over all files, in the order wanted; None for all. From a large file only
+                the chunks that hold these rows are read; they are verified by HDF5's own checksums.
 
         Returns:
-            One row a child.
+            One row per child.
 
         Raises:
-            UnknownName: for a column or stage there is not.
+            UnknownName: when a column or the stage does not exist.
             CorruptResults: naming the dataset when its bytes are not what was written.
         """
         import pandas as pd
@@ -165,10 +166,16 @@ class Results:
         return pd.DataFrame(frame, columns=names, copy=False)
 
     def positions(self, stage: str | None = None) -> Numbers:
-        """The children of a stage, or of all, as positions in commit order over all files: ints.
+        """Positions of the children of a stage in commit order over all files.
+
+        Args:
+            stage: "search" or "final"; None for both.
+
+        Returns:
+            Ints, shape [children].
 
         Raises:
-            UnknownName: for a stage there is not.
+            UnknownName: when the stage does not exist.
         """
         if stage is None:
             return np.arange(len(self))
@@ -205,7 +212,10 @@ class Results:
         return join_columns([source.snapshot.column(table, column) for source in self._sources])
 
     def runs(self) -> pd.DataFrame:
-        """The runs as a DataFrame in order of first appearance, each as it was last put; with "file" first when there are several files.
+        """The runs as a DataFrame in order of first appearance, one row per run: the latest that was stored.
+
+        Returns:
+            The columns of `schema.RUN_COLUMNS`; "file" comes first if there are several files.
 
         Raises:
             CorruptResults: naming the dataset when its bytes are not what was written.
@@ -220,15 +230,16 @@ class Results:
         return pd.DataFrame(frame, copy=False)
 
     def curves(self, hash: str, fingerprint: str | None = None, seed: int | None = None) -> pd.DataFrame:
-        """The curves of every child of one architecture, long: one row a child and epoch.
+        """The curves of every child of one architecture, in long form: one row per child and epoch.
 
         Args:
-            hash: of the architecture, 32 hexadecimal digits.
+            hash: hash of the architecture, 32 hexadecimal digits.
             fingerprint: only children of that protocol; None for all.
             seed: only trainings with that seed; None for all.
 
         Returns:
-            Columns run, stage, index, hash, seed, epoch (from 1), then the curves of `schema.CURVES`; empty when no child fits.
+            Columns run, stage, index, hash, seed, epoch (from 1), then the curves of `schema.CURVES`; empty if no child
+            matches.
         """
         chosen = cast("Text", self._joined("children", "hash")).equals(hash)
         if fingerprint is not None:
@@ -265,22 +276,24 @@ class Results:
         return cast("Numbers", gather(positions, sizes, lambda part, places: snapshots[part].curve_at(curve, places)))
 
     def _epochs(self) -> tuple[Numbers, Numbers]:
-        """Where each child's epochs start in the curves of all files end to end, and how many it has."""
+        """Start and number of each child's epochs in the curves of all files end to end: two int arrays [children]."""
         lengths = np.concatenate([np.diff(source.snapshot.offsets()) for source in self._sources])
         return np.cumsum(lengths) - lengths, lengths
 
     def lookup(self, hash: str, fingerprint: str, seed: int, stage: str = "search") -> Row | None:
-        """Find what an architecture scored. The first calls search columns; then an index is built, and a call takes microseconds.
+        """Find the row of one training.
+
+        The first 32 calls search the columns; then an index is built, and a call takes microseconds.
 
         Args:
-            hash: of the architecture.
-            fingerprint: of the protocol with its data.
-            seed: of the training.
+            hash: hash of the architecture.
+            fingerprint: fingerprint of the protocol with its data.
+            seed: training seed.
             stage: "search", or "final" for the row with a test score.
 
         Returns:
-            The earliest such row whose outcome is a property of the architecture (ok or diverged), else the earliest of any status, else
-            None.
+            The earliest matching row whose outcome is a property of the architecture (ok or diverged), else the
+            earliest of any status, else None.
         """
         key = (hash, fingerprint, int(seed), stage)
         self._searches += 1
@@ -307,7 +320,7 @@ class Results:
         return index
 
     def determined(self) -> Iterator[tuple[Key, Row]]:
-        """Every row whose outcome is a property of the architecture (ok or diverged), with its key, files in order, commit order."""
+        """Yield all rows that are ok or diverged, with their keys. Their outcome is a property of the architecture."""
         for source in self._sources:
             statuses = cast("Text", source.column("status"))
             positions = np.flatnonzero(np.isin(statuses.objects(), REPEATABLE_STATUSES))
@@ -315,7 +328,7 @@ class Results:
                 yield key, Row(source, position)
 
     def children_of(self, run: str) -> list[Row]:
-        """The rows of one run in commit order, both stages: what a resume replays."""
+        """The rows of one run in commit order, both stages, as needed to resume it."""
         return [
             Row(source, position)
             for source in self._sources
@@ -331,7 +344,7 @@ class Results:
         return f"<Results {names}: {len(self)} children of {runs} runs>"
 
     def close(self) -> None:
-        """Close the files; rows that were not read yet cannot be read any more."""
+        """Close the files. Values that were not read before cannot be read afterwards."""
         for source in self._sources:
             source.snapshot.close()
 
@@ -345,14 +358,14 @@ class Results:
 
 
 def keys_of(source: Source, positions: Numbers) -> Iterator[Key]:
-    """The keys (hash, fingerprint, seed, stage) under which the rows at `positions` are found."""
+    """Keys (hash, fingerprint, seed, stage) of the rows at `positions`."""
     texts = [cast("Text", source.column(name)).take(positions).objects() for name in ("hash", "fingerprint", "stage")]
     seeds = cast("Numbers", source.column("seed"))[positions].tolist()
     return zip(texts[0].tolist(), texts[1].tolist(), seeds, texts[2].tolist())
 
 
 def _find(paths: PathLike | Iterable[PathLike]) -> list[str]:
-    """Names of all results files meant, each once; a pattern also finds files that have only a journal yet."""
+    """Names of all matching results files, each once; a pattern also matches files that have only a journal so far."""
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not given:
         raise InputError("no results file given; name one, e.g. results/demo.h5")
@@ -375,7 +388,7 @@ def _matches(path: str) -> list[str]:
 
 
 def _counted(lengths: Numbers) -> Numbers:
-    """0, 1, ... up to each length, end to end: ints, shape [sum of lengths]."""
+    """Concatenation of range(length) over all lengths: ints, shape [sum of lengths]."""
     ends = np.cumsum(lengths)
     counted: Numbers = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
     return counted

@@ -1,4 +1,4 @@
-"""What a results file holds at one moment: the HDF5 file and the records of the journal behind it."""
+"""Snapshot of a results file: the HDF5 file and the newer records of the journal, as they are at one moment."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PAUSE: Final = 0.02
 
 
 class Snapshot:
-    """All acknowledged rows of a results file at the moment of opening. Columns are read when asked for, and verified.
+    """All acknowledged rows of a results file at the moment of opening. Columns are read on access, and verified.
 
     Args:
-        paths: the files of the results file.
+        paths: paths of the results file.
         packed: the HDF5 file, or None before the first pack.
         journal: a sound journal that belongs to it.
     """
@@ -44,7 +44,7 @@ class Snapshot:
 
     @property
     def file(self) -> str:
-        """Id of the results file, '' when nothing was ever written."""
+        """Id of the results file, '' if nothing was ever written."""
         if self.packed:
             return self.packed.manifest.file
         return self.journal.header.file if self.journal.header else ""
@@ -60,7 +60,7 @@ class Snapshot:
         return len(self._current_runs)
 
     def column(self, table: Table, column: Column) -> Data:
-        """Read a column: children in commit order, or runs in order of first appearance, each with its latest record.
+        """Read a column: children in commit order, or runs in order of first appearance with their latest record.
 
         Raises:
             CorruptResults: naming the dataset when its bytes are not what was written.
@@ -69,11 +69,18 @@ class Snapshot:
         return data if table == "children" else take(data, self._current_runs)
 
     def fresh_records(self, table: Table) -> list[Record]:
-        """The records of a table that are in the journal only, in commit order."""
+        """Records of a table that are only in the journal, in commit order."""
         return self._fresh[table]
 
     def children_at(self, column: Column, positions: Numbers) -> Data:
-        """Read some rows of a column of the children table, and little more of the file than them; in the order of `positions`.
+        """Read some rows of a column of the children table, without reading the whole column.
+
+        Args:
+            column: a column of the children table.
+            positions: ints, shape [rows].
+
+        Returns:
+            The rows in the order of `positions`.
 
         Raises:
             CorruptResults: naming the dataset when its bytes are not what was written.
@@ -103,12 +110,23 @@ class Snapshot:
         return np.array(list(latest.values()), dtype=np.int64)
 
     def curve(self, name: str) -> Numbers:
-        """Read one curve of all children end to end, shape [epochs of all children]; `offsets` says whose is what."""
+        """Read one curve of all children end to end, shape [epochs of all children].
+
+        `offsets` gives the start of each child.
+        """
         packed = [self.packed.values(f"curves/{name}")] if self.packed else []
         return np.concatenate([*packed, self._fresh_curve(name)])
 
     def curve_at(self, name: str, positions: Numbers) -> Numbers:
-        """Read some epochs of one curve of all children end to end, and little more of the file than them; in the order of `positions`."""
+        """Read some epochs of one curve, without reading the whole curve.
+
+        Args:
+            name: a curve of `schema.CURVES`.
+            positions: ints, shape [epochs], into the curve of all children end to end.
+
+        Returns:
+            The values in the order of `positions`.
+        """
 
         def read(part: int, places: Numbers) -> Numbers:
             if part == 0 and self.packed:
@@ -127,7 +145,7 @@ class Snapshot:
         return self.packed.values("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
 
     def offsets(self) -> Numbers:
-        """Where each child's epochs start in a curve, and the end: ints, shape [children + 1]."""
+        """Start of each child's epochs in a curve, and the end of the last: ints, shape [children + 1]."""
         packed = self._packed_offsets
         lengths = [len(next(iter(record.curves.values()))) for record in self._fresh["children"]]
         return np.concatenate([packed, packed[-1] + np.cumsum(np.array(lengths, dtype="<i8"))])
@@ -139,10 +157,10 @@ class Snapshot:
 
 
 def open_snapshot(paths: ResultsPaths) -> Snapshot:
-    """Open a results file for reading, also while another process writes and packs it.
+    """Open a results file for reading; another process may write and pack it at the same time.
 
     Args:
-        paths: the files of the results file.
+        paths: paths of the results file.
 
     Returns:
         Every row that was acknowledged before the call.
@@ -151,7 +169,7 @@ def open_snapshot(paths: ResultsPaths) -> Snapshot:
         MissingResults: when there is neither HDF5 file nor journal.
         CorruptResults: when either is damaged, or the two do not belong together.
         NewerSchema: when a later version wrote either.
-        OlderSchema: when an earlier version wrote it, and its columns are not those of this one.
+        OlderSchema: when an earlier version with other columns wrote it.
         StoreError: when they cannot be read.
     """
     for attempt in range(1, _ATTEMPTS + 1):
@@ -160,7 +178,8 @@ def open_snapshot(paths: ResultsPaths) -> Snapshot:
             journal = read_journal(paths.journal)
             current = _is_current(paths, packed)
             problem = mismatch(paths, packed, journal)
-            # What looks wrong may be a pack between the two reads, or an append that was being cut off again: look again.
+            # An apparent fault may be a pack between the two reads, or a failed append that is being cut off: look
+            # again.
             if current and (problem is None or attempt >= _LOOKS):
                 journal.require_sound(paths.journal)
                 if problem is not None:
@@ -191,7 +210,7 @@ def _open_packed(paths: ResultsPaths) -> PackedFile | None:
 
 
 def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:
-    """Whether no pack has put another file in place since this one was opened."""
+    """Whether the opened file is still the one under its name, so that no pack has replaced it."""
     try:
         status = os.stat(paths.h5)
     except FileNotFoundError:
@@ -202,7 +221,7 @@ def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:
 
 
 def mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> Exception | None:
-    """Why an HDF5 file and a journal cannot be read together, as the error to raise; None where they can."""
+    """Error to raise if an HDF5 file and a journal cannot be read together; None if they can."""
     header = journal.header
     if journal.damages:
         return CorruptResults(f"{paths.journal}, {journal.damages[0]}")

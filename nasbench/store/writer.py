@@ -26,21 +26,23 @@ PACK_BYTES: Final = 16 << 20
 
 
 class ResultsWriter:
-    """Owns a results file and appends to it. Use as a context manager: leaving it packs and gives the file up.
+    """Owns a results file and appends rows to it.
 
-    A row is kept once its call returns. The journal is packed into the HDF5 file on closing, and in between when it has grown beyond
-    `pack_bytes` and beyond the HDF5 file's own size, so that the cost of packing stays in proportion to what is written. Not for several
-    threads at once.
+    Use it as a context manager: on exit it packs the journal and releases the file.
+
+    A row is on the disk once its call returns. The journal is packed into the HDF5 file on closing, and before that
+    whenever it has grown beyond `pack_bytes` and beyond the HDF5 file's own size, so that the cost of packing stays in
+    proportion to the data written. Not safe for use by several threads at once.
 
     Args:
-        path: the results file, ending in .h5; its folder is made if there is none.
-        pack_bytes: size of the journal from which it is packed without being asked, >= 0.
-        take_over: whether to take the place of an owner on another host that shows no sign of life, see `lock.ResultsLock`.
+        path: the results file, ending in .h5; its folder is created if there is none.
+        pack_bytes: size of the journal in bytes above which it is packed automatically, >= 0.
+        take_over: whether to replace an owner on another host whose heartbeat has stopped, see `lock.ResultsLock`.
 
     Raises:
         InputError: when the name does not end in .h5.
         ResultsLocked: when another process writes the file.
-        CorruptResults: when what is there is damaged.
+        CorruptResults: when the existing file is damaged.
         NewerSchema: when a later version wrote it.
         StoreError: when the folder or its files cannot be written.
     """
@@ -88,36 +90,39 @@ class ResultsWriter:
         return JournalWriter(self.paths, header, contents, self._lock.confirm)
 
     def _is_packed_already(self, snapshot: Snapshot) -> bool:
-        """Whether the last owner was killed after its pack, before it removed the journal."""
+        """Whether the last owner was killed between packing and removing the journal."""
         records = snapshot.journal.records
         last = records[-1].sequence if records else 0
         return snapshot.packed is not None and last <= snapshot.packed.manifest.last_sequence
 
     def append_child(self, row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
-        """Keep one finished child; when this returns, it is on the disk.
+        """Store one finished child. It is on the disk when this returns.
 
         Args:
             row: exactly the columns of `schema.CHILD_COLUMNS`.
-            curves: exactly those of `schema.CURVES`, one value per completed epoch; {} for none.
+            curves: exactly the curves of `schema.CURVES`, one value per completed epoch; {} for none.
 
         Raises:
-            InputError: when the row is not what the schema says; nothing is written.
+            InputError: when the row does not fit the schema; nothing is written.
             DuplicateChild: when the file has a child of the same run, stage and index; nothing is written.
-            OwnershipLost: when another process took the file over meanwhile; stop.
-            StoreError: when it could not be written; it can be tried again once the cause is removed.
+            OwnershipLost: when another process has taken the file over; stop writing.
+            StoreError: when it could not be written; try again once the cause is removed.
         """
         self.append_children([(row, curves)])
 
     def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
-        """Keep several finished children at the cost of one; when this returns, all are on the disk, and when it fails, none is.
+        """Store several finished children with a single fsync.
+
+        When this returns, all are on the disk; if it fails, none is.
 
         Args:
             children: rows with their curves, as for `append_child`; none for nothing to do.
 
         Raises:
-            InputError: when a row is not what the schema says; nothing is written.
-            DuplicateChild: when the file or `children` has a child of the same run, stage and index; nothing is written.
-            StoreError: when they could not be written; it can be tried again once the cause is removed.
+            InputError: when a row does not fit the schema; nothing is written.
+            DuplicateChild: when the file or `children` has a child of the same run, stage and index; nothing is
+                written.
+            StoreError: when they could not be written; try again once the cause is removed.
         """
         self._require_open()
         checked = [(child_row(row), child_curves(curves)) for row, curves in children]
@@ -132,7 +137,7 @@ class ResultsWriter:
         self._pack_if_long()
 
     def put_run(self, row: Mapping[str, Any]) -> None:
-        """Keep what is known of a run; a later row of the same run takes the place of the earlier.
+        """Store a row of the runs table; a later row of the same run replaces the earlier.
 
         Args:
             row: exactly the columns of `schema.RUN_COLUMNS`.
@@ -149,7 +154,7 @@ class ResultsWriter:
 
     @contextmanager
     def _as_owner(self) -> Iterator[None]:
-        """Name the loss of the file as the reason of a failure that it caused."""
+        """Replace a failure by `OwnershipLost` if that caused it."""
         try:
             yield
         except StoreError:
@@ -165,13 +170,13 @@ class ResultsWriter:
             self._pack_by_itself()
 
     def _pack_by_itself(self) -> None:
-        """Pack if it is worth it. The row is kept whether that works or not, so a failure is no failure of the append."""
+        """Pack if the journal is larger than the HDF5 file. The row is stored already, so a failure is only logged."""
         if self._journal.length <= self._packed_size():
             return
         try:
             self.pack()
         except OwnershipLost:
-            return  # the row was acknowledged before; the next one says so
+            return  # the row was acknowledged before; the next append raises this error
         except StoreError as error:
             _log.warning("rows are kept in the journal, but it could not be packed: %s", error)
             self._pack_again_at = 2 * self._journal.length
@@ -183,11 +188,11 @@ class ResultsWriter:
             return 0
 
     def pack(self) -> None:
-        """Bring the journal's rows into the HDF5 file.
+        """Move the journal's rows into the HDF5 file.
 
         Raises:
-            OwnershipLost: when another process took the file over meanwhile; stop.
-            StoreError: when it cannot be written; the rows stay in the journal and the writer goes on.
+            OwnershipLost: when another process has taken the file over; stop writing.
+            StoreError: when it cannot be written; the rows stay in the journal, and the writer remains usable.
         """
         if not self._journal.length:
             return
@@ -219,10 +224,10 @@ class ResultsWriter:
             raise explain(error, self.paths.journal, "removing the packed journal") from error
 
     def close(self) -> None:
-        """Pack and give the file up; a second call does nothing.
+        """Pack and release the file. A second call does nothing.
 
         Raises:
-            StoreError: when packing failed; the rows stay in the journal, and the file is given up all the same.
+            StoreError: when packing failed; the rows stay in the journal, and the file is released all the same.
         """
         if not self._open:
             return

@@ -1,8 +1,9 @@
-"""Reading the chunks of an HDF5 dataset past HDF5's own filters: with a cheaper checksum, and a faster decompressor where it is installed.
+"""Read the chunks of an HDF5 dataset without HDF5's filters, with a cheaper checksum and a faster decompressor.
 
-The digest of a dataset (BLAKE2b) costs about as much as all the rest of reading it. So it is verified by `check`, and of every new file by
-the pack that wrote it; a frame verifies the CRC-32 that is stored beside it, on top of the Adler-32 in each compressed chunk. Earlier
-files have no CRC-32: there the digest is verified.
+Computing the digest of a dataset (BLAKE2b) takes about as long as the rest of reading it. Therefore the digest is
+verified only by `check` and by the pack that writes a new file. Reading a frame verifies the CRC-32 that is stored
+beside the digest, and the Adler-32 in each compressed chunk. Earlier files have no CRC-32: for them the digest is
+verified.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _SMALL_BYTES: Final = 1 << 16
 
 @cache
 def decompressor() -> Callable[[Any, int], Any]:
-    """Decompression of zlib's format, by data and size of the result: libdeflate's where it is installed (the extra `fast`)."""
+    """Function that decompresses zlib data, given the data and the result's size.
+
+    It is libdeflate's if installed (the extra `fast`).
+    """
     try:
         from deflate import zlib_decompress
     except ImportError:
@@ -35,17 +39,17 @@ def decompressor() -> Callable[[Any, int], Any]:
 
 
 class Crc32:
-    """CRC-32 of an array's type, shape and bytes, with hashlib's methods.
+    """CRC-32 of an array's type, shape and bytes, with the methods of hashlib's objects.
 
     Args:
-        about: type and shape, in words.
+        about: text of type and shape.
     """
 
     def __init__(self, about: bytes) -> None:
         self._value = zlib.crc32(about)
 
     def update(self, data: Any) -> None:
-        """Go on with these bytes."""
+        """Add bytes to the checksum."""
         self._value = zlib.crc32(data, self._value)
 
     def hexdigest(self) -> str:
@@ -54,10 +58,10 @@ class Crc32:
 
 
 def digest_of(values: Numbers, kind: Callable[[bytes], Any]) -> str:
-    """A checksum of an array's type, shape and bytes, in hexadecimal.
+    """Checksum of an array's type, shape and bytes, in hexadecimal.
 
     Args:
-        values: any array but of objects.
+        values: any array except one of objects.
         kind: `blake2b_16` or `Crc32`.
     """
     digest = kind(_about(values))
@@ -66,7 +70,7 @@ def digest_of(values: Numbers, kind: Callable[[bytes], Any]) -> str:
 
 
 def blake2b_16(about: bytes) -> blake2b:
-    """A digest of 16 bytes, begun with `about`."""
+    """Start a BLAKE2b digest of 16 bytes with the text `about`."""
     return blake2b(about, digest_size=16)
 
 
@@ -75,16 +79,16 @@ def _about(values: Numbers) -> bytes:
 
 
 def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], Any], checksum: str) -> Numbers | None:
-    """Read and verify a dataset of several chunks, or of a large one.
+    """Read and verify a dataset that has several chunks or one large chunk.
 
     Args:
         dataset: open for reading.
-        filters: as `filters_of` gives them.
-        kind: of checksum.
-        checksum: of all its values.
+        filters: result of `filters_of`.
+        kind: kind of the checksum.
+        checksum: expected checksum of all values.
 
     Returns:
-        Its values, or None when it is damaged: HDF5 then says what is wrong.
+        Its values, or None if it is damaged; reading it with HDF5 then reports the fault.
     """
     values: Numbers = np.empty(dataset.shape, dataset.dtype)
     digest, decompress = kind(_about(values)), decompressor()
@@ -94,7 +98,7 @@ def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], An
         left_out, raw = dataset.id.read_direct_chunk((start,))
         try:
             data = decompress(memoryview(raw)[:-_FLETCHER32_BYTES], rows * width)
-        except Exception:  # the two decompressors have their own
+        except Exception:  # each of the two decompressors has its own exception types
             return None
         if left_out or len(data) != rows * width:
             return None
@@ -105,7 +109,7 @@ def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], An
 
 
 def filters_of(dataset: Any) -> list[int]:
-    """The filters of a dataset that `packing` made; none where HDF5 may as well read it."""
+    """Filters of a dataset that `packing` wrote; empty if HDF5 reads it equally fast."""
     if dataset.ndim != 1 or not dataset.chunks:
         return []
     if len(dataset) <= dataset.chunks[0] and dataset.nbytes < _SMALL_BYTES:

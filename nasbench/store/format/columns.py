@@ -17,7 +17,7 @@ DTYPES: Final[dict[ColumnType, str]] = {"int": "<i8", "float": "<f8", "bool": "|
 
 
 class FixedTexts(Sequence[str]):
-    """Texts as HDF5 gives them, decoded when a str is asked for.
+    """Texts as HDF5 returns them, decoded on access.
 
     Args:
         raw: UTF-8 of fixed width, numpy type S, shape [texts].
@@ -28,7 +28,7 @@ class FixedTexts(Sequence[str]):
 
     @classmethod
     def of(cls, values: Sequence[str], width: int) -> FixedTexts | None:
-        """The same texts with at most `width` bytes each, or None where they do not fit or have what numpy cannot hold."""
+        """Encode texts with at most `width` bytes each; None if one is longer or numpy cannot hold it."""
         if isinstance(values, FixedTexts):
             return values
         try:
@@ -62,7 +62,7 @@ class FixedTexts(Sequence[str]):
         return len(self.raw)
 
     def places(self, value: str) -> Numbers:
-        """Where `value` is: ints."""
+        """Positions of `value`: ints."""
         wanted = FixedTexts.of([value], max(1, self.raw.dtype.itemsize))
         return np.flatnonzero(self.raw == wanted.raw[0]) if wanted else np.zeros(0, dtype=np.int64)
 
@@ -90,7 +90,7 @@ class Text:
         return np.array([*self.categories, ""], dtype=object)[self.codes]
 
     def equals(self, value: str) -> Numbers:
-        """Where the column has `value`: bools, shape [rows]."""
+        """Whether each row has `value`: bools, shape [rows]."""
         if isinstance(self.categories, FixedTexts):
             same = self.categories.places(value).tolist()
         else:
@@ -98,11 +98,11 @@ class Text:
         return self.codes == same[0] if len(same) == 1 else np.isin(self.codes, same)
 
     def take(self, positions: Numbers) -> Text:
-        """The rows at `positions`, or where a bool mask is true."""
+        """The rows at `positions`, or the rows for which a bool mask is true."""
         return Text(self.codes[positions], self.categories)
 
     def compact(self) -> Text:
-        """The same column with each category that is used once, in order of first appearance among the categories."""
+        """The same column without unused and repeated categories, in their order of first appearance."""
         used = np.zeros(len(self.categories), dtype=bool)
         used[self.codes] = True
         places: dict[str, int] = {}
@@ -127,7 +127,7 @@ def column_of(column: Column, values: Sequence[Any]) -> Data:
 
 
 def take(data: Data, positions: Numbers) -> Data:
-    """The rows of a column at `positions`, or where a bool mask is true."""
+    """The rows of a column at `positions`, or those for which a bool mask is true."""
     return data.take(positions) if isinstance(data, Text) else data[positions]
 
 
@@ -145,7 +145,7 @@ def join_columns(parts: Iterable[Data]) -> Data:
 
 
 def _join_texts(parts: Sequence[Sequence[str]]) -> Sequence[str]:
-    """Undecoded where they can stay so: the many packed ones, and the few of a journal that are no longer than they."""
+    """Join texts without decoding the packed ones, if the texts of the journal are no longer than those."""
     width = max((part.raw.dtype.itemsize for part in parts if isinstance(part, FixedTexts)), default=0)
     fixed = [FixedTexts.of(part, width) for part in parts] if width else []
     whole = [part.raw for part in fixed if part is not None]
@@ -155,12 +155,12 @@ def _join_texts(parts: Sequence[Sequence[str]]) -> Sequence[str]:
 
 
 def gather(positions: Numbers, sizes: Sequence[int], read: Callable[[int, Numbers], Data]) -> Data:
-    """Rows of columns that lie end to end, without reading the rest.
+    """Read some rows of several columns that are regarded as one column end to end.
 
     Args:
         positions: ints over all of them, in any order.
-        sizes: rows of each.
-        read: gives the rows of one, by its number and the positions in it.
+        sizes: number of rows per column.
+        read: function that returns rows of one column, given the column's number and the positions in it.
 
     Returns:
         The rows in the order of `positions`.

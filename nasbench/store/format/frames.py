@@ -1,4 +1,4 @@
-"""Columns as pandas has them."""
+"""Conversion of columns for pandas."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _FEW: Final = 8
 
 
 def for_pandas(data: Data) -> Any:
-    """A column for a DataFrame: numbers as they are, text as what pandas makes of str.
+    """Convert a column for a DataFrame: numbers are unchanged, text gets the type that pandas uses for str.
 
-    That is Arrow's strings in pandas 3 with pyarrow, which are then made of the bytes in the file without a str for each value.
+    In pandas 3 with pyarrow this is Arrow's string type, built directly from the bytes in the file without one str per
+    value.
     """
     if not isinstance(data, Text):
         return data
@@ -24,16 +25,17 @@ def for_pandas(data: Data) -> Any:
     usual = pd.Series([""]).array
     if isinstance(data.categories, FixedTexts) and isinstance(usual, pd.arrays.ArrowStringArray):
         return pd.array(_arrow_strings(data.codes, data.categories.raw), dtype=usual.dtype)
-    # Built from the few categories, not from the many values; inferred: pandas 3's "str", and plain objects in pandas 2.
+    # Built from the few categories and not from the many values. pandas infers the type: "str" in pandas 3, objects in
+    # pandas 2.
     try:
         categories = pd.Series(["", *data.categories]).array
-    except UnicodeEncodeError:  # a lone surrogate, e.g. of an undecodable file name, which Arrow's strings cannot hold
+    except UnicodeEncodeError:  # Arrow's strings cannot hold a lone surrogate, e.g. of an undecodable file name
         return pd.Series(data.objects(), dtype=object)
     return categories.take(data.codes.astype(np.intp) + 1)
 
 
 def _arrow_strings(codes: Numbers, raw: Numbers) -> Any:
-    """Arrow's strings of `raw[codes]`, as an array or in parts."""
+    """Arrow strings of `raw[codes]`, as one array or in parts."""
     import pyarrow as pa
 
     if len(raw) == 1 and len(codes) > _BLOCK:  # the same part again and again
@@ -46,7 +48,7 @@ def _arrow_strings(codes: Numbers, raw: Numbers) -> Any:
         return _arrow_texts(raw)
     if _FEW * len(raw) < len(codes):
         return _arrow_texts(raw).take(pa.array(codes))
-    return _arrow_texts(np.take(raw, codes))  # of many, values of fixed width are quicker to take
+    return _arrow_texts(np.take(raw, codes))  # many values are gathered faster at fixed width
 
 
 def _arrow_texts(raw: Numbers) -> Any:
@@ -56,5 +58,5 @@ def _arrow_texts(raw: Numbers) -> Any:
     width = raw.dtype.itemsize
     stored = np.ascontiguousarray(raw).view(np.uint8)
     fixed = pa.Array.from_buffers(pa.binary(width), len(raw), [None, pa.py_buffer(stored)])
-    texts = fixed.cast(pa.large_binary()).cast(pa.large_string())  # the second cast refuses what is not UTF-8
+    texts = fixed.cast(pa.large_binary()).cast(pa.large_string())  # the second cast fails for bytes that are not UTF-8
     return texts if stored[width - 1 :: width].all() else pc.utf8_rtrim(texts, characters="\0")

@@ -1,19 +1,23 @@
-"""Reading a packed results file: one dataset a column, each with its checksum.
+"""Read a packed results file: one dataset per column, each with its checksum.
 
-Layout, for plain h5py and h5dump as much as for this package:
+Layout, readable with plain h5py and h5dump as well:
 
-    /                       attributes: format, schema_version, about, manifest (JSON: counts, and checksum and encoding of every dataset)
-    /children/<column>      one value a child in commit order; text columns with few distinct values hold codes, and their attribute
-                            `categories` names the dataset of the values they stand for
-    /runs/<column>          likewise, one value a run
-    /curves/<curve>         all children's epochs end to end; child i has the rows curves/offsets[i] to curves/offsets[i + 1]
+    /                       attributes: format, schema_version, about, manifest (JSON: counts, and checksum and
+                            encoding of every dataset)
+    /children/<column>      one value per child in commit order; text columns with few distinct values hold codes, and
+                            their attribute `categories` names the dataset of the values that the codes stand for
+    /runs/<column>          likewise, one value per run
+    /curves/<curve>         all children's epochs end to end; child i has the rows curves/offsets[i] to
+                            curves/offsets[i + 1]
     /categories/...         the values that codes stand for
     /ends/...               where each text ends, for the rare text dataset that is stored as its bytes end to end
 
-A dataset's attribute `checksum` repeats the manifest's (BLAKE2b); `crc32`, which early files lack, is of the same bytes (see `chunks`).
+A dataset's attribute `checksum` repeats the manifest's (BLAKE2b); `crc32`, which early files lack, is of the same bytes
+(see `chunks`).
 
-Text is UTF-8 of fixed width. A text dataset whose values HDF5 cannot hold as they are (zero bytes, lone surrogates) has the attribute
-`escaped`: its values are written with JSON's escapes. The file format is that of HDF5 1.10, which checksums the metadata as well.
+Text is UTF-8 of fixed width. A text dataset whose values HDF5 cannot hold as they are (zero bytes, lone surrogates) has
+the attribute `escaped`: its values are written with JSON's escapes. The file format is that of HDF5 1.10, which
+checksums the metadata as well.
 """
 
 from __future__ import annotations
@@ -50,7 +54,7 @@ _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Entry:
-    """What the manifest says of a dataset: the digest of its values, and how text is written in it."""
+    """Entry of the manifest for one dataset: the digest of its values, and the encoding of text."""
 
     checksum: str
     encoding: Encoding
@@ -77,13 +81,13 @@ class Manifest:
     datasets: Mapping[str, Entry]
 
     def to_json(self) -> str:
-        """As text, to be stored beside its `checksum_of_text`."""
+        """Convert to text, which is stored beside its `checksum_of_text`."""
         content = {**asdict(self), "datasets": {path: asdict(entry) for path, entry in self.datasets.items()}}
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Undo `to_json`."""
+        """Parse the text of `to_json`."""
         content = json.loads(text)
         return cls(**{**content, "datasets": {path: Entry(**entry) for path, entry in content["datasets"].items()}})
 
@@ -103,14 +107,16 @@ def _schema_in(manifest: str) -> int:
 
 
 class PackedFile:
-    """An open HDF5 results file; it stays readable, unchanged, while a writer puts a newer one under the same name.
+    """An open HDF5 results file.
+
+    It stays readable, unchanged, while a writer replaces the file of that name by a newer one.
 
     Args:
         path: the HDF5 file.
 
     Raises:
-        MissingResults: when there is none.
-        CorruptResults: when it is not HDF5, or not ours, or damaged.
+        MissingResults: when there is no such file.
+        CorruptResults: when it is not HDF5, not a nasbench results file, or damaged.
         NewerSchema: when a later version wrote it.
     """
 
@@ -132,7 +138,8 @@ class PackedFile:
             raise CorruptResults(f"{self.path} is an HDF5 file, but not a results file of nasbench")
         version, text = attributes.get("schema_version"), str(attributes.get("manifest"))
         sound = checksum_of_text(text) == attributes.get("manifest_checksum")
-        # A later version's manifest may look otherwise, but it keeps its schema in it; where both are sound and differ, the attribute lies.
+        # A later version's manifest may have another form but still contains the schema. If both are sound and differ,
+        # the attribute is wrong.
         if (
             isinstance(version, Integral)
             and int(version) > SCHEMA_VERSION
@@ -157,7 +164,7 @@ class PackedFile:
 
     @property
     def identity(self) -> tuple[int, int]:
-        """Device and inode of the open file, to tell whether another one took its name."""
+        """Device and inode of the open file, used to detect that another file has taken its name."""
         try:
             status = os.fstat(self._file.id.get_vfd_handle())
         except OSError as error:
@@ -165,7 +172,7 @@ class PackedFile:
         return status.st_dev, status.st_ino
 
     def column(self, table: Table, column: Column) -> Data:
-        """Read one column, verified.
+        """Read and verify one column.
 
         Args:
             table: "children" or "runs".
@@ -186,9 +193,10 @@ class PackedFile:
         return Text(np.arange(len(values)), values)
 
     def column_at(self, table: Table, column: Column, positions: Numbers) -> Data:
-        """Read some rows of one column, and no more of the file than the chunks they are in.
+        """Read some rows of one column, and only the chunks of the file that contain them.
 
-        Those chunks are verified by HDF5's checksums (Fletcher-32) and zlib's; the dataset's own only fits the whole.
+        These chunks are verified by the checksums of HDF5 (Fletcher-32) and zlib, because the dataset's own checksum
+        covers all of it.
 
         Args:
             table: "children" or "runs".
@@ -217,7 +225,7 @@ class PackedFile:
         """Read some values of one dataset, as `column_at` does.
 
         Args:
-            path: of the dataset, e.g. "curves/val_acc".
+            path: path of the dataset, e.g. "curves/val_acc".
             positions: ints, shape [values].
 
         Returns:
@@ -243,7 +251,7 @@ class PackedFile:
         return self.values(path)[positions]
 
     def numbers(self, path: str) -> Numbers:
-        """Read one dataset as it is stored, verified by HDF5's checksums and by its own.
+        """Read one dataset as it is stored, verified by HDF5's checksums and by its own digest.
 
         Args:
             path: of the dataset, e.g. "curves/val_acc".
@@ -264,7 +272,7 @@ class PackedFile:
         return values
 
     def values(self, path: str) -> Numbers:
-        """As `numbers`, but of HDF5's and the dataset's own checksums only one is verified: its CRC-32, or in earlier files its digest."""
+        """Read one dataset as `numbers` does, but verify only its CRC-32, or in earlier files only its digest."""
         entry = self._entry(path)
         found = None
         try:
@@ -273,7 +281,7 @@ class PackedFile:
                 crc = dataset.attrs.get(CRC)
                 kind, checksum = (blake2b_16, entry.checksum) if crc is None else (Crc32, crc.decode())
                 found = read_chunks(dataset, filters, kind, checksum)
-        except Exception:  # as in `numbers`, which says what is wrong
+        except Exception:  # `numbers` reports what is wrong
             found = None
         return self.numbers(path) if found is None else found
 
@@ -306,7 +314,7 @@ class PackedFile:
             self.numbers(path)
 
     def close(self) -> None:
-        """Close the file. It was only read, so an error that the system reports then is of no consequence, and is logged."""
+        """Close the file. An error is only logged, because the file was only read."""
         try:
             self._file.close()
         except (RuntimeError, OSError) as error:
@@ -314,7 +322,10 @@ class PackedFile:
 
 
 def attributes_of(owner: Any) -> dict[str, Any]:
-    """The attributes of a file or dataset, text as str whether it is of fixed width, as now, or of variable width, as in early files."""
+    """Attributes of a file or dataset.
+
+    Text becomes str, both at fixed width (now) and at variable width (early files).
+    """
     values = dict(owner.attrs)
     return {
         name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in values.items()
@@ -332,7 +343,7 @@ def _open_hdf5(path: Path) -> Any:
     if signature != _SIGNATURE:
         raise CorruptResults(f"{path} is not an HDF5 file, or its first bytes are damaged; restore it from a copy")
     try:
-        # Packed files never change, so readers need no lock, which some network file systems do not have.
+        # Packed files never change, so readers need no lock; some network file systems have none.
         return h5py.File(path, "r", locking=False)
     except FileNotFoundError as error:
         raise MissingResults(f"{path}: no such results file") from error

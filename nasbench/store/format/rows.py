@@ -1,4 +1,4 @@
-"""Rows as Python values: what may go into a results file."""
+"""Checks of rows and curves before they are written to a results file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ALLOWED: Final = {"status": STATUSES, "stage": STAGES}
 
 
 def child_row(row: Mapping[str, Any]) -> Row:
-    """Check a row of the children table and give it plain Python types, in the schema's order.
+    """Check a row of the children table and convert it to plain Python types, in the schema's order.
 
     Raises:
         InputError: for a missing, unknown or wrongly typed column, an int outside 64 bits, an unknown status or stage.
@@ -34,7 +34,7 @@ def child_row(row: Mapping[str, Any]) -> Row:
 
 
 def run_row(row: Mapping[str, Any]) -> Row:
-    """Check a row of the runs table and give it plain Python types, in the schema's order.
+    """Check a row of the runs table and convert it to plain Python types, in the schema's order.
 
     Raises:
         InputError: for a missing, unknown or wrongly typed column, or an empty run id.
@@ -46,7 +46,7 @@ def run_row(row: Mapping[str, Any]) -> Row:
 
 
 def child_curves(curves: Mapping[str, Sequence[float]]) -> Curves:
-    """Check a child's curves: none at all, or every curve of the schema, all of one length.
+    """Check a child's curves: either none, or every curve of the schema, all of the same length.
 
     Raises:
         InputError: for a missing or unknown curve, unequal lengths, or a value that is not a number.
@@ -116,12 +116,12 @@ _CHECKS: Final[dict[ColumnType, Callable[[Any, str, str], Any]]] = {
 
 
 def spell_float(value: Any) -> Any:
-    """Replace NaN and the infinities, which JSON has no numbers for, by the strings "nan", "inf" and "-inf"."""
+    """Replace NaN and the infinities, which JSON cannot express as numbers, by the strings "nan", "inf" and "-inf"."""
     return repr(value) if type(value) is float and not math.isfinite(value) else value
 
 
 def unspell_floats(values: Mapping[str, Any], floats: Sequence[str]) -> dict[str, Any]:
-    """Undo `spell_float` for the columns named `floats`."""
+    """Reverse `spell_float` for the columns named in `floats`."""
     plain = dict(values)
     for name in floats:
         if name in plain:  # rows of an earlier schema may lack one

@@ -1,4 +1,7 @@
-"""The columns of a results file: the contract between the evaluator, the store and the analyses. No torch, no pandas."""
+"""Columns of a results file, which the evaluator, the store and the analyses share.
+
+Imports neither torch nor pandas.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,19 @@ ColumnType = Literal["int", "float", "bool", "str"]
 
 STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed")
 REPEATABLE_STATUSES = ("ok", "diverged")
-"""Ends that follow from the child alone: the same child ends so again. The others depend on the machine, and count as failed."""
+"""Statuses that repeat when the same child is trained again. The others depend on the machine, and count as failed."""
 STAGES = ("search", "final")
-TABLE = "table"  # the column "strategy" of complete tables, whose rows no strategy chose
+TABLE = "table"  # value of the column "strategy" in complete tables, whose rows no strategy chose
 
 LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "supernet", "final")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the children table: its name, type, unit and meaning. A missing float is NaN, a missing str is ''."""
+    """One column of the children table: its name, type, unit and meaning.
+
+    A missing float is NaN, a missing str is ''.
+    """
 
     name: str
     type: ColumnType

@@ -1,4 +1,4 @@
-"""Checking a results file: every checksum, the schema and the counts. Nothing is changed."""
+"""Check a results file: every checksum, the schema and the counts. The file is not changed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True)
 class FileFinding:
-    """Something about a results file: damage, or a note on what is as it should be after a kill."""
+    """One finding about a results file: a damage, or a note about something harmless, e.g. after a kill."""
 
     severity: Severity
     text: str
@@ -45,12 +45,12 @@ class FileFinding:
 
 @dataclass
 class Health:
-    """What a check found.
+    """Result of a check.
 
     Args:
-        findings: in the order of the parts of the file.
-        children: rows of the children table that can be read; of the sound part where something is damaged.
-        runs: likewise.
+        findings: damages and notes, in the order of the parts of the file.
+        children: rows of the children table that can be read; if something is damaged, rows of the sound part.
+        runs: rows of the runs table, likewise.
         datasets: datasets whose checksums were verified.
         records: journal records whose checksums were verified.
     """
@@ -67,11 +67,11 @@ class Health:
         return not any(finding.severity == "damage" for finding in self.findings)
 
     def damage(self, text: str) -> None:
-        """Add something that is not what was written."""
+        """Add a damage."""
         self.findings.append(FileFinding("damage", text))
 
     def note(self, text: str) -> None:
-        """Add something that is good to know."""
+        """Add a note."""
         self.findings.append(FileFinding("note", text))
 
 
@@ -82,13 +82,13 @@ def check_file(path: str | os.PathLike[str]) -> Health:
         path: the results file.
 
     Returns:
-        All that is wrong with it; empty findings for a file as a finished run leaves it.
+        Everything found; without findings for a file as a finished run leaves it.
 
     Raises:
         MissingResults: when there is neither HDF5 file nor journal.
         NewerSchema: when a later version wrote either.
-        OlderSchema: when an earlier version wrote it; to be migrated first.
-        StoreError: when they cannot be read at all (permissions).
+        OlderSchema: when an earlier version wrote it; migrate it first.
+        StoreError: when the files cannot be read at all (permissions).
     """
     paths = ResultsPaths.of(path)
     health = Health()
@@ -122,7 +122,7 @@ def _check_packed(paths: ResultsPaths, health: Health) -> None:
 
 
 def _check_datasets(packed: PackedFile, health: Health) -> dict[str, int]:
-    """Verify every dataset; the lengths of those that are sound."""
+    """Verify every dataset, and return the lengths of the sound ones by path."""
     lengths = {}
     for name in packed.manifest.datasets:
         try:
@@ -206,7 +206,7 @@ def _check_values(snapshot: Snapshot, health: Health) -> None:
 
 
 def _is_imported(config: str) -> bool:
-    """Whether a run's configuration is that of an import, whose children are counted as those of a search."""
+    """Whether a run's configuration is that of an import. Imported children are counted as those of a search are."""
     try:
         return "import" in json.loads(config)
     except (ValueError, TypeError):
@@ -223,9 +223,7 @@ def _check_counts(snapshot: Snapshot, health: Health) -> None:
         health.damage(f"{len(twice)} children are there more than once: {named}")
     counted = np.asarray(snapshot.column("children", _CHILD["counted"])) & (stage == "search")
     children = Counter(run[counted].tolist())
-    tabled = Counter(
-        run[stage == "final"].tolist()
-    )  # a built table has no search: each row is scored on the test set, too
+    tabled = Counter(run[stage == "final"].tolist())  # a complete table has no search: each row has a test score, too
     known = cast("Text", snapshot.column("runs", _RUN["run"])).objects().tolist()
     for orphan in sorted(set(run.tolist()) - set(known)):
         health.damage(f"the run {orphan} of {int((run == orphan).sum())} children is not in the table of runs")

@@ -1,4 +1,4 @@
-"""Results in the formats that other tools read: parquet, CSV and JSON lines."""
+"""Export of results for other tools: parquet, CSV and JSON lines."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ What = Literal["children", "curves", "runs"]
 
 
 def export_table(results: Results, what: What, output: str) -> int:
-    """Write a table of results files in the format that the output's ending names.
+    """Write a table of results files in the format given by the output's ending.
 
-    Floats are written so that reading gives the same bits. Missing floats are empty in CSV, null in JSON lines and NaN in parquet.
+    Floats keep their exact bits. Missing floats are empty in CSV, null in JSON lines and NaN in parquet.
 
     Args:
         results: opened results files.
-        what: "children"; "curves", one row a child and epoch; or "runs".
-        output: ending in .parquet, .csv or .jsonl; an existing file is replaced.
+        what: "children"; "curves", with one row per child and epoch; or "runs".
+        output: file to write, ending in .parquet, .csv or .jsonl; an existing file is replaced.
 
     Returns:
-        How many rows were written.
+        Number of rows written.
 
     Raises:
         InputError: for another ending.
@@ -65,7 +65,7 @@ def _write_csv(frame: pd.DataFrame, output: str) -> None:
 
 
 def _write_lines(frame: pd.DataFrame, output: str) -> None:
-    # pandas' own JSON cuts floats to 15 digits.
+    # pandas' own JSON writer rounds floats to 15 digits.
     names = list(frame.columns)
     with open(output, "w", encoding="utf-8") as file:
         for values in frame.itertuples(index=False, name=None):
@@ -73,7 +73,7 @@ def _write_lines(frame: pd.DataFrame, output: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: null for NaN, and the infinities, which JSON has no numbers for, as texts."""
+    """Convert a value for JSON: NaN becomes null, the infinities become strings."""
     plain = value.item() if hasattr(value, "item") else value
     if not isinstance(plain, float) or math.isfinite(plain):
         return plain

@@ -1,4 +1,7 @@
-"""Several results files into one: identical children once, conflicting ones refused or kept under a name of their own."""
+"""Merge results files.
+
+Identical children are written once, conflicting ones are refused or kept under another run id.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,13 @@ _STATES = ("running", "interrupted", "complete")
 
 @dataclass
 class Merge:
-    """What a merge did.
+    """Result of a merge.
 
     Args:
-        children: rows of the children table of the new file.
-        runs: rows of its table of runs.
-        identical: children that an earlier file had already, left out.
-        renamed: (file, run) -> id of the run in the new file, for runs that conflicted with another of that id.
+        children: number of rows in the children table of the new file.
+        runs: number of rows in its runs table.
+        identical: number of children left out because an earlier file has them, too.
+        renamed: (file, run) -> id of the run in the new file, for runs that conflicted with another run of the same id.
     """
 
     children: int = 0
@@ -48,24 +51,26 @@ class Merge:
 
 
 def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refuse", take_over: bool = False) -> Merge:
-    """Write the rows of several results files into a new one; the files stay as they are.
+    """Write the rows of several results files into a new one. The files themselves are not changed.
 
-    Children are the same when run, stage and index are; they are identical when every column and curve is, to the bit. Of the rows of
-    one run the one that is furthest on is taken.
+    Two children are the same if run, stage and index are equal; they are identical if also every column and curve is
+    equal, to the bit. If several files have a row of the same run, the row of the run's latest state is taken.
 
     Args:
-        files: at least one; earlier ones go first.
+        files: at least one; their order is kept in the new file.
         output: the new file.
-        conflicts: for children that are the same but not identical: "refuse", or "keep" the later file's whole run under the id "RUN~2",
-            its origin noted in the run's provenance under "merged_from".
+        conflicts: treatment of children that are the same but not identical: "refuse", or "keep" the later file's whole
+            run under the id
+            "RUN~2", with its source noted in the run's provenance under "merged_from".
         take_over: see `lock.ResultsLock`.
 
     Returns:
-        What was done.
+        Counts of what was written and left out.
 
     Raises:
-        InputError: for a conflict that is refused, or when the output is there already; nothing is written.
-        StoreError: when a file cannot be read or the output not written.
+        InputError: when there is a conflict and `conflicts` is "refuse", or when the output exists already; nothing is
+            written.
+        StoreError: when a file cannot be read or the output cannot be written.
     """
     merge, merged = Merge(), None
     for file in files:
@@ -115,7 +120,7 @@ def _free_name(run: str, taken: set[str]) -> str:
 
 
 def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
-    """Children of the runs in `names` under their new ids, with their runs, which say where they are from."""
+    """Children and rows of the runs in `names` under their new ids; the provenance of each run names its source."""
     children = dict(tables.children)
     children["run"] = _replaced(children["run"], lambda run: names.get(run, run))
     children["cached_from"] = _replaced(children["cached_from"], lambda origin: _moved(origin, names))
@@ -128,7 +133,7 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
 
 
 def _moved(origin: str, names: Mapping[str, str]) -> str:
-    """cached_from, "run/index", under the run's new id."""
+    """Value of cached_from, "run/index", with the run's new id."""
     run, slash, index = origin.partition("/")
     return f"{names.get(run, run)}{slash}{index}"
 
@@ -155,5 +160,5 @@ def _one_row_a_run(tables: Tables) -> Tables:
 
 
 def _progress(row: Row) -> tuple[int, int, float]:
-    """How far a run was when its row was put."""
+    """Sort key: how far a run had got when its row was stored."""
     return _STATES.index(row["status"]) if row["status"] in _STATES else -1, row["children"], row["wall_seconds"]

@@ -1,4 +1,4 @@
-"""Bringing files of earlier schema versions up to this one."""
+"""Migrate files of earlier schema versions to the current one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _TYPES: Final[dict[type, ColumnType]] = {bool: "bool", int: "int", float: "float
 
 @dataclass(frozen=True)
 class Migrated:
-    """What a migration did.
+    """Result of a migration.
 
     Args:
         found: schema version of the file before.
         now: schema version of the file now.
-        copies: where the HDF5 file and its journal were copied to as they were; empty when they were of this version already.
+        copies: copies of the original HDF5 file and journal; empty if they were of this version already.
     """
 
     found: int
@@ -43,22 +43,24 @@ class Migrated:
 def migrate_file(
     path: str | os.PathLike[str], migrations: Mapping[int, Migration] = MIGRATIONS, take_over: bool = False
 ) -> Migrated:
-    """Bring a results file up to this version's schema and pack its journal; what was there stays beside it under other names.
+    """Migrate a results file to this version's schema and pack its journal.
+
+    Copies of the original files are kept under other names.
 
     Args:
         path: the results file.
-        migrations: version -> function to the next version.
+        migrations: schema version -> function that converts its tables to the next version.
         take_over: see `lock.ResultsLock`.
 
     Returns:
-        What was done.
+        Versions before and after, and the copies made.
 
     Raises:
         MissingResults: when there is no such file.
         NewerSchema: when a later version wrote it.
         CorruptResults: when it is damaged, or the migrated tables are not those of the schema; nothing is changed.
         ResultsLocked: when a process is writing it.
-        StoreError: when there is no way from its version, or it cannot be written.
+        StoreError: when there is no migration from its version, or it cannot be written.
     """
     paths = ResultsPaths.of(path)
     lock = ResultsLock(paths, take_over)
@@ -117,7 +119,7 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration], lock: Resu
 
 
 def _stored(snapshot: Snapshot) -> Tables:
-    """The tables as they are in the files, whatever their columns."""
+    """Read the tables as stored, with any columns."""
     return Tables(
         children={column.name: snapshot.column("children", column) for column in _columns(snapshot, "children")},
         runs={column.name: snapshot.column("runs", column) for column in _columns(snapshot, "runs")},
@@ -127,7 +129,7 @@ def _stored(snapshot: Snapshot) -> Tables:
 
 
 def _columns(snapshot: Snapshot, table: Table) -> list[Column]:
-    """The columns that a table has in the files; those of this schema where it has no row that could say."""
+    """Columns that a table has in the files; those of this schema if the table has no rows."""
     known = {column.name: column for column in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS)}
     packed = {name: entry.encoding == "numbers" for name, entry in _datasets(snapshot, table).items()}
     fresh = snapshot.fresh_records(table)
@@ -162,7 +164,7 @@ def _require_schema(paths: ResultsPaths, tables: Tables) -> None:
 
 
 def _keep(files: Sequence[Path], found: int) -> tuple[Path, ...]:
-    """Copy files under names that say which schema they are of."""
+    """Copy files under names that contain their schema version."""
     copies = []
     for path in files:
         copy = path.with_name(f"{path.name}.schema-{found}")

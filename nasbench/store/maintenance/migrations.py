@@ -1,7 +1,8 @@
-"""The way from each released schema version to the next.
+"""Conversions from each released schema version to the next.
 
-`MIGRATIONS` has one function a version: it is given the tables of a file of that version and returns those of the next. To release schema
-n + 1, add `MIGRATIONS[n]`, and commit a file of schema n + 1 to `tests/data-files`, where the files of all released versions lie.
+`MIGRATIONS` has one function per version, which converts the tables of a file of that version to the next. To release
+schema n + 1, add `MIGRATIONS[n]`, and commit a file of schema n + 1 to `tests/data-files`, which has files of all
+released versions.
 
 | schema | what is new |
 |---|---|
@@ -27,7 +28,7 @@ _MEASURED: Final = ("ok", "diverged")
 
 
 def _with_platform(tables: Tables) -> Tables:
-    """Children that ended get the platform of their run's last attempt, all that schema 1 kept; '' where no protocol was trained."""
+    """Give children that ended the platform of their run's last attempt, all that schema 1 stored; '' if untrained."""
     runs = zip(*(_texts(tables.runs[name]) for name in ("run", "config", "provenance")))
     platforms = {
         run: platform_of(json.loads(provenance or "{}")) if "protocol" in json.loads(config or "{}") else ""

@@ -1,4 +1,7 @@
-"""Reading what is still sound in a damaged HDF5 results file: chunk by chunk, never a value whose checksum does not fit."""
+"""Read the sound parts of a damaged HDF5 results file, chunk by chunk.
+
+Values whose checksum does not fit are never used.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,17 @@ from nasbench.store.format.schema import CURVES, Column
 
 @dataclass
 class Recovered:
-    """What was read of a damaged file.
+    """Data recovered from a damaged file.
 
     Args:
-        file: id of the results file, '' where it is lost.
-        last_sequence: number of its last journal record, 0 where it is lost.
-        columns: table -> name -> column; where `lost` is true the value is a filler.
-        lost: table -> name -> where the value is lost, bools, shape [rows].
-        curves: name -> the epochs of all children end to end, NaN where lost.
-        lost_epochs: name -> where the curve's value is lost, bools, shape [epochs].
-        lengths: epochs of each child, shape [children].
-        remarks: what is lost as a whole, in words.
+        file: id of the results file, '' if it is lost.
+        last_sequence: number of its last journal record, 0 if it is lost.
+        columns: table -> name -> column; a lost value is replaced by a filler.
+        lost: table -> name -> whether each value is lost, bools, shape [rows].
+        curves: name -> the epochs of all children end to end, NaN for lost values.
+        lost_epochs: name -> whether each value of the curve is lost, bools, shape [epochs].
+        lengths: number of epochs per child, shape [children].
+        remarks: descriptions of parts that are lost completely.
     """
 
     file: str = ""
@@ -45,13 +48,13 @@ class Recovered:
 
 
 def recover_packed(path: Path) -> Recovered | None:
-    """Read what is sound of an HDF5 results file.
+    """Read the sound parts of an HDF5 results file.
 
     Args:
         path: the HDF5 file; it is not changed.
 
     Returns:
-        What was read, or None when HDF5 cannot open the file at all.
+        The recovered data, or None if HDF5 cannot open the file at all.
 
     Raises:
         NewerSchema: when a later version wrote it.
@@ -69,7 +72,7 @@ def recover_packed(path: Path) -> Recovered | None:
         recovered.remarks.append("the table of contents; each dataset's own checksum is used instead")
     try:
         file = h5py.File(path, "r", locking=False)
-    except Exception:  # HDF5 reports damage by whatever error is nearest; the caller says that all of it is lost
+    except Exception:  # HDF5 reports damage by various errors; the caller reports that all of it is lost
         return None
     with file:
         _require_ours(path, file)
@@ -78,7 +81,10 @@ def recover_packed(path: Path) -> Recovered | None:
 
 
 def _require_ours(path: Path, file: Any) -> None:
-    """Refuse a foreign file; one whose attributes cannot be read is taken for ours if it has our groups."""
+    """Refuse a foreign file.
+
+    A file whose attributes are unreadable is accepted if it has the groups of a results file.
+    """
     try:
         ours = attributes_of(file).get("format") == FORMAT
     except Exception:  # as above
@@ -97,7 +103,7 @@ class _Reader:
             number = rows.get(table, _usual([len(data) for data, _ in found.values()]))
             for column in columns:
                 data, lost = found[column.name]
-                if len(data) != number:  # also where nothing of it could be read
+                if len(data) != number:  # also if nothing of it could be read
                     data, lost = filler(column, number), np.ones(number, dtype=bool)
                 self._recovered.columns[table][column.name], self._recovered.lost[table][column.name] = data, lost
         self._curves(len(self._recovered.columns["children"]["run"]))
@@ -120,7 +126,7 @@ class _Reader:
         if values is None:
             return filler_text(len(codes)), np.ones(len(codes), dtype=bool)
         text, unknown = self._strings(categories, values)
-        missing = np.append(unknown, True)  # code of a lost value: the filler at the end
+        missing = np.append(unknown, True)  # the code of a lost value is that of the filler, the last category
         safe = np.where(lost | (codes >= len(text)), len(text), codes).astype(np.int64)
         return Text(safe, [*text.objects().tolist(), ""]), missing[safe]
 
@@ -159,7 +165,7 @@ class _Reader:
                 recovered.lost_epochs[name] = np.ones(epochs, dtype=bool)
 
     def _lengths(self, children: int, epochs: int) -> Numbers:
-        """Epochs of each child: from the offsets, or else from the column `epochs` where its sum fits."""
+        """Number of epochs per child: from the offsets, or else from the column `epochs` if its sum fits."""
         entry = self._entry("curves/offsets")
         if entry is not None:
             offsets, lost = self._numbers("curves/offsets", entry)
@@ -171,12 +177,12 @@ class _Reader:
         return np.zeros(children, dtype="<i8")
 
     def _entry(self, path: str) -> Entry | None:
-        """Checksum and encoding of a dataset: from the manifest, or else from the dataset's attributes."""
+        """Read checksum and encoding of a dataset from the manifest, or else from the dataset's attributes."""
         if self._entries is not None:
             return self._entries.get(path)
         try:
             attributes = attributes_of(self._file[path])
-        except Exception:  # HDF5 reports damage by whatever error is nearest; what cannot be read is lost
+        except Exception:  # HDF5 reports damage by various errors; an unreadable part is lost
             return None
         if "checksum" not in attributes:
             return None
@@ -191,7 +197,7 @@ class _Reader:
         return Entry(str(attributes["checksum"]), cast("Encoding", encoding))
 
     def _numbers(self, path: str, entry: Entry) -> tuple[Numbers, Numbers]:
-        """A dataset's values and where they are lost; a chunk that HDF5's own checksum refuses is lost, the others are sound."""
+        """Read a dataset's values and which of them are lost: those in chunks whose HDF5 checksum does not fit."""
         try:
             dataset = self._file[path]
             values = np.zeros(dataset.shape, dataset.dtype)
@@ -205,12 +211,13 @@ class _Reader:
             except Exception:  # as above
                 lost[chunk[0]] = True
         if not lost.any() and checksum_of(values) != entry.checksum:
-            lost[:] = True  # every chunk reads, yet the whole is not what was written: nothing tells which part
+            # every chunk is readable, but the checksum of the whole does not fit, and the damaged part is unknown
+            lost[:] = True
         return values, lost
 
 
 def filler(column: Column, rows: int) -> Data:
-    """A column of values that mean "not known": NaN, '', -1 and False."""
+    """Make a column of filler values that mean "unknown": NaN, '', -1 or False."""
     if column.type == "str":
         return filler_text(rows)
     blank = {"int": -1, "float": np.nan, "bool": False}[column.type]
@@ -218,10 +225,10 @@ def filler(column: Column, rows: int) -> Data:
 
 
 def filler_text(rows: int) -> Text:
-    """A column of ''."""
+    """Make a text column of ''."""
     return Text(np.zeros(rows, dtype=np.int64), [""])
 
 
 def _usual(lengths: list[int]) -> int:
-    """The most frequent length; of the datasets of one table all sound ones have the same."""
+    """Most frequent length. All sound datasets of one table have the same length."""
     return Counter(lengths).most_common(1)[0][0] if lengths else 0

@@ -1,4 +1,4 @@
-"""Repairing a damaged results file: a copy is kept, all that is sound is recovered, and what was lost is said."""
+"""Repair a damaged results file: keep a copy, recover all sound rows, and report what was lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from nasbench.store.maintenance.table_builder import (
 )
 from nasbench.store.packing import pack_snapshot
 
-# A child without one of these is kept: the value is missing (NaN, '' or -1) and cannot be mistaken for another.
+# A child that lost one of these is kept: the value becomes missing (NaN, '' or -1), which cannot be mistaken for a real
+# value.
 _MAY_BE_MISSING: Final = {
     "error",
     "val_acc",
@@ -56,13 +57,13 @@ _NAMED: Final = 5
 
 @dataclass
 class Repair:
-    """What a repair did.
+    """Result of a repair.
 
     Args:
         children: rows of the children table that were recovered.
-        runs: rows of the runs table that were recovered or put together again.
-        lost: what was lost, a line each; empty when everything was recovered.
-        copies: where the damaged files were copied to.
+        runs: rows of the runs table that were recovered or reconstructed.
+        lost: descriptions of the losses, one line each; empty if everything was recovered.
+        copies: copies of the damaged files.
     """
 
     children: int = 0
@@ -72,23 +73,24 @@ class Repair:
 
 
 def repair_file(path: str | os.PathLike[str], take_over: bool = False) -> Repair | None:
-    """Recover all that is sound of a results file into a sound file under the same name.
+    """Recover all sound rows of a results file into a sound file of the same name.
 
-    A child is kept when everything that identifies it, and everything that a resumed run must know of it, is sound; other values that are
-    lost become missing. Nothing is guessed.
+    A child is kept if all values that identify it, and all that a resumed run needs, are sound; other lost values
+    become missing. Nothing is guessed.
 
     Args:
         path: the results file.
         take_over: see `lock.ResultsLock`.
 
     Returns:
-        What was recovered and lost, or None when the file is sound and nothing was done.
+        What was recovered and lost, or None if the file is sound and was not changed.
 
     Raises:
         MissingResults: when there is no such file.
         ResultsLocked: when a process is writing it.
         NewerSchema: when a later version wrote it.
-        CorruptResults: when nothing can be recovered, or HDF5 file and journal are of two results files; nothing is changed.
+        CorruptResults: when nothing can be recovered, or HDF5 file and journal are of two results files; nothing is
+            changed.
         StoreError: when the copy or the new file cannot be written.
     """
     paths = ResultsPaths.of(path)
@@ -177,7 +179,7 @@ def _packed_part(recovered: Recovered, repair: Repair) -> Tables:
 
 
 def _children(columns: dict[str, Data], lost: dict[str, Numbers], which: Numbers) -> str:
-    """How many children, and the first of them by name where that is sound."""
+    """Text with the number of children, and the name of the first one if that is sound."""
     total = int(which.sum())
     named = np.flatnonzero(which & ~lost["run"] & ~lost["index"] & ~lost["stage"])[:_NAMED].tolist()
     names = [f"run {columns['run'][at]} {columns['stage'][at]} {columns['index'][at]}" for at in named]
@@ -201,7 +203,7 @@ def _recovered_runs(recovered: Recovered, repair: Repair) -> dict[str, Data]:
 
 
 def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
-    """A column with its lost values replaced by what says "not known"."""
+    """Replace the lost values of a column by filler values."""
     column = next(item for item in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS) if item.name == name)
     if not lost.any():
         return data
@@ -211,7 +213,7 @@ def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
 
 
 def _once(tables: Tables) -> Tables:
-    """Children that are in the HDF5 file and in the journal, once: where the file's last sequence number is lost, both may have them."""
+    """Remove children that are in both HDF5 file and journal, a consequence of a lost last sequence number."""
     keys = zip(
         cast("Text", tables.children["run"]).objects().tolist(),
         cast("Text", tables.children["stage"]).objects().tolist(),
@@ -224,7 +226,10 @@ def _once(tables: Tables) -> Tables:
 
 
 def _with_runs(tables: Tables, repair: Repair) -> Tables:
-    """Each run's latest row, its counts made to fit its children; runs whose row is lost get one from what their children say."""
+    """Take each run's latest row and correct its counts by its children.
+
+    A lost row is reconstructed from the children.
+    """
     rows: dict[str, Row] = {}
     for position, name in enumerate(cast("Text", tables.runs["run"]).objects().tolist()):
         rows[name] = {item.name: _plain(tables.runs[item.name][position]) for item in RUN_COLUMNS}
@@ -254,7 +259,7 @@ def _plain(value: object) -> object:
 
 
 def _copy(paths: ResultsPaths) -> list[Path]:
-    """Copy the damaged files beside themselves, under names that no copy has yet, onto the disk."""
+    """Copy the damaged files to new names in the same folder, and sync them to the disk."""
     copies = []
     try:
         for source in (paths.h5, paths.journal):

@@ -1,4 +1,4 @@
-"""Which rows of two results files are the same: pairs by run, stage and index, compared column by column."""
+"""Match the rows of two results files by run, stage and index, and compare them column by column."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class RowMatches:
-    """The children of two files held against each other.
+    """Comparison of the children of two files.
 
     Args:
-        left: positions in the first file of the children that both have, shape [pairs].
+        left: positions in the first file of the children that both files have, shape [pairs].
         right: their positions in the second file, shape [pairs].
         only_left: positions in the first file of the children that only it has.
         only_right: likewise in the second.
-        differing: column, or "curve NAME" -> where the pair differs, bools, shape [pairs]; columns without a difference are left out.
+        differing: column, or "curve NAME" -> whether each pair differs, bools, shape [pairs]; columns without a
+            difference are left out.
     """
 
     left: Numbers
@@ -34,19 +35,19 @@ class RowMatches:
 
     @property
     def unequal(self) -> Numbers:
-        """Where a pair differs in anything: bools, shape [pairs]."""
+        """Whether each pair differs in any column or curve: bools, shape [pairs]."""
         unequal: Numbers = np.logical_or.reduce([np.zeros(len(self.left), dtype=bool), *self.differing.values()])
         return unequal
 
 
 def keys_of(tables: Tables) -> list[Key]:
-    """Run, stage and index of every child."""
+    """Keys (run, stage, index) of all children."""
     texts = [cast("Text", tables.children[name]).objects().tolist() for name in ("run", "stage")]
     return list(zip(*texts, cast("Numbers", tables.children["index"]).tolist()))
 
 
 def match_children(left: Tables, right: Tables) -> RowMatches:
-    """Hold the children of two files against each other, to the bit; NaN equals NaN."""
+    """Compare the children of two files, to the bit; NaN equals NaN."""
     places = {key: position for position, key in reversed(list(enumerate(keys_of(left))))}
     keys = keys_of(right)
     met = [(places[key], position) for position, key in enumerate(keys) if key in places]
@@ -68,7 +69,7 @@ def _differing(left: Tables, right: Tables, at_left: Numbers, at_right: Numbers)
 
 
 def same(left: Data, right: Data, at_left: Numbers, at_right: Numbers) -> Numbers:
-    """Where two columns have the same value, to the bit: bools, shape [positions]."""
+    """Whether two columns have the same value, to the bit: bools, shape [positions]."""
     if isinstance(left, Text) and isinstance(right, Text):
         return cast("Numbers", left.take(at_left).objects() == right.take(at_right).objects())
     return _same_numbers(cast("Numbers", left)[at_left], cast("Numbers", right)[at_right])

@@ -1,4 +1,4 @@
-"""A whole results file put together in memory: what imports, merges, repairs and migrations write."""
+"""A whole results file built in memory, as written by imports, merges, repairs and migrations."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ CURVE_NAMES: Final = tuple(curve.name for curve in CURVES)
 
 @dataclass(frozen=True)
 class Tables:
-    """The rows of results files as columns.
+    """Rows of results files, stored as columns.
 
     Args:
         children: name -> column of the children table, shape [children].
         runs: name -> column of the runs table, shape [runs].
         curves: name -> the epochs of all children end to end.
-        lengths: epochs of each child, ints, shape [children].
+        lengths: number of epochs per child, ints, shape [children].
     """
 
     children: Mapping[str, Data]
@@ -42,13 +42,13 @@ class Tables:
 
 @dataclass(frozen=True)
 class TableBuilder:
-    """Tables as the content of a results file; `packing.pack_snapshot` writes it.
+    """Makes tables writable as a results file by `packing.pack_snapshot`.
 
     Args:
-        paths: where it is written.
+        paths: paths of the file to write.
         tables: exactly the columns of the schema.
         file: id of the results file.
-        last_sequence: number of the last journal record that is in it.
+        last_sequence: number of the last journal record that it includes.
     """
 
     paths: ResultsPaths
@@ -67,20 +67,20 @@ class TableBuilder:
         return len(self.tables.runs["run"])
 
     def column(self, table: Table, column: Column) -> Data:
-        """A column of a table."""
+        """Return a column of a table."""
         return (self.tables.children if table == "children" else self.tables.runs)[column.name]
 
     def curve(self, name: str) -> Numbers:
-        """A curve of all children end to end."""
+        """Return a curve of all children end to end."""
         return self.tables.curves[name]
 
     def offsets(self) -> Numbers:
-        """Where each child's epochs start in a curve, and the end: ints, shape [children + 1]."""
+        """Start of each child's epochs in a curve, and the end of the last: ints, shape [children + 1]."""
         return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(self.tables.lengths, dtype="<i8")])
 
 
 def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) -> Tables:
-    """Tables of rows that were checked by `rows.child_row`, `rows.child_curves` and `rows.run_row`."""
+    """Make tables from rows that were checked by `rows.child_row`, `rows.child_curves` and `rows.run_row`."""
     return Tables(
         children={item.name: column_of(item, [row[item.name] for row, _ in children]) for item in CHILD_COLUMNS},
         runs={item.name: column_of(item, [row[item.name] for row in runs]) for item in RUN_COLUMNS},
@@ -93,7 +93,7 @@ def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) 
 
 
 def tables_of_snapshot(snapshot: Snapshot) -> Tables:
-    """Everything that a results file holds."""
+    """Read all tables of a results file."""
     return Tables(
         children={item.name: snapshot.column("children", item) for item in CHILD_COLUMNS},
         runs={item.name: snapshot.column("runs", item) for item in RUN_COLUMNS},
@@ -103,7 +103,7 @@ def tables_of_snapshot(snapshot: Snapshot) -> Tables:
 
 
 def take_children(tables: Tables, positions: Numbers) -> Tables:
-    """The children at `positions` with their curves, and all runs."""
+    """Select the children at `positions` with their curves, and all runs."""
     places = epochs_at(tables.lengths, positions)
     return Tables(
         children={name: _take(data, positions) for name, data in tables.children.items()},
@@ -114,7 +114,7 @@ def take_children(tables: Tables, positions: Numbers) -> Tables:
 
 
 def epochs_at(lengths: Numbers, positions: Numbers) -> Numbers:
-    """Where in the curves the epochs of the children at `positions` are: ints, end to end."""
+    """Positions in the curves of all epochs of the children at `positions`: ints, end to end."""
     starts = (np.cumsum(lengths) - lengths)[positions]
     repeats = lengths[positions]
     ends = np.cumsum(repeats)
@@ -124,7 +124,7 @@ def epochs_at(lengths: Numbers, positions: Numbers) -> Numbers:
 
 
 def join_tables(parts: Sequence[Tables]) -> Tables:
-    """Tables one behind the other; at least one is needed."""
+    """Concatenate tables; at least one is needed."""
     return Tables(
         children={name: join_columns([part.children[name] for part in parts]) for name in parts[0].children},
         runs={name: join_columns([part.runs[name] for part in parts]) for name in parts[0].runs},
@@ -142,12 +142,12 @@ def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
     """Write tables as a new results file, complete and on the disk when this returns.
 
     Args:
-        path: of a file that is not there yet, ending in .h5; its folder is made if there is none.
+        path: file that does not exist yet, ending in .h5; its folder is created if there is none.
         tables: exactly the columns of the schema.
         take_over: see `lock.ResultsLock`.
 
     Raises:
-        InputError: when the name does not end in .h5, or there is such a file already; nothing is written.
+        InputError: when the name does not end in .h5, or when the file exists; nothing is written.
         StoreError: when it cannot be written.
     """
     paths = ResultsPaths.of(path)
