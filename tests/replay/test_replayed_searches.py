@@ -16,7 +16,7 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
-from nasbench.runners.search import loop as search_module
+from nasbench.runners.search import accountant
 from nasbench.runners.search.budget import Budget, Ledger
 from nasbench.runners.strategies.reinforce_logits import ReinforceLogits, ReinforceLogitsConfig
 from nasbench.spaces import get_space
@@ -188,7 +188,7 @@ class FromTable(Executor):
 def test_the_runner_has_the_same_children_and_the_same_choice(name, options, budget, tmp_path, monkeypatch):
     """A real run whose executor answers from the table, into a real file."""
     clock = Clock()
-    monkeypatch.setattr(search_module, "time", clock)
+    monkeypatch.setattr(accountant, "time", clock)
     table = made_up(get_space("nasbench201"), seed=1, failed=0.1)
     settings = {"strategy": name, "options": options, "space": "nasbench201", "budget": budget, "seed": 3}
     plan = tiny_plan(**settings, price="0.9", final="none", cached="off")
