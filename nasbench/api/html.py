@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _STYLE = (
     "--ink:#1e2124;--surface:#fff;--wire:100%;color:#1e2124;background:#fff;padding:.6em .8em;"
-    "border:1px solid #d9d6cf;border-radius:6px;max-width:60em;overflow-x:auto"
+    "border:1px solid #d9d6cf;border-radius:6px;max-width:66em;overflow-x:auto;overflow-wrap:anywhere"
 )
 _RULES = "<style>.nasbench-card svg .t{fill:var(--l)}.nasbench-card th{text-align:left;padding-right:1em}</style>"
 

@@ -165,9 +165,15 @@ class Run:
             "status": self.status + (f" ({self.stop_reason})" if self.stop_reason else ""),
             "budget": self.row["budget"],
             "children": f"{int(children['counted'].sum())}, and {len(finals)} final trainings",
-            "best": f"validation {self.val_acc:.4f}, test {self.test_acc:.4f}",
+            "best": self._best_text(),
             "spent": f"{self.device_hours:.4g} device-hours, {self.row['usd']:.4g} USD with final trainings",
         }
+
+    def _best_text(self) -> str:
+        if self.incumbents.empty:
+            return "none yet"
+        test = "not scored" if math.isnan(self.test_acc) else f"{self.test_acc:.4f}"
+        return f"validation {self.val_acc:.4f}, test {test}, hash {self.incumbents['hash'].iloc[-1]}"
 
     def __repr__(self) -> str:
         children = int(self.frame("search")["counted"].sum())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,7 +15,10 @@ from nasbench.api.run import Run
 from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.api.watching import CallbackLike, CallbackWatcher, callbacks_of
 from nasbench.callbacks.base import Callback
+from nasbench.data import load_data
+from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
+from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.resuming import plans_to_resume
@@ -33,6 +37,7 @@ def search(
     *,
     protocol: str | Protocol = "digits",
     set: Mapping[str, Any] | None = None,
+    download: bool = False,
     options: Mapping[str, Any] | None = None,
     seed: int | None = None,
     callbacks: Sequence[CallbackLike] | CallbackLike = (),
@@ -70,6 +75,7 @@ def search(
         output: results file; None for results/SPACE-STRATEGY.h5.
         protocol: how children are trained: a name, or a value of `get_protocol`.
         set: fields of the protocol to replace, e.g. {"epochs": 2, "data": "cifar10"}.
+        download: whether to fetch cifar10 or cifar100 when they are not there.
         options: of the strategy.
         seed: of the search, >= 0; None for 0, or for that of a strategy object.
         callbacks: objects of subclasses of `nasbench.Callback`, or functions that are called with each finished child.
@@ -120,6 +126,8 @@ def search(
     if given.seed is not None and seed is not None and seed != given.seed:
         raise InputError(f"the strategy object has the seed {given.seed}, not {seed}; leave seed out")
     name, changes = _named_protocol(protocol, set or {})
+    if download:
+        load_data(get_protocol(name, changes).data, download=True)
     config = validated(
         SearchConfig,
         {
@@ -216,6 +224,9 @@ def _run(
     progress: bool,
     take_over: bool,
 ) -> list[Run]:
+    trainings = [(plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray"]
+    for line in slow_here(trainings, processor_here(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")):
+        warnings.warn(line, stacklevel=3)  # at the caller of search or resume
     watchers: dict[str, CallbackWatcher] = {}
 
     def watcher_for(plan: SearchPlan) -> CallbackWatcher:

@@ -183,6 +183,21 @@ def test_defining_a_strategy_again_replaces_it(registry):
     assert "again" in set(registry)
 
 
+def test_data_is_fetched_only_when_asked_for(tiny, monkeypatch):
+    asked = []
+    monkeypatch.setattr("nasbench.api.searching.load_data", lambda text, download: asked.append((text, download)))
+    tiny(budget="1 children")
+    assert asked == []
+    tiny(budget="1 children", download=True)
+    assert asked == [(FAKE["data"], True)]
+
+
+def test_a_slow_processor_is_a_warning_at_the_callers_line(tiny, monkeypatch):
+    monkeypatch.setattr("nasbench.api.searching.slow_here", lambda *about: ["this will be slow"])
+    with pytest.warns(UserWarning, match="this will be slow"):
+        tiny(budget="1 children")
+
+
 def test_resuming_with_nothing_to_do_returns_nothing(tiny, tmp_path):
     tiny()
     assert nasbench.resume(tmp_path / "a.h5", progress=False) == []
@@ -203,7 +218,8 @@ def test_a_run_says_what_it_found_in_text_and_html(tiny):
     page = run._repr_html_()
     assert "<svg" in page
     assert run.id in page
-    assert f"validation {run.val_acc:.4f}, test {run.test_acc:.4f}" in page
+    assert f"validation {run.val_acc:.4f}, test {run.test_acc:.4f}, hash {run.best.hash}" in page
+    assert "test not scored" in tiny(final="none", seed=1)._repr_html_()
     assert run.plot().axes
     assert run.draw().axes
 
@@ -222,5 +238,6 @@ def test_a_run_without_a_score_has_no_best(tiny):
     assert run.best is None
     assert np.isnan(run.val_acc)
     assert "<svg" not in run._repr_html_()
+    assert "none yet" in run._repr_html_()
     with pytest.raises(InputError, match="no child with a score yet"):
         run.draw()
