@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nasbench.cli.executor_options import executor_options, require_executor
 from nasbench.cli.options import (
     completing,
     pairs,
@@ -18,7 +19,7 @@ from nasbench.cli.options import (
     strategy_names,
     take_over_option,
 )
-from nasbench.errors import InputError
+from nasbench.runners.executors.base import ExecutorOptions
 
 if TYPE_CHECKING:
     from nasbench.runners.search.config import SearchPlan
@@ -79,16 +80,7 @@ if TYPE_CHECKING:
 @click.option(
     "--executor", default="local", show_default=True, help="local (worker processes), inline or ray (a cluster)."
 )
-@click.option("--devices", default="cpu", show_default=True, help="cpu, cuda, or cuda:0,cuda:1,...")
-@click.option("-k", "--children-per-device", default=1, show_default=True, help="Children at once on each device.")
-@click.option("--address", default=None, help="Ray: auto, HOST:PORT of the head node, or local  [auto].")
-@click.option("--gpus-per-child", default=None, type=float, help="Ray: GPUs that a child holds, e.g. 0.25  [0].")
-@click.option("--cpus-per-child", default=None, type=float, help="Ray: processors that a child holds  [1].")
-@click.option("--memory-per-child", default=None, type=float, help="Ray: GiB that a child asks for  [not asked for].")
-@click.option("--accelerator", default=None, help="Ray: type of GPU to ask for and to price, e.g. A100.")
-@click.option(
-    "--children-at-once", default=None, type=int, help="Ray: children asked for at once  [what the nodes hold]."
-)
+@executor_options(*(name for name in ExecutorOptions.model_fields if name != "runs_per_device"))
 @click.option("--ordered", is_flag=True, help="Commit children in the order of asking: rows as of a sequential run.")
 @take_over_option
 def run(
@@ -109,16 +101,9 @@ def run(
     timeout: float,
     price: str,
     executor: str,
-    devices: str,
-    children_per_device: int,
-    address: str | None,
-    gpus_per_child: float | None,
-    cpus_per_child: float | None,
-    memory_per_child: float | None,
-    accelerator: str | None,
-    children_at_once: int | None,
     ordered: bool,
     take_over: bool,
+    where: dict[str, Any],
 ) -> None:
     """Run one search under a budget, every child into a results file.
 
@@ -131,6 +116,7 @@ def run(
     from nasbench.protocols.protocol import validated
     from nasbench.runners.search.config import SearchConfig, plan_search
 
+    require_executor(executor, where)
     changes: dict[str, Any] = pairs(set_, "--set")
     if data is not None:
         changes["data"] = data
@@ -152,39 +138,14 @@ def run(
             "timeout": timeout,
             "price": price,
             "executor": executor,
-            "devices": devices,
-            "children_per_device": children_per_device,
             "ordered": ordered,
-            **_of_ray(
-                executor,
-                address=address,
-                gpus_per_child=gpus_per_child,
-                cpus_per_child=cpus_per_child,
-                memory_per_child=memory_per_child,
-                accelerator=accelerator,
-                children_at_once=children_at_once,
-            ),
+            **where,
         },
         "nasbench run",
     )
     plan = plan_search(config)
     path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
     run_into(path, [plan], cache, jobs=1, take_over=take_over)
-
-
-def _of_ray(executor: str, **given: Any) -> dict[str, Any]:
-    """The options of the executor ray that were given; another executor takes none.
-
-    Raises:
-        InputError: when one was given to another executor.
-    """
-    named = {name: value for name, value in given.items() if value is not None}
-    if named and executor != "ray":
-        option = "--" + next(iter(named)).replace("_", "-")
-        raise InputError(
-            f"{option} is for a Ray cluster: add --executor ray, or use --devices with --executor {executor}"
-        )
-    return named
 
 
 @click.command()

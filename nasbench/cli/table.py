@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from nasbench.cli.executor_options import executor_options
 from nasbench.cli.options import (
     completing,
     pairs,
@@ -54,10 +55,7 @@ def table() -> None:
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Results file of the table.")
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default="", help="USD per device-hour, or a CSV price table [by device].")
-@click.option(
-    "--devices", default="cpu", show_default=True, help="cpu, cpu,cpu (a child on each of two cores), cuda:0, ..."
-)
-@click.option("-k", "--children-per-device", default=1, show_default=True, help="Children at once on each device.")
+@executor_options("devices", "children_per_device", "retries", "grace_seconds")
 @take_over_option
 def build(
     space: str,
@@ -67,9 +65,8 @@ def build(
     output: str,
     timeout: float,
     price: str,
-    devices: str,
-    children_per_device: int,
     take_over: bool,
+    where: dict[str, Any],
 ) -> None:
     """Train every distinct architecture of a space, each with every seed, into a results file.
 
@@ -98,14 +95,11 @@ def build(
         "budget": f"{len(architectures)} children",
         "timeout": timeout,
         "price": price,
-        "devices": devices,
+        # How many share a device changes no row of a table, and so is no part of its runs' ids.
+        **{name: value for name, value in where.items() if name == "devices"},
     }
     plans = [resolve(validated(SearchConfig, {**given, "seed": seed}, "nasbench table build")) for seed in range(seeds)]
-    options = validated(
-        ExecutorOptions,
-        {"devices": plans[0].config.devices, "children_per_device": children_per_device},
-        "nasbench table build",
-    )
+    options = validated(ExecutorOptions, where, "nasbench table build")
     click.echo(f"{len(architectures)} distinct architectures of {space}, {seeds} seeds each", err=True)
     say_what_is_slow((plan.protocol.precision, options.devices) for plan in plans)
     with termination_as_interrupt(), EXECUTORS.get("local")(options) as executor:

@@ -5,34 +5,79 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from types import TracebackType
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from nasbench.protocols.identity import NEVER, unless
 from nasbench.runners.executors.devices import check_devices
 from nasbench.training.evaluation import Child, Evaluation
 
+_RAY: dict[str, Any] = {"executor": "ray"}
+"""Marks an option that only the executor "ray" takes."""
+
 
 class ExecutorOptions(BaseModel):
-    """Where and how many at a time children are trained; nothing here changes a score."""
+    """Options of executors: the one place that names them, for configurations, TOML files and the command line.
+
+    None changes a score. Those that change what a child is charged take part in a run's id (`nasbench.protocols.identity`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    devices: tuple[str, ...] = Field(("cpu",), min_length=1, description="cpu, cuda, cuda:0, cuda:1, ...")
-    children_per_device: int = Field(1, ge=1, description="children that share one device")
-    runs_per_device: int = Field(1, ge=1, description="searches that share the devices at the same time")
-    retries: int = Field(1, ge=0, description="how often a child is tried again after its worker process died")
+    devices: tuple[str, ...] = Field(
+        ("cpu",),
+        min_length=1,
+        description="devices: cpu, cpu,cpu (two cores), cuda, cuda:0,cuda:1",
+        json_schema_extra=NEVER,
+    )
+    children_per_device: int = Field(1, ge=1, description="children at once on each device")
+    runs_per_device: int = Field(
+        1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
+    )
+    retries: int = Field(
+        1, ge=0, description="how often a child is tried again after its worker died", json_schema_extra=NEVER
+    )
     grace_seconds: float = Field(
-        60.0, ge=0, description="how long past its time-out a worker may take before it is killed"
+        60.0,
+        ge=0,
+        description="seconds past its time-out after which a worker is killed",
+        json_schema_extra=NEVER,
     )
-    address: str = Field("auto", description="Ray: auto, HOST:PORT of the head node, or local for a new one here")
-    gpus_per_child: float = Field(0.0, ge=0, description="Ray: GPUs that a child holds, parts of one allowed")
-    cpus_per_child: float = Field(1.0, gt=0, description="Ray: processors that a child holds")
+    address: str = Field(
+        "auto",
+        description="auto, HOST:PORT of the head node, or local for a new one here",
+        json_schema_extra={**NEVER, **_RAY},
+    )
+    gpus_per_child: float = Field(
+        0.0, ge=0, description="GPUs that a child holds, e.g. 0.25", json_schema_extra={**unless(0.0), **_RAY}
+    )
+    cpus_per_child: float = Field(
+        1.0, gt=0, description="processors that a child holds", json_schema_extra={**unless(1.0), **_RAY}
+    )
     memory_per_child: float = Field(
-        0.0, ge=0, description="Ray: memory that a child asks for in GiB (0: not asked for)"
+        0.0, ge=0, description="GiB that a child asks for (0: not asked for)", json_schema_extra={**NEVER, **_RAY}
     )
-    accelerator: str = Field("", description="Ray: type of GPU that a child asks for, e.g. A100, V100, H100")
-    children_at_once: int = Field(0, ge=0, description="Ray: children asked for at once (0: as many as the nodes hold)")
+    accelerator: str = Field(
+        "", description="type of GPU to ask for and to price, e.g. A100", json_schema_extra={**unless(""), **_RAY}
+    )
+    children_at_once: int = Field(
+        0,
+        ge=0,
+        description="children asked for at once (0: as many as the nodes hold)",
+        json_schema_extra={**NEVER, **_RAY},
+    )
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def executor_of(option: str) -> str:
+    """Return the only executor that takes an option of `ExecutorOptions`; "" where all do."""
+    extra = ExecutorOptions.model_fields[option].json_schema_extra
+    return str(extra.get("executor", "")) if isinstance(extra, dict) else ""
 
 
 class Executor(ABC):

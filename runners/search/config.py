@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 
 from nasbench.costs.pricing import price_of, prices_from
 from nasbench.errors import InputError
@@ -20,14 +20,12 @@ from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.spaces import Space, get_space
 
 
-class SearchConfig(BaseModel):
+class SearchConfig(ExecutorOptions):
     """One search, as given on the command line or in a suite's TOML file.
 
     A run's id is a digest of the fields that decide which children are trained or what they are charged; those that decide neither are
     marked `NEVER` (`nasbench.protocols.identity`). Protocol, data and space take part through their fingerprint and canonical text.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     strategy: str = Field(description="name of the strategy, e.g. random")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
@@ -61,45 +59,6 @@ class SearchConfig(BaseModel):
     executor: str = Field(
         "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
     )
-    devices: tuple[str, ...] = Field(
-        ("cpu",), min_length=1, description="cpu, cuda, cuda:0, ...", json_schema_extra=NEVER
-    )
-    children_per_device: int = Field(1, ge=1, description="children that share one device")
-    runs_per_device: int = Field(
-        1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
-    )
-    retries: int = Field(
-        1, ge=0, description="how often a child is tried again after its worker died", json_schema_extra=NEVER
-    )
-    address: str = Field(
-        "auto", description="executor ray: auto, HOST:PORT of the head node, or local", json_schema_extra=NEVER
-    )
-    gpus_per_child: float = Field(
-        0.0,
-        ge=0,
-        description="executor ray: GPUs that a child holds, parts of one allowed",
-        json_schema_extra=unless(0.0),
-    )
-    cpus_per_child: float = Field(
-        1.0, gt=0, description="executor ray: processors that a child holds", json_schema_extra=unless(1.0)
-    )
-    memory_per_child: float = Field(
-        0.0, ge=0, description="executor ray: GiB that a child asks for (0: not asked for)", json_schema_extra=NEVER
-    )
-    accelerator: str = Field(
-        "", description="executor ray: type of GPU to ask for and to price, e.g. A100", json_schema_extra=unless("")
-    )
-    children_at_once: int = Field(
-        0,
-        ge=0,
-        description="executor ray: children asked for at once (0: what the nodes hold)",
-        json_schema_extra=NEVER,
-    )
-
-    @field_validator("devices", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @property
     def timeout_seconds(self) -> float:
@@ -109,18 +68,7 @@ class SearchConfig(BaseModel):
     @property
     def executor_options(self) -> ExecutorOptions:
         """The part that says where children are trained."""
-        return ExecutorOptions(
-            devices=self.devices,
-            children_per_device=self.children_per_device,
-            runs_per_device=self.runs_per_device,
-            retries=self.retries,
-            address=self.address,
-            gpus_per_child=self.gpus_per_child,
-            cpus_per_child=self.cpus_per_child,
-            memory_per_child=self.memory_per_child,
-            accelerator=self.accelerator,
-            children_at_once=self.children_at_once,
-        )
+        return ExecutorOptions.model_validate({name: getattr(self, name) for name in ExecutorOptions.model_fields})
 
 
 @dataclass(frozen=True)
