@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -58,17 +60,62 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+# Group -> its title in the help and its commands. Those of `results` and `analyze` can be called with and without the group's name.
+SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
+    "tables": ("Complete tables", ("table", "replay")),
+    "results": (
+        "Results files (also: nasbench results COMMAND)",
+        ("query", "show", "check", "repair", "migrate", "merge", "diff", "export", "import"),
+    ),
+    "analyze": (
+        "Analyses (also: nasbench analyze COMMAND)",
+        (
+            *("compare", "report", "checklist", "curves", "cost", "pareto", "claims", "ranks", "profiles", "targets"),
+            *("regret", "correlations", "draw", "reproduce"),
+        ),
+    ),
+    "machine": (
+        "This machine, and what there is",
+        ("doctor", "spaces", "strategies", "protocols", "devices", "completion"),
+    ),
+}
+GROUPS = {
+    "results": "Commands on results files: query, check, repair, merge, export, import, ...",
+    "analyze": "Analyses of results files: compare, cost, pareto, ranks, ...",
+}
+
+
 class LazyGroup(click.Group):
-    """A click group whose commands are imported only when they are asked for."""
+    """A click group whose commands are imported only when they are asked for.
+
+    Args:
+        sections: keys of `SECTIONS` whose commands it has.
+    """
+
+    def __init__(self, *args: Any, sections: Sequence[str] = tuple(SECTIONS), **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.sections = tuple(sections)
+
+    @property
+    def _outermost(self) -> bool:
+        return len(self.sections) == len(SECTIONS)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands, in the order of the table."""
-        return list(COMMANDS)
+        """Return the names of all commands, in the order of the help."""
+        names = [name for section in self.sections for name in SECTIONS[section][1]]
+        return [*names, *GROUPS, "help"] if self._outermost else names
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.list_commands(ctx):
             return None
+        if cmd_name in GROUPS:
+            return LazyGroup(
+                cmd_name, sections=[cmd_name], help=GROUPS[cmd_name], invoke_without_command=True, callback=_help
+            )
+        if cmd_name == "help":
+            return help_
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
@@ -78,19 +125,48 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command, or say which names there are."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        names = self.list_commands(ctx)
+        if args and not args[0].startswith("-") and args[0] not in names:
             from nasbench.errors import UnknownName
 
-            raise UnknownName("command", args[0], COMMANDS)
+            raise UnknownName("command", args[0], names)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with their lines from the table."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        """List the commands by section with their lines from the table."""
+        for section in self.sections:
+            title, names = SECTIONS[section]
+            with formatter.section(title if self._outermost else "Commands"):
+                formatter.write_dl([(name, COMMANDS[name][1]) for name in names])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def _help() -> None:
+    """Print the help of a group that is called without a command."""
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@click.command("help")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+def help_(names: Sequence[str]) -> None:
+    """Print the help of a command, as `nasbench COMMAND --help` does."""
+    context = click.get_current_context().find_root()
+    command: click.Command = nasbench
+    for name in names:
+        if not isinstance(command, click.Group):
+            raise click.UsageError(f"{context.command_path} has no commands; leave {name!r} out")
+        found = command.resolve_command(context, [name])[1]
+        assert found is not None
+        context, command = click.Context(found, info_name=name, parent=context), found
+    click.echo(command.get_help(context))
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="nasbench")
 def nasbench() -> None:
     """Run whole neural architecture searches under fixed budgets, and compare them honestly.
@@ -99,7 +175,9 @@ def nasbench() -> None:
     Example:
       nasbench run --space nasnet:blocks=2 --strategy random --budget "6 children" -o results/first.h5
       nasbench query results/first.h5 --sort val_acc --head 3
+      nasbench help run
     """
+    _help()
 
 
 def main() -> None:
