@@ -1,1 +1,1 @@
-"""Spend a budget: strategies, the ledger, executors, the search loop and suites of searches."""
+"""Run searches: strategies, executors, the search loop with its budget and ledger, replays and suites of searches."""

@@ -1,4 +1,4 @@
-"""What Ctrl-C and SIGTERM do while a command runs: both stop it resumably, and neither cuts off the note that it was stopped."""
+"""Handling of Ctrl-C and SIGTERM: both stop a command resumably, and the interruption is always recorded."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def termination_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def handlers_kept() -> Iterator[None]:
-    """Handlers that a library sets meanwhile do not stay."""
-    if threading.current_thread() is not threading.main_thread():  # only that one may set them
+    """Restore the signal handlers after the block, in case a library changes them."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield
         return
     kept = {number: signal.getsignal(number) for number in _STOPPING}
@@ -41,7 +41,7 @@ def handlers_kept() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """A second Ctrl-C changes nothing: for the moment in which the first is written down."""
+    """Ignore SIGINT within the block, while the interruption is being recorded."""
     with handlers_kept():
         if threading.current_thread() is threading.main_thread():
             for number in _STOPPING:

@@ -1,4 +1,4 @@
-"""A suite: a matrix of searches from a TOML file, run into one results file."""
+"""Suites: a matrix of searches, read from a TOML file and run into one results file."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ else:
 class Suite(BaseModel):
     """A matrix of searches.
 
-    `search` holds fields of `SearchConfig` that all searches share; `matrix` maps fields to lists of values, and every combination is
-    one search; `options` holds options by strategy.
+    `search` holds fields of `SearchConfig` that all searches share; `matrix` maps fields to lists of values, and every
+    combination is one search; `options` holds options by strategy.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class Suite(BaseModel):
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="strategy -> its options")
 
     def searches(self) -> list[SearchConfig]:
-        """Every search of the matrix, the last field varying fastest.
+        """List every search of the matrix; the last field varies fastest.
 
         Raises:
             InputError: when a field is unknown or a value out of range.
@@ -66,7 +66,7 @@ class Suite(BaseModel):
 
 
 def shipped_suites() -> dict[str, Path]:
-    """Name -> TOML file of the suites that ship with the package."""
+    """Map the names of the suites that ship with the package to their TOML files."""
     folder = Path(str(files("nasbench.runners.suites")))
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
@@ -78,8 +78,8 @@ def load_suite(name: str) -> Suite:
         name: a shipped suite, or the path of a TOML file.
 
     Raises:
-        UnknownName: when there is neither such a suite nor such a file.
-        InputError: when the file is no TOML or does not describe a suite.
+        UnknownName: when there is neither a suite nor a file of that name.
+        InputError: when the file is not TOML or does not describe a suite.
     """
     shipped = shipped_suites()
     path = shipped.get(name, Path(name))
@@ -93,18 +93,18 @@ def load_suite(name: str) -> Suite:
 
 
 class SharedWriter:
-    """One results file for searches in several threads: their rows go in one after the other."""
+    """Lets searches in several threads write to one results file, one row at a time."""
 
     def __init__(self, writer: ResultsWriter) -> None:
         self._writer, self._lock = writer, threading.Lock()
 
     def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
-        """Keep finished children, all or none."""
+        """Store finished children, all or none."""
         with self._lock:
             self._writer.append_children(children)
 
     def put_run(self, row: Mapping[str, Any]) -> None:
-        """Keep what is known of a run."""
+        """Store the row of a run."""
         with self._lock:
             self._writer.put_run(row)
 
@@ -118,19 +118,22 @@ def run_plans(
     take_over: bool = False,
     watcher_for: Callable[[SearchPlan], Watcher | None] = lambda plan: None,
 ) -> None:
-    """Run searches, `jobs` at a time, into one file; those that the file holds complete are passed over, others go on.
+    """Run searches, `jobs` at a time, into one file.
+
+    Complete runs in the file are skipped, unfinished ones are resumed.
 
     Args:
-        path: the results file; made with its folder where missing.
-        plans: what to run, in order.
-        cache_files: other results files whose scores may be reused, beside the file's own.
-        jobs: searches at the same time, >= 1.
-        progress_for: makes the progress display of a search.
+        path: the results file; it and its folder are created if missing.
+        plans: the searches to run, in order.
+        cache_files: other results files whose scores may be reused, in addition to the file's own.
+        jobs: number of searches at the same time, >= 1.
+        progress_for: function that makes the progress display of a search.
         take_over: see `store.lock.ResultsLock`.
-        watcher_for: makes what watches a search. A run that its watcher stops is marked as interrupted; the others go on.
+        watcher_for: function that makes the watcher of a search. A run that its watcher stops is marked as interrupted;
+            the others continue.
 
     Raises:
-        InputError: when searches at the same time would train in this process.
+        InputError: when `jobs` > 1 but searches would train in this process.
         KeyboardInterrupt: after every running search was marked as interrupted.
         StoreError: when the file is damaged, newer, locked by another process or cannot be written.
     """
@@ -167,7 +170,7 @@ def run_plans(
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
                 for future in done:
                     future.result()
-            finally:  # after a failure or Ctrl-C: end the other searches now, resumably, not after their children
+            finally:  # after a failure or Ctrl-C, end the other searches resumably now and not after their children
                 stop.set()
                 for executor in executors:
                     executor.close()
@@ -176,9 +179,10 @@ def run_plans(
 def _stored(
     path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack
 ) -> tuple[set[str], dict[str, list[Row]] | None]:
-    """Which runs the file holds complete, and the rows of the plans' runs; None for the rows where there is no file yet.
+    """Find the complete runs of a file and the rows of the plans' runs; the rows are None if there is no file yet.
 
-    Rows are read when they are replayed, so the file as it is now stays open until then; packs meanwhile make another.
+    Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new
+    file.
     """
     try:
         results = until_replayed.enter_context(Results(str(path)))
@@ -190,7 +194,7 @@ def _stored(
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
-    """Plan every search, so that a mistake in the last is found before the first is run."""
+    """Make the plans of all searches, so a mistake in the last is found before the first is run."""
     plans = [plan_search(config) for config in configs]
     seen: dict[str, SearchPlan] = {}
     for plan in plans:

@@ -1,4 +1,4 @@
-"""Where children are trained, one file each."""
+"""Executors, which train children: one file per executor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where children are trained: an executor has slots, takes children and hands evaluations back."""
+"""Interface of executors. An executor has slots, accepts children, trains them and returns evaluations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _RAY: dict[str, Any] = {"executor": "ray"}
 class ExecutorOptions(BaseModel):
     """Options of executors: the one place that names them, for configurations, TOML files and the command line.
 
-    None changes a score. Those that change what a child is charged take part in a run's id (`nasbench.protocols.identity`).
+    None changes a score. Those that change what a child is charged take part in a run's id
+    (`nasbench.protocols.identity`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,9 +82,9 @@ def executor_of(option: str) -> str:
 
 
 class Executor(ABC):
-    """Trains children, several at a time. Use as a context manager: leaving it ends every worker.
+    """Trains children, several at a time. Use it as a context manager: on exit it ends every worker.
 
-    Every submitted child comes back exactly once, also when its worker dies.
+    `wait` returns every submitted child exactly once, even if its worker dies.
     """
 
     here: ClassVar[bool] = True  # whether children are trained on this machine
@@ -93,7 +94,7 @@ class Executor(ABC):
 
     @classmethod
     def check(cls, options: ExecutorOptions) -> None:
-        """Refuse options that cannot work, before anything is spent.
+        """Refuse options that cannot work, before anything is trained.
 
         Raises:
             InputError: when a device is not on this machine, or a GPU is given twice.
@@ -102,29 +103,32 @@ class Executor(ABC):
 
     @property
     def slots(self) -> int:
-        """How many children can be in training at once, >= 1."""
+        """Number of children that can be in training at once, >= 1."""
         return len(self.options.devices) * self.options.children_per_device
 
     @property
     def share(self) -> float:
-        """The share of a device that one child holds, in (0, 1]."""
+        """Share of a device that one child holds, in (0, 1]."""
         return 1.0 / (self.options.children_per_device * self.options.runs_per_device)
 
     @abstractmethod
     def submit(self, ticket: int, child: Child) -> None:
-        """Start (or queue) a child; `ticket` comes back with its evaluation."""
+        """Start (or queue) a child; `wait` returns `ticket` with its evaluation."""
 
     @abstractmethod
     def wait(self) -> list[tuple[int, Evaluation]]:
-        """Block until at least one submitted child has ended; return all that have, in the order of their tickets."""
+        """Block until at least one submitted child has ended; return all ended ones in the order of their tickets."""
 
     @abstractmethod
     def drop(self) -> None:
-        """End what is in training and forget what is queued; nothing of it comes back, and the executor can be used on."""
+        """End the children in training and drop the queued ones; `wait` returns none of them.
+
+        The executor remains usable.
+        """
 
     @abstractmethod
     def close(self) -> None:
-        """End every worker; may be called from another thread, whose `wait` then comes back empty."""
+        """End every worker. Another thread may call this while `wait` blocks, which then returns an empty list."""
 
     def __enter__(self) -> Executor:
         return self
@@ -136,10 +140,10 @@ class Executor(ABC):
 
 
 def with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:
-    """Charge the seconds of lost attempts to the one that came through.
+    """Add the seconds of lost attempts to the evaluation of the successful one.
 
     Args:
-        evaluation: of the attempt that came back.
-        seconds: of those before it, >= 0.
+        evaluation: evaluation of the attempt that succeeded.
+        seconds: seconds of the attempts before it, >= 0.
     """
     return replace(evaluation, setup_seconds=evaluation.setup_seconds + seconds) if seconds else evaluation

@@ -1,4 +1,4 @@
-"""Devices of this machine by the names that users give them."""
+"""Devices of this machine, by the names that users give."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from nasbench.errors import InputError
 
 
 def device_name(device: str) -> str:
-    """The name a device goes by in results and prices: "cpu", or what CUDA calls it.
+    """Name of a device in results and prices: "cpu", or the model name from CUDA.
 
     Args:
         device: "cpu", "cuda" or "cuda:INDEX".
 
     Raises:
-        InputError: when it is not there.
+        InputError: when there is no such device.
     """
     if device == "cpu":
         return device
@@ -27,13 +27,15 @@ def device_name(device: str) -> str:
 def check_devices(devices: Sequence[str]) -> None:
     """Refuse devices that are not on this machine, and GPUs that are named twice.
 
-    A GPU named twice would be charged twice for the same time. "cpu" may be: each stands for a core.
+    A GPU named twice would be charged twice for the same time. "cpu" may be named several times, because each stands
+    for a core.
 
     Args:
-        devices: "cpu", "cuda" (the first one) or "cuda:INDEX". Indices count the devices that CUDA_VISIBLE_DEVICES leaves visible.
+        devices: "cpu", "cuda" (the first one) or "cuda:INDEX". Indices count the devices that CUDA_VISIBLE_DEVICES
+            leaves visible.
 
     Raises:
-        InputError: when one is not there, with those that are; or when one is named twice.
+        InputError: when a device does not exist (the message lists those that do), or when a GPU is named twice.
     """
     seen: set[str] = set()
     for device in devices:

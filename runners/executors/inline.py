@@ -1,4 +1,4 @@
-"""One child after the other in this process: the simplest executor, and the one whose runs are repeatable row for row."""
+"""Executor that trains one child after another in this process. Its runs are repeatable row by row."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from nasbench.training.evaluation import Child, Evaluation
 
 
 class InlineExecutor(Executor):
-    """Trains each child when it is waited for.
+    """Trains each child inside the call of `wait`.
 
     Raises:
-        InputError: when the options ask for more than one child at a time.
+        InputError: when the options request more than one child at a time.
     """
 
     def __init__(self, options: ExecutorOptions) -> None:
@@ -34,9 +34,9 @@ class InlineExecutor(Executor):
         return [(ticket, evaluate(child, self.options.devices[0], self.share))]
 
     def drop(self) -> None:
-        """Forget what was not started."""
+        """Drop children that were not started."""
         self._queue.clear()
 
     def close(self) -> None:
-        """Forget what was not started."""
+        """Drop children that were not started."""
         self._queue.clear()

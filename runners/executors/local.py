@@ -1,4 +1,4 @@
-"""Several children at a time on this machine: one worker process per slot, replaced when it dies."""
+"""Executor that trains several children at once on this machine: one worker process per slot, replaced when it dies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nasbench.runners.executors.devices import device_name
 from nasbench.runners.executors.processes import follow_parent
 from nasbench.training.evaluation import Child, Evaluation, Status
 
-POLL_SECONDS = 1.0  # how often a waiting executor looks for workers past their time-out
+POLL_SECONDS = 1.0  # seconds between two checks for workers past their time-out
 
 
 @dataclass
@@ -29,14 +29,15 @@ class _Job:
     ticket: int
     child: Child
     attempts: int = 0
-    lost_seconds: float = 0.0  # of attempts whose worker died
+    lost_seconds: float = 0.0  # seconds of attempts whose worker died
 
 
 class LocalExecutor(Executor):
-    """One spawned single-worker pool per slot, so that a dying worker takes no other child with it.
+    """Trains children in one spawned single-worker pool per slot; the death of a worker affects only its own child.
 
-    A child whose worker dies is tried again `retries` times and then comes back as "failed"; a worker that does not end by itself after
-    its child's time-out and a grace is killed, and its child comes back as "timed_out". All lost seconds are charged.
+    A child whose worker dies is tried again up to `retries` times; then its status is "failed". A worker that has not
+    ended after its child's time-out and a grace period is killed, and the child's status is "timed_out". All lost
+    seconds are charged.
     """
 
     def __init__(self, options: ExecutorOptions) -> None:
@@ -59,7 +60,7 @@ class LocalExecutor(Executor):
                 slot.start(self._queue.popleft())
 
     def wait(self) -> list[tuple[int, Evaluation]]:
-        """Block until a child has ended; nothing comes back once the executor was closed from another thread."""
+        """Block until a child has ended. Returns an empty list once another thread has closed the executor."""
         ended: list[tuple[int, Evaluation]] = []
         while not ended:
             busy = {slot.future: slot for slot in self._slots if slot.future is not None}
@@ -92,14 +93,14 @@ class LocalExecutor(Executor):
         return [slot.finish(evaluation)]
 
     def drop(self) -> None:
-        """End the workers that train something and forget what was queued."""
+        """End the workers that are training, and drop queued children."""
         self._queue.clear()
         for slot in self._slots:
             if slot.job is not None:
                 slot.kill()
 
     def close(self) -> None:
-        """End every worker at once."""
+        """End every worker immediately."""
         with self._lock:
             self._closed = True
             self._queue.clear()
@@ -108,7 +109,7 @@ class LocalExecutor(Executor):
 
 
 class _Slot:
-    """A share of a device, its worker process and the child in it."""
+    """One slot: a share of a device, its worker process, and the child in training."""
 
     def __init__(self, device: str, share: float) -> None:
         self.device, self.share = device, share
@@ -124,13 +125,13 @@ class _Slot:
         self.job, self._started = job, time.monotonic()
         try:
             self.future = self._submit(job.child)
-        except BrokenProcessPool:  # the worker died while it was idle, which is not this child's doing
+        except BrokenProcessPool:  # the worker died while idle, so this child is not the cause
             self._end_worker()
             self.future = self._submit(job.child)
 
     def _submit(self, child: Child) -> Future[Evaluation]:
         kernels = child.protocol.kernels
-        if self._kernels != kernels:  # they are chosen when a process starts
+        if self._kernels != kernels:  # set when a process starts
             self._end_worker()
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
@@ -151,7 +152,7 @@ class _Slot:
         return ticket, with_lost(evaluation, lost)
 
     def abandon(self) -> _Job:
-        """Replace the worker and hand the job back with the seconds it lost."""
+        """Replace the worker, and return the job with its lost seconds."""
         assert self.job is not None
         job = self.job
         job.lost_seconds += time.monotonic() - self._started
@@ -159,7 +160,7 @@ class _Slot:
         return job
 
     def give_up(self, status: Status, error: str) -> tuple[int, Evaluation]:
-        """End the job without a score, at the cost of all its attempts."""
+        """End the job without a score; the seconds of all its attempts are charged."""
         job = self.abandon()
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         return job.ticket, Evaluation(
@@ -177,7 +178,7 @@ class _Slot:
 
     def _end_worker(self) -> None:
         if self._pool is not None and self._pid is not None:
-            with contextlib.suppress(BrokenProcessPool, ProcessLookupError):  # dead already, which is what is wanted
+            with contextlib.suppress(BrokenProcessPool, ProcessLookupError):  # dead already
                 os.kill(self._pid.result(timeout=60), signal.SIGKILL)
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = self._pid = None
@@ -185,7 +186,7 @@ class _Slot:
 
 def _evaluate(child: Child, device: str, share: float) -> Evaluation:
     from nasbench.training.evaluate import (
-        evaluate,  # torch is imported in the worker, never for the pickling in the parent
+        evaluate,  # torch is imported only in the worker; pickling in the parent must not import it
     )
 
     return evaluate(child, device, share)

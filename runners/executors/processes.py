@@ -1,4 +1,4 @@
-"""Worker processes: what each does when it starts."""
+"""Start-up code of worker processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from multiprocessing.connection import wait as wait_for_sentinel
 
 
 def follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone, however it went."""
+    """Ignore Ctrl-C, which the parent handles, and end when the parent has ended for any reason."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None

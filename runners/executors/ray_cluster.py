@@ -1,4 +1,8 @@
-"""Children as tasks of a Ray cluster: placed by the resources they ask for, retried here and not by Ray, so that each attempt is charged."""
+"""Executor that trains children as tasks of a Ray cluster.
+
+Ray places the tasks by the resources that they request. Lost tasks are retried here and not by Ray, so each attempt is
+charged.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ from nasbench.runners.executors.ray_head import HeadWatch
 from nasbench.runners.executors.ray_tasks import Starts, train
 from nasbench.training.evaluation import Child, Evaluation, Status
 
-POLL_SECONDS = 1.0  # how often a waiting executor looks for children past their time-out, and for new nodes
-NODES_SECONDS = 5.0  # for how long the cluster's size is believed
+POLL_SECONDS = 1.0  # seconds between two checks for children past their time-out and for new nodes
+NODES_SECONDS = 5.0  # seconds for which the cluster's size is cached
 GIB = 1024**3
 
 
@@ -28,8 +32,8 @@ class _Job:
     ticket: int
     child: Child
     attempt: int = 0
-    lost_seconds: float = 0.0  # of attempts that did not come back
-    task: Any = None  # of the attempt under way
+    lost_seconds: float = 0.0  # seconds of attempts that were lost
+    task: Any = None  # key of the current attempt
     overdue: bool = False
 
     @property
@@ -38,17 +42,18 @@ class _Job:
 
 
 class RayExecutor(Executor):
-    """Trains children on a Ray cluster that this machine is part of.
+    """Trains children on a Ray cluster to which this machine belongs.
 
-    A child is a task that asks for `cpus_per_child`, `gpus_per_child`, `memory_per_child` and, if given, an accelerator; Ray finds the
-    node. Its data set lies in the object store and is sent to each node once. An attempt that does not come back (its worker or
-    node died, or Ray's memory monitor ended it) is tried again `retries` times, then the child is "failed" or "out_of_memory"; one that
-    does not end after its time-out and a grace is cancelled and "timed_out". Seconds are charged from the start of the training on its
-    node, attempts that were lost included; waiting for a free place costs nothing.
+    A child is a task that requests `cpus_per_child`, `gpus_per_child`, `memory_per_child` and, if given, an
+    accelerator; Ray chooses the node. The data set is in the object store and is sent to each node once. If an attempt
+    is lost (its worker or node died, or Ray's memory monitor ended it), the child is tried again up to `retries` times;
+    then its status is "failed" or "out_of_memory". An attempt that does not end after its time-out and a grace period
+    is cancelled, with status "timed_out". Seconds are charged from the start of the training on its node, including
+    lost attempts; waiting for a free place is not charged.
 
     Raises:
-        MissingExtra: without the package ray.
-        InputError: when the cluster is not there, refuses the token, or has no node that could hold a child.
+        MissingExtra: when the package ray is not installed.
+        InputError: when the cluster does not answer, refuses the token, or has no node with the resources for a child.
     """
 
     here = False
@@ -62,7 +67,7 @@ class RayExecutor(Executor):
             self._sized_at, self._places = -NODES_SECONDS, 0
             if self._held() == 0 and options.children_at_once == 0:
                 raise InputError(_too_small(self._ray, self._resources))
-            # On this node, so that no other node's end takes it along; it holds no processor.
+            # It runs on this node, because it must not end with another node; it holds no processor.
             here = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 self._ray.get_runtime_context().get_node_id(), soft=False
             )
@@ -76,14 +81,15 @@ class RayExecutor(Executor):
             disconnect()
             raise
         self._jobs: dict[int, _Job] = {}
-        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()  # keys of attempts, from Ray's threads
+        # keys of attempts that have ended, put there by Ray's threads
+        self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._data: dict[str, Any] = {}
-        self._known: dict[str, float] = {}  # attempts -> when they started, by this process's clock
+        self._known: dict[str, float] = {}  # attempt -> start time by this process's clock
         self._closed = False
 
     @classmethod
     def check(cls, options: ExecutorOptions) -> None:
-        """Refuse options that no cluster could serve; the cluster itself is looked at when the executor is made."""
+        """Refuse options that no cluster could serve. The cluster itself is checked when the executor is made."""
         import_ray()
         if options.devices != ("cpu",) or options.children_per_device != 1:
             raise InputError(
@@ -97,16 +103,16 @@ class RayExecutor(Executor):
 
     @property
     def slots(self) -> int:
-        """How many children are asked for at once: as given, or as many as the nodes hold that are there now."""
+        """Number of children in training at once: as given, or as many as the present nodes can hold."""
         return self.options.children_at_once or max(self._held(), 1)
 
     @property
     def share(self) -> float:
-        """GPUs that a child holds or, where it holds none, processors."""
+        """Number of GPUs that a child holds or, if none, number of processors."""
         return self.options.gpus_per_child or self.options.cpus_per_child
 
     def _held(self) -> int:
-        """Children that the nodes can hold together, 0 where none can hold one."""
+        """Number of children that all nodes together can hold."""
         if time.monotonic() - self._sized_at >= NODES_SECONDS and self._head.answers():
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
             self._places = sum(_fits(node, self._resources) for node in nodes)
@@ -114,7 +120,7 @@ class RayExecutor(Executor):
         return self._places
 
     def submit(self, ticket: int, child: Child) -> None:
-        """Hand a child to Ray, which starts it where there is room."""
+        """Submit a child to Ray, which starts it on a node with free resources."""
         self._jobs[ticket] = _Job(ticket, child)
         self._start(self._jobs[ticket])
 
@@ -124,7 +130,7 @@ class RayExecutor(Executor):
             self._data[name] = self._ray.put(load_data(name))
         job.attempt += 1
         train = self._train
-        if job.child.protocol.kernels == "portable":  # chosen when a worker process starts
+        if job.child.protocol.kernels == "portable":  # set when a worker process starts
             train = train.options(runtime_env={"env_vars": dict(SETTINGS)})
         job.task = train.remote(
             job.child, self._data[name], self.options.gpus_per_child > 0, self.share, self._starts, job.key
@@ -132,10 +138,10 @@ class RayExecutor(Executor):
         job.task.future().add_done_callback(_telling(self._ended, job.key))
 
     def wait(self) -> list[tuple[int, Evaluation]]:
-        """Block until a child has ended; nothing comes back once the executor was closed from another thread.
+        """Block until a child has ended. Returns an empty list once another thread has closed the executor.
 
         Raises:
-            HeadGone: when the cluster's head does not answer any more.
+            HeadGone: when the cluster's head has stopped answering.
             InputError: when a worker cannot run children at all.
         """
         ended: list[tuple[int, Evaluation]] = []
@@ -147,7 +153,7 @@ class RayExecutor(Executor):
         return [] if self._closed else sorted(ended, key=lambda item: item[0])
 
     def _keys(self) -> list[str]:
-        """Attempts that have ended: what there is, or the first within the time of a poll."""
+        """Keys of attempts that have ended; if there are none, waits for the first, at most for one poll interval."""
         keys: list[str] = []
         try:
             keys.append(self._ended.get(timeout=POLL_SECONDS))
@@ -159,7 +165,7 @@ class RayExecutor(Executor):
     def _collect(self, key: str) -> list[tuple[int, Evaluation]]:
         job = self._jobs.get(int(key.partition("/")[0]))
         if job is None or job.key != key:
-            return []  # of an attempt that was given up
+            return []  # from an attempt that was given up
         ray = self._ray
         try:
             evaluation: Evaluation = ray.get(job.task)
@@ -173,7 +179,7 @@ class RayExecutor(Executor):
         return [(job.ticket, with_lost(evaluation, job.lost_seconds))]
 
     def _lost(self, job: _Job, error: Exception) -> list[tuple[int, Evaluation]]:
-        """An attempt that did not come back: once more, or the end of the child."""
+        """Handle a lost attempt: retry the child, or end it."""
         job.lost_seconds += self._seconds(job)
         if job.overdue:
             return [self._give_up(job, "timed_out", "did not end after its time-out and was cancelled")]
@@ -186,7 +192,7 @@ class RayExecutor(Executor):
         return [self._give_up(job, status, f"lost {times} on the cluster: {type(error).__name__}: {_line(error)}")]
 
     def _overdue(self) -> list[tuple[int, Evaluation]]:
-        """Cancel children that run on past their time-out and the grace; those that even then do not end are given up."""
+        """Cancel children that exceed their time-out and grace period; give up those that do not end even then."""
         running = self._running([job.key for job in self._jobs.values()])
         limited = [job for job in self._jobs.values() if job.child.timeout_seconds < float("inf")]
         gone: list[tuple[int, Evaluation]] = []
@@ -214,14 +220,14 @@ class RayExecutor(Executor):
         )
 
     def _seconds(self, job: _Job) -> float:
-        """Since the attempt started on its node; 0 for one that never did."""
+        """Seconds since the attempt started on its node; 0 if it never started."""
         return self._running([job.key]).get(job.key, 0.0)
 
     def _running(self, keys: list[str]) -> dict[str, float]:
-        """Seconds since each attempt started; those that have not are left out.
+        """Seconds since each attempt started; attempts that have not started are left out.
 
-        The actor that records the starts may be ended like any worker. Ray starts it again, without what it knew: that is kept here, too,
-        from the last time that it was asked.
+        The actor that records the starts may be killed like any worker, and loses its data when Ray restarts it.
+        Therefore its last answers are kept here, too.
         """
         now = time.monotonic()
         try:
@@ -242,14 +248,14 @@ class RayExecutor(Executor):
             self._known.pop(f"{job.ticket}/{attempt}", None)
 
     def drop(self) -> None:
-        """Cancel what was submitted; nothing of it comes back."""
+        """Cancel all submitted children; `wait` does not return them."""
         jobs, self._jobs = self._jobs, {}
         for job in jobs.values():
             self._ray.cancel(job.task, force=True)
             self._forget_starts(job)
 
     def close(self) -> None:
-        """Cancel everything and leave the cluster."""
+        """Cancel all children and leave the cluster."""
         if self._closed:
             return
         self._closed = True
@@ -264,7 +270,7 @@ def _telling(ended: queue.SimpleQueue[str], key: str) -> Callable[[Any], None]:
 
 
 def _resources(options: ExecutorOptions) -> dict[str, float]:
-    """What a child takes of a node, by Ray's names."""
+    """Resources that a child takes on a node, by Ray's names."""
     wanted = {"CPU": options.cpus_per_child, "GPU": options.gpus_per_child, "memory": options.memory_per_child * GIB}
     if options.accelerator:
         wanted[f"accelerator_type:{options.accelerator}"] = 0.001
@@ -281,7 +287,7 @@ def _task_options(options: ExecutorOptions) -> dict[str, Any]:
 
 
 def _fits(node: dict[str, float], wanted: dict[str, float]) -> int:
-    """How many children a node holds."""
+    """Number of children that a node can hold."""
     return min(int(node.get(name, 0.0) / amount + 1e-9) for name, amount in wanted.items())
 
 
@@ -304,7 +310,7 @@ def _amount(name: str, amount: float) -> str:
 
 
 def _cause(error: Any) -> Exception:
-    """What a task raised: an error of ours as it is; any other says that workers cannot run children at all."""
+    """Exception to raise for a failed task: nasbench's own errors unchanged, others as an error of the worker."""
     cause = getattr(error, "cause", None)
     if isinstance(cause, NasbenchError):
         return cause
@@ -314,6 +320,6 @@ def _cause(error: Any) -> Exception:
 
 
 def _line(error: BaseException) -> str:
-    """The first line that says something, of Ray's many."""
+    """First informative line of Ray's long error text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Joining a Ray cluster, with one clear line for whatever stands in the way; several executors of a process share the connection."""
+"""Connection to a Ray cluster, shared by all executors of a process. Every failure gives a one-line error."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TOKENS = (
 )
 
 _lock = threading.Lock()
-_users = 0  # executors that use the connection
-_ours = False  # whether it is ours to end
+_users = 0  # number of executors that use the connection
+_ours = False  # whether this module made the connection and must close it
 
 
 def import_ray() -> Any:
-    """The package ray.
+    """Import the package ray.
 
     Raises:
-        MissingExtra: when it is not installed.
+        MissingExtra: when the package is not installed.
     """
     try:
         import ray
@@ -38,17 +38,18 @@ def import_ray() -> Any:
 
 
 def connect(address: str) -> Any:
-    """Join a cluster, or use the connection that there is.
+    """Connect to a cluster, or use the existing connection.
 
     Args:
-        address: "auto" for the cluster that this machine is part of, "HOST:PORT" of its head, or "local" for a new one on this machine alone.
+        address: "auto" for the cluster that this machine is part of, "HOST:PORT" of its head, or "local" for a new one
+            on this machine alone.
 
     Returns:
-        The package ray, connected. Each call needs one of `disconnect`.
+        The package ray, connected. Each call requires one call of `disconnect`.
 
     Raises:
-        MissingExtra: without the package.
-        InputError: when there is no such cluster, or it does not take this process.
+        MissingExtra: when the package is not installed.
+        InputError: when there is no such cluster, or it refuses this process.
     """
     global _users, _ours
     ray = import_ray()
@@ -62,7 +63,7 @@ def connect(address: str) -> Any:
 
 
 def disconnect() -> None:
-    """Leave the cluster with the last executor that used it."""
+    """Give up one use of the connection; the last one closes it."""
     global _users, _ours
     ray = import_ray()
     with _lock:
@@ -91,7 +92,7 @@ def _probe(address: str) -> None:
 
 
 def _known_address() -> str:
-    """Where Ray would look for this machine's cluster: the environment, then the note that `ray start` leaves."""
+    """Address at which Ray looks for this machine's cluster: from the environment or the file of `ray start`."""
     if given := os.environ.get("RAY_ADDRESS", ""):
         return "" if given in ("auto", "local") else given
     note = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
@@ -99,11 +100,11 @@ def _known_address() -> str:
 
 
 def _join(ray: Any, address: str) -> None:
-    # Ray tells at length of workers and nodes that die; here that is in the rows of the children which were on them.
+    # Silences Ray's long messages about dead workers and nodes; the rows of the children on them report that.
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.CRITICAL, "configure_logging": True}
     if address == "local":
         options |= {"include_dashboard": False}
-    with handlers_kept():  # those of the command mark a run as interrupted; Ray sets its own
+    with handlers_kept():  # the command's own handlers mark a run as interrupted; Ray would replace them
         try:
             ray.init(address=address, **options)
         except ray.exceptions.RayError as error:

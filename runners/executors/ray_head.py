@@ -1,4 +1,4 @@
-"""Whether the head of a Ray cluster answers, found out by a plain connection: calls of Ray that need it block while it does not."""
+"""Check by a plain connection whether the head of a Ray cluster answers. Calls of Ray block while it does not."""
 
 from __future__ import annotations
 
@@ -8,29 +8,30 @@ from typing import Any
 
 from nasbench.errors import NasbenchError
 
-PROBE_SECONDS = 5.0  # Ray itself tries a dead address for minutes
-LOOK_SECONDS = 0.5  # for how long it is believed that the head answers
-GONE_SECONDS = 30.0  # for how long it may not; after 60 Ray would end this process without a word of ours
+PROBE_SECONDS = 5.0  # seconds; Ray itself retries a dead address for minutes
+LOOK_SECONDS = 0.5  # seconds for which a successful check is cached
+# seconds without an answer that are tolerated; after 60 s Ray ends this process without our message
+GONE_SECONDS = 30.0
 
 
 class HeadGone(NasbenchError):
-    """The head of a cluster that does not answer any more."""
+    """The head of the cluster has stopped answering."""
 
 
 class HeadWatch:
-    """Notices that the head of the cluster is gone, before Ray does.
+    """Detects that the head of the cluster is gone, before Ray does.
 
     Args:
-        ray: the package, connected.
+        ray: the package ray, connected.
     """
 
     def __init__(self, ray: Any) -> None:
         self.address: str = ray.get_runtime_context().gcs_address
-        self.gone = False  # from then on no call of Ray is sure to return
+        self.gone = False  # from then on calls of Ray may never return
         self._looked = self._answered = time.monotonic()
 
     def answers(self) -> bool:
-        """Whether the head answers; calls of Ray that need it block while it does not, and cannot be interrupted.
+        """Whether the head answers. Calls of Ray that need it block while it does not, and cannot be interrupted.
 
         Raises:
             HeadGone: when it has not answered for half a minute.
@@ -55,6 +56,6 @@ class HeadWatch:
 
 
 def touch(address: str) -> None:
-    """Open a connection to HOST:PORT and close it; OSError where nothing takes it."""
+    """Open a connection to HOST:PORT and close it; OSError if nothing accepts it."""
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()

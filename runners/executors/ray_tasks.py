@@ -1,4 +1,7 @@
-"""What runs on the nodes of a Ray cluster: one child, and the record of when attempts started. Importing this needs no Ray."""
+"""Code that runs on the nodes of a Ray cluster: training of a child, and the record of start times.
+
+Importable without Ray.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Starts:
-    """When attempts started, by the clock of the node that asks, so that nodes with other clocks do not matter.
+    """Start times of attempts, all by the clock of this actor's node, because the clocks of nodes may differ.
 
     Keys are "ticket/attempt".
     """
@@ -25,7 +28,7 @@ class Starts:
         self._started[key] = time.monotonic()
 
     def running(self, keys: Sequence[str]) -> dict[str, float]:
-        """Seconds since each attempt started; those that have not are left out."""
+        """Seconds since each attempt started; attempts that have not started are left out."""
         now = time.monotonic()
         return {key: now - self._started[key] for key in keys if key in self._started}
 
@@ -39,12 +42,12 @@ def train(child: Child, dataset: Dataset, on_gpu: bool, share: float, starts: An
     """Train a child on this node.
 
     Args:
-        child: what to train.
-        dataset: its data set, from the object store, so that the node needs no files.
-        on_gpu: whether Ray has given this task a GPU, the first one that it can see.
-        share: devices that it holds; recorded.
-        starts: the actor of `Starts`.
-        key: of this attempt.
+        child: the child to train.
+        dataset: its data set, from the object store; the node needs no files.
+        on_gpu: whether Ray has assigned a GPU to this task; it is the first visible one.
+        share: number of devices that the task holds, which is recorded.
+        starts: the actor of class `Starts`.
+        key: key of this attempt.
     """
     from nasbench.data import provide_data
     from nasbench.training.evaluate import evaluate

@@ -1,4 +1,4 @@
-"""Replays of several strategies at once, over several processes."""
+"""Replays of several strategies in several processes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, repl
 from nasbench.tabular.tables import IntArray, Table
 from nasbench.tabular.trainings import Draw
 
-SEEDS_A_TASK = 10  # of a strategy that asks and tells one search after the other: seconds of work
+SEEDS_A_TASK = 10  # searches per task of a strategy that is not vectorized: seconds of work
 
 Report = Callable[[str, int], None]
-_Shared = tuple[Table, ReplayBudget, Draw]  # what all tasks search
+_Shared = tuple[Table, ReplayBudget, Draw]  # what all tasks share
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,22 @@ def replay_all(
     report: Report,
     draw: Draw = "mean",
 ) -> list[Replayed]:
-    """Search a table with several strategies, once for each seed; the result does not depend on `jobs`.
+    """Search a table with several strategies, once per seed. The result does not depend on `jobs`.
 
     Args:
-        table: of the space.
-        settings: the strategies.
-        seeds: at least one, each >= 0.
+        table: the complete table.
+        settings: the strategies with their options.
+        seeds: search seeds, at least one, each >= 0.
         price: the budget.
-        jobs: processes, >= 1; with 1 everything is done in this one.
-        report: told a strategy's name and how many of its searches have ended, each time that some have.
-        draw: what searches are told of a child, see `replay`.
+        jobs: number of processes, >= 1; 1 runs everything in this process.
+        report: function called with a strategy's name and its number of ended searches, whenever some have ended.
+        draw: outcome of a child, see `replay`.
 
     Returns:
-        One a setting, in their order.
+        One result per setting, in their order.
 
     Raises:
-        InputError: without seeds, when a strategy cannot search the space, or when there are no trainings to draw.
+        InputError: when there are no seeds, a strategy cannot search the space, or there are no trainings to draw.
     """
     table.require_draw(draw)
     tasks = [task for setting in settings for task in _split(table, setting, seeds)]
@@ -73,19 +73,19 @@ def replay_all(
 
 
 def _split(table: Table, setting: Setting, seeds: Sequence[int]) -> list[_Task]:
-    """One task for a strategy whose searches advance together, or for no seeds at all; else one for some seeds each."""
+    """Make one task for a vectorized strategy (or without seeds), else one task per group of seeds."""
     size = len(seeds) if runs_in_step(table, setting) else SEEDS_A_TASK
     starts = range(0, max(len(seeds), 1), max(size, 1))
     return [_Task(setting, tuple(seeds[start : start + size])) for start in starts]
 
 
 def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, IntArray]]:
-    """Places of tasks with the children that they found, as they end."""
+    """Yield positions of ended tasks with the children that they found."""
     if jobs == 1 or len(tasks) == 1:
         for place, task in enumerate(tasks):
             yield place, _searched(shared, task)
         return
-    # Spawned, not forked: a fork would take over torch's threads in whatever state they are.
+    # Spawned and not forked, because a fork would copy torch's threads in an undefined state.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _start, shared)
     try:
@@ -96,7 +96,7 @@ def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_given: _Shared  # in a worker
+_given: _Shared  # set in each worker
 
 
 def _start(table: Table, price: ReplayBudget, draw: Draw) -> None:
@@ -117,7 +117,7 @@ def _searched(shared: _Shared, task: _Task) -> IntArray:
 
 
 def _stacked(pieces: Sequence[IntArray]) -> IntArray:
-    """Children of all searches, [runs, most children], -1 after the last."""
+    """Stack the children of all searches: [runs, most children], -1 after the last."""
     longest = max(piece.shape[1] for piece in pieces)
     padded = [np.pad(piece, ((0, 0), (0, longest - piece.shape[1])), constant_values=-1) for piece in pieces]
     return np.concatenate(padded)

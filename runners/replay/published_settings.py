@@ -1,4 +1,4 @@
-"""The rows that papers published of searches against complete tables, and the options that they used."""
+"""Published results of searches of complete tables, and the options that they used."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def published_on(table: Table, scored: Sequence[Table]) -> pd.DataFrame:
-    """Return the published rows of searches of a table.
+    """Return the published results of searches of a table.
 
     Args:
-        table: that is searched.
+        table: the table that is searched.
         scored: tables in which choices are scored, of any data set.
 
     Returns:
@@ -33,11 +33,11 @@ def published_on(table: Table, scored: Sequence[Table]) -> pd.DataFrame:
 def usual_options(published: pd.DataFrame, budget: Budget) -> dict[str, str]:
     """Return the options that each strategy was published with.
 
-    They are those of the row of this budget where there is one, else of the first row.
+    They come from the strategy's row with this budget if there is one, else from its first row.
 
     Args:
-        published: from `published_on`.
-        budget: of the replay.
+        published: result of `published_on`.
+        budget: budget of the replay.
 
     Returns:
         Strategy -> options as text, "population=10,sample=3".

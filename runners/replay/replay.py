@@ -1,4 +1,4 @@
-"""Searches against a complete table: the strategies, the ledger and the stop rule of real runs, with the table's costs as the clock."""
+"""Replays: searches of a complete table, with real strategies and stop rule, and the table's costs as the clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nasbench.tabular.trainings import Draw
 if TYPE_CHECKING:
     import pandas as pd
 
-FIRST_CHILDREN = 256  # room for so many children a search at first; doubled when it is full
+FIRST_CHILDREN = 256  # initial capacity in children per search; doubled when it is full
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Setting:
     """A strategy with its options, resolved and checked.
 
     Args:
-        name: of the strategy.
+        name: name of the strategy.
         kind: its class.
         config: its options.
     """
@@ -61,11 +61,12 @@ class Setting:
 
 @dataclass(frozen=True)
 class ReplayBudget:
-    """What a budget is counted in and where it ends.
+    """Budget of a replay: its unit and its limit.
 
     Args:
-        budget: the limit. Wall time is the simulated clock: children follow one another, each as long as the table says.
-        usd_per_hour: price of a device-hour; only for budgets in USD.
+        budget: the limit. Wall time is the simulated clock: children follow one another, and each takes the time in the
+            table.
+        usd_per_hour: price of a device-hour; used only for budgets in USD.
 
     Raises:
         InputError: when a budget in USD could never end.
@@ -81,11 +82,11 @@ class ReplayBudget:
             )
 
     def spent(self, seconds: FloatArray, children: int) -> FloatArray:
-        """What searches have spent, in the budget's unit.
+        """Spending of searches so far, in the budget's unit.
 
         Args:
             seconds: [runs], the costs of their children so far.
-            children: how many these are.
+            children: number of these children per search.
         """
         return self.budget.amount(
             children=np.full(len(seconds), float(children)),
@@ -95,12 +96,12 @@ class ReplayBudget:
         )
 
     def counted(self, before: FloatArray, cost: FloatArray, children: int) -> Any:
-        """Which children still count, [runs]: the rule of `Ledger.room` and `Ledger.fits` for many searches at once.
+        """Whether the next child of each search counts, [runs]: `Ledger.room` and `Ledger.fits` for many searches.
 
         Args:
             before: [runs], seconds charged so far.
             cost: [runs], seconds of the next children.
-            children: counted so far.
+            children: number of children counted so far.
         """
         limit = self.budget.limit
         return (self.spent(before, children) < limit) & (self.spent(before + cost, children + 1) <= limit)
@@ -108,16 +109,16 @@ class ReplayBudget:
 
 @dataclass(frozen=True, eq=False)
 class Replayed:
-    """What searches found in a table.
+    """Results of searches of a table.
 
     Args:
-        setting: the strategy.
-        table: where it searched.
+        setting: the strategy with its options.
+        table: the table that was searched.
         price: the budget.
-        seeds: one a search.
-        codes: [runs, most children], the counted children in the order in which their outcomes arrived, as positions in the table; -1 after
-            the last.
-        draw: "mean" where the searches were told the mean over an architecture's trainings, "one" where they were told one of them.
+        seeds: search seeds, one per search.
+        codes: [runs, most children], positions in the table of the counted children, in the order of their outcomes; -1
+            after the last.
+        draw: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
     """
 
     setting: Setting
@@ -129,18 +130,18 @@ class Replayed:
 
     @cached_property
     def children(self) -> IntArray:
-        """[runs]: counted children."""
+        """Number of counted children, [runs]."""
         counts: IntArray = (self.codes >= 0).sum(axis=1)
         return counts
 
     @cached_property
     def seconds(self) -> FloatArray:
-        """[runs, most children]: cost of all children up to each."""
+        """Cumulative cost up to each child in seconds, [runs, most children]."""
         return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0).cumsum(axis=1)
 
     @cached_property
     def outcomes(self) -> FloatArray:
-        """[runs, most children]: the validation accuracies that the searches were told; NaN for failures and after the last."""
+        """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
         scores = self.table.outcomes(self.codes, np.array(self.seeds)[:, None], self.draw)
         return np.where(self.codes >= 0, scores, np.nan)
 
@@ -149,7 +150,7 @@ class Replayed:
         return np.where(np.isnan(self.outcomes), -np.inf, self.outcomes)
 
     def chosen(self) -> tuple[IntArray, IntArray]:
-        """Runs that have a choice, and its place among their children: the first with the highest accuracy among its outcomes."""
+        """Runs that have a choice, and its position among their children: the first with the highest accuracy."""
         if not self.codes.shape[1]:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         places = self._scores.argmax(axis=1)
@@ -157,10 +158,10 @@ class Replayed:
         return runs, places[runs]
 
     def scores_on(self, report: Table | None) -> Table:
-        """The table that choices are scored in: the searched one for None.
+        """Table in which choices are scored: the searched one for None.
 
         Raises:
-            InputError: when it is of another space.
+            InputError: when the table belongs to another space.
         """
         if report is None or report is self.table:
             return self.table
@@ -171,15 +172,16 @@ class Replayed:
         return report
 
     def frame(self, report: Table | None = None) -> pd.DataFrame:
-        """One row a search: its choice, which is the first of its counted children with the highest accuracy among its outcomes.
+        """Make a frame with one row per search: its choice, the first counted child with the highest accuracy received.
 
         Args:
-            report: the table that the choices are scored in, of any data set; None for the one that was searched.
+            report: the table in which the choices are scored, of any data set; None for the one that was searched.
 
         Returns:
-            strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the budget's unit), index
-            (of the choice in the order of asking; -1 without one), choices, architecture (text), told (what the search was told of it, on
-            `searched_on`), val_acc, test_acc (on `data`, means over trainings; NaN without a choice).
+            strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the
+            budget's unit), index (of the choice in the order of proposals; -1 without one), choices, architecture
+            (text), told (the accuracy that the search received, on `searched_on`), val_acc, test_acc (on `data`, means
+            over trainings; NaN without a choice).
         """
         import pandas as pd
 
@@ -210,14 +212,14 @@ class Replayed:
         )
 
     def incumbents(self, report: Table | None = None) -> pd.DataFrame:
-        """The course of each search: one row whenever its choice so far changes.
+        """Make a frame of the incumbents: one row per change of a search's choice so far.
 
         Args:
-            report: as for `frame`.
+            report: see `frame`.
 
         Returns:
-            strategy, seed, searched_on, data, children (counted up to and with it), spent (in the budget's unit), val_acc, test_acc (both on
-            `data`, means over trainings).
+            strategy, seed, searched_on, data, children (counted up to and with it), spent (in the budget's unit),
+            val_acc, test_acc (both on `data`, means over trainings).
         """
         import pandas as pd
 
@@ -250,25 +252,26 @@ class Replayed:
 
 
 def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean") -> Replayed:
-    """Search a table once for each seed, one child in training at a time.
+    """Search a table once per seed, with one child in training at a time.
 
-    The simulated clock and the ledger count what the table says that children cost; the searcher's own time is not charged, so that the
-    result is a function of the table, the strategy and the seeds.
+    The simulated clock and the ledger use the costs of children in the table. The searcher's own time is not charged,
+    so the result depends only on the table, the strategy and the seeds.
 
     Args:
-        table: of the space.
-        setting: the strategy.
-        seeds: at least one, each >= 0.
+        table: the complete table.
+        setting: the strategy with its options.
+        seeds: search seeds, at least one, each >= 0.
         price: the budget.
-        draw: what searches are told of a child: "mean" over its trainings, or "one" of them, which depends on the search's seed and the
-            child's hash alone, so that who asks again is told the same, as a cache does. What a child costs is the table's `seconds` either
-            way: trainings of one architecture may have run on machines of different speed.
+        draw: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search seed
+            and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a child is
+            the table's `seconds` in both cases, because trainings of one architecture may have run on machines of
+            different speed.
 
     Returns:
-        The same for a strategy that runs in step as `replay_one_by_one` gives.
+        The results; for vectorized strategies they equal those of `replay_one_by_one`.
 
     Raises:
-        InputError: without seeds, when the strategy cannot search the space, or when there are no trainings to draw.
+        InputError: when there are no seeds, the strategy cannot search the space, or there are no trainings to draw.
     """
     table.require_draw(draw)
     if not seeds:
@@ -283,7 +286,7 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
 
 
 def runs_in_step(table: Table, setting: Setting) -> bool:
-    """Whether all searches of a strategy advance together on a table, a child of each at a time."""
+    """Whether all searches of a strategy run at once in arrays on this table."""
     kind = setting.kind
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
@@ -291,7 +294,7 @@ def runs_in_step(table: Table, setting: Setting) -> bool:
 def replay_one_by_one(
     table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean"
 ) -> Replayed:
-    """The same by the strategy's ask and tell, a search after the other; arguments as for `replay`."""
+    """Same as `replay`, but by the strategy's `ask` and `tell`, one search after another."""
     table.require_draw(draw)
     found = []
     for seed in seeds:
@@ -310,7 +313,7 @@ def _drawn(table: Table, seed: int, code: int) -> float:
 
 
 def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcomes: Callable[[int], float]) -> list[int]:
-    """One search, told a validation accuracy of each position; returns the counted children as positions in the table."""
+    """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
     while ledger.room(0):
@@ -344,7 +347,10 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
 def _replay_vectorized(
     table: Table, searches: VectorizedSearch, seeds: Sequence[int], price: ReplayBudget, draw: Draw
 ) -> IntArray:
-    """All searches together, until the last has spent its budget; what the others ask for after theirs is not counted."""
+    """Run all searches at once until the last has spent its budget.
+
+    Proposals after the end of a search are not counted.
+    """
     runs = np.array(seeds)
     codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
     rewards = np.nan_to_num(table.val_acc, nan=0.0)

@@ -1,4 +1,4 @@
-"""Replayed searches as rows of a results file, so that every command that reads real runs reads them, too."""
+"""Conversion of replays to rows of a results file, which all commands for real runs can read."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ DEVICE = "table"
 
 
 def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
-    """All counted children, each choice once more as stage "final" with its test accuracy, and the runs.
+    """Make rows of all counted children, of each choice as stage "final" with its test accuracy, and of the runs.
 
-    Costs are the table's, under "cached"; wall time is the simulated clock; reading a test accuracy costs nothing. There are no curves,
-    and of what the table does not say there is nothing. A row's scores are of the data set in its column `data`, with that table's
-    fingerprint: children are of the table that was searched, as what the search was told; choices of each table that they are reported
-    in, as means over trainings, numbered by `index`. A run's `data` is where it searched.
+    Costs are those of the table, in category "cached"; wall time is the simulated clock; reading a test accuracy costs
+    nothing. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
+    data set in its column `data`, with that table's fingerprint. Search rows have the scores that the search received,
+    from the searched table. Final rows have means over trainings, one row per table in which choices are reported,
+    numbered by `index`. The `data` of a run is that of the searched table.
 
     Args:
-        replays: of one table, at least one.
-        reports: tables of the same space, of different data sets, that choices are scored in; none for the one that was searched.
+        replays: replays of one table, at least one.
+        reports: tables of the same space and different data sets in which choices are scored; none for the searched
+            one.
     """
     return join_tables([_tables(replayed, reports) for replayed in replays])
 
@@ -59,7 +61,10 @@ def _run_id(replayed: Replayed, config: Mapping[str, Any], seed: int) -> str:
 
 
 def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
-    """What was searched and how. Fields that came later are there only where they are not the default: run ids stay as they were."""
+    """Configuration of a replayed run.
+
+    Later fields are included only if they differ from the default, so run ids do not change.
+    """
     config: dict[str, Any] = {
         "replay": replayed.table.name,
         "strategy": replayed.setting.name,
@@ -80,7 +85,7 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
 
 
 def _filled(column: Column, known: Mapping[str, Any], count: int) -> Data:
-    """A column; one value stands for all rows, and what is not known is NaN, 0, false or ''."""
+    """Make a column; a single value is repeated for all rows, and an unknown one is NaN, 0, false or ''."""
     value = known.get(column.name, {"int": 0, "float": np.nan, "bool": False, "str": ""}[column.type])
     if column.type == "str":
         return value if isinstance(value, Text) else Text(np.zeros(count, dtype=np.int64), [value])
@@ -88,7 +93,7 @@ def _filled(column: Column, known: Mapping[str, Any], count: int) -> Data:
 
 
 def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> dict[str, Any]:
-    """The columns that are known: the searches' children by run and order, then the choices' tests by table and run."""
+    """Make the known columns: search rows by run and order, then the choices' final rows by table and run."""
     table, rate = replayed.table, replayed.price.usd_per_hour / SECONDS_PER_HOUR
     runs, places = np.nonzero(replayed.codes >= 0)
     codes = replayed.codes[runs, places]
@@ -147,7 +152,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
 
 
 def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntArray:
-    """The seed of the training that a search was shown of each child; 0 where it was shown a mean."""
+    """Seed of the training whose accuracy the search received, per child; 0 for a mean."""
     trainings = replayed.table.trainings
     if replayed.draw == "mean" or trainings is None:
         return np.zeros(len(codes), dtype=np.int64)
@@ -155,7 +160,7 @@ def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntA
 
 
 def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:
-    """Hashes and choices, each architecture's formed once; and which hash each row has."""
+    """Hashes and choices, formed once per architecture, and the hash number of each row."""
     distinct, which = np.unique(codes, return_inverse=True)
     architectures = [replayed.table.architecture(code) for code in distinct.tolist()]
     hashes = Text(which, [architecture.hash for architecture in architectures]).compact()
@@ -164,7 +169,7 @@ def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:
 
 
 def _repeated(runs: IntArray, kinds: IntArray) -> Any:
-    """Whether a row's run had the same hash before; rows come in order."""
+    """Whether an earlier row of the same run has the same hash; rows are in order."""
     first = np.unique(runs * (int(kinds.max(initial=0)) + 1) + kinds, return_index=True)[1]
     repeated = np.ones(len(runs), dtype=bool)
     repeated[first] = False

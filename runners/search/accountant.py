@@ -1,4 +1,4 @@
-"""Accounts of one search: seconds of the searcher, wall time, charges to the ledger, and the incumbents."""
+"""Accounts of one search: searcher seconds, wall time, charges to the ledger, and the incumbents."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from nasbench.store.format.schema import REPEATABLE_STATUSES
 
 
 class Accountant:
-    """Measures what a search spends and decides what counts; the same for children just trained and for rows read back.
+    """Measures the spending of a search and decides which children count, both for new children and for stored rows.
 
     Args:
-        ledger: of the run.
+        ledger: ledger of the run.
         share: part of a device that one child holds, in (0, 1]; searcher time is charged by it, too.
-        searcher_category: ledger category that the strategy's own seconds are charged to.
+        searcher_category: ledger category to which the strategy's own seconds are charged.
     """
 
     def __init__(self, ledger: Ledger, share: float, searcher_category: str) -> None:
@@ -32,13 +32,13 @@ class Accountant:
 
     @contextmanager
     def searcher(self) -> Iterator[None]:
-        """Measure the block as the strategy's own time; the next child's row carries it."""
+        """Measure the block as the strategy's own time, which is stored in the next child's row."""
         began = time.perf_counter()
         yield
         self._searcher_seconds += time.perf_counter() - began
 
     def take_searcher_seconds(self) -> float:
-        """Return the searcher's seconds since the last row, and begin anew."""
+        """Return the searcher's seconds since the last row, and reset them."""
         seconds, self._searcher_seconds = self._searcher_seconds, 0.0
         return seconds
 
@@ -51,19 +51,19 @@ class Accountant:
 
         Args:
             charged: device-seconds of the child.
-            searcher_seconds: wall seconds of the searcher, which holds this run's share of a device meanwhile.
+            searcher_seconds: wall seconds of the searcher, which holds this run's share of a device during that time.
         """
         return charged + searcher_seconds * self._share
 
     def counts(self, charged: float, searcher_seconds: float) -> bool:
-        """Whether a child that has just ended lies within the budget."""
+        """Whether a child that has just ended is within the budget."""
         self.ledger.wall_seconds = self.wall_seconds()
         return self.ledger.fits(self.device_seconds(charged, searcher_seconds))
 
     def enter(self, proposal: Proposal, row: Mapping[str, Any]) -> None:
-        """Charge a counted child, and make it the incumbent if no earlier one has its score."""
+        """Charge a counted child, and make it the incumbent if its score is higher than all earlier ones."""
         charged = row["gpu_hours"] * SECONDS_PER_HOUR
-        # By this run's share: a cached child may have been trained with another.
+        # This run's share is used, because a cached child may have been trained with another.
         self.ledger.charge(self._searcher_category, row["searcher_seconds"] * self._share)
         if row["cached_from"]:
             self.ledger.charge("cached", charged)
@@ -79,14 +79,17 @@ class Accountant:
             self.incumbents.append(proposal)
 
     def restore_wall(self, row: Mapping[str, Any]) -> None:
-        """Set the wall time back to when a stored row was written."""
+        """Set the wall time to that at which a stored row was written."""
         self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
 
     def restored(self) -> None:
-        """Begin to measure after stored rows were read back: the searcher's seconds were charged when they were first spent."""
+        """Start measuring after the stored rows were processed.
+
+        Searcher seconds until then were charged when first spent.
+        """
         self._searcher_seconds = 0.0
         self._opened = time.monotonic()
 
     def best_text(self) -> str:
-        """The best score so far and its hash, for people."""
+        """Text with the best score so far and its hash."""
         return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"

@@ -1,4 +1,4 @@
-"""The budget of a search and the ledger that every second is charged to: one stop rule for real and replayed runs."""
+"""The budget of a search, the ledger of its spending, and the stop rule, which real and replayed runs share."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "hours": ("wall_seconds", SECONDS_PER_HOUR),
 }
 
-# What is charged to the search's budget; the retraining for test scores comes after the search and is reported beside it.
+# Categories charged to the search's budget. Final training comes after the search and is reported separately.
 SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name != "final")
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a search may spend.
+    """Limit of a search's spending.
 
     Args:
         limit: amount in `unit`, > 0.
@@ -56,10 +56,10 @@ class Budget:
         """Read a budget such as "6 children", "2.5 gpu-hours", "3 usd" or "10 min".
 
         Args:
-            text: a positive number and a unit; "1" of a unit may leave its plural s out.
+            text: a positive number and a unit; with "1" the unit may be singular.
 
         Raises:
-            InputError: for any other text, naming the units there are.
+            InputError: for any other text; the message names the units.
         """
         allowed = "N children, N gpu-seconds|gpu-minutes|gpu-hours|gpu-days, N usd, or wall time: N s|min|h"
         match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z-]+)\s*", text)
@@ -82,15 +82,15 @@ class Budget:
         return cls(amount * unit[1], unit[0], " ".join(text.split()))
 
     def amount(self, *, children: Number, device_seconds: Number, usd: Number, wall_seconds: Number) -> Number:
-        """Select from what a search has used the number that this budget limits.
+        """Select the quantity that this budget limits.
 
         Searches, replays and `nasbench status` all measure spending with this method.
 
         Args:
             children: counted children.
-            device_seconds: charged to the search.
-            usd: price of these.
-            wall_seconds: since the start. Each argument is one number, or an array with one number per search.
+            device_seconds: device-seconds charged to the search.
+            usd: their price.
+            wall_seconds: seconds since the start. Each argument is one number, or an array with one number per search.
 
         Returns:
             The amount, to be compared with `limit`.
@@ -101,10 +101,10 @@ class Budget:
 
 @dataclass
 class Ledger:
-    """What a run has been charged, by category, and what is left of its budget.
+    """Charges of a run by category, and the rest of its budget.
 
-    The stop rule: a child is counted only if everything charged up to and with it is within the limit; the first one that would
-    cross it ends the search, uncounted, so nothing overshoots.
+    The stop rule: a child counts only if all charges, including its own, are within the limit. The first child that
+    would exceed the limit ends the search and does not count, so no search exceeds its budget.
 
     Args:
         budget: the limit.
@@ -133,7 +133,7 @@ class Ledger:
 
     @property
     def spent(self) -> float:
-        """What is spent, in the budget's unit."""
+        """Amount spent, in the budget's unit."""
         return self._spent_after(0, 0.0)
 
     def _spent_after(self, children: int, device_seconds: float) -> float:
@@ -145,22 +145,22 @@ class Ledger:
         )
 
     def fits(self, device_seconds: float) -> bool:
-        """Whether a child that is charged this much still lies within the budget.
+        """Whether a child with these charges is within the budget.
 
         Args:
-            device_seconds: what the child (and the searcher for it) adds; >= 0.
+            device_seconds: charges of the child and of the searcher's work for it, >= 0.
         """
         return self._spent_after(1, device_seconds) <= self.budget.limit
 
     def room(self, outstanding: int) -> bool:
-        """Whether another child may be asked for while `outstanding` are in training."""
+        """Whether another child may be proposed while `outstanding` children are in training."""
         if self.budget.unit == "children":
             return self.children + outstanding < self.budget.limit
         return self.spent < self.budget.limit
 
     @property
     def device_seconds_left(self) -> float:
-        """Device-seconds after which a child cannot count any more (inf where the budget is not in time or money)."""
+        """Device-seconds after which a child cannot count any more; inf if neither device time nor money is limited."""
         left = self.budget.limit - self.spent
         if self.budget.unit == "gpu_seconds":
             return left

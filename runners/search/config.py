@@ -1,4 +1,4 @@
-"""What one search is: the values a user gives, and what they resolve to before anything is spent."""
+"""Configuration of one search: the values that a user gives, and the plan to which they resolve."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from nasbench.spaces import Space, get_space
 
 
 class SearchConfig(ExecutorOptions):
-    """One search, as given on the command line or in a suite's TOML file.
+    """Configuration of one search, as given on the command line or in a suite's TOML file.
 
-    A run's id is a digest of the fields that decide which children are trained or what they are charged; those that decide neither are
-    marked `NEVER` (`nasbench.protocols.identity`). Protocol, data and space take part through their fingerprint and canonical text.
+    A run's id is a digest of the fields that determine which children are trained or what they are charged. Fields that
+    determine neither are marked `NEVER` (`nasbench.protocols.identity`). Protocol, data and space enter by their
+    fingerprint and canonical text.
     """
 
     strategy: str = Field(description="name of the strategy, e.g. random")
@@ -62,18 +63,21 @@ class SearchConfig(ExecutorOptions):
 
     @property
     def timeout_seconds(self) -> float:
-        """Seconds after which a child ends as timed_out; inf for never."""
+        """Seconds after which a child ends as "timed_out"; inf for never."""
         return self.timeout or math.inf
 
     @property
     def executor_options(self) -> ExecutorOptions:
-        """The part that says where children are trained."""
+        """The fields that say where children are trained."""
         return ExecutorOptions.model_validate({name: getattr(self, name) for name in ExecutorOptions.model_fields})
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """A configuration with every name resolved and every value checked; making one reads the data but spends nothing."""
+    """A configuration with every name resolved and every value checked.
+
+    Making one reads the data but trains nothing.
+    """
 
     config: SearchConfig
     space: Space
@@ -88,14 +92,14 @@ class SearchPlan:
     """The strategy's class where it is in no registry."""
 
     def strategy(self) -> Strategy[Any]:
-        """A fresh strategy, as it was before the first ask."""
+        """Make a fresh strategy, in the state before the first `ask`."""
         kind = self.kind or STRATEGIES.get(self.config.strategy)
         given = {**self._of_the_run(kind.config_type), **self.config.options}
         options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
         return kind(self.space, self.config.seed, options)
 
     def _of_the_run(self, config_type: type[StrategyConfig]) -> dict[str, Any]:
-        """Options by which a strategy that scores networks itself follows the run's protocol, unless the user says otherwise."""
+        """Options by which a strategy that trains or scores networks itself follows the run's protocol by default."""
         values = {
             "protocol": self.config.protocol,
             "data": self.protocol.data,
@@ -106,15 +110,15 @@ class SearchPlan:
         return {name: value for name, value in values.items() if name in config_type.model_fields}
 
     def executor(self) -> Executor:
-        """The executor, with no worker started yet."""
+        """Make the executor; no worker is started yet."""
         return EXECUTORS.get(self.config.executor)(self.config.executor_options)
 
     def ledger(self) -> Ledger:
-        """An empty ledger for the plan's budget."""
+        """Make an empty ledger for the plan's budget."""
         return Ledger(self.budget, self.usd_per_hour)
 
     def child_seed(self, index: int) -> int:
-        """Training seed of the child that was asked for as number `index` (from 0)."""
+        """Training seed of the child with proposal number `index` (from 0)."""
         if self.config.child_seeds == "run":
             return self.config.seed
         digest = hashlib.blake2b(f"{self.config.seed}/{index}".encode(), digest_size=4).digest()
@@ -127,36 +131,41 @@ def plan_search(
     """Resolve and check a configuration.
 
     Args:
-        config: what the user gave.
-        network_version: of the space's networks; None for the latest.
+        config: the user's values.
+        network_version: version of the space's networks; None for the latest.
         kind: the strategy's class; None for the registered one of that name.
 
     Returns:
-        The plan. Its `run` is a digest of everything that decides which children are trained and what they are charged.
+        The plan. Its `run` is a digest of everything that determines which children are trained and what they are
+        charged.
 
     Raises:
-        UnknownName, InputError, MissingData: one line that says what to correct.
+        UnknownName: when a name (space, strategy, protocol) does not exist.
+        InputError: when a value is invalid; the message says what to correct.
+        MissingData: when the data set is not on this machine.
     """
     if kind is None:
-        STRATEGIES.get(config.strategy)  # a wrong name is found before the data is read
+        STRATEGIES.get(config.strategy)  # report a wrong name before reading the data
     plan = replace(resolve(config, network_version), kind=kind)
-    plan.strategy()  # options that do not fit, and spaces the strategy cannot search, are refused here
+    plan.strategy()  # refuses unsuitable options, and spaces that the strategy cannot search
     return plan
 
 
 def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None = None) -> SearchPlan | None:
-    """Resolve a stored configuration as it was when its run was made, with earlier networks of its space where these were built then.
+    """Resolve a stored configuration to the plan of its run, with the version of networks that the run used.
 
     Args:
-        config: from the results file.
+        config: configuration from the results file.
         run: id of the run.
-        kind: as for `plan_search`.
+        kind: see `plan_search`.
 
     Returns:
-        The plan whose id that is; None where the protocol or its data has changed since.
+        The plan with that id; None if the protocol or its data has changed since.
 
     Raises:
-        UnknownName, InputError, MissingData: one line that says what to do.
+        UnknownName: when a name (space, strategy, protocol) does not exist.
+        InputError: when a value is invalid; the message says what to correct.
+        MissingData: when the data set is not on this machine.
     """
     for version in range(get_space(config.space).network_version, 0, -1):
         plan = plan_search(config, version, kind)
@@ -166,14 +175,19 @@ def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None
 
 
 def resolve(config: SearchConfig, network_version: int | None = None) -> SearchPlan:
-    """Resolve everything but the strategy, which tables have not.
+    """Resolve everything except the strategy, which complete tables do not have.
 
     Args:
-        config: what the user gave.
-        network_version: of the space's networks; None for the latest.
+        config: the user's values.
+        network_version: version of the space's networks; None for the latest.
+
+    Returns:
+        The plan, without a strategy's checks.
 
     Raises:
-        UnknownName, InputError, MissingData: one line that says what to correct.
+        UnknownName: when a name (space, strategy, protocol) does not exist.
+        InputError: when a value is invalid; the message says what to correct.
+        MissingData: when the data set is not on this machine.
     """
     from nasbench.data import load_data
 

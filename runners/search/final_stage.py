@@ -1,4 +1,4 @@
-"""After a search: its choices are trained again and scored on the test set, which nothing before has read."""
+"""Final stage of a search: its choices are trained again and scored on the test set, which was not read before."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class FinalStage:
     """Trains the incumbents of a finished search with their test score.
 
     Args:
-        plan: of the search.
-        writer: takes each new row.
-        cache: scores that need not be trained again; ignored where the plan says so.
-        executor: where they are trained; nothing else is in training there.
-        accountant: of the search; charges go to category "final", beside the search's budget.
-        asked: architectures that the search has asked for.
+        plan: plan of the search.
+        writer: stores each new row.
+        cache: scores of earlier trainings, which are reused; ignored if the plan says so.
+        executor: trains the choices; it must be idle.
+        accountant: accountant of the search; charges go to category "final", outside the search's budget.
+        asked: architectures that the search has proposed.
         committed: called with each choice, its row and its evaluation when the row is stored.
     """
 
@@ -55,7 +55,7 @@ class FinalStage:
         Args:
             stored: rows of stage "final" of an earlier attempt, by index.
             wait: blocks until at least one training has ended.
-            due: which of the waiting indices are committed now, given the trainings that have ended.
+            due: function that returns which of the waiting indices to commit now, given the trainings that have ended.
         """
         for row in stored.values():
             self._accountant.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
@@ -75,7 +75,7 @@ class FinalStage:
                 waiting.remove(index)
 
     def _commit_if_cached(self, proposal: Proposal) -> bool:
-        """Commit the choice from the cache; otherwise start its training and say False."""
+        """Commit the choice from the cache and return True; otherwise start its training and return False."""
         if self._plan.config.cached != "off":
             hit = self._cache.get(proposal.architecture.hash, self._plan.fingerprint, proposal.seed, test=True)
             if hit is not None:

@@ -1,4 +1,7 @@
-"""The search loop: ask, train, journal, charge, tell, until the budget is spent; and the same from a journal, to resume."""
+"""The search loop: ask, train, store, charge, tell, until the budget is spent.
+
+A stored run is resumed by the same steps.
+"""
 
 from __future__ import annotations
 
@@ -26,25 +29,26 @@ from nasbench.training.evaluation import Child, Evaluation
 
 
 class ReplayMismatch(NasbenchError):
-    """A stored run that its strategy does not reproduce, so that it cannot be resumed."""
+    """The strategy does not reproduce the stored run, so it cannot be resumed."""
 
 
 class Search:
     """One run of one strategy under one budget.
 
-    Every trained child is journalled before it is charged and before the strategy sees its outcome. So a run that is killed at any moment
-    goes on from its file: a fresh strategy gets the stored outcomes in the same order, and children that were in training are trained
-    again. Cache hits are written in batches (`RowWriter`); those that a kill loses are looked up again.
+    Every trained child is stored before it is charged and before the strategy receives its outcome. Therefore a run
+    that is killed at any moment can be resumed from its file: a fresh strategy receives the stored outcomes in the same
+    order, and children that were in training are trained again. Cache hits are written in batches (`RowWriter`); those
+    that a kill loses are looked up again.
 
     Args:
-        plan: what to run.
+        plan: the search to run.
         stored: the run's rows so far, in commit order, each with "curves"; empty for a new run.
-        sink: takes each new row, and has it on disk when it returns.
-        cache: scores that need not be trained again; ignored where the plan says so.
-        executor: where children are trained.
-        progress: shows how it goes.
-        stop: once set, the run ends as if interrupted; for runs that are not in the main thread.
-        watcher: sees each child as it is committed, and may ask the run to stop; None for nobody.
+        sink: writes each new row; it is on the disk when the call returns.
+        cache: scores of earlier trainings, which are reused; ignored if the plan says so.
+        executor: trains the children.
+        progress: progress display.
+        stop: when set, the run ends as if interrupted; for runs outside the main thread.
+        watcher: is notified of each committed child, and may request the run to stop; None for no watcher.
     """
 
     def __init__(
@@ -70,15 +74,15 @@ class Search:
         self._hashes: set[str] = set()
         self._outstanding: dict[int, Proposal] = {}
         self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the child in training
-        self._followers: dict[int, list[Proposal]] = {}  # the same child asked for again while it is in training
-        self._ends_with_budget: set[int] = set()  # children whose time-out is the end of the budget
+        self._followers: dict[int, list[Proposal]] = {}  # proposals of a child that is in training already
+        self._ends_with_budget: set[int] = set()  # children whose time-out was shortened to the end of the budget
         self._over = False
         self._started_at = utc_now()
         self._energy = EnergyMeter(counters_of(plan.config.devices) if executor.here else [])
 
     @property
     def ledger(self) -> Ledger:
-        """What the run has been charged."""
+        """Ledger of the run."""
         return self._accountant.ledger
 
     @property
@@ -87,11 +91,12 @@ class Search:
         return self._accountant.best
 
     def run(self) -> None:
-        """Run to the end of the budget, or go on where the file says the run was.
+        """Run to the end of the budget. A stored run continues where it stopped.
 
         Raises:
-            ReplayMismatch: when the stored children are not what the strategy asks for.
-            KeyboardInterrupt, SearchStopped: passed on after the run was marked as interrupted.
+            ReplayMismatch: when the stored children are not those that the strategy proposes.
+            KeyboardInterrupt: passed on after the run was marked as interrupted.
+            SearchStopped: when the watcher stopped the run, after it was marked as interrupted.
         """
         status = "failed"
         with self._energy:
@@ -172,7 +177,8 @@ class Search:
 
     def _train(self, proposal: Proposal) -> None:
         self._training[training_key(proposal)] = proposal.index
-        left = self.ledger.device_seconds_left / self.executor.share  # past that the child could not count any more
+        # a child that takes longer could not be counted any more
+        left = self.ledger.device_seconds_left / self.executor.share
         if left < self.plan.config.timeout_seconds:
             self._ends_with_budget.add(proposal.index)
         timeout = min(self.plan.config.timeout_seconds, left)
@@ -191,7 +197,7 @@ class Search:
     def _wait(self) -> list[tuple[int, Evaluation]]:
         self._writer.flush()
         ended = self.executor.wait()
-        if self.stop.is_set():  # workers were ended from outside: what came back is no result
+        if self.stop.is_set():  # workers were ended from outside: their evaluations are no results
             raise KeyboardInterrupt
         return ended
 
@@ -203,7 +209,7 @@ class Search:
         self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
 
     def _commit(self, proposal: Proposal, evaluation: Evaluation, charged: float, cached_from: str) -> dict[str, Any]:
-        """Journal a child, and only then charge it and give its outcome to the strategy."""
+        """Store a child, then charge it and give its outcome to the strategy."""
         accountant = self._accountant
         searcher = accountant.take_searcher_seconds()
         cut_off = evaluation.status == "timed_out" and proposal.index in self._ends_with_budget
@@ -235,7 +241,7 @@ class Search:
         return self._asks
 
     def _account(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
-        """Charge a journalled child and give its outcome to the strategy; the same for a new child and for one that is read back."""
+        """Charge a stored child, new or from an earlier attempt, and give its outcome to the strategy."""
         del self._outstanding[proposal.index]
         if not row["counted"]:
             self._over = True
@@ -246,7 +252,7 @@ class Search:
     # -- resuming -----------------------------------------------------------------------------------------------------
 
     def _replay(self) -> None:
-        """Ask and tell in the order in which the stored run did."""
+        """Call `ask` and `tell` in the order of the stored run."""
         for row in self._stored_search:
             while self._asks < row["asked"]:
                 if self._ask() is None:
@@ -285,11 +291,11 @@ class Search:
         self._stop_if_asked()
 
     def _finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
-        """Which final trainings are committed now, of those that wait in their order: all that have ended."""
+        """Indices of the final trainings to commit now: all that have ended, in the order in which they wait."""
         return list(ended)
 
     def _drain(self) -> None:
-        """Forget the children that were in training when the budget ended: they lie beyond it."""
+        """Drop the children that were in training when the budget ended, because they are beyond it."""
         if self._outstanding:
             self._outstanding.clear()
             self.executor.drop()
@@ -303,11 +309,11 @@ class Search:
         self._writer.put_run(search_run_row(self.plan, self.ledger, status, self._started_at, self._spent_energy()))
 
     def _spent_energy(self) -> dict[str, Any]:
-        """Of this attempt, by hardware counter; empty where there is none that can be read."""
+        """Energy spent in this attempt, by hardware counter; empty if no counter can be read."""
         joules = self._energy.joules()
         return {"joules": joules, "seconds": self._energy.seconds} if joules else {}
 
 
 def training_key(proposal: Proposal) -> tuple[str, int]:
-    """What makes two children of a run the same training."""
+    """Key that is equal for two children of a run if they are the same training: (hash, seed)."""
     return proposal.architecture.hash, proposal.seed

@@ -1,4 +1,4 @@
-"""A search that commits its children in the order in which they were asked for, so that a parallel run equals the sequential one."""
+"""Search that commits children in the order of the proposals, which makes a parallel run equal to a sequential one."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from nasbench.runners.search.loop import Search, training_key
 from nasbench.runners.search.rows import Proposal
 from nasbench.training.evaluation import Evaluation
 
-LOOK_AHEAD = 4  # children asked for and not committed, in multiples of the slots: what a straggler may hold back
+LOOK_AHEAD = 4  # maximum of uncommitted children, in multiples of the slots, which wait for a slow one
 
 
 class OrderedSearch(Search):
-    """Trains several children at once and journals, charges and tells them in the order of asking.
+    """Trains several children at once, and commits them in the order of the proposals.
 
-    A child is asked for ahead only where its strategy says that it would be the same otherwise (`Strategy.asks_ahead`): within the batch
-    of a policy gradient, the level of PNAS, the filling population of evolution, always in random search. So the rows are those of a run
-    with one child at a time, whatever finishes first, and a run goes on with any number of slots. What is trained and not committed when
-    the run is killed is trained again. Under a budget in device-time or money, rows are equal where the children's times are.
+    `ask` is called while outcomes are pending only if the strategy says that these do not influence it
+    (`Strategy.asks_ahead`): within the batch of a policy gradient, within a level of PNAS, while evolution fills its
+    population, always in random search. Therefore the rows are those of a run with one child at a time, whichever child
+    finishes first, and a run can be resumed with any number of slots. Children that are trained but not committed when
+    the run is killed are trained again. Under a budget in device time or money, rows are equal only if the children's
+    times are.
     """
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._in_executor = 0
-        self._ended: dict[int, Evaluation] = {}  # by index, until their turn
-        self._repeats: set[int] = set()  # the same training as an earlier child's: looked up when it is their turn
+        self._ended: dict[int, Evaluation] = {}  # finished evaluations by index, waiting for their turn
+        # children that repeat the training of an earlier one: looked up when it is their turn
+        self._repeats: set[int] = set()
 
     def _may_ask(self) -> bool:
         outstanding, slots = len(self._outstanding), self.executor.slots
@@ -53,7 +56,7 @@ class OrderedSearch(Search):
         self._take_turns()
 
     def _take_turns(self) -> None:
-        """Commit from the earliest outstanding child on, up to one that is still in training."""
+        """Commit children in order, from the earliest uncommitted one up to the first that is still in training."""
         while self._outstanding and not self._over:
             proposal = next(iter(self._outstanding.values()))
             if proposal.index in self._ended:
@@ -61,7 +64,7 @@ class OrderedSearch(Search):
             elif proposal.index in self._repeats:
                 self._repeats.remove(proposal.index)
                 hit = self._hit(proposal)
-                if hit is None:  # what it repeats gave no score that could be reused
+                if hit is None:  # the training that it repeats gave no reusable score
                     self._train(proposal)
                     return
                 self._commit_cached(proposal, hit)
@@ -76,5 +79,5 @@ class OrderedSearch(Search):
 
 
 def search_type(plan: SearchPlan) -> type[Search]:
-    """The kind of search that a plan's configuration asks for."""
+    """Class of search that a plan's configuration selects."""
     return OrderedSearch if plan.config.ordered else Search

@@ -1,4 +1,4 @@
-"""What a person sees of a running search: a bar on a terminal, plain lines elsewhere."""
+"""Progress display of a running search: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from tqdm.auto import tqdm
 
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 
-LINE_SECONDS = 10.0  # at most one plain line in this time
+LINE_SECONDS = 10.0  # minimum seconds between two plain lines
 
 
 class Progress:
-    """Budget spent, rate, ETA and the best child so far.
+    """Shows the budget spent, the rate, the remaining time and the best child so far.
 
     Args:
-        title: what is running.
-        stream: where to write; a terminal gets a bar, anything else a line now and then.
-        bar: whether to draw a bar; None where the stream is a terminal. Notebooks take one though their stream is none.
+        title: name of the search.
+        stream: output stream; a terminal gets a bar, anything else an occasional line.
+        bar: whether to draw a bar; None draws one only if the stream is a terminal. Notebooks can show one although
+            their stream is no terminal.
     """
 
     def __init__(self, title: str, stream: TextIO | None = None, bar: bool | None = None) -> None:
@@ -32,7 +33,7 @@ class Progress:
         self._children_at_start = 0
 
     def start(self, ledger: Ledger) -> None:
-        """Begin to show a search whose ledger may already hold what earlier attempts spent."""
+        """Start the display; the ledger may already include the spending of earlier attempts."""
         self._started = time.monotonic()
         self._share_at_start, self._children_at_start = _share(ledger), ledger.children
         if self._stream.isatty() if self._draw_bar is None else self._draw_bar:
@@ -51,9 +52,9 @@ class Progress:
         """Show that a child has ended.
 
         Args:
-            ledger: what is spent with it.
-            best: which is the best so far, in words.
-            busy: devices that were in use when it ended.
+            ledger: ledger of the run, including this child.
+            best: text about the best child so far.
+            busy: number of devices in use when the child ended.
         """
         share = _share(ledger)
         text = f"{_spent(ledger)}, {busy:g} devices busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
@@ -65,14 +66,14 @@ class Progress:
             self.note(f"{self._title}: {100 * share:.0f}% of the budget, {text}")
 
     def note(self, text: str) -> None:
-        """Write a line of its own."""
+        """Write a separate line."""
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:
             print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

@@ -1,4 +1,4 @@
-"""Unfinished searches of a results file, planned again from their stored configurations."""
+"""Resume the unfinished searches of a results file: make plans from their stored configurations."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def plans_to_resume(
     address: str | None = None,
     kinds: Kinds | None = None,
 ) -> list[SearchPlan]:
-    """Plan the unfinished searches of a file as they were planned when they began.
+    """Make the plans of a file's unfinished searches, equal to those with which they began.
 
     Args:
         path: the results file.
         run: id of one run; None for all that are not complete.
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
-        address: of another Ray cluster than before; None for the same.
-        kinds: stored name -> class of strategies that are in no registry.
+        address: address of another Ray cluster than before; None for the same.
+        kinds: stored name -> class, for strategies that are in no registry.
 
     Returns:
-        The plans in the order of the file; none when every run is complete.
+        The plans in the order of the file; empty if every run is complete.
 
     Raises:
         InputError: when there is no such run, its strategy is not registered here, or its protocol or data has changed.
@@ -66,7 +66,7 @@ def _plan(path: str, stored: Mapping[str, Any], devices: str | None, address: st
 
 
 def _require_registered(path: str, run: str, strategy: str) -> None:
-    """Refuse a strategy whose code is not known here; code that a file names is never imported."""
+    """Refuse a strategy that is not registered here. Code named in a results file is never imported."""
     if strategy in STRATEGIES:
         return
     if ":" in strategy:
@@ -81,14 +81,14 @@ def _require_registered(path: str, run: str, strategy: str) -> None:
 
 
 def stored_config(text: str, devices: str | None) -> SearchConfig:
-    """Read the configuration that a run was stored with.
+    """Read the stored configuration of a run.
 
     Args:
         text: JSON, as stored.
         devices: other devices than before; None for the same.
 
     Raises:
-        InputError: for a run that is one seed of a complete table and no search.
+        InputError: when the run is one seed of a complete table and not a search.
     """
     fields = json.loads(text)
     if fields.get("strategy") == TABLE:

@@ -1,4 +1,4 @@
-"""Rows of a search on their way to the disk: trained children at once, cached ones in batches."""
+"""Writer of a search's rows: trained children are written at once, cached ones in batches."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ BATCH_SECONDS: Final = 0.25
 
 
 class RowSink(Protocol):
-    """Where rows go; `store.writer.ResultsWriter` is one."""
+    """Interface of a destination of rows; `store.writer.ResultsWriter` is one."""
 
     def append_children(self, children: Sequence[tuple[Row, Curves]]) -> None:
-        """Keep finished children, all or none."""
+        """Store finished children, all or none."""
 
     def put_run(self, row: Row) -> None:
-        """Keep what is known of a run."""
+        """Store the row of a run."""
 
 
 class RowWriter:
     """Writes children into a sink.
 
-    A trained child is on the disk when `write` returns, together with the rows before it. Cached children are written in batches (64 rows
-    or 0.25 s), because the search can look them up again after a kill.
+    A trained child is on the disk when `write` returns, together with the rows before it. Cached children are written
+    in batches (64 rows or 0.25 s), because the search can look them up again after a kill.
 
     Args:
-        sink: has each row on the disk when it returns.
+        sink: destination; each row is on the disk when its call returns.
     """
 
     def __init__(self, sink: RowSink) -> None:
@@ -39,7 +39,7 @@ class RowWriter:
         self._waiting_since = 0.0
 
     def write(self, row: Row, curves: Curves, at_once: bool) -> None:
-        """Journal a child; without `at_once` it may wait for the next."""
+        """Write a child; without `at_once` it may wait for the next batch."""
         if not self._waiting:
             self._waiting_since = time.monotonic()
         self._waiting.append((row, curves))
@@ -48,12 +48,12 @@ class RowWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Journal the rows that wait."""
-        waiting, self._waiting = self._waiting, []  # first: Ctrl-C must not make them written twice
+        """Write the waiting rows."""
+        waiting, self._waiting = self._waiting, []  # cleared first, because Ctrl-C must not make them written twice
         if waiting:
             self._sink.append_children(waiting)
 
     def put_run(self, row: Row) -> None:
-        """Journal the waiting children, and then the run."""
+        """Write the waiting children, then the row of the run."""
         self.flush()
         self._sink.put_run(row)

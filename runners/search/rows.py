@@ -1,4 +1,4 @@
-"""From an evaluation to the row of a results file, and back."""
+"""Conversion between evaluations and rows of a results file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "cur
 
 @dataclass(frozen=True)
 class Proposal:
-    """A child a strategy asked for: its place in the order of asking (from 0), and whether the run had asked for its hash before."""
+    """A proposal of a strategy, its number in the order of `ask()` calls (from 0), and whether its hash is a repeat."""
 
     index: int
     architecture: Architecture
@@ -29,7 +29,7 @@ class Proposal:
 
 
 def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluation, stage: str) -> dict[str, Any]:
-    """The columns of a child that do not depend on the ledger; the search adds the rest."""
+    """Make the columns of a child that do not depend on the ledger; the search adds the rest."""
     return {
         "run": plan.run,
         "index": proposal.index,
@@ -50,7 +50,7 @@ def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluatio
 
 
 def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluation:
-    """The evaluation that a stored row was made from."""
+    """Restore the evaluation from which a stored row was made."""
     return Evaluation(
         **{name: row[name] for name in _SCORES},
         curves={name: tuple(float(value) for value in values) for name, values in curves.items()},
@@ -58,7 +58,7 @@ def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluati
 
 
 def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
-    """What the strategy is told: no test score, and nothing that differs between a first run and its replay."""
+    """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed."""
     return Outcome(
         index=proposal.index,
         architecture=proposal.architecture,
@@ -74,14 +74,14 @@ def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) 
 def search_run_row(
     plan: SearchPlan, ledger: Ledger, status: str, started_at: str, energy: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The row of a run as it stands.
+    """Make the row of a run in its current state.
 
     Args:
-        plan: what is run.
-        ledger: what it was charged so far.
+        plan: plan of the run.
+        ledger: its charges so far.
         status: "running", "interrupted" or "complete".
         started_at: UTC, ISO 8601.
-        energy: what was read from hardware counters, kept with the provenance; None or {} for nothing.
+        energy: readings of hardware counters, stored with the provenance; None or {} for none.
     """
     return {
         "run": plan.run,

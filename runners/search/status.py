@@ -1,4 +1,4 @@
-"""How the runs of a results file stand, also while another process writes it."""
+"""Status of the runs in a results file; another process may write it at the same time."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Writer:
     """The process that owns a results file.
 
     Args:
-        pid: of it.
-        host: where it runs.
-        since: when it took the file, UTC.
-        alive: whether it still runs; None on another host, where that cannot be told.
+        pid: its process number.
+        host: its host.
+        since: time at which it became the owner, UTC.
+        alive: whether it is alive; None for a process on another host, for which this is unknown.
     """
 
     pid: int
@@ -57,23 +57,23 @@ class Writer:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How one run stands. Times in seconds, money in USD; None where it is not known or does not apply.
+    """Status of one run. Times are in seconds, money is in USD; None means unknown or not applicable.
 
     Args:
         run, strategy, seed, budget: as stored.
-        state: "complete", "interrupted", "running", or "stopped": marked as running, but no process writes.
-        children: counted so far.
-        failed: of all its children, those without a score.
-        in_training: children that were asked for and not told when the last one was; 0 unless running.
-        devices_busy: devices that they hold.
-        children_a_minute: over all its wall time.
-        recent_a_minute: children that ended in the last ten minutes, a minute; None unless running.
+        state: "complete", "interrupted", "running", or "stopped": marked as running, but no process writes the file.
+        children: children counted so far.
+        failed: number of its children without a score.
+        in_training: children whose outcomes were pending when the last outcome was received; 0 unless running.
+        devices_busy: devices held by these children.
+        children_a_minute: children per minute, over all its wall time.
+        recent_a_minute: children per minute, over the last ten minutes; None unless running.
         gpu_hours, usd: charged to the search.
-        share: of the budget that is spent, in [0, 1].
-        left_seconds: until the budget is spent, at the pace so far; None unless running.
+        share: share of the budget that is spent, in [0, 1].
+        left_seconds: seconds until the budget is spent, at the rate so far; None unless running.
         best: highest validation accuracy, a fraction; None before the first.
-        best_hash: the architecture's.
-        last_child: when the last child ended, UTC; "" before the first.
+        best_hash: hash of that architecture.
+        last_child: time at which the last child ended, UTC; "" before the first.
     """
 
     run: str
@@ -98,23 +98,23 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class FileStatus:
-    """How a results file stands: who writes it, and its runs in the order of the file."""
+    """Status of a results file: the process that writes it, and its runs in the order of the file."""
 
     file: str
     writer: Writer | None
     runs: tuple[RunStatus, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Convert to plain values, for JSON."""
         return asdict(self)
 
 
 def file_status(path: str, now: datetime | None = None) -> FileStatus:
-    """Read how the runs of a file stand. The writer is not held up.
+    """Read the status of a file's runs, without blocking the writer.
 
     Args:
         path: the results file.
-        now: the time to count from; None for the present.
+        now: reference time; None for the present.
 
     Raises:
         MissingResults, StoreError: when there is no such file, or it cannot be read.
@@ -137,7 +137,7 @@ def _writer(owner: Owner | None) -> Writer | None:
 
 
 def _run_status(row: dict[str, Any], children: pd.DataFrame, writer: Writer | None, now: datetime) -> RunStatus:
-    of_table = row["strategy"] == TABLE  # whose rows carry test scores, and are in no search's budget
+    of_table = row["strategy"] == TABLE  # rows of complete tables have test scores and belong to no search's budget
     searched = children[children["stage"] == ("final" if of_table else "search")]
     counted = searched if of_table else searched[searched["counted"].astype(bool)]
     good = counted[(counted["status"] == "ok") & counted["val_acc"].notna()]
@@ -174,7 +174,7 @@ def _run_status(row: dict[str, Any], children: pd.DataFrame, writer: Writer | No
 
 
 def _rate(row: dict[str, Any], children: pd.DataFrame) -> float:
-    """USD per device-hour: of the children, or of the whole run once that is known."""
+    """Price in USD per device-hour: that of the whole run if it is stored already, else that of the children."""
     hours, usd = float(children["gpu_hours"].sum()), float(children["usd"].sum())
     if hours > 0:
         return usd / hours
@@ -189,7 +189,7 @@ def _share(budget: str, children: int, hours: float, usd: float, wall: float) ->
 
 
 def _recent(row: dict[str, Any], ended: list[str], now: datetime) -> float | None:
-    """Children a minute over the last ten, or since the run began where that is later."""
+    """Children per minute over the last ten minutes, or since the start of the run if that is later."""
     started = _seconds_ago(str(row["started_at"]), now)
     span = min(RECENT_SECONDS, started)
     if not span > 0 or math.isnan(span):

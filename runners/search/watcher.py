@@ -1,4 +1,4 @@
-"""What watches a search from outside: told of each child when it is committed, it may ask the run to stop."""
+"""Watcher of a search: it is notified of each committed child, and may request the run to stop."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from nasbench.runners.search.rows import Proposal
 
 
 class SearchStopped(Exception):
-    """Raised inside a run whose watcher asked it to stop; the run is marked as interrupted and can be resumed."""
+    """The watcher requested the run to stop. The run is marked as interrupted and can be resumed."""
 
 
 class Watcher:
-    """Does nothing; subclasses show or record what happens.
+    """Base class of watchers, which does nothing; subclasses show or record events.
 
-    What a watcher does is not charged to the run, but wall time goes on meanwhile.
+    The time of a watcher is not charged to the run, but it is part of the wall time.
 
     Attributes:
-        stop_reason: set to a text, it ends the run before anything else is asked for. Children that are in training
-            then are trained again when the run is resumed.
+        stop_reason: a text ends the run before the next proposal. Children that are in training then are trained again
+            when the run is resumed.
     """
 
     stop_reason: str = ""
 
     def started(self, ledger: Ledger, best: float) -> None:
-        """See a run begin or go on.
+        """Called when a run starts or is resumed.
 
         Args:
-            ledger: what earlier attempts spent; empty for a new run.
-            best: best validation accuracy of earlier attempts, in [0, 1]; NaN for none.
+            ledger: charges of earlier attempts; empty for a new run.
+            best: best validation accuracy of earlier attempts, in [0, 1]; NaN if there is none.
         """
 
     def committed(
@@ -41,19 +41,19 @@ class Watcher:
         ledger: Ledger,
         incumbent: bool,
     ) -> None:
-        """See a child that is stored, charged and given to the strategy.
+        """Called after a child was stored and charged, and the strategy received its outcome.
 
         Args:
-            proposal: what was asked for.
-            row: its columns (`store.format.schema.CHILD_COLUMNS`).
-            curves: one value per completed epoch.
-            ledger: what is spent with it.
-            incumbent: whether it is the best of the search so far.
+            proposal: the proposal.
+            row: the child's columns (`store.format.schema.CHILD_COLUMNS`).
+            curves: its curves, one value per completed epoch.
+            ledger: charges of the run, including this child.
+            incumbent: whether it is the best child of the search so far.
         """
 
     def ended(self, status: str) -> None:
-        """See a run end.
+        """Called when a run ends.
 
         Args:
-            status: "complete", "interrupted" or "failed" (by an exception); the first two are stored already.
+            status: "complete", "interrupted" or "failed" (by an exception); the first two are stored before the call.
         """

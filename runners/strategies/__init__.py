@@ -1,4 +1,4 @@
-"""Search strategies, one file each."""
+"""Search strategies, one file per strategy."""
 
 from __future__ import annotations
 

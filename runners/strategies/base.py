@@ -1,4 +1,4 @@
-"""What a search strategy is: ask for an architecture, be told how it did, and nothing else."""
+"""Interface of a search strategy: `ask()` proposes an architecture, `tell()` receives its outcome."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from nasbench.training.evaluation import Status
 
 
 class StrategyConfig(BaseModel):
-    """Options of a strategy; each field carries a description with its source, which `nasbench strategies show` prints."""
+    """Options of a strategy. Each field has a description with its source, which `nasbench strategies show` prints."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a strategy is told of a child. There is no test score in it, so none can leak.
+    """Result of a child as `tell()` receives it. It has no test score, so none can leak into a search.
 
     Args:
-        index: the child's place in the order of asking, from 0.
-        architecture: as asked for.
-        status: "ok", or why the child has no score.
+        index: number of the proposal in the order of `ask()` calls, from 0.
+        architecture: the proposed architecture.
+        status: "ok", or the reason why the child has no score.
         val_curve: validation accuracy in [0, 1] after each completed epoch; may be empty.
-        val_acc: validation accuracy after the last epoch in [0, 1]; NaN when status is not "ok".
+        val_acc: validation accuracy after the last epoch in [0, 1]; NaN if status is not "ok".
         params: trainable parameters.
         mult_adds: multiply-adds for one image.
-        device_seconds: what the child is charged.
+        device_seconds: device-seconds charged for the child.
     """
 
     index: int
@@ -47,21 +47,21 @@ C = TypeVar("C", bound=StrategyConfig)
 
 
 class Strategy(ABC, Generic[C]):
-    """A search strategy as a pure function of its seed and of what it was told.
+    """Base class of search strategies. A strategy is a pure function of its seed and of the outcomes it received.
 
-    No clock, no files, no global random state: every random number comes from generators seeded with `seed`. The same calls in the
-    same order give the same answers, which is how a run is resumed and how a table is replayed.
+    It uses no clock, no files and no global random state: every random number comes from generators seeded with `seed`.
+    The same calls in the same order give the same answers. Resuming a run and replaying a table depend on this.
 
     Args:
-        space: where to search.
-        seed: of every random draw, >= 0.
-        config: the strategy's options; its defaults when None.
+        space: the space to search.
+        seed: seed of all random draws, >= 0.
+        config: the strategy's options; None for its defaults.
     """
 
     name: ClassVar[str]
     config_type: ClassVar[type[StrategyConfig]] = StrategyConfig
     charged_as: ClassVar[str] = "searcher"
-    """The category of the ledger that the seconds of `ask` and `tell` are charged to: "searcher", or "supernet" for a strategy that
+    """Ledger category of the seconds in `ask` and `tell`: "searcher", or "supernet" for a strategy that
     spends them on training weights that architectures share."""
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
@@ -70,26 +70,30 @@ class Strategy(ABC, Generic[C]):
 
     @abstractmethod
     def ask(self) -> Architecture | None:
-        """The next architecture to train, or None to wait for outcomes (with none outstanding: the search is over).
+        """Propose the next architecture to train.
 
-        An ask that answers None leaves the strategy as it was.
+        Returns:
+            The architecture, or None to wait for outcomes; None while no outcome is pending ends the search. A call
+            that returns None does not change the strategy.
         """
 
     @abstractmethod
     def tell(self, outcome: Outcome) -> None:
-        """Learn how a child did. Outcomes come in any order, each once."""
+        """Receive the outcome of a child. Outcomes come in any order, each once."""
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Whether the next ask gives what it would give if the children asked for and not told yet had been told before it.
+        """Whether `ask()` is independent of the outcomes that are still pending.
 
-        A run with `ordered` asks for several children at once only where this holds, so that it asks for what a sequential run asks
-        for. Strategies that ask in batches say so here; without that, a child waits for the one before it.
+        A run with `ordered` has several children in training only while this is true, so that it proposes the same
+        children as a sequential run. Strategies that propose batches should override this; by default a child waits for
+        the one before it.
 
         Args:
-            outstanding: children asked for and not told yet, >= 0; all before them were told in the order of asking.
+            outstanding: number of proposals whose outcomes are pending, >= 0; all earlier outcomes were received in the
+                order of the proposals.
         """
         return outstanding == 0
 
     def reward(self, outcome: Outcome) -> float:
-        """What the strategy learns from a child: its validation accuracy, and 0 where it has none."""
+        """Reward of a child: its validation accuracy, or 0 if it has none."""
         return outcome.val_acc if outcome.status == "ok" else 0.0

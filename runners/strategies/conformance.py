@@ -1,4 +1,4 @@
-"""What every strategy must do, as plain functions that authors of plug-ins can call from their tests.
+"""Checks of the rules that every strategy must follow, as functions that authors of plug-ins can call from their tests.
 
 from nasbench.runners.strategies.conformance import check_strategy
 check_strategy(MyStrategy, get_space("nasbench201"), seed=0)
@@ -27,23 +27,23 @@ Kind = type[Strategy[Any]]
 
 
 class ConformanceError(NasbenchError, AssertionError):
-    """A strategy that breaks a rule of the contract."""
+    """The strategy breaks a rule."""
 
 
 @dataclass
 class Conversation:
-    """What was said to a strategy and what it answered, in order: an `Outcome` for a tell, anything else for an ask."""
+    """Log of a strategy's calls, in order: an `Outcome` per `tell`, the answer (architecture or None) per `ask`."""
 
     events: list[Architecture | Outcome | None] = field(default_factory=list)
 
     @property
     def answers(self) -> list[Architecture | None]:
-        """What the strategy answered to each ask; None for waiting."""
+        """Answers to each `ask`; None for waiting."""
         return [event for event in self.events if not isinstance(event, Outcome)]
 
     @property
     def asked(self) -> list[Architecture]:
-        """The architectures, in the order of asking."""
+        """Proposed architectures, in order."""
         return [event for event in self.events if isinstance(event, Architecture)]
 
 
@@ -55,9 +55,9 @@ def check_strategy(
     Args:
         kind: the strategy's class.
         space: any space.
-        seed: of the strategy, >= 0.
-        config: the strategy's options; its defaults when None.
-        children: how many children each check lets it ask for; more than the strategy learns from at once.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children per check; should exceed the strategy's batch of outcomes.
 
     Raises:
         ConformanceError: at the first rule broken.
@@ -75,7 +75,7 @@ def check_strategy(
 
 
 def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """The same seed and outcomes give the same architectures."""
+    """Check that the same seed and outcomes give the same architectures."""
     first, second = (converse(kind(space, seed, config), children) for _ in range(2))
     _require(
         first.answers == second.answers,
@@ -85,7 +85,7 @@ def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | 
 
 
 def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Every architecture is one its own space decodes; the space is the one given, or an option's variation of it."""
+    """Check that every architecture decodes in its own space: the given one, or a variation of its options."""
     asked = converse(kind(space, seed, config), children).asked
     _require(bool(asked), kind, "the first ask gives no architecture although nothing is outstanding")
     for architecture in asked:
@@ -100,7 +100,7 @@ def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: Strate
 def check_several_outstanding(
     kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int
 ) -> None:
-    """With several children in training the search goes on, and repeats."""
+    """Check that a search with several children in training continues, and repeats."""
     for outstanding in (2, 7, children):
         first, second = (converse(kind(space, seed, config), children, outstanding) for _ in range(2))
         _require(
@@ -112,7 +112,7 @@ def check_several_outstanding(
 
 
 def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Outcomes may come in any order."""
+    """Check that outcomes may come in any order."""
     first, second = (
         converse(kind(space, seed, config), children, outstanding=5, order=random.Random(seed)) for _ in range(2)
     )
@@ -120,7 +120,7 @@ def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConf
 
 
 def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Children without a score are accepted, also when all fail, and their reward is a finite number."""
+    """Check that children without a score are accepted, even if all fail, and that their reward is finite."""
     strategy = kind(space, seed, config)
     conversation = converse(strategy, children, score=lambda _: float("nan"))
     _require(bool(conversation.asked), kind, "nothing is asked for when children fail")
@@ -134,9 +134,9 @@ def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig |
 
 
 def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """A new strategy that is taken through the same conversation gives the same answers: this is how a run is resumed.
+    """Check that a new strategy that gets the same calls gives the same answers, which resuming a run depends on.
 
-    Asks that were answered by None are left out, because they must leave the strategy as it was.
+    Calls of `ask` that returned None are left out, because they must not change the strategy.
     """
     conversation = converse(kind(space, seed, config), children, outstanding=4, order=random.Random(seed + 1))
     replayed = kind(space, seed, config)
@@ -150,7 +150,7 @@ def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | N
 def check_global_random_state(
     kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int
 ) -> None:
-    """Global random generators (random, numpy, torch) are neither advanced nor seeded, and do not influence the answers."""
+    """Check that global random generators (random, numpy, torch) are not changed and do not influence the answers."""
     answers = []
     for state in (12345, 67890):
         with _global_generators_at(state):
@@ -170,17 +170,17 @@ def converse(
     order: random.Random | None = None,
     score: Score | None = None,
 ) -> Conversation:
-    """Let a strategy search with made-up scores, without training anything.
+    """Run a strategy with invented scores, without training anything.
 
     Args:
-        strategy: a new one.
-        children: stop after so many were asked for and told.
-        outstanding: how many children are in training at once, >= 1.
-        order: picks the child that ends next; the oldest when None.
-        score: validation accuracy of an architecture in [0, 1], NaN for a failure; `made_up_score` when None.
+        strategy: a new strategy.
+        children: number of children after which the search stops.
+        outstanding: number of children in training at once, >= 1.
+        order: chooses the child that ends next; None for the oldest.
+        score: validation accuracy of an architecture in [0, 1], NaN for a failure; None for `made_up_score`.
 
     Returns:
-        The conversation; shorter when the strategy ends the search.
+        Log of the calls; shorter if the strategy ends the search.
     """
     conversation = Conversation()
     training: list[tuple[int, Architecture]] = []
@@ -204,13 +204,13 @@ def converse(
 
 
 def made_up_score(architecture: Architecture) -> float:
-    """A validation accuracy in [0, 1] that depends on the choices alone; NaN, for a failure, for one in sixteen."""
+    """Invent a validation accuracy in [0, 1] that depends only on the choices; NaN, a failure, for one in sixteen."""
     digest = hashlib.blake2b(repr(architecture.choices).encode(), digest_size=2).digest()
     return float("nan") if digest[1] < 16 else digest[0] / 255
 
 
 def made_up_outcome(index: int, architecture: Architecture, score: float) -> Outcome:
-    """The outcome of a child with this final validation accuracy in [0, 1]; NaN makes it a failure without a curve."""
+    """Make an outcome with this final validation accuracy in [0, 1]; NaN makes it a failure without a curve."""
     status: Status = "failed" if np.isnan(score) else "ok"
     curve = tuple(score * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)) if status == "ok" else ()
     return Outcome(index, architecture, status, curve, score, params=1, mult_adds=1, device_seconds=1.0)
@@ -230,7 +230,7 @@ def _global_random_states() -> tuple[bytes, bytes, bytes]:
 
 @contextmanager
 def _global_generators_at(seed: int) -> Iterator[None]:
-    """Seed the global generators within the block and give them their states back afterwards."""
+    """Seed the global generators within the block, and restore their states afterwards."""
     import torch
 
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""ENAS: a controller is trained on the accuracy of paths through one super-network, and the best paths are trained from scratch."""
+"""ENAS: train a controller on the accuracy of paths through a super-network, then train the best paths from scratch."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ REPEATS_IN_A_ROW = 1000
 
 
 class EnasConfig(StrategyConfig):
-    """Options of ENAS. The defaults train in a minute or two on digits (two blocks, one CPU core); each text ends in the released code's values, micro | macro.
+    """Options of ENAS. The defaults take one to two minutes on digits (two blocks, one CPU core).
 
-    A strategy does not see the run's protocol: name the one whose data, augmentation and scale the super-network takes here, too.
+    Each description ends with the values of the released code, micro | macro. A strategy does not see the run's
+    protocol, so the protocol that gives the super-network its data, augmentation and scale is an option here.
     """
 
     protocol: str = Field(
@@ -88,27 +89,30 @@ class EnasConfig(StrategyConfig):
 
 
 class Enas(Strategy[EnasConfig]):
-    """Train shared weights and a controller in turns; then ask for the controller's best architectures, to be trained from scratch.
+    """Train shared weights and a controller in turns, then propose the controller's best architectures.
 
-    All of it happens inside the first ask. A turn is one pass over the training images, every step along another path drawn from the
-    controller, and `controller_steps` updates of the controller by REINFORCE; the reward is the accuracy of a path on one minibatch
-    of validation images. At the end `candidates` architectures are drawn and scored on one minibatch, the same for all, and asked
-    for best first. When they are used up, further ones are drawn and scored; hashes drawn before are passed over, and the search is
-    over after 1000 of these in a row. Nothing is learned from children.
+    All of it happens inside the first `ask`. A turn is one pass over the training images, each step on another path
+    drawn from the controller, followed by `controller_steps` REINFORCE updates of the controller; the reward is the
+    accuracy of a path on one minibatch of validation images. At the end `candidates` architectures are drawn, scored on
+    one minibatch, the same for all, and proposed best first. When all have been proposed, further ones are drawn and
+    scored. Hashes drawn before are skipped, and the search ends after 1000 of these in a row. Outcomes of children are
+    not used.
 
-    The seconds of an ask are charged to the ledger's category "supernet" together with the first child that comes of it. A budget in
-    device-hours, USD or wall time does not interrupt the training of the super-network; if it is over by then, the first child
-    ends the search uncounted, as any child that crosses the limit. A budget in children does not limit it at all. A run that was
-    interrupted trains the super-network again when resumed, to the same bits on the same machine, and is charged for it once, unless
-    it was interrupted before its first child was stored.
+    The seconds of an `ask` are charged to the ledger's category "supernet" together with the first child that it
+    proposes. A budget in device-hours, USD or wall time does not interrupt the training of the super-network; if the
+    budget is used up by then, the first child ends the search uncounted, like any child that crosses the limit. A
+    budget in children does not limit it at all. A resumed run trains the super-network again, to the same bits on the
+    same platform, and is charged for it once, unless it was interrupted before its first child was stored.
 
-    Source: Pham et al. 2018 (1802.03268), sections 2.2, 2.4 and 3.2; settings of the released code (github.com/melodyguan/enas).
-    Deviation: see `nasbench.supernets.cells` for the weights. Input states of cells are drawn from a softmax over states,
-    where the released code attends to the steps that made them, and no operation has a head start, where that code's micro
-    controller starts with biases for separable convolutions. A skip's probability is the sigmoid of its logit, in sampling and in the
-    penalty; the released code samples with the sigmoid of twice the logit. The baseline starts at the first reward, not at 0, and
-    does not contain the reward it is subtracted from. The controller's entropy is exact; the released macro code takes p log p of the drawn
-    choices alone. The validation images are the protocol's share, not the last 5,000.
+    Source: Pham et al. 2018 (1802.03268), sections 2.2, 2.4 and 3.2; settings of the released code
+    (github.com/melodyguan/enas).
+    Deviation: see `nasbench.supernets.cells` for the weights. Input states of cells are drawn from a softmax over
+    states, where the released code attends to the steps that made them, and no operation has a head start, where that
+    code's micro controller starts with biases for separable convolutions. A skip's probability is the sigmoid of its
+    logit, in sampling and in the penalty; the released code samples with the sigmoid of twice the logit. The baseline
+    starts at the first reward, not at 0, and does not contain the reward it is subtracted from. The controller's
+    entropy is exact; the released macro code takes p log p of the drawn choices alone. The validation images are the
+    protocol's share, not the last 5,000.
     """
 
     name = "enas"
@@ -126,7 +130,7 @@ class Enas(Strategy[EnasConfig]):
         self._exhausted = False
 
     def ask(self) -> Architecture | None:
-        """The best-scored architecture not asked for yet; None for ever once the controller has nothing new."""
+        """Propose the best-scored architecture not proposed yet; always None once the controller draws nothing new."""
         if not self._ranked and not self._exhausted:
             with reproducible(self._place, self._protocol.threads, self._protocol.kernels):
                 if self.trained is None:
@@ -136,11 +140,11 @@ class Enas(Strategy[EnasConfig]):
         return self._ranked.popleft() if self._ranked else None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always: nothing is learned from children."""
+        """Always true, because outcomes are not used."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def _train(self) -> tuple[SharedWeights, Policy]:
         options = self.config
@@ -159,7 +163,10 @@ class Enas(Strategy[EnasConfig]):
         return shared, policy
 
     def _derive(self, shared: SharedWeights, policy: Policy) -> list[Architecture]:
-        """New architectures, best first, of equal ones the first drawn; fewer than wanted where no more are found."""
+        """Draw new architectures and sort them, best first; ties keep the order of drawing.
+
+        They are fewer than wanted if no more are found.
+        """
         pool: list[Architecture] = []
         repeats = 0
         for architecture in policy.stream():
@@ -177,12 +184,12 @@ class Enas(Strategy[EnasConfig]):
 
 
 class Policy:
-    """The controller with its optimizer and its baseline.
+    """The controller with its optimizer and baseline.
 
     Args:
-        space: what it draws from.
-        seed: of its parameters and draws.
-        options: sizes, rates and weights.
+        space: the space to draw from.
+        seed: seed of its parameters and draws.
+        options: options of ENAS: sizes, rates and weights.
     """
 
     def __init__(self, space: Space, seed: int, options: EnasConfig) -> None:
@@ -200,7 +207,7 @@ class Policy:
         self.optimizer = torch.optim.Adam(
             self.controller.parameters(),
             lr=options.controller_learning_rate,
-            betas=(0.0, 0.999),  # the released code's, as is epsilon
+            betas=(0.0, 0.999),  # betas and epsilon are those of the released code
             eps=1e-3,
         )
         self.baseline = MovingAverage(options.baseline_decay)
@@ -216,7 +223,7 @@ class Policy:
             yield from self.sample(self._options.candidates)
 
     def learn(self, shared: SharedWeights) -> None:
-        """One update: draw architectures, score each on a minibatch of its own, follow the gradient."""
+        """Make one update: draw architectures, score each on its own minibatch, follow the gradient."""
         options = self._options
         choices = self.controller.sample(options.aggregate, self._generator)
         accuracies = [shared.accuracy(self._space.decode(row), shared.minibatch()) for row in choices.tolist()]
@@ -235,13 +242,16 @@ class Policy:
 def make_shared_weights(
     space: Space, protocol: Protocol, seed: int, minibatch_size: int, device: str = "cpu"
 ) -> SharedWeights:
-    """An untrained super-network with the protocol's images, in place; to be called within `training.reproducible`.
+    """Make an untrained super-network together with the protocol's images on the device.
+
+    Call it within `training.reproducible`.
 
     Args:
-        space: one that has super-networks.
-        protocol: data, augmentation, network scale, dropout and what `SharedWeights` takes of it.
-        seed: of initial weights, order, dropout and minibatches, >= 0.
-        minibatch_size: validation images an architecture is scored on.
+        space: a space that has super-networks.
+        protocol: protocol that gives data, augmentation, network scale, dropout and the fields that `SharedWeights`
+            uses.
+        seed: seed of initial weights, order, dropout and minibatches, >= 0.
+        minibatch_size: number of validation images on which an architecture is scored.
         device: "cpu", "cuda" or "cuda:1".
     """
     place, seeds, data = resolve_device(device), Seeds.of(seed), load_data(protocol.data)
@@ -255,11 +265,11 @@ def make_shared_weights(
 
 
 def skip_divergence(logits: Tensor, rate: float) -> Tensor:
-    """Kullback-Leibler divergence in nats of independent skip bits from bits of probability `rate`, summed over the bits.
+    """Kullback-Leibler divergence, in nats, of skip bits from bits of probability `rate`, summed over the bits.
 
     Args:
-        logits: [bits, batch]; a bit is 1 with the sigmoid of its logit.
-        rate: in (0, 1).
+        logits: [bits, batch]; the probability that a bit is 1 is the sigmoid of its logit.
+        rate: probability in (0, 1).
 
     Returns:
         [batch].
@@ -270,7 +280,7 @@ def skip_divergence(logits: Tensor, rate: float) -> Tensor:
 
 
 def _bounds(decisions: Sequence[Decision], options: EnasConfig) -> list[float] | None:
-    """What the logits of each decision are bounded by."""
+    """Bounds of the logits, one per decision."""
     if not options.tanh_constant:
         return None
     reduced = options.tanh_constant / options.operation_reduce
@@ -278,7 +288,7 @@ def _bounds(decisions: Sequence[Decision], options: EnasConfig) -> list[float] |
 
 
 def _changes(options: EnasConfig) -> dict[str, Any]:
-    """The protocol's fields that the options replace."""
+    """Fields of the protocol that the options replace."""
     given = {
         "data": options.data,
         "cells": options.cells,

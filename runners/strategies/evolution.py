@@ -1,4 +1,4 @@
-"""Regularized evolution: tournaments in a population whose oldest member dies."""
+"""Regularized evolution: a tournament selects the parent, and the oldest member of the population is removed."""
 
 from __future__ import annotations
 
@@ -55,25 +55,26 @@ class EvolutionConfig(StrategyConfig):
 
 
 class Individual(NamedTuple):
-    """A trained child in the population."""
+    """Member of the population: a trained child."""
 
     architecture: Architecture
     reward: float
 
 
 class Evolution(VectorizedStrategy[EvolutionConfig]):
-    """Regularized evolution: the best of a random sample has one mutated child, and the oldest member dies.
+    """Regularized evolution: the best of a random sample gets one mutated child, and the oldest member is removed.
 
-    Asking never waits, as with the asynchronous workers of the paper. Until P children have been told, children are drawn at random
-    (with K in training at once these are P + K - 1); from then on every ask is a tournament among those alive. A member's age counts
-    from when it was told. The search's result is the best child of its history, dead or alive.
+    `ask` never waits, as with the asynchronous workers of the paper. Until P outcomes have been received, children are
+    drawn at random (with K children in training at once, these are P + K - 1); after that every `ask` is a tournament
+    among the current members. A member's age counts from its `tell`. The search's result is the best child of its
+    history, removed or not.
 
-    The mutation is the space's own `mutate`, which always changes something; the identity mutation is an option here, so that it
-    is the same on every space.
+    The mutation is the space's own `mutate`, which always changes something. The identity mutation is an option of the
+    strategy, so it is the same on every space.
 
     Source: Real et al. 2018 (1802.01548), algorithm 1 and the methods' section on mutations.
-    Deviation: the paper is silent on failed children; here they join with reward 0 and die of age like the others. Of equal rewards in
-        a tournament the first drawn wins.
+    Deviation: the paper does not mention failed children; here they become members with reward 0. In a tournament the
+    first drawn of equal rewards wins.
     """
 
     name = "evolution"
@@ -82,11 +83,15 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
     def __init__(self, space: Space, seed: int, config: EvolutionConfig | None = None) -> None:
         super().__init__(space, seed, config)
         self._rng, self._tournaments, self._identities = _generators(seed)
-        self._population: deque[Individual] = deque(maxlen=self.config.population)  # a full deque drops its oldest
+        # a full deque drops its oldest member
+        self._population: deque[Individual] = deque(maxlen=self.config.population)
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> VectorizedSearch | None:
-        """Many populations; None for distinct members, spaces with draws of their own, and decisions of different sizes."""
+        """Make many populations.
+
+        None if members must be distinct, the space has its own distribution, or decisions differ in size.
+        """
         own = type(space).random is not Space.random or type(space).mutate is not Space.mutate
         sizes = {options for options in options_of(space) if options > 1}
         if own or len(sizes) != 1 or config.drawing == "distinct":
@@ -95,26 +100,27 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
 
     @property
     def population(self) -> tuple[Individual, ...]:
-        """The members alive, the oldest first."""
+        """Current members, the oldest first."""
         return tuple(self._population)
 
     def ask(self) -> Architecture:
-        """A random architecture while the population fills, then the child of a tournament's winner."""
+        """Propose a random architecture while the population fills, then the child of a tournament's winner."""
         if len(self._population) < self.config.population:
             return self.space.random(self._rng)
         parent = self._tournament().architecture
-        mutated = self.space.mutate(parent, self._rng)  # drawn always, so that no draw depends on another's value
+        # always drawn, so that the number of draws does not depend on their values
+        mutated = self.space.mutate(parent, self._rng)
         return parent if self._identities.random() < self.config.identity else mutated
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """While the population fills."""
+        """True while the population fills."""
         return outstanding == 0 or len(self._population) + outstanding < self.config.population
 
     def tell(self, outcome: Outcome) -> None:
-        """Add a child to the population; the oldest member makes room.
+        """Add a child to the population, and remove the oldest member if it is full.
 
         Raises:
-            InputError: when the child has no score in spite of status "ok".
+            InputError: when the child has status "ok" but no score.
         """
         reward = self.reward(outcome)
         if not math.isfinite(reward):
@@ -131,9 +137,9 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
 
 
 class VectorizedEvolution(VectorizedSearch):
-    """Populations in step, on a space whose decisions have equally many options (or one).
+    """Many populations at once. Every free decision of the space has the same number of options.
 
-    Each population is a ring of P places; the child told as number n lives in place n % P until the one told P later replaces it.
+    Each population is a ring of P places: the n-th outcome is stored in place n % P until the (n + P)-th replaces it.
     """
 
     def __init__(self, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> None:
@@ -156,7 +162,7 @@ class VectorizedEvolution(VectorizedSearch):
         self._told = 0
 
     def ask(self) -> IntArray:
-        """Random architectures while the populations fill, then the children of the tournaments' winners."""
+        """Propose random architectures while the populations fill, then the children of the tournaments' winners."""
         self._asked = self._starts[:, self._told] if self._told < self._size else self._children()
         return self._asked
 
@@ -170,7 +176,7 @@ class VectorizedEvolution(VectorizedSearch):
     def _children(self) -> IntArray:
         runs = self._runs
         places = (self._entries.next() + self._told) % self._size  # number 0 is the oldest
-        winner = self._rewards[runs[:, None], places].argmax(axis=1)  # the first drawn of the best
+        winner = self._rewards[runs[:, None], places].argmax(axis=1)  # the first drawn among the best
         children: IntArray = self._members[runs, places[runs, winner]]
         mutation = self._mutations.next()
         changed = self._free[mutation[:, 0]]
@@ -180,7 +186,7 @@ class VectorizedEvolution(VectorizedSearch):
 
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:
-    """Of architectures and mutations, of tournaments, and of identity mutations."""
+    """Make three generators: for architectures and mutations, for tournaments, and for identity mutations."""
     architectures = np.random.default_rng(seed)
     tournaments, identities = architectures.spawn(2)
     return architectures, tournaments, identities

@@ -1,4 +1,4 @@
-"""Local search: climb from a random architecture to the best of its neighbours until none is better, and start again."""
+"""Local search: move from a random architecture to its best neighbour until none is better, then start again."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ class LocalSearchConfig(StrategyConfig):
 
 
 class LocalSearch(Strategy[LocalSearchConfig]):
-    """Hill climbing over architectures that differ in one decision, from random starts, for as long as the budget lasts.
+    """Hill climbing with random restarts; neighbours differ in one decision.
 
-    Every neighbour of the current architecture is trained once, in random order; what was trained before, in this climb or an earlier
-    one, is remembered by hash and not trained again. Where no neighbour is strictly better, a new climb begins at random. With several
-    children in training, asking goes on through the neighbours and waits at their end, because the next step depends on all of them.
-    The search is over when 1000 climbs in a row met nothing new.
+    All neighbours of the current architecture are trained, in random order. Architectures that were trained before, in
+    this climb or an earlier one, are remembered by hash and not trained again. If no neighbour is strictly better, a
+    new climb begins at random. With several children in training, `ask` proposes all neighbours and then waits, because
+    the next step depends on all of them. The search ends when 1000 climbs in a row found nothing new.
 
-    Source: White, Nolen, Savani 2020 (2005.02960), algorithm 1; the released code's number of starts and its option to stop at the
+    Source: White, Nolen, Savani 2020 (2005.02960), algorithm 1; the released code's number of starts and its option to
+    stop at the
         first improvement.
-    Deviation: neighbours of equal hash are one; failed children have reward 0.
+    Deviation: neighbours of equal hash count as one; failed children have reward 0.
     """
 
     name = "local_search"
@@ -47,16 +48,16 @@ class LocalSearch(Strategy[LocalSearchConfig]):
     def __init__(self, space: Space, seed: int, config: LocalSearchConfig | None = None) -> None:
         super().__init__(space, seed, config)
         self._rng = np.random.default_rng(seed)
-        self._rewards: dict[str, float] = {}  # of all children told, by hash
+        self._rewards: dict[str, float] = {}  # rewards of all outcomes received, by hash
         self._training: set[str] = set()
-        self._centre_reward: float | None = None  # None: the candidates are the starts of a climb
-        self._candidates: dict[str, Architecture] = {}  # by hash; the next step is to one of these
+        self._centre_reward: float | None = None  # None while the candidates are the starts of a climb
+        self._candidates: dict[str, Architecture] = {}  # candidates of the next step, by hash
         self._unknown: set[str] = set()  # candidates without a reward yet
-        self._queue: deque[str] = deque()  # candidates not asked for yet, and maybe some that are known meanwhile
+        self._queue: deque[str] = deque()  # candidates not proposed yet; some may have got a reward meanwhile
         self._restart()
 
     def ask(self) -> Architecture | None:
-        """The next candidate that is neither trained nor in training; None where all are."""
+        """Propose the next candidate that is neither trained nor in training; None if there is none."""
         while self._queue:
             key = self._queue.popleft()
             if key not in self._rewards and key not in self._training:
@@ -65,14 +66,14 @@ class LocalSearch(Strategy[LocalSearchConfig]):
         return None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Among the starts, and among all neighbours where the best of them is moved to."""
+        """True among the starts, and among the neighbours if the search moves to the best of all."""
         return outstanding == 0 or not self._moves_early
 
     def tell(self, outcome: Outcome) -> None:
-        """Remember a reward; take all steps that it makes possible.
+        """Remember a reward, and take all steps that it makes possible.
 
         Raises:
-            InputError: when the child is not in training, or has no score in spite of status "ok".
+            InputError: when the child is not in training, or has status "ok" but no score.
         """
         key, reward = outcome.architecture.hash, self.reward(outcome)
         if key not in self._training:
@@ -85,7 +86,7 @@ class LocalSearch(Strategy[LocalSearchConfig]):
         self._climb()
 
     def _climb(self) -> None:
-        """Step and start again until a candidate has to be trained first, or nothing new seems left."""
+        """Step and restart until a candidate has to be trained first, or nothing new seems left."""
         restarts = 0
         while restarts < RESTARTS_IN_A_ROW:
             if self._unknown and not self._moves_early:
@@ -104,7 +105,7 @@ class LocalSearch(Strategy[LocalSearchConfig]):
         return self.config.move == "first" and self._centre_reward is not None
 
     def _better(self) -> str | None:
-        """The best candidate known, the first of equals, if it is better than the current architecture."""
+        """Hash of the best candidate so far (ties: the first) if it is better than the current one, else None."""
         known = [key for key in self._candidates if key in self._rewards]
         best = max(known, key=self._rewards.__getitem__, default=None)
         if best is None or (self._centre_reward is not None and self._rewards[best] <= self._centre_reward):

@@ -1,4 +1,4 @@
-"""Progressive search: train small cells, learn to predict, and let the predictor choose which of their extensions to train."""
+"""Progressive search: train small cells, fit a predictor, and let it choose which extensions of the cells to train."""
 
 from __future__ import annotations
 
@@ -56,21 +56,22 @@ class PnasConfig(StrategyConfig):
 
 
 class Pnas(Strategy[PnasConfig]):
-    """Progressive search: all one-block cells, then the K most promising extensions by one block, up to B blocks.
+    """Progressive search: train all one-block cells, then the K most promising extensions by one block, up to B blocks.
 
-    After every level the predictors are trained further, with all outcomes so far or (`learn_from=new`) with those of the level. They rank every extension of the last level's cells by
-    one block; the best K of different hash are the next level: 136 + 4 K architectures in the paper's space with B = 5. A level
-    waits for the last outcome of the one before, and learns from the outcomes in the order of asking, so the search does not depend on
-    how many children are trained at once. The architectures are of the space given, with as many blocks as their level; the search is
-    over after the last level.
+    After every level the predictors are trained further, with all outcomes so far or (`learn_from=new`) with those of
+    the level. They rank every extension of the level's cells by one block. The best K with different hashes form the
+    next level: 136 + 4 K architectures in the paper's space with B = 5. A level begins after the last outcome of the
+    level before, and outcomes are used in the order of the proposals, so the search does not depend on how many
+    children are trained at once. The architectures of level n have n blocks; the search ends after the last level.
 
-    It searches spaces of cells whose output is not decided.
+    It can search spaces of cells in which the output of a cell is not a decision.
 
     Source: Liu et al. 2017 (1712.00559), algorithm 1 and section 3.
-    Deviation: a pair of cells, which the paper does not have, grows by one block in both cells at once, and the predictor reads the first
-        block of both cells, then the second of both. There, one-block pairs and extensions are too many, and samples of them are
-        taken (`first`, `candidates`). The output's bias starts at the mean reward of the first level. Failed children have
-        reward 0. By default a level's fit goes over all outcomes so far; algorithm 1 of the paper fine-tunes with the new ones (recalled).
+    Deviation: spaces with a pair of cells, which the paper does not have, grow by one block in both cells at once, and
+    the predictor reads the first block of both cells, then the second of both. Such spaces have too many one-block
+    pairs and extensions, so samples of them are used (`first`, `candidates`). The output's bias starts at the mean
+    reward of the first level. Failed children have reward 0. By default a level's fit uses all outcomes so far;
+    algorithm 1 of the paper fine-tunes with the new ones (recalled).
     """
 
     name = "pnas"
@@ -90,7 +91,7 @@ class Pnas(Strategy[PnasConfig]):
             options.init,
             seeded_generator(seed),
         )
-        self._rows: list[Rows] = []  # of all architectures of the levels so far, in the order of asking
+        self._rows: list[Rows] = []  # of all architectures of the levels so far, in the order of proposal
         self._architectures: list[Architecture] = []
         self._rewards: dict[int, float] = {}
         self._asked = 0
@@ -98,21 +99,21 @@ class Pnas(Strategy[PnasConfig]):
         self._begin()
 
     def ask(self) -> Architecture | None:
-        """The next architecture of the level; None where all have been asked for."""
+        """Propose the next architecture of the level; None once all have been proposed."""
         if self._asked == len(self._architectures):
             return None
         self._asked += 1
         return self._architectures[self._asked - 1]
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always: a level is chosen as a whole, and the next one is waited for."""
+        """Always true: a level is chosen as a whole, and `ask` returns None between levels."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Keep a reward; the last one of a level trains the predictors and chooses the next level.
+        """Store a reward. The last one of a level trains the predictors and chooses the next level.
 
         Raises:
-            InputError: when the child is not outstanding, or has no score in spite of status "ok".
+            InputError: when the child is not pending, or has status "ok" but no score.
         """
         reward = self.reward(outcome)
         if not 0 <= outcome.index < self._asked or outcome.index in self._rewards:
@@ -154,12 +155,12 @@ class Pnas(Strategy[PnasConfig]):
         self._plan((np.concatenate([parents[found.parents[i]], found.added[i]]) for i in ranking), options.beam)
 
     def _ranking(self, parents: Rows, found: Candidates) -> Rows:
-        """Places of the candidates, the most promising first, the first of equals first."""
+        """Positions of the candidates, the most promising first; ties keep their order."""
         scores = self._ensemble.grown(*map(torch.from_numpy, (parents, found.parents, found.added)))
         return np.argsort(-scores.numpy(), kind="stable")
 
     def _plan(self, rows: Iterable[Rows], most: int) -> None:
-        """Let the first rows of different hash be the next architectures to ask for."""
+        """Choose the first rows with different hashes as the next architectures to propose."""
         seen: set[str] = set()
         for row in rows:
             architecture = self.growth.architecture(row)

@@ -29,21 +29,23 @@ class PPOConfig(ControllerConfig):
 
 
 class PPO(PolicyGradient[PPOConfig]):
-    """PPO: several clipped steps on each batch of children. The reward is the validation accuracy.
+    """PPO: several clipped gradient steps on each batch of children. The reward is the validation accuracy.
 
-    The ratio is that of the joint probabilities of a child's decisions, now and under the policy that drew it.
+    The ratio compares the joint probability of a child's decisions under the current policy with that under the policy
+    that drew it.
 
-    Source: Zoph et al. 2017 (1707.07012), section 3 and appendix A; the clipped objective is equation 7 of Schulman et al. 2017
+    Source: Zoph et al. 2017 (1707.07012), section 3 and appendix A; the clipped objective is equation 7 of Schulman et
+    al. 2017
         (1707.06347).
-    Deviation: one controller, which sees every child; clip and epochs are not given in the paper, and all of a batch is used in each
-        step.
+    Deviation: there is one controller, which sees every child. The paper does not give clip and epochs. Each step uses
+    the whole batch.
     """
 
     name = "ppo"
     config_type = PPOConfig
 
     def update(self, batch: Batch) -> None:
-        """`epochs` steps of Adam on the clipped objective of a batch."""
+        """Make `epochs` steps of Adam on the clipped objective of a batch."""
         options = self.config
         for _ in range(options.epochs):
             scores = self.controller.score(batch.choices, batch.counts)

@@ -1,4 +1,4 @@
-"""Random search: the baseline that is on every plot."""
+"""Random search: the baseline of every comparison."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RandomConfig(StrategyConfig):
 
 
 class RandomSearch(VectorizedStrategy[RandomConfig]):
-    """Every decision drawn uniformly; nothing is learned.
+    """Draw every decision uniformly. Outcomes are not used.
 
     Source: Zoph et al. 2017 (1707.07012), section 4.4.
     """
@@ -48,19 +48,19 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> VectorizedSearch | None:
-        """Uniform draws of many searches; None with `unique` and for spaces with a distribution of their own."""
+        """Make many searches; None with `unique`, and for spaces that have their own distribution."""
         if config.unique or type(space).random is not Space.random:
             return None
         return VectorizedRandom(space, seeds)
 
     def ask(self) -> Architecture | None:
-        """A uniform draw; with `unique`, one of a new hash, or None for ever once the space seems exhausted."""
+        """Propose a uniform draw; with `unique`, one with a new hash, or always None once the space seems exhausted."""
         if not self.config.unique:
             return self.space.random(self._rng)
         return None if self._exhausted else self._new()
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always: nothing is learned."""
+        """Always true, because outcomes are not used."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
@@ -77,13 +77,13 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
 
 
 class VectorizedRandom(VectorizedSearch):
-    """Random searches in step."""
+    """Many random searches at once."""
 
     def __init__(self, space: Space, seeds: Sequence[int]) -> None:
         self._draws = Draws([np.random.default_rng(seed) for seed in seeds], options_of(space))
 
     def ask(self) -> IntArray:
-        """A uniform draw of each search."""
+        """Propose a uniform draw for each search."""
         return self._draws.next()
 
     def tell(self, rewards: FloatArray) -> None:

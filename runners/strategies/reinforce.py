@@ -1,4 +1,4 @@
-"""REINFORCE with the controller of the first neural architecture search."""
+"""REINFORCE with a recurrent controller, as in the first paper on neural architecture search."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ class ReinforceConfig(ControllerConfig):
 class Reinforce(PolicyGradient[ReinforceConfig]):
     """REINFORCE: follow the advantage-weighted gradient of the log-probability of the children.
 
-    The log-probability is the joint one, under the policy at the time of the update; children drawn by an earlier policy are not
-    reweighted. With `depth_start`, early children are of shallower spaces: the controller makes the first layers' decisions only.
+    The log-probability is that of all decisions jointly, under the policy at the time of the update; children drawn by
+    an earlier policy are not reweighted. With `depth_start`, early children have fewer layers: the controller makes the
+    decisions of the first layers only.
 
     Source: Zoph & Le 2016 (1611.01578), sections 3.2 and 4.1.
-    Deviation: one controller, not 100 replicas on 20 parameter servers; the weight of the past in the baseline is not given there.
+    Deviation: one controller, not 100 replicas on 20 parameter servers. The paper does not give the weight of the past
+    in the baseline.
     """
 
     name = "reinforce"
@@ -57,21 +59,21 @@ class Reinforce(PolicyGradient[ReinforceConfig]):
             self.space_at(0)
 
     def reward(self, outcome: Outcome) -> float:
-        """The best validation accuracy of the last epochs, cubed (options); the last one where there is no curve; 0 for failures."""
+        """Best validation accuracy of the last epochs, cubed (both options); the final one without a curve; else 0."""
         if outcome.status != "ok":
             return 0.0
         last = outcome.val_curve[-self.config.reward_epochs :] or (outcome.val_acc,)
         return float(max(last) ** self.config.reward_power)
 
     def space_at(self, index: int) -> Space:
-        """The space with as many layers as the depth schedule has reached."""
+        """The space with the number of layers that the depth schedule gives for this child."""
         options = self.config
         if not options.depth_start:
             return self.space
         return self._at_depth(options.depth_start + options.depth_step * (index // options.depth_every))
 
     def update(self, batch: Batch) -> None:
-        """One step of Adam on a batch."""
+        """Make one step of Adam on a batch."""
         scores = self.controller.score(batch.choices, batch.counts)
         self.optimizer.zero_grad()
         (-(batch.advantages * scores.log_prob).mean()).backward()  # type: ignore[no-untyped-call]

@@ -24,7 +24,7 @@ BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam's
 
 
 class ReinforceLogitsConfig(StrategyConfig):
-    """Options of REINFORCE on free logits; the defaults are those of NAS-Bench-201's searches (2001.00326), unless marked."""
+    """Options of REINFORCE on free logits; defaults as in the searches of NAS-Bench-201 (2001.00326), unless marked."""
 
     learning_rate: float = Field(
         0.03,
@@ -44,10 +44,10 @@ class ReinforceLogitsConfig(StrategyConfig):
 
 
 class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
-    """REINFORCE over independent softmax distributions, one a decision, one step of Adam a child.
+    """REINFORCE over independent softmax distributions, one per decision, with one step of Adam per child.
 
-    The average of rewards takes a reward in before the reward is compared with it. Children outstanding while the logits move are
-    learned from under the policy at the time they are told. A failed child has reward 0.
+    The moving average includes a reward before the reward is compared with it. For a child that was proposed before the
+    logits changed, the gradient is that of the policy at the time of its `tell`. A failed child has reward 0.
 
     Source: Dong & Yang 2020 (2001.00326), section 5, as its authors' code has it; Williams 1992.
     """
@@ -61,24 +61,24 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> VectorizedSearch:
-        """Many policies, on any space."""
+        """Make many policies; works on any space."""
         return VectorizedReinforceLogits(LogitPolicies(options_of(space), seeds, config))
 
     @property
     def probabilities(self) -> FloatArray:
-        """The policy, [decisions, most options]; 0 for options that a decision has not."""
+        """The policy, [decisions, most options]; 0 for options that a decision does not have."""
         policy: FloatArray = self._policy.probabilities[0].copy()
         return policy
 
     def ask(self) -> Architecture:
-        """A draw from the policy; never waits."""
+        """Propose a draw from the policy. Never waits."""
         return self.space.decode(self._policy.draw()[0].tolist())
 
     def tell(self, outcome: Outcome) -> None:
-        """One step along the advantage-weighted gradient of the child's log-probability.
+        """Make one step along the advantage-weighted gradient of the child's log-probability.
 
         Raises:
-            InputError: when the child has no score in spite of status "ok".
+            InputError: when the child has status "ok" but no score.
         """
         reward = self.reward(outcome)
         if not math.isfinite(reward):
@@ -87,14 +87,14 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
 
 class VectorizedReinforceLogits(VectorizedSearch):
-    """Searches in step, each with its policy."""
+    """Many searches at once, each with its own policy."""
 
     def __init__(self, policies: LogitPolicies) -> None:
         self._policies = policies
         self._asked: IntArray = np.zeros((0, 0), dtype=np.int64)
 
     def ask(self) -> IntArray:
-        """A draw from each policy."""
+        """Propose a draw from each policy."""
         self._asked = self._policies.draw()
         return self._asked
 
@@ -104,12 +104,12 @@ class VectorizedReinforceLogits(VectorizedSearch):
 
 
 class LogitPolicies:
-    """Softmax policies over free logits, one a seed, each with its own generator, average of rewards and Adam.
+    """Softmax policies over free logits, one per seed, each with its own generator, average of rewards and Adam state.
 
     Args:
-        options: of each decision.
-        seeds: one a policy.
-        config: the options.
+        options: number of options of each decision.
+        seeds: search seeds, one per policy.
+        config: the strategy's options.
     """
 
     def __init__(self, options: Sequence[int], seeds: Sequence[int], config: ReinforceLogitsConfig) -> None:
@@ -126,19 +126,19 @@ class LogitPolicies:
         self.probabilities = _softmax(self._logits)
 
     def draw(self) -> IntArray:
-        """One architecture of each policy, [policies, decisions]."""
+        """Draw one architecture from each policy, [policies, decisions]."""
         cumulative = self.probabilities.cumsum(axis=-1)
         above = self._draws.next()[..., None] >= cumulative[..., :-1]
         choices: IntArray = np.minimum(
             above.sum(axis=-1), self._last
-        )  # rounding must not reach an option that is not there
+        )  # rounding must not select an option that does not exist
         return choices
 
     def learn(self, choices: IntArray, rewards: FloatArray) -> None:
         """One step of each policy.
 
         Args:
-            choices: [policies, decisions], what was trained.
+            choices: [policies, decisions], the trained architectures.
             rewards: [policies], validation accuracies in [0, 1].
         """
         decay = self._config.baseline_decay
@@ -147,11 +147,11 @@ class LogitPolicies:
         self._average = decay * self._average + (1 - decay) * rewards
         advantage = rewards - self._average / (1 - decay**self._steps)
         made = np.arange(self._there.shape[1]) == choices[..., None]
-        self._descend(advantage[:, None, None] * (self.probabilities - made))  # of minus the log-probability
+        self._descend(advantage[:, None, None] * (self.probabilities - made))  # gradient of minus the log-probability
         self.probabilities = _softmax(self._logits)
 
     def _descend(self, gradient: FloatArray) -> None:
-        """A step of Adam. Source: Kingma & Ba 2014 (1412.6980), algorithm 1."""
+        """Make a step of Adam. Source: Kingma & Ba 2014 (1412.6980), algorithm 1."""
         self._first = BETA1 * self._first + (1 - BETA1) * gradient
         self._second = BETA2 * self._second + (1 - BETA2) * gradient**2
         first = self._first / (1 - BETA1**self._steps)

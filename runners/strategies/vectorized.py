@@ -1,4 +1,4 @@
-"""Many searches of one strategy in step: the same children as ask and tell give seed by seed, in arrays over the searches."""
+"""Many searches of one strategy at once, in arrays. They propose the same children as ask and tell do for each seed."""
 
 from __future__ import annotations
 
@@ -17,40 +17,50 @@ C = TypeVar("C", bound=StrategyConfig)
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-BLOCK = 64  # draws taken from each search's generator at once
+BLOCK = 64  # number of draws taken from each search's generator at a time
 
 
 class VectorizedSearch(ABC):
-    """Searches that each have one child in training: all ask, all are told, and so on.
+    """Several searches with one child in training each: all call `ask`, all get their rewards, and so on.
 
-    Row r of every array belongs to the r-th seed. The children are those of the strategy's `ask` when every child is told before the
-    next is asked for; `tests/replay` holds this seed by seed.
+    Row r of every array belongs to the r-th seed. The children are those that the strategy's `ask` gives if each
+    outcome is received before the next `ask`; `tests/replay` checks this for each seed.
     """
 
     @abstractmethod
     def ask(self) -> IntArray:
-        """Choices of the next children, [runs, decisions]."""
+        """Propose the choices of the next children, [runs, decisions]."""
 
     @abstractmethod
     def tell(self, rewards: FloatArray) -> None:
-        """Rewards of the children just asked for, [runs], as `Strategy.reward` gives them."""
+        """Receive the rewards of the children just proposed, [runs], as `Strategy.reward` gives them."""
 
 
 class VectorizedStrategy(Strategy[C]):
-    """A strategy that can also run many searches in step. Its reward must be the default one."""
+    """A strategy that can also run many searches at once in arrays. Its reward must be the default one."""
 
     @classmethod
     @abstractmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: C) -> VectorizedSearch | None:
-        """Searches from these seeds in step; None where the space or an option has no such form, and ask and tell must do."""
+        """Make searches that run at once, one per seed.
+
+        Args:
+            space: the space to search.
+            seeds: search seeds, one per search.
+            config: the strategy's options.
+
+        Returns:
+            The searches; None if the strategy cannot be vectorized on this space or with these options. The caller then
+            uses ask and tell.
+        """
 
 
 class Draws:
-    """Choices drawn ahead from one generator a search: numbers as the same generator gives them one draw at a time.
+    """Integer draws from one generator per search, drawn ahead in blocks; the numbers equal those of single draws.
 
     Args:
-        generators: one a search.
-        bounds: [width], exclusive upper ends of the integers of one draw.
+        generators: one per search.
+        bounds: [width], exclusive upper bounds of the integers of one draw.
     """
 
     def __init__(self, generators: Sequence[np.random.Generator], bounds: Sequence[int]) -> None:
@@ -70,11 +80,11 @@ class Draws:
 
 
 class UniformDraws:
-    """The same for numbers uniform in [0, 1).
+    """Uniform draws in [0, 1) from one generator per search, drawn ahead in blocks.
 
     Args:
-        generators: one a search.
-        width: numbers of one draw.
+        generators: one per search.
+        width: number of values per draw.
     """
 
     def __init__(self, generators: Sequence[np.random.Generator], width: int) -> None:
@@ -93,5 +103,5 @@ class UniformDraws:
 
 
 def options_of(space: Space) -> list[int]:
-    """The number of options of every decision."""
+    """Number of options of every decision."""
     return [decision.options for decision in space.decisions]

@@ -1,4 +1,4 @@
-"""Zero-cost search: score many untrained networks, and train the best of them only."""
+"""Zero-cost search: score many untrained networks, and train only the best of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ REPEATS_IN_A_ROW = 1000
 
 
 class ZeroCostConfig(StrategyConfig):
-    """Options of zero-cost search. A strategy does not see the run's protocol: name the one to score with here, too."""
+    """Options of zero-cost search.
+
+    A strategy does not see the run's protocol, so the protocol for scoring is an option here.
+    """
 
     score: str = Field(
         "naswot",
@@ -42,19 +45,20 @@ class ZeroCostConfig(StrategyConfig):
 
 
 class ZeroCostSearch(Strategy[ZeroCostConfig]):
-    """Draw a pool at random, score every network in it untrained, and ask in the order of the score, the best first.
+    """Draw a random pool, score every network in it untrained, and propose the architectures, best score first.
 
-    With a budget of one child it is the search that needs a single sample. The whole pool is scored at the first ask, as the best can only
-    be known then; the runner measures that time and charges it to the searcher. When the pool has been asked for, a next one is drawn and
-    scored. Hashes asked for or drawn before are not drawn again; the search is over after 1000 repeats in a row. Nothing is learned
-    from children.
+    With a budget of one child only the best architecture of the pool is trained. The whole pool is scored in the first
+    `ask`, because the best is known only then; the runner measures that time and charges it to the searcher. When all
+    of the pool has been proposed, another pool is drawn and scored. A hash is not drawn twice; the search ends after
+    1000 repeats in a row. Outcomes are not used.
 
-    The data set that the options name is read through `nasbench.data`: a constant like the space, so the same seed still asks for
-    the same. All networks are scored with the search's seed. Scores other than params and mult_adds may differ in their last bits
-    between machines, so that a run resumed on another machine may be refused.
+    The data set of the options is read through `nasbench.data`. It is a constant like the space, so the same seed still
+    gives the same proposals. All networks are scored with the search seed. Scores other than params and mult_adds may
+    differ in their last bits between platforms, so a run that is resumed on another platform may be refused.
 
     Source: Mellor et al. 2020 (2006.04647), algorithm 1; Abdelfattah et al. 2021 (2101.08134), section 5.
-    Deviation: the papers end with the best of one pool. Undefined scores come last; of equal scores the first drawn comes first.
+    Deviation: the papers end with the best of one pool. Undefined scores come last; of equal scores the first drawn
+    comes first.
     """
 
     name = "zero_cost"
@@ -71,26 +75,26 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
         self._exhausted = False
 
     def ask(self) -> Architecture | None:
-        """The best-scored architecture not asked for yet; None for ever once the space seems exhausted."""
+        """Propose the best-scored architecture not proposed yet; always None once the space seems exhausted."""
         if not self._ranked and not self._exhausted:
             self._ranked = deque(self._rank(self._draw()))
             self._exhausted = not self._ranked
         return self._ranked.popleft() if self._ranked else None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always: nothing is learned from children."""
+        """Always true, because outcomes are not used."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def _changes(self) -> dict[str, Any]:
-        """The protocol's fields that the options replace."""
+        """Fields of the protocol that the options replace."""
         given = {"data": self.config.data, "cells": self.config.cells, "filters": self.config.filters}
         return {field: value for field, value in given.items() if value}
 
     def _draw(self) -> list[Architecture]:
-        """New architectures of different hash; fewer than wanted where no more are found."""
+        """Draw new architectures with different hashes; fewer than wanted if no more are found."""
         pool: list[Architecture] = []
         repeats = 0
         while len(pool) < self.config.candidates and repeats < REPEATS_IN_A_ROW:

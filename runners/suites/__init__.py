@@ -1,1 +1,1 @@
-"""The suites that ship with the package, as TOML files."""
+"""TOML files of the suites that ship with the package."""

@@ -1,4 +1,4 @@
-"""Complete tables: every distinct architecture of a space, trained and tested under one protocol, a few seeds each."""
+"""Build complete tables: train and test every distinct architecture of a space with one protocol and a few seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from nasbench.training.evaluation import Child, Evaluation
 
 
 def distinct_architectures(space: Space) -> list[Architecture]:
-    """One architecture of every hash, in lexicographic order of the choices of the first of each.
+    """List one architecture per hash: the lexicographically first by its choices. The list is in the same order.
 
     Args:
         space: of at most 10,000,000 sequences of choices.
@@ -47,7 +47,9 @@ def distinct_architectures(space: Space) -> list[Architecture]:
 
 
 def hash_neighbours(space: Space, digest: str) -> set[str]:
-    """Hashes that differ in one decision from any architecture of a hash, that hash left out.
+    """Find the hashes of all architectures that differ in one decision from an architecture of the given hash.
+
+    The given hash itself is left out.
 
     Args:
         space: of at most 10,000,000 sequences of choices.
@@ -59,16 +61,20 @@ def hash_neighbours(space: Space, digest: str) -> set[str]:
 
 
 class TableBuild:
-    """Trains what a table has not yet, one seed after the other, so that it is a table of fewer seeds on the way.
+    """Trains all architectures that are missing in a table.
 
-    Rows have stage "final", for they carry test scores that no search may see, and are in no budget (counted is false).
+    Seeds follow one another, so an unfinished table is complete for fewer seeds.
+
+    Rows have stage "final", because they contain test scores that no search may see, and they belong to no budget
+    (counted is false).
 
     Args:
-        path: the results file, made where missing; what it holds of the same space, protocol and seeds is not trained again.
-        plans: one a seed, by `config.resolve`; their strategy is `TABLE`.
-        architectures: what the table is of, by `distinct_architectures`.
-        executor: where children are trained, several at a time.
-        progress: shows how it goes, over all seeds.
+        path: the results file, created if missing; rows that it holds for the same space, protocol and seeds are not
+            trained again.
+        plans: one per seed, from `config.resolve`; their strategy is `TABLE`.
+        architectures: architectures of the table, from `distinct_architectures`.
+        executor: trains children, several at a time.
+        progress: progress display, over all seeds.
         take_over: see `store.lock.ResultsLock`.
     """
 
@@ -94,7 +100,7 @@ class TableBuild:
         """Train to the end.
 
         Raises:
-            KeyboardInterrupt: passed on after the run was marked as interrupted; all that is finished is kept.
+            KeyboardInterrupt: passed on after the run was marked as interrupted; all finished trainings are kept.
             StoreError: when the file is damaged, newer, locked by another process or cannot be written.
         """
         with ResultsWriter(self._path, take_over=self._take_over) as writer:
@@ -127,7 +133,7 @@ class TableBuild:
         writer.put_run(search_run_row(plan, ledger, "complete", self._opened_at))
 
     def _evaluations(self, plan: SearchPlan, missing: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
-        """Keep every slot busy."""
+        """Train missing architectures, keep every slot busy, and yield what has ended."""
         todo, training = iter(missing), 0
         while True:
             for index in itertools.islice(todo, self._executor.slots - training):
@@ -164,14 +170,14 @@ class TableBuild:
 
     def _account(self, run: str, row: dict[str, Any]) -> None:
         self._ledgers[run].charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
-        self._whole.charge("training", row["gpu_hours"] * SECONDS_PER_HOUR)  # what the progress shows as spent
+        self._whole.charge("training", row["gpu_hours"] * SECONDS_PER_HOUR)  # the progress display shows it as spent
         self._ledgers[run].children += 1
         self._whole.children += 1
         if row["status"] == "ok" and (self._best is None or row["val_acc"] > self._best["val_acc"]):
             self._best = row
 
     def _stored(self) -> dict[str, set[int]]:
-        """Run -> positions of the architectures that the file has."""
+        """Map each run to the positions of the architectures that the file has."""
         there: dict[str, set[int]] = {plan.run: set() for plan in self._plans}
         try:
             results = Results(str(self._path))

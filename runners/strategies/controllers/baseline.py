@@ -1,4 +1,4 @@
-"""The baseline that policy gradients subtract from rewards."""
+"""Baseline that policy-gradient strategies subtract from rewards."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MovingAverage:
         self.value: float | None = None
 
     def advantages(self, rewards: Sequence[float]) -> list[float]:
-        """Subtract the average from each reward and then let the reward enter it.
+        """Subtract the average from each reward, then add the reward to the average.
 
         A reward is compared with earlier rewards only, also within a batch, so the gradient estimate stays unbiased.
 
@@ -27,7 +27,7 @@ class MovingAverage:
             rewards: in the order in which they came.
 
         Returns:
-            One advantage a reward; the very first is 0.
+            One advantage per reward; the very first is 0.
         """
         advantages = []
         for reward in rewards:

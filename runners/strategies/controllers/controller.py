@@ -1,4 +1,7 @@
-"""The recurrent controller: a policy over the decisions of any space, sampled and scored in batches."""
+"""The recurrent controller: a policy over the decisions of any space.
+
+It samples and scores architectures in batches.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ Heads = Literal["decision", "group"]
 class Scores(NamedTuple):
     """Joint log-probability and entropy, in nats, of a batch of architectures: two tensors [batch].
 
-    The entropy is the sum of the decisions' entropies, each given the choices before it.
+    The entropy is the sum over decisions of their entropy given the choices before.
     """
 
     log_prob: Tensor
@@ -30,14 +33,14 @@ class Scores(NamedTuple):
 
 
 def seeded_generator(seed: int) -> torch.Generator:
-    """A CPU generator of its own, seeded with a well-mixed function of `seed` (>= 0, any size)."""
-    # torch's Mersenne twister reads 32 bits only, so large seeds would collide without the mixing.
+    """Make a separate CPU generator, seeded with a well-mixed function of `seed` (>= 0, any size)."""
+    # torch's Mersenne twister reads 32 bits only; without mixing, large seeds would collide.
     return torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one thread within the block: small matrices gain nothing from more, and sums keep their order."""
+    """Let torch use one thread within the block. Small matrices do not gain from more, and sums keep their order."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -47,27 +50,31 @@ def one_thread() -> Iterator[None]:
 
 
 class Controller(nn.Module):
-    """An LSTM that makes the decisions of a space one after the other.
+    """LSTM that makes the decisions of a space one after another.
 
-    A categorical decision is a softmax of the hidden state, and the embedding of the choice is the next step's input. All skip
-    bits of a layer are drawn at one anchor step, independently: P(j is input of i) = sigmoid(v^T tanh(W_prev h_j + W_curr h_i))
-    with h the hidden states at the anchors. The first input is a learned start vector.
+    A categorical decision is a softmax of the hidden state, and the embedding of the choice is the next step's input.
+    All skip bits of a layer are drawn at one anchor step, independently: P(j is input of i) = sigmoid(v^T tanh(W_prev
+    h_j + W_curr h_i)) with h the hidden states at the anchors. The first input is a learned start vector.
 
     Args:
         decisions: of the space, in order.
         layers: LSTM layers, >= 1.
         hidden: units of each layer and of the embeddings, >= 1.
         init: every parameter starts uniform in [-init, init], > 0.
-        heads: "decision": a softmax and an embedding of its own for every decision; "group": decisions of the same group and
-            number of options share them.
+        heads: "decision": a softmax and an embedding of its own for every decision; "group": decisions of the same
+            group and number of options share them.
         generator: draws the initial parameters.
-        bounds: one number > 0 a decision, or None for none; a decision's logits x then become bound * tanh(x), which keeps the policy
-            from becoming certain (Bello et al. 2017, 1611.09940, appendix A.1; ENAS's "tanh constant").
+        bounds: one number > 0 per decision, or None for no bounds. A decision's logits x become bound * tanh(x), which
+            prevents the policy from becoming deterministic (Bello et al. 2017, 1611.09940, appendix A.1; ENAS's "tanh
+            constant").
 
-    Source: Zoph & Le 2016 (1611.01578), sections 3.1 and 3.3; Zoph et al. 2017 (1707.07012), appendix A ("2 x 5B softmax
+    Source: Zoph & Le 2016 (1611.01578), sections 3.1 and 3.3; Zoph et al. 2017 (1707.07012), appendix A ("2 x 5B
+    softmax
         predictions", hence a head for each decision by default).
-    Deviation: the papers do not say what follows an anchor step. Here the next input is the mean of the anchor states of the
-        layers chosen, or the start vector where none was. (ENAS's released code divides their sum by one more than their number.)
+    Deviation: the papers do not say what follows an anchor step. Here the next input is the mean of the anchor states
+    of the
+        layers chosen, or the start vector where none was. (ENAS's released code divides their sum by one more than
+        their number.)
     """
 
     def __init__(
@@ -89,7 +96,7 @@ class Controller(nn.Module):
         def parameter(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.empty(*shape, dtype=torch.float32))
 
-        # On the meta device no initial values are drawn, so the global random state is left alone.
+        # On the meta device no initial values are drawn, so the global random state does not change.
         self.lstm = nn.LSTM(hidden, hidden, layers, device="meta", dtype=torch.float32).to_empty(device="cpu")
         self.start = parameter(hidden)
         self.embedding, self.weight, self.bias = parameter(rows, hidden), parameter(rows, hidden), parameter(rows)
@@ -103,12 +110,12 @@ class Controller(nn.Module):
 
     @torch.no_grad()
     def sample(self, batch: int, generator: torch.Generator, count: int | None = None) -> Tensor:
-        """Draw architectures, all at once.
+        """Draw a batch of architectures.
 
         Args:
-            batch: how many, >= 1.
+            batch: number of architectures, >= 1.
             generator: one uniform number is drawn for each architecture and decision.
-            count: make the first `count` decisions only; all when None.
+            count: only the first `count` decisions are made; None for all.
 
         Returns:
             Choices [batch, count], int64.
@@ -135,11 +142,11 @@ class Controller(nn.Module):
         return choices
 
     def score(self, choices: Tensor, counts: Tensor | None = None) -> Scores:
-        """Log-probabilities and entropies of given choices, differentiable in the parameters.
+        """Compute log-probabilities and entropies of given choices, differentiable in the parameters.
 
         Args:
             choices: [batch, count], int64; the first `count` decisions of each architecture.
-            counts: [batch], how many of them an architecture has made; the rest is padding. All when None.
+            counts: [batch], number of decisions made per architecture; the rest is padding. None for all.
 
         Returns:
             Two tensors [batch].
@@ -156,13 +163,15 @@ class Controller(nn.Module):
         return Scores(log_prob.sum(0), entropy.sum(0))
 
     def skip_logits(self, choices: Tensor) -> Tensor:
-        """Logits of the skip bits of given architectures, each given the choices before it, differentiable in the parameters.
+        """Compute the logits of the skip bits of given architectures, differentiable in the parameters.
+
+        Each logit depends on the choices before it.
 
         Args:
             choices: [batch, decisions], int64.
 
         Returns:
-            [skip decisions, batch], in the order of the decisions; no rows where the space has none.
+            [skip decisions, batch], in the order of the decisions; no rows if the space has no skip decisions.
         """
         layout = self._layout(choices.shape[1])
         if not len(layout.skips):
@@ -170,7 +179,7 @@ class Controller(nn.Module):
         return self._skip_logits(self._run(choices, layout.segments)[1], layout)
 
     def _run(self, choices: Tensor, parts: Sequence[Segment]) -> tuple[list[Tensor], list[Tensor]]:
-        """Hidden states at the softmax steps, [steps, batch, hidden] a segment, and at the anchors, [batch, hidden] each."""
+        """Hidden states at softmax steps, [steps, batch, hidden] per segment, and at anchors, [batch, hidden]."""
         hidden: list[Tensor] = []
         anchors: list[Tensor] = []
         state: tuple[Tensor, Tensor] | None = None
@@ -197,7 +206,7 @@ class Controller(nn.Module):
         rows = slice(self._first_rows[index], self._first_rows[index] + self._options[index])
         logits = self._bounded(functional.linear(hidden, self.weight[rows], self.bias[rows]), [index])
         probabilities = logits.softmax(-1)
-        # The last boundary is 1 whatever the rounding, so it is not compared with.
+        # The last boundary is not compared, because rounding could make it less than 1.
         return (probabilities.cumsum(-1)[:, :-1] <= uniform[:, None]).sum(-1)
 
     def _attend(self, anchors: Tensor, anchor: Anchor) -> Tensor:
@@ -207,7 +216,7 @@ class Controller(nn.Module):
         return torch.sigmoid(self._bounded(mixed @ self.attention, list(anchor.decisions)))
 
     def _after(self, anchor: Anchor, anchors: list[Tensor], choices: Tensor) -> Tensor:
-        """The input of the step after an anchor, [1, batch, hidden]."""
+        """Input of the step after an anchor, [1, batch, hidden]."""
         if not anchor.decisions:
             return self.start.expand(1, len(choices), -1)
         chosen = choices[:, list(anchor.decisions)].to(torch.float32)
@@ -234,7 +243,7 @@ class Controller(nn.Module):
         return self._bounded(logits, layout.skips)
 
     def _bounded(self, logits: Tensor, decisions: Tensor | list[int]) -> Tensor:
-        """Logits within the bounds of their decisions; [decisions, ...], or anything where there is one decision."""
+        """Apply the bounds of the decisions to their logits, [decisions, ...]; any shape for a single decision."""
         if self._bounds is None:
             return logits
         return self._bounds[decisions][:, None] * torch.tanh(logits)
@@ -267,10 +276,11 @@ class Controller(nn.Module):
 
 @dataclass(frozen=True)
 class _Layout:
-    """Index tensors that score all decisions of one kind at once.
+    """Index tensors that let all decisions of one kind be scored at once.
 
-    `softmaxes`, `skips`: the decisions of each kind; `order`: both, one after the other. `rows` [softmaxes, most options]: the rows
-    of each softmax's options, `padding` [softmaxes, 1, most options] where it has fewer. `sources`, `targets`: anchors of each skip.
+    `softmaxes`, `skips`: the decisions of each kind; `order`: both, one after the other. `rows` [softmaxes, most
+    options]: the rows of each softmax's options, `padding` [softmaxes, 1, most options] where it has fewer. `sources`,
+    `targets`: anchors of each skip.
     """
 
     segments: tuple[Segment, ...]
@@ -284,7 +294,7 @@ class _Layout:
 
 
 def _head_rows(decisions: Sequence[Decision], heads: Heads) -> tuple[list[int], int]:
-    """The first row of each decision's options in the tables of embeddings and softmax weights, and the tables' length."""
+    """First row of each decision's options in the tables of embeddings and softmax weights, and the tables' length."""
     first: dict[object, int] = {}
     rows: list[int] = []
     length = 0

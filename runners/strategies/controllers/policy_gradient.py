@@ -1,4 +1,4 @@
-"""What the policy-gradient strategies share: asking in batches, collecting outcomes, updating the controller."""
+"""Base of the policy-gradient strategies: proposals in batches, collection of outcomes, updates of the controller."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nasbench.spaces.base import Architecture, Space
 
 
 class ControllerConfig(StrategyConfig):
-    """Options of a controller and its training; every strategy gives them the defaults of its paper."""
+    """Options of a controller and its training; each strategy sets the defaults of its paper."""
 
     layers: int = Field(ge=1, description="LSTM layers")
     hidden: int = Field(ge=1, description="units of each LSTM layer and of the embeddings")
@@ -45,10 +45,10 @@ class Sample:
 
 
 class Batch(NamedTuple):
-    """What an update learns from.
+    """Data of one update.
 
-    `choices` [batch, most decisions] int64, padded with 0; `counts` [batch]: decisions made; `log_probs` [batch]: under the
-    policies that drew the samples; `advantages` [batch]: reward minus baseline.
+    `choices` [batch, most decisions] int64, padded with 0; `counts` [batch]: decisions made; `log_probs` [batch]: under
+    the policies that drew the samples; `advantages` [batch]: reward minus baseline.
     """
 
     choices: Tensor
@@ -61,15 +61,16 @@ C = TypeVar("C", bound=ControllerConfig)
 
 
 class PolicyGradient(Strategy[C]):
-    """A controller trained by policy gradient on batches of outcomes, in the order in which they are told.
+    """A controller trained by policy gradient on batches of outcomes, in the order in which `tell` receives them.
 
-    Asking never waits: children are drawn a batch at a time from the current policy, and a further batch is drawn when more are
-    asked for before an update. An update happens inside the `tell` that completes a batch, and throws away what was drawn and not
-    yet asked for, so every child comes from the newest policy at the time of asking. Children outstanding at an update are
-    learned from later, under a policy that has moved on, as with the asynchronous replicas of the 2016 paper. Hence a search with K
-    children at once asks for other children than one with a single child at a time; each repeats exactly.
+    `ask` never waits: architectures are drawn from the current policy, one batch at a time, and another batch is drawn
+    if more are needed before an update. The update happens inside the `tell` that completes a batch. It discards
+    architectures that were drawn but not proposed, so every proposal comes from the newest policy. Outcomes that are
+    pending at an update are used later, after the policy has changed, as with the asynchronous replicas of the 2016
+    paper. Therefore a search with K children at once proposes other children than a search with one child at a time;
+    each of them repeats exactly.
 
-    Subclasses give `update`.
+    Subclasses implement `update`.
     """
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
@@ -88,14 +89,14 @@ class PolicyGradient(Strategy[C]):
 
     @abstractmethod
     def update(self, batch: Batch) -> None:
-        """Improve the controller."""
+        """Improve the controller with one batch."""
 
     def space_at(self, index: int) -> Space:
-        """The space that the child of this index is of: the whole space, or one whose decisions are its first ones."""
+        """Space of the child of this index: the whole space, or a smaller one that has only its first decisions."""
         return self.space
 
     def ask(self) -> Architecture:
-        """The next architecture; never waits."""
+        """Propose the next architecture. Never waits."""
         space = self.space_at(self._asked)
         if self._queue and self._queue[0].architecture.space != space:
             self._queue.clear()
@@ -107,15 +108,15 @@ class PolicyGradient(Strategy[C]):
         return sample.architecture
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Within a batch."""
+        """True within a batch, because the policy does not change there."""
         return len(self._finished) + outstanding < self.config.batch
 
     def tell(self, outcome: Outcome) -> None:
         """Collect an outcome; update the controller when it completes a batch.
 
         Raises:
-            InputError: when the child is not outstanding, is another architecture than the one asked for, or has no score in spite
-                of status "ok".
+            InputError: when the child is not pending, has another architecture than the proposal, or has status "ok"
+                but no score.
         """
         sample = self._outstanding.get(outcome.index)
         if sample is None:

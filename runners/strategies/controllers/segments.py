@@ -1,4 +1,4 @@
-"""The course of a recurrent controller over the decisions of a space. No torch."""
+"""Order of a recurrent controller's steps over the decisions of a space. Imports no torch."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from nasbench.spaces.base import Decision
 
 @dataclass(frozen=True)
 class Anchor:
-    """A step whose hidden state stands for a layer, and at which all the layer's skip bits are drawn.
+    """A step whose hidden state represents a layer, and at which all the layer's skip bits are drawn.
 
     Args:
-        decisions: indices of the skip decisions; empty for a layer that is read but reads by no choice.
-        sources: for each of them, the place of the source's anchor in the order of anchors.
+        decisions: indices of the skip decisions; empty for a layer that has none but is the source of others.
+        sources: for each of them, the position of its source's anchor in the order of anchors.
     """
 
     decisions: tuple[int, ...]
@@ -25,9 +25,9 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Segment:
-    """A run of softmax steps, one a categorical decision (indices), and the anchor step that ends it, if any.
+    """Consecutive softmax steps, one per categorical decision (indices), and the anchor step that ends them, if any.
 
-    Within a segment every input is known from the choices alone; only an anchor's successor needs hidden states.
+    Within a segment every input follows from the choices alone; only the step after an anchor needs hidden states.
     """
 
     decisions: tuple[int, ...]
@@ -35,10 +35,10 @@ class Segment:
 
 
 def segments(decisions: Sequence[Decision]) -> tuple[Segment, ...]:
-    """Arrange a space's decisions into segments.
+    """Divide a space's decisions into segments.
 
-    A layer's anchor step is where its skip decisions are; a layer that is read by others and has no skip decision
-    gets an anchor step after its last decision.
+    A layer's anchor step is at its skip decisions; a layer without skip decisions that others read gets an anchor step
+    after its last decision.
 
     Args:
         decisions: of the space, in order.
@@ -73,14 +73,14 @@ def segments(decisions: Sequence[Decision]) -> tuple[Segment, ...]:
 
 
 def prefix(parts: Sequence[Segment], count: int) -> tuple[Segment, ...]:
-    """The part of the course that makes the first `count` decisions.
+    """Select the segments that make the first `count` decisions.
 
     Args:
-        parts: as `segments` returned them.
-        count: >= 0; must not cut through the skip decisions of a layer.
+        parts: result of `segments`.
+        count: number of decisions, >= 0; must not divide the skip decisions of a layer.
 
     Raises:
-        InputError: when it does.
+        InputError: when `count` divides the skip decisions of a layer.
     """
     kept: list[Segment] = []
     for part in parts:

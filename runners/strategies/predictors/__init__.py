@@ -1,1 +1,1 @@
-"""Predictors of scores, and growth of cells by them."""
+"""Predictors of scores, and the growth of cells that they rank."""

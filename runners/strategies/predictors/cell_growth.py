@@ -1,4 +1,4 @@
-"""Growing cells block by block: every way to add one block to cells, as rows of choices. No torch."""
+"""Growth of cells block by block: list every way to add one block, as rows of choices. Imports no torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TABLES: dict[Step, str] = {
 
 
 class Candidates(NamedTuple):
-    """Cells with one block added: `parents` [n] are rows that were given, `added` [n, width] the choices of the new block."""
+    """Cells with one block added: `parents` [n], indices of parents' rows; `added` [n, width], choices of the block."""
 
     parents: Rows
     added: Rows
@@ -34,23 +34,25 @@ class Candidates(NamedTuple):
 
 @dataclass(frozen=True)
 class CellGrowth:
-    """A space of cells seen as a ladder: the same space with one block, two, and so on up to its own number.
+    """A space of cells as a series: the same space with one block, two blocks, and so on up to its own number.
 
-    A row is an architecture as choices in the order of blocks: the first block of each cell, then the second of each, and so on;
-    `width` choices a block. In a space of one cell this is the order of its decisions.
+    A row is an architecture as choices in the order of blocks: the first block of each cell, then the second of each,
+    and so on; `width` choices per block. In a space of one cell this is the order of its decisions.
 
     Args:
-        space: as `of` admits it.
+        space: a space that `of` accepts.
     """
 
     space: CellSpace
 
     @classmethod
     def of(cls, space: Space) -> CellGrowth:
-        """The ladder of a space of cells whose number of blocks is an option and whose decisions are those of its blocks alone.
+        """Make the series for a space of cells.
+
+        Its number of blocks must be an option, and all its decisions belong to blocks.
 
         Raises:
-            InputError: when the space is no such space.
+            InputError: when the space does not meet these conditions.
         """
         if isinstance(space, CellSpace) and "blocks" in {field.name for field in dataclasses.fields(space)}:
             growth = cls(space)
@@ -68,30 +70,32 @@ class CellGrowth:
 
     @property
     def width(self) -> int:
-        """Choices that one block takes, in all cells together."""
+        """Number of choices per block, in all cells together."""
         return len(self.space.grammar.cells) * len(self.space.grammar.block_steps)
 
     def architecture(self, row: Rows) -> Architecture:
-        """The architecture of a row [blocks * width], of the space with that many blocks."""
+        """Convert a row [blocks * width] to an architecture of the space with that many blocks."""
         grammar = self.space.grammar
         shape = (len(row) // self.width, len(grammar.cells), len(grammar.block_steps))
         return self._at(shape[0]).decode(row.reshape(shape).swapaxes(0, 1).ravel().tolist())
 
     @cached_property
     def tables(self) -> tuple[tuple[str, int], ...]:
-        """For each of the `width` choices, what it chooses ("input", "operation", "combination") and among how many at most."""
+        """Kind ("input", "operation" or "combination") and maximal number of options of each of the `width` choices."""
         grammar = self.space.grammar
         steps = [(_TABLES[step], grammar.options(step, grammar.blocks - 1)) for step in grammar.block_steps]
         return tuple(steps * len(grammar.cells))
 
     def candidates(self, parents: int, block: int, limit: int, rng: np.random.Generator) -> Candidates:
-        """Every way to add a block to every parent, the two operands of a block in one order only.
+        """List every way to add a block to every parent.
+
+        Blocks that differ only in the order of their operands are listed once.
 
         Args:
-            parents: how many rows there are to grow, >= 1.
+            parents: number of rows to extend, >= 1.
             block: number of the new block, from 0.
-            limit: at most so many are returned; where there are more, that many drawn uniformly without repetition.
-            rng: draws them.
+            limit: maximal number of results; if there are more, this many are drawn uniformly without repetition.
+            rng: generator of these draws.
         """
         blocks, cells = self._cell_blocks(block), len(self.space.grammar.cells)
         total = parents * len(blocks) ** cells
@@ -106,7 +110,7 @@ class CellGrowth:
         return dataclasses.replace(self.space, blocks=blocks)  # type: ignore[call-arg]
 
     def _cell_blocks(self, block: int) -> Rows:
-        """Every block number `block` of one cell, [n, steps], with the left operand not after the right one."""
+        """List all possible blocks number `block` of one cell, [n, steps], with left operand not after the right."""
         grammar = self.space.grammar
         steps = grammar.block_steps
         sizes = [grammar.options(step, block) for step in steps]

@@ -1,4 +1,4 @@
-"""Predictors of a cell's accuracy from its blocks, as an ensemble that learns from few cells and ranks many."""
+"""Predictors of a cell's accuracy from its blocks, and an ensemble that learns from few cells and ranks many."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from torch.nn import functional
 
 Kind = Literal["lstm", "mlp"]
 
-CHUNK = 8192  # candidates scored at a time
+CHUNK = 8192  # number of candidates scored at a time
 
 
 class Predictor(nn.Module):
-    """What predictors share: one embedding for all inputs, one for all operations (and one for combinations), and a sigmoid output.
+    """Base class of predictors, with a sigmoid output.
+
+    There is one embedding for all inputs, one for all operations, and one for combinations if the space has them.
 
     Args:
-        tables: for each choice of a block, which embedding it reads and among how many it chooses.
+        tables: for each choice of a block, the embedding that it uses and its number of options.
         embedding: size of an embedding.
     """
 
@@ -37,11 +39,11 @@ class Predictor(nn.Module):
         self.embedding = nn.Parameter(torch.empty(rows, embedding, dtype=torch.float32))
 
     def forward(self, rows: Tensor, blocks: Tensor) -> Tensor:
-        """Predicted accuracies.
+        """Predict accuracies.
 
         Args:
             rows: [n, most blocks * width] int64, padded.
-            blocks: [n] int64, how many blocks of each row count.
+            blocks: [n] int64, number of blocks per row; the rest is padding.
 
         Returns:
             [n], each in (0, 1).
@@ -50,7 +52,7 @@ class Predictor(nn.Module):
 
     @torch.no_grad()
     def grown(self, parents: Tensor, which: Tensor, added: Tensor) -> Tensor:
-        """Predicted accuracies of rows that have one block added; what the parents share is computed once.
+        """Predict accuracies of rows that have one block added. The parents' part is computed once per parent.
 
         Args:
             parents: [parents, blocks * width] int64, at least one block.
@@ -71,14 +73,14 @@ class Predictor(nn.Module):
 
     @abstractmethod
     def _summary(self, rows: Tensor, blocks: Tensor) -> Tensor:
-        """What the last layer reads, [n, hidden]."""
+        """Input of the last layer, [n, hidden]."""
 
     @abstractmethod
     def _grower(self, parents: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """A function from `which` and `added` to what the last layer reads."""
+        """Make a function from `which` and `added` to the input of the last layer."""
 
     def _embed(self, rows: Tensor) -> Tensor:
-        """[n, blocks * width] -> [n, blocks * width, embedding]."""
+        """Embed rows: [n, blocks * width] -> [n, blocks * width, embedding]."""
         return self.embedding[rows + self._first.repeat(rows.shape[1] // self.width)]
 
     def _output(self, summary: Tensor) -> Tensor:
@@ -96,7 +98,7 @@ class LstmPredictor(Predictor):
 
     def __init__(self, tables: Sequence[tuple[str, int]], embedding: int, hidden: int) -> None:
         super().__init__(tables, embedding)
-        # On the meta device no initial values are drawn, so the global random state is left alone.
+        # On the meta device no initial values are drawn, so the global random state does not change.
         self.lstm = nn.LSTM(embedding, hidden, batch_first=True, device="meta", dtype=torch.float32).to_empty(
             device="cpu"
         )
@@ -124,7 +126,7 @@ class LstmPredictor(Predictor):
 
 
 class MlpPredictor(Predictor):
-    """The embeddings of a block's choices, one after the other, averaged over the blocks; then two hidden layers.
+    """Concatenate the embeddings of a block's choices, average over the blocks, then apply two hidden layers.
 
     Args:
         tables: as of `Predictor`.
@@ -178,11 +180,11 @@ PREDICTORS: dict[Kind, Callable[[Sequence[tuple[str, int]], int, int], Predictor
 
 
 class Ensemble:
-    """Predictors of one kind that each learn from another part of the data; their mean is the prediction.
+    """Predictors of one kind, each trained on another part of the data; the prediction is their mean.
 
     Args:
-        kind: of every member.
-        members: how many, >= 1.
+        kind: class of the members.
+        members: number of members, >= 1.
         tables: as of `Predictor`.
         embedding: size of an embedding.
         hidden: units.
@@ -209,16 +211,17 @@ class Ensemble:
                     weights.uniform_(-init, init, generator=generator)
 
     def fit(self, rows: Tensor, blocks: Tensor, rewards: Tensor, epochs: int, batch: int, learning_rate: float) -> None:
-        """Train every member on, from where it is, by Adam on the mean absolute error.
+        """Continue the training of every member, by Adam on the mean absolute error.
 
-        Of M members each leaves out another M-th of the data, drawn anew in each fit; a single member leaves out nothing.
+        Each of M members leaves out a different M-th of the data, drawn again in each fit; a single member uses all
+        data.
 
         Args:
             rows, blocks: as of `Predictor.forward`.
             rewards: [n], each in [0, 1].
             epochs: passes over a member's part.
-            batch: rows a step.
-            learning_rate: of Adam, whose moments start anew in each fit.
+            batch: rows per step.
+            learning_rate: learning rate of Adam, whose moments are reset in each fit.
         """
         if not self._fitted:
             for member in self.members:
@@ -230,7 +233,7 @@ class Ensemble:
             self._train(member, rows[kept], blocks[kept], rewards[kept], epochs, batch, learning_rate)
 
     def grown(self, parents: Tensor, which: Tensor, added: Tensor) -> Tensor:
-        """The members' mean of `Predictor.grown`, [n]."""
+        """Mean of the members' `Predictor.grown`, [n]."""
         return torch.stack([member.grown(parents, which, added) for member in self.members]).mean(0)
 
     def _train(
