@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nasbench.api.main_guard import require_main_guard
 from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.errors import InputError, MissingData
 from nasbench.protocols.protocol import validated
@@ -185,6 +186,8 @@ def replay(
     from nasbench.runners.replay.published_settings import published_on
     from nasbench.tabular.tables import read_tables
 
+    if jobs > 1:
+        require_main_guard(f"jobs={jobs}")
     path = table_path(table)
     limit = ReplayBudget(Budget.parse(budget), price)
     seen, scored_with = _once(search_seeds, "search_seeds"), _once(report_seeds, "report_seeds")

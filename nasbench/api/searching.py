@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
+from nasbench.api.main_guard import require_main_guard
 from nasbench.api.progress import progress_of
 from nasbench.api.run import Run
 from nasbench.api.strategies import StrategyLike, given_strategy
@@ -224,6 +225,8 @@ def _run(
     progress: bool,
     take_over: bool,
 ) -> list[Run]:
+    if any(plan.config.executor == "local" for plan in plans):
+        require_main_guard("executor='local'")
     trainings = [(plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray"]
     for line in slow_here(trainings, processor_here(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")):
         warnings.warn(line, stacklevel=3)  # at the caller of search or resume
