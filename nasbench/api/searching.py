@@ -55,6 +55,7 @@ def search(
     children_per_device: int = 1,
     runs_per_device: int = 1,
     retries: int = 1,
+    grace_seconds: float = 60.0,
     address: str = "auto",
     gpus_per_child: float = 0.0,
     cpus_per_child: float = 1.0,
@@ -95,6 +96,7 @@ def search(
         children_per_device: children that share one device, >= 1.
         runs_per_device: searches that share the devices, >= 1.
         retries: how often a child is tried again after its worker died, >= 0.
+        grace_seconds: how long past its time-out a worker process may take before it is killed, >= 0.
         address: Ray: "auto", HOST:PORT of the head node, or "local".
         gpus_per_child: Ray: GPUs that a child holds, e.g. 0.25.
         cpus_per_child: Ray: processors that a child holds.
@@ -150,6 +152,7 @@ def search(
             "children_per_device": children_per_device,
             "runs_per_device": runs_per_device,
             "retries": retries,
+            "grace_seconds": grace_seconds,
             "address": address,
             "gpus_per_child": gpus_per_child,
             "cpus_per_child": cpus_per_child,
