@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -95,9 +97,14 @@ def protocols(context: click.Context) -> None:
 
     if context.invoked_subcommand is None:
         rows = [
-            (known, value.data, value.epochs, value.source) for known in PROTOCOLS if (value := get_protocol(known))
+            (known, value.data, value.epochs, _first_sentence(value.source))
+            for known in PROTOCOLS
+            if (value := get_protocol(known))
         ]
-        rows += [(name, "folder:PATH", value.epochs, value.source) for name, value in TRANSFER_PROTOCOLS.items()]
+        rows += [
+            (name, "folder:PATH", value.epochs, _first_sentence(value.source))
+            for name, value in TRANSFER_PROTOCOLS.items()
+        ]
         print_table(("protocol", "data", "epochs", "source"), rows)
 
 
@@ -110,7 +117,7 @@ def show_protocol(name: str) -> None:
 
     protocol = TRANSFER_PROTOCOLS[name] if name in TRANSFER_PROTOCOLS else get_protocol(name)
     click.echo(f"{protocol.name}: {protocol.source}\n")
-    _print_fields(type(protocol), protocol)
+    _print_fields(type(protocol), protocol, ("name", "source"))
 
 
 def _docstring(kind: type) -> str:
@@ -119,10 +126,20 @@ def _docstring(kind: type) -> str:
     return inspect.getdoc(kind) or ""
 
 
-def _print_fields(model: Any, values: Any) -> None:
+def _first_sentence(text: str) -> str:
+    """Return a text up to the first full stop that ends a sentence; `protocols show` has the rest."""
+    return re.split(r"(?<=[a-z0-9)])\. (?=[A-Z])", text, maxsplit=1)[0].rstrip(".")
+
+
+def _print_fields(model: Any, values: Any, above: Sequence[str] = ()) -> None:
+    """Print every field but those that stand above the table."""
     print_table(
         ("option", "value", "what"),
-        [(name, str(getattr(values, name)), field.description or "") for name, field in model.model_fields.items()],
+        [
+            (name, str(getattr(values, name)), field.description or "")
+            for name, field in model.model_fields.items()
+            if name not in above
+        ],
     )
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
+import sys
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -82,17 +86,42 @@ def all_protocol_names() -> Iterable[str]:
     return [*protocol_names(), *TRANSFER_PROTOCOLS]
 
 
+NARROWEST = 16  # columns of text are wrapped to no fewer characters
+
+
 def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under a head in aligned columns; numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    right = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows)] if cells else []
-    widths = [max(len(text) for text in column) for column in zip(head, *cells)]
-    for line in ([str(name) for name in head], *cells):
-        padded = [
-            text.rjust(width) if right and right[place] else text.ljust(width)
-            for place, (text, width) in enumerate(zip(line, widths))
-        ]
-        click.echo("  ".join(padded).rstrip())
+    """Print rows under a head in aligned columns; numbers to the right.
+
+    On a terminal long texts are wrapped so that lines fit its width. Elsewhere each row is one line, for other programs.
+    """
+    rows = list(rows)
+    right = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows)] or [False] * len(head)
+    cells = [[str(name) for name in head], *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(text) for text in column) for column in zip(*cells)]
+    if sys.stdout.isatty():
+        widths = _fitting(widths, right, shutil.get_terminal_size().columns)
+    for row in cells:
+        for line in itertools.zip_longest(*map(_wrapped, row, widths), fillvalue=""):
+            padded = [
+                text.rjust(width) if number else text.ljust(width) for text, width, number in zip(line, widths, right)
+            ]
+            click.echo("  ".join(padded).rstrip())
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False) or [""] if len(text) > width else [text]
+
+
+def _fitting(widths: Sequence[int], numbers: Sequence[bool], line: int) -> list[int]:
+    """Narrow the widest columns of text until a line fits, or until all have their smallest width."""
+    fitted = list(widths)
+    texts = [place for place, number in enumerate(numbers) if not number and fitted[place] > NARROWEST]
+    while texts and sum(fitted) + 2 * (len(fitted) - 1) > line:
+        widest = max(texts, key=lambda place: fitted[place])
+        if fitted[widest] <= NARROWEST:
+            break
+        fitted[widest] -= 1
+    return fitted
 
 
 def _cell(value: Any) -> str:

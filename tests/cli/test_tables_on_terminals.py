@@ -1,0 +1,41 @@
+"""Tables fit the terminal's width, and are one line per row elsewhere."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from nasbench.cli import options
+
+HEAD = ("name", "seconds", "meaning")
+ROWS = [("a", 1.5, "words " * 40), ("b", 20.25, "short"), ("long-" * 5, 3.0, "")]
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_lines_fit_the_terminal_and_lose_no_word(monkeypatch, capsys, width):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    options.print_table(HEAD, ROWS)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    assert out.count("words") == 40
+    assert "20.25" in out
+
+
+def test_a_row_is_one_line_where_a_program_reads_it(capsys):
+    options.print_table(HEAD, ROWS)
+    assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_a_table_without_rows_has_its_head(capsys):
+    options.print_table(HEAD, [])
+    assert capsys.readouterr().out == "name  seconds  meaning\n"
+
+
+def test_what_cannot_be_narrower_is_printed_wide(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "10")
+    options.print_table(("x", "y"), [("word " * 10, "other " * 10)])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 2 * options.NARROWEST + 2
