@@ -1,1 +1,1 @@
-"""Read results, never run anything: comparisons, curves, costs, Pareto fronts and pictures."""
+"""Analysis of results files, without running anything: comparisons, curves, costs, Pareto fronts and drawings."""

@@ -1,1 +1,1 @@
-"""Compare strategies: incumbents over the budget, curves, checks, claims."""
+"""Comparison of strategies: incumbents over the budget, learning curves, checks of comparability, claims."""

@@ -1,7 +1,8 @@
-"""The course of each search: its best so far and its incumbent's test accuracy, by what had been spent.
+"""Course of each search over its budget: the best score so far, and the incumbent's test accuracy.
 
-The incumbent of a run is the first of its counted children with the highest validation accuracy so far. Its test accuracy comes from
-the retrained rows (stage "final") of the same run and hash; where it was not retrained there is none, and none is made up.
+The incumbent of a run is the first of its counted children with the highest validation accuracy so far. Its test
+accuracy comes from the retrained rows (stage "final") of the same run and hash; if it was not retrained, the test
+accuracy is missing.
 """
 
 from __future__ import annotations
@@ -25,21 +26,22 @@ BUDGET_LABELS: dict[str, str] = {
     "wall": "wall time (hours)",
 }
 GRID_POINTS = 200
-LOG_RATIO = 30  # a budget axis whose ends differ by more than this factor is logarithmic
+LOG_RATIO = 30  # budget axes that span more than this factor are logarithmic
 
 
 def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") -> pd.DataFrame:
-    """The course of each run: one row for each counted child of the search, in the order in which they were told.
+    """Compute the course of each run: one row per counted child, in the order of their outcomes.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        by: what `spent` counts: device-hours charged by the ledger (searcher and super-network included), children, USD (those hours
-            at the run's average price), or wall hours.
+        by: unit of `spent`: device-hours charged by the ledger (including searcher and super-network), children, USD
+            (these hours at the run's average price), or wall hours.
 
     Returns:
-        strategy, run, seed, children (from 1), spent, score (NaN for a child without one), val_acc (best so far, NaN before the first
-        score), hash (of the incumbent, '' before), test_acc (mean over the incumbent's retrained rows, NaN without).
+        strategy, run, seed, children (from 1), spent, score (NaN for a child without one), val_acc (best so far, NaN
+        before the first score), hash (of the incumbent, '' before), test_acc (mean over the incumbent's retrained rows,
+        NaN without).
 
     Raises:
         InputError: when a column is missing or `by` is unknown.
@@ -84,7 +86,7 @@ def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by:
 
 
 def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
-    """Device-hours charged to each run over all ledger categories, by run id."""
+    """Device-hours of each run, summed over all ledger categories, by run id."""
     columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
     require_columns(runs, ("run", *columns), "the runs")
     require_distinct(runs)
@@ -92,7 +94,7 @@ def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
-    """The average price of each run in USD per device-hour, by run id: 0 for a run that was charged nothing, NaN for one without a price."""
+    """Average price of each run in USD per device-hour, by run id: 0 if it was charged nothing, NaN without a price."""
     require_columns(runs, ("run", "usd"), "the runs")
     hours, usd = run_hours(runs), runs.set_index("run")["usd"].astype(float)
     rates = usd / hours.where(hours > 0)
@@ -102,18 +104,19 @@ def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
 def anytime(
     frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours", grid: Sequence[float] | None = None
 ) -> pd.DataFrame:
-    """The course of each run as a step function on one budget grid.
+    """Compute the course of each run as a step function on a common budget grid.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        runs: their runs (`store.format.schema.RUN_COLUMNS`); a run without a counted child stays in, without a score.
+        runs: their runs (`store.format.schema.RUN_COLUMNS`); a run without a counted child is included, without a
+            score.
         by: see `trajectories`.
-        grid: budgets, increasing; by default every budget at which any run changes, or 200 of them when there are more (evenly spaced,
-            on a logarithmic scale where they span more than a factor of 30).
+        grid: budgets, increasing; by default every budget at which any run changes, or 200 of them when there are more
+            (evenly spaced, on a logarithmic scale where they span more than a factor of 30).
 
     Returns:
-        strategy, run, seed, by, budget, children, val_acc, hash, test_acc: what a run had when it had spent `budget`. A run that ended
-        earlier keeps what it ended with.
+        strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
+        run that ended earlier keeps its final state.
     """
     table = trajectories(frame, runs, by)
     budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
@@ -149,10 +152,10 @@ def _grid(spent: np.ndarray) -> np.ndarray:
         return events
     first, last = events[0], events[-1]
     inner = (np.geomspace if spans_decades(first, last) else np.linspace)(first, last, GRID_POINTS)
-    inner[[0, -1]] = first, last  # rounding must not put the last child beyond the end of the grid
+    inner[[0, -1]] = first, last  # rounding must not make the grid end before the last child
     return inner
 
 
 def spans_decades(first: float, last: float) -> bool:
-    """Whether an axis from `first` to `last` is better logarithmic: both positive, and more than a factor of 30 apart."""
+    """Whether an axis from `first` to `last` should be logarithmic: both positive, more than a factor of 30 apart."""
     return first > 0 and last / first > LOG_RATIO

@@ -12,25 +12,28 @@ from nasbench.analysis.plotting import style
 
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")
-_CHUNK = 100  # bootstrap resamples at once, so that memory stays small
+_CHUNK = 100  # bootstrap resamples per step, which limits memory
 
 
 def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 1000) -> pd.DataFrame:
-    """Median over seeds at each budget, with an interval for each budget and a band for all of them.
+    """Compute the median over seeds at each budget, with an interval per budget and a simultaneous band.
 
     Args:
-        data: what `anytime` returns.
-        seed: of the bootstrap's resampling of whole runs; the same seed gives the same numbers, whatever other strategies are there.
+        data: result of `anytime`.
+        seed: seed of the bootstrap over whole runs; the same seed gives the same numbers, regardless of the other
+            strategies.
         level: coverage in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget), median; low, high
-        (pointwise: percentile bootstrap interval of the median at this budget alone); all_low, all_high (simultaneous: the whole line
-        lies between them with that coverage; only at budgets where all runs that ever have a score have one, else NaN); interval (what
-        low and high are). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
+        strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
+        median; low, high (pointwise: percentile bootstrap interval of the median at this budget alone); all_low,
+        all_high (simultaneous: the whole line is between them with that coverage; NaN at budgets at which not all runs
+        that ever have a score have one); interval (description of low and high). With fewer than 5 scores low and high
+        are their range, there is no band, and the text says so.
 
-    Source: simultaneous percentile bands by the rank of a resampled line's most extreme point, Mandel & Betensky 2008, "Simultaneous
+    Source: simultaneous percentile bands by the rank of a resampled line's most extreme point, Mandel & Betensky 2008,
+    "Simultaneous
         confidence intervals based on the percentile bootstrap approach".
     """
     parts = []
@@ -60,27 +63,27 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
 
 
 def interval_name(n: int, level: float = 0.95) -> str:
-    """What the interval over n seeds is, in words."""
+    """Description of the interval over n seeds."""
     if n < 2:
         return "n=1" if n else "no score"
     return f"n={n}: range, insufficient" if n < ENOUGH_SEEDS else f"n={n}: {level:.0%} bootstrap"
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """A random generator of a seed and of what it is for, so that one number does not depend on which others are computed."""
+    """Make a generator from a seed and a purpose, so a result does not depend on which other results are computed."""
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
 def median_interval(
     scores: np.ndarray, rng: np.random.Generator, level: float, resamples: int
 ) -> tuple[float, float, float]:
-    """Median of numbers (NaN: no score) with its percentile bootstrap interval, or their range when there are fewer than 5."""
+    """Median of numbers (NaN: no score) with its percentile bootstrap interval, or their range if fewer than 5."""
     found = _intervals(scores[:, None], rng, level, resamples)
     return float(found["median"][0]), float(found["low"][0]), float(found["high"][0])
 
 
 def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resamples: int) -> dict[str, np.ndarray]:
-    """Median, interval and band of each column of `values` (runs x budgets; NaN: no score), NaN where a column has no score."""
+    """Median, interval and band of each column of `values` [runs, budgets] (NaN: no score); NaN for empty columns."""
     found = {name: np.full(values.shape[1], np.nan) for name in _COLUMNS}
     finite = np.isfinite(values)
     most = finite.any(axis=1).sum()
@@ -109,11 +112,11 @@ def _resampled_medians(scores: np.ndarray, rng: np.random.Generator, resamples: 
 
 
 def simultaneous_band(lines: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """The narrowest band between equal ranks from below and above that holds whole lines, a share `level` of them.
+    """Find the narrowest band between equal ranks from below and above that contains a share `level` of whole lines.
 
     Args:
         lines: resampled lines, [resamples, points].
-        level: share in (0, 1).
+        level: share of lines, in (0, 1).
 
     Returns:
         Lower and upper edge, [points] each.
@@ -121,9 +124,9 @@ def simultaneous_band(lines: np.ndarray, level: float = 0.95) -> tuple[np.ndarra
     from scipy.stats import rankdata
 
     count = len(lines)
-    from_below = rankdata(lines, method="max", axis=0)  # how many lie at or below, so that ties are inside
+    from_below = rankdata(lines, method="max", axis=0)  # number of lines at or below, which puts ties inside
     from_above = count + 1 - rankdata(lines, method="min", axis=0)
-    depth = np.minimum(from_below, from_above).min(axis=1).astype(int)  # of each line's most extreme point, from 1
+    depth = np.minimum(from_below, from_above).min(axis=1).astype(int)  # rank of each line's most extreme point, from 1
     rank = int(np.sort(depth)[int(np.floor((1 - level) * count))])
     ordered = np.sort(lines, axis=0)
     return ordered[rank - 1], ordered[count - rank]

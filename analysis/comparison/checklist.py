@@ -1,11 +1,11 @@
-"""The checklist of best practices for research on architecture search, answered from the data of results files alone.
+"""Checklist of best practices for NAS research, answered from the data of results files alone.
 
-An item is met only where rows, configurations or provenance show it; the evidence says which. What a results file cannot hold, such as how
-options were tuned, is not met, and the evidence says so. Nothing is taken on trust. That code is public no file can show: code counts as
-released where the file names its exact version, and not where the source tree had been changed.
+An item is met only if rows, configurations or provenance prove it; the evidence names them. Items that a results file
+cannot prove, such as how options were tuned, are not met, and the evidence says so. A file cannot prove that code is
+public: code counts as released if the file names its exact version and the source tree had no changes.
 
-Source: Lindauer & Hutter 2020, "Best Practices for Scientific Research on Neural Architecture Search" (JMLR 21, 1909.02453), and its
-checklist at automl.org; the wording of the items is ours.
+Source: Lindauer & Hutter 2020, "Best Practices for Scientific Research on Neural Architecture Search" (JMLR 21,
+1909.02453), and its checklist at automl.org; the items are worded differently here.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ MET, NOT_MET, NOT_APPLICABLE = "met", "not met", "not applicable"
 ANSWERS = (MET, NOT_MET, NOT_APPLICABLE)
 RELEASE, COMPARE, REPORT = "Releasing code", "Comparing methods", "Reporting details"
 PACKAGE = "nasbench-suite"
-MOST_RUNS = 3  # ids written out; the rest is counted
+MOST_RUNS = 3  # maximum of ids written out; the rest is counted
 
 Answer = tuple[str, str]
-# What may not differ between runs that are compared, by its place in the provenance.
+# Provenance entries that must be equal in all compared runs.
 _CONFOUNDERS = {
     "processor": "processor",
     "processors": "number of processors",
@@ -47,15 +47,15 @@ _SETUP = ("python", "packages", "host", "system", "processor", "processors", "gp
 
 
 def checklist(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Every item of the checklist, and what the data of these runs answer.
+    """Answer every item of the checklist from the data of these runs.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`), at least one.
 
     Returns:
-        One row an item, in the paper's order: number ("1.1"), section, asks (what must hold), answer (met, not met or not applicable),
-        evidence (numbers, run ids and provenance in a sentence; never empty).
+        One row per item, in the paper's order: number ("1.1"), section, asks (the requirement), answer (met, not met or
+        not applicable), evidence (numbers, run ids and provenance in a sentence; never empty).
 
     Raises:
         InputError: when there are no runs, a column is missing, or a run occurs twice.
@@ -71,20 +71,20 @@ def checklist(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def checklist_summary(data: pd.DataFrame) -> str:
-    """How many items got which answer, in a sentence.
+    """Count the answers, as a sentence.
 
     Args:
-        data: what `checklist` returns.
+        data: result of `checklist`.
     """
     counts = data["answer"].value_counts()
     return f"Of {len(data)} items {', '.join(f'{counts.get(name, 0)} {name}' for name in ANSWERS)}."
 
 
 def checklist_markdown(data: pd.DataFrame) -> str:
-    """The checklist as Markdown, for a pull request or an appendix.
+    """Format the checklist as Markdown, for a pull request or an appendix.
 
     Args:
-        data: what `checklist` returns.
+        data: result of `checklist`.
     """
     marks = {MET: "x", NOT_MET: " ", NOT_APPLICABLE: "-"}
     lines = ["## NAS best practices checklist", "", checklist_summary(data)]
@@ -103,7 +103,7 @@ def checklist_markdown(data: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class _Data:
-    """Children, runs and findings of the fairness checks, with what the items ask of them."""
+    """Children, runs and findings of the fairness checks, with the quantities that the items need."""
 
     frame: pd.DataFrame
     runs: pd.DataFrame
@@ -119,7 +119,7 @@ class _Data:
 
     @cached_property
     def searches(self) -> pd.DataFrame:
-        """Runs in which a strategy chose."""
+        """Runs in which a strategy chose the architectures."""
         return self.runs[self.runs["strategy"] != TABLE]
 
     @cached_property
@@ -128,7 +128,7 @@ class _Data:
 
     @cached_property
     def trained(self) -> list[str]:
-        """Runs that trained their children themselves."""
+        """Runs that trained their children, not replays."""
         return [run for run, config in self.configs.items() if "protocol" in config]
 
     @cached_property
@@ -148,20 +148,20 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _some(runs: Sequence[str]) -> str:
-    """Ids of runs, the first few of many."""
+    """Text of run ids: the first few of many."""
     more = f" and {len(runs) - MOST_RUNS} more" if len(runs) > MOST_RUNS else ""
     return f"{'run' if len(runs) == 1 else 'runs'} {', '.join(runs[:MOST_RUNS])}{more}"
 
 
 def _listed(values: Iterable[Any], most: int = 4) -> str:
-    """Distinct values as text, the first few of many."""
+    """Text of distinct values: the first few of many."""
     texts = sorted({value if isinstance(value, str) else json.dumps(value) for value in values})
     more = f" and {len(texts) - most} more" if len(texts) > most else ""
     return ", ".join(texts[:most]) + more
 
 
 def _seeds(values: Iterable[int]) -> str:
-    """Seeds as a range where they are one."""
+    """Text of seeds, as a range if they are consecutive."""
     seeds = sorted({int(value) for value in values})
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
         return f"seeds {seeds[0]} to {seeds[-1]}"
@@ -169,7 +169,7 @@ def _seeds(values: Iterable[int]) -> str:
 
 
 def _code(data: _Data, runs: Sequence[str]) -> tuple[bool, str]:
-    """Whether the code of these runs can be had from what they name, and by what."""
+    """Whether the provenance of these runs identifies their code exactly, and the evidence."""
     unnamed, changed, named = [], [], set()
     for run in runs:
         found = data.provenances[run]
@@ -192,7 +192,7 @@ def _code(data: _Data, runs: Sequence[str]) -> tuple[bool, str]:
 
 
 def _no_training(data: _Data) -> Answer | None:
-    """The answer of items about training where no run trained."""
+    """Answer to items about training if no run trained anything."""
     if data.trained:
         return None
     if len(data.replayed) == len(data.runs):
@@ -259,7 +259,7 @@ def _method_options(data: _Data) -> Answer:
 
 
 def _several(data: _Data) -> Answer | None:
-    """The answer of items about comparisons where there is none."""
+    """Answer to items about comparisons if there is only one strategy."""
     if len(data.strategies) > 1:
         return None
     who = f"{data.strategies[0]} alone is here" if data.strategies else "no strategy searched here"
@@ -298,7 +298,8 @@ def _confounders(data: _Data) -> Answer:
     if len(devices) > 1:
         differ.append(f"devices of children ({_listed(devices, 3)})")
     platforms = set(data.rows_of(data.searches["run"])["platform"]) - {""}
-    if len(platforms) > 1:  # also within a run that was resumed elsewhere, whose provenance is of its last attempt
+    # also within a run that was resumed on another machine, whose provenance is that of its last attempt
+    if len(platforms) > 1:
         differ.append(f"platforms of children ({_listed(sorted(platforms), 3)})")
     if data.findings["budget"]:
         differ.append(f"budget ({data.findings['budget']})")
@@ -317,7 +318,7 @@ def _values(found: Sequence[dict[str, Any]], key: str) -> set[str]:
 
 
 def _ablations(data: _Data) -> Answer:
-    """Runs of one strategy that differ in one of its options, all else but the seed being the same."""
+    """Find runs of one strategy that differ only in one option and the seed."""
     variants: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for run in data.searches["run"]:
         config = data.configs[run]

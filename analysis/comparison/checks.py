@@ -1,6 +1,9 @@
-"""Whether rows may be put into one comparison: one check for each thing that must be alike, counted or kept apart.
+"""Checks of whether rows may be compared: one check per condition, e.g.
 
-A check that fails is refused unless it is allowed by its name, and what was allowed is said under every table and plot.
+equal protocols, counted searcher time, no test scores.
+
+A comparison that fails a check is refused, unless the check is allowed by name. Every table and plot states the allowed
+checks.
 """
 
 from __future__ import annotations
@@ -23,14 +26,14 @@ Check = Callable[["pd.DataFrame", "pd.DataFrame"], str]
 
 
 def fairness(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Every check of a comparison, and what it found.
+    """Run every check of a comparison.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
 
     Returns:
-        One row a check: check (its name, which `--allow` takes), asks (what must hold), met, finding ('' where it is met).
+        One row per check: check (its name, for `--allow`), asks (the condition), met, finding ('' if it is met).
 
     Raises:
         InputError: when there are no runs, a column is missing, or a run occurs twice.
@@ -50,7 +53,7 @@ def fairness(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[str] = ()) -> tuple[str, ...]:
-    """Refuse a comparison that a check of `fairness` fails.
+    """Refuse a comparison that fails a check of `fairness`.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
@@ -58,10 +61,11 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
         allow: checks that may fail, by name; see `CHECKS`.
 
     Returns:
-        Notes for the caption of a table or plot: what was allowed, and what weakens the comparison.
+        Notes for the caption of a table or plot: the allowed failures, and what else weakens the comparison.
 
     Raises:
-        InputError: when there are no rows, an unknown check is allowed, or a check fails that is not allowed; names the values.
+        InputError: when there are no rows, an unknown check is allowed, or a check that is not allowed fails; names the
+            values.
     """
     unknown = sorted(set(allow) - set(CHECKS))
     if unknown:
@@ -86,14 +90,14 @@ def _allowed(name: object, finding: str) -> str:
 
 
 def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> None:
-    """Raise InputError, naming them, when columns are missing from a frame."""
+    """Raise InputError if columns are missing in a frame; the message names them."""
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise InputError(f"{what} lack the columns {', '.join(missing)}; give the frames of nasbench.open(path)")
 
 
 def require_distinct(runs: pd.DataFrame) -> None:
-    """Raise InputError when a run occurs twice, as it does when two of the files given hold it."""
+    """Raise InputError if a run occurs twice, which happens if two of the given files contain it."""
     twice = runs.loc[runs["run"].duplicated(), "run"].tolist()
     if twice:
         raise InputError(
@@ -107,7 +111,8 @@ def _several(values: Collection[str]) -> str:
 
 
 def _space(_: pd.DataFrame, runs: pd.DataFrame) -> str:
-    return _several(runs["space"])  # of the runs: a strategy that grows asks for children of smaller spaces
+    # spaces of the runs and not of the children: a strategy that grows cells trains children of smaller spaces
+    return _several(runs["space"])
 
 
 def _protocol(frame: pd.DataFrame, _: pd.DataFrame) -> str:
@@ -124,7 +129,7 @@ def _data(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 
 def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
-    """A device whose hours cost differently from run to run, or that only some runs have a price of."""
+    """Find devices whose price differs between runs, or that only some runs have a price for."""
     charged = frame[frame["gpu_hours"] > 0]
     priced = charged.assign(gpu_hours=charged["gpu_hours"].where(charged["usd"].notna()))
     totals = priced.groupby(["device", "run"])[["usd", "gpu_hours"]].sum(min_count=1)
@@ -140,7 +145,7 @@ def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 
 
 def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Runs of which counted children are not here: left out, as failures or duplicates are when only the good ones are kept."""
+    """Find runs some of whose counted children were filtered out, e.g. because only children with scores were kept."""
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)].groupby("run").size()
     here = counted.reindex(runs["run"]).fillna(0).to_numpy(dtype=int)
     lacking = runs["children"].to_numpy(dtype=int) - here
@@ -150,7 +155,7 @@ def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 
 def _duplicates(frame: pd.DataFrame, _: pd.DataFrame) -> str:
-    """Children that repeat a hash of their run without being marked so."""
+    """Find children that repeat a hash of their run without being marked as duplicates."""
     rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
     repeated = rows.duplicated(["run", "hash"]) & ~rows["duplicate"].astype(bool) & rows["counted"].astype(bool)
     return (
@@ -161,7 +166,7 @@ def _duplicates(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 
 
 def _searcher(_: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Runs under a limit of time or money that were not charged for the strategy's own time."""
+    """Find runs with a budget of time or money that were not charged for the strategy's own time."""
     timed = runs[~runs["budget"].str.contains("child") & (runs["children"] > 0)]
     free = timed[~(timed["searcher_hours"] + timed["supernet_hours"] > 0)]
     if free.empty:
@@ -176,7 +181,7 @@ def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 
 def _test(frame: pd.DataFrame, _: pd.DataFrame) -> str:
-    """Children of a search that have a test score, which their strategy could have been told."""
+    """Find children of a search that have a test score, which their strategy could have received."""
     search = frame[frame["stage"] == "search"]
     seen = int(search[["test_acc", "test_loss"]].notna().any(axis=1).sum())
     return (

@@ -1,7 +1,8 @@
-"""Strategies against each other: best-so-far validation and the test accuracy of the incumbent, by what had been spent.
+"""Comparison of strategies: best validation accuracy so far and test accuracy of the incumbent, by budget.
 
-The incumbent of a run is the first of its counted children with the highest validation accuracy so far. Its test accuracy comes from
-the retrained rows (stage "final") of the same run and hash; where it was not retrained there is none, and none is made up.
+The incumbent of a run is the first of its counted children with the highest validation accuracy so far. Its test
+accuracy comes from the retrained rows (stage "final") of the same run and hash; if it was not retrained, the test
+accuracy is missing.
 """
 
 from __future__ import annotations
@@ -46,20 +47,21 @@ __all__ = [
 def summarize(
     frame: pd.DataFrame, runs: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000
 ) -> pd.DataFrame:
-    """One row for each strategy: what it found, how sure that is, and what it cost.
+    """Summarize each strategy: its scores with intervals, and its costs.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        seed: of the bootstrap; see `bands`.
+        seed: seed of the bootstrap; see `bands`.
         level: coverage of the intervals in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds); n_test, test_acc, test_low,
-        test_high, test_interval (of the retrained incumbents); children, distinct (counted children and different hashes, totals);
-        duplicates and failures (totals among the counted); search_gpu_hours, final_gpu_hours and usd (median a run, usd of both);
-        searcher_share (searcher's part of the search's hours, all runs together; NaN where nothing was charged).
+        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds); n_test,
+        test_acc, test_low, test_high, test_interval (of the retrained incumbents); children, distinct (counted children
+        and different hashes, totals); duplicates and failures (totals among the counted); search_gpu_hours,
+        final_gpu_hours and usd (median a run, usd of both); searcher_share (searcher's part of the search's hours, all
+        runs together; NaN where nothing was charged).
     """
     table = trajectories(frame, runs)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
@@ -97,7 +99,7 @@ def summarize(
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """The table of `summarize` for people: accuracies in % with their intervals, counts and costs as short texts."""
+    """Format the table of `summarize`: accuracies in % with intervals, counts and costs as short texts."""
     if summary.empty:
         return summary
     columns: dict[str, list[str]] = {"strategy": [], "seeds": []}
@@ -131,10 +133,10 @@ def _interval_text(middle: float, low: float, high: float, interval: str) -> str
 
 
 def draw_compare(data: pd.DataFrame, ax: Axes, measure: str = "val_acc") -> None:
-    """Draw best-so-far validation, or the incumbents' test accuracy, by budget spent.
+    """Draw the best validation accuracy so far, or the incumbents' test accuracy, by budget spent.
 
     Args:
-        data: what `bands` returns. A line starts where all runs that ever have a score have one.
+        data: result of `bands`. A line starts at the budget at which all runs that ever have a score have one.
         ax: one plot.
         measure: "val_acc" or "test_acc".
     """
@@ -148,7 +150,8 @@ def draw_compare(data: pd.DataFrame, ax: Axes, measure: str = "val_acc") -> None
     ends = [_draw_strategy(ax, part) for part in parts]
     strip = 0.0
     if measure == "test_acc":
-        # Often only final incumbents are retrained, and lines have no length: show the end points beside the axis.
+        # Often only final incumbents are retrained, so lines have no length: the end points are then drawn beside the
+        # axis.
         strip = 0.05 + 0.05 * len(parts)
         for place, part in enumerate(parts):
             _draw_end(ax, part, 10.0 * (place + 1))
@@ -165,12 +168,12 @@ def _nothing(measure: str) -> str:
 
 
 def _complete(rows: pd.DataFrame) -> pd.DataFrame:
-    """The budgets at which all runs that ever have a score have one: a median over fewer would jump for no reason."""
+    """Budgets at which all runs that ever have a score have one. A median over fewer runs would jump when one joins."""
     return rows[rows["n"] == rows["n"].max()]
 
 
 def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
-    """Draw one strategy's line and band; return where its name belongs, the name and its colour."""
+    """Draw one strategy's line and band; return the height, text and colour of its label."""
     strategy, full = str(rows["strategy"].iloc[0]), _complete(rows)
     look = style.look(strategy)
     budget, middle, low, high = (full[name].to_numpy(dtype=float) for name in ("budget", "median", "low", "high"))
@@ -183,7 +186,7 @@ def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
 
 
 def _draw_end(ax: Axes, rows: pd.DataFrame, aside: float) -> None:
-    """Draw one strategy's last median with its interval, so many points to the right of its budget."""
+    """Draw one strategy's last median with its interval, `aside` points to the right of its budget."""
     from matplotlib.transforms import ScaledTranslation
 
     look, end = style.look(str(rows["strategy"].iloc[0])), _complete(rows).iloc[-1]
@@ -203,7 +206,7 @@ def _draw_end(ax: Axes, rows: pd.DataFrame, aside: float) -> None:
 
 
 def _budget_axis(ax: Axes, budgets: np.ndarray, strip: float) -> None:
-    """Scale and limits of the budget axis, with a strip of that share of its width left free at the right."""
+    """Set scale and limits of the budget axis, with a strip at the right left free: this share of its width."""
     from matplotlib.ticker import MaxNLocator
 
     first, last = np.nanmin(budgets), np.nanmax(budgets)
@@ -216,7 +219,7 @@ def _budget_axis(ax: Axes, budgets: np.ndarray, strip: float) -> None:
 
 
 def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_compare` of both measures with notes (of `check_comparable`) under it."""
+    """Make a figure of `draw_compare` for both measures, with notes (from `check_comparable`) under it."""
     with style.theme():
         figure = style.new_figure(9.0, 3.6 + 0.18 * len(notes))
         for ax, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):

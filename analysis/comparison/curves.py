@@ -1,4 +1,4 @@
-"""How children learned: validation accuracy by epoch, the best few in front of all others."""
+"""Learning curves of children: validation accuracy by epoch, with the best few in front of all others."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KEYS = ["run", "stage", "index"]
-MOST_CONTEXT = 2000  # pale curves drawn at most; more are a grey block and a slow file
+MOST_CONTEXT = 2000  # maximum of pale curves drawn; more would be a grey block and a slow file
 
 
 def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) -> pd.DataFrame:
-    """The curves of the search's children, each with its child's rank.
+    """Select the curves of the search's children, with the rank of each child.
 
     Args:
-        curves: one row an epoch: run, stage, index, epoch (from 1) and the columns of `store.format.schema.CURVES`.
+        curves: one row per epoch: run, stage, index, epoch (from 1) and the columns of `store.format.schema.CURVES`.
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        best: how many children with different hashes to put in front, >= 0.
+        best: number of children with different hashes to put in front, >= 0.
 
     Returns:
-        run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child without one or
-        whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
+        run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child
+        without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
 
     Raises:
         InputError: when a column is missing or `best` is negative.
@@ -53,7 +53,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     """Draw validation accuracy by epoch: the best children in their strategy's colour with their hash, the rest pale.
 
     Args:
-        data: what `learning_curves` returns.
+        data: result of `learning_curves`.
         ax: one plot.
     """
     from matplotlib.collections import LineCollection
@@ -82,7 +82,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def plot_curves(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_curves` with its counts under it."""
+    """Make a figure of `draw_curves` with its counts under it."""
     with style.theme():
         figure = style.new_figure(7.0, 4.2 + 0.18 * len(notes))
         draw_curves(data, figure.subplots())

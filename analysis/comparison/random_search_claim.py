@@ -1,7 +1,8 @@
-"""The claim of the notes, tested: "random search is good, though slightly worse" than reinforcement learning.
+"""Test of a claim of the lecture notes: "random search is good, though slightly worse" than reinforcement learning.
 
-Source: NASNet's figure on its search (Zoph et al. 2017, 1707.07012, section 4.4): the best model and the means of the top 5 and top 25
-different models found so far, against the number of models sampled, for reinforcement learning and for random search.
+Source: NASNet's figure on its search (Zoph et al. 2017, 1707.07012, section 4.4): the best model and the means of the
+top 5 and top 25 different models found so far, against the number of models sampled, for reinforcement learning and for
+random search.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ BASELINE = "random"
 
 
 def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
-    """The mean validation accuracy of the best k different architectures found so far, child by child.
+    """Compute the mean validation accuracy of the best k different architectures so far, for each child.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`); those counted in the search are used.
-        tops: the k, each >= 1.
+        tops: values of k, each >= 1.
 
     Returns:
-        strategy, run, seed, top (k), children (from 1), mean (NaN while fewer than k different architectures have a score). An
-        architecture that comes up again counts once, with its best score.
+        strategy, run, seed, top (k), children (from 1), mean (NaN while fewer than k different architectures have a
+        score). An architecture that was trained several times counts once, with its best score.
     """
     require_columns(
         frame, ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc"), "the children"
@@ -67,21 +68,22 @@ def _running_tops(hashes: Sequence[str], scores: np.ndarray, tops: Sequence[int]
 def differences(
     data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 10_000, baseline: str = BASELINE
 ) -> pd.DataFrame:
-    """How much better than random search each strategy ended: the difference of means over seeds, with an interval.
+    """Compute each strategy's final difference to random search: of means over seeds, with an interval.
 
-    Runs of equal budget may differ in their number of children (by what a child costs, which is the strategy's own doing); each run's
-    last value counts.
+    Runs of equal budget may differ in their number of children, because the costs of children depend on the strategy;
+    the last value of each run is used.
 
     Args:
-        data: what `top_means` returns.
-        seed: of the bootstrap, which resamples the runs of both sides independently (equal seed numbers are no pairs).
+        data: result of `top_means`.
+        seed: seed of the bootstrap, which resamples the runs of both sides independently (equal seed numbers are no
+            pairs).
         level: coverage in (0, 1) of the percentile interval.
         resamples: bootstrap resamples, >= 1.
         baseline: the strategy to compare with.
 
     Returns:
-        top, strategy, n and n_baseline (runs with a value), mean, baseline_mean, difference, low, high (fractions; NaN with fewer than 2
-        runs on a side).
+        top, strategy, n and n_baseline (runs with a value), mean, baseline_mean, difference, low, high (fractions; NaN
+        with fewer than 2 runs on a side).
 
     Raises:
         InputError: when the baseline has no runs.
@@ -118,11 +120,11 @@ def _resampled_means(values: np.ndarray, rng: np.random.Generator, resamples: in
 
 
 def verdict(table: pd.DataFrame, level: float = 0.95) -> list[str]:
-    """What `differences` says of "random search is good, though slightly worse", in one sentence a row.
+    """Judge the claim "random search is good, though slightly worse" by `differences`, in one sentence per row.
 
     Args:
-        table: what `differences` returns.
-        level: the intervals' coverage, for the text.
+        table: result of `differences`.
+        level: coverage of the intervals, for the text.
     """
     lines = []
     for row in table.to_dict("records"):
@@ -151,14 +153,14 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
     """Draw the mean over seeds of a run's best k children by children trained, with the range over seeds as a band.
 
     Args:
-        data: what `top_means` returns.
+        data: result of `top_means`.
         ax: one plot.
         top: k, one of those in `data`.
     """
     rows, ends = data[data["top"] == top], []
     for strategy in style.in_order(rows["strategy"].tolist()):
         wide = rows[rows["strategy"] == strategy].pivot(index="children", columns="run", values="mean")
-        whole = wide.dropna()  # as far as every run of the strategy goes: a mean over fewer would jump
+        whole = wide.dropna()  # up to the end of the strategy's shortest run: a mean over fewer runs would jump
         if whole.empty:
             continue
         look = style.look(strategy)
@@ -176,7 +178,7 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
 
 
 def plot_tops(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_tops`, as NASNet's figure on its search has it, with notes (of `verdict`) under it."""
+    """Make a figure of `draw_tops` like NASNet's figure on its search, with notes (from `verdict`) under it."""
     count = max(1, data["top"].nunique())
     with style.theme():
         figure = style.new_figure(4.2 * count, 3.6 + 0.18 * len(notes))

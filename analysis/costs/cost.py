@@ -1,4 +1,4 @@
-"""What searches cost: device-hours and USD by ledger category, per child, and to reach an accuracy."""
+"""Cost of searches: device-hours and USD by ledger category, per child, and to reach an accuracy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# From cool (useful work) to warm (overhead), so that no bar is taken for a strategy's colour.
+# Colours from cool (useful work) to warm (overhead), all different from the strategies' colours.
 CATEGORY_COLOURS = {
     "training": "#46648c",
     "evaluation": "#8fa9c8",
@@ -38,21 +38,22 @@ def cost_by_strategy(
     target: float | None = None,
     at: str | None = None,
 ) -> pd.DataFrame:
-    """What each strategy's runs cost.
+    """Compute the cost of each strategy's runs by category.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        prices: price the hours anew by this table; None keeps the USD that the runs were charged.
-        target: validation accuracy in [0, 1] to be reached, or None.
-        at: price all hours at this device ("V100") instead of their own. The hours stay those measured: another device is faster or
-            slower, and that is not estimated here. Uses the shipped prices where `prices` is None.
+        prices: table of prices for all hours; None keeps the USD that the runs were charged.
+        target: validation accuracy in [0, 1] to reach, or None.
+        at: price all hours at this device ("V100") instead of their own. The hours remain those measured; the different
+            speed of that device is not estimated. Uses the shipped prices if `prices` is None.
 
     Returns:
-        One row a strategy: strategy, runs, priced_at (which price, in words); <category>_hours, gpu_hours and usd (means over runs, so
-        that the parts add up), gpu_hours_low and gpu_hours_high (range over runs); children, hours_per_child, usd_per_child (median of
-        counted children of the search); and with a target: target, reached (runs that reached it), hours_to_target and usd_to_target
-        (median over all runs, one that never reached it counting as more than any; NaN when the median run did not), to_target (text).
+        One row per strategy: strategy, runs, priced_at (which price, in words); <category>_hours, gpu_hours and usd
+        (means over runs, so that the parts add up), gpu_hours_low and gpu_hours_high (range over runs); children,
+        hours_per_child, usd_per_child (median of counted children of the search); and with a target: target, reached
+        (runs that reached it), hours_to_target and usd_to_target (median over all runs, one that never reached it
+        counting as more than any; NaN when the median run did not), to_target (text).
 
     Raises:
         InputError: for a target outside [0, 1], or a device without a price.
@@ -92,7 +93,7 @@ def cost_by_strategy(
 
 
 def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, at: str | None) -> pd.Series[Any]:
-    """USD per device-hour of each run: the price at `at`, else of its devices, weighted by their hours when it used several."""
+    """USD per device-hour of each run: the price of `at`, else of its devices, weighted by their hours."""
     table = shipped_prices() if prices is None else prices
     if at is not None:
         return pd.Series(price_of(at, table).usd, index=runs["run"], dtype=float)
@@ -122,7 +123,7 @@ def _priced_at(
 
 
 def _reach(frame: pd.DataFrame, runs: pd.DataFrame, target: float) -> pd.Series[Any]:
-    """Device-hours each run had spent when its best validation accuracy reached the target; inf where it never did."""
+    """Device-hours of each run until its best validation accuracy reached the target; inf if it never did."""
     table = trajectories(frame, runs)
     first = table[table["val_acc"] >= target].groupby("run")["spent"].min()
     return first.reindex(runs["run"]).fillna(np.inf)
@@ -147,16 +148,16 @@ def _to_target(hours: np.ndarray, rates: np.ndarray, target: float) -> dict[str,
 
 
 def _censored_median(values: np.ndarray) -> float:
-    """The median where inf stands for "more than was spent"; NaN when the middle of the sorted values is not all finite."""
+    """Median, with inf for "more than was spent"; NaN if the middle of the sorted values is not finite."""
     middle = np.sort(values)[(len(values) - 1) // 2 : len(values) // 2 + 1]
     return float(middle.mean()) if np.isfinite(middle).all() else float("nan")
 
 
 def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
-    """Draw device-hours a run as stacked bars by ledger category, with USD, children and the way to the target as text.
+    """Draw device-hours per run as stacked bars by ledger category, with USD, children and cost of the target as text.
 
     Args:
-        data: what `cost_by_strategy` returns.
+        data: result of `cost_by_strategy`.
         ax: one plot.
     """
     if data.empty or not data["gpu_hours"].max() > 0:
@@ -190,7 +191,7 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
     ax.set_yticks(places, [f"{row.strategy}\n(n={row.runs})" for row in data.itertuples()])
     for tick, strategy in zip(ax.get_yticklabels(), data["strategy"]):
         tick.set_color(style.look(strategy).colour)
-    # Room at the right for the texts, which are about as wide as the longest bar.
+    # Leaves room at the right for the texts, which are about as wide as the longest bar.
     ax.set(
         xlabel="GPU-hours a run (mean; whisker: range over runs)",
         xlim=(0, 1.75 * float(np.max(np.maximum(left, high)))),
@@ -212,7 +213,7 @@ def _bar_text(row: dict[Any, Any]) -> str:
 
 
 def plot_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_cost` with the prices under it."""
+    """Make a figure of `draw_cost` with the prices under it."""
     with style.theme():
         figure = style.new_figure(8.0, 1.6 + 0.6 * max(1, len(data)) + 0.18 * len(notes))
         draw_cost(data, figure.subplots())

@@ -1,4 +1,4 @@
-"""What the same searches would take on other devices: estimates by how fast the devices are, never measurements; and measured energy."""
+"""Estimated cost of the same searches on other devices, from the speeds of the devices; and measured energy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MEASURED, ESTIMATE = "as run", "estimate"
 JOULES_PER_KWH = 3.6e6
-TABLE_DEVICE = "table"  # of replays: hours of a table's simulated clock
+TABLE_DEVICE = "table"  # device name of replays, whose hours are those of a table's simulated clock
 _COLUMNS = ("strategy", "runs", "device", "kind", "times", "gpu_hours", "usd", "price", "basis", "caveat")
 
 
@@ -36,22 +36,23 @@ def cost_on_other_devices(
     rates: tuple[Rate, ...] = (),
     ran_on: str | None = None,
 ) -> pd.DataFrame:
-    """Device-hours and USD of each strategy's runs as they were, and estimates for other devices.
+    """Compute device-hours and USD of each strategy's runs as measured, and estimates for other devices.
 
-    Hours of children become shorter or longer by the ratio of speeds; the strategy's own time (category searcher) stays as it was.
+    Hours of children are scaled by the ratio of speeds; the strategy's own time (category searcher) is unchanged.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        devices: to estimate for, e.g. ("A100", "H100").
+        devices: devices to estimate for, e.g. ("A100", "H100").
         prices: table of prices; None for the shipped one.
         speeds: table of peaks; None for the shipped one.
-        rates: measured rates, which win over peaks where both devices have some of the same task.
-        ran_on: the device that the hours are of, where rows do not say (a table's simulated clock); None for their own.
+        rates: measured rates, which are preferred to peaks if both devices have a rate for the same task.
+        ran_on: device of the hours if rows name none (a table's simulated clock); None for the devices of the rows.
 
     Returns:
-        strategy, runs, device, kind ("as run" or "estimate"), times (how many times as fast as the device of the runs; 1 as run),
-        gpu_hours and usd (means over runs; USD as charged for what was run), price (in words), basis (of the ratio), caveat.
+        strategy, runs, device, kind ("as run" or "estimate"), times (how many times as fast as the device of the runs;
+        1 as run), gpu_hours and usd (means over runs; USD as charged for what was run), price (text), basis (of the
+        ratio), caveat.
 
     Raises:
         InputError: for a device without a speed or price, or hours of a table's clock without `ran_on`.
@@ -105,7 +106,7 @@ def cost_on_other_devices(
 
 
 def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.DataFrame:
-    """Shares of each run's hours by device, [runs, devices]; a run without charged children has none."""
+    """Share of each run's hours by device, [runs, devices]; a run without charged children has none."""
     used = frame[(frame["device"] != "") & (frame["gpu_hours"] > 0)]
     if ran_on is not None:
         used = used.assign(device=ran_on)
@@ -121,14 +122,14 @@ def _places(frame: pd.DataFrame, runs: pd.DataFrame, ran_on: str | None) -> pd.D
 
 
 def energy_by_strategy(runs: pd.DataFrame) -> pd.DataFrame:
-    """Energy that the counters of the hardware gave for each strategy's runs. Nothing is estimated.
+    """Sum the energy that hardware counters measured for each strategy's runs. Nothing is estimated.
 
     Args:
-        runs: `store.format.schema.RUN_COLUMNS`; energy stands in the provenance, in joules by counter.
+        runs: rows of `store.format.schema.RUN_COLUMNS`; their provenance has the energy, in joules by counter.
 
     Returns:
-        strategy, runs, measured (runs with a reading), kwh (mean over those; NaN without), counters ('' without). A counter's energy
-        is of a whole processor package or GPU: what else ran there is in it.
+        strategy, runs, measured (runs with a reading), kwh (mean over those; NaN without), counters ('' without). A
+        counter's energy is that of a whole processor package or GPU, including everything else that ran there.
     """
     require_columns(runs, ("strategy", "provenance"), "the runs")
     rows = []
@@ -153,10 +154,10 @@ def _joules(provenance: str) -> dict[str, float]:
 
 
 def energy_note(data: pd.DataFrame) -> str:
-    """What was measured of energy, in a sentence.
+    """Sentence about the measured energy.
 
     Args:
-        data: what `energy_by_strategy` returns.
+        data: result of `energy_by_strategy`.
     """
     known = data[data["measured"] > 0]
     if known.empty:
@@ -170,10 +171,10 @@ def energy_note(data: pd.DataFrame) -> str:
 
 
 def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:
-    """Draw hours or USD a run by device, a point a strategy: filled as run, hollow where estimated.
+    """Draw hours or USD per run by device, one point per strategy: filled if measured, hollow if estimated.
 
     Args:
-        data: what `cost_on_other_devices` returns.
+        data: result of `cost_on_other_devices`.
         ax: one plot.
         what: "gpu_hours" or "usd".
     """
@@ -205,7 +206,7 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
 
 
 def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Hours and USD by device, side by side, with what the estimates rest on below."""
+    """Plot hours and USD by device, side by side, with the basis of the estimates below."""
     lines = [*estimate_notes(data), *notes]
     with style.theme():
         figure = style.new_figure(
@@ -222,7 +223,7 @@ def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = ()) ->
 
 
 def estimate_notes(data: pd.DataFrame) -> list[str]:
-    """What the estimates of `cost_on_other_devices` rest on, and what they leave out."""
+    """Sentences about the basis and the limits of the estimates of `cost_on_other_devices`."""
     guessed = data[data["kind"] == ESTIMATE].drop_duplicates("device")
     if guessed.empty:
         return []

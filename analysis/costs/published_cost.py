@@ -1,7 +1,7 @@
-"""What published searches cost in device-hours and USD, in both readings of the figures that were printed.
+"""Cost of published searches in device-hours and USD, in both readings of the printed numbers.
 
-The literature prints 22,400 and 2,000 "GPU-hours" for two searches whose papers give 800 GPUs x 28 days and 500 GPUs x 4 days: the same
-numbers, but GPU-days. Both readings are carried side by side; nothing here chooses.
+The literature prints 22,400 and 2,000 "GPU-hours" for two searches whose papers give 800 GPUs x 28 days and 500 GPUs x
+4 days: the same numbers, but GPU-days. Both readings are reported side by side, without a choice between them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ AS_PRINTED = "printed GPU-hours"
 GPU_DAYS = "GPU-days x 24"
 HOURS_PER_DAY = 24.0
 
-# The lecture notes behind this suite: 2,000 h x 1.5 USD = 3,000 USD = 25,000 NOK. They name no exchange rate; this one is implied.
+# The lecture notes behind this suite: 2,000 h x 1.5 USD = 3,000 USD = 25,000 NOK. They name no exchange rate; this one
+# is implied.
 NOTES_PROVIDER = "lecture notes"
 NOTES_USD, NOTES_NOK = 3_000.0, 25_000.0
 
@@ -34,18 +35,18 @@ _LOOKS = {AS_PRINTED: ("#0072b2", "o"), GPU_DAYS: ("#d55e00", "D")}
 
 
 def published_cost(at: str | None = None, prices: PriceTable | None = None) -> pd.DataFrame:
-    """Device-hours and USD of each published search, one row for each reading of its figures.
+    """Compute device-hours and USD of each published search, one row per reading of its numbers.
 
     Args:
-        at: price the hours at this device ("V100") too. The hours stay those of the search's own device: another device is faster or
-            slower, and that is not estimated here.
-        prices: price table; None is the shipped one.
+        at: also price the hours at this device ("V100"). The hours remain those of the search's own device; the
+            different speed of that device is not estimated.
+        prices: price table; None for the shipped one.
 
     Returns:
-        search, system, reading (`AS_PRINTED`, only where the literature prints hours, or `GPU_DAYS`), arithmetic (how the hours come
-        about, in words), gpu_hours, device ('' when the paper's is not on record), own_price (the price of that device in words, or why
-        there is none), own_usd (NaN without a price), at_price and at_usd (the same at `at`; '' and NaN without it), tag, note. The
-        order is that of `published_searches`.
+        search, system, reading (`AS_PRINTED`, only where the literature prints hours, or `GPU_DAYS`), arithmetic (how
+        the hours come about, in words), gpu_hours, device ('' when the paper's is not on record), own_price (the price
+        of that device in words, or why there is none), own_usd (NaN without a price), at_price and at_usd (the same at
+        `at`; '' and NaN without it), tag, note. The order is that of `published_searches`.
 
     Raises:
         InputError: when `at` has no price.
@@ -76,11 +77,11 @@ def published_cost(at: str | None = None, prices: PriceTable | None = None) -> p
 
 
 def notes_cost() -> pd.DataFrame:
-    """The lecture notes' price of NASNet's search, in both readings: hours x 1.5 USD, and NOK at the rate that the notes imply.
+    """Compute the lecture notes' price of NASNet's search in both readings: hours x 1.5 USD, NOK at the implied rate.
 
     Returns:
-        reading, gpu_hours, usd_per_hour (the notes' row of the shipped price table), usd, nok, nok_per_usd (implied by 3,000 USD =
-        25,000 NOK), arithmetic.
+        reading, gpu_hours, usd_per_hour (the notes' row of the shipped price table), usd, nok, nok_per_usd (implied by
+        3,000 USD = 25,000 NOK), arithmetic.
     """
     price = next(price for price in shipped_prices() if price.provider == NOTES_PROVIDER)
     rate = NOTES_NOK / NOTES_USD
@@ -104,13 +105,13 @@ def notes_cost() -> pd.DataFrame:
 
 
 def cost_notes(data: pd.DataFrame) -> list[str]:
-    """What a reader of `published_cost` must know: the notes' arithmetic, what the readings are, prices, and what has none.
+    """Explain the numbers of `published_cost`: the lecture notes' arithmetic, the readings, prices, and missing prices.
 
     Args:
-        data: what `published_cost` returns.
+        data: result of `published_cost`.
 
     Returns:
-        One sentence or two each, for the lines under a table or figure.
+        Lines of one or two sentences, for use under a table or figure.
     """
     printed, days = notes_cost().to_dict("records")
     lines = [
@@ -130,7 +131,7 @@ def cost_notes(data: pd.DataFrame) -> list[str]:
 
 
 def _readings(search: dict[Any, Any]) -> list[tuple[str, float, str]]:
-    """Reading, hours and the arithmetic in words: the printed hours where there are any, then GPU-days x 24."""
+    """Reading, hours and arithmetic as text: first the printed hours, if any, then GPU-days x 24."""
     readings = []
     if not math.isnan(search["printed_gpu_hours"]):
         hours = float(search["printed_gpu_hours"])
@@ -145,7 +146,7 @@ def _readings(search: dict[Any, Any]) -> list[tuple[str, float, str]]:
 
 
 def _own_price(device: str, table: PriceTable) -> tuple[Price | None, str]:
-    """The price of a search's own device, and it in words; without one, why."""
+    """Price of a search's own device with its text; if there is none, None and the reason."""
     if not device:
         return None, "its device is not on record, so it has no price of its own"
     try:
@@ -156,10 +157,10 @@ def _own_price(device: str, table: PriceTable) -> tuple[Price | None, str]:
 
 
 def draw_published_cost(data: pd.DataFrame, ax: Axes, price: str = "own") -> None:
-    """Draw USD on a log axis, one line a search, the readings of its figures side by side with their hours and USD in words.
+    """Draw USD on a log axis, one line per search: the readings of its numbers, with hours and USD as text.
 
     Args:
-        data: what `published_cost` returns.
+        data: result of `published_cost`.
         ax: one plot.
         price: "own" for the search's own device, "at" for the chosen one.
 
@@ -193,7 +194,7 @@ def draw_published_cost(data: pd.DataFrame, ax: Axes, price: str = "own") -> Non
 
 
 def _usd_axis(ax: Axes, low: float, high: float) -> None:
-    """A log axis of USD with one tick a decade and room for the words beside the points."""
+    """Set a log axis of USD with one tick per decade and room for the texts beside the points."""
     from matplotlib.ticker import LogLocator
 
     style.logarithmic(ax, low, high)
@@ -202,7 +203,7 @@ def _usd_axis(ax: Axes, low: float, high: float) -> None:
 
 
 def _draw_search(rows: pd.DataFrame, ax: Axes, place: int, column: str) -> None:
-    """The points of one search with their USD, and in a column at the right the hours behind them."""
+    """Draw the points of one search with their USD, and its hours in a column at the right."""
     offsets = [0.19, -0.19] if len(rows) == 2 else [0.0]
     for offset, row in zip(offsets, rows.to_dict("records")):
         colour, marker = _LOOKS[row["reading"]]
@@ -262,16 +263,16 @@ def _name(row: pd.Series[Any]) -> str:
 
 
 def plot_published_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_published_cost` at the searches' own devices and, where one was chosen, at that device below it.
+    """Make a figure of `draw_published_cost` at the searches' own devices and, if `at` was given, at that device.
 
     Args:
-        data: what `published_cost` returns.
-        notes: more lines under the plots.
+        data: result of `published_cost`.
+        notes: additional lines under the plots.
     """
     from matplotlib.lines import Line2D
 
     panels = ["own", "at"] if data["at_usd"].notna().any() else ["own"]
-    # Narrower than `style.caption` wraps: these lines are full of digits, which are wide.
+    # Narrower than in `style.caption`, because these lines have many digits, which are wide.
     lines = [part for note in (*cost_notes(data), *notes) for part in textwrap.wrap(note, 126, subsequent_indent="   ")]
     with style.theme():
         figure = style.new_figure(9.0, (0.9 + 0.62 * data["search"].nunique()) * len(panels) + 0.18 * len(lines) + 0.4)

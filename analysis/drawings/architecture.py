@@ -1,7 +1,7 @@
-"""Pictures of architectures: cells as layered graphs from bottom to top, layer stacks as a column with its skips at the sides.
+"""Drawings of architectures: cells as layered graphs from bottom to top, layer stacks as columns with skips beside them.
 
-All lengths are in units of the drawing; an operation's box is 1.56 units wide. Every wire has the colour of the state it carries, so
-that it can be followed from its source, and crosses no box.
+All lengths are in units of the drawing; the box of an operation is 1.56 units wide. Every wire has the colour of the
+state that it carries, and crosses no box.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     """Draw an architecture.
 
     Args:
-        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers or of macro layers, or a NAS-Bench cell.
+        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers or of macro layers, or a
+            NAS-Bench cell.
         ax: one plot; its axes are hidden and get equal scales. Texts fit the size it has now.
 
     Raises:
@@ -66,7 +67,7 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
 
 
 def architecture_figure(structure: Structure, title: str = "") -> Figure:
-    """A figure just large enough for an architecture.
+    """Make a figure just large enough for an architecture.
 
     Args:
         structure: see `draw_architecture`.
@@ -80,7 +81,7 @@ def architecture_figure(structure: Structure, title: str = "") -> Figure:
 
 
 def operation_label(name: str) -> str:
-    """An operation as it is written in a picture: "sep_conv_3x3" is "sep 3×3"."""
+    """Label of an operation in a drawing: "sep_conv_3x3" becomes "sep 3×3"."""
     text = name.removeprefix("nor_").removesuffix("-bn-relu")
     text = re.sub(r"^(dil_sep|sep|dil)_conv_|^(max|avg)_?pool_?", lambda match: f"{match[1] or match[2]} ", text)
     text = re.sub(r"^conv(?=\d)", "conv ", text)
@@ -95,13 +96,13 @@ def _fill(label: str) -> str:
 
 
 def picture(structure: Structure) -> tuple[list[PlacedDrawing], float, float]:
-    """What an architecture looks like, before it is painted on axes or written as SVG.
+    """Compose the drawing of an architecture, before it is painted on axes or written as SVG.
 
     Args:
         structure: see `draw_architecture`.
 
     Returns:
-        The parts with their places, and the picture's width and height in units.
+        The parts with their positions, and the drawing's width and height in units.
 
     Raises:
         InputError: for anything else.
@@ -124,7 +125,7 @@ def picture(structure: Structure) -> tuple[list[PlacedDrawing], float, float]:
 
 
 def _cell_pair(pair: CellPair) -> tuple[list[PlacedDrawing], float, float]:
-    """Both cells: side by side while they are narrow, else the normal one above the reduction."""
+    """Compose both cells: side by side if they are narrow, else the normal cell above the reduction cell."""
     (normal, w1, h1), (reduction, w2, h2) = (
         _cell(pair.normal, "normal cell"),
         _cell(pair.reduction, "reduction cell (stride 2 on p and c)"),
@@ -136,7 +137,7 @@ def _cell_pair(pair: CellPair) -> tuple[list[PlacedDrawing], float, float]:
 
 
 def _cell(cell: Cell, title: str) -> tuple[Canvas, float, float]:
-    """One cell on a canvas, with its width and height."""
+    """Compose one cell; return canvas, width and height."""
     out = FIRST_BLOCK + len(cell.blocks)
     arm = (OP_WIDTH + BLOCK_PAD) / 2
     ends = _fan(len(cell.out), 0.35)
@@ -170,7 +171,7 @@ def _cell(cell: Cell, title: str) -> tuple[Canvas, float, float]:
 def _draw_block(
     canvas: Canvas, block: Block, number: int, x: float, bottom: float, places: Sequence[int], arm: float
 ) -> None:
-    """Two operations under their combination, in a common frame named b1, b2, ..."""
+    """Draw two operations under their combination, in a common frame named b1, b2, ..."""
     from matplotlib.path import Path
 
     canvas.box(x, bottom + BLOCK_HEIGHT / 2, BLOCK_WIDTH, BLOCK_HEIGHT, "#f7f7f7", "#bdbdbd", z=2.6)
@@ -203,7 +204,11 @@ EDGE_PORT = 0.8  # wide enough for the count of a repeated input beside its arro
 
 
 class Graph(NamedTuple):
-    """Operations on sums as they are drawn: `labels` and `inputs` one an operation (0 is the cell's input), what leads `out`."""
+    """Graph of operations on sums, as drawn.
+
+    `labels` and `inputs` have one entry per operation (0 is the cell's input); `out` lists the operations that lead to
+    the output.
+    """
 
     labels: Sequence[str]
     inputs: Sequence[Sequence[int]]
@@ -213,7 +218,7 @@ class Graph(NamedTuple):
 
 
 def _edge_graph(cell: EdgeCell) -> Graph:
-    """A NAS-Bench-201 cell."""
+    """Convert a NAS-Bench-201 cell."""
     labels = [operation_label(operation.op) for operation in cell.operations]
     inputs = [operation.inputs for operation in cell.operations]
     output = "output" if cell.out else "output: zero"
@@ -221,7 +226,7 @@ def _edge_graph(cell: EdgeCell) -> Graph:
 
 
 def _vertex_graph(cell: VertexCell) -> Graph:
-    """A NAS-Bench-101 cell; the arrow from its input to its output is a projection that is added."""
+    """Convert a NAS-Bench-101 cell; an edge from its input to its output is a projection that is added."""
     labels = [operation_label(vertex.op) for vertex in cell.vertices]
     inputs = [vertex.inputs for vertex in cell.vertices]
     output = "concat" if len(set(cell.out) - {0}) > 1 else "output"
@@ -231,7 +236,7 @@ def _vertex_graph(cell: VertexCell) -> Graph:
 
 
 def _operation_graph(graph: Graph) -> tuple[list[PlacedDrawing], float, float]:
-    """Operations from the cell's input up to its output; an arrow that stands for several shows their count."""
+    """Compose operations from the cell's input up to its output; an arrow that represents several shows their count."""
     inputs = [tuple(dict.fromkeys(states)) for states in graph.inputs]
     ends = tuple(dict.fromkeys(graph.out))
     out = len(graph.labels) + 1
@@ -264,7 +269,7 @@ def _middle(plan: Layout, boxes: Sequence[Box]) -> float:
 
 
 def _extent(plan: Layout, boxes: Sequence[Box]) -> tuple[float, float]:
-    """The leftmost and the rightmost x of boxes and wires."""
+    """Leftmost and rightmost x of boxes and wires."""
     lows = [x - box.width / 2 for x, box in zip(plan.x, boxes)] + [x for route in plan.routes for x in route]
     highs = [x + box.width / 2 for x, box in zip(plan.x, boxes)] + [x for route in plan.routes for x in route]
     return min(lows), max(highs)
@@ -273,20 +278,23 @@ def _extent(plan: Layout, boxes: Sequence[Box]) -> tuple[float, float]:
 def _start(
     plan: Layout, boxes: Sequence[Box], heights: Sequence[float], title: str
 ) -> tuple[Canvas, list[float], float, float]:
-    """A canvas, the bottom of each layer, and the width and height of the picture; wider ways get higher gaps."""
+    """Make a canvas; return it with the bottom of each layer and the drawing's size.
+
+    Gaps grow with the wires' width.
+    """
     low, high = _extent(plan, boxes)
     bottoms, y = [], 0.4
     for level in range(max(plan.layer) + 1):
         bottoms.append(y)
         tallest = max(height for height, layer in zip(heights, plan.layer) if layer == level)
-        # Layers follow each other by the longest path, so every route has one x for each layer it passes.
+        # Layers are assigned by the longest path, so every route has one x per layer that it passes.
         ways = [abs(b - a) for a, b in _steps(plan, level)]
         y += tallest + 0.7 + min(1.6, 0.16 * max(ways, default=0.0))
     return Canvas(), bottoms, max(high - low + 0.8, 1.15 * TITLE * LETTER * len(title) + 0.4), y + 0.2
 
 
 def _steps(plan: Layout, level: int) -> list[tuple[float, float]]:
-    """(x at this layer, x at the next) of every wire between them."""
+    """Pairs (x at this layer, x at the next) of every wire between them."""
     return [
         (route[level - first], route[level - first + 1])
         for first, route in _routes(plan)
@@ -295,7 +303,7 @@ def _steps(plan: Layout, level: int) -> list[tuple[float, float]]:
 
 
 def _routes(plan: Layout) -> list[tuple[int, tuple[float, ...]]]:
-    """Each route with the layer it starts at: its end layer less the layers it passes."""
+    """Each route with its first layer: its last layer minus the number of layers that it passes."""
     return [(end - len(route) + 1, route) for end, route in zip(plan.ends, plan.routes)]
 
 
@@ -307,7 +315,7 @@ def _draw_wires(
     heights: Sequence[float],
     shift: float,
 ) -> None:
-    """Wires as curves between layers and straight lines through them, so that none touches a box."""
+    """Draw wires as curves between layers and as straight lines through layers, where they touch no box."""
     from matplotlib.path import Path
 
     tops = [
@@ -321,7 +329,7 @@ def _draw_wires(
         for step, (start, end) in enumerate(itertools.pairwise(route), start=level):
             low, high = tops[step], bottoms[step + 1]
             middle = (low + high) / 2
-            # The last stretch is straight: an arrow's head must point where its wire comes from.
+            # The last part is straight, because an arrow's head must point along its wire.
             points += [
                 (start + shift, low),
                 (start + shift, middle),
@@ -341,10 +349,10 @@ ROW_GAP = 0.44
 
 
 class BoxColumn(NamedTuple):
-    """A row of layers as it is drawn: from a source (0) up through layers (from 1) to the classifier.
+    """Column of layers, as drawn: from a source (0) up through layers (from 1) to the classifier.
 
-    `labels`, `inputs`, `stages`: one a layer. `out`: what the classifier reads. `source`: the label of what comes first.
-    `between`: what stands between layers of different stages.
+    `labels`, `inputs`, `stages`: one entry per layer. `out`: inputs of the classifier. `source`: label of the source.
+    `between`: label between layers of different stages.
     """
 
     labels: Sequence[str]
@@ -356,7 +364,7 @@ class BoxColumn(NamedTuple):
 
 
 def _layer_column(stack: LayerStack) -> BoxColumn:
-    """A stack of convolution layers."""
+    """Convert a stack of convolution layers."""
     layers = stack.layers
     labels = [_kernel(stack, layer) for layer in layers]
     inputs, stages = [layer.inputs for layer in layers], [layer.stage for layer in layers]
@@ -364,7 +372,7 @@ def _layer_column(stack: LayerStack) -> BoxColumn:
 
 
 def _macro_column(stack: MacroStack) -> BoxColumn:
-    """An ENAS macro network: the arrow from below goes to the operation, what comes in at the sides joins its result."""
+    """Convert an ENAS macro network: the arrow from below is the operation's input; skips are added to its result."""
     labels = [operation_label(layer.op) for layer in stack.layers]
     inputs = [(*layer.skips, number) for number, layer in enumerate(stack.layers)]
     stages = [layer.stage for layer in stack.layers]
@@ -372,7 +380,7 @@ def _macro_column(stack: MacroStack) -> BoxColumn:
 
 
 def _column(rows: BoxColumn) -> tuple[list[PlacedDrawing], float, float]:
-    """A column from its source up to the classifier; what skips a layer runs in a lane of its own at one side."""
+    """Compose columns from source to classifier; each skip runs in its own lane at one side."""
     last = len(rows.labels) + 1
     inputs = [(), *rows.inputs, rows.out]
     reach = {
@@ -400,7 +408,7 @@ def _column(rows: BoxColumn) -> tuple[list[PlacedDrawing], float, float]:
 
 
 def _kernel(stack: LayerStack, layer: Layer) -> str:
-    """A layer as text: how many convolutions, their kernel and filters, and the stride where there is one."""
+    """Text of a layer: number of convolutions, their kernel and filters, and the stride if it is not 1."""
     text = f"{layer.height}×{layer.width}, {layer.filters}"
     if stack.convs_per_layer > 1:
         text = f"{stack.convs_per_layer} of {text}"
@@ -410,10 +418,10 @@ def _kernel(stack: LayerStack, layer: Layer) -> str:
 
 
 def _lanes(ends: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
-    """Side (-1 left, 1 right) and lane (0 innermost) of each skipping source, short spans inside.
+    """Assign a side (-1 left, 1 right) and a lane (0 innermost) to each source of skips; short skips are inside.
 
     Args:
-        ends: source -> the last row it reaches.
+        ends: source -> the last row that it reaches.
     """
     side: dict[int, int] = {}
     lane: dict[int, int] = {}
@@ -430,12 +438,12 @@ def _lanes(ends: dict[int, int]) -> tuple[dict[int, int], dict[int, int]]:
 def _ports(
     reach: dict[int, list[int]], side: dict[int, int], lane: dict[int, int], last: int
 ) -> dict[tuple[int, int], dict[int, float]]:
-    """Height above a row's bottom at which each source arrives at (or, for the row itself, leaves) one of its sides."""
+    """Height above a row's bottom at which each source's lane enters (for the row itself: leaves) the row's side."""
     ports: dict[tuple[int, int], dict[int, float]] = {}
     for row in range(last + 1):
         for which in (-1, 1):
             arriving = [source for source in side if side[source] == which and row in reach[source]]
-            # Those that turn in here come first from below; those that go on lie above, the outer ones highest.
+            # From below: first the lanes that end here, then those that continue, the outermost highest.
             arriving.sort(key=lambda source: (reach[source][-1] != row, lane[source]))
             leaving = [row] if side.get(row) == which else []
             ports[row, which] = {source: 0.3 + PORT * i for i, source in enumerate([*arriving, *leaving])}
@@ -443,7 +451,7 @@ def _ports(
 
 
 def _rows(stages: Sequence[int], ports: dict[tuple[int, int], dict[int, float]]) -> tuple[list[float], list[float]]:
-    """Bottom and height of each row: the source, the layers, the classifier; what is between stages gets room."""
+    """Bottom and height of each row: source, layers, classifier; labels between stages get extra room."""
     bottoms, heights, y = [], [], 0.4
     all_stages = [0, *stages, max(stages, default=0)]
     for row, stage in enumerate(all_stages):
@@ -459,7 +467,7 @@ def _rows(stages: Sequence[int], ports: dict[tuple[int, int], dict[int, float]])
 def _draw_layers(
     canvas: Canvas, rows: BoxColumn, x: float, column: float, bottoms: Sequence[float], heights: Sequence[float]
 ) -> None:
-    """The boxes of a column that is centred at x and so wide, and what is between its stages."""
+    """Draw the boxes of a column that is centred at x, and the labels between its stages."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 
@@ -481,7 +489,7 @@ def _draw_layers(
 
 
 def _rail(canvas: Canvas, edge: float, rail: float, start: float, stops: Sequence[float], source: int) -> None:
-    """One source's lane: out of its box, up the rail, and into each box that reads it, with its number at the arrow."""
+    """Draw one source's lane: out of its box, up, and into each box that reads it, with its number at the arrow."""
     from matplotlib.path import Path
 
     out = TURN if rail > edge else -TURN

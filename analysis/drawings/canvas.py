@@ -1,4 +1,4 @@
-"""Pictures of boxes and arrows: collected in units of the drawing, then placed on axes at whatever scale these have.
+"""Canvas for boxes and arrows: shapes are collected in units of the drawing, then scaled to the axes.
 
 An operation's box is 1.56 units wide. Every arrow has the colour of what it carries.
 """
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 INCHES_PER_UNIT = 0.5
 WIDEST_FIGURE = 12.0  # inches
-FONT = 0.29  # height of the letters' em in units
-LETTER = 0.62 * FONT  # width of a letter, on the safe side
-TITLE = 1.15  # size of a title in usual letters
-BOX_HEIGHT = 0.62  # of a box with one line
+FONT = 0.29  # font size in units
+LETTER = 0.62 * FONT  # width of a letter, rounded up
+TITLE = 1.15  # size of a title relative to the usual letters
+BOX_HEIGHT = 0.62  # height of a box with one line
 HEAD = 0.2  # length of an arrow's head
 TURN = 0.14  # radius of a wire's corner
 STATE_COLOURS = (
@@ -36,12 +36,12 @@ STATE_COLOURS = (
     "#332288",
     "#6e6e6e",
 )
-PLAIN = "#ededed"  # fill of what is given: inputs and outputs
+PLAIN = "#ededed"  # fill of inputs and outputs
 
 
 @dataclass
 class Canvas:
-    """What to draw, in units, collected before the scale of the axes is known: patches, and texts with their size in usual letters."""
+    """Collects patches and texts in units, before the scale of the axes is known; sizes of texts are relative."""
 
     patches: list[Any] = field(default_factory=list)
     texts: list[tuple[float, float, str, float, dict[str, Any]]] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Canvas:
     def box(
         self, x: float, y: float, width: float, height: float, fill: str, edge: str = style.INK, z: float = 3
     ) -> None:
-        """A rounded rectangle around the centre (x, y)."""
+        """Add a rounded rectangle with centre (x, y)."""
         from matplotlib.patches import FancyBboxPatch
 
         corner = (x - width / 2, y - height / 2)
@@ -61,11 +61,11 @@ class Canvas:
         )
 
     def text(self, x: float, y: float, text: str, size: float = 1.0, **properties: Any) -> None:
-        """A text at (x, y), `size` times as large as usual."""
+        """Add a text at (x, y), `size` times as large as usual."""
         self.texts.append((x, y, text, size, {"ha": "center", "va": "center", "color": style.INK, **properties}))
 
     def labelled(self, x: float, y: float, width: float, height: float, label: str, fill: str) -> None:
-        """A box with its label inside: on two lines, then smaller, where it would not fit."""
+        """Add a box with its label inside; a label that does not fit is set on two lines, then smaller."""
         self.box(x, y, width, height, fill)
         room = width - 0.1
         lines = (
@@ -79,16 +79,16 @@ class Canvas:
         )
 
     def wire(self, points: Sequence[tuple[float, float]], codes: Sequence[int], source: int) -> None:
-        """An arrow along a matplotlib path that ends straight, in the colour of the state it carries.
+        """Add an arrow along a matplotlib path with a straight end, in the colour of the state that it carries.
 
-        Its white rim covers the wires of earlier states, so that of two that cross the eye sees which goes on, but not those of its
-        own state, which branch.
+        Its white rim covers the wires of earlier states, which makes crossings clear, but not the wires of its own
+        state, which branch.
         """
         from matplotlib.patches import PathPatch, Polygon
         from matplotlib.path import Path
 
         (x0, y0), (x1, y1) = points[-2:]
-        # Wires end vertically or horizontally: the unit vector of the last way, whichever control point it comes from.
+        # Wires end vertically or horizontally: this is the unit vector of the last part, from any control point.
         dx, dy = (0.0, 1.0 if y1 > y0 else -1.0) if abs(y1 - y0) > abs(x1 - x0) else (1.0 if x1 > x0 else -1.0, 0.0)
         neck = (x1 - HEAD * dx, y1 - HEAD * dy)
         shaft = Path([*points[:-1], neck], codes)
@@ -102,7 +102,7 @@ class Canvas:
         self.patches.append(Polygon(corners, closed=True, facecolor=shade, edgecolor="none", zorder=2.5))
 
     def straight(self, start: tuple[float, float], end: tuple[float, float], source: int) -> None:
-        """An arrow along a vertical or horizontal line."""
+        """Add an arrow along a vertical or horizontal line."""
         from matplotlib.path import Path
 
         self.wire([start, end], [int(Path.MOVETO), int(Path.LINETO)], source)
@@ -110,7 +110,7 @@ class Canvas:
     def elbow(
         self, start: tuple[float, float], corner: tuple[float, float], end: tuple[float, float], source: int
     ) -> None:
-        """An arrow that turns once, at a rounded right angle."""
+        """Add an arrow with one rounded right angle."""
         from matplotlib.path import Path
 
         before, after = _towards(corner, start), _towards(corner, end)
@@ -118,19 +118,19 @@ class Canvas:
         self.wire([start, before, corner, after, end], [int(Path.MOVETO), line, curve, curve, line], source)
 
     def dot(self, x: float, y: float, source: int) -> None:
-        """A filled dot: here a wire branches, as opposed to two that cross."""
+        """Add a filled dot, which marks a branch of a wire as opposed to a crossing."""
         from matplotlib.patches import Circle
 
         self.patches.append(Circle((x, y), 0.07, facecolor=colour(source), edgecolor="none", zorder=2.5))
 
     def shifted(self, x: float, y: float) -> PlacedDrawing:
-        """This canvas moved by (x, y)."""
+        """Place this canvas at (x, y)."""
         return PlacedDrawing(self, x, y)
 
 
 @dataclass
 class PlacedDrawing:
-    """A canvas and where its origin stands in the picture, in units."""
+    """A canvas and the position of its origin in the drawing, in units."""
 
     canvas: Canvas
     x: float
@@ -138,17 +138,17 @@ class PlacedDrawing:
 
 
 def colour(state: int) -> str:
-    """The colour of everything that comes from state `state`; ten of them take turns."""
+    """Colour of all wires from state `state`; ten colours are used in turn."""
     return STATE_COLOURS[state % len(STATE_COLOURS)]
 
 
 def paint(parts: Sequence[PlacedDrawing], width: float, height: float, ax: Axes) -> float:
-    """Draw a picture.
+    """Paint a drawing on axes.
 
     Args:
-        parts: its canvases and their places.
-        width: of the picture in units.
-        height: likewise.
+        parts: canvases with their positions.
+        width: width of the drawing in units.
+        height: height of the drawing in units.
         ax: one plot; its axes are hidden and get equal scales. Texts fit the size it has now.
 
     Returns:
@@ -175,7 +175,7 @@ def paint(parts: Sequence[PlacedDrawing], width: float, height: float, ax: Axes)
 
 
 def sized_figure(width: float, height: float, title: str = "") -> tuple[Figure, Axes]:
-    """An empty figure just large enough for a picture of so many units, with a line above it, and the axes to paint on."""
+    """Make an empty figure for a drawing of this size in units with a title line; return it with its axes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -190,7 +190,7 @@ def sized_figure(width: float, height: float, title: str = "") -> tuple[Figure, 
 
 
 def _towards(corner: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
-    """The point where a corner's rounding meets the straight way to `end`."""
+    """Point at which a corner's rounding meets the straight line to `end`."""
     (x0, y0), (x1, y1) = corner, end
     length = abs(x1 - x0) + abs(y1 - y0)  # one of the two is 0
     return (x0 + TURN * (x1 - x0) / length, y0 + TURN * (y1 - y0) / length)

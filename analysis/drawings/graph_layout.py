@@ -1,7 +1,8 @@
-"""Where the boxes and wires of a small directed acyclic graph go, in layers from bottom to top. No drawing here.
+"""Layout of a small directed acyclic graph: positions of boxes and wires, in layers from bottom to top.
 
-The steps are those of Sugiyama, Tagawa and Toda (1981): layers by longest path, long wires cut into waypoints, an order within each
-layer with few crossings (barycentres, then swaps), and positions that make wires short without moving boxes into each other.
+The steps are those of Sugiyama, Tagawa and Toda (1981): layers by longest path, long wires cut into waypoints, an order
+within each layer with few crossings (barycentres, then swaps), and positions that make wires short without moving boxes
+into each other.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ WAYPOINT_WIDTH = 0.3
 
 @dataclass(frozen=True)
 class Box:
-    """A node: its width, and where on its lower side wires arrive (offsets from its centre). Free ports may be swapped."""
+    """A node: its width, and the ports on its lower side (offsets from its centre). Free ports may be swapped."""
 
     width: float
     ports: tuple[float, ...] = ()
@@ -44,12 +45,12 @@ class Layout:
     """A finished layout.
 
     Args:
-        layer: of each node, from 0 at the bottom.
+        layer: layer of each node, from 0 at the bottom.
         x: centre of each node.
-        ports: for each node, which of its positions each of its ports took.
-        routes: for each wire, the x at each layer from its source's to its target's; the last one is the port's.
+        ports: for each node, the position that each of its ports has.
+        routes: for each wire, the x at each layer from its source to its target; the last one is that of the port.
         ends: for each wire, the layer of its target.
-        crossings: pairs of wires that cross.
+        crossings: number of pairs of wires that cross.
     """
 
     layer: tuple[int, ...]
@@ -61,7 +62,7 @@ class Layout:
 
 
 def layered(boxes: Sequence[Box], wires: Sequence[Wire], gap: float) -> Layout:
-    """Lay out a graph whose nodes are in topological order; the last node is put above all others.
+    """Lay out a graph whose nodes are in topological order. The last node is placed above all others.
 
     Args:
         boxes: the nodes.
@@ -69,7 +70,7 @@ def layered(boxes: Sequence[Box], wires: Sequence[Wire], gap: float) -> Layout:
         gap: smallest distance between neighbours of a layer, >= 0.
 
     Returns:
-        The best of a few deterministic starts: fewest crossings, then the shortest wires.
+        The best layout of a few deterministic starts: fewest crossings, then shortest wires.
     """
     layers = _layers(len(boxes), wires)
     candidates = []
@@ -100,7 +101,7 @@ def _layers(nodes: int, wires: Sequence[Wire]) -> list[int]:
 
 
 class _Sketch:
-    """A layout being made: the order of each layer, the places of ports, and positions."""
+    """A layout under construction: the order of each layer, the places of ports, and positions."""
 
     def __init__(self, boxes: Sequence[Box], wires: Sequence[Wire], layers: Sequence[int], gap: float) -> None:
         self.boxes, self.wires, self.layers, self.gap = boxes, wires, layers, gap
@@ -111,7 +112,7 @@ class _Sketch:
         self.order: list[list[Key]] = [
             [key for key in members if key[1] == level] for level in range(max(layers, default=0) + 1)
         ]
-        # (lower end, upper end, port of the upper end or None), each once however many wires share it.
+        # (lower end, upper end, port of the upper end or None), each once even if several wires share it.
         self.segments = sorted({segment for wire in wires for segment in self._segments(wire)}, key=str)
         self.x: dict[Key, float] = {}
 
@@ -123,7 +124,7 @@ class _Sketch:
         return [*path, ((wire.source, last - 1), (wire.target, last), wire.port)]
 
     def shuffle(self, start: int) -> None:
-        """The start-th of a few starting orders; the first one is the order of the nodes."""
+        """Set the start-th of a few initial orders; the first one is the order of the nodes."""
         rng = np.random.default_rng(start)
         if start:
             self.order = [[row[i] for i in rng.permutation(len(row))] for row in self.order]
@@ -137,11 +138,11 @@ class _Sketch:
         return position + (self.ports[key[0]][port] + 0.5) / count - 0.5
 
     def crossings(self) -> int:
-        """Pairs of wires that cross, over all layers."""
+        """Number of pairs of wires that cross, over all layers."""
         return sum(self._crossings(level) for level in range(1, len(self.order)))
 
     def _crossings(self, level: int) -> int:
-        """Crossings between the layer below and this one."""
+        """Number of crossings between the layer below and this one."""
         ends = [
             (self._spot(low, None), self._spot(high, port)) for low, high, port in self.segments if high[1] == level
         ]
@@ -183,7 +184,7 @@ class _Sketch:
                     self.ports[node][port] = place
 
     def _swap_once(self) -> bool:
-        """Swap two neighbours or two ports where that removes crossings; whether one was found."""
+        """Swap two neighbours or two ports if that removes crossings; return whether such a pair was found."""
         for row in self.order:
             for i in range(len(row) - 1):
                 before = self.crossings()
@@ -208,7 +209,7 @@ class _Sketch:
         return 0.0 if port is None else self.boxes[key[0]].ports[self.ports[key[0]][port]]
 
     def place(self) -> None:
-        """Positions: every node is pulled towards its neighbours' ends, layer after layer, up and down."""
+        """Set positions: every node is pulled towards the ends of its wires, layer by layer, up and down."""
         gaps = [
             [(self._width(a) + self._width(b)) / 2 + self.gap for a, b in itertools.pairwise(row)] for row in self.order
         ]
@@ -228,11 +229,11 @@ class _Sketch:
                 self.x |= dict(zip(self.order[level], separate(wanted, gaps[level]).tolist()))
 
     def length(self) -> float:
-        """Sum of the sideways ways of all wires."""
+        """Sum of the horizontal lengths of all wires."""
         return sum(abs(self.x[low] - self.x[high] - self._offset(high, port)) for low, high, port in self.segments)
 
     def route(self, wire: Wire) -> tuple[float, ...]:
-        """The x of a wire at each layer from its source to its target's port."""
+        """Positions x of a wire at each layer from its source to its target's port."""
         first, last = self.layers[wire.source], self.layers[wire.target]
         way = [self.x[wire.source, level] for level in range(first, last)]
         end = (wire.target, last)

@@ -1,4 +1,7 @@
-"""The figures of the lecture notes behind this suite, by their numbers. A plug-in adds one in a file of its own (group "nasbench.figures")."""
+"""The figures of the lecture notes behind this suite, by their numbers.
+
+A plug-in adds one in a file of its own (group "nasbench.figures").
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Needs = Literal["nothing", "perhaps runs", "runs"]
 
 @dataclass(frozen=True)
 class Searches:
-    """What results files hold: children (`store.format.schema.CHILD_COLUMNS`), runs (`RUN_COLUMNS`), and the run asked for ("" for any)."""
+    """Rows of results files: children and runs (see `store.format.schema`), and the id of a run ("" for any)."""
 
     frame: pd.DataFrame
     runs: pd.DataFrame
@@ -27,7 +30,7 @@ class Searches:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure with the rows behind it, and lines to say with it."""
+    """A figure with the rows behind it, and lines to print with it."""
 
     figure: Figure
     data: pd.DataFrame
@@ -39,9 +42,9 @@ class LectureFigure:
     """One figure of the notes.
 
     Args:
-        title: one line for people.
-        needs: "nothing"; "runs" that must be given; or "perhaps runs", which add a panel.
-        draw: makes it, of searches or (where it needs none) of None.
+        title: one line of description.
+        needs: "nothing"; "runs", which must be given; or "perhaps runs", which add a panel.
+        draw: function that makes it from searches, or from None if it needs none.
     """
 
     title: str
@@ -114,7 +117,7 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     published = frontier_data(x)
     if searches is None:
         return Drawn(plot_frontier(published, x), published)
-    # Architectures are compared here and not strategies: what a search was given or charged does not matter.
+    # This compares architectures and not strategies, so budgets and charges of the searches may differ.
     notes = check_comparable(searches.frame, searches.runs, ("budget", "baseline", "children", "searcher"))
     ours = pareto_front(searches.frame, x, "val_acc")
     data = pd.concat([published.assign(panel="published"), ours.assign(panel="ours")], ignore_index=True)

@@ -1,4 +1,4 @@
-"""The search loop, drawn from a run: what was asked for, what its training took, what was rewarded, and the best so far."""
+"""Drawing of the search loop with the numbers of a run: proposal, training, reward, and the best child so far."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BASELINE = "random"  # the strategy that learns nothing from what it is told
+BASELINE = "random"  # the strategy that does not use outcomes
 
 WIDTH, HEIGHT = 18.0, 10.6
 LEFT, MIDDLE, RIGHT = 3.0, 9.0, 15.0  # centres of the boxes
 TOP, CENTRE, BOTTOM = 9.2, 5.5, 1.8
-LINE = 0.5  # from one line of a box to the next
+LINE = 0.5  # distance between the lines of a box
 FILLS = {"strategy": "#e3def2", "architecture": "#dbe9f6", "training": "#fdebd0", "reward": "#dff0d8"}
 
 _COLUMNS = (
@@ -57,22 +57,23 @@ _COLUMNS = (
 
 
 def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.DataFrame:
-    """What went around the loop of one search, a row a child.
+    """Collect the data of one search's loop, one row per child.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        run: id of the run, or its first digits; "" for the first one whose strategy learns, or else the first.
+        run: id of the run, or its first digits; "" for the first run whose strategy learns, or else the first run.
 
     Returns:
-        One row for each child that was told, in the order of telling: run, strategy, seed, space, protocol, data, device, child (from 1),
-        hash, decisions (how many the architecture makes), params, mult_adds, epochs, status, val_acc, reward, reward_is (its definition
-        in words, one that holds for every child of the run), seconds (training, evaluation and setup when it was trained), gpu_hours
-        (charged), searcher_seconds, spent_gpu_hours (by the search so far), supernet_hours (of the whole run), best_so_far (validation
-        accuracy; NaN before the first), best (the child of the highest one).
+        One row per child, in the order of their outcomes: run, strategy, seed, space, protocol, data, device, child
+        (from 1), hash, decisions (number of decisions of the architecture), params, mult_adds, epochs, status, val_acc,
+        reward, reward_is (its definition as text, valid for every child of the run), seconds (training, evaluation and
+        set-up when it was trained), gpu_hours (charged), searcher_seconds, spent_gpu_hours (by the search so far),
+        supernet_hours (of the whole run), best_so_far (validation accuracy; NaN before the first), best (the child of
+        the highest one).
 
     Raises:
-        InputError: when columns are missing, there is no such run, several runs start so, or it has no child yet.
+        InputError: when columns are missing, no run or several runs match `run`, or the run has no child yet.
     """
     require_columns(frame, _COLUMNS, "the children")
     require_columns(runs, ("run", "strategy", "supernet_hours"), "the runs")
@@ -116,14 +117,14 @@ def _choose(frame: pd.DataFrame, runs: pd.DataFrame, run: str) -> pd.Series:
 
 
 def reward_words(rows: pd.DataFrame) -> str:
-    """What the reward of a run is: the power of a validation accuracy that all its scored children agree with.
+    """Describe the reward of a run: the power of a validation accuracy that fits all its children with scores.
 
     Args:
         rows: children (`store.format.schema.CHILD_COLUMNS`) of one run.
 
     Returns:
-        Such as "validation accuracy" or "best validation accuracy of the epochs, to the power 3"; that it is the strategy's own where no power
-        fits.
+        E.g. "validation accuracy" or "best validation accuracy of the epochs, to the power 3"; if no power fits, that
+        the strategy has its own reward.
     """
     scored = rows[(rows["status"] == "ok") & rows["reward"].notna()]
     for column, words in (
@@ -131,7 +132,7 @@ def reward_words(rows: pd.DataFrame) -> str:
         ("val_acc_best", "best validation accuracy of the epochs"),
     ):
         score, reward = scored[column].to_numpy(dtype=float), scored["reward"].to_numpy(dtype=float)
-        inside = (score > 0) & (score < 1) & (reward > 0)  # 0 and 1 are their own powers
+        inside = (score > 0) & (score < 1) & (reward > 0)  # 0 and 1 fit every power
         if not inside.any():
             continue
         power = round(float(np.median(np.log(reward[inside]) / np.log(score[inside]))), 2)
@@ -141,12 +142,12 @@ def reward_words(rows: pd.DataFrame) -> str:
 
 
 def draw_loop(data: pd.DataFrame, ax: Axes) -> None:
-    """Draw the loop with the numbers of a run: strategy, architecture, training, reward, and the best so far in the middle.
+    """Draw the loop of strategy, architecture, training and reward with a run's numbers, and its best in the middle.
 
-    The boxes tell of the best child (the last one where none has a score) and, below it, of all.
+    The boxes describe the best child (the last one if none has a score) and, below it, all children.
 
     Args:
-        data: what `loop_data` returns.
+        data: result of `loop_data`.
         ax: one plot; its axes are hidden. Texts fit the size it has now.
     """
     canvas = Canvas()
@@ -180,10 +181,10 @@ def draw_loop(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
-    """The lines of each box: strategy, architecture, training, reward; the first line is its title.
+    """Make the lines of each box: strategy, architecture, training, reward; the first line is the title.
 
     Args:
-        data: what `loop_data` returns.
+        data: result of `loop_data`.
     """
     first, count = data.iloc[0], len(data)
     shown = data[data["best"]].iloc[0] if data["best"].any() else data.iloc[-1]
@@ -222,10 +223,10 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def loop_figure(data: pd.DataFrame) -> Figure:
-    """The loop of one run as a figure of its own.
+    """Make a figure of the loop of one run.
 
     Args:
-        data: what `loop_data` returns.
+        data: result of `loop_data`.
     """
     with style.theme():
         figure, ax = sized_figure(WIDTH, HEIGHT)
@@ -234,7 +235,7 @@ def loop_figure(data: pd.DataFrame) -> Figure:
 
 
 def _wrapped(lines: list[str], width: float) -> list[str]:
-    """The lines of a box so many units wide, long ones broken between words; the title stays whole."""
+    """Wrap the lines of a box to its width in units, except the title."""
     letters = int((width - 0.2) / LETTER)
     return [lines[0], *(part for line in lines[1:] for part in textwrap.wrap(line, letters, break_long_words=False))]
 
@@ -244,14 +245,14 @@ def _number(value: float) -> str:
 
 
 def _range(values: pd.Series, unit: str) -> str:
-    """Lowest to highest, with the unit."""
+    """Text of the smallest and largest value, with the unit."""
     low, high = float(values.min()), float(values.max())
     text = _number(low) if low == high else f"{_number(low)} to {_number(high)}"
     return f"{text} {unit}".strip()
 
 
 def _card(canvas: Canvas, x: float, y: float, width: float, lines: list[str], fill: str) -> None:
-    """A box around lines of text, the first one bold; smaller where they would not fit."""
+    """Draw a box around lines of text, the first one bold; the text is smaller if it would not fit."""
     height = LINE * len(lines) + 0.25
     canvas.box(x, y, width, height, fill)
     room = width - 0.2
@@ -263,7 +264,7 @@ def _card(canvas: Canvas, x: float, y: float, width: float, lines: list[str], fi
 
 
 def _draw_best(data: pd.DataFrame, ax: Axes, em: float) -> None:
-    """Validation accuracy by child, and the best so far, in the middle of the loop."""
+    """Draw validation accuracy by child, and the best so far, in the middle of the loop."""
     from matplotlib.ticker import MaxNLocator
 
     inner = ax.inset_axes((6.85, 4.35, 4.55, 2.75), transform=ax.transData)

@@ -1,4 +1,4 @@
-"""The frame that repeats cells into a network, as a column of boxes from the image up to the classifier, with every part's feature maps."""
+"""Drawing of a network of repeated cells: a column of boxes from image to classifier, with the parts' feature maps."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ BOX_WIDTH = 4.0
 BOX_LEFT = 0.5
 COLUMNS = (("height × width", 1.9), ("channels", 4.0), ("F", 5.5))  # right of the boxes
 GAP = 0.5
-DECK = 0.1  # how far the cards of a repeated cell stand out
+DECK = 0.1  # offset between the stacked cards of a repeated cell
 WIDTH = BOX_LEFT + BOX_WIDTH + COLUMNS[-1][1] + 0.8
 HEADING = 1.4  # height of the title and the column names
 FILLS = {"stem": "#e3def2", "normal": "#dbe9f6", "reduction": "#fdebd0"}
 
 
 class SkeletonPart(NamedTuple):
-    """A row of `skeleton_data`, which says what the fields mean."""
+    """A row of `skeleton_data`, where the fields are explained."""
 
     part: str
     repeat: int
@@ -43,17 +43,17 @@ class SkeletonPart(NamedTuple):
 
 
 def skeleton_data(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> pd.DataFrame:
-    """The parts of a network of cells in order, with the feature maps that each puts out.
+    """List the parts of a network of cells in order, with their output feature maps.
 
     Args:
-        pair: the cells; their output lists say how many times F a feature map is wide.
+        pair: the cells; the length of their output lists gives the width of their feature maps in multiples of F.
         scale: N, F, image and stem.
         skeleton: how the cells are stacked, see `networks.skeletons`.
 
     Returns:
-        One row a part, from the image on: part ("image", "stem", "normal", "reduction", "head"), repeat (equal cells in a row), stride
-        (of the whole part), filters (F of its cells; 0 for the others), channels and size (height and width in pixels) of what it puts out. The head
-        puts out one number a class.
+        One row per part, from the image on: part ("image", "stem", "normal", "reduction", "head"), repeat (equal cells
+        in a row), stride (of the whole part), filters (F of its cells; 0 for the others), channels and size (height and
+        width in pixels) of what it puts out. The head puts out one number a class.
 
     Raises:
         InputError: when a cell cannot be built, or the image is too small for the stem.
@@ -73,7 +73,7 @@ def skeleton_data(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -
 
 
 def _stages(plan: NetworkPlan) -> list[tuple[CellKind, int, int, int]]:
-    """Kind, F, and first and last feature map of each row of equal cells; a reduction is a stage of its own."""
+    """Kind, F, and first and last feature map of each sequence of equal cells; a reduction cell is a separate stage."""
     stages: list[tuple[CellKind, int, int, int]] = []
     before: Place | None = None
     for index, place in enumerate(plan.places, start=1):
@@ -88,14 +88,14 @@ def _stages(plan: NetworkPlan) -> list[tuple[CellKind, int, int, int]]:
 def skeleton_title(
     name: str, pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet", family: Family = NASNET
 ) -> str:
-    """Two lines above a skeleton: name and size as its family writes it, then parameters and multiply-adds.
+    """Make two title lines: name and size in the notation of the family, then parameters and multiply-adds.
 
     Args:
-        name: of the architecture.
+        name: name of the architecture.
         pair: its cells.
         scale: N, F, image and stem.
         skeleton: how the cells are stacked.
-        family: whether the size is N@channels at the end, or N@F with AmoebaNet's cells.
+        family: notation of the size: N@(channels at the end), or N@F for AmoebaNet.
     """
     widest = int(skeleton_data(pair, scale, skeleton)["channels"].iloc[-2])
     counts = count_cell_network(pair, scale, skeleton)
@@ -103,10 +103,10 @@ def skeleton_title(
 
 
 def draw_skeleton(data: pd.DataFrame, ax: Axes, title: str = "") -> None:
-    """Draw a network's parts from the image (bottom) to the classifier (top), each with what it puts out.
+    """Draw a network's parts from the image (bottom) to the classifier (top), with their output feature maps.
 
     Args:
-        data: what `skeleton_data` returns.
+        data: result of `skeleton_data`.
         ax: one plot; its axes are hidden. Texts fit the size it has now.
         title: one or two lines above it.
     """
@@ -136,10 +136,10 @@ def draw_skeleton(data: pd.DataFrame, ax: Axes, title: str = "") -> None:
 
 
 def skeleton_figure(skeletons: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
-    """Skeletons side by side.
+    """Make a figure of skeletons side by side.
 
     Args:
-        skeletons: for each its title and what `skeleton_data` returns.
+        skeletons: title and result of `skeleton_data` of each skeleton.
     """
     height = max(_height(data) for _, data in skeletons)
     with style.theme():
@@ -156,7 +156,7 @@ def _height(data: pd.DataFrame) -> float:
 
 
 def _label(row: SkeletonPart) -> str:
-    """What stands in the box of a part."""
+    """Label in the box of a part."""
     stride = ", stride 2" if row.stride == 2 else ""
     if row.part in ("normal", "reduction"):
         return f"{row.part} cell × {row.repeat}" if row.repeat > 1 else f"{row.part}{stride or ' cell'}"

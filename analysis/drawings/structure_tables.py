@@ -1,4 +1,4 @@
-"""Architectures as tables: the data behind their pictures."""
+"""Architectures as tables: the data behind their drawings."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from nasbench.structures import (
 
 
 def structure_table(structure: CellPair | LayerStack | EdgeCell | MacroStack | VertexCell) -> pd.DataFrame:
-    """What is in the picture of an architecture, a row a block, layer or operation, and a last row for the output.
+    """List the parts of an architecture's drawing: a row per block, layer or operation, and a last row for the output.
 
     Args:
         structure: a value of `nasbench.structures`.
 
     Returns:
-        For cells: cell, block, left, left_op, right, right_op, combine (states are p, c, b1, b2, ...; the output lists its states under
-        `left`). For layers and operations: layer or operation (from 1), what it is, and inputs (numbers with spaces between; 0 is the
-        image, the stem or the cell's input). Macro layers list their skips; each also reads the layer before it.
+        For cells: cell, block, left, left_op, right, right_op, combine (states are p, c, b1, b2, ...; the output lists
+        its states under `left`). For layers and operations: layer or operation (from 1), its description, and inputs
+        (numbers with spaces between; 0 is the image, the stem or the cell's input). Macro layers list their skips; each
+        also reads the layer before it.
 
     Raises:
         InputError: for anything else.

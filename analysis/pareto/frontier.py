@@ -1,4 +1,4 @@
-"""Accuracy on ImageNet against multiply-adds and parameters: networks designed by hand, those that searches found, and our own runs.
+"""ImageNet accuracy against multiply-adds and parameters, of networks by hand, of networks by search, and of own runs.
 
 The notes' figures 6 and 7.
 """
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COSTS = ("mult_adds", "params")
-NOTES_YEAR = 2017  # of NASNet: what its figures could compare with
-FLOOR = 0.68  # of the accuracy axis; lower points are drawn on it, with their accuracy in the name
+NOTES_YEAR = 2017  # year of NASNet, whose figures could compare with no later networks
+FLOOR = 0.68  # lower limit of the accuracy axis; lower points are drawn on it, with their accuracy in the name
 USUAL_PX = 224
 
 _HAND = style.Look("#4d4d4d", "o")
@@ -36,7 +36,7 @@ _FOUND = {
 }
 _OTHER_FOUND = style.Look("#882255", "P")
 
-# Names in torchvision that are not the papers' with the size behind a hyphen.
+# torchvision names that differ from the papers' names by more than a hyphen before the size.
 _NAMES = {
     "alexnet": "AlexNet",
     "googlenet": "GoogLeNet",
@@ -54,19 +54,19 @@ _PREFIXES = {"densenet": "DenseNet-", "resnet": "ResNet-", "vgg": "VGG-"}
 def frontier_data(
     x: str = "mult_adds", networks: pd.DataFrame | None = None, until: int | None = NOTES_YEAR
 ) -> pd.DataFrame:
-    """The published ImageNet networks of a figure: their accuracy and one cost.
+    """Select the published ImageNet networks of a figure, with their accuracy and one cost.
 
     Args:
         x: "mult_adds" (figure 6) or "params" (figure 7), as published.
         networks: rows like those of `published_networks`, or None for these.
-        until: the last year of a paper, or None for all years. The default is NASNet's; later hand-designed networks come with longer
-            recipes, which is not what its figure asks.
+        until: last year of publication, or None for all years. The default is the year of NASNet; later hand-designed
+            networks were trained longer, so the figure's comparison would not be fair.
 
     Returns:
-        model (the papers' name), family (points of one are joined by a line), system, kind, year, image_px, <x>, top1_acc (fraction), tag,
-        place, front (no other network here has less or equal cost and more or equal accuracy, and is better in one), sorted by
-        <x>. Of two rows with the same name a verified one wins over a recalled one; rows that are not `as_published`, or lack the cost
-        or the accuracy, are left out.
+        model (the papers' name), family (points of one are joined by a line), system, kind, year, image_px, <x>,
+        top1_acc (fraction), tag, place, front (no other network here has less or equal cost and more or equal accuracy,
+        and is better in one), sorted by <x>. Of two rows with the same name a verified one wins over a recalled one;
+        rows that are not `as_published`, or lack the cost or the accuracy, are left out.
 
     Raises:
         InputError: for another x.
@@ -89,7 +89,7 @@ def frontier_data(
 
 
 def paper_name(model: str) -> str:
-    """The name a paper uses for a torchvision model ("resnet50" is "ResNet-50"); other names as they are."""
+    """Name that papers use for a torchvision model ("resnet50" is "ResNet-50"); other names are unchanged."""
     if model in _NAMES:
         return _NAMES[model]
     for prefix, name in _PREFIXES.items():
@@ -99,19 +99,22 @@ def paper_name(model: str) -> str:
 
 
 def _family(model: str, system: str) -> str:
-    """What is joined by a line: sizes of one design. Inception's versions are different designs."""
+    """Family whose points are joined by a line: sizes of one design. Inception's versions are different designs."""
     if system in ("NASNet", "PNAS"):
         return model.partition(" ")[0].removesuffix("-5")
     return model if system == "Inception" else f"{system} {model.split()[-1]}" if "64x4d" in model else system
 
 
 def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
-    """Draw accuracy against a cost: hand-designed networks grey, found ones coloured, sizes of one design joined.
+    """Draw accuracy against a cost.
 
-    Recalled figures, not read in a source, are hollow. Networks below `FLOOR` stand on it as triangles. Names: `label_frontier`.
+    Hand-designed networks are grey, found ones coloured; sizes of one design are joined.
+
+    Numbers recalled and not read in a source are hollow. Networks below `FLOOR` are drawn on it as triangles.
+    `label_frontier` adds names.
 
     Args:
-        data: what `frontier_data` returns.
+        data: result of `frontier_data`.
         ax: one plot.
         x: its cost column.
     """
@@ -150,15 +153,15 @@ def draw_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> None:
 
 
 def label_frontier(data: pd.DataFrame, ax: Axes, x: str = "mult_adds") -> int:
-    """Write the names of all networks beside their points; call it last, when the figure is laid out.
+    """Write the names of all networks beside their points. Call it last, after the figure's layout.
 
     Args:
-        data: what `frontier_data` returns.
+        data: result of `frontier_data`.
         ax: the plot, drawn by `draw_frontier`.
         x: its cost column.
 
     Returns:
-        How many overlaps are left, 0 where every name found room.
+        Number of overlaps left, 0 if every name found room.
     """
     if data.empty:
         return 0
@@ -178,7 +181,7 @@ def _look(family: str, found: bool) -> style.Look:
 
 
 def _words(row: dict[Any, Any]) -> str:
-    """A network's name, with its image size where it is not the usual one and its accuracy where the axis does not show it."""
+    """Label of a network: its name, its image size if unusual, and its accuracy if it is below the axis."""
     extra = [] if row["image_px"] == USUAL_PX else [f"{row['image_px']} px"]
     if row["top1_acc"] < FLOOR:
         extra.append(f"{row['top1_acc']:.3f}")
@@ -192,14 +195,15 @@ def plot_frontier(
     score: str = "val_acc",
     notes: Sequence[str] = (),
 ) -> Figure:
-    """The notes' figure 6 (x = "mult_adds") or 7 ("params"), and below it, where there are runs, our own architectures at the same cost.
+    """Plot figure 6 (x = "mult_adds") or 7 ("params") of the lecture notes, and own architectures below it if given.
 
     Args:
-        data: what `frontier_data` returns for `x`.
+        data: result of `frontier_data` for `x`.
         x: the cost column.
-        children: rows of our runs (`store.format.schema.CHILD_COLUMNS`) of one protocol, or None for the published figure alone.
-        score: the score column of our runs.
-        notes: more lines under the plots.
+        children: rows of own runs (`store.format.schema.CHILD_COLUMNS`) with one protocol, or None for the published
+            figure alone.
+        score: the score column of own runs.
+        notes: additional lines under the plots.
     """
     front = None if children is None else pareto_front(children, x, score)
     lines = [

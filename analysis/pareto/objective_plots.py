@@ -1,4 +1,4 @@
-"""Pictures of two or three objectives at once: fronts, what a share of the runs attains, and the projections of three."""
+"""Plots of two or three objectives: fronts, attainment surfaces, and projections of three objectives."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_VECTORS = 2000  # pale points; more become an image within an SVG, which would not open otherwise
-CELLS = (400, 300)  # of a plot's width and height
-LOG_ERROR_RATIO = 3.0  # errors that differ by more are drawn on a logarithmic axis
+# maximum of pale points in vector form; more become an image within the SVG, which would not open otherwise
+MOST_VECTORS = 2000
+CELLS = (400, 300)  # share of a plot's width and height
+LOG_ERROR_RATIO = 3.0  # errors that differ by a larger factor are drawn on a logarithmic axis
 
 
 def draw_attainment(data: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: str = "") -> None:
     """Draw the median attainment surface of each strategy as a line and the quartiles' as a band.
 
     Args:
-        data: what `attainment` returns, of two objectives and of 25, 50 and 75 percent.
+        data: result of `attainment` for two objectives and 25, 50 and 75 percent.
         ax: one plot.
         objectives: the first along y, the second along x.
         label: of the y axis; '' for the objective's own.
@@ -60,7 +61,7 @@ def draw_attainment(data: pd.DataFrame, ax: Axes, objectives: Sequence[str], lab
 
 
 def _steps(rows: pd.DataFrame, x: str, y: str, right: float, top: float) -> tuple[Floats, Floats]:
-    """Corners of a surface from left to right, drawn on to the right edge."""
+    """Corners of a surface from left to right, extended to the right edge."""
     ordered = rows.sort_values([x, y])
     a, b = ordered[x].to_numpy(dtype=float), ordered[y].to_numpy(dtype=float)
     if not len(a):
@@ -69,13 +70,13 @@ def _steps(rows: pd.DataFrame, x: str, y: str, right: float, top: float) -> tupl
 
 
 def _height(a: Floats, b: Floats, grid: Floats, top: float) -> Floats:
-    """The surface's height at each x, `top` left of its first corner."""
+    """Height of the surface at each x; `top` left of its first corner."""
     place = np.searchsorted(a, grid, side="right") - 1
     return np.where(place >= 0, b[place.clip(0)], top)
 
 
 def _scales(ax: Axes, data: pd.DataFrame, x: str, y: str) -> None:
-    """Logarithmic axes for costs, and for errors that differ by more than a factor."""
+    """Use logarithmic axes for costs, and for errors that differ by more than a factor."""
     if _is_log(data, x):
         style.logarithmic(ax, float(data[x].min()), float(data[x].max()))
     if _is_log(data, y):
@@ -91,7 +92,7 @@ def _is_log(data: pd.DataFrame, name: str) -> bool:
 
 
 def _plain_ticks(axis: Any) -> None:
-    """Ticks at 1, 2, 3 and 5 of each decade, as plain numbers."""
+    """Set ticks at 1, 2, 3 and 5 of each decade, as plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0), numticks=9))
@@ -100,10 +101,10 @@ def _plain_ticks(axis: Any) -> None:
 
 
 def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: str = "") -> None:
-    """Draw two objectives: dominated points pale, each strategy's front as steps, the front of all in ink.
+    """Draw two objectives: dominated points pale, each strategy's front as steps, the overall front in the text colour.
 
     Args:
-        points: what `objective_front` returns.
+        points: result of `objective_front`.
         ax: one plot.
         objectives: the first along y, the second along x.
         label: of the y axis; '' for the objective's own.
@@ -138,10 +139,11 @@ def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: s
 
 
 def _pale(ax: Axes, rows: pd.DataFrame, x: str, y: str, by_strategy: bool = False) -> None:
-    """Dominated points, grey or in their strategies' colours; of a great many only those that another would not cover."""
+    """Draw dominated points, grey or in their strategies' colours; very many are thinned to one per grid cell."""
     from matplotlib.colors import to_rgba_array
 
-    rows = _uncovered(rows.sample(frac=1.0, random_state=0), x, y)  # in any order, so that no strategy hides another
+    # in random order, because otherwise one strategy would hide another
+    rows = _uncovered(rows.sample(frac=1.0, random_state=0), x, y)
     names = rows["strategy"].astype("category")
     looks = [style.look(name).colour if by_strategy else style.muted() for name in names.cat.categories]
     colours = to_rgba_array(looks)[names.cat.codes.to_numpy()] if len(rows) else style.muted()
@@ -151,7 +153,7 @@ def _pale(ax: Axes, rows: pd.DataFrame, x: str, y: str, by_strategy: bool = Fals
 
 
 def _uncovered(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
-    """Of very many points one in each of a fine grid's cells, smaller than a point is drawn."""
+    """Thin very many points: keep one per cell of a fine grid, whose cells are smaller than a drawn point."""
     if len(rows) <= CELLS[0] * CELLS[1]:
         return rows
     places = []
@@ -165,10 +167,10 @@ def _uncovered(rows: pd.DataFrame, x: str, y: str) -> pd.DataFrame:
 
 
 def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: str = "") -> None:
-    """Draw three objectives: the front of all in the plane of the first two, the third as its colour, dominated points grey.
+    """Draw three objectives: the overall front in the plane of the first two, coloured by the third; the rest is grey.
 
     Args:
-        points: what `objective_front` returns.
+        points: result of `objective_front`.
         ax: one plot, which gets a colour bar.
         objectives: the first along y, the second along x, the third as colour.
         label: of the y axis; '' for the objective's own.
@@ -209,7 +211,7 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
     """Draw two of three objectives: the front of all three in the strategies' colours, dominated points grey.
 
     Args:
-        points: what `objective_front` returns.
+        points: result of `objective_front`.
         ax: one plot.
         y: the objective along y.
         x: the objective along x.
@@ -222,7 +224,7 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
     if OBJECTIVES[x].log and points[x].max() > 100 * points[x].min():
         from matplotlib.ticker import LogLocator
 
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=6))  # a narrow plot has no room for more
+        ax.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=6))  # a narrow plot has room for few ticks only
     _pale(ax, points[~points["front"]], x, y)
     for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
         rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)
@@ -232,7 +234,7 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
 
 
 def _legend_above(figure: Figure, ax: Axes) -> None:
-    """The legend over the whole figure: over one plot it would push the other aside."""
+    """Place the legend above the whole figure; above one plot it would shift the other."""
     legend = ax.get_legend()
     if legend is not None:
         legend.remove()
@@ -246,14 +248,14 @@ def plot_objectives(
     notes: Sequence[str] = (),
     label: str = "",
 ) -> Figure:
-    """The front of two objectives beside their attainment surfaces; or that of three in colour, above its three projections.
+    """Plot the front of two objectives beside their attainment surfaces, or that of three above its three projections.
 
     Args:
-        points: what `objective_front` returns.
+        points: result of `objective_front`.
         objectives: two or three names.
-        surfaces: what `attainment` returns, for two objectives.
+        surfaces: result of `attainment`, for two objectives.
         notes: lines under the plots.
-        label: of the first objective's axis, e.g. "validation error (fraction)".
+        label: label of the first objective's axis, e.g. "validation error (fraction)".
     """
     with style.theme():
         if len(objectives) == 2:

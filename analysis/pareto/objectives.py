@@ -1,6 +1,6 @@
-"""Two or three objectives at once: the exact front, the volume that it dominates, and what a share of the runs attains.
+"""Two or three objectives: the exact Pareto front, its hypervolume, and attainment surfaces over runs.
 
-All objectives are to be small. Costs span decades, so volumes are taken of their logarithms; the error is taken as it is.
+All objectives are minimized. Costs span decades, so volumes use their logarithms; the error is used unchanged.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ SURFACES = (25, 50, 75)
 
 @dataclass(frozen=True)
 class Objective:
-    """Something of an architecture that is to be small.
+    """A quantity of an architecture that is to be minimized.
 
     Args:
-        label: for an axis, with the unit.
-        columns: of the children that it is made of.
-        log: whether it is a cost, positive and drawn on a logarithmic axis.
+        label: label of an axis, with the unit.
+        columns: columns of children from which it is computed.
+        log: whether it is a cost: positive, and drawn on a logarithmic axis.
     """
 
     label: str
@@ -51,11 +51,11 @@ _KEYS = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", 
 
 
 def parse_objectives(text: str) -> tuple[str, ...]:
-    """Objectives by a comma-separated text, two or three of `OBJECTIVES`.
+    """Parse a comma-separated list of two or three names of `OBJECTIVES`.
 
     Raises:
-        UnknownName: for a name that is not there.
-        InputError: for another number of them, or one given twice.
+        UnknownName: for an unknown name.
+        InputError: for another number of names, or a repeated one.
     """
     names = tuple(part.strip().replace("-", "_") for part in text.split(",") if part.strip())
     for name in names:
@@ -67,15 +67,15 @@ def parse_objectives(text: str) -> tuple[str, ...]:
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
-    """The columns of the children that `objective_points` reads."""
+    """Columns of children that `objective_points` reads."""
     return list(dict.fromkeys([*_KEYS, score, *(column for name in objectives for column in OBJECTIVES[name].columns)]))
 
 
 def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
-    """A reference point by a comma-separated text, a number for each objective.
+    """Parse a reference point: a comma-separated list with one number per objective.
 
     Raises:
-        InputError: for another number of them, or what is no positive number.
+        InputError: for another number of values, or a value that is not a positive number.
     """
     parts = [part.strip() for part in text.split(",")]
     try:
@@ -92,17 +92,18 @@ def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
 def objective_points(
     frame: pd.DataFrame, objectives: Sequence[str], score: str = "val_acc", by_run: bool = False
 ) -> pd.DataFrame:
-    """The objectives of every architecture of every strategy.
+    """Compute the objectives of every architecture of every strategy.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol.
         objectives: names of `OBJECTIVES`.
-        score: the accuracy of which error is the rest; "test_acc" takes the rows of stage final, all others those counted in the search.
-        by_run: whether architectures of different runs are kept apart, as attainment over seeds needs.
+        score: accuracy column; the error is 1 minus it. "test_acc" uses the rows of stage final, all others those
+            counted in the search.
+        by_run: whether architectures of different runs remain separate, as attainment over seeds requires.
 
     Returns:
-        strategy, run (with `by_run`), hash, space, n (rows averaged), and one column an objective (mean). Rows that failed or lack a score
-        are left out.
+        strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
+        failed or lack a score are left out.
 
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
@@ -142,10 +143,12 @@ def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
 
 
 def nondominated(values: Floats) -> NDArray[np.bool_]:
-    """Which rows no other row dominates: none is at most as large in all columns and smaller in one. Equal rows stay together.
+    """Find the nondominated rows: no other row is at most as large in all columns and smaller in one.
+
+    Equal rows all count.
 
     Args:
-        values: [points, objectives], all to be small.
+        values: [points, objectives], all to be minimized.
     """
     import moocore
 
@@ -155,14 +158,15 @@ def nondominated(values: Floats) -> NDArray[np.bool_]:
 
 
 def objective_front(points: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
-    """The points, and which of them are on the front.
+    """Mark the points that are on the front.
 
     Args:
-        points: what `objective_points` returns.
-        objectives: the columns to be small.
+        points: result of `objective_points`.
+        objectives: the columns to minimize.
 
     Returns:
-        The same with front (no point of any strategy dominates it) and strategy_front (none of its own), sorted by the objectives.
+        The points with columns front (not dominated by any point) and strategy_front (not dominated by a point of its
+        strategy), sorted by the objectives.
     """
     values = points[list(objectives)].to_numpy(dtype=float)
     own = np.zeros(len(points), dtype=bool)
@@ -174,10 +178,10 @@ def objective_front(points: pd.DataFrame, objectives: Sequence[str]) -> pd.DataF
 
 
 def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str, float]:
-    """The worst corner of the volume: error 1, and of a cost the power of ten above the largest.
+    """Choose the worst corner of the volume: error 1, and for a cost the power of ten above the largest value.
 
     Args:
-        points: what `objective_points` returns.
+        points: result of `objective_points`.
         objectives: their names.
     """
     corner = {}
@@ -190,16 +194,16 @@ def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str
 def objective_volumes(
     points: pd.DataFrame, objectives: Sequence[str], reference: dict[str, float] | None = None
 ) -> pd.DataFrame:
-    """The volume that each strategy's points, and all together, dominate up to a reference point: larger is better.
+    """Compute the hypervolume up to a reference point of each strategy's points, and of all together: larger is better.
 
     Args:
-        points: what `objective_points` returns.
+        points: result of `objective_points`.
         objectives: their names.
-        reference: objective -> its worst value; points beyond it count nothing. None: `reference_point`.
+        reference: objective -> its worst value; points beyond it do not count. None for `reference_point`.
 
     Returns:
-        strategy (each, then "all"), points, front (points on its front), hypervolume (of log10 of costs, and of the error), and
-        reference_<objective>.
+        strategy (each, then "all"), points, front (points on its front), hypervolume (of log10 of costs, and of the
+        error), and reference_<objective>.
 
     Raises:
         InputError: when the reference of a cost is not positive.
@@ -242,18 +246,18 @@ def run_volumes(
     level: float = 0.95,
     resamples: int = 2000,
 ) -> pd.DataFrame:
-    """The volume of single runs: mean over a strategy's runs with a bootstrap interval.
+    """Compute the hypervolume of single runs: the mean over a strategy's runs with a bootstrap interval.
 
     Args:
-        points: what `objective_points` returns with `by_run`.
+        points: result of `objective_points` with `by_run`.
         objectives: their names.
         reference: see `objective_volumes`; the same for all runs.
-        seed: of the bootstrap over runs.
+        seed: seed of the bootstrap over runs.
         level: coverage in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy, runs, mean, low, high (NaN with fewer than 5 runs), interval (in words).
+        strategy, runs, mean, low, high (NaN with fewer than 5 runs), interval (text).
     """
     corner = reference or reference_point(points, objectives)
     rows = []
@@ -276,17 +280,18 @@ def run_volumes(
 
 
 def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequence[int] = SURFACES) -> pd.DataFrame:
-    """Empirical attainment surfaces: the points that at least so many percent of a strategy's runs attain or surpass.
+    """Compute empirical attainment surfaces: the points that a given percentage of a strategy's runs attain or surpass.
 
     Args:
-        points: what `objective_points` returns with `by_run`.
+        points: result of `objective_points` with `by_run`.
         objectives: two or three names.
-        percents: of the runs, in (0, 100].
+        percents: percentages of the runs, in (0, 100].
 
     Returns:
-        strategy, runs, percent, and one column an objective: the corners of each surface, sorted.
+        strategy, runs, percent, and one column per objective: the corners of each surface, sorted.
 
-    Source: Fonseca, Guerreiro, Lopez-Ibanez & Paquete 2011, "On the computation of the empirical attainment function"; by moocore.
+    Source: Fonseca, Guerreiro, Lopez-Ibanez & Paquete 2011, "On the computation of the empirical attainment function";
+    computed by moocore.
     """
     import moocore
 

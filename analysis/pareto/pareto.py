@@ -1,4 +1,4 @@
-"""Accuracy against size: which architectures no other one beats on both, and how much of the plane they cover."""
+"""Accuracy against size: the architectures that no other one beats in both, and the area that they dominate."""
 
 from __future__ import annotations
 
@@ -31,24 +31,26 @@ LABELS = {
     "test_acc": "test accuracy (fraction)",
 }
 MOST_LABELS = 6
-MOST_VECTORS = 2000  # pale points of a strategy; more become an image within an SVG, which would not open otherwise
+# maximum of pale points per strategy in vector form; more become an image within the SVG, which would not open
+# otherwise
+MOST_VECTORS = 2000
 
 
 def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> pd.DataFrame:
-    """The points of a plane (small x, large y) and which of them are not dominated.
+    """Compute the points of a plane (x is minimized, y maximized) and mark those that are not dominated.
 
-    A point is dominated when another has no larger x and no smaller y, and is better in one of them. Points equal in both are ties and
-    stay on the front together.
+    A point is dominated if another has no larger x and no smaller y, and is better in one of them. Points equal in both
+    are ties, and all of them can be on the front.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol; see `check_comparable`.
-        x: a positive cost to be small, such as "params" or "mult_adds".
-        y: a score to be large; "test_acc" takes the rows of stage final, all others those counted in the search.
+        x: a positive cost to minimize, e.g. "params" or "mult_adds".
+        y: a score to maximize; "test_acc" uses the rows of stage final, all others those counted in the search.
 
     Returns:
-        One row for each strategy and hash: strategy, hash, space, n (rows averaged), <x> and <y> (means over them), front (not dominated
-        by any point), strategy_front (by any of its strategy), sorted by x. Rows without a score are left out and counted by
-        `without_score`.
+        One row for each strategy and hash: strategy, hash, space, n (rows averaged), <x> and <y> (means over them),
+        front (not dominated by any point), strategy_front (by any of its strategy), sorted by x. Rows without a score
+        are left out and counted by `without_score`.
 
     Raises:
         InputError: when a column is missing, x is not positive, or the rows are of several protocols.
@@ -81,7 +83,7 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
 
 
 def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
-    """How many rows `pareto_front` leaves out because they failed or have no score."""
+    """Number of rows that `pareto_front` leaves out because they failed or have no score."""
     rows = _rows(frame, y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
 
@@ -100,12 +102,12 @@ def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:
 
 
 def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, float]:
-    """The default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0.
+    """Default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0.
 
-    A power of ten changes less from file to file than the largest x does; it is printed with every volume.
+    A power of ten changes less between files than the largest x does. It is printed with every volume.
 
     Args:
-        front: what `pareto_front` returns.
+        front: result of `pareto_front`.
         x: its cost column.
     """
     largest = float(front[x].max()) if len(front) else 1.0
@@ -115,16 +117,17 @@ def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, floa
 def hypervolume(
     front: pd.DataFrame, x: str = "params", y: str = "val_acc", reference: tuple[float, float] | None = None
 ) -> pd.DataFrame:
-    """The area of the plane of (log10 x, y) that points dominate, up to a reference point: larger is better.
+    """Area of the plane (log10 x, y) that points dominate, up to a reference point: larger is better.
 
     Args:
-        front: what `pareto_front` returns.
+        front: result of `pareto_front`.
         x: its cost column.
         y: its score column.
-        reference: (x, y) of the worst corner, x > 0; points beyond it count nothing. None: `reference_point`.
+        reference: (x, y) of the worst corner, x > 0; points beyond it do not count. None for `reference_point`.
 
     Returns:
-        strategy (each, then "all"), points, front (points on its front), hypervolume (score x decades of x), reference_x, reference_y.
+        strategy (each, then "all"), points, front (points on its front), hypervolume (score x decades of x),
+        reference_x, reference_y.
 
     Raises:
         InputError: for a reference whose x is not positive.
@@ -155,10 +158,10 @@ def hypervolume(
 
 
 def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_acc") -> None:
-    """Draw the plane: dominated points pale, each strategy's front as a thin step line, the overall front in black with hashes.
+    """Draw dominated points pale, strategies' fronts as thin step lines, and the overall front in black with hashes.
 
     Args:
-        front: what `pareto_front` returns.
+        front: result of `pareto_front`.
         ax: one plot.
         x: its cost column.
         y: its score column.
@@ -194,26 +197,26 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
 
 
 def _steps(rows: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the step line of a front: from each point right to the next one's x, then up to it."""
+    """Corners of a front's step line: from each point right to the next one's x, then up to it."""
     rows = rows.sort_values([x, y])
     a, b = rows[x].to_numpy(dtype=float), rows[y].to_numpy(dtype=float)
     return np.repeat(a, 2)[1:], np.repeat(b, 2)[:-1]
 
 
 def _widen(ax: Axes, front: pd.DataFrame, x: str) -> None:
-    """Show at least a factor of three of x, so that a single point has a readable axis."""
+    """Extend the x axis to at least a factor of three, which keeps it readable for a single point."""
     low, high = float(front[x].min()), float(front[x].max())
     if high < 3 * low:
         ax.set_xlim(low / 2, high * 2)
 
 
 def label_front(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_acc") -> None:
-    """Write hashes at points of the overall front, best first, each only where it covers no such point and no other text.
+    """Write hashes at points of the overall front, best first, if they cover no point of the front and no other text.
 
-    Call it last: it measures the figure as it stands.
+    Call it last, because it measures the drawn figure.
 
     Args:
-        front: what `pareto_front` returns.
+        front: result of `pareto_front`.
         ax: the plot, drawn by `draw_pareto`.
         x: its cost column.
         y: its score column.
@@ -249,7 +252,7 @@ def label_front(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
 
 
 def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
-    """One legend over all plots instead of one each; they show the same strategies."""
+    """Make one legend for all plots, which show the same strategies."""
     handles, labels = axes[0].get_legend_handles_labels()
     for legend in (ax.get_legend() for ax in axes):
         if legend is not None:
@@ -259,11 +262,11 @@ def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
 
 
 def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = ()) -> Figure:
-    """A figure with one plot for each cost, side by side.
+    """Make a figure with one plot per cost, side by side.
 
     Args:
-        fronts: cost column -> what `pareto_front` returns for it, e.g. of "params" and "mult_adds".
-        y: the score column of all of them.
+        fronts: cost column -> its result of `pareto_front`, e.g. for "params" and "mult_adds".
+        y: the score column of all plots.
         notes: lines under the plots.
     """
     with style.theme():

@@ -1,1 +1,1 @@
-"""What plots share: style, labels, spacing."""
+"""Style, labels and spacing of plots."""

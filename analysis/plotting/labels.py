@@ -1,7 +1,7 @@
-"""Names written beside points so that they can be read: no name lies on another, on a point or on a line.
+"""Placement of names beside points without overlap with other names, points and lines.
 
-`place_labels` measures a drawn plot in pixels, tries places around each point from near to far, and moves names that are in each other's
-way until nothing overlaps or nothing improves. The same plot gives the same places.
+`place_labels` measures a drawn plot in pixels, tries places around each point from near to far, and moves overlapping
+names until nothing overlaps or nothing improves. The same plot always gives the same places.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from nasbench.analysis.plotting import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_DISTANCES = (6.5, 9.0, 12.0, 17.0, 24.0, 32.0, 42.0, 54.0, 68.0, 84.0)  # points from the marker's centre
+# candidate distances from the marker's centre, in points
+_DISTANCES = (6.5, 9.0, 12.0, 17.0, 24.0, 32.0, 42.0, 54.0, 68.0, 84.0)
 _ANGLES = np.deg2rad(np.arange(0, 360, 15))
-_LEADER_FROM = 10.0  # points; a name nearer than this needs no line to its point
+_LEADER_FROM = 10.0  # in points; a nearer name needs no leader to its point
 _ROUNDS = 12
-_CLASH = 1000.0  # the price of one overlap, in points of distance
-_CROSSED = 40.0  # the price of a leader across a line of the plot
+_CLASH = 1000.0  # cost of one overlap, in points of distance
+_CROSSED = 40.0  # cost of a leader that crosses a line of the plot
 
 
 @dataclass(frozen=True)
 class Label:
-    """A name for a point: x and y in data units, the text and its colour."""
+    """Name of a point: x and y in data units, the text and its colour."""
 
     x: float
     y: float
@@ -43,9 +44,9 @@ def place_labels(
     clearance: float = 4.5,
     size: float = 8.0,
 ) -> int:
-    """Write names beside their points, with a dotted line where a name had to move away.
+    """Write names beside their points, with a dotted leader if a name had to move away.
 
-    Call it last: it measures the figure as it stands, and a later change of limits or layout undoes its work.
+    Call it last, because it measures the drawn figure; a later change of limits or layout makes the places wrong.
 
     Args:
         ax: a plot whose limits are final, in a figure that has been laid out.
@@ -56,7 +57,7 @@ def place_labels(
         size: font size in points.
 
     Returns:
-        How many overlaps are left, 0 where everything found room.
+        Number of overlaps left, 0 if every name found room.
     """
     if not labels:
         return 0
@@ -67,7 +68,7 @@ def place_labels(
 
 
 class _Layout:
-    """Where each name lies, in pixels, and what is in its way."""
+    """Places of all names in pixels, with their conflicts."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class _Layout:
         size: float,
     ) -> None:
         self.labels, self.size = labels, size
-        self.pixels = ax.figure.dpi / 72  # a point of type in pixels
+        self.pixels = ax.figure.dpi / 72  # pixels per point
         anchors = [(label.x, label.y) for label in labels]
         self.anchors = np.asarray(ax.transData.transform(anchors))
         self.points = np.asarray(ax.transData.transform(points))
@@ -91,9 +92,10 @@ class _Layout:
         self.chosen: list[int] = []
 
     def _candidates(self, sizes: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """Boxes [k, 4] around each point, their leaders [k, 2, 2], and what each costs by itself.
+        """Candidate boxes [k, 4] around each point, their leaders [k, 2, 2], and the cost of each candidate alone.
 
-        The cost is its distance and what of the plot it covers. The leader of a name near its point has no length.
+        The cost is the distance plus that of the markers and lines covered. The leader of a name near its point has no
+        length.
         """
         boxes, leaders, costs = [], [], []
         distances, angles = (grid.ravel() for grid in np.meshgrid(_DISTANCES, _ANGLES, indexing="ij"))
@@ -115,26 +117,26 @@ class _Layout:
         return boxes, leaders, costs
 
     def _covers(self, boxes: np.ndarray, leaders: np.ndarray) -> np.ndarray:
-        """How many markers and lines each box or its leader lies on; leaving the plot counts as many."""
+        """Count the markers and lines that each box or its leader covers; a box outside the plot counts as many."""
         outside = (boxes[:, :2] < self.bounds[:2]).any(axis=1) | (boxes[:, 2:] > self.bounds[2:]).any(axis=1)
         near = np.clip(self.points[None], boxes[:, None, :2], boxes[:, None, 2:])
         covered = (np.hypot(*(near - self.points[None]).transpose(2, 0, 1)) < self.clearance).sum(axis=1)
         crossed = _segment_hits(self.segments, boxes).sum(axis=0)
-        # A marker that nearly covers the name's own cannot be avoided by its leader.
+        # A leader cannot avoid a marker that nearly covers its own point.
         others = self.points[np.hypot(*(self.points - leaders[0, 0]).T) > 2 * self.clearance]
         far = np.hypot(*(leaders[:, 1] - leaders[:, 0]).T) > 0
         blocked = (_distance_to_segments(others, leaders) < self.clearance).sum(axis=0) * far
         return np.asarray(20 * outside + covered + crossed + blocked)
 
     def settle(self) -> None:
-        """Place the names in several orders and keep the cheapest outcome."""
+        """Place the names in several orders, and keep the cheapest result."""
         crowded = [-self._neighbours(index) for index in range(len(self.labels))]
         keys = (crowded, self.anchors[:, 0], self.anchors[:, 1], -self.anchors[:, 0], -self.anchors[:, 1])
         outcomes = [self._settle_in(np.argsort(key, kind="stable")) for key in keys]
         self.chosen = min(outcomes, key=lambda outcome: outcome[0])[1]
 
     def _settle_in(self, order: np.ndarray) -> tuple[float, list[int]]:
-        """Move names one by one to their cheapest place, given where the others are, until none wants to move."""
+        """Move names one by one to their cheapest place, given the others, until none moves."""
         self.chosen = [int(np.argmin(cost)) for cost in self.costs]
         for _ in range(_ROUNDS):
             before = list(self.chosen)
@@ -150,7 +152,7 @@ class _Layout:
         return int((np.abs(self.points - self.anchors[index]) < 60 * self.pixels).all(axis=1).sum())
 
     def _meets(self, index: int, which: Sequence[int] | slice) -> np.ndarray:
-        """With how many other names and leaders each candidate (or its leader) meets."""
+        """Count the other names and leaders that each candidate (or its leader) overlaps."""
         boxes, leaders = self.boxes[index][which], self.leaders[index][which]
         others = [other for other in range(len(self.labels)) if other != index]
         if not others:
@@ -163,13 +165,13 @@ class _Layout:
         return np.asarray(meets + _segment_hits(leaders, placed).sum(axis=1) + _crossings(leaders, theirs).sum(axis=1))
 
     def clashes(self) -> int:
-        """Overlaps that are left: of names with markers and lines, and of names with each other."""
+        """Number of overlaps left: of names with markers and lines, and of names with each other."""
         own = sum(int(cost[chosen] // _CLASH) for cost, chosen in zip(self.costs, self.chosen))
         pairs = sum(int(self._meets(i, [self.chosen[i]])[0]) for i in range(len(self.labels)))
         return own + (pairs + 1) // 2
 
     def write(self, ax: Axes) -> None:
-        """Draw the names and the lines to those that moved away."""
+        """Draw the names, and leaders to those that moved away."""
         inverse = ax.transData.inverted()
         for index, label in enumerate(self.labels):
             box = self.boxes[index][self.chosen[index]]
@@ -198,9 +200,9 @@ def _segments(lines: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _segment_hits(segments: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Which segments [s, 2, 2] pass through which boxes [b, 4], as [s, b]; a segment of no length hits nothing.
+    """Test which segments [s, 2, 2] pass through which boxes [b, 4], as [s, b]; a segment of length 0 hits nothing.
 
-    By clipping the segment's parameter t in [0, 1] to the box in x and in y.
+    The segment's parameter t in [0, 1] is clipped to the box in x and y.
     """
     if not len(segments):
         return np.zeros((0, len(boxes)), dtype=bool)
@@ -211,13 +213,13 @@ def _segment_hits(segments: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     low = np.where(step == 0, np.where(within, -np.inf, np.inf), np.minimum(first, second))
     high = np.where(step == 0, np.where(within, np.inf, -np.inf), np.maximum(first, second))
     enters, leaves = np.maximum(low.max(axis=2), 0.0), np.minimum(high.min(axis=2), 1.0)
-    # Only a passage of more than half a pixel counts: a leader ends on the edge of its own name.
+    # Only passages longer than half a pixel count, because a leader ends on the edge of its own name.
     length = np.maximum(np.hypot(*step.transpose(2, 0, 1)), 1e-9)
     return np.asarray(leaves - enters > 0.5 / length)
 
 
 def _crossings(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Which segments of one set [a, 2, 2] cross which of another [b, 2, 2], as [a, b]."""
+    """Test which segments of one set [a, 2, 2] cross which of another [b, 2, 2], as [a, b]."""
     p, q = first[:, None], second[None]
 
     def side(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Positions moved apart as little as possible: of labels beside a plot, and of boxes in a drawing."""
+"""Spacing of labels beside a plot and of boxes in a drawing: move positions apart as little as possible."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 def separate(wanted: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
-    """Move an ordered row of positions as little as possible (least squares) so that neighbours keep their distances.
+    """Move ordered positions as little as possible (least squares) until neighbours have their minimal distances.
 
     Args:
-        wanted: n positions in the order they must keep.
+        wanted: n positions, whose order is kept.
         gaps: n - 1 smallest distances between neighbours, >= 0.
 
     Returns:
@@ -22,13 +22,15 @@ def separate(wanted: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
     if len(wanted) == 0:
         return np.empty(0)
     steps = np.concatenate([[0.0], np.cumsum(np.asarray(gaps, dtype=float))])
-    # With x_i = z_i + steps_i the constraint is that z does not fall, which is isotonic regression.
+    # With x_i = z_i + steps_i the constraint is that z does not decrease: isotonic regression.
     placed: np.ndarray = isotonic_regression(np.asarray(wanted, dtype=float) - steps).x + steps
     return placed
 
 
 def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
-    """Move numbers as little as possible (least squares) so that neighbours are at least `gap` apart, keeping their order.
+    """Move numbers as little as possible (least squares) until neighbours are at least `gap` apart.
+
+    Their order is kept.
 
     Args:
         wanted: positions, in any order; ties keep their order.

@@ -1,7 +1,7 @@
-"""How every plot looks: one colour, marker and dash for each strategy, a theme that users can override, and saving.
+"""Style of all plots: a colour, marker and dash per strategy, a theme that users can override, and saving.
 
-Nothing here touches pyplot or the backend: figures are plain `matplotlib.figure.Figure` objects, so drawing in a notebook keeps the
-notebook's backend and drawing in a command needs no display.
+Nothing here uses pyplot or the backend: figures are plain `matplotlib.figure.Figure` objects. Therefore drawing in a
+notebook keeps the notebook's backend, and drawing in a command needs no display.
 """
 
 from __future__ import annotations
@@ -23,21 +23,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PRINT_DPI = 200
-PALE = 0.28  # opacity of what is context and not the point
+PALE = 0.28  # opacity of context
 INK = "#262626"
 MUTED = "#767676"
 
 
 @dataclass(frozen=True)
 class Look:
-    """How one strategy is drawn: colour as #rrggbb, a matplotlib marker, and the dashes of its lines (empty: solid)."""
+    """Look of one strategy: colour as #rrggbb, a matplotlib marker, and the dashes of its lines (empty: solid)."""
 
     colour: str
     marker: str
     dashes: tuple[float, ...] = ()
 
 
-# Okabe and Ito's colour-blind safe colours, darkened where they fade on white, and others that stay apart from them. The baseline is grey.
+# Okabe and Ito's colour-blind safe colours, darkened if too pale on white, and others that are distinct from them. The
+# baseline is grey.
 _KNOWN = {
     "random": Look("#6e6e6e", "o"),
     "reinforce": Look("#0072b2", "s"),
@@ -55,13 +56,14 @@ _SPARE_DASHES = ((4.0, 1.5), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
 
 
 def look(strategy: str) -> Look:
-    """The look of a strategy: fixed for the built-in ones, and for plug-ins a function of the name alone.
+    """Look of a strategy: fixed for built-in strategies, and for plug-ins a function of the name alone.
 
     Args:
         strategy: name of the strategy.
 
     Returns:
-        The same look in every plot and process. Two plug-ins may share a colour; marker and dashes then tell them apart.
+        The same look in every plot and process. Two plug-ins may share a colour; marker and dashes then distinguish
+        them.
     """
     if strategy in _KNOWN:
         return _KNOWN[strategy]
@@ -72,28 +74,28 @@ def look(strategy: str) -> Look:
 
 
 def is_known(strategy: str) -> bool:
-    """Whether a strategy is one of those that come with the suite."""
+    """Whether a strategy is built in."""
     return strategy in _KNOWN
 
 
 def line_style(strategy: str) -> Any:
-    """The matplotlib `linestyle` of a strategy."""
+    """Matplotlib `linestyle` of a strategy."""
     dashes = look(strategy).dashes
     return (0, dashes) if dashes else "-"
 
 
 def in_order(strategies: Sequence[str]) -> list[str]:
-    """Distinct strategy names, random search first, then built-in ones in their fixed order, then plug-ins by name."""
+    """Sort distinct strategy names: random search, then built-in ones in their fixed order, then plug-ins by name."""
     known = list(_KNOWN)
     return sorted(set(strategies), key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 @contextmanager
 def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Seaborn's look for figures made inside the block; the settings outside are restored.
+    """Apply seaborn's style to figures made inside the block; the previous settings are restored.
 
     Args:
-        overrides: matplotlib rc settings that win over the theme's, e.g. {"font.size": 12}.
+        overrides: matplotlib rc settings that override the theme's, e.g. {"font.size": 12}.
     """
     import matplotlib
     import seaborn
@@ -120,12 +122,13 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
             yield
         finally:
             interactive = matplotlib.rcParams["interactive"]
-    # A notebook's backend, loaded by the first figure, turns this on; taken back, no later figure would be shown.
+    # A notebook's backend, loaded by the first figure, turns this on; if it were restored to off, no later figure would
+    # be shown.
     matplotlib.rcParams["interactive"] = interactive
 
 
 def ink() -> str:
-    """The colour #rrggbb of letters and of lines that are no strategy's: the theme's, or that of the settings in force."""
+    """Colour #rrggbb of text and neutral lines: the theme's, or that of the current settings."""
     import matplotlib
     from matplotlib.colors import to_hex
 
@@ -133,7 +136,7 @@ def ink() -> str:
 
 
 def ground() -> str:
-    """The colour #rrggbb behind a plot, by the settings in force."""
+    """Colour #rrggbb of the background, by the current settings."""
     import matplotlib
     from matplotlib.colors import to_hex
 
@@ -141,12 +144,12 @@ def ground() -> str:
 
 
 def muted() -> str:
-    """The colour of what is said in a lower voice: on the way from `ink` to `ground`, and still to be read."""
+    """Colour of less important text: between `ink` and `ground`, still readable."""
     return _between(ink(), ground(), 0.3687)
 
 
 def context() -> str:
-    """The colour of lines that only show where the others lie: further on that way."""
+    """Colour of context lines: closer to `ground` than `muted`."""
     return _between(ink(), ground(), 0.6544)
 
 
@@ -156,7 +159,7 @@ def _between(first: str, second: str, share: float) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches that lays itself out, tied to no display."""
+    """Make an empty figure, in inches, with automatic layout and without a display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -166,11 +169,11 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, stem: Path | str, data: pd.DataFrame) -> list[Path]:
-    """Write a figure as PNG (print size, 200 dots an inch) and SVG, and the data behind it as CSV.
+    """Write a figure as PNG (print size, 200 dots per inch) and SVG, and the data behind it as CSV.
 
     Args:
-        figure: what to save.
-        stem: path without ending; missing folders are made.
+        figure: the figure to save.
+        stem: path without ending; missing folders are created.
         data: the rows that the figure shows.
 
     Returns:
@@ -190,11 +193,11 @@ def save(figure: Figure, stem: Path | str, data: pd.DataFrame) -> list[Path]:
 
 
 def save_figure(figure: Figure, path: Path | str) -> Path:
-    """Write a figure that has no data behind it (a picture of an architecture); the path's ending says the format.
+    """Write a figure without data, e.g. a drawing of an architecture, in the format of the path's ending.
 
     Args:
-        figure: what to save.
-        path: a file ending in .png, .svg or .pdf; missing folders are made.
+        figure: the figure to save.
+        path: a file ending in .png, .svg or .pdf; missing folders are created.
 
     Raises:
         InputError: for another ending, or when the folder cannot be written.
@@ -215,12 +218,12 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
 
 
 def logarithmic(ax: Axes, low: float, high: float) -> None:
-    """Make the x axis logarithmic, with a handful of ticks as plain numbers ("0.01", "20k", "5M").
+    """Make the x axis logarithmic, with a few ticks as plain numbers ("0.01", "20k", "5M").
 
     Args:
         ax: the plot.
-        low: the least number it shows, > 0.
-        high: the largest.
+        low: the smallest number shown, > 0.
+        high: the largest number shown.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -233,7 +236,7 @@ def logarithmic(ax: Axes, low: float, high: float) -> None:
 
 
 def short(value: float) -> str:
-    """A number as people write it: at most three digits, k, M and G from ten thousand on."""
+    """Format a number with at most three digits, and with k, M or G from ten thousand on."""
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= max(factor, 1e4):
             return f"{value / factor:.3g}{letter}"
@@ -241,7 +244,7 @@ def short(value: float) -> str:
 
 
 def say(ax: Axes, text: str) -> None:
-    """Write a sentence where a plot would be, for input that leaves nothing to draw."""
+    """Write a sentence in place of a plot that has nothing to draw."""
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
     ax.grid(visible=False)
     for spine in ax.spines.values():
@@ -259,7 +262,7 @@ def say(ax: Axes, text: str) -> None:
 
 
 def caption(figure: Figure, notes: Sequence[str]) -> None:
-    """Put notes under the plots of a figure, wrapped to its width."""
+    """Write notes under the plots of a figure, wrapped to its width."""
     width = int(figure.get_figwidth() * 14.2)
     lines = [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="   ")]
     if lines:
@@ -267,7 +270,7 @@ def caption(figure: Figure, notes: Sequence[str]) -> None:
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Name lines at the right edge of a plot, moved apart where they would lie on each other.
+    """Label lines at the right edge of a plot; labels that would overlap are moved apart.
 
     Args:
         ax: a plot whose limits are final.

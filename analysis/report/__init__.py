@@ -1,1 +1,1 @@
-"""One page that shows a results file to a person: what was run, what it found, what it cost, and how to make it again."""
+"""Report on a results file: what was run, what it found, what it cost, and how to reproduce it."""

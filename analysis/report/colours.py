@@ -1,4 +1,4 @@
-"""The colours of `analysis.plotting.style` on a page: as they are on light ground, and of the same hue on dark ground."""
+"""Colours of `analysis.plotting.style` on a page: unchanged on a light background, of the same hue on a dark one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from nasbench.analysis.plotting import style
 DARK_SURFACE = "#1a1d21"
 CONTRAST = 4.5  # WCAG 2.1, success criterion 1.4.3, for text
 
-# White mixed in would bring the dark ones together. These keep their hue and stay apart for colour-blind readers, too.
+# Mixing with white would make the dark ones similar. These keep their hue and remain distinct for colour-blind readers,
+# too.
 _ON_DARK = {
     "random": "#8c8c8c",
     "reinforce": "#57a3f1",
@@ -22,7 +23,7 @@ _ON_DARK = {
 
 
 def page_colours(strategy: str) -> tuple[str, str]:
-    """A strategy's colour #rrggbb on light and on dark ground, of one hue.
+    """Colours #rrggbb of a strategy on a light and on a dark background, of one hue.
 
     Args:
         strategy: name of the strategy.
@@ -32,12 +33,12 @@ def page_colours(strategy: str) -> tuple[str, str]:
 
 
 def lifted(colour: str, ground: str = DARK_SURFACE, wanted: float = CONTRAST) -> str:
-    """A colour mixed with as little white as makes it readable.
+    """Mix a colour with the least amount of white that makes it readable.
 
     Args:
         colour: #rrggbb.
-        ground: what it stands on, darker than it.
-        wanted: contrast in [1, 21].
+        ground: colour of the background, darker than it.
+        wanted: minimal contrast, in [1, 21].
 
     Returns:
         #rrggbb with at least that contrast.
@@ -51,7 +52,7 @@ def lifted(colour: str, ground: str = DARK_SURFACE, wanted: float = CONTRAST) ->
 
 
 def contrast(first: str, second: str) -> float:
-    """The contrast of two colours #rrggbb, in [1, 21]. Source: WCAG 2.1, "contrast ratio" and "relative luminance"."""
+    """Contrast of two colours #rrggbb, in [1, 21]. Source: WCAG 2.1, "contrast ratio" and "relative luminance"."""
     high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 

@@ -1,4 +1,4 @@
-"""What a report says, as frames and sentences, before it is given a form."""
+"""Contents of a report as frames and sentences, independent of its format."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ FINALS = ("val_acc", "test_acc")
 
 @dataclass(frozen=True)
 class Selection:
-    """What goes into a report.
+    """Data for a report.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), at least one.
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        curves: one row an epoch, as `Results.all_curves` returns it.
+        curves: one row per epoch, from `Results.all_curves`.
         files: names of the results files.
     """
 
@@ -64,7 +64,7 @@ class Selection:
 
     @classmethod
     def of(cls, results: Results, frame: pd.DataFrame | None = None) -> Selection:
-        """All of some results files, or only those of their children that are in `frame`."""
+        """Select all rows of results files, or only the children that are in `frame`."""
         children, runs = results.frame() if frame is None else frame, results.runs()
         if frame is not None:
             runs = runs[runs["run"].isin(set(children["run"]))]
@@ -73,17 +73,17 @@ class Selection:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the reader of a report may ask for.
+    """Options of a report.
 
     Args:
-        title: of the page; "" for one that is made of what was run.
+        title: title of the page; "" for one made from the strategies and data.
         allow: aspects that may differ between the rows, see `check_comparable`.
-        seed: of all bootstraps.
-        best: architectures to draw, >= 0.
-        target: validation accuracy in [0, 1] whose cost is asked for, or None.
-        on: devices on which the same searches are to be estimated, e.g. ("V100", "A100").
-        ran_on: the device of hours that rows do not name (a table's simulated clock), or None.
-        command: the command line that makes this report, "" where there is none.
+        seed: seed of all bootstraps.
+        best: number of architectures to draw, >= 0.
+        target: validation accuracy in [0, 1] for which the cost of reaching it is reported, or None.
+        on: devices for which the cost of the same searches is estimated, e.g. ("V100", "A100").
+        ran_on: device of hours for which rows name none (a table's simulated clock), or None.
+        command: command line that makes this report, "" if there is none.
     """
 
     title: str = ""
@@ -98,7 +98,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Contents:
-    """Everything a report says; see the functions of this module for the frames' columns."""
+    """All contents of a report; see the functions of this module for the frames' columns."""
 
     selection: Selection
     wishes: Wishes
@@ -126,14 +126,14 @@ class Contents:
 
 
 def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
-    """Work out what a report says.
+    """Compute the contents of a report.
 
     Args:
         selection: the results.
-        wishes: what the reader asks for.
+        wishes: options of the report.
 
     Raises:
-        InputError: when the rows are not comparable (see `check_comparable`) or a wish is out of range.
+        InputError: when the rows are not comparable (see `check_comparable`) or an option is out of range.
     """
     wishes = wishes or Wishes()
     frame, runs = selection.frame, selection.runs
@@ -169,13 +169,14 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
 
 
 def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
-    """The children of the searches, each with the test accuracy of the architecture where its run retrained it.
+    """Select the children of the searches, with the test accuracy of architectures that their run retrained.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
 
     Returns:
-        The rows of stage "search" by run and order; `test_acc` is the mean over the final rows of the same run and hash, NaN without.
+        The rows of stage "search" by run and order; `test_acc` is the mean over the final rows of the same run and
+        hash, NaN without.
     """
     rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
     tests = frame[(frame["stage"] == "final") & (frame["status"] == "ok")].groupby(["run", "hash"])["test_acc"].mean()
@@ -184,7 +185,7 @@ def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def setups(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each strategy and its options: strategy, options (text), seeds (n), seed_range, complete, children."""
+    """One row per strategy and options: strategy, options (text), seeds (n), seed_range, complete, children."""
     options = runs["config"].map(_options)
     groups = runs.assign(options=options).groupby(["strategy", "options"], sort=False)
     table = groups.agg(
@@ -200,7 +201,7 @@ def setups(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _options(config: str) -> str:
-    """A run's strategy options as the command line takes them."""
+    """Strategy options of a run in the form of the command line."""
     options = json.loads(config or "{}").get("options", {})
     return ", ".join(
         f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in options.items()
@@ -208,15 +209,15 @@ def _options(config: str) -> str:
 
 
 def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Where each run ended: strategy, run, seed, hash (of its incumbent), val_acc, test_acc (NaN without), children."""
+    """Final state of each run: strategy, run, seed, hash (incumbent), val_acc, test_acc (NaN if none), children."""
     last = trajectories(frame, runs).groupby("run")[["hash", "val_acc", "test_acc", "children"]].last()
     return runs[["strategy", "run", "seed"]].merge(last, on="run", how="left")
 
 
 def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """The sets of objectives that can be asked about, by the names of `PLANES`.
+    """Sets of objectives for which the data suffice, by the names of `PLANES`.
 
-    None of them where children of several protocols were allowed together: their errors lie on no one axis.
+    Empty if children of several protocols were allowed together, because their errors are not comparable.
     """
     scored = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
     if scored["fingerprint"].nunique() != 1:
@@ -226,15 +227,15 @@ def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
 
 def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """How much each strategy's architectures dominate, of all its runs together and of a run on average.
+    """Hypervolumes of each strategy's architectures: of all its runs together, and the mean over single runs.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        seed: of the bootstrap over runs.
+        seed: seed of the bootstrap over runs.
 
     Returns:
-        Rows by plane (of `PLANES`) and strategy, "all" last: points and front (architectures), hypervolume (of all runs together), runs,
-        mean, low and high (of single runs; NaN for "all"), up_to (the reference point in words).
+        Rows by plane (of `PLANES`) and strategy, "all" last: points and front (architectures), hypervolume (of all runs
+        together), runs, mean, low and high (of single runs; NaN for "all"), up_to (the reference point in words).
     """
     parts = []
     for plane, objectives in planes(frame).items():
@@ -244,7 +245,7 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         points = objective_front(objective_points(frame, objectives), objectives)
         corner = reference_point(points, objectives)
         table = objective_volumes(points, objectives, corner)
-        # An architecture counts once among all, however many strategies found it.
+        # An architecture counts once in "all", even if several strategies found it.
         once = [points["hash"].nunique(), points.loc[points["front"], "hash"].nunique()]
         table.loc[table["strategy"] == ALL, ["points", "front"]] = once
         up_to = " and ".join(f"{style.short(corner[cost])} {COSTS[cost]}" for cost in objectives[1:])
@@ -254,21 +255,22 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def attained(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """What a quarter, half and three quarters of each strategy's runs attain (`objectives.attainment`), by cost."""
+    """Attainment surfaces of 25, 50 and 75% of each strategy's runs (`objectives.attainment`), by cost."""
     pairs = {name: objectives for name, objectives in planes(frame).items() if len(objectives) == 2}
     points = {name: objective_points(frame, objectives, by_run=True) for name, objectives in pairs.items()}
     return {name: attainment(table, pairs[name]) for name, table in points.items() if len(table)}
 
 
 def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The different architectures with the highest validation accuracy, best first.
+    """Select the different architectures with the highest validation accuracy, best first.
 
     Args:
-        children: what `searched_children` returns.
-        count: how many, >= 0.
+        children: result of `searched_children`.
+        count: number of architectures, >= 0.
 
     Returns:
-        The best child of each, with `found` (how many children had the same hash), `test_acc` (mean over the runs that retrained it).
+        The best child of each, with `found` (how many children had the same hash), `test_acc` (mean over the runs that
+        retrained it).
     """
     ok = children[(children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)]
     first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash").head(count)
@@ -279,11 +281,11 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
 
 
 def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Each strategy against random search by `unpaired_tests`; no rows where that cannot be asked.
+    """Compare each strategy with random search by `unpaired_tests`; no rows if that is not possible.
 
     Args:
-        scores: what `final_scores` returns.
-        seed: of the bootstrap.
+        scores: result of `final_scores`.
+        seed: seed of the bootstrap.
     """
     strategies = set(scores["strategy"])
     if BASELINE not in strategies or len(strategies) < 2 or scores["table"].nunique() > 1:
@@ -292,14 +294,14 @@ def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def commands(runs: pd.DataFrame) -> pd.DataFrame:
-    """The command lines that made the runs: command, runs (how many), first and last start."""
+    """Command lines that made the runs: command, runs (number), first and last start."""
     lines = runs["provenance"].map(lambda text: shlex.join(json.loads(text or "{}").get("command", [])))
     table = runs.assign(command=lines)[lines != ""].groupby("command", sort=False)
     return table.agg(runs=("run", "size"), first=("started_at", "min"), last=("started_at", "max")).reset_index()
 
 
 def provenance(runs: pd.DataFrame) -> pd.DataFrame:
-    """Where and with what the runs were made: aspect, value, runs (how many share it), one row for each different value."""
+    """Provenance of the runs: aspect, value, runs (number that share it), one row per different value."""
     counts: dict[tuple[str, str], int] = {}
     for text in runs["provenance"]:
         for aspect, value in _aspects(json.loads(text or "{}")):
@@ -311,7 +313,7 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _aspects(made: dict[str, Any]) -> list[tuple[str, str]]:
-    """A run's provenance as pairs of words."""
+    """Provenance of a run as pairs of texts."""
     commit = made.get("commit", "")
     changed = " (with changes since)" if made.get("dirty") else ""
     packages = made.get("packages", {})
@@ -331,7 +333,7 @@ def _aspects(made: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def files(names: Sequence[str]) -> pd.DataFrame:
-    """The results files as they are now: file, bytes, sha256 of the packed form ("" for a file that has only a journal yet)."""
+    """Present state of the results files: file, bytes, sha256 of the HDF5 file ("" if there is only a journal)."""
     rows = []
     for name in names:
         path = Path(name)
@@ -341,5 +343,5 @@ def files(names: Sequence[str]) -> pd.DataFrame:
 
 
 def children_with_curves(learned: pd.DataFrame) -> int:
-    """How many children have at least one epoch in what `learning_curves` returned."""
+    """Number of children with at least one epoch in the result of `learning_curves`."""
     return int(learned[learned["val_acc"].notna()].groupby(KEYS[::2]).ngroups) if len(learned) else 0

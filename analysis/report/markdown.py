@@ -1,4 +1,4 @@
-"""A report as Markdown for a pull request: the same contents, condensed; what is long is folded."""
+"""Report as Markdown for a pull request: the same contents as the page, condensed; long parts are folded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@!&])")
 
 
 def markdown_report(found: Contents, now: str) -> str:
-    """The comment.
+    """Make the Markdown text.
 
     Args:
-        found: what the report says.
-        now: when it is made.
+        found: contents of the report.
+        now: time of creation.
 
     Returns:
         GitHub-flavoured Markdown; texts from results files cannot become markup, links or mentions.
@@ -56,7 +56,7 @@ def markdown_report(found: Contents, now: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text in which Markdown and HTML see no markup."""
+    """Escape a text so that it contains no Markdown or HTML markup."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
@@ -93,7 +93,7 @@ def _provenance(found: Contents) -> list[str]:
         for row in found.files.to_dict("records")
     ]
     commands = [*found.commands["command"], *([found.wishes.command] if found.wishes.command else [])]
-    # Indented code takes any text as it is, and has no fence that a text could close.
+    # Indented code shows any text unchanged, and has no fence that a text could close.
     return [*lines, "", *(f"    {' '.join(command.split())}" for command in commands)]
 
 

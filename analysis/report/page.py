@@ -1,7 +1,7 @@
-"""A report as one HTML page that needs nothing else: styles, scripts, numbers and pictures are inside, and nothing is fetched.
+"""Report as one self-contained HTML page: styles, scripts, numbers and pictures are inside, and nothing is fetched.
 
-The page says so itself: its content security policy allows no request at all, and no script but its own, by their digests. Texts from
-results files are escaped by jinja2, and in the JSON by `payload.as_script`.
+The page's content security policy enforces this: it allows no requests, and only its own scripts, by their digests.
+Texts from results files are escaped by jinja2, and in the JSON by `payload.as_script`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from nasbench.analysis.report.contents import Contents
 
-# In the order in which they use each other.
+# Scripts in the order of their dependencies.
 SCRIPTS = (
     "dom.js",
     "scales.js",
@@ -43,18 +43,18 @@ SCRIPTS = (
     "table.js",
     "start.js",
 )
-THEME_SCRIPT = "theme.js"  # runs before the page is painted
+THEME_SCRIPT = "theme.js"  # runs before the first paint of the page
 
 
 def html_report(found: Contents, now: str) -> str:
-    """The page.
+    """Make the page.
 
     Args:
-        found: what the report says.
-        now: when it is made, for its foot.
+        found: contents of the report.
+        now: time of creation, for the footer.
 
     Returns:
-        A whole HTML document.
+        A complete HTML document.
     """
     import jinja2
 
@@ -107,7 +107,7 @@ def html_report(found: Contents, now: str) -> str:
 
 
 def best_cells(found: Contents) -> list[dict[str, Any]]:
-    """The best architectures: their numbers, and a picture, or a line on why there is none."""
+    """Make the entries of the best architectures: their numbers, and a picture or the reason why there is none."""
     from nasbench.spaces import get_space
 
     cells = []
@@ -129,7 +129,7 @@ def _static(name: str) -> str:
 
 
 def _policy(scripts: Mapping[str, str]) -> str:
-    """A content security policy under which only these scripts run and nothing is loaded."""
+    """Make a content security policy that allows only these scripts and no requests."""
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts.values()]
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -1,6 +1,6 @@
-"""The numbers behind a page's plots and its table of children, as JSON that stays small: columns of ints, each name written once.
+"""Numbers behind a page's plots and its table of children, as compact JSON: columns of ints, each name written once.
 
-A missing number is null; in the children's columns, where nulls would cost four letters each, it is -1.
+A missing number is null. In the columns of children it is -1, because nulls would take four letters each.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from nasbench.store.format.schema import STATUSES
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
 
-HASH_DIGITS = 12  # enough for `nasbench show`; more where two hashes share them
+HASH_DIGITS = 12  # digits that suffice for `nasbench show`; more if two hashes share them
 SCORE_UNIT = 1e-5
 SECONDS_UNIT = 1e-3
-MOST_PALE_CURVES = 300  # behind the best ones; more are a grey block on a page
+MOST_PALE_CURVES = 300  # maximum of pale curves behind the best ones; more would be a grey block
 MISSING = -1
 
 
 def payload(found: Contents) -> dict[str, Any]:
-    """Everything that the page's scripts read.
+    """Make all data that the page's scripts read.
 
     Args:
-        found: what the report says.
+        found: contents of the report.
 
     Returns:
         JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children.
@@ -48,7 +48,7 @@ def payload(found: Contents) -> dict[str, Any]:
 
 
 def as_script(values: Any) -> str:
-    """JSON that may stand inside a script element, whatever texts it holds: no character there can end it."""
+    """Convert to JSON that is safe inside a script element: no text in it can end the element."""
     text = json.dumps(values, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -59,14 +59,15 @@ def _look(strategy: str) -> dict[str, Any]:
 
 
 def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """One budget axis with a line and a band for each strategy and measure.
+    """Make one budget axis with a line and a band per strategy and measure.
 
     Args:
-        table: what `compare.bands` returns.
-        strategies: names; a series has the place of its own.
+        table: result of `compare.bands`.
+        strategies: names of strategies; `s` of a series is its index here.
 
     Returns:
-        by, label, log, and series: s, measure, runs, n, and x, median, low, high, all_low, all_high where all runs that ever have a score have one.
+        by, label, log, and series: s, measure, runs, n, and x, median, low, high, all_low, all_high where all runs that
+        ever have a score have one.
     """
     budgets = table["budget"].to_numpy(dtype=float)
     first, last = (float(budgets.min()), float(budgets.max())) if len(budgets) else (0.0, 0.0)
@@ -97,14 +98,15 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def attained(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """The surfaces of one plane.
+    """Make the attainment surfaces of one plane.
 
     Args:
-        table: what `objectives.attainment` returns for the error and one cost.
-        strategies: names; a series has the place of its own.
+        table: result of `objectives.attainment` for the error and one cost.
+        strategies: names of strategies; `s` of a series is its index here.
 
     Returns:
-        cost, and series: s, runs, and for 25, 50 and 75 percent of the runs x (cost) and y (accuracy) of the corners, x growing.
+        cost, and series: s, runs, and for 25, 50 and 75 percent of the runs x (cost) and y (accuracy) of the corners, x
+        growing.
     """
     cost = str(table.columns[-1])
     series = []
@@ -120,7 +122,7 @@ def attained(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """Where each run ended: s, seed, val, test, hash, in columns."""
+    """Make the columns of each run's final state: s, seed, val, test, hash."""
     return {
         "s": [strategies.index(name) for name in table["strategy"]],
         "seed": table["seed"].astype(int).tolist(),
@@ -131,7 +133,7 @@ def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """Learning curves: `front` (s, rank, hash, x, y) of the best children, and `pale` (y only, from epoch 1) of a sample of the others."""
+    """Make learning curves: `front` (s, rank, hash, x, y) of the best children, `pale` (y from epoch 1) of others."""
     scored = table[table["val_acc"].notna()]
     front = []
     for rank, rows in scored[scored["front"]].groupby("rank"):
@@ -150,16 +152,16 @@ def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """The table of children in columns.
+    """Make the table of children in columns.
 
     Args:
-        table: what `contents.searched_children` returns.
+        table: result of `contents.searched_children`.
         strategies: names.
 
     Returns:
-        runs: s and seed, and rows (how many children, one after the other). architectures: hash, params, mult_adds. A value for each child:
-        index, architecture, status (a digit each, of `statuses`), flags (a digit each: 1 a duplicate, 2 beyond the budget), val, milliseconds
-        of its devices, test (only those there are: place and value).
+        runs: s and seed, and rows (how many children, one after the other). architectures: hash, params, mult_adds. A
+        value for each child: index, architecture, status (a digit each, of `statuses`), flags (a digit each: 1 a
+        duplicate, 2 beyond the budget), val, milliseconds of its devices, test (only those there are: place and value).
     """
     runs = table.groupby("run", sort=False).agg(
         strategy=("strategy", "first"), seed=("run_seed", "first"), rows=("run", "size")
@@ -194,7 +196,7 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def _short_hashes(hashes: pd.Series[Any]) -> list[str]:
-    """The first digits of each hash: twelve, or as many more as tell all of them apart."""
+    """Shorten hashes to twelve digits, or to as many as make all of them different."""
     distinct = hashes.drop_duplicates()
     digits = HASH_DIGITS
     while distinct.str.slice(0, digits).duplicated().any():
@@ -213,5 +215,5 @@ def _numbers(values: Iterable[float], digits: int) -> list[float | None]:
 
 
 def _significant(value: float) -> float:
-    """Six digits are more than a screen has pixels."""
+    """Round to six digits, which is finer than a screen's pixels."""
     return float(f"{value:.6g}")

@@ -1,6 +1,7 @@
-"""Architectures as small SVG whose colours are the page's, so that they follow its light and dark themes.
+"""Architectures as small SVG pictures that use the page's colours and therefore follow its light and dark themes.
 
-matplotlib's own SVG of the same picture is ten times as long, has ids that clash when two stand on one page, and fixed colours.
+matplotlib's SVG of the same picture is ten times as long, has fixed colours, and has ids that clash if a page has two
+pictures.
 """
 
 from __future__ import annotations
@@ -19,25 +20,25 @@ if TYPE_CHECKING:
     from nasbench.analysis.drawings.architecture import Structure
     from nasbench.analysis.drawings.canvas import PlacedDrawing
 
-UNIT = 20  # of the SVG's coordinates in one unit of the drawing
-POINT = UNIT / 36  # widths of lines are given in points, and a picture has half an inch a unit
-SMALLEST, LARGEST = 24, 36  # pixels of the screen a unit: letters of 7 to 10 pixels; a narrow screen scrolls
-PALE = 0.72  # colours lighter than this are fills, which letters stand on; darker ones are lines
+UNIT = 20  # SVG coordinates per unit of the drawing
+POINT = UNIT / 36  # line widths are in points, and a picture has half an inch per unit
+SMALLEST, LARGEST = 24, 36  # screen pixels per unit: letters have 7 to 10 pixels; a narrow screen scrolls
+PALE = 0.72  # lighter colours are fills behind letters; darker ones are lines
 
 
 def svg_of(structure: Structure, title: str) -> str:
-    """An architecture as an SVG element to put into HTML.
+    """Draw an architecture as an SVG element for HTML.
 
     Args:
         structure: see `drawing.draw_architecture`.
-        title: what it shows, for those who cannot see it; any text.
+        title: description of the picture for screen readers; any text.
 
     Returns:
         One `svg` element. Its colours are CSS variables of the page: --ink, --surface and --wire, the share of
         colour in lines; fills (class "t") bring a colour for each theme, --l and --d.
 
     Raises:
-        InputError: for what is no architecture.
+        InputError: when `structure` is no architecture.
     """
     parts, width, height = picture(structure)
     shapes = sorted(
@@ -51,7 +52,7 @@ def svg_of(structure: Structure, title: str) -> str:
 
 
 def _shape(patch: Any, part: PlacedDrawing, height: float) -> str:
-    """One matplotlib patch as a path element."""
+    """Convert a matplotlib patch to a path element."""
     path = patch.get_patch_transform().transform_path(patch.get_path())
     words = []
     for points, code in path.iter_segments(simplify=False):
@@ -81,7 +82,7 @@ def _text(words: tuple[float, float, str, float, dict[str, Any]], part: PlacedDr
 
 
 def _painted(what: str, colour: str) -> str:
-    """The attributes that give a fill or a stroke one of the drawing's colours by the page's variables."""
+    """Attributes that set a fill or stroke to one of the drawing's colours by the page's variables."""
     if not colour:
         return f' {what}="none"'
     if colour == style.INK:
@@ -94,7 +95,7 @@ def _painted(what: str, colour: str) -> str:
 
 
 def _darkened(colour: str) -> str:
-    """A pale fill as it is on dark ground: of the same hue, as dark as the ground, and with more colour than mixing them would leave."""
+    """Adapt a pale fill to a dark background: same hue, as dark as the background, more saturated than a mix."""
     pale = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     ground = [int(DARK_SURFACE[i : i + 2], 16) for i in (1, 3, 5)]
     middle = sum(pale) / 3
@@ -114,7 +115,7 @@ def _hex(colour: Any) -> str:
 
 
 def _lightness(colour: str) -> float:
-    """Relative luminance of a colour #rrggbb, roughly."""
+    """Approximate relative luminance of a colour #rrggbb."""
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     return 0.3 * red + 0.59 * green + 0.11 * blue
 
@@ -124,7 +125,7 @@ def _x(x: float, part: PlacedDrawing) -> str:
 
 
 def _y(y: float, part: PlacedDrawing, height: float) -> str:
-    """SVG counts from the top."""
+    """Convert y, because SVG counts from the top."""
     return _number((height - y - part.y) * UNIT)
 
 

@@ -1,4 +1,4 @@
-"""The tables of a report as words for people, the same for a page and for Markdown."""
+"""Tables of a report as formatted text, shared by the HTML page and Markdown."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NONE = "–"
 
 
 class ReportColumn(NamedTuple):
-    """A column of a table: its heading, what it holds, and one line that explains it ("" where the heading says all)."""
+    """A column of a table: its heading, kind of content, and a line of explanation ("" if the heading is enough)."""
 
     heading: str
     kind: Kind = "number"
@@ -30,7 +30,7 @@ class ReportColumn(NamedTuple):
 
 
 class ReportCell(NamedTuple):
-    """A value, and what stands beside it in smaller letters: an interval, an n; a line of its own after each line break."""
+    """A value with details in smaller letters, such as an interval or n; each line break starts a new line."""
 
     main: str
     aside: str = ""
@@ -38,14 +38,14 @@ class ReportCell(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportTable:
-    """A table of words; every row has a cell for each column."""
+    """A table of texts; every row has one cell per column."""
 
     columns: tuple[ReportColumn, ...]
     rows: list[list[ReportCell]] = field(default_factory=list)
 
 
 def summary_table(found: Contents) -> ReportTable:
-    """What each strategy found, with n and interval at every score."""
+    """Make the table of each strategy's results, with n and interval for every score."""
     unit = hour_unit(found.summary["search_gpu_hours"])
     columns = (
         ReportColumn("Strategy", "strategy"),
@@ -85,7 +85,7 @@ SCORE_NAMES = {"val_acc": "Validation", "test_acc": "Test"}
 
 
 def scores_table(found: Contents) -> ReportTable:
-    """Mean, median and interquartile mean of the final scores, each with its interval."""
+    """Make the table of mean, median and interquartile mean of the final scores, with intervals."""
     columns = [ReportColumn("Strategy", "strategy")]
     for measure in found.scores:
         columns += [
@@ -110,7 +110,7 @@ def scores_table(found: Contents) -> ReportTable:
 
 
 def tests_table(found: Contents) -> ReportTable:
-    """Each strategy's final scores against random search's."""
+    """Make the table that compares each strategy's final scores with those of random search."""
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Score", "text"),
@@ -147,17 +147,17 @@ def tests_table(found: Contents) -> ReportTable:
 
 
 def points_apart(value: float) -> str:
-    """A difference of fractions in percentage points, with its sign where two decimals show one."""
+    """Format a difference of fractions in percentage points, with its sign unless it rounds to 0 at two decimals."""
     return f"{100 * value:+.2f}" if abs(value) >= 0.5e-4 else "0.00"
 
 
 def probability(value: float) -> str:
-    """A p value with three decimals; a dash for NaN."""
+    """Format a p value with three decimals; a dash for NaN."""
     return NONE if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def fairness_table(found: Contents) -> ReportTable:
-    """Every check of the comparison and, beside what it asks, what it found."""
+    """Make the table of the comparison's checks: what each requires, and what it found."""
     table = ReportTable(
         (
             ReportColumn("Check", "text"),
@@ -172,7 +172,7 @@ def fairness_table(found: Contents) -> ReportTable:
 
 
 def checklist_table(found: Contents) -> ReportTable:
-    """Every item of the best-practices checklist, its answer and, beside what it asks, the evidence."""
+    """Make the table of the best-practices checklist: each item's requirement, answer and evidence."""
     table = ReportTable(
         (
             ReportColumn("Item", "text"),
@@ -192,7 +192,7 @@ def checklist_table(found: Contents) -> ReportTable:
 
 
 def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
-    """An accuracy in percent with its interval and n."""
+    """Format an accuracy in percent with its interval and n."""
     if math.isnan(middle):
         return ReportCell(NONE, interval)
     if low == high == middle:
@@ -201,12 +201,12 @@ def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
 
 
 def percent(value: float) -> str:
-    """A fraction as percent with two decimals, a dash for NaN."""
+    """Format a fraction as percent with two decimals; a dash for NaN."""
     return NONE if math.isnan(value) else f"{100 * value:.2f}"
 
 
 def setup_table(found: Contents) -> ReportTable:
-    """The strategies that were run, with their options."""
+    """Make the table of the strategies that were run, with their options."""
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Options", "code"),
@@ -230,7 +230,7 @@ def setup_table(found: Contents) -> ReportTable:
 
 
 def cost_table(found: Contents) -> ReportTable:
-    """What a run of each strategy cost, on average, and the way to the target."""
+    """Make the table of the mean cost of a run by strategy, and of the cost to reach the target."""
     unit = hour_unit(found.cost["gpu_hours"])
     child = hour_unit(found.cost["hours_per_child"])
     columns = [
@@ -278,12 +278,12 @@ def _to_target(row: dict[Hashable, Any], in_usd: bool) -> ReportCell:
 
 
 def priced(found: Contents) -> bool:
-    """Whether anything was charged in USD; a replay without a price was not, which is not the same as for nothing."""
+    """Whether runs were charged in USD. A replay without a price was not, which differs from a charge of 0."""
     return bool((found.cost["usd"] > 0).any())
 
 
 def usd(value: float) -> str:
-    """A price in at most three digits, without powers of ten; a dash for NaN."""
+    """Format a price with at most three digits, without powers of ten; a dash for NaN."""
     if math.isnan(value):
         return NONE
     places = 0 if value == 0 else 2 - math.floor(math.log10(abs(value)))
@@ -291,7 +291,7 @@ def usd(value: float) -> str:
 
 
 class ShareCell(NamedTuple):
-    """A part of a bar: its ledger category, colour, length in percent of the longest bar, and words for its device time."""
+    """A part of a bar: ledger category, colour, length in percent of the longest bar, and device time as text."""
 
     category: str
     colour: str
@@ -300,7 +300,7 @@ class ShareCell(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A strategy's device time a run, in parts by ledger category."""
+    """Mean device time per run of a strategy, in parts by ledger category."""
 
     strategy: str
     words: str
@@ -308,7 +308,7 @@ class Bar(NamedTuple):
 
 
 def cost_bars(found: Contents) -> list[Bar]:
-    """The mean device time of each strategy's runs as bars; none where nothing was charged."""
+    """Make bars of the mean device time of each strategy's runs; none if nothing was charged."""
     longest = float(found.cost["gpu_hours"].max()) if len(found.cost) else 0.0
     if not longest > 0:
         return []
@@ -329,7 +329,7 @@ def cost_bars(found: Contents) -> list[Bar]:
 
 
 def category_table(found: Contents) -> ReportTable:
-    """The device time of a run by ledger category, for the categories that were charged anything."""
+    """Make the table of device time per run by ledger category, for categories with charges."""
     unit = hour_unit(found.cost["gpu_hours"])
     charged = [name for name in CATEGORY_COLOURS if (found.cost[f"{name}_hours"] > 0).any()]
     meanings = (CATEGORY_MEANINGS[name] for name in charged)
@@ -346,7 +346,7 @@ def category_table(found: Contents) -> ReportTable:
 
 
 def elsewhere_table(found: Contents) -> ReportTable:
-    """What a run took, and would take on other devices by estimate."""
+    """Make the table of measured cost per run, and of its estimates for other devices."""
     data = found.elsewhere
     devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
     parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
@@ -382,7 +382,7 @@ CATEGORY_MEANINGS = {
 
 
 def volume_table(found: Contents) -> ReportTable:
-    """How much of each plane a strategy's architectures dominate: a run of it, and all its runs together."""
+    """Make the table of hypervolumes by plane and strategy: of single runs, and of all runs together."""
     names = {"params": "parameters", "mult_adds": "multiply-adds", "both": "both"}
     planes = dict(found.volumes.groupby("plane", sort=False)["up_to"].first()) if len(found.volumes) else {}
     columns = [
@@ -417,10 +417,10 @@ def _mean_volume(row: dict[Hashable, Any]) -> ReportCell:
 
 
 def frame_table(frame: pd.DataFrame, columns: Sequence[ReportColumn]) -> ReportTable:
-    """A frame of words and counts as it is, under other headings.
+    """Make a table from a frame of texts and counts, with other headings.
 
     Args:
-        frame: as many columns as there are headings.
+        frame: a frame with one column per heading.
         columns: headings in the frame's order.
     """
     rows = [
@@ -431,18 +431,18 @@ def frame_table(frame: pd.DataFrame, columns: Sequence[ReportColumn]) -> ReportT
 
 
 class HourUnit(NamedTuple):
-    """A unit that shows a column of device-hours in a few digits."""
+    """Unit in which a column of device-hours needs few digits."""
 
     name: str
     per_hour: float
 
     def of(self, hours: float) -> str:
-        """Hours in this unit, in at most three digits; a dash for NaN."""
+        """Format hours in this unit with at most three digits; a dash for NaN."""
         return NONE if math.isnan(hours) else style.short(hours * self.per_hour)
 
 
 def hour_unit(hours: pd.Series[float]) -> HourUnit:
-    """Seconds, minutes or hours, by the largest value."""
+    """Choose seconds, minutes or hours by the largest value."""
     largest = float(hours.max()) if len(hours) else 0.0
     if largest < 0.05:
         return HourUnit("GPU-seconds", 3600.0)

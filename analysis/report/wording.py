@@ -1,4 +1,4 @@
-"""A report's sentences about a whole results file."""
+"""Sentences of a report about a whole results file."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
 
-MOST_NAMES = 4  # strategies in a headline
+MOST_NAMES = 4  # maximum of strategies named in a headline
 
 
 class Fact(NamedTuple):
-    """A number that stands for itself, with what it is."""
+    """A highlighted number with its description."""
 
     value: str
     what: str
 
 
 def headline(found: Contents) -> str:
-    """The page's title: what was compared, where."""
+    """Title of the page: the strategies that were compared, and the data."""
     if found.wishes.title:
         return found.wishes.title
     names = list(found.strategies)
@@ -35,7 +35,7 @@ def headline(found: Contents) -> str:
 
 
 def lead(found: Contents) -> str:
-    """One sentence on what was run."""
+    """Sentence about what was run."""
     runs = found.selection.runs
     budgets, data = distinct(runs["budget"]), distinct(runs["data"])
     count = len(runs)
@@ -48,7 +48,7 @@ def lead(found: Contents) -> str:
 
 
 def facts(found: Contents) -> list[Fact]:
-    """The numbers at the head of the page."""
+    """Numbers at the head of the page."""
     runs, children = found.selection.runs, found.children
     hours = float(run_hours(runs).sum())
     unit = hour_unit(pd.Series([hours]))
@@ -65,20 +65,20 @@ def facts(found: Contents) -> list[Fact]:
 
 
 def findings(found: Contents) -> list[str]:
-    """What the best validation accuracies say against random search, a sentence a strategy; nothing where it cannot be asked."""
+    """Compare best validation accuracies with random search, one sentence per strategy; empty if impossible."""
     tests = found.tests.get("val_acc")
     return [] if tests is None or tests.empty else [f"{line}." for line in tests["verdict"]]
 
 
 def estimates(found: Contents) -> list[str]:
-    """What the estimates for other devices rest on; nothing where none were asked for."""
+    """Basis of the estimates for other devices; empty if none were requested."""
     if found.elsewhere.empty:
         return []
-    return [line.replace(" (hollow)", "") for line in estimate_notes(found.elsewhere)]  # as the figure draws them
+    return [line.replace(" (hollow)", "") for line in estimate_notes(found.elsewhere)]  # in the order of the figure
 
 
 def setting(found: Contents) -> list[tuple[str, str]]:
-    """What all runs share, or the values where they do not: (aspect, words)."""
+    """Settings of all runs, or the different values where they differ: (aspect, text)."""
     runs, frame = found.selection.runs, found.selection.frame
     fingerprints = distinct(runs["protocol"] + " (" + runs["fingerprint"] + ")")
     data = distinct(runs["data"] + " (digest " + runs["data_digest"].str.slice(0, 12) + ")")
@@ -96,10 +96,10 @@ def setting(found: Contents) -> list[tuple[str, str]]:
 
 
 def distinct(values: pd.Series[str]) -> list[str]:
-    """Different values in order of appearance."""
+    """Distinct values in order of appearance."""
     return [str(value) for value in values.drop_duplicates()]
 
 
 def joined(words: Sequence[str]) -> str:
-    """Words as people list them: "a, b and c"."""
+    """Join words as in a sentence: "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

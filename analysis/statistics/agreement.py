@@ -1,4 +1,4 @@
-"""Whether one number ranks architectures as another does: rank correlations, with how many architectures they rest on."""
+"""Agreement of two rankings of architectures: rank correlations, with the number of architectures."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ FEWEST = 3
 
 
 def rank_agreement(frame: pd.DataFrame, scores: Sequence[str], against: str = "val_acc") -> pd.DataFrame:
-    """Rank correlation of each score with what it should predict.
+    """Rank correlation of each score with the value that it should predict.
 
     Args:
-        frame: one row an architecture; infinite scores count as the largest and smallest.
-        scores: columns to judge.
-        against: the column they should rank like.
+        frame: one row per architecture; infinite scores count as the largest and smallest.
+        scores: columns to evaluate.
+        against: the column whose ranking they should predict.
 
     Returns:
-        One row a score: score, n (rows in which both are known), spearman and kendall (tau-b) in [-1, 1], NaN where either column is
-        constant or n is below 3.
+        One row per score: score, n (rows in which both are known), spearman and kendall (tau-b) in [-1, 1], NaN if
+        either column is constant or n is below 3.
 
     Raises:
         InputError: when a column is missing.
@@ -38,7 +38,7 @@ def rank_agreement(frame: pd.DataFrame, scores: Sequence[str], against: str = "v
 
 
 def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
-    """The architectures of children of status ok, each once, with the mean of a value over its children.
+    """Average a value over the children of each architecture, for children of status ok.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol; those of stage final are left out.
@@ -69,10 +69,11 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
 
 
 def correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
-    """Spearman's and Kendall's (tau-b) correlation of two columns, [n, 2]; NaN below 3 rows or where a column is constant."""
+    """Spearman's and Kendall's (tau-b) correlation of two columns, [n, 2]; NaN if n < 3 or a column is constant."""
     from scipy.stats import kendalltau, spearmanr
 
-    # Distinct values by number, as scipy calls an infinite score unknown (and its rankdata does so before 1.13).
+    # Values are replaced by the numbers of their distinct values, because scipy treats an infinite score as unknown
+    # (its rankdata: before 1.13).
     (firsts, first), (seconds, second) = (np.unique(column, return_inverse=True) for column in pair.T)
     if len(pair) < FEWEST or min(len(firsts), len(seconds)) < 2:
         return float("nan"), float("nan")

@@ -1,4 +1,4 @@
-"""What each run ended with, and mean, median and interquartile mean over runs, each with a stratified bootstrap interval."""
+"""Final score of each run, and mean, median and interquartile mean over runs with stratified bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAMES = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
 
 
 def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_acc") -> pd.DataFrame:
-    """What each run ended with: its best validation accuracy, or the test accuracy of its last incumbent.
+    """Final score of each run: its best validation accuracy, or the test accuracy of its last incumbent.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
@@ -53,17 +53,17 @@ def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_ac
 
 
 def below_best(scores: pd.DataFrame, optimum: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Scores as their distance below the best of their table, so that tables of different difficulty can be put together.
+    """Convert scores to negative regrets, which makes tables of different difficulty comparable.
 
     Args:
-        scores: what `final_scores` returns.
-        optimum: best score of a table -> fraction, where it is known; of a table that is not named, the best score here.
+        scores: result of `final_scores`.
+        optimum: table -> its best score (fraction), if known; for other tables the best score of these runs is used.
 
     Returns:
-        The same with score as a negative regret (0 is the best, larger is better).
+        The same rows with score as a negative regret (0 is the best, larger is better).
 
     Raises:
-        InputError: when a score lies above the optimum given.
+        InputError: when a score is above the given optimum.
     """
     best = scores.groupby("table")["score"].max()
     for table, value in (optimum or {}).items():
@@ -79,15 +79,15 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = 0.95, re
     """Mean, median and interquartile mean of each strategy's final scores, with percentile bootstrap intervals.
 
     Args:
-        scores: what `final_scores` returns; of several tables those of `below_best`.
-        seed: of the bootstrap; the same seed gives the same numbers, whatever other strategies are there.
+        scores: result of `final_scores`; of several tables those of `below_best`.
+        seed: seed of the bootstrap; the same seed gives the same numbers, regardless of the other strategies.
         level: coverage in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        One row for each strategy and statistic: strategy, statistic (mean, median, iqm), runs, n (with a score), tables, value, low,
-        high, interval (in words). Runs are resampled within each table (stratified). With fewer than 5 scores low and high are NaN,
-        and interval says that they are insufficient.
+        One row for each strategy and statistic: strategy, statistic (mean, median, iqm), runs, n (with a score),
+        tables, value, low, high, interval (text). Runs are resampled within each table (stratified). With fewer than 5
+        scores low and high are NaN, and interval says that they are insufficient.
 
     Source: Agarwal et al. 2021 (2108.13264), section 4: stratified bootstrap and interquartile mean.
     """
@@ -124,13 +124,13 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = 0.95, re
 
 
 def resampled(strata: list[Floats], rng: np.random.Generator, resamples: int) -> Floats:
-    """Bootstrap samples, [resamples, scores of all strata]: each stratum drawn with replacement from itself."""
+    """Draw bootstrap samples, [resamples, scores of all strata]: each stratum with replacement from itself."""
     drawn = [stratum[rng.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata]
     return np.concatenate(drawn, axis=1)
 
 
 def _iqm(samples: Floats) -> Floats:
-    """The mean of the middle half of each row."""
+    """Mean of the middle half of each row."""
     from scipy.stats import trim_mean
 
     means: Floats = np.asarray(trim_mean(samples, 0.25, axis=1))
@@ -145,12 +145,12 @@ _OF: dict[str, Callable[[Floats], Floats]] = {
 
 
 def draw_score_intervals(data: pd.DataFrame, ax: Axes, label: str = "final validation accuracy (fraction)") -> None:
-    """Draw mean, median and interquartile mean of each strategy with their intervals, one line a strategy.
+    """Draw mean, median and interquartile mean of each strategy with their intervals, one line per strategy.
 
     Args:
-        data: what `score_intervals` returns.
+        data: result of `score_intervals`.
         ax: one plot.
-        label: of its axis: what the scores are, and their unit.
+        label: label of the axis: name and unit of the scores.
     """
     known = data[data["value"].notna()]
     if known.empty:

@@ -1,4 +1,4 @@
-"""Performance profiles: which share of a strategy's runs is at least so good, for every threshold at once."""
+"""Performance profiles: the share of a strategy's runs whose regret is within a threshold, for all thresholds."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ THRESHOLDS = 200
 def performance_profile(
     scores: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000
 ) -> pd.DataFrame:
-    """The share of runs whose regret is at most a threshold, each table weighing the same.
+    """Share of runs whose regret is at most a threshold; each table has the same weight.
 
     Args:
-        scores: what `final_scores.below_best` returns: score is minus the regret. A run without a score is above every threshold.
-        seed: of the bootstrap, which resamples runs within each table.
+        scores: result of `final_scores.below_best`: score is minus the regret. A run without a score is above every
+            threshold.
+        seed: seed of the bootstrap, which resamples runs within each table.
         level: coverage of the pointwise intervals in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy, regret (threshold, a fraction >= 0, up to the largest regret of all runs), runs, tables, share (in [0, 1]), low, high
-        (NaN with fewer than 5 runs on a table).
+        strategy, regret (threshold, a fraction >= 0, up to the largest regret of all runs), runs, tables, share (in [0,
+        1]), low, high (NaN with fewer than 5 runs on a table).
 
     Source: Agarwal et al. 2021 (2108.13264), section 4.2: run-score distributions.
     """
@@ -47,7 +48,7 @@ def performance_profile(
     for strategy in style.in_order(scores["strategy"].tolist()):
         mine = scores[scores["strategy"] == strategy]
         tables = [-group["score"].to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
-        # NaN compares false: a run without a score is never at most a threshold
+        # comparisons with NaN are false: a run without a score is above every threshold
         within = [(regret[:, None] <= grid + 1e-12).astype(float) for regret in tables]
         share = np.mean([table.mean(axis=0) for table in within], axis=0)
         low = high = np.full(len(grid), np.nan)
@@ -68,10 +69,10 @@ def _drawn_shares(within: np.ndarray, rng: np.random.Generator, resamples: int) 
 
 
 def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
-    """Draw the share of runs within each regret; bands where there are three strategies or fewer.
+    """Draw the share of runs within each regret, with bands if there are at most three strategies.
 
     Args:
-        data: what `performance_profile` returns.
+        data: result of `performance_profile`.
         ax: one plot.
     """
     if data.empty:
@@ -90,7 +91,7 @@ def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
         line.set_label(f"{strategy} (n={int(rows['runs'].iloc[0])}{unsure})")
         half = float(regret[share >= 0.5][0]) if share[-1] >= 0.5 else np.inf
         ends.append((half, len(ends), line))
-    # All lines end at 1, where labels could not tell them apart: a legend, best median first.
+    # A legend, best median first: all lines end at 1, so labels at their ends could not distinguish them.
     ax.legend(
         handles=[line for _, _, line in sorted(ends, key=lambda end: end[:2])], loc="lower right", fontsize="small"
     )

@@ -1,4 +1,4 @@
-"""Does a cheap score rank architectures as a dear one does? Rank correlations between protocols and between seeds, with intervals."""
+"""Rank correlations between protocols and between seeds: does a cheap score rank architectures as a costly one does?"""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ MOST_VECTORS = 2000
 
 
 def protocol_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """The mean score of each architecture under each protocol, stage and score.
+    """Mean score of each architecture by protocol, stage and score.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
 
     Returns:
-        hash, then one column a protocol and score, named "protocol validation" (stage search, and of tables also final) or "protocol test"
-        (stage final), with the fingerprint where two protocols share a name; fractions, NaN where an architecture has no such score.
+        hash, then one column per protocol and score, named "protocol validation" (stage search, and of tables also
+        final) or "protocol test" (stage final), with the fingerprint where two protocols share a name; fractions, NaN
+        where an architecture has no such score.
 
     Raises:
         InputError: when no child has a score.
@@ -61,14 +62,14 @@ def protocol_scores(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataFrame:
-    """The validation accuracy of each architecture under each training seed of one protocol.
+    """Validation accuracy of each architecture by training seed, for one protocol.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        fingerprint: of the protocol; None where there is only one.
+        fingerprint: fingerprint of the protocol; None if there is only one.
 
     Returns:
-        hash, then one column a seed ("seed 0", ...), of the seeds that two architectures or more were trained with.
+        hash, then one column per seed ("seed 0", ...), for seeds with at least two architectures.
 
     Raises:
         InputError: when the children are of several protocols.
@@ -88,26 +89,26 @@ def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataF
 
 
 def _first_trained(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose validation accuracy is no second look: of searches, and of complete tables, where no search came before."""
+    """Rows whose validation accuracy was not used for a selection before: those of searches and of complete tables."""
     return rows[(rows["stage"] == "search") | (rows["strategy"] == TABLE)]
 
 
 def rank_correlations(
     scores: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 200, top: float = TOP
 ) -> pd.DataFrame:
-    """Spearman's and Kendall's correlation of each two columns, over all architectures and among the best.
+    """Spearman's and Kendall's correlation of each pair of columns, over all architectures and among the best.
 
     Args:
         scores: hash and two or more columns of scores, e.g. of `protocol_scores` or `seed_scores`.
-        seed: of the bootstrap over architectures.
+        seed: seed of the bootstrap over architectures.
         level: coverage in (0, 1) of the percentile intervals.
         resamples: bootstrap resamples, >= 1.
-        top: the share of architectures, best by the second column, that the second row is about.
+        top: share of architectures, the best by the second column, that the second row uses.
 
     Returns:
-        Two rows a pair: first, second, among ("all", "top 10%"), n (architectures with both), spearman, spearman_low, spearman_high,
-        kendall (tau-b), kendall_low, kendall_high, interval (in words). NaN with fewer than 3, or where a column is constant; with
-        fewer than 5 there is no interval, and interval says insufficient.
+        Two rows a pair: first, second, among ("all", "top 10%"), n (architectures with both), spearman, spearman_low,
+        spearman_high, kendall (tau-b), kendall_low, kendall_high, interval (text). NaN with fewer than 3, or where a
+        column is constant; with fewer than 5 there is no interval, and interval says insufficient.
 
     Raises:
         InputError: with fewer than two columns of scores.
@@ -139,20 +140,20 @@ def _with_intervals(values: Floats, rng: np.random.Generator, level: float, resa
     drawn = np.array([correlations(values[rng.integers(len(values), size=len(values))]) for _ in range(resamples)])
     ends = [(1 - level) / 2, (1 + level) / 2]
     for place, name in enumerate(("spearman", "kendall")):
-        # a resample of one value over and over has no correlation
+        # a resample that consists of one repeated value has no correlation
         found[f"{name}_low"], found[f"{name}_high"] = map(float, np.nanquantile(drawn[:, place], ends))
     return found | {"interval": f"n={len(values)}: {level:.0%} bootstrap"}
 
 
 def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: str, correlation: pd.DataFrame) -> None:
-    """Draw one score against another, an architecture a point, with the correlations in words.
+    """Draw one score against another, one point per architecture, with the correlations as text.
 
     Args:
-        scores: what `rank_correlations` was given.
+        scores: argument of `rank_correlations`.
         ax: one plot.
         first: the column along x.
         second: the column along y.
-        correlation: what `rank_correlations` returned.
+        correlation: result of `rank_correlations`.
     """
     pair = scores[[first, second]].dropna()
     if pair.empty:

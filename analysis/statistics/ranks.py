@@ -1,7 +1,8 @@
-"""Strategies over several tables: average ranks, Friedman's test, and which ranks differ by more than the critical difference.
+"""Strategies over several tables: average ranks, Friedman's test, and the critical difference of ranks.
 
-A table (a space with a data set) is one block: the mean over a strategy's runs on it is one number. Seeds are no blocks, as equal seed
-numbers are no pairs across strategies; on one table alone ranks are those expected of runs drawn at random, and tests are unpaired.
+A table (a space with a data set) is one block, with one number per strategy: the mean over its runs. Seeds are not
+blocks, because runs of different strategies with equal seeds are independent. On a single table, ranks are those
+expected of randomly drawn runs, and tests are unpaired.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ class Friedman:
         strategies: treatments, k.
         statistic: chi-square of k - 1 degrees of freedom, corrected for ties.
         p: its p value (asymptotic).
-        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees, less conservative; inf where all tables agree.
+        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees of freedom, less conservative; inf if all tables
+            agree.
         f_p: its p value.
-        critical_difference: of average ranks, by Nemenyi's test at 5%.
-        text: all of it in a sentence, with n.
+        critical_difference: critical difference of average ranks, by Nemenyi's test at 5%.
+        text: all of it in one sentence, with n.
     """
 
     tables: int
@@ -51,14 +53,14 @@ class Friedman:
 
 
 def average_ranks(scores: pd.DataFrame) -> pd.DataFrame:
-    """Ranks of the strategies' mean scores on each table, averaged: 1 is the best.
+    """Rank the strategies by their mean scores on each table, and average the ranks: 1 is the best.
 
     Args:
-        scores: what `final_scores` returns. Tables on which a strategy has no score are left out and named by `left_out`.
+        scores: result of `final_scores`. Tables on which a strategy has no score are left out and named by `left_out`.
 
     Returns:
-        strategy, tables, runs (with a score, over those tables), rank (average; ties share theirs), best (tables on which it is first,
-        alone or tied), sorted by rank.
+        strategy, tables, runs (with a score, over those tables), rank (average; ties share theirs), best (tables on
+        which it is first, alone or tied), sorted by rank.
 
     Raises:
         InputError: with fewer than two strategies, or no table on which all have a score.
@@ -79,7 +81,7 @@ def average_ranks(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out(scores: pd.DataFrame) -> list[str]:
-    """The tables on which some strategy has no score, so that they are not ranked."""
+    """Tables that are not ranked because a strategy has no score on them."""
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     return sorted(means.index[means.isna().any(axis=1)])
 
@@ -88,8 +90,11 @@ def friedman(scores: pd.DataFrame, level: float = 0.95) -> Friedman:
     """Friedman's test over tables, with Iman and Davenport's F and Nemenyi's critical difference.
 
     Args:
-        scores: what `final_scores` returns, of 3 strategies or more and 2 tables or more.
-        level: 1 - the size of the critical difference's test, in (0, 1).
+        scores: result of `final_scores`, of 3 strategies or more and 2 tables or more.
+        level: 1 - the significance level of the critical difference's test, in (0, 1).
+
+    Returns:
+        Statistics, p values and the critical difference.
 
     Raises:
         InputError: with fewer strategies or tables.
@@ -128,12 +133,12 @@ def friedman(scores: pd.DataFrame, level: float = 0.95) -> Friedman:
 
 
 def critical_difference(strategies: int, tables: int, level: float = 0.95) -> float:
-    """By how much average ranks must differ: Nemenyi's test, by the studentized range.
+    """Least significant difference of average ranks: Nemenyi's test, by the studentized range.
 
     Args:
-        strategies: how many, >= 2.
-        tables: how many, >= 1.
-        level: 1 - the size of the test, in (0, 1).
+        strategies: number of strategies, >= 2.
+        tables: number of tables, >= 1.
+        level: 1 - the significance level, in (0, 1).
 
     Source: Demsar 2006, section 3.2.2.
     """
@@ -147,7 +152,7 @@ def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
     """Nemenyi's p value of each pair of strategies.
 
     Args:
-        scores: what `final_scores` returns.
+        scores: result of `final_scores`.
 
     Returns:
         first, second (the better ranked first), difference (of average ranks, >= 0), p, tables.
@@ -167,13 +172,13 @@ def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def expected_ranks(scores: pd.DataFrame) -> pd.DataFrame:
-    """On one table: the rank that a run of each strategy has, on average, among one run of every other drawn at random.
+    """Average rank, on one table, of a strategy's run among randomly drawn runs, one of every other strategy.
 
-    It is 1 + the sum, over the other strategies, of the probability that a run of theirs is better (ties half): Friedman's average rank
-    over all ways to put runs into blocks, of which none is the right one.
+    It equals 1 + the sum, over the other strategies, of the probability that their run is better (ties count half).
+    This is Friedman's average rank over all possible assignments of runs to blocks.
 
     Args:
-        scores: what `final_scores` returns, of one table. Runs without a score are left out.
+        scores: result of `final_scores` for one table. Runs without a score are left out.
 
     Returns:
         strategy, runs (with a score), rank (1 is the best), sorted by rank.
@@ -199,16 +204,16 @@ def expected_ranks(scores: pd.DataFrame) -> pd.DataFrame:
         for other, theirs in groups.items():
             if other != name:
                 above = rankdata(np.concatenate([mine, theirs]))[: len(mine)].sum() - len(mine) * (len(mine) + 1) / 2
-                rank += 1 - above / (len(mine) * len(theirs))  # Mann and Whitney's U over all pairs
+                rank += 1 - above / (len(mine) * len(theirs))  # Mann and Whitney's U over the number of pairs
         rows.append({"strategy": name, "runs": len(mine), "rank": float(rank)})
     return pd.DataFrame(rows).sort_values("rank", kind="stable", ignore_index=True)
 
 
 def kruskal_wallis(scores: pd.DataFrame) -> str:
-    """Kruskal and Wallis's test of "all strategies end alike" on one table, in a sentence with n.
+    """Kruskal and Wallis's test of "all strategies have the same final scores" on one table, as a sentence with n.
 
     Args:
-        scores: what `final_scores` returns, of one table.
+        scores: result of `final_scores` for one table.
     """
     from scipy.stats import kruskal
 
@@ -227,11 +232,11 @@ def kruskal_wallis(scores: pd.DataFrame) -> str:
 
 
 def unseparated(ranks: pd.DataFrame, tests: pd.DataFrame) -> list[tuple[int, int]]:
-    """Groups of neighbouring ranks of which no pair differs significantly, none inside another.
+    """Find the maximal groups of neighbouring ranks in which no pair differs significantly.
 
     Args:
-        ranks: what `expected_ranks` returns.
-        tests: what `significance.unpaired_tests` returns of all pairs; without a p value a pair is not separated.
+        ranks: result of `expected_ranks`.
+        tests: result of `significance.unpaired_tests` for all pairs; a pair without a p value counts as not different.
 
     Returns:
         (first, last) positions of each group of two or more.
@@ -265,7 +270,7 @@ def _means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def cliques(ranks: Floats, distance: float) -> list[tuple[int, int]]:
-    """Groups of neighbouring ranks that lie within the critical difference, none inside another.
+    """Find the maximal groups of neighbouring ranks that lie within the critical difference.
 
     Args:
         ranks: average ranks, increasing.
@@ -290,8 +295,8 @@ def draw_critical_difference(
     Args:
         data: what `average_ranks` or `expected_ranks` returns.
         ax: one plot.
-        distance: the critical difference, e.g. of `friedman`; None where there is none, as on one table.
-        groups: what bars join, e.g. of `unseparated`; None: ranks within the critical difference.
+        distance: the critical difference, e.g. from `friedman`; None if there is none, as on one table.
+        groups: groups joined by bars, e.g. from `unseparated`; None for ranks within the critical difference.
     """
     ranks = data["rank"].to_numpy(dtype=float)
     count = len(data)
@@ -328,7 +333,7 @@ def draw_critical_difference(
 
 
 def _draw_rank(ax: Axes, row: dict, place: int, count: int, half: int, below: float) -> None:
-    """One strategy: from its place on the line down and out to its name, the better half to the left."""
+    """Draw one strategy: a line from its rank down and out to its name; the better half goes to the left."""
     left = place < half
     level = place if left else count - 1 - place
     y, end = -0.6 - below - 0.75 * level, 1 - 0.04 * count if left else count + 0.04 * count

@@ -1,6 +1,6 @@
-"""Searches of a complete table: what they chose, and how far below the table's best that is, by what had been spent.
+"""Regret of searches of a complete table: how far their choice is below the table's best, by budget.
 
-The optimum is known here, so the measure is the regret: the best test accuracy of the table minus the test accuracy of the search's
+The table's optimum is known. The regret is the best test accuracy of the table minus the test accuracy of the search's
 choice, which is the first of its children with the highest validation accuracy so far.
 """
 
@@ -24,15 +24,16 @@ QUARTILES = (0.25, 0.75)
 
 
 def regret(courses: pd.DataFrame, optimum: float, budget: float) -> pd.DataFrame:
-    """Regret over seeds at each budget.
+    """Compute the regret over seeds at each budget.
 
     Args:
-        courses: one row whenever a search's choice changes: strategy, seed, spent, test_acc.
+        courses: one row per change of a search's choice: strategy, seed, spent, test_acc.
         optimum: the best test accuracy of the table, in [0, 1].
-        budget: where all searches end, in the unit of `spent`; > 0.
+        budget: budget at which all searches end, in the unit of `spent`; > 0.
 
     Returns:
-        strategy, budget (evenly spaced on a logarithmic scale, from where each search of every strategy has a choice), runs, mean, low,
+        strategy, budget (evenly spaced on a logarithmic scale, from where each search of every strategy has a choice),
+        runs, mean, low,
         high: the mean regret and its quartiles over seeds, as fractions.
 
     Raises:
@@ -43,7 +44,7 @@ def regret(courses: pd.DataFrame, optimum: float, budget: float) -> pd.DataFrame
         return pd.DataFrame(columns=["strategy", "budget", "runs", "mean", "low", "high"])
     begun = float(courses.groupby(["strategy", "seed"])["spent"].min().max())
     grid = np.geomspace(begun, max(budget, begun), GRID_POINTS)
-    grid[0] = begun  # rounding must not put the grid before the last search's first child
+    grid[0] = begun  # rounding must not make the grid start before the last search's first child
     parts = []
     for strategy in style.in_order(courses["strategy"].tolist()):
         rows = courses[courses["strategy"] == strategy]
@@ -65,7 +66,7 @@ def regret(courses: pd.DataFrame, optimum: float, budget: float) -> pd.DataFrame
 
 
 def _at(rows: pd.DataFrame, grid: np.ndarray) -> np.ndarray:
-    """The choices' test accuracy, [searches, budgets]."""
+    """Test accuracy of the choices, [searches, budgets]."""
     rows = rows.sort_values(["seed", "spent"], kind="stable")
     spent, tests = rows["spent"].to_numpy(dtype=float), rows["test_acc"].to_numpy(dtype=float)
     starts = np.flatnonzero(np.diff(rows["seed"].to_numpy(), prepend=-1))
@@ -77,9 +78,9 @@ def draw_regret(data: pd.DataFrame, ax: Axes, unit: str) -> None:
     """Draw the mean regret of each strategy with its quartiles.
 
     Args:
-        data: what `regret` returns.
+        data: result of `regret`.
         ax: one plot.
-        unit: of the budget, for the axis.
+        unit: unit of the budget, for the axis.
     """
     if data.empty:
         style.say(ax, "No search has a choice with a test accuracy.")
@@ -102,7 +103,7 @@ def draw_regret(data: pd.DataFrame, ax: Axes, unit: str) -> None:
 
 
 def _regret_axis(ax: Axes, values: np.ndarray) -> None:
-    """Logarithmic between the smallest and largest regret drawn; linear where a search has found the optimum on average."""
+    """Set the regret axis: logarithmic between smallest and largest value, or linear if a mean regret is 0."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     means = values[:, 0]
@@ -117,7 +118,7 @@ def _regret_axis(ax: Axes, values: np.ndarray) -> None:
 
 
 def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = ()) -> Figure:
-    """A figure of `draw_regret` with notes under it."""
+    """Make a figure of `draw_regret` with notes under it."""
     with style.theme():
         figure = style.new_figure(7.0, 4.0 + 0.18 * len(notes))
         ax = figure.subplots()
@@ -128,15 +129,16 @@ def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = ()) -> Fig
 
 
 def choices_beside_published(choices: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """What replayed searches chose, one row a strategy, beside the row that a paper published of it.
+    """Put the choices of replayed searches beside published results, one row per strategy.
 
     Args:
-        choices: one row a search: strategy, children, val_acc, test_acc.
-        published: one row a strategy at most: strategy, test_acc, test_sd, paper.
+        choices: one row per search: strategy, children, val_acc, test_acc.
+        published: one row per strategy at most: strategy, test_acc, test_sd, paper.
 
     Returns:
-        strategy, seeds, n (searches with a choice), children (mean), val_acc (mean), test_acc, test_sd (mean and standard deviation of the
-        choices), published_acc, published_sd, difference (of the means), paper; NaN and '' where nothing was published.
+        strategy, seeds, n (searches with a choice), children (mean), val_acc (mean), test_acc, test_sd (mean and
+        standard deviation of the choices), published_acc, published_sd, difference (of the means), paper; NaN and '' if
+        nothing was published.
 
     Raises:
         InputError: when a column is missing.

@@ -1,4 +1,4 @@
-"""How far below the best a search was on average over its whole budget: the area under its regret curve."""
+"""Mean regret of a search over its whole budget: the area under its regret curve, divided by the budget."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def regret_areas(
     measure: str = "val_acc",
     optimum: float | None = None,
 ) -> pd.DataFrame:
-    """Each run's mean regret over its budget, from where all runs have a score to where the longest ends.
+    """Compute each run's mean regret, from the budget at which all runs have a score to the end of the longest run.
 
-    Divided by the length of that stretch, so that the unit is an accuracy and not accuracy x hours. A run that ended earlier keeps what
-    it ended with.
+    The area is divided by the length of that interval, so its unit is an accuracy and not accuracy x hours. A run that
+    ended earlier keeps its final value.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`) of one table.
-        by: what the budget counts; see `anytime.trajectories`.
+        by: unit of the budget; see `anytime.trajectories`.
         measure: "val_acc" (best so far) or "test_acc" (of the incumbent, known only where it was retrained).
         optimum: the best of that measure in the whole table, in [0, 1]; None takes the best that any run here found.
 
     Returns:
-        strategy, run, seed, by, measure, begin, end (of the stretch), optimum, optimum_is (in words), area (mean regret, a fraction; NaN
-        for a run without a score from `begin` on).
+        strategy, run, seed, by, measure, begin, end (of the stretch), optimum, optimum_is (text), area (mean regret, a
+        fraction; NaN for a run without a score from `begin` on).
 
     Raises:
         InputError: for an optimum that some run surpasses, or another measure.
@@ -88,16 +88,17 @@ def _mean_regret(course: pd.DataFrame | None, measure: str, top: float, begin: f
 
 
 def area_summary(areas: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000) -> pd.DataFrame:
-    """The mean of the areas of each strategy's runs, with a bootstrap interval.
+    """Average the areas of each strategy's runs, with a bootstrap interval.
 
     Args:
-        areas: what `regret_areas` returns.
-        seed: of the bootstrap over runs.
+        areas: result of `regret_areas`.
+        seed: seed of the bootstrap over runs.
         level: coverage in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy, runs, n (with an area), mean, low, high (fractions; NaN with fewer than 5), interval (in words), optimum, optimum_is.
+        strategy, runs, n (with an area), mean, low, high (fractions; NaN with fewer than 5), interval (text), optimum,
+        optimum_is.
     """
     rows = []
     for strategy in style.in_order(areas["strategy"].tolist()):
@@ -120,10 +121,10 @@ def area_summary(areas: pd.DataFrame, seed: int = 0, level: float = 0.95, resamp
 
 
 def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
-    """Draw every run's mean regret as a point and the strategy's mean as a line, one row a strategy.
+    """Draw every run's mean regret as a point and the strategy's mean as a line, one row per strategy.
 
     Args:
-        areas: what `regret_areas` returns.
+        areas: result of `regret_areas`.
         ax: one plot.
     """
     if not areas["area"].notna().any():
@@ -133,7 +134,7 @@ def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
     for place, strategy in enumerate(strategies):
         values = 100 * areas.loc[areas["strategy"] == strategy, "area"].dropna().to_numpy(dtype=float)
         look = style.look(strategy)
-        spread = 0.22 * np.sin(2.4 * np.arange(len(values)))  # apart, and the same at every drawing
+        spread = 0.22 * np.sin(2.4 * np.arange(len(values)))  # points are moved apart, in the same way at every drawing
         ax.scatter(values, place + spread, s=16, color=look.colour, marker=look.marker, alpha=0.55, linewidths=0)
         if len(values):
             ax.plot([values.mean()] * 2, [place - 0.36, place + 0.36], color=look.colour, linewidth=2.4)

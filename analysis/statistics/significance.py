@@ -1,7 +1,7 @@
-"""Whether strategies differ: probability of improvement, effect sizes, and tests with Holm's correction.
+"""Differences between strategies: probability of improvement, effect sizes, and tests with Holm's correction.
 
-Runs of different strategies are no pairs, though their seeds may be equal numbers: one table's runs are compared unpaired. Over several
-tables the means of each table are pairs.
+Runs of different strategies are independent even if their seeds are equal numbers, so runs on one table are compared
+unpaired. Over several tables, the means of each table are pairs.
 """
 
 from __future__ import annotations
@@ -34,21 +34,22 @@ def unpaired_tests(
     level: float = 0.95,
     resamples: int = 2000,
 ) -> pd.DataFrame:
-    """Each pair of strategies on one table, their runs as independent samples.
+    """Test each pair of strategies on one table, with their runs as independent samples.
 
     Args:
-        scores: what `final_scores` returns, of one table.
+        scores: result of `final_scores` for one table.
         baseline: compare each strategy with this one only; None compares all pairs.
-        seed: of the bootstrap, which resamples the runs of both sides independently.
+        seed: seed of the bootstrap, which resamples the runs of both sides independently.
         level: coverage of the intervals in (0, 1).
         resamples: bootstrap resamples, >= 1.
 
     Returns:
-        One row a pair: first, second, n_first, n_second (runs with a score), difference (of means, first - second) with
-        difference_low and difference_high; improvement (the probability that a run of first beats one of second, ties half; Vargha and
-        Delaney's A12) with improvement_low and improvement_high; cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words);
-        u, p (Mann-Whitney, two-sided), p_holm; welch_t, welch_p, welch_p_holm; verdict (a sentence). With fewer than 5 scores on a
-        side intervals and p are NaN and the verdict says insufficient; Holm's correction is over the tests that were made.
+        One row per pair: first, second, n_first, n_second (runs with a score), difference (of means, first - second)
+        with difference_low and difference_high; improvement (the probability that a run of first beats one of second,
+        ties half; Vargha and Delaney's A12) with improvement_low and improvement_high; cliffs_delta (2 A12 - 1),
+        hedges_g, magnitude (of A12, in words); u, p (Mann-Whitney, two-sided), p_holm; welch_t, welch_p, welch_p_holm;
+        verdict (a sentence). With fewer than 5 scores on a side intervals and p are NaN and the verdict says
+        insufficient; Holm's correction is over the tests that were made.
 
     Raises:
         InputError: for scores of several tables, or a baseline that has no runs.
@@ -72,7 +73,7 @@ def unpaired_tests(
             rank = mannwhitneyu(a, b, alternative="two-sided")
             row |= {"u": float(rank.statistic), "p": float(rank.pvalue)}
         if enough and np.ptp(np.concatenate([a, b])) == 0:
-            row["p"] = 1.0  # U has one value only; scipy 1.18 calls its p unknown, earlier ones 1
+            row["p"] = 1.0  # U can have one value only; its p is NaN in scipy 1.18 and 1 in earlier versions
         if enough and (np.ptp(a) > 0 or np.ptp(b) > 0):
             means = ttest_ind(a, b, equal_var=False)
             row |= {"welch_t": float(means.statistic), "welch_p": float(means.pvalue)}
@@ -93,17 +94,17 @@ _UNPAIRED = [
 
 
 def paired_tests(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
-    """Each pair of strategies over several tables, their mean scores on each table as pairs.
+    """Test each pair of strategies over several tables, with their mean scores on each table as pairs.
 
     Args:
-        scores: what `final_scores` returns, of two tables or more; `below_best` puts them on one scale for the t test.
+        scores: result of `final_scores`, of two tables or more; `below_best` puts them on one scale for the t test.
         baseline: compare each strategy with this one only; None compares all pairs.
 
     Returns:
-        One row a pair: first, second, n (tables on which both have a score), difference (mean of the differences, first - second),
-        rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks, two-sided), p_holm; t, t_p, t_p_holm;
-        least_p (the smallest p that the signed ranks of n pairs can give); verdict. With fewer than 5 pairs p is NaN and the verdict says
-        insufficient.
+        One row per pair: first, second, n (tables on which both have a score), difference (mean of the differences,
+        first - second), rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks,
+        two-sided), p_holm; t, t_p, t_p_holm; least_p (the smallest p that the signed ranks of n pairs can give);
+        verdict. With fewer than 5 pairs p is NaN and the verdict says insufficient.
 
     Raises:
         InputError: for a baseline that has no runs.
@@ -141,10 +142,10 @@ _PAIRED = [
 
 
 def holm(p: Floats) -> Floats:
-    """Holm's step-down correction of p values for how many there are.
+    """Apply Holm's step-down correction to p values.
 
     Args:
-        p: p values; NaN (no test was made) stays NaN and does not count.
+        p: p values; NaN (no test was made) stays NaN and does not count as a test.
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
@@ -158,9 +159,10 @@ def holm(p: Floats) -> Floats:
 
 
 def hedges_g(a: Floats, b: Floats) -> float:
-    """Standardised difference of means with Hedges's correction for small samples; NaN where it has no spread.
+    """Standardised difference of means with Hedges's correction for small samples; NaN if the scores have no spread.
 
-    Source: Hedges 1981, "Distribution theory for Glass's estimator of effect size", equation 6e: the exact factor by the gamma function.
+    Source: Hedges 1981, "Distribution theory for Glass's estimator of effect size", equation 6e: the exact factor by
+    the gamma function.
     """
     free = len(a) + len(b) - 2
     if free < 1:
@@ -214,7 +216,7 @@ def _effects(a: Floats, b: Floats) -> dict[str, Any]:
 
 
 def _beats(a: Floats, b: Floats) -> Floats:
-    """1 where a run of the first is better, 1/2 where they are equal, [runs of first, runs of second]."""
+    """Compare all pairs of runs, [runs of first, runs of second]: 1 if the first is better, 1/2 if equal, else 0."""
     matrix: Floats = (np.sign(a[:, None] - b[None, :]) + 1) / 2
     return matrix
 
@@ -223,7 +225,7 @@ def _intervals(a: Floats, b: Floats, rng: np.random.Generator, level: float, res
     names = ("difference_low", "difference_high", "improvement_low", "improvement_high")
     if not resamples:
         return dict.fromkeys(names, math.nan)
-    # How often each run is drawn is all that a resample is, and makes every statistic a product of matrices.
+    # A resample is the number of times each run is drawn, which makes every statistic a product of matrices.
     first = rng.multinomial(len(a), np.full(len(a), 1 / len(a)), size=resamples) / len(a)
     second = rng.multinomial(len(b), np.full(len(b), 1 / len(b)), size=resamples) / len(b)
     ends = [(1 - level) / 2, (1 + level) / 2]
@@ -233,7 +235,7 @@ def _intervals(a: Floats, b: Floats, rng: np.random.Generator, level: float, res
 
 
 def _rank_biserial(apart: Floats) -> float:
-    """Share of rank sums in favour minus that against, of differences that are not 0.
+    """Share of rank sums in favour minus share against, over differences that are not 0.
 
     Source: Kerby 2014, "The simple difference formula".
     """
@@ -270,7 +272,7 @@ def _paired_verdict(row: dict[Any, Any]) -> str:
 
 
 def _p(value: float) -> str:
-    """A p value as people write it."""
+    """Format a p value."""
     return "no p" if math.isnan(value) else "p<0.001" if value < 0.001 else f"p={value:.3f}"
 
 
@@ -278,7 +280,7 @@ def draw_improvement(data: pd.DataFrame, ax: Axes) -> None:
     """Draw the probability of improvement of each pair with its interval, and the corrected p beside it.
 
     Args:
-        data: what `unpaired_tests` returns.
+        data: result of `unpaired_tests`.
         ax: one plot.
     """
     known = data[data["improvement"].notna()]

@@ -1,4 +1,4 @@
-"""What a complete table holds: its best architectures, its spread, and how well cheap numbers rank its scores."""
+"""Statistics of a complete table: best architectures, spread, and how well cheap numbers predict the ranking."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds",
 
 
 def trainings(frame: pd.DataFrame) -> pd.DataFrame:
-    """The children of a table that have scores.
+    """Select the children of a table that have scores.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`) of one space and one protocol.
 
     Returns:
-        Those of status ok.
+        The children of status ok.
 
     Raises:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
@@ -41,14 +41,15 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each architecture once, the best first.
+    """Average the scores of each architecture over its seeds.
 
     Args:
-        rows: from `trainings`.
+        rows: result of `trainings`.
 
     Returns:
-        hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between seeds, NaN for
-        one), params, mult_adds and device_seconds (mean over the trainings of one platform), by descending val_acc.
+        hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between
+        seeds, NaN for one), params, mult_adds and device_seconds (mean over the trainings of one platform), by
+        descending val_acc.
     """
     groups = rows.groupby("hash", sort=False)
     means: pd.DataFrame = groups.agg(
@@ -65,13 +66,14 @@ def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def platforms(rows: pd.DataFrame) -> pd.DataFrame:
-    """Where the trainings ran.
+    """Count the trainings per platform.
 
     Args:
-        rows: from `trainings`.
+        rows: result of `trainings`.
 
     Returns:
-        A row a platform, the one with the most trainings first: platform, trainings, architectures, device_seconds (mean, s).
+        One row per platform, the one with the most trainings first: platform, trainings, architectures, device_seconds
+        (mean, s).
     """
     groups = rows.groupby("platform")
     found: pd.DataFrame = groups.agg(
@@ -81,28 +83,29 @@ def platforms(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def distribution(means: pd.DataFrame) -> pd.DataFrame:
-    """Quantiles over architectures.
+    """Compute quantiles over architectures.
 
     Args:
-        means: from `architecture_means`.
+        means: result of `architecture_means`.
 
     Returns:
-        A row a quantile: quantile, val_acc, test_acc, params, mult_adds, device_seconds.
+        One row per quantile: quantile, val_acc, test_acc, params, mult_adds, device_seconds.
     """
     columns = ["val_acc", "test_acc", "params", "mult_adds", "device_seconds"]
     return means[columns].quantile(list(QUANTILES)).rename_axis("quantile").reset_index()
 
 
 def spread(rows: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
-    """Whether the best architectures differ by more than their seeds do.
+    """Compare the differences between the best architectures with the noise between seeds.
 
     Args:
-        rows: from `trainings`.
-        means: from `architecture_means`.
+        rows: result of `trainings`.
+        means: result of `architecture_means`.
 
     Returns:
-        One row: architectures; seed_noise (deviation of one training's val_acc from its architecture's mean, pooled, over all and over the
-        top tenth: seed_noise_top), top_sd and top_range (deviation and range of the top tenth's means). Fractions.
+        One row: architectures; seed_noise (deviation of one training's val_acc from its architecture's mean, pooled,
+        over all and over the top tenth: seed_noise_top), top_sd and top_range (deviation and range of the top tenth's
+        means). Fractions.
     """
     top = means.head(max(2, len(means) // 10))
     in_top = rows[rows["hash"].isin(set(top["hash"]))]
@@ -126,16 +129,16 @@ def _noise(rows: pd.DataFrame) -> float:
 
 
 def function_classes(rows: pd.DataFrame) -> pd.Series[str]:
-    """Which architectures are one function, as far as their space rewrites graphs into each other (`Space.function_class`).
+    """Group architectures that compute the same function, as far as their space can show it (`Space.function_class`).
 
     Args:
-        rows: from `trainings`, with the column choices.
+        rows: result of `trainings`, with the column choices.
 
     Returns:
-        Function class by hash, one entry an architecture.
+        Function class by hash, one entry per architecture.
 
     Raises:
-        InputError: when a column is missing, or the rows are of a space that is not there.
+        InputError: when a column is missing, or the rows belong to an unknown space.
     """
     require_columns(rows, ("hash", "space", "choices"), "the table")
     first = rows.drop_duplicates("hash")
@@ -145,20 +148,21 @@ def function_classes(rows: pd.DataFrame) -> pd.Series[str]:
 
 
 def function_noise(rows: pd.DataFrame, classes: pd.Series[str]) -> pd.DataFrame:
-    """How far the scores of architectures lie apart that are one function: noise of training, and nothing of the architecture.
+    """Measure how much scores differ between architectures that are the same function: this is noise of training only.
 
-    With the same seed, the architectures of a function of `nasbench201` start from the same weights and see the same batches, so that what
-    drives their scores apart is rounding alone; what seeds add comes from other weights and batches.
+    With the same seed, architectures of `nasbench201` that are the same function start from the same weights and see
+    the same batches, so their scores differ by rounding alone. Different seeds add different weights and batches.
 
     Args:
-        rows: from `trainings`.
-        classes: from `function_classes`.
+        rows: result of `trainings`.
+        classes: result of `function_classes`.
 
     Returns:
-        A row a comparison: compared, groups (of two scores or more), scores (in them), val_sd and test_sd (deviation within a group, pooled
-        over the degrees of freedom), val_range (the largest difference within a group). Fractions; NaN without groups. Compared are the
-        seeds of an architecture, over all and over those that share their function; and the architectures of a function, trained with the
-        same seed, and by their means over seeds.
+        One row per comparison: compared, groups (of two scores or more), scores (in them), val_sd and test_sd
+        (deviation within a group, pooled over the degrees of freedom), val_range (the largest difference within a
+        group). Fractions; NaN without groups. Compared are the seeds of an architecture, over all and over those that
+        share their function; and the architectures of a function, trained with the same seed, and by their means over
+        seeds.
     """
     rows = rows.assign(function=rows["hash"].map(classes))
     sharing = classes.value_counts()
@@ -174,7 +178,7 @@ def function_noise(rows: pd.DataFrame, classes: pd.Series[str]) -> pd.DataFrame:
 
 
 def _within(scores: pd.DataFrame, keys: list[str]) -> dict[str, float]:
-    """Deviations within groups, pooled: the root of all squared distances from the group's mean over the degrees of freedom."""
+    """Pooled deviations within groups: root of the squared distances from group means over the degrees of freedom."""
     groups = scores.groupby(keys)
     several = groups["val_acc"].transform("size") > 1
     scores, count = scores[several], int((groups.size() > 1).sum())
@@ -191,14 +195,14 @@ def _within(scores: pd.DataFrame, keys: list[str]) -> dict[str, float]:
 
 
 def seed_agreement(rows: pd.DataFrame, above: float = 0.0) -> pd.DataFrame:
-    """Rank correlation between each two seeds.
+    """Rank correlation between each pair of seeds.
 
     Args:
-        rows: from `trainings`.
-        above: only architectures whose val_acc is above this with both seeds, e.g. chance; a fraction.
+        rows: result of `trainings`.
+        above: only architectures whose val_acc is above this fraction with both seeds are used, e.g. chance level.
 
     Returns:
-        A row a pair: score ("val_acc seed 0 against seed 1"), n, spearman, kendall.
+        One row per pair: score ("val_acc seed 0 against seed 1"), n, spearman, kendall.
     """
     wide = rows.pivot_table(index="hash", columns="seed", values="val_acc", aggfunc="mean")
     found = []
@@ -213,15 +217,16 @@ def seed_agreement(rows: pd.DataFrame, above: float = 0.0) -> pd.DataFrame:
 
 
 def predictors(rows: pd.DataFrame, means: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """How well cheaper numbers rank the mean validation accuracy.
+    """Rank correlation of cheaper numbers with the mean validation accuracy.
 
     Args:
-        rows: from `trainings`.
-        means: from `architecture_means`.
+        rows: result of `trainings`.
+        means: result of `architecture_means`.
         curves: the table's curves (`Results.all_curves`): hash, epoch, val_acc.
 
     Returns:
-        A row a predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc): score, n, spearman, kendall.
+        One row per predictor (params, mult_adds, device_seconds, val_acc after each epoch, test_acc): score, n,
+        spearman, kendall.
     """
     early = curves[curves["hash"].isin(set(rows["hash"]))].pivot_table(
         index="hash", columns="epoch", values="val_acc", aggfunc="mean"

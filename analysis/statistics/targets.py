@@ -1,4 +1,4 @@
-"""What it takes to reach a target, with runs that never reach it counted as censored: Kaplan-Meier over runs."""
+"""Budget needed to reach a target, by Kaplan-Meier over runs; runs that never reach it are censored."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
-MOST_MARKS = 20  # crosses of a strategy; more would be a blot
-MOST_BANDS = 3  # more strategies at once would hide each other: their limits are in the data only
+MOST_MARKS = 20  # maximum of crosses per strategy; more would merge into a blot
+MOST_BANDS = 3  # with more strategies the bands would hide each other; their limits are then in the data only
 
 
 def budget_to_target(
@@ -29,20 +29,21 @@ def budget_to_target(
     by: By = "gpu_hours",
     measure: str = "val_acc",
 ) -> pd.DataFrame:
-    """What each run had spent when it first had the target, or, where it never had, when it ended.
+    """Spending of each run until it first reached the target or, if it never did, until it ended.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`); a run without a score is censored, too.
         target: accuracy in [0, 1] to reach.
-        by: what is spent; see `anytime.trajectories`.
+        by: unit of spending; see `anytime.trajectories`.
         measure: "val_acc" (best so far) or "test_acc" (of the incumbent).
 
     Returns:
-        strategy, run, seed, by, measure, target, spent (> 0), reached (False: censored at what the whole search had spent).
+        strategy, run, seed, by, measure, target, spent (> 0), reached (False: censored at what the whole search had
+        spent).
 
     Raises:
-        InputError: for a target outside [0, 1] or another measure, or where what was spent is not known.
+        InputError: for a target outside [0, 1], another measure, or unknown spending.
     """
     if not 0 <= target <= 1:
         raise InputError(f"the accuracy to reach is a fraction in [0, 1], got {target:g}")
@@ -60,7 +61,7 @@ def budget_to_target(
 
 
 def _ends(table: pd.DataFrame, runs: pd.DataFrame, by: By) -> Floats:
-    """What each search had spent in all, with what came after its last child."""
+    """Total spending of each search, including that after its last child."""
     last = table.groupby("run")["spent"].max().reindex(runs["run"]).fillna(0.0).to_numpy(dtype=float)
     if by in ("children", "wall"):
         return np.asarray(last, dtype=float)
@@ -71,15 +72,15 @@ def _ends(table: pd.DataFrame, runs: pd.DataFrame, by: By) -> Floats:
 
 
 def survival(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """The share of runs that have reached the target, by what was spent: Kaplan and Meier's estimate.
+    """Share of runs that have reached the target by spending: Kaplan and Meier's estimate.
 
     Args:
-        reaches: what `budget_to_target` returns, of one target.
+        reaches: result of `budget_to_target`, of one target.
         level: coverage in (0, 1) of the pointwise log-log intervals.
 
     Returns:
-        One row for each strategy and budget at which one of its runs reaches the target or is censored: strategy, spent, runs, reached
-        (runs that have by then), share, low, high (fractions; NaN with fewer than 5 runs).
+        One row for each strategy and budget at which one of its runs reaches the target or is censored: strategy,
+        spent, runs, reached (runs that have by then), share, low, high (fractions; NaN with fewer than 5 runs).
     """
     parts = []
     for strategy in style.in_order(reaches["strategy"].tolist()):
@@ -104,20 +105,22 @@ def survival(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
 
 def target_summary(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Median and restricted mean of what it takes to reach the target, for each strategy.
+    """Median and restricted mean of the budget needed to reach the target, for each strategy.
 
     Args:
-        reaches: what `budget_to_target` returns, of one target.
+        reaches: result of `budget_to_target`, of one target.
         level: coverage in (0, 1) of the intervals.
 
     Returns:
-        strategy, by, measure, target, n (runs), reached (runs that did); median (the budget by which half of the runs have, by
-        Kaplan-Meier; NaN: not within the budget), median_low, median_high (Brookmeyer and Crowley's interval on the log-log scale; a
-        bound that the data do not give is NaN for low and inf for high); horizon (the budget up to which every strategy was watched);
-        mean, mean_low, mean_high (restricted mean: what a run spends on average until it reaches the target or the horizon, with the
-        interval by Greenwood's variance); text. With fewer than 5 runs intervals are NaN and the text says insufficient.
+        strategy, by, measure, target, n (runs), reached (runs that did); median (the budget by which half of the runs
+        have, by Kaplan-Meier; NaN: not within the budget), median_low, median_high (Brookmeyer and Crowley's interval
+        on the log-log scale; a bound that the data do not give is NaN for low and inf for high); horizon (the budget up
+        to which every strategy was watched); mean, mean_low, mean_high (restricted mean: what a run spends on average
+        until it reaches the target or the horizon, with the interval by Greenwood's variance); text. With fewer than 5
+        runs intervals are NaN and the text says insufficient.
 
-    Source: Kaplan & Meier 1958; Brookmeyer & Crowley 1982; Klein & Moeschberger 2003, section 4.5, for the restricted mean.
+    Source: Kaplan & Meier 1958; Brookmeyer & Crowley 1982; Klein & Moeschberger 2003, section 4.5, for the restricted
+    mean.
     """
     if reaches.empty:
         return pd.DataFrame(columns=["strategy", *_SUMMARY])
@@ -139,14 +142,15 @@ _SUMMARY = [
 
 
 def compare_reaches(reaches: pd.DataFrame, baseline: str = "random") -> pd.DataFrame:
-    """Log-rank tests of each strategy against a baseline: does it reach the target at other budgets?
+    """Log-rank tests of each strategy against a baseline: does it reach the target with another budget?
 
     Args:
-        reaches: what `budget_to_target` returns, of one target.
+        reaches: result of `budget_to_target`, of one target.
         baseline: the strategy to compare with.
 
     Returns:
-        strategy, n, n_baseline, statistic, p, p_holm; NaN with fewer than 5 runs on a side, or where no run of either reached it.
+        strategy, n, n_baseline, statistic, p, p_holm; NaN with fewer than 5 runs on a side, or if no run of either
+        reached it.
 
     Raises:
         InputError: when the baseline has no runs.
@@ -178,7 +182,7 @@ def compare_reaches(reaches: pd.DataFrame, baseline: str = "random") -> pd.DataF
 
 
 class _Curve:
-    """Kaplan and Meier's estimate: at each time the share that has reached it, with what its variance needs."""
+    """Kaplan and Meier's estimate: the share that has reached the target at each time, and counts for its variance."""
 
     def __init__(self, times: Floats, share: Floats, at_risk: Floats, events: Floats) -> None:
         self.times, self.share, self.at_risk, self.events = times, share, at_risk, events
@@ -206,7 +210,7 @@ def _curve(spent: Floats, reached: NDArray[np.bool_]) -> _Curve:
 
 
 def _log_log(spent: Floats, reached: NDArray[np.bool_], level: float) -> tuple[Floats, Floats]:
-    """Pointwise log-log limits of the share at each time; NaN where the share is 0 or 1 and they do not exist."""
+    """Pointwise log-log limits of the share at each time; NaN where they do not exist because the share is 0 or 1."""
     import warnings
 
     from scipy.stats import ecdf
@@ -214,7 +218,7 @@ def _log_log(spent: Floats, reached: NDArray[np.bool_], level: float) -> tuple[F
     times = np.unique(spent)
     if not reached.any():
         return np.full(len(times), np.nan), np.full(len(times), np.nan)
-    with warnings.catch_warnings():  # scipy warns of the limits that do not exist, which stay NaN here
+    with warnings.catch_warnings():  # scipy warns about limits that do not exist; they stay NaN here
         warnings.simplefilter("ignore", RuntimeWarning)
         limits = ecdf(_censored(spent, reached)).cdf.confidence_interval(level, method="log-log")
     low, high = (np.asarray(side.evaluate(times), dtype=float) for side in (limits.low, limits.high))
@@ -222,13 +226,13 @@ def _log_log(spent: Floats, reached: NDArray[np.bool_], level: float) -> tuple[F
 
 
 def _median(spent: Floats, reached: NDArray[np.bool_], level: float) -> dict[str, float]:
-    """The first time at which half have reached it; its limits are where those of the share cross a half."""
+    """First time at which half have reached the target; its limits are where those of the share cross a half."""
     curve = _curve(spent, reached)
     found = {"median": _first(curve.times, curve.share >= 0.5 - 1e-12, math.nan)}
     if len(spent) < ENOUGH_SEEDS:
         return found | {"median_low": math.nan, "median_high": math.nan}
     low, high = _log_log(spent, reached, level)
-    whole = curve.share >= 1  # beyond the last run nothing limits it: certainly above a half
+    whole = curve.share >= 1  # beyond the last run there is no upper limit: it is above a half
     return found | {
         "median_low": _first(curve.times, (high >= 0.5) | whole, math.nan),
         "median_high": _first(curve.times, (low >= 0.5) | whole, math.inf),
@@ -240,7 +244,7 @@ def _first(times: Floats, where: NDArray[np.bool_], otherwise: float) -> float:
 
 
 def _restricted_mean(spent: Floats, reached: NDArray[np.bool_], horizon: float, level: float) -> dict[str, float]:
-    """The area under the share of runs still searching, up to the horizon, and its interval."""
+    """Area under the share of runs still searching, up to the horizon, and its interval."""
     from scipy.stats import norm
 
     curve = _curve(np.minimum(spent, horizon), reached & (spent <= horizon))
@@ -249,7 +253,7 @@ def _restricted_mean(spent: Floats, reached: NDArray[np.bool_], horizon: float, 
     area = float(steps.sum())
     if len(spent) < ENOUGH_SEEDS:
         return {"mean": area, "mean_low": math.nan, "mean_high": math.nan}
-    rest = area - np.cumsum(steps)  # the area beyond each time
+    rest = area - np.cumsum(steps)  # area beyond each time
     remain = curve.at_risk * (curve.at_risk - curve.events)
     terms = np.where(remain > 0, rest**2 * curve.events / np.where(remain > 0, remain, 1), 0.0)
     reach = float(norm.ppf((1 + level) / 2)) * math.sqrt(float(terms.sum()))
@@ -270,13 +274,13 @@ def _text(row: dict[str, Any]) -> str:
 
 
 def draw_targets(data: pd.DataFrame, ax: Axes, by: str = "gpu_hours", target: str = "the target") -> None:
-    """Draw the share of runs that have reached the target by what they had spent; a + is a run that ended without.
+    """Draw the share of runs that have reached the target, by spending; a + is a run that ended without reaching it.
 
     Args:
-        data: what `survival` returns.
+        data: result of `survival`.
         ax: one plot.
-        by: the unit of what is spent, a key of `anytime.BUDGET_LABELS`.
-        target: what is reached, for the title.
+        by: unit of spending, a key of `anytime.BUDGET_LABELS`.
+        target: the target, for the title.
     """
     if data.empty or not data["reached"].max() > 0:
         style.say(ax, "No run reached the target within its budget.")

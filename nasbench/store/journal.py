@@ -235,7 +235,7 @@ class _Parser:
             self._take_line(number, content)
 
     def end(self, acknowledged: int | None, begun: bool) -> None:
-        """Note a damage if acknowledged records are missing, or if the start of the file is incomplete (not `begun`)."""
+        """Note a damage if acknowledged records are missing, or if the start of the file is missing (not `begun`)."""
         number = self._lines + 1
         if not begun or not self._lines:
             base = f" after {self.header.base}" if self.header else ""
