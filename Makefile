@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-faults notebook lint types bench clean
+.PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-trackers test-faults notebook lint types bench clean
 
 # Everything below needs the environment; `make environment` sets it up and does no more.
 $(READY): pyproject.toml
@@ -95,6 +95,11 @@ test-gpu: $(READY)
 test-ray: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[ray]'
 	$(BIN)/python -m pytest -m "slow or not slow" tests/cluster
+
+# Callbacks that record a search in TensorBoard, MLflow and W&B, offline; their packages are extras.
+test-trackers: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[tensorboard,mlflow,wandb]'
+	$(BIN)/python -m pytest tests/api/test_recording_callbacks.py
 
 # Kills, failing system calls, power cuts and damage. FAULT_MINUTES is about the time of all of it; what did not fit is a smaller sample.
 FAULT_MINUTES ?= inf
