@@ -1,4 +1,4 @@
-"""The `nasbench` command: the only place where spaces, runners and analyses meet."""
+"""The `nasbench` command: the only package that uses spaces, runners and analyses together."""
 
 from nasbench.cli.main import main
 

@@ -1,4 +1,4 @@
-"""`nasbench compare|curves|cost|pareto|claims`: a table on the terminal, and PNG, SVG and CSV beside the results."""
+"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save PNG, SVG and CSV beside the results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def compare(
     files: Sequence[str], by: Any, where: str | None, allow: Sequence[str], seed: int, output: str | None
 ) -> None:
-    """Compare strategies: best validation so far by budget spent, and the incumbents' test accuracy.
+    """Compare strategies: best validation accuracy so far by budget spent, and the incumbents' test accuracy.
 
     \b
     Example:
@@ -61,7 +61,7 @@ def compare(
 @click.command()
 @files_argument
 @where_option
-@click.option("--best", default=5, show_default=True, help="Curves to put in front.")
+@click.option("--best", default=5, show_default=True, help="Number of curves in front.")
 @output_option
 def curves(files: Sequence[str], where: str | None, best: int, output: str | None) -> None:
     """Draw the learning curves of the children, the best ones in front.
@@ -82,27 +82,31 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
 @click.command()
 @click.argument("files", nargs=-1)
 @click.option(
-    "--published", is_flag=True, help="Price the published searches instead, in both readings of their figures."
+    "--published", is_flag=True, help="Price the published searches instead, in both readings of their numbers."
 )
 @where_option
-@click.option("--target", default=None, type=float, help="Validation accuracy in [0, 1]: what did it cost to reach it?")
+@click.option(
+    "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."
+)
 @click.option("--at", default=None, help="Price all hours at this device, e.g. V100; see: nasbench devices.")
 @click.option(
     "--price",
     "--prices",
     "price",
     default=None,
-    help="USD per device-hour, or a CSV price table of your own, with sources.",
+    help="USD per device-hour, or your own CSV price table, with sources.",
 )
 @click.option(
     "--on", default=None, metavar="A,B,...", help="Estimate the same searches on other devices, e.g. V100,A100,H100."
 )
 @click.option(
-    "--from", "ran_on", default=None, help="With --on: the device of hours that rows do not name, as replays."
+    "--from", "ran_on", default=None, help="With --on: device of the hours if rows name none, e.g. in replays."
 )
-@click.option("--speeds", default=None, help="With --on: a CSV of peaks of your own  [the shipped one].")
+@click.option("--speeds", default=None, help="With --on: your own CSV of peak speeds  [the shipped one].")
 @click.option(
-    "--rates", default=None, help="With --on: a benchmark record; rates measured on both devices win over peaks."
+    "--rates",
+    default=None,
+    help="With --on: a benchmark record; rates measured on both devices are preferred to peaks.",
 )
 @output_option
 @csv_option
@@ -120,7 +124,9 @@ def cost(
     output: str | None,
     csv: str | None,
 ) -> None:
-    """GPU-hours and USD by ledger category, per child, and to reach an accuracy; on other devices; or of the published searches.
+    """Cost in GPU-hours and USD by ledger category, per child, and to reach an accuracy.
+
+    With --on, also estimated on other devices; with --published, of the published searches.
 
     \b
     Example:
@@ -180,7 +186,7 @@ def _cost_elsewhere(
     speeds: str | None,
     rates: str | None,
 ) -> tuple[pd.DataFrame, Figure]:
-    """Print what the searches would take on other devices."""
+    """Print the estimated cost of the searches on other devices."""
     from nasbench.analysis.costs.cost_on_other_devices import (
         cost_on_other_devices,
         estimate_notes,
@@ -219,13 +225,13 @@ def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | 
     "--objectives",
     default=None,
     metavar="A,B[,C]",
-    help="Two or three to be small: error, params, mult_adds, gpu_hours, usd, latency  [error by params, and by mult_adds].",
+    help="Two or three to minimize: error, params, mult_adds, gpu_hours, usd, latency  [error by params and by mult_adds].",
 )
 @click.option(
     "--reference",
     default=None,
     metavar="A,B[,C]",
-    help="Worst corner of the hypervolume, a number for each objective  [error 1; of a cost the power of ten above the largest].",
+    help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
 )
 @seed_option
 @output_option
@@ -240,7 +246,7 @@ def pareto(
     output: str | None,
     csv: str | None,
 ) -> None:
-    """Fronts of two or three objectives, exact, with hypervolumes, and what a share of the runs attains.
+    """Exact Pareto fronts of two or three objectives, with hypervolumes and attainment surfaces over runs.
 
     Without --objectives: accuracy against parameters and multiply-adds, side by side.
 
@@ -285,7 +291,7 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
 def _objectives(
     frame: pd.DataFrame, names: Sequence[str], score: str, reference: str | None, seed: int, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
-    """Volumes of all points and of single runs; the points; and the figure. Where the reference lies is added to the notes."""
+    """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
     from nasbench.analysis.pareto.objective_plots import plot_objectives
 
@@ -309,7 +315,9 @@ def _objectives(
 @seed_option
 @output_option
 def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: int, output: str | None) -> None:
-    """Test the notes' claim: is random search good, though slightly worse? Top 1, 5 and 25 by children, and a verdict.
+    """Test a claim of the lecture notes: is random search good, though slightly worse?
+
+    Prints the mean of the top 1, 5 and 25 by children, and a verdict.
 
     \b
     Example:

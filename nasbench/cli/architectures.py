@@ -1,4 +1,4 @@
-"""How commands find the architecture that a text means: JSON, or a hash in results files."""
+"""Lookup of the architecture that a command's argument names: by JSON, or by a hash in results files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """What a text means: a short name, the network description, how its cells are stacked, and the architecture unless published.
+    """Result of a lookup: a short name, the network description, the skeleton, and the architecture unless published.
 
     `family` is AmoebaNet's for its published cells and those of the space `amoebanet`, NASNet's for all others.
     """
@@ -31,7 +31,7 @@ class Found(NamedTuple):
 
 
 def find_structure(what: str, files: Sequence[str]) -> Found:
-    """The published architecture of that name, or else what `find_architecture` finds; arguments and errors as there."""
+    """Find a published architecture by name, or else call `find_architecture`; see there for arguments and errors."""
     from nasbench.spaces.amoebanet import AmoebaNetSpace
     from nasbench.spaces.cell_space import CellSpace
     from nasbench.spaces.genotypes import GENOTYPES, skeleton_of
@@ -47,15 +47,15 @@ def find_structure(what: str, files: Sequence[str]) -> Found:
 
 
 def find_architecture(what: str, files: Sequence[str]) -> Architecture:
-    """The architecture that a text means.
+    """Find the architecture that a text names.
 
     Args:
         what: JSON as in the "encoding" line of `nasbench show`, or a hash or its first digits.
         files: results files to look a hash up in; results/*.h5 when empty.
 
     Raises:
-        InputError: when no hash or several begin with the digits, or the JSON does not fit its space.
-        MissingData: when there is no results file to look in.
+        InputError: when no hash or several hashes begin with the digits, or the JSON does not fit its space.
+        MissingData: when there is no results file to search.
     """
     if what.lstrip().startswith("{"):
         from nasbench.spaces import from_json
@@ -65,11 +65,11 @@ def find_architecture(what: str, files: Sequence[str]) -> Architecture:
 
 
 def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
-    """The children of the one hash that begins with these digits, found in files, or in results/*.h5.
+    """Read the children of the one hash that begins with these digits, from files or from results/*.h5.
 
     Raises:
-        InputError: when no hash or several begin with the digits.
-        MissingData: when there is no results file to look in.
+        InputError: when no hash or several hashes begin with the digits.
+        MissingData: when there is no results file to search.
     """
     from nasbench.store.query import Results
 
@@ -89,7 +89,7 @@ def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
 
 
 def architectures_of(children: pd.DataFrame) -> list[Architecture]:
-    """The architecture of each row of a frame with the columns "space" and "choices"."""
+    """Decode the architecture of each row of a frame with the columns "space" and "choices"."""
     from nasbench.spaces import get_space
 
     rows = zip(children["space"], children["choices"])

@@ -1,4 +1,4 @@
-"""What there is: spaces, strategies, protocols, devices; and the shell completion script."""
+"""Lists of spaces, strategies, protocols and devices; and the shell completion script."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _print_fields(model: Any, values: Any, above: Sequence[str] = ()) -> None:
-    """Print every field but those that stand above the table."""
+    """Print every field except those printed above the table."""
     print_table(
         ("option", "value", "what"),
         [
@@ -144,9 +144,9 @@ def _print_fields(model: Any, values: Any, above: Sequence[str] = ()) -> None:
 
 
 @click.command()
-@click.option("--price", default=None, help="A CSV price table of your own, or one price in USD per hour.")
+@click.option("--price", default=None, help="Your own CSV price table, or one price in USD per hour.")
 def devices(price: str | None) -> None:
-    """The price table: USD per device-hour, dated, with sources.
+    """Print the price table: USD per device-hour, dated, with sources.
 
     \b
     Example:

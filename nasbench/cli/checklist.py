@@ -1,4 +1,4 @@
-"""`nasbench checklist`: the best practices for research on architecture search, answered item by item from results files."""
+"""`nasbench checklist`: the best-practices checklist for NAS research, answered item by item from results files."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ WIDTH = 100
 )
 @csv_option
 def checklist(files: Sequence[str], format_: str, csv: str | None) -> None:
-    """Answer the NAS best-practices checklist from the data of results files: met, not met or not applicable, with evidence.
+    """Answer the NAS best-practices checklist from results files: met, not met or not applicable, with evidence.
 
-    Nothing is taken on trust: what the rows, configurations and provenance do not show is not met.
+    An item is met only if rows, configurations or provenance prove it.
     Source: Lindauer and Hutter, JMLR 21 (2020), arXiv 1909.02453.
 
     \b

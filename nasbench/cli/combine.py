@@ -1,4 +1,4 @@
-"""`nasbench merge`, `diff` and `export`: results files held together, against each other, and in other formats."""
+"""`nasbench merge`, `diff` and `export`: merge, compare and convert results files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SHOWN = 5
     default="refuse",
     show_default=True,
     type=click.Choice(["refuse", "keep"]),
-    help="Children of the same run, stage and index with other content: refuse, or keep both runs.",
+    help="If children of the same run, stage and index differ: refuse, or keep both runs.",
 )
 @take_over_option
 def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"], take_over: bool) -> None:
-    """Write the rows of several results files into a new one: identical children once.
+    """Write the rows of several results files into a new one; identical children are written once.
 
     \b
     Example:
@@ -45,11 +45,11 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
 @click.command()
 @click.argument("first", type=click.Path(dir_okay=False))
 @click.argument("second", type=click.Path(dir_okay=False))
-@click.option("--ignore", default="", help="Comma-separated columns not to compare, e.g. train_seconds,wall_seconds.")
+@click.option("--ignore", default="", help="Comma-separated columns to leave out, e.g. train_seconds,wall_seconds.")
 def diff(first: str, second: str, ignore: str) -> int:
     """Compare two results files child by child, to the bit.
 
-    Exits with 1 when they differ.
+    Exits with 1 if they differ.
 
     \b
     Example:
@@ -84,14 +84,18 @@ def diff(first: str, second: str, ignore: str) -> int:
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="Ends in .parquet, .csv or .jsonl."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="File to write, ending in .parquet, .csv or .jsonl.",
 )
 @click.option(
     "--what",
     default="children",
     show_default=True,
     type=click.Choice(["children", "curves", "runs"]),
-    help="Which table; curves have one row a child and epoch.",
+    help="Table to export; curves have one row per child and epoch.",
 )
 def export(files: Sequence[str], output: str, what: Literal["children", "curves", "runs"]) -> None:
     """Write children, curves or runs as parquet, CSV or JSON lines; floats keep every bit.

@@ -1,4 +1,4 @@
-"""`nasbench doctor`: what this machine is, and whether the suite will work on it."""
+"""`nasbench doctor`: describe this machine, and check whether searches work on it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import click
     "--folder",
     default=None,
     type=click.Path(),
-    help="Where results are to be kept  [results, or where this is run, if there is no such folder].",
+    help="Folder for results  [results, or the current folder if there is none].",
 )
 @click.option(
     "--quick", is_flag=True, help="Leave out the self-tests of kernels and devices, and the golden trainings."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document: the machine and all findings.")
 def doctor(folder: str | None, quick: bool, as_json: bool) -> int:
-    """What this machine is, whether searches work on it, and what is slow.
+    """Describe this machine, and check whether searches work on it and what is slow.
 
-    Takes about 25 seconds of processor time, 10 with --quick; GPUs are tried on top. Each line is ok, slow, note or WRONG, with what to
-    do. Exits with 1 where a search would fail.
+    Takes about 25 seconds of processor time, 10 with --quick, and more with GPUs. Each line is ok, slow, note or WRONG,
+    with advice. Exits with 1 if a search would fail.
 
     \b
     Example:

@@ -18,7 +18,7 @@ _TYPES: Final[dict[Any, type]] = {int: int, float: float}
 
 
 def executor_options(*names: str) -> Callable[[F], F]:
-    """Add options to a command, which gets those that the user gave as the argument `where`, by field name.
+    """Add executor options to a command. Its argument `where` gets those that the user gave, by field name.
 
     Args:
         names: fields of `ExecutorOptions`, in the order of the help text.

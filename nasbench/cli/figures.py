@@ -1,4 +1,4 @@
-"""`nasbench draw` and `nasbench reproduce`: architectures and the figures of the notes as pictures."""
+"""`nasbench draw` and `nasbench reproduce`: draw architectures and the figures of the lecture notes."""
 
 from __future__ import annotations
 
@@ -28,14 +28,20 @@ def _figure_numbers() -> Iterable[str]:
 
 
 @click.command()
-@click.option("--figure", default=None, shell_complete=completing(_figure_numbers), help="Its number in the notes.")
+@click.option(
+    "--figure",
+    default=None,
+    shell_complete=completing(_figure_numbers),
+    help="Number of the figure in the lecture notes.",
+)
 @click.argument("files", nargs=-1)
 @click.option("--run", default="", help="Figure 1: the run to draw, by its id or first digits [the first that learns].")
 @click.option("-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [figure-N].")
 def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | None) -> None:
-    """Draw a figure of the notes: PNG, SVG and the CSV behind. Without --figure, list them.
+    """Draw a figure of the lecture notes: PNG, SVG and the CSV behind it. Without --figure, list the figures.
 
-    FILES are results files for the figures that show our own runs; without them results/demo/demo.h5, which `make demo` makes.
+    FILES are results files for the figures that show own runs; without them, results/demo/demo.h5 from `make demo` is
+    used.
 
     \b
     Example:
@@ -59,7 +65,7 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
 
 
 def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
-    """The results to draw; None, and a line that says so, where a figure does without."""
+    """Read the results to draw; None, with a printed line, if a figure can be drawn without them."""
     from nasbench.analysis.drawings.lecture_figures import Searches
     from nasbench.store.query import Results
 
@@ -78,7 +84,7 @@ def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str
 @click.argument("files", nargs=-1)
 @click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="PNG, SVG or PDF [WHAT.png].")
 @click.option("--skeleton", type=click.Choice(["cifar", "imagenet"]), help="Draw the network that repeats the cells.")
-@click.option("--cells", type=click.IntRange(1), help="With --skeleton: N, normal cells of a stage [6].")
+@click.option("--cells", type=click.IntRange(1), help="With --skeleton: N, normal cells per stage [6].")
 @click.option(
     "--filters", type=click.IntRange(1), help="With --skeleton: F of the first stage [cifar 32, imagenet 168]."
 )
@@ -94,10 +100,10 @@ def draw(
     filters: int | None,
     pixels: int | None,
 ) -> None:
-    """Draw an architecture, or the network that is made of its cells.
+    """Draw an architecture, or the network made of its cells.
 
-    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as
-    `nasbench show` prints it.
+    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a,
+    or JSON as `nasbench show` prints it.
 
     \b
     Example:
@@ -131,7 +137,7 @@ def draw(
 
 
 def _scale(skeleton: str, cells: int | None, filters: int | None, pixels: int | None) -> Scale:
-    """The scale of NASNet's networks with some of it replaced; below F = 128 that of the mobile one."""
+    """Scale of NASNet's networks with the given values replaced; below F = 128 that of the mobile network."""
     from nasbench.analysis.drawings.lecture_figures import CIFAR_SCALE, LARGE_SCALE, MOBILE_SCALE
     from nasbench.networks.skeletons import LARGE_FROM
 

@@ -1,4 +1,4 @@
-"""`nasbench import`: results of others as rows like any other."""
+"""`nasbench import`: convert results of other benchmarks to a results file."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _output = click.option(
 
 @click.group(name="import")
 def import_() -> None:
-    """Import results of others as rows like any other: query, compare, pareto and replay take them.
+    """Import results of other benchmarks into a results file, for query, compare, pareto and replay.
 
-    What a source does not say stays missing and is counted; nothing is imputed.
+    Absent fields become missing values, and their number is reported; nothing is imputed.
 
     \b
     Example:
@@ -36,7 +36,7 @@ def import_() -> None:
     "--data",
     default="cifar10",
     show_default=True,
-    help="Of the archive: cifar10, cifar100, imagenet16-120, or cifar10-valid (all after 200 epochs).",
+    help="Data set of the archive: cifar10, cifar100, imagenet16-120, or cifar10-valid (all after 200 epochs).",
 )
 @take_over_option
 def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
@@ -62,7 +62,7 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
 @_output
 @take_over_option
 def nasbench101(path: str, output: str, take_over: bool) -> None:
-    """Import NAS-Bench-101's TFRecord; every checksum is verified, TensorFlow is not needed.
+    """Import NAS-Bench-101's TFRecord file. Every checksum is verified; TensorFlow is not needed.
 
     \b
     Example:
@@ -87,10 +87,14 @@ _space = click.option(
     "--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."
 )
 _map = click.option(
-    "--map", "map_", multiple=True, metavar="OURS=THEIRS", help="Column map; repeatable. architecture= is needed."
+    "--map",
+    "map_",
+    multiple=True,
+    metavar="OURS=THEIRS",
+    help="Names of columns in the table; repeatable. architecture= is required.",
 )
 _set = click.option("--set", "set_", multiple=True, metavar="OURS=VALUE", help="One value for all rows; repeatable.")
-_percent = click.option("--percent", default="", help="Comma-separated accuracies that the table has in percent.")
+_percent = click.option("--percent", default="", help="Comma-separated accuracies that the table gives in percent.")
 
 
 @import_.command()
@@ -104,7 +108,7 @@ _percent = click.option("--percent", default="", help="Comma-separated accuracie
 def csv(
     path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
 ) -> None:
-    """Import a CSV table, one training a row.
+    """Import a CSV table with one training per row.
 
     \b
     Example:
@@ -125,7 +129,7 @@ def csv(
 def parquet(
     path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
 ) -> None:
-    """Import a parquet table, one training a row.
+    """Import a parquet table with one training per row.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What commands of analysis share: reading files, printing a table with its notes, saving a figure with its data."""
+"""Functions that the analysis commands share: read files, print a table with its notes, save a figure with its data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from nasbench.store.query import Results
 
 files_argument = click.argument("files", nargs=-1, required=True)
-where_option = click.option("-w", "--where", default=None, help="Only children for which this pandas expression holds.")
+where_option = click.option(
+    "-w", "--where", default=None, help="Only children for which this pandas expression is true."
+)
 output_option = click.option(
     "-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [beside the first file]."
 )
@@ -24,19 +26,19 @@ allow_option = click.option(
     "--allow",
     multiple=True,
     metavar="CHECK",
-    help="Compare although this check fails: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or test.",
+    help="Allow this check to fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline, test.",
 )
 
 
 def load(
     files: Sequence[str], where: str | None, columns: Sequence[str] | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, Results]:
-    """Children and runs of the files, and of the runs only those that have children left.
+    """Read the children of files, and their runs that have children left.
 
     Args:
         files: results files.
         where: a pandas expression over the children, or None for all.
-        columns: of the children that are needed, None for all; with an expression all are read.
+        columns: columns of the children to read, None for all; with an expression all are read.
 
     Raises:
         InputError: when no children are left.
@@ -65,7 +67,7 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
 
 
 def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: str, data: pd.DataFrame) -> None:
-    """Write a figure as PNG and SVG and its data as CSV, by default beside the first file, and say where."""
+    """Write a figure as PNG and SVG and its data as CSV, by default beside the first file, and print the paths."""
     from nasbench.analysis.plotting.style import save
 
     stem = Path(output) if output else Path(files[0]).with_suffix("").with_name(f"{Path(files[0]).stem}-{what}")

@@ -1,4 +1,4 @@
-"""The command group: commands are imported when they are run, so that help answers at once."""
+"""The command group. Commands are imported only when they run, which keeps `nasbench --help` fast."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import click
 from nasbench import __version__
 from nasbench.errors import NasbenchError
 
-# name -> (module:attribute, one line for the help). The lines stand here so that `nasbench --help` imports no command.
+# name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("nasbench.cli.run:run", "Run one search under a budget."),
-    "resume": ("nasbench.cli.run:resume", "Go on with the unfinished searches of a results file."),
-    "status": ("nasbench.cli.status:status", "How runs stand, while they go on: pace, hours, USD, budget, best."),
+    "resume": ("nasbench.cli.run:resume", "Resume the unfinished searches of a results file."),
+    "status": (
+        "nasbench.cli.status:status",
+        "Show the status of runs: rate, hours, USD, budget, best.",
+    ),
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
-    "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock; published rows beside."),
-    "table": ("nasbench.cli.table:table", "Complete tables of a space: build, statistics, neighbours."),
+    "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock."),
+    "table": ("nasbench.cli.table:table", "Build complete tables; show their statistics and neighbours."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children with pandas expressions."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
     "score": (
@@ -28,39 +31,49 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Zero-cost scores of untrained networks, and how well they rank trained ones.",
     ),
     "verify": ("nasbench.cli.verify:verify", "Train a sample of rows again and compare with what is stored."),
-    "doctor": ("nasbench.cli.doctor:doctor", "What this machine is, whether searches work on it, and what is slow."),
+    "doctor": ("nasbench.cli.doctor:doctor", "Describe this machine; check whether searches work."),
     "check": ("nasbench.cli.upkeep:check", "Verify checksums, schema and counts of results files."),
-    "repair": ("nasbench.cli.upkeep:repair", "Recover all that is sound of a damaged results file."),
-    "migrate": ("nasbench.cli.upkeep:migrate", "Bring results files of earlier versions up to this one's schema."),
-    "merge": ("nasbench.cli.combine:merge", "Several results files into one: identical children once."),
+    "repair": ("nasbench.cli.upkeep:repair", "Recover all sound rows of a damaged results file."),
+    "migrate": ("nasbench.cli.upkeep:migrate", "Migrate results files of earlier versions to this version's schema."),
+    "merge": ("nasbench.cli.combine:merge", "Merge results files: identical children once."),
     "diff": ("nasbench.cli.combine:diff", "Compare two results files child by child, to the bit."),
     "export": ("nasbench.cli.combine:export", "Write children, curves or runs as parquet, CSV or JSON lines."),
-    "import": ("nasbench.cli.importing:import_", "Results of others: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
+    "import": ("nasbench.cli.importing:import_", "Import other results: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
     "rerun": ("nasbench.cli.rerun:rerun", "Start a stored run again, into another file."),
-    "report": ("nasbench.cli.report:report", "Show results to a person: one page, or Markdown."),
-    "compare": ("nasbench.cli.analyses:compare", "Compare strategies: best so far by budget spent, and final test."),
+    "report": ("nasbench.cli.report:report", "Write a report: one HTML page, or Markdown."),
+    "compare": (
+        "nasbench.cli.analyses:compare",
+        "Compare strategies: best so far by budget, test accuracy.",
+    ),
     "checklist": ("nasbench.cli.checklist:checklist", "The NAS best-practices checklist, answered from the data."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
-    "cost": ("nasbench.cli.analyses:cost", "GPU-hours and USD by category, child and target; on other devices."),
-    "claims": ("nasbench.cli.analyses:claims", "Test the notes' claim on random search: top 1, 5, 25 and a verdict."),
+    "cost": ("nasbench.cli.analyses:cost", "Cost in GPU-hours and USD, also to reach a target."),
+    "claims": (
+        "nasbench.cli.analyses:claims",
+        "Test a claim of the lecture notes on random search.",
+    ),
     "pareto": ("nasbench.cli.analyses:pareto", "Fronts of two or three objectives, hypervolumes, attainment."),
     "ranks": ("nasbench.cli.statistics:ranks", "Average ranks over several tables, with critical differences."),
     "profiles": ("nasbench.cli.statistics:profiles", "The share of runs that end within each regret."),
-    "targets": ("nasbench.cli.statistics:targets", "What it takes to reach an accuracy, with runs that never do."),
-    "regret": ("nasbench.cli.statistics:regret", "How far below the best a search was over its whole budget."),
+    "targets": ("nasbench.cli.statistics:targets", "Budget needed to reach an accuracy, by Kaplan-Meier."),
+    "regret": ("nasbench.cli.statistics:regret", "Mean distance below the best over a search's whole budget."),
     "correlations": ("nasbench.cli.statistics:correlations", "Do cheap scores, or seeds, rank architectures alike?"),
-    "transfer": ("nasbench.cli.transfer:transfer", "Count an architecture's cells at any size, and train them there."),
+    "transfer": (
+        "nasbench.cli.transfer:transfer",
+        "Count and train networks of any size, made of given cells.",
+    ),
     "draw": ("nasbench.cli.figures:draw", "Draw an architecture, or the network made of its cells."),
-    "reproduce": ("nasbench.cli.figures:reproduce", "Draw a figure of the notes, with the data behind it."),
+    "reproduce": ("nasbench.cli.figures:reproduce", "Draw a figure of the lecture notes, with the data behind it."),
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
-    "devices": ("nasbench.cli.catalog:devices", "The price table: USD per device-hour, dated, with sources."),
+    "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
 }
 
 
-# Group -> its title in the help and its commands. Those of `results` and `analyze` can be called with and without the group's name.
+# Group -> its title in the help and its commands. Those of `results` and `analyze` can be called with and without the
+# group's name.
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
     "tables": ("Complete tables", ("table", "replay")),
@@ -87,7 +100,7 @@ GROUPS = {
 
 
 class LazyGroup(click.Group):
-    """A click group whose commands are imported only when they are asked for.
+    """A click group that imports a command only when it is used.
 
     Args:
         sections: keys of `SECTIONS` whose commands it has.
@@ -124,7 +137,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command, or say which names there are."""
+        """Find a command; an unknown name gives an error that lists the names."""
         names = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in names:
             from nasbench.errors import UnknownName
@@ -133,7 +146,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands by section with their lines from the table."""
+        """List the commands by section, with their lines from the table."""
         for section in self.sections:
             title, names = SECTIONS[section]
             with formatter.section(title if self._outermost else "Commands"):
@@ -169,7 +182,7 @@ def help_(names: Sequence[str]) -> None:
 )
 @click.version_option(__version__, prog_name="nasbench")
 def nasbench() -> None:
-    """Run whole neural architecture searches under fixed budgets, and compare them honestly.
+    """Run neural architecture searches under fixed budgets, and compare them fairly.
 
     \b
     Example:
@@ -181,7 +194,7 @@ def nasbench() -> None:
 
 
 def main() -> None:
-    """Entry point: prints an error of the suite as one line and exits with 2."""
+    """Entry point: prints a nasbench error as one line and exits with 2."""
     try:
         code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
@@ -197,11 +210,11 @@ def main() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except BrokenPipeError:  # the reader, e.g. head, has seen enough
+    except BrokenPipeError:  # the reading program, e.g. head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
 def _complain(message: str) -> None:
-    """One line on standard error, whatever the message holds."""
+    """Write a message to standard error as one line."""
     click.echo("error: " + " ".join(message.split()), err=True)

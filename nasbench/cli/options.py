@@ -1,4 +1,4 @@
-"""What several commands share: reading key=value pairs, completing names, tables on the terminal."""
+"""Functions that several commands share: parse key=value pairs, complete names, print tables."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ csv_option = click.option(
 take_over_option = click.option(
     "--take-over",
     is_flag=True,
-    help="Take the file from a process on another host that is gone; its heartbeat is watched first.",
+    help="Replace a dead owner on another host; its heartbeat is watched first.",
 )
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Read repeated key=value options.
+    """Parse repeated key=value options.
 
     Raises:
         InputError: for a text without "=" or a key given twice.
@@ -50,7 +50,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def completing(
     names: Callable[[], Iterable[str]],
 ) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """A click shell_complete function over names that are looked up only when the shell asks."""
+    """Make a click shell_complete function; the names are looked up only when the shell asks for completions."""
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
@@ -59,40 +59,41 @@ def completing(
 
 
 def space_names() -> Iterable[str]:
-    """The registered spaces."""
+    """List the registered spaces."""
     from nasbench.spaces import SPACES
 
     return SPACES
 
 
 def strategy_names() -> Iterable[str]:
-    """The registered strategies."""
+    """List the registered strategies."""
     from nasbench.runners.strategies import STRATEGIES
 
     return STRATEGIES
 
 
 def protocol_names() -> Iterable[str]:
-    """The registered protocols."""
+    """List the registered protocols."""
     from nasbench.protocols.protocol import PROTOCOLS
 
     return PROTOCOLS
 
 
 def all_protocol_names() -> Iterable[str]:
-    """The registered protocols, and those of trainings on images in folders."""
+    """List the registered protocols, including those for images in folders."""
     from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
 
     return [*protocol_names(), *TRANSFER_PROTOCOLS]
 
 
-NARROWEST = 16  # columns of text are wrapped to no fewer characters
+NARROWEST = 16  # minimal width, in characters, to which text columns are wrapped
 
 
 def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows under a head in aligned columns; numbers to the right.
+    """Print rows under a heading in aligned columns, numbers right-aligned.
 
-    On a terminal long texts are wrapped so that lines fit its width. Elsewhere each row is one line, for other programs.
+    On a terminal long texts are wrapped so that lines fit its width. Elsewhere each row is one line, for other
+    programs.
     """
     rows = list(rows)
     right = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows)] or [False] * len(head)
@@ -133,7 +134,7 @@ def _cell(value: Any) -> str:
 
 
 def write_csv(table: pd.DataFrame, path: str | None) -> None:
-    """Write a table as CSV and say so; nothing without a path.
+    """Write a table as CSV and print the path; do nothing without a path.
 
     Raises:
         InputError: when the file cannot be written.
@@ -151,7 +152,7 @@ def write_csv(table: pd.DataFrame, path: str | None) -> None:
 
 
 def say_what_is_slow(trainings: Iterable[tuple[str, Sequence[str]]]) -> None:
-    """Say in one line on standard error where this machine's processor will make trainings slow.
+    """Warn in one line on standard error if this machine's processor makes trainings slow.
 
     Args:
         trainings: precision of the protocol, and the devices on this machine.

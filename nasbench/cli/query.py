@@ -1,4 +1,4 @@
-"""`nasbench query`: children selected, sorted and written out."""
+"""`nasbench query`: select, sort and print children."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ FORMATS = ("table", "csv", "json", "parquet")
 @click.option("-w", "--where", default=None, help="pandas expression, e.g. \"params < 1e6 and strategy == 'ppo'\".")
 @click.option("-c", "--columns", default=None, help="Comma-separated columns, or 'all'.")
 @click.option("-s", "--sort", default=None, help="Column to sort by, largest first; 'column:asc' for smallest first.")
-@click.option("-n", "--head", default=None, type=click.IntRange(0), help="At most so many rows.")
+@click.option("-n", "--head", default=None, type=click.IntRange(0), help="Maximal number of rows.")
 @click.option(
-    "--stage", default="search", type=click.Choice(["search", "final", "all"]), show_default=True, help="Which rows."
+    "--stage",
+    default="search",
+    type=click.Choice(["search", "final", "all"]),
+    show_default=True,
+    help="Stage of the rows.",
 )
-@click.option("--runs", is_flag=True, help="The runs instead of the children.")
+@click.option("--runs", is_flag=True, help="Print the runs instead of the children.")
 @click.option(
     "-f",
     "--format",
@@ -91,7 +95,7 @@ def _opened(files: Sequence[str]) -> Results:
 def _children(
     results: Results, where: str | None, columns: str | None, sort: str | None, head: int | None, stage: str | None
 ) -> pd.DataFrame:
-    """Read what decides which rows are wanted, then the wanted rows of the columns that are printed."""
+    """Read the columns that select the rows, then only the selected rows of the printed columns."""
     from nasbench.store.format.schema import CHILD_COLUMNS
 
     known = [*(["file"] if len(results.files) > 1 else []), *(column.name for column in CHILD_COLUMNS)]
@@ -102,7 +106,7 @@ def _children(
     _check_columns(by, allowed, "--sort")
     rows = results.positions(stage)
     if where is not None or by:
-        # Every word of the expression that is a column's name: at least those that pandas will look for.
+        # All words of the expression that are column names, which include all columns that pandas will read.
         words = set(re.findall(r"\w+", where or "")) | set(by)
         deciding = results.frame(
             [name for name in allowed if name in words] or ["stage"], rows=_all_or(rows, len(results))
@@ -114,7 +118,7 @@ def _children(
 
 
 def _all_or(rows: Numbers, count: int) -> Numbers | None:
-    """None for all rows in their order, which are read with less work."""
+    """Replace positions of all rows in their order by None, which is read faster."""
     return None if len(rows) == count and bool((rows[1:] > rows[:-1]).all()) else rows
 
 
@@ -125,22 +129,22 @@ def _names(columns: str) -> list[str]:
 def select(
     frame: pd.DataFrame, where: str | None, sort: str | None, head: int | None, allowed: Sequence[str] | None = None
 ) -> pd.DataFrame:
-    """Rows of a frame by a pandas expression, sorted and cut.
+    """Select rows of a frame by a pandas expression, sort them, and keep the first ones.
 
     Args:
-        frame: of any columns.
+        frame: a frame with any columns.
         where: a pandas expression over them.
         sort: a column, largest first, or "column:asc".
-        head: at most so many rows.
-        allowed: columns that messages name, where the frame has not all that there are.
+        head: maximal number of rows.
+        allowed: columns that error messages list, if the frame does not have all existing ones.
 
     Raises:
-        InputError: when the expression does not evaluate, or there is no such column.
+        InputError: when the expression cannot be evaluated, or there is no such column.
     """
     if where is not None:
         try:
             frame = frame.query(where)
-        except Exception as error:  # pandas raises whatever the expression raises; all of it is the user's input
+        except Exception as error:  # the expression is the user's input and can raise any exception
             names = ", ".join(allowed or frame.columns)
             raise InputError(f"--where {where!r} is no pandas expression over {names}: {error}") from None
     if sort is not None:
@@ -151,7 +155,7 @@ def select(
 
 
 def pick(frame: pd.DataFrame, columns: str) -> pd.DataFrame:
-    """Columns of a frame by a comma-separated text, or all of them.
+    """Select columns of a frame by a comma-separated text, or all of them.
 
     Raises:
         InputError: when there is no such column.
@@ -171,11 +175,11 @@ def _check_columns(names: Sequence[str], allowed: Sequence[str], option: str) ->
 
 
 def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
-    """Write a frame as a table, CSV, JSON lines of records or parquet, to a file or to standard output.
+    """Write a frame as a table, CSV, JSON lines or parquet, to a file or to standard output.
 
     Raises:
-        InputError: for parquet without a file to write to.
-        MissingExtra: for parquet without pyarrow.
+        InputError: for parquet without an output file.
+        MissingExtra: when pyarrow is not installed, for parquet.
     """
     if format_ == "parquet":
         if output is None:
@@ -193,7 +197,7 @@ def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
 
 
 def _jsonable(row: Mapping[Hashable, Any]) -> dict[str, Any]:
-    """The row with every digit, which pandas' own JSON rounds off; null for what is missing or infinite."""
+    """Convert a row for JSON with every digit, which pandas' JSON rounds; missing and infinite values become null."""
     return {
         str(name): None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

@@ -1,4 +1,4 @@
-"""`nasbench replay`: search a complete table many times over, in seconds."""
+"""`nasbench replay`: search a complete table many times, in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
 from nasbench.errors import InputError
 
-LINE_SECONDS = 10.0  # at most one plain line in this time
+LINE_SECONDS = 10.0  # minimum seconds between two plain lines
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,28 +42,28 @@ if TYPE_CHECKING:
     "--report-on",
     default=None,
     metavar="DATA[,DATA...]",
-    help="Data sets that choices are scored on, e.g. cifar100,imagenet16-120  [the one that is searched].",
+    help="Data sets on which choices are scored, e.g. cifar100,imagenet16-120  [the searched one].",
 )
 @click.option(
     "--search-seeds",
     default=None,
     metavar="SEED[,SEED...]",
-    help="Training seeds of the table whose scores searches see, e.g. 0,1,2  [all].",
+    help="Training seeds whose scores the searches see, e.g. 0,1,2  [all].",
 )
 @click.option(
     "--report-seeds",
     default=None,
     metavar="SEED[,SEED...]",
-    help="Training seeds that choices are scored with, e.g. 3,4,5: the luck of the trainings that were searched is left out  [all].",
+    help="Training seeds by which choices are scored, e.g. 3,4,5, if different from those searched  [all].",
 )
 @click.option(
     "--draw",
     default="mean",
     show_default=True,
     type=click.Choice(["mean", "one"]),
-    help="What a search is told of a child: the mean over its trainings, or one of them, drawn by the search's seed and the child's hash.",
+    help="Outcome of a child: the mean over its trainings, or one of them, drawn by search seed and hash.",
 )
-@click.option("--space", default=None, help="The space that the table must be of; refused if it is another.")
+@click.option("--space", default=None, help="Expected space of the table; another one is refused.")
 @click.option(
     "--strategy",
     "strategies",
@@ -72,8 +72,12 @@ if TYPE_CHECKING:
     metavar="NAME[:KEY=VALUE,...]",
     help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
 )
-@click.option("--seeds", default=500, show_default=True, type=click.IntRange(min=1), help="Searches of each strategy.")
-@click.option("--first-seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the first.")
+@click.option(
+    "--seeds", default=500, show_default=True, type=click.IntRange(min=1), help="Number of searches per strategy."
+)
+@click.option(
+    "--first-seed", default=0, show_default=True, type=click.IntRange(min=0), help="Seed of the first search."
+)
 @click.option(
     "--budget",
     default="12000 s",
@@ -87,7 +91,7 @@ if TYPE_CHECKING:
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Processes that search at once; the result is the same.",
+    help="Number of processes; the result does not depend on it.",
 )
 @click.option(
     "-o",
@@ -116,13 +120,14 @@ def replay(
     plot: str | None,
     take_over: bool,
 ) -> None:
-    """Search a complete table with the ledger and the stop rule of real runs, and print the published rows beside.
+    """Search a complete table with the ledger and stop rule of real runs, and print published results beside.
 
-    Nothing is trained: a child takes, on a simulated clock, as long as the table says. A strategy that is given without options and has
-    a published row on the table runs with the options of that row; the table says which.
+    Nothing is trained: on a simulated clock, a child takes the time that the table has for it. A strategy without
+    options for which a result on this table was published uses the published options; the output names them.
 
-    With --report-on the search sees scores and costs of one data set, and its choice is scored on others. With --report-seeds the choice is
-    scored by trainings that the search did not see. Reported scores are means over trainings, whatever --draw.
+    With --report-on the search sees scores and costs of one data set, and its choice is scored on others. With
+    --report-seeds the choice is scored by trainings that the search did not see. Reported scores are means over
+    trainings, for either --draw.
 
     \b
     Example:
@@ -179,7 +184,7 @@ def replay(
 
 
 class _Progress:
-    """A bar on a terminal; elsewhere a line every ten seconds, so that what ends sooner prints none."""
+    """Progress display: a bar on a terminal, elsewhere a line every ten seconds (none if it ends sooner)."""
 
     def __init__(self, searches: int) -> None:
         from tqdm import tqdm
@@ -195,7 +200,7 @@ class _Progress:
         self._bar.close()
 
     def ended(self, strategy: str, searches: int) -> None:
-        """Count searches of a strategy that have ended."""
+        """Count ended searches of a strategy."""
         self._done += searches
         self._bar.set_description(strategy, refresh=False)
         self._bar.update(searches)
@@ -210,14 +215,14 @@ class _Progress:
 
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """The strategy's name and options; those of the published row where none are given."""
+    """Parse a strategy's name and options; without options, use those of the published row."""
     name, _, given = text.partition(":")
     options = given or usual.get(name, "")
     return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
 
 
 def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
-    """Whether a published row was made with the options and the budget of one of the runs."""
+    """Whether a published row has the options and the budget of one of the runs."""
     from nasbench.runners.replay.replay import Setting
     from nasbench.runners.search.budget import Budget
 
@@ -232,7 +237,7 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
 def _print(
     choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: Draw
 ) -> None:
-    """One row a strategy and data set that it is scored on."""
+    """Print one row per strategy and data set on which its choices are scored."""
     from nasbench.analysis.statistics.regret import choices_beside_published
 
     rows = []
@@ -271,7 +276,7 @@ def _print(
 
 
 def _names(report_on: str | None) -> list[str]:
-    """The data sets of --report-on, each once."""
+    """Parse the data sets of --report-on, each once."""
     if report_on is None:
         return []
     names = [name.strip() for name in report_on.split(",")]
@@ -281,7 +286,7 @@ def _names(report_on: str | None) -> list[str]:
 
 
 def _seeds(text: str | None, option: str) -> tuple[int, ...] | None:
-    """The training seeds of an option, each once; None where it is not given."""
+    """Parse the training seeds of an option, each once; None if it was not given."""
     if text is None:
         return None
     parts = [part.strip() for part in text.split(",")]
@@ -315,7 +320,7 @@ def _write(
 
 
 def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
-    """The regret of choices that are scored in a table."""
+    """Plot the regret of choices that are scored in a table."""
     import pandas as pd
 
     from nasbench.analysis.plotting.style import save

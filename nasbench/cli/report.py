@@ -1,4 +1,4 @@
-"""`nasbench report`: results files as one page for a person, or as Markdown for a pull request."""
+"""`nasbench report`: a report on results files as one HTML page, or as Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -29,20 +29,22 @@ FORMATS = ("html", "md")
     "format_",
     default=None,
     type=click.Choice(FORMATS),
-    help="html, or md for a pull request  [as the output ends, else html].",
+    help="html, or md for a pull request  [by the output's ending, else html].",
 )
-@click.option("-w", "--where", default=None, help="Only children for which this pandas expression holds.")
-@click.option("--allow", multiple=True, metavar="CHECK", help="Report although this check of the comparison fails.")
-@click.option("--target", default=None, type=float, help="Validation accuracy in [0, 1]: what did it cost to reach it?")
+@click.option("-w", "--where", default=None, help="Only children for which this pandas expression is true.")
+@click.option("--allow", multiple=True, metavar="CHECK", help="Report even if this check of the comparison fails.")
+@click.option(
+    "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."
+)
 @click.option(
     "--on", default="", metavar="A,B,...", help="Estimate the same searches on other devices, e.g. V100,A100,H100."
 )
 @click.option(
-    "--from", "ran_on", default=None, help="With --on: the device of hours that rows do not name, as replays."
+    "--from", "ran_on", default=None, help="With --on: device of the hours if rows name none, e.g. in replays."
 )
-@click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Architectures to draw.")
+@click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Number of architectures to draw.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the bootstraps.")
-@click.option("--title", default="", help="Title of the page  [made of what was run].")
+@click.option("--title", default="", help="Title of the page  [made from the strategies and data].")
 def report(
     files: Sequence[str],
     output: str | None,
@@ -56,10 +58,10 @@ def report(
     seed: int,
     title: str,
 ) -> None:
-    """Show results to a person: what was run, what it found, what it cost, and how to make it again.
+    """Write a report on results: what was run, what it found, what it cost, and how to reproduce it.
 
-    The page is one file that needs no network: tables, plots to hover and filter, drawn architectures, every child, and provenance.
-    Markdown is printed unless --output names a file.
+    The page is one file that needs no network. It has tables, interactive plots, drawn architectures, every child, and
+    provenance. Markdown is printed unless --output names a file.
 
     \b
     Example:
@@ -93,7 +95,7 @@ def report(
 
 
 def _chosen(results: Results, where: str | None, files: Sequence[str]) -> pd.DataFrame:
-    """The children to report, at least one."""
+    """Select the children to report, at least one."""
     from nasbench.cli.query import select
 
     frame = results.frame() if where is None else select(results.frame(), where, None, None)

@@ -1,4 +1,4 @@
-"""`nasbench rerun`: a stored run started again from its configuration."""
+"""`nasbench rerun`: start a stored run again from its configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nasbench.errors import InputError
 @click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
 @take_over_option
 def rerun(run_id: str, file: str, output: str, devices: str | None, take_over: bool) -> None:
-    """Start a stored run again: the same configuration and seeds, every child trained anew into another file.
+    """Start a stored run again with the same configuration and seeds; every child is trained again, into another file.
 
     ID is a run's id, or its first digits if only one run of FILE has them.
 

@@ -1,4 +1,4 @@
-"""`nasbench run` and `nasbench resume`: spend a budget into a results file."""
+"""`nasbench run` and `nasbench resume`: run searches into a results file."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     default="digits",
     show_default=True,
     shell_complete=completing(protocol_names),
-    help="How children are trained.",
+    help="Protocol of the trainings.",
 )
 @click.option("--data", default=None, help="digits, cifar10, cifar100, folder:PATH or fake; replaces the protocol's.")
-@click.option("--download", is_flag=True, help="Fetch cifar10 or cifar100 if it is not there.")
+@click.option("--download", is_flag=True, help="Download cifar10 or cifar100 if it is missing.")
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
 @click.option("--option", multiple=True, metavar="KEY=VALUE", help="Set an option of the strategy; repeatable.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the search.")
@@ -59,21 +59,21 @@ if TYPE_CHECKING:
     default="charge",
     show_default=True,
     type=click.Choice(["charge", "free", "off"]),
-    help="What a cached child costs.",
+    help="Charge for a cached child.",
 )
 @click.option(
     "--child-seeds",
     default="run",
     show_default=True,
     type=click.Choice(["run", "child"]),
-    help="One training seed a run, or one a child.",
+    help="One training seed per run, or one per child.",
 )
 @click.option(
     "--final",
     default="incumbents",
     show_default=True,
     type=click.Choice(["incumbents", "best", "none"]),
-    help="What is scored on the test set after the search.",
+    help="Architectures to score on the test set after the search.",
 )
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default="", help="USD per device-hour, or a CSV price table [by device].")
@@ -81,7 +81,11 @@ if TYPE_CHECKING:
     "--executor", default="local", show_default=True, help="local (worker processes), inline or ray (a cluster)."
 )
 @executor_options(*(name for name in ExecutorOptions.model_fields if name != "runs_per_device"))
-@click.option("--ordered", is_flag=True, help="Commit children in the order of asking: rows as of a sequential run.")
+@click.option(
+    "--ordered",
+    is_flag=True,
+    help="Commit children in the order of the proposals: the rows equal those of a sequential run.",
+)
 @take_over_option
 def run(
     space: str,
@@ -105,9 +109,9 @@ def run(
     take_over: bool,
     where: dict[str, Any],
 ) -> None:
-    """Run one search under a budget, every child into a results file.
+    """Run one search under a budget, and store every child in a results file.
 
-    The same command again goes on where it was interrupted.
+    The same command resumes an interrupted search.
 
     \b
     Example:
@@ -150,13 +154,15 @@ def run(
 
 @click.command()
 @click.argument("file", type=click.Path(exists=False, dir_okay=False))
-@click.option("--run", "run_id", default=None, help="Id of one run; otherwise all that are not complete.")
+@click.option("--run", "run_id", default=None, help="Id of one run  [all that are not complete].")
 @click.option("--devices", default=None, help="Other devices than before, e.g. cuda:0,cuda:1.")
-@click.option("--address", default=None, help="Of a Ray cluster, where it is another than before.")
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Searches at the same time.")
+@click.option("--address", default=None, help="Address of a Ray cluster other than before.")
+@click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Number of searches at the same time."
+)
 @take_over_option
 def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int, take_over: bool) -> None:
-    """Go on with the unfinished searches of a results file, as if they had never stopped.
+    """Resume the unfinished searches of a results file. The result is as if they had never stopped.
 
     \b
     Example:
@@ -174,13 +180,13 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
 def run_into(
     path: Path, plans: list[SearchPlan], cache_files: Sequence[str], jobs: int, take_over: bool = False
 ) -> None:
-    """Run searches into one results file and say what to do next.
+    """Run searches into one results file, and print what to do next.
 
     Args:
-        path: the results file; made with its folder where missing.
-        plans: what to run.
+        path: the results file; it and its folder are created if missing.
+        plans: the searches to run.
         cache_files: other results files whose scores may be reused.
-        jobs: searches at the same time.
+        jobs: number of searches at the same time.
         take_over: see `store.lock.ResultsLock`.
     """
     from nasbench.runners.search.progress import Progress
@@ -198,12 +204,12 @@ def run_into(
 
 
 def title_of(plan: SearchPlan) -> str:
-    """Names a search on a progress line."""
+    """Name of a search on a progress line."""
     return f"{plan.config.strategy} seed {plan.config.seed}"
 
 
 def summarize(path: Path, runs: Sequence[str]) -> None:
-    """Print what the runs found and where it is."""
+    """Print the results of the runs and the path of the file."""
     import nasbench
     from nasbench.cli.options import print_table
 

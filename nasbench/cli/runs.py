@@ -1,4 +1,4 @@
-"""Finding one run of a results file, and saying how it was made."""
+"""Lookup and description of one run of a results file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nasbench.errors import InputError
 
 
 def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
-    """The row of the runs table whose id starts with `run_id`.
+    """Find the row of the runs table whose id starts with `run_id`.
 
     Raises:
-        InputError: when there is none, or more than one.
+        InputError: when no run or several runs match.
     """
     from nasbench.store.query import Results
 

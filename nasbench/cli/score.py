@@ -1,4 +1,4 @@
-"""`nasbench score`: zero-cost scores of architectures, and how well they rank those that were trained."""
+"""`nasbench score`: zero-cost scores of architectures, and their rank correlation with trained accuracies."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from nasbench.protocols.protocol import Protocol
     from nasbench.spaces import Architecture
 
-DIGITS_SHOWN = 12  # of a hash
+DIGITS_SHOWN = 12  # digits of a hash that are printed
 
 
 def score_names() -> Iterable[str]:
-    """The registered zero-cost scores."""
+    """List the registered zero-cost scores."""
     from nasbench.zero_cost import ZERO_COST
 
     return ZERO_COST
@@ -36,7 +36,7 @@ def score_names() -> Iterable[str]:
     "--protocol",
     default=None,
     shell_complete=completing(protocol_names),
-    help="Whose data and network scale [digits; with --correlate the files' own].",
+    help="Protocol for data and network scale [digits; with --correlate that of the files].",
 )
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
 @click.option(
@@ -55,8 +55,10 @@ def score_names() -> Iterable[str]:
     metavar="N",
     help="Score N random architectures of --space.",
 )
-@click.option("--space", default=None, shell_complete=completing(space_names), help="With --random: their space.")
-@click.option("--correlate", is_flag=True, help="Rank correlation of each score with the children's val_acc.")
+@click.option(
+    "--space", default=None, shell_complete=completing(space_names), help="Space of the architectures of --random."
+)
+@click.option("--correlate", is_flag=True, help="Print the rank correlation of each score with the children's val_acc.")
 @click.option("-n", "--head", default=None, type=click.IntRange(1), help="With --correlate: the first N architectures.")
 @click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="Write the scores as CSV, too.")
 def score(
@@ -74,8 +76,8 @@ def score(
 ) -> None:
     """Score untrained networks: naswot, synflow, jacob_cov, snip, grad_norm, params, mult_adds.
 
-    WHAT is an architecture: JSON as `nasbench show` prints it, or a hash or its first digits, found in the files named after it or in
-    results/*.h5. With --correlate it is results files. The larger a score, the better it holds the network to be.
+    WHAT is an architecture: JSON as `nasbench show` prints it, or a hash or its first digits, found in the files named
+    after it or in results/*.h5. With --correlate it is results files. A larger score predicts a better network.
 
     \b
     Example:
@@ -138,7 +140,7 @@ def _random(count: int, spec: str, seed: int) -> list[Architecture]:
 def _scored(
     architectures: Sequence[Architecture], names: Sequence[str], protocol: Protocol, seed: int, device: str
 ) -> pd.DataFrame:
-    """One row an architecture: hash, each score, and each score's seconds."""
+    """Make one row per architecture: hash, each score, and each score's seconds."""
     import pandas as pd
     from tqdm import tqdm
 
@@ -159,7 +161,7 @@ def _by_hash(frame: pd.DataFrame, names: Sequence[str]) -> list[tuple[str, ...]]
 
 
 def _text(value: float) -> str:
-    """More digits than tables have otherwise: scores such as jacob_cov differ late."""
+    """Format a score with more digits than usual, because scores such as jacob_cov differ only in late digits."""
     return f"{value:.8g}"
 
 
@@ -192,7 +194,7 @@ def _correlate(
 
 
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
-    """The protocol of the runs, as their configuration gives it, with the user's changes."""
+    """Protocol of the runs from their configuration, with the user's changes."""
     from nasbench.protocols.protocol import get_protocol
 
     configs = [json.loads(text) for text in runs["config"].unique()]

@@ -1,4 +1,4 @@
-"""`nasbench show`: one architecture in words, numbers and, where asked for, a picture."""
+"""`nasbench show`: description, numbers and, on request, a drawing of one architecture."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _names() -> Sequence[str]:
 @click.command()
 @click.argument("what", required=False, shell_complete=completing(_names))
 @click.argument("files", nargs=-1)
-@click.option("--run", "run_id", default=None, metavar="ID", help="Show a run of the files instead: how it was made.")
+@click.option("--run", "run_id", default=None, metavar="ID", help="Show how a run of the files was made instead.")
 @click.option(
     "--picture",
     default=NO_PICTURE,
@@ -41,11 +41,12 @@ def _names() -> Sequence[str]:
     help="Draw it, too, into a .png, .svg or .pdf file; with - not at all, which is the default.",
 )
 def show(what: str | None, files: Sequence[str], run_id: str | None, picture: str) -> None:
-    """Show an architecture: its encoding, counts, scores and picture; or, with --run, how a run was made.
+    """Show an architecture: its encoding, counts, scores and picture. With --run, show how a run was made.
 
-    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), JSON as in the "encoding" line, or a named network:
-    nasnet-a, amoebanet-a, pnasnet-5, enas-micro, nas-v1, resnet-20 (32, 44, 56, 110), alexnet. Of those it prints what their papers
-    print beside the counts here, and with FILES their children there. Any other network of `nasbench query published` is shown as printed.
+    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), JSON as in the "encoding" line, or a named
+    network: nasnet-a, amoebanet-a, pnasnet-5, enas-micro, nas-v1, resnet-20 (32, 44, 56, 110), alexnet. Of those it
+    prints what their papers print beside the counts here, and with FILES their children there. Any other network of
+    `nasbench query published` is shown as printed.
 
     \b
     Example:
@@ -80,7 +81,7 @@ def _show_children(digits: str, files: Sequence[str], picture: str) -> None:
 
 
 def _show_named(name: str, files: Sequence[str], picture: str) -> None:
-    """A genotype or a network designed by hand, with what papers print of it."""
+    """Show a genotype or a network designed by hand, with the numbers that papers print."""
     from nasbench.spaces.cells import write_pair
     from nasbench.spaces.genotypes import GENOTYPES
     from nasbench.structures import CellPair
@@ -103,7 +104,7 @@ def _show_named(name: str, files: Sequence[str], picture: str) -> None:
         return
     architecture, genotype = named_architecture(name), GENOTYPES[name]
     click.echo(f"{name}: a published architecture")
-    # In the paper's order of blocks, as the picture has them.
+    # In the paper's order of blocks, as in the picture.
     _describe(architecture, write_pair(genotype) if isinstance(genotype, CellPair) else None)
     _print_published(published_sizes(name, published()))
     if isinstance(genotype, CellPair):
@@ -116,7 +117,7 @@ def _show_named(name: str, files: Sequence[str], picture: str) -> None:
 
 
 def _show_published(model: str, files: Sequence[str], picture: str) -> None:
-    """A network that is only known by what was published of it."""
+    """Show a network of which only published numbers are known."""
     from nasbench.tabular.named_networks import NAMES, published_rows
     from nasbench.tabular.published import published_networks
 
@@ -140,7 +141,7 @@ def _describe(architecture: Architecture, text: str | None = None) -> None:
 
 
 def _print_children(frame: Any) -> None:
-    """Counts and scores of one architecture's children."""
+    """Print counts and scores of one architecture's children."""
     first = frame.iloc[0]
     click.echo(
         f"counts:    {int(first['params']):,} params, {int(first['mult_adds']):,} mult-adds (protocol {first['protocol']})\n"
@@ -152,7 +153,7 @@ def _print_children(frame: Any) -> None:
 
 
 def _print_published(sizes: Sequence[PublishedSize]) -> None:
-    """Counts here beside what papers print; then the notes of the rows."""
+    """Print own counts beside those in papers, then the notes of the rows."""
     click.echo()
     head = ("published as", "data", "pixels", "params", "mult-adds", "printed params", "printed mult-adds")
     rows = []
@@ -173,7 +174,7 @@ def _print_published(sizes: Sequence[PublishedSize]) -> None:
 
 
 def _rounded(value: float) -> str:
-    """A number as papers print it: "5.3M", "23.8B"."""
+    """Format a number as papers print it: "5.3M", "23.8B"."""
     if math.isnan(value):
         return ""
     return f"{value / 1e9:.4g}B" if value >= 1e9 else f"{value / 1e6:.4g}M"

@@ -1,4 +1,4 @@
-"""`nasbench ranks|profiles|targets|regret|correlations`: what the comparison of final scores leaves out, over one table or several."""
+"""`nasbench ranks|profiles|targets|regret|correlations`: statistics over one table or several."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _by = click.option(
     "--by",
     default=None,
     type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
-    help="What is spent  [what the runs' budget counts].",
+    help="Unit of spending  [that of the runs' budget].",
 )
 _optimum = click.option(
     "--table",
     default=None,
     type=click.Path(dir_okay=False),
-    help="Complete table that was searched: its best is the optimum  [the best that any run here found].",
+    help="Complete table that was searched; its best score is the optimum  [the best score of these runs].",
 )
 _data = click.option(
     "--data", default=None, help="For an archive of NAS-Bench-201: cifar10, cifar100 or imagenet16-120."
@@ -64,8 +64,8 @@ def ranks(
 ) -> None:
     """Average ranks of the strategies over several tables, Friedman's test, and the critical-difference diagram.
 
-    A table is a space with a data set. On one table alone runs are no blocks: ranks are those expected of runs drawn at random, and bars
-    join what pairwise tests do not tell apart.
+    A table is a space with a data set. On a single table, ranks are those expected of randomly drawn runs, and bars
+    join strategies that pairwise tests do not distinguish.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def ranks(
 
 
 def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
-    """Expected ranks on one table and their diagram; what the tests say is added to the notes."""
+    """Compute expected ranks on one table and their diagram; adds the test results to the notes."""
     from nasbench.analysis.statistics.ranks import draw_critical_difference, expected_ranks, kruskal_wallis, unseparated
     from nasbench.analysis.statistics.significance import unpaired_tests
 
@@ -161,7 +161,11 @@ def profiles(
 @where_option
 @click.option("--target", default=None, type=float, help="Accuracy in [0, 1] to reach.")
 @click.option(
-    "--share-of-best", "share", default=None, type=float, help="Or: this share of the optimum, e.g. 0.99; see --table."
+    "--share-of-best",
+    "share",
+    default=None,
+    type=float,
+    help="Alternative: a share of the optimum, e.g. 0.99; see --table.",
 )
 @_measure
 @_by
@@ -183,7 +187,9 @@ def targets(
     output: str | None,
     csv: str | None,
 ) -> None:
-    """What it takes to reach an accuracy; runs that never do are censored where they ended (Kaplan-Meier), not dropped.
+    """Budget needed to reach an accuracy.
+
+    Runs that never reach it are censored at their end (Kaplan-Meier), not dropped.
 
     \b
     Example:
@@ -255,7 +261,7 @@ def regret(
     output: str | None,
     csv: str | None,
 ) -> None:
-    """The area under each run's regret curve: how far below the best it was, on average over its budget.
+    """Mean regret of each run: how far below the best it was, on average over its budget.
 
     \b
     Example:
@@ -293,7 +299,9 @@ def regret(
 def correlations(
     files: Sequence[str], where: str | None, between: str, seed: int, output: str | None, csv: str | None
 ) -> None:
-    """Does a cheap score rank architectures as a dear one does? Kendall's tau and Spearman's rho, of all and of the best tenth.
+    """Test whether a cheap score ranks architectures as an expensive one does.
+
+    Prints Kendall's tau and Spearman's rho, over all architectures and over the best tenth.
 
     \b
     Example:
@@ -324,7 +332,7 @@ def correlations(
 
 
 def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> list[str]:
-    """The fairness checks, on each table of its own: several tables may be put together, but each must be fair in itself."""
+    """Run the fairness checks on each table separately, because tables may differ from each other."""
     from nasbench.analysis.comparison.checks import check_comparable, require_columns
 
     require_columns(runs, ("space", "data"), "the runs")
@@ -335,20 +343,23 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
 
 
 def _counted(runs: pd.DataFrame) -> str:
-    """What the budget of these runs counts. By anything else runs would end, censored, where it tells of their speed."""
+    """Unit of the budget of these runs.
+
+    In another unit, runs would be censored at points that depend on their speed.
+    """
     from nasbench.errors import NasbenchError
     from nasbench.runners.search.budget import Budget
 
     counts = {"children": "children", "usd": "usd", "wall_seconds": "wall", "gpu_seconds": "gpu_hours"}
     try:
         units = {counts[Budget.parse(text).unit] for text in runs["budget"].unique()}
-    except NasbenchError:  # rows of others may have no budget
+    except NasbenchError:  # imported rows may have no budget
         return "gpu_hours"
     return units.pop() if len(units) == 1 else "gpu_hours"
 
 
 def _best(path: str | None, data: str | None, measure: str, runs: pd.DataFrame) -> tuple[float | None, str]:
-    """The optimum of a complete table for the training seeds that gave the runs their scores; and what it is, in words."""
+    """Optimum of a complete table for the training seeds of the runs' scores, and its description."""
     from nasbench.analysis.statistics.regret_area import FOUND, KNOWN
 
     if path is None:
@@ -372,7 +383,7 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
 
 
 def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 4.2) -> Figure:
-    """One plot with its notes below."""
+    """Make a figure of one plot with its notes below."""
     from nasbench.analysis.plotting import style
 
     with style.theme():
@@ -383,7 +394,7 @@ def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 
 
 
 def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:
-    """The training seeds that replayed runs were shown (search_seeds) or reported with (report_seeds); None for all."""
+    """Training seeds that replays searched with (search_seeds) or reported with (report_seeds); None for all."""
     import json
 
     from nasbench.errors import InputError

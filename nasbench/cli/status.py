@@ -1,4 +1,4 @@
-"""`nasbench status`: how the runs of a results file stand, from another shell while they go on."""
+"""`nasbench status`: status of the runs in a results file, from another shell while they run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option(
-    "--watch", default=0.0, type=click.FloatRange(min=0), help="Print it again after so many seconds, until Ctrl-C."
-)
+@click.option("--watch", default=0.0, type=click.FloatRange(min=0), help="Print again every N seconds, until Ctrl-C.")
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
 def status(file: str, watch: float, form: str) -> None:
-    """How the runs of a results file stand: children, devices busy, hours and USD spent, budget left, best so far, and who writes.
+    """Show the status of runs: children, busy devices, hours and USD spent, budget left, best so far, and the writer.
 
-    It reads what is on the disk, journal included, and does not hold up the writer.
+    It reads the file and its journal from the disk, and does not block the writer.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`nasbench suite`: matrices of searches from TOML."""
+"""`nasbench suite`: run matrices of searches from TOML files."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def show_suite(name: str) -> None:
     type=click.Path(exists=True, dir_okay=False),
     help="Other results files whose scores may be reused.",
 )
-@click.option("--jobs", default=None, type=click.IntRange(1), help="Searches at the same time [the suite's].")
+@click.option("--jobs", default=None, type=click.IntRange(1), help="Number of searches at the same time [the suite's].")
 @take_over_option
 def run_suite(name: str, output: str | None, cache: Sequence[str], jobs: int | None, take_over: bool) -> None:
-    """Run a suite into one results file; what the file holds complete is not run again.
+    """Run a suite into one results file. Searches that are complete in the file are not run again.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`nasbench table`: build complete tables and ask them."""
+"""`nasbench table`: build complete tables and query them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def table() -> None:
-    """Complete tables of a space: build one, its statistics, an architecture's neighbours.
+    """Build complete tables of a space, and show their statistics and an architecture's neighbours.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def table() -> None:
     default="digits201",
     show_default=True,
     shell_complete=completing(protocol_names),
-    help="How children are trained.",
+    help="Protocol of the trainings.",
 )
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
 @click.option(
@@ -50,7 +50,7 @@ def table() -> None:
     default=3,
     show_default=True,
     type=click.IntRange(1),
-    help="Trainings of each architecture: seeds 0, 1, ...",
+    help="Number of trainings per architecture: seeds 0, 1, ...",
 )
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Results file of the table.")
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
@@ -68,10 +68,10 @@ def build(
     take_over: bool,
     where: dict[str, Any],
 ) -> None:
-    """Train every distinct architecture of a space, each with every seed, into a results file.
+    """Train every distinct architecture of a space with every seed, into a results file.
 
-    The same command again goes on where it was interrupted; with more seeds it adds them. Each child is scored on the test set too, so
-    the file is a table for `nasbench replay`, not a search.
+    The same command continues an interrupted build; with more seeds it adds them. Each child is scored on the test set,
+    too: the file is a table for `nasbench replay` and not a search.
 
     \b
     Example:
@@ -95,7 +95,7 @@ def build(
         "budget": f"{len(architectures)} children",
         "timeout": timeout,
         "price": price,
-        # How many share a device changes no row of a table, and so is no part of its runs' ids.
+        # The number of children per device changes no row of a table, so it is not part of the run ids.
         **{name: value for name, value in where.items() if name == "devices"},
     }
     plans = [resolve(validated(SearchConfig, {**given, "seed": seed}, "nasbench table build")) for seed in range(seeds)]
@@ -116,13 +116,13 @@ def build(
 
 @table.command()
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Architectures to list.")
-@click.option("--chance", default=0.15, show_default=True, help="Seeds are compared among val_acc above this.")
+@click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Number of architectures to list.")
+@click.option("--chance", default=0.15, show_default=True, help="Seeds are compared only for val_acc above this.")
 def stats(file: str, best: int, chance: float) -> None:
-    """Best architectures, distribution, noise, and rank correlations between seeds, epochs, size and score.
+    """Print best architectures, distribution, noise, and rank correlations between seeds, epochs, size and score.
 
-    Architectures of different hashes can be one function: `nasbench201` knows which, and how far their scores lie apart is noise of
-    training, measured beside that of the seeds.
+    Architectures with different hashes can compute the same function. For `nasbench201` these are known, and the
+    differences of their scores measure the noise of training, which is printed beside that of the seeds.
 
     \b
     Example:
@@ -181,7 +181,7 @@ def stats(file: str, best: int, chance: float) -> None:
 @click.argument("hash_", metavar="HASH")
 @click.argument("file", type=click.Path(dir_okay=False))
 def neighbours(hash_: str, file: str) -> None:
-    """Architectures one decision away from those of a hash (or its first digits), the best first.
+    """List architectures that differ in one decision from those of a hash (or its first digits), the best first.
 
     \b
     Example:

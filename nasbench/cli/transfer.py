@@ -1,4 +1,4 @@
-"""`nasbench transfer`: one pair of cells as a family of networks, counted beside what papers print, and trained."""
+"""`nasbench transfer`: a pair of cells as a family of networks: counts beside those in papers, and training."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nasbench.structures import Scale
     from nasbench.transfer.family import Member, Size
 
-RESIDENT = {"cifar10": 10, "cifar100": 100}  # name -> classes
+RESIDENT = {"cifar10": 10, "cifar100": 100}  # data set -> number of classes
 IMAGENET_CLASSES = 1000
 MOST_WORKERS = 8
 
@@ -27,7 +27,7 @@ MOST_WORKERS = 8
 @click.command()
 @click.argument("what")
 @click.argument("files", nargs=-1)
-@click.option("--sizes", required=True, metavar="N@F,...", help="N cells a stage and F filters, as said above.")
+@click.option("--sizes", required=True, metavar="N@F,...", help="N cells per stage and F filters, as described above.")
 @click.option(
     "--data",
     default="imagenet",
@@ -35,7 +35,7 @@ MOST_WORKERS = 8
     help="imagenet (in $NASBENCH_DATA/imagenet), folder:PATH, cifar10 or cifar100.",
 )
 @click.option("--pixels", type=click.IntRange(1), help="Image size [from F = 128 331, below 224; CIFAR 32].")
-@click.option("--train", is_flag=True, help="Train each network, too.")
+@click.option("--train", is_flag=True, help="Also train each network.")
 @click.option(
     "--protocol",
     default=None,
@@ -43,7 +43,9 @@ MOST_WORKERS = 8
     help="With --train [nasnet-imagenet-large or -mobile; nasnet-cifar].",
 )
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
-@click.option("--seed", default=0, type=click.IntRange(0), show_default=True, help="Of weights, order, augmentation.")
+@click.option(
+    "--seed", default=0, type=click.IntRange(0), show_default=True, help="Seed of weights, order and augmentation."
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
 @click.option(
     "--processes", default=1, type=click.IntRange(1), show_default=True, help="Devices that train one network together."
@@ -72,13 +74,15 @@ def transfer(
     workers: int | None,
     output: str,
 ) -> None:
-    """Count an architecture's cells at any size, and with --train, train them there.
+    """Count parameters and multiply-adds of an architecture's cells in networks of any size; --train trains them.
 
-    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a, or JSON as
-    `nasbench show` prints it. Sizes are written as the cells' own paper does: in N@F, F is the filters before the classifier, as in NASNet's
-    6@4032, but for amoebanet-a and architectures of the space amoebanet the initial filters, as in AmoebaNet's 6@190. In N/F it is the
-    initial filters for all cells: 6/168 is NASNet's 6@4032. AmoebaNet's ImageNet stem has 32 filters at every F. A training on images in folders writes a checkpoint after each epoch: the same command goes on from it.
-    The learning rate is for the protocol's batch_size: with --set batch_size=... set learning_rate, too.
+    WHAT is a hash or its first digits (found in FILES, or in results/*.h5), a published architecture such as nasnet-a,
+    or JSON as `nasbench show` prints it. Sizes are written as the cells' own paper does: in N@F, F is the filters
+    before the classifier, as in NASNet's 6@4032, but for amoebanet-a and architectures of the space amoebanet the
+    initial filters, as in AmoebaNet's 6@190. In N/F it is the initial filters for all cells: 6/168 is NASNet's 6@4032.
+    AmoebaNet's ImageNet stem has 32 filters at every F. A training on images in folders writes a checkpoint after each
+    epoch: the same command goes on from it. The learning rate is for the protocol's batch_size: with --set
+    batch_size=... set learning_rate, too.
 
     \b
     Example:
@@ -114,12 +118,12 @@ def transfer(
 
 
 def _speaks() -> bool:
-    """Whether this process prints: torchrun runs the command once a process, with its number in RANK."""
+    """Whether this process prints; torchrun runs the command in several processes, numbered by RANK."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _data(text: str) -> tuple[str, Path]:
-    """Kind of data, and for images in folders where they are."""
+    """Kind of data, and the path for images in folders."""
     kind, colon, path = text.partition(":")
     if kind in RESIDENT and not colon:
         return kind, Path()
@@ -142,7 +146,7 @@ def _scale(kind: str, path: Path, size: Size, pixels: int | None) -> Scale:
 
 
 def _classes(path: Path) -> int:
-    """How many classes a folder of images has, without torch."""
+    """Number of classes in a folder of images, without torch."""
     train = path / "train"
     if not train.is_dir():
         raise MissingData(

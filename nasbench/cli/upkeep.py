@@ -1,4 +1,4 @@
-"""`nasbench check`, `repair` and `migrate`: the state of results files."""
+"""`nasbench check`, `repair` and `migrate`: maintenance of results files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from nasbench.cli.options import take_over_option
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
 def check(files: Sequence[str]) -> int:
-    """Verify every checksum, the schema and the counts of results files; nothing is changed.
+    """Verify every checksum, the schema and the counts of results files. The files are not changed.
 
-    Exits with 1 when a file is damaged.
+    Exits with 1 if a file is damaged.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def check(files: Sequence[str]) -> int:
 @click.argument("file", type=click.Path(dir_okay=False))
 @take_over_option
 def repair(file: str, take_over: bool) -> None:
-    """Recover all that is sound of a damaged results file, and say what was lost.
+    """Recover all sound rows of a damaged results file, and report what was lost.
 
     The damaged files are copied first, to names ending in .damaged-1.
 
@@ -66,9 +66,9 @@ def repair(file: str, take_over: bool) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False))
 @take_over_option
 def migrate(files: Sequence[str], take_over: bool) -> None:
-    """Bring results files of earlier versions up to this version's schema.
+    """Migrate results files of earlier versions to this version's schema.
 
-    The file as it was, and its journal, stay beside it under names ending in .schema-N.
+    Copies of the original file and its journal are kept under names ending in .schema-N.
 
     \b
     Example:

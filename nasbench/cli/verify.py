@@ -1,4 +1,4 @@
-"""`nasbench verify`: rows of a results file trained again and compared."""
+"""`nasbench verify`: train rows of a results file again and compare."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ LONGEST = 200
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--sample", default=20, show_default=True, help="How many rows, drawn at random.")
+@click.option("--sample", default=20, show_default=True, help="Number of rows, drawn at random.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
 @click.option("--device", default=None, help="cpu, cuda, ... [the kind that trained the row].")
 @click.option(
     "--tolerance",
     default=None,
     type=float,
-    help="How far accuracies may differ where platform or versions differ, a fraction [0.15, or four deviations of what seeds differ by].",
+    help="Allowed difference of accuracies on other platforms [0.15, or 4 standard deviations between seeds].",
 )
-@click.option(
-    "--any-platform", is_flag=True, help="Draw also rows of other platforms where there are rows of this one."
-)
+@click.option("--any-platform", is_flag=True, help="Also draw rows of other platforms if there are rows of this one.")
 def verify(file: str, sample: int, seed: int, device: str | None, tolerance: float | None, any_platform: bool) -> int:
     """Train a random sample of rows again from their stored protocol and seed, and compare.
 
-    On the platform and with the versions that made them, rows must agree to the bit, and where the file has such rows, only they are
-    drawn; elsewhere accuracies must be within the tolerance. Exits with 1 when a row does not agree.
+    Rows that were made on this platform with these versions must agree to the bit; if the file has any, only they are
+    drawn. For other rows, accuracies must agree within the tolerance. Exits with 1 if a row does not agree.
 
     \b
     Example:
