@@ -108,6 +108,15 @@ test-faults: $(READY)
 	FAULT_MINUTES=$(FAULT_MINUTES) OMP_NUM_THREADS=1 $(BIN)/python tests/faults/kills.py
 	FAULT_MINUTES=$(FAULT_MINUTES) $(BIN)/python -m pytest -s -m slow tests/store
 
+# Faults of one line in budget, search, cache, evaluator and statistics, each tried in a copy of the tree: hours. It resumes;
+# build/mutations has what was tried. TARGETS: some of those in tests/support/mutations.py.
+.PHONY: test-mutations
+TARGETS ?=
+
+test-mutations: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[mutation]'
+	$(BIN)/python tests/support/mutations.py $(TARGETS)
+
 # The notebook of the documentation with fresh outputs; `make test` fails where the stored ones differ.
 notebook: $(READY)
 	$(BIN)/python tests/support/notebooks.py docs/notebook.ipynb
