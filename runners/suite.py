@@ -77,6 +77,9 @@ def load_suite(name: str) -> Suite:
     Args:
         name: a shipped suite, or the path of a TOML file.
 
+    Returns:
+        The suite.
+
     Raises:
         UnknownName: when there is neither a suite nor a file of that name.
         InputError: when the file is not TOML or does not describe a suite.

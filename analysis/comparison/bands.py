@@ -77,7 +77,17 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 def median_interval(
     scores: np.ndarray, rng: np.random.Generator, level: float, resamples: int
 ) -> tuple[float, float, float]:
-    """Median of numbers (NaN: no score) with its percentile bootstrap interval, or their range if fewer than 5."""
+    """Median of numbers (NaN: no score) with its percentile bootstrap interval, or their range if fewer than 5.
+
+    Args:
+        scores: numbers, [n].
+        rng: generator of the resamples.
+        level: coverage in (0, 1).
+        resamples: bootstrap resamples, >= 1.
+
+    Returns:
+        Median, lower and upper limit.
+    """
     found = _intervals(scores[:, None], rng, level, resamples)
     return float(found["median"][0]), float(found["low"][0]), float(found["high"][0])
 

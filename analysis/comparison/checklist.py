@@ -75,6 +75,9 @@ def checklist_summary(data: pd.DataFrame) -> str:
 
     Args:
         data: result of `checklist`.
+
+    Returns:
+        The sentence.
     """
     counts = data["answer"].value_counts()
     return f"Of {len(data)} items {', '.join(f'{counts.get(name, 0)} {name}' for name in ANSWERS)}."
@@ -85,6 +88,9 @@ def checklist_markdown(data: pd.DataFrame) -> str:
 
     Args:
         data: result of `checklist`.
+
+    Returns:
+        Markdown text.
     """
     marks = {MET: "x", NOT_MET: " ", NOT_APPLICABLE: "-"}
     lines = ["## NAS best practices checklist", "", checklist_summary(data)]

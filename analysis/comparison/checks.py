@@ -90,7 +90,13 @@ def _allowed(name: object, finding: str) -> str:
 
 
 def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> None:
-    """Raise InputError if columns are missing in a frame; the message names them."""
+    """Raise InputError if columns are missing in a frame; the message names them.
+
+    Args:
+        frame: the frame to check.
+        names: required columns.
+        what: name of the frame in the message.
+    """
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise InputError(f"{what} lack the columns {', '.join(missing)}; give the frames of nasbench.open(path)")

@@ -219,7 +219,15 @@ def _budget_axis(ax: Axes, budgets: np.ndarray, strip: float) -> None:
 
 
 def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_compare` for both measures, with notes (from `check_comparable`) under it."""
+    """Make a figure of `draw_compare` for both measures, with notes (from `check_comparable`) under it.
+
+    Args:
+        data: result of `bands`.
+        notes: lines under the plots.
+
+    Returns:
+        The figure.
+    """
     with style.theme():
         figure = style.new_figure(9.0, 3.6 + 0.18 * len(notes))
         for ax, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):

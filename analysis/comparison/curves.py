@@ -82,7 +82,15 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def plot_curves(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_curves` with its counts under it."""
+    """Make a figure of `draw_curves` with its counts under it.
+
+    Args:
+        data: result of `learning_curves`.
+        notes: lines under the plots.
+
+    Returns:
+        The figure.
+    """
     with style.theme():
         figure = style.new_figure(7.0, 4.2 + 0.18 * len(notes))
         draw_curves(data, figure.subplots())

@@ -125,6 +125,9 @@ def verdict(table: pd.DataFrame, level: float = 0.95) -> list[str]:
     Args:
         table: result of `differences`.
         level: coverage of the intervals, for the text.
+
+    Returns:
+        The sentences.
     """
     lines = []
     for row in table.to_dict("records"):
@@ -178,7 +181,15 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
 
 
 def plot_tops(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_tops` like NASNet's figure on its search, with notes (from `verdict`) under it."""
+    """Make a figure of `draw_tops` like NASNet's figure on its search, with notes (from `verdict`) under it.
+
+    Args:
+        data: result of `top_means`.
+        notes: lines under the plots.
+
+    Returns:
+        The figure.
+    """
     count = max(1, data["top"].nunique())
     with style.theme():
         figure = style.new_figure(4.2 * count, 3.6 + 0.18 * len(notes))

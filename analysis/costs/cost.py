@@ -213,7 +213,15 @@ def _bar_text(row: dict[Any, Any]) -> str:
 
 
 def plot_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_cost` with the prices under it."""
+    """Make a figure of `draw_cost` with the prices under it.
+
+    Args:
+        data: result of `cost_by_strategy`.
+        notes: lines under the plots.
+
+    Returns:
+        The figure.
+    """
     with style.theme():
         figure = style.new_figure(8.0, 1.6 + 0.6 * max(1, len(data)) + 0.18 * len(notes))
         draw_cost(data, figure.subplots())

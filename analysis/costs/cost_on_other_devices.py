@@ -158,6 +158,9 @@ def energy_note(data: pd.DataFrame) -> str:
 
     Args:
         data: result of `energy_by_strategy`.
+
+    Returns:
+        The sentence.
     """
     known = data[data["measured"] > 0]
     if known.empty:
@@ -206,7 +209,15 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
 
 
 def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Plot hours and USD by device, side by side, with the basis of the estimates below."""
+    """Plot hours and USD by device, side by side, with the basis of the estimates below.
+
+    Args:
+        data: result of `cost_on_other_devices`.
+        notes: lines under the plots.
+
+    Returns:
+        The figure.
+    """
     lines = [*estimate_notes(data), *notes]
     with style.theme():
         figure = style.new_figure(

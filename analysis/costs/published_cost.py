@@ -268,6 +268,9 @@ def plot_published_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure
     Args:
         data: result of `published_cost`.
         notes: additional lines under the plots.
+
+    Returns:
+        The figure.
     """
     from matplotlib.lines import Line2D
 

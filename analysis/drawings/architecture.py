@@ -72,6 +72,9 @@ def architecture_figure(structure: Structure, title: str = "") -> Figure:
     Args:
         structure: see `draw_architecture`.
         title: a line above it.
+
+    Returns:
+        The figure.
     """
     _, width, height = picture(structure)
     with style.theme():

@@ -185,6 +185,9 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
 
     Args:
         data: result of `loop_data`.
+
+    Returns:
+        Box -> its lines.
     """
     first, count = data.iloc[0], len(data)
     shown = data[data["best"]].iloc[0] if data["best"].any() else data.iloc[-1]
@@ -227,6 +230,9 @@ def loop_figure(data: pd.DataFrame) -> Figure:
 
     Args:
         data: result of `loop_data`.
+
+    Returns:
+        The figure.
     """
     with style.theme():
         figure, ax = sized_figure(WIDTH, HEIGHT)

@@ -96,6 +96,9 @@ def skeleton_title(
         scale: N, F, image and stem.
         skeleton: how the cells are stacked.
         family: notation of the size: N@(channels at the end), or N@F for AmoebaNet.
+
+    Returns:
+        The title, two lines.
     """
     widest = int(skeleton_data(pair, scale, skeleton)["channels"].iloc[-2])
     counts = count_cell_network(pair, scale, skeleton)
@@ -140,6 +143,9 @@ def skeleton_figure(skeletons: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
     Args:
         skeletons: title and result of `skeleton_data` of each skeleton.
+
+    Returns:
+        The figure.
     """
     height = max(_height(data) for _, data in skeletons)
     with style.theme():

@@ -204,6 +204,9 @@ def plot_frontier(
             figure alone.
         score: the score column of own runs.
         notes: additional lines under the plots.
+
+    Returns:
+        The figure.
     """
     front = None if children is None else pareto_front(children, x, score)
     lines = [

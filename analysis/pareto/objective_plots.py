@@ -256,6 +256,9 @@ def plot_objectives(
         surfaces: result of `attainment`, for two objectives.
         notes: lines under the plots.
         label: label of the first objective's axis, e.g. "validation error (fraction)".
+
+    Returns:
+        The figure.
     """
     with style.theme():
         if len(objectives) == 2:

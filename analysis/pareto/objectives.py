@@ -67,12 +67,27 @@ def parse_objectives(text: str) -> tuple[str, ...]:
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
-    """Columns of children that `objective_points` reads."""
+    """Columns of children that `objective_points` reads.
+
+    Args:
+        objectives: names of `OBJECTIVES`.
+        score: the accuracy column.
+
+    Returns:
+        Column names.
+    """
     return list(dict.fromkeys([*_KEYS, score, *(column for name in objectives for column in OBJECTIVES[name].columns)]))
 
 
 def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
     """Parse a reference point: a comma-separated list with one number per objective.
+
+    Args:
+        text: comma-separated numbers.
+        objectives: names of the objectives, in the same order.
+
+    Returns:
+        Objective -> its worst value.
 
     Raises:
         InputError: for another number of values, or a value that is not a positive number.
@@ -149,6 +164,9 @@ def nondominated(values: Floats) -> NDArray[np.bool_]:
 
     Args:
         values: [points, objectives], all to be minimized.
+
+    Returns:
+        Bools, [points].
     """
     import moocore
 
@@ -183,6 +201,9 @@ def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str
     Args:
         points: result of `objective_points`.
         objectives: their names.
+
+    Returns:
+        Objective -> its worst value.
     """
     corner = {}
     for name in objectives:

@@ -83,7 +83,12 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
 
 
 def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
-    """Number of rows that `pareto_front` leaves out because they failed or have no score."""
+    """Number of rows that `pareto_front` leaves out because they failed or have no score.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        y: the score column.
+    """
     rows = _rows(frame, y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
 
@@ -109,6 +114,9 @@ def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, floa
     Args:
         front: result of `pareto_front`.
         x: its cost column.
+
+    Returns:
+        (x, y) of the worst corner.
     """
     largest = float(front[x].max()) if len(front) else 1.0
     return 10.0 ** (math.floor(math.log10(largest)) + 1), 0.0
@@ -268,6 +276,9 @@ def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequ
         fronts: cost column -> its result of `pareto_front`, e.g. for "params" and "mult_adds".
         y: the score column of all plots.
         notes: lines under the plots.
+
+    Returns:
+        The figure.
     """
     with style.theme():
         figure = style.new_figure(4.6 * len(fronts), 4.2 + 0.18 * len(notes))

@@ -159,7 +159,12 @@ def _between(first: str, second: str, share: float) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure, in inches, with automatic layout and without a display."""
+    """Make an empty figure, in inches, with automatic layout and without a display.
+
+    Args:
+        width: width in inches.
+        height: height in inches.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -198,6 +203,9 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
     Args:
         figure: the figure to save.
         path: a file ending in .png, .svg or .pdf; missing folders are created.
+
+    Returns:
+        The path.
 
     Raises:
         InputError: for another ending, or when the folder cannot be written.
@@ -244,7 +252,12 @@ def short(value: float) -> str:
 
 
 def say(ax: Axes, text: str) -> None:
-    """Write a sentence in place of a plot that has nothing to draw."""
+    """Write a sentence in place of a plot that has nothing to draw.
+
+    Args:
+        ax: the plot.
+        text: the sentence.
+    """
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
     ax.grid(visible=False)
     for spine in ax.spines.values():
@@ -262,7 +275,12 @@ def say(ax: Axes, text: str) -> None:
 
 
 def caption(figure: Figure, notes: Sequence[str]) -> None:
-    """Write notes under the plots of a figure, wrapped to its width."""
+    """Write notes under the plots of a figure, wrapped to its width.
+
+    Args:
+        figure: the figure.
+        notes: lines to write.
+    """
     width = int(figure.get_figwidth() * 14.2)
     lines = [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="   ")]
     if lines:

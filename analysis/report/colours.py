@@ -27,6 +27,9 @@ def page_colours(strategy: str) -> tuple[str, str]:
 
     Args:
         strategy: name of the strategy.
+
+    Returns:
+        Colours on light and on dark background.
     """
     colour = style.look(strategy).colour
     return colour, _ON_DARK.get(strategy) or lifted(colour)

@@ -64,7 +64,12 @@ class Selection:
 
     @classmethod
     def of(cls, results: Results, frame: pd.DataFrame | None = None) -> Selection:
-        """Select all rows of results files, or only the children that are in `frame`."""
+        """Select all rows of results files, or only the children that are in `frame`.
+
+        Args:
+            results: opened results files.
+            frame: the children to keep; None for all.
+        """
         children, runs = results.frame() if frame is None else frame, results.runs()
         if frame is not None:
             runs = runs[runs["run"].isin(set(children["run"]))]
@@ -131,6 +136,9 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
     Args:
         selection: the results.
         wishes: options of the report.
+
+    Returns:
+        The contents.
 
     Raises:
         InputError: when the rows are not comparable (see `check_comparable`) or an option is out of range.
@@ -209,7 +217,12 @@ def _options(config: str) -> str:
 
 
 def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Final state of each run: strategy, run, seed, hash (incumbent), val_acc, test_acc (NaN if none), children."""
+    """Final state of each run: strategy, run, seed, hash (incumbent), val_acc, test_acc (NaN if none), children.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+    """
     last = trajectories(frame, runs).groupby("run")[["hash", "val_acc", "test_acc", "children"]].last()
     return runs[["strategy", "run", "seed"]].merge(last, on="run", how="left")
 
@@ -286,6 +299,9 @@ def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
     Args:
         scores: result of `final_scores`.
         seed: seed of the bootstrap.
+
+    Returns:
+        Result of `unpaired_tests`.
     """
     strategies = set(scores["strategy"])
     if BASELINE not in strategies or len(strategies) < 2 or scores["table"].nunique() > 1:

@@ -214,6 +214,9 @@ def kruskal_wallis(scores: pd.DataFrame) -> str:
 
     Args:
         scores: result of `final_scores` for one table.
+
+    Returns:
+        The sentence.
     """
     from scipy.stats import kruskal
 

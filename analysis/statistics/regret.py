@@ -118,7 +118,16 @@ def _regret_axis(ax: Axes, values: np.ndarray) -> None:
 
 
 def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_regret` with notes under it."""
+    """Make a figure of `draw_regret` with notes under it.
+
+    Args:
+        data: result of `regret`.
+        unit: unit of the budget, for the axis.
+        notes: lines under the plots.
+
+    Returns:
+        The figure.
+    """
     with style.theme():
         figure = style.new_figure(7.0, 4.0 + 0.18 * len(notes))
         ax = figure.subplots()

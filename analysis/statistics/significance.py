@@ -161,6 +161,10 @@ def holm(p: Floats) -> Floats:
 def hedges_g(a: Floats, b: Floats) -> float:
     """Standardised difference of means with Hedges's correction for small samples; NaN if the scores have no spread.
 
+    Args:
+        a: scores of the first strategy.
+        b: scores of the second strategy.
+
     Source: Hedges 1981, "Distribution theory for Glass's estimator of effect size", equation 6e: the exact factor by
     the gamma function.
     """

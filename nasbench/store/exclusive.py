@@ -149,7 +149,12 @@ class Draft:
 
 
 def claim_on(name: Path, text: bytes) -> Path:
-    """Name of the claim that a process must create to replace a text."""
+    """Name of the claim that a process must create to replace a text.
+
+    Args:
+        name: name of the lock file.
+        text: text to be replaced.
+    """
     return name.with_name(f"{name.name}.{blake2b(text, digest_size=_DIGITS // 2).hexdigest()}")
 
 
@@ -160,6 +165,10 @@ def sweep(name: Path, text: bytes) -> None:
 
     A live process whose draft is removed creates another one and then finds the owner. A claim on the owner's own text
     stays.
+
+    Args:
+        name: name of the lock file.
+        text: the owner's text.
     """
     left = re.compile(re.escape(name.name) + rf"(\.[0-9a-f]{{{_DIGITS}}})+")
     kept = claim_on(name, text).name
@@ -219,7 +228,12 @@ def open_text(path: Path) -> int | None:
 
 
 def is_current(handle: int, path: Path) -> bool:
-    """Whether an open file still has a given name."""
+    """Whether an open file still has a given name.
+
+    Args:
+        handle: file number of the open file.
+        path: the name.
+    """
     try:
         there = os.stat(path)
     except FileNotFoundError:
@@ -234,6 +248,9 @@ def flock_works(handle: int, path: Path) -> bool:
     Args:
         handle: file number of the file, open for writing in this process only.
         path: its name; it is opened a second time to test that the flock excludes others.
+
+    Returns:
+        True if the flock was taken and excludes others.
 
     Raises:
         OSError: for errors that are not about flock, e.g. a failing disk.

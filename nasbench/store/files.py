@@ -59,7 +59,13 @@ class ResultsPaths:
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """Write all of `data` at byte `offset`, with several system calls if one writes only a part."""
+    """Write all of `data` at byte `offset`, with several system calls if one writes only a part.
+
+    Args:
+        handle: file number of a file open for writing.
+        data: bytes to write.
+        offset: position in bytes, >= 0.
+    """
     rest = memoryview(data)
     while rest:
         written = os.pwrite(handle, rest, offset)

@@ -358,6 +358,11 @@ class JournalWriter:
     def append(self, kind: Kind, row: Row, curves: Mapping[str, Sequence[float]]) -> None:
         """Write one record and wait until it is on the disk. The record is acknowledged when this returns.
 
+        Args:
+            kind: "run" or "child".
+            row: its columns, checked.
+            curves: curves of a child; {} for a run.
+
         Raises:
             StoreError: when it could not be written; nothing of it is stored, and all earlier records still are.
         """

@@ -282,7 +282,11 @@ class ResultsLock:
     # -- releasing --------------------------------------------------------------------------------------------------
 
     def release(self) -> None:
-        """Give up ownership and remove the lock file. Does nothing if ownership was given up or lost before."""
+        """Give up ownership and remove the lock file. Does nothing if ownership was given up or lost before.
+
+        Raises:
+            StoreError: when the lock file cannot be removed.
+        """
         if self._handle < 0:
             return
         self._stop_beating()

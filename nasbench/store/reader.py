@@ -62,6 +62,13 @@ class Snapshot:
     def column(self, table: Table, column: Column) -> Data:
         """Read a column: children in commit order, or runs in order of first appearance with their latest record.
 
+        Args:
+            table: "children" or "runs".
+            column: a column of that table.
+
+        Returns:
+            The column, shape [rows].
+
         Raises:
             CorruptResults: naming the dataset when its bytes are not what was written.
         """
@@ -221,7 +228,13 @@ def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:
 
 
 def mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> Exception | None:
-    """Error to raise if an HDF5 file and a journal cannot be read together; None if they can."""
+    """Error to raise if an HDF5 file and a journal cannot be read together; None if they can.
+
+    Args:
+        paths: paths of the results file.
+        packed: the HDF5 file, or None.
+        journal: parsed journal.
+    """
     header = journal.header
     if journal.damages:
         return CorruptResults(f"{paths.journal}, {journal.damages[0]}")

@@ -113,7 +113,12 @@ class Executor(ABC):
 
     @abstractmethod
     def submit(self, ticket: int, child: Child) -> None:
-        """Start (or queue) a child; `wait` returns `ticket` with its evaluation."""
+        """Start (or queue) a child; `wait` returns `ticket` with its evaluation.
+
+        Args:
+            ticket: number that `wait` returns with the evaluation.
+            child: the child to train.
+        """
 
     @abstractmethod
     def wait(self) -> list[tuple[int, Evaluation]]:
@@ -145,5 +150,8 @@ def with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:
     Args:
         evaluation: evaluation of the attempt that succeeded.
         seconds: seconds of the attempts before it, >= 0.
+
+    Returns:
+        The evaluation with all seconds.
     """
     return replace(evaluation, setup_seconds=evaluation.setup_seconds + seconds) if seconds else evaluation

@@ -13,6 +13,9 @@ def device_name(device: str) -> str:
     Args:
         device: "cpu", "cuda" or "cuda:INDEX".
 
+    Returns:
+        The name, e.g. "cpu" or "NVIDIA H200".
+
     Raises:
         InputError: when there is no such device.
     """

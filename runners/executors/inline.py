@@ -23,7 +23,12 @@ class InlineExecutor(Executor):
         self._queue: deque[tuple[int, Child]] = deque()
 
     def submit(self, ticket: int, child: Child) -> None:
-        """Queue a child."""
+        """Queue a child.
+
+        Args:
+            ticket: number that `wait` returns with the evaluation.
+            child: the child to train.
+        """
         self._queue.append((ticket, child))
 
     def wait(self) -> list[tuple[int, Evaluation]]:

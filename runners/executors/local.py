@@ -50,7 +50,12 @@ class LocalExecutor(Executor):
         self._closed = False
 
     def submit(self, ticket: int, child: Child) -> None:
-        """Start a child on a free slot, or queue it."""
+        """Start a child on a free slot, or queue it.
+
+        Args:
+            ticket: number that `wait` returns with the evaluation.
+            child: the child to train.
+        """
         self._queue.append(_Job(ticket, child))
         self._start_queued()
 

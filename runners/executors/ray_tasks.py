@@ -48,6 +48,9 @@ def train(child: Child, dataset: Dataset, on_gpu: bool, share: float, starts: An
         share: number of devices that the task holds, which is recorded.
         starts: the actor of class `Starts`.
         key: key of this attempt.
+
+    Returns:
+        The evaluation of the child.
     """
     from nasbench.data import provide_data
     from nasbench.training.evaluate import evaluate

@@ -42,6 +42,13 @@ class Setting:
     def of(cls, name: str, options: Mapping[str, Any]) -> Setting:
         """Resolve a strategy's name and options.
 
+        Args:
+            name: registered name of the strategy.
+            options: option -> value as text.
+
+        Returns:
+            The strategy with its options.
+
         Raises:
             UnknownName, InputError: one line that says what to correct.
         """
@@ -87,6 +94,9 @@ class ReplayBudget:
         Args:
             seconds: [runs], the costs of their children so far.
             children: number of these children per search.
+
+        Returns:
+            [runs], amounts in the unit of the budget.
         """
         return self.budget.amount(
             children=np.full(len(seconds), float(children)),
@@ -102,6 +112,9 @@ class ReplayBudget:
             before: [runs], seconds charged so far.
             cost: [runs], seconds of the next children.
             children: number of children counted so far.
+
+        Returns:
+            Bools, [runs].
         """
         limit = self.budget.limit
         return (self.spent(before, children) < limit) & (self.spent(before + cost, children + 1) <= limit)
@@ -286,7 +299,12 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
 
 
 def runs_in_step(table: Table, setting: Setting) -> bool:
-    """Whether all searches of a strategy run at once in arrays on this table."""
+    """Whether all searches of a strategy run at once in arrays on this table.
+
+    Args:
+        table: the complete table.
+        setting: the strategy with its options.
+    """
     kind = setting.kind
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
@@ -294,7 +312,18 @@ def runs_in_step(table: Table, setting: Setting) -> bool:
 def replay_one_by_one(
     table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean"
 ) -> Replayed:
-    """Same as `replay`, but by the strategy's `ask` and `tell`, one search after another."""
+    """Same as `replay`, but by the strategy's `ask` and `tell`, one search after another.
+
+    Args:
+        table: see `replay`.
+        setting: see `replay`.
+        seeds: see `replay`.
+        price: see `replay`.
+        draw: see `replay`.
+
+    Returns:
+        The results.
+    """
     table.require_draw(draw)
     found = []
     for seed in seeds:

@@ -33,6 +33,9 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
         replays: replays of one table, at least one.
         reports: tables of the same space and different data sets in which choices are scored; none for the searched
             one.
+
+    Returns:
+        Rows of children and runs, for `table_builder.write_new`.
     """
     return join_tables([_tables(replayed, reports) for replayed in replays])
 

@@ -52,16 +52,29 @@ class Accountant:
         Args:
             charged: device-seconds of the child.
             searcher_seconds: wall seconds of the searcher, which holds this run's share of a device during that time.
+
+        Returns:
+            Device-seconds, >= 0.
         """
         return charged + searcher_seconds * self._share
 
     def counts(self, charged: float, searcher_seconds: float) -> bool:
-        """Whether a child that has just ended is within the budget."""
+        """Whether a child that has just ended is within the budget.
+
+        Args:
+            charged: device-seconds of the child.
+            searcher_seconds: wall seconds of the searcher's work for it.
+        """
         self.ledger.wall_seconds = self.wall_seconds()
         return self.ledger.fits(self.device_seconds(charged, searcher_seconds))
 
     def enter(self, proposal: Proposal, row: Mapping[str, Any]) -> None:
-        """Charge a counted child, and make it the incumbent if its score is higher than all earlier ones."""
+        """Charge a counted child, and make it the incumbent if its score is higher than all earlier ones.
+
+        Args:
+            proposal: the proposal.
+            row: its stored columns.
+        """
         charged = row["gpu_hours"] * SECONDS_PER_HOUR
         # This run's share is used, because a cached child may have been trained with another.
         self.ledger.charge(self._searcher_category, row["searcher_seconds"] * self._share)

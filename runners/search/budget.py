@@ -58,6 +58,9 @@ class Budget:
         Args:
             text: a positive number and a unit; with "1" the unit may be singular.
 
+        Returns:
+            The budget.
+
         Raises:
             InputError: for any other text; the message names the units.
         """
@@ -118,7 +121,12 @@ class Ledger:
     device_seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LEDGER_CATEGORIES, 0.0))
 
     def charge(self, category: str, device_seconds: float) -> None:
-        """Charge device-seconds (>= 0) to a category of `LEDGER_CATEGORIES`."""
+        """Charge device-seconds (>= 0) to a category of `LEDGER_CATEGORIES`.
+
+        Args:
+            category: one of `LEDGER_CATEGORIES`.
+            device_seconds: device-seconds, >= 0.
+        """
         self.device_seconds[category] += device_seconds
 
     @property
@@ -149,6 +157,9 @@ class Ledger:
 
         Args:
             device_seconds: charges of the child and of the searcher's work for it, >= 0.
+
+        Returns:
+            True if all charges including these are within the limit.
         """
         return self._spent_after(1, device_seconds) <= self.budget.limit
 

@@ -87,6 +87,9 @@ def stored_config(text: str, devices: str | None) -> SearchConfig:
         text: JSON, as stored.
         devices: other devices than before; None for the same.
 
+    Returns:
+        The configuration, with the given devices.
+
     Raises:
         InputError: when the run is one seed of a complete table and not a search.
     """

@@ -39,7 +39,13 @@ class RowWriter:
         self._waiting_since = 0.0
 
     def write(self, row: Row, curves: Curves, at_once: bool) -> None:
-        """Write a child; without `at_once` it may wait for the next batch."""
+        """Write a child; without `at_once` it may wait for the next batch.
+
+        Args:
+            row: columns of the child.
+            curves: its curves.
+            at_once: whether the row must be on the disk when this returns.
+        """
         if not self._waiting:
             self._waiting_since = time.monotonic()
         self._waiting.append((row, curves))

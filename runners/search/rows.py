@@ -29,7 +29,17 @@ class Proposal:
 
 
 def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluation, stage: str) -> dict[str, Any]:
-    """Make the columns of a child that do not depend on the ledger; the search adds the rest."""
+    """Make the columns of a child that do not depend on the ledger; the search adds the rest.
+
+    Args:
+        plan: plan of the run.
+        proposal: the proposal.
+        evaluation: its evaluation.
+        stage: "search" or "final".
+
+    Returns:
+        Column -> value.
+    """
     return {
         "run": plan.run,
         "index": proposal.index,
@@ -50,7 +60,15 @@ def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluatio
 
 
 def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluation:
-    """Restore the evaluation from which a stored row was made."""
+    """Restore the evaluation from which a stored row was made.
+
+    Args:
+        row: a row of the children table.
+        curves: its curves.
+
+    Returns:
+        The evaluation.
+    """
     return Evaluation(
         **{name: row[name] for name in _SCORES},
         curves={name: tuple(float(value) for value in values) for name, values in curves.items()},
@@ -58,7 +76,16 @@ def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluati
 
 
 def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
-    """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed."""
+    """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed.
+
+    Args:
+        proposal: the proposal.
+        evaluation: its evaluation.
+        charged_seconds: device-seconds charged for the child, >= 0.
+
+    Returns:
+        The outcome.
+    """
     return Outcome(
         index=proposal.index,
         architecture=proposal.architecture,
@@ -82,6 +109,9 @@ def search_run_row(
         status: "running", "interrupted" or "complete".
         started_at: UTC, ISO 8601.
         energy: readings of hardware counters, stored with the provenance; None or {} for none.
+
+    Returns:
+        Column -> value.
     """
     return {
         "run": plan.run,

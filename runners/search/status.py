@@ -116,6 +116,9 @@ def file_status(path: str, now: datetime | None = None) -> FileStatus:
         path: the results file.
         now: reference time; None for the present.
 
+    Returns:
+        Status of the writer and of every run.
+
     Raises:
         MissingResults, StoreError: when there is no such file, or it cannot be read.
     """

@@ -91,6 +91,9 @@ class Strategy(ABC, Generic[C]):
         Args:
             outstanding: number of proposals whose outcomes are pending, >= 0; all earlier outcomes were received in the
                 order of the proposals.
+
+        Returns:
+            True only if `ask()` would return the same whatever the pending outcomes are.
         """
         return outstanding == 0
 

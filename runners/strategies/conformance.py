@@ -75,7 +75,18 @@ def check_strategy(
 
 
 def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Check that the same seed and outcomes give the same architectures."""
+    """Check that the same seed and outcomes give the same architectures.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
     first, second = (converse(kind(space, seed, config), children) for _ in range(2))
     _require(
         first.answers == second.answers,
@@ -85,7 +96,18 @@ def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | 
 
 
 def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Check that every architecture decodes in its own space: the given one, or a variation of its options."""
+    """Check that every architecture decodes in its own space: the given one, or a variation of its options.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
     asked = converse(kind(space, seed, config), children).asked
     _require(bool(asked), kind, "the first ask gives no architecture although nothing is outstanding")
     for architecture in asked:
@@ -100,7 +122,18 @@ def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: Strate
 def check_several_outstanding(
     kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int
 ) -> None:
-    """Check that a search with several children in training continues, and repeats."""
+    """Check that a search with several children in training continues, and repeats.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
     for outstanding in (2, 7, children):
         first, second = (converse(kind(space, seed, config), children, outstanding) for _ in range(2))
         _require(
@@ -112,7 +145,18 @@ def check_several_outstanding(
 
 
 def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Check that outcomes may come in any order."""
+    """Check that outcomes may come in any order.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
     first, second = (
         converse(kind(space, seed, config), children, outstanding=5, order=random.Random(seed)) for _ in range(2)
     )
@@ -120,7 +164,18 @@ def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConf
 
 
 def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Check that children without a score are accepted, even if all fail, and that their reward is finite."""
+    """Check that children without a score are accepted, even if all fail, and that their reward is finite.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
     strategy = kind(space, seed, config)
     conversation = converse(strategy, children, score=lambda _: float("nan"))
     _require(bool(conversation.asked), kind, "nothing is asked for when children fail")
@@ -137,6 +192,16 @@ def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | N
     """Check that a new strategy that gets the same calls gives the same answers, which resuming a run depends on.
 
     Calls of `ask` that returned None are left out, because they must not change the strategy.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
     """
     conversation = converse(kind(space, seed, config), children, outstanding=4, order=random.Random(seed + 1))
     replayed = kind(space, seed, config)
@@ -150,7 +215,18 @@ def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | N
 def check_global_random_state(
     kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int
 ) -> None:
-    """Check that global random generators (random, numpy, torch) are not changed and do not influence the answers."""
+    """Check that global random generators (random, numpy, torch) are not changed and do not influence the answers.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
     answers = []
     for state in (12345, 67890):
         with _global_generators_at(state):
@@ -210,7 +286,13 @@ def made_up_score(architecture: Architecture) -> float:
 
 
 def made_up_outcome(index: int, architecture: Architecture, score: float) -> Outcome:
-    """Make an outcome with this final validation accuracy in [0, 1]; NaN makes it a failure without a curve."""
+    """Make an outcome with this final validation accuracy in [0, 1]; NaN makes it a failure without a curve.
+
+    Args:
+        index: number of the proposal, from 0.
+        architecture: the proposed architecture.
+        score: validation accuracy in [0, 1], or NaN.
+    """
     status: Status = "failed" if np.isnan(score) else "ok"
     curve = tuple(score * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)) if status == "ok" else ()
     return Outcome(index, architecture, status, curve, score, params=1, mult_adds=1, device_seconds=1.0)

@@ -253,6 +253,9 @@ def make_shared_weights(
         seed: seed of initial weights, order, dropout and minibatches, >= 0.
         minibatch_size: number of validation images on which an architecture is scored.
         device: "cpu", "cuda" or "cuda:1".
+
+    Returns:
+        The shared weights, untrained.
     """
     place, seeds, data = resolve_device(device), Seeds.of(seed), load_data(protocol.data)
     seed_device(place, seeds.weights)

@@ -91,6 +91,11 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
         """Make many populations.
 
         None if members must be distinct, the space has its own distribution, or decisions differ in size.
+
+        Args:
+            space: the space to search.
+            seeds: search seeds, one per search.
+            config: the strategy's options.
         """
         own = type(space).random is not Space.random or type(space).mutate is not Space.mutate
         sizes = {options for options in options_of(space) if options > 1}

@@ -48,7 +48,13 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> VectorizedSearch | None:
-        """Make many searches; None with `unique`, and for spaces that have their own distribution."""
+        """Make many searches; None with `unique`, and for spaces that have their own distribution.
+
+        Args:
+            space: the space to search.
+            seeds: search seeds, one per search.
+            config: the strategy's options.
+        """
         if config.unique or type(space).random is not Space.random:
             return None
         return VectorizedRandom(space, seeds)

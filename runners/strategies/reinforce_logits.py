@@ -61,7 +61,13 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> VectorizedSearch:
-        """Make many policies; works on any space."""
+        """Make many policies; works on any space.
+
+        Args:
+            space: the space to search.
+            seeds: search seeds, one per search.
+            config: the strategy's options.
+        """
         return VectorizedReinforceLogits(LogitPolicies(options_of(space), seeds, config))
 
     @property

@@ -31,6 +31,9 @@ def distinct_architectures(space: Space) -> list[Architecture]:
     Args:
         space: of at most 10,000,000 sequences of choices.
 
+    Returns:
+        The architectures.
+
     Raises:
         InputError: when the space is larger.
     """
@@ -54,6 +57,9 @@ def hash_neighbours(space: Space, digest: str) -> set[str]:
     Args:
         space: of at most 10,000,000 sequences of choices.
         digest: the hash, 32 hexadecimal digits.
+
+    Returns:
+        Hashes, 32 hexadecimal digits each.
     """
     options = [range(decision.options) for decision in space.decisions]
     same = [each for choices in itertools.product(*options) if (each := Architecture(space, choices)).hash == digest]

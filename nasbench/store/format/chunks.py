@@ -63,6 +63,9 @@ def digest_of(values: Numbers, kind: Callable[[bytes], Any]) -> str:
     Args:
         values: any array except one of objects.
         kind: `blake2b_16` or `Crc32`.
+
+    Returns:
+        Hexadecimal digits.
     """
     digest = kind(_about(values))
     digest.update(np.ascontiguousarray(values).view(np.uint8).data if values.size else b"")

@@ -28,7 +28,12 @@ class FixedTexts(Sequence[str]):
 
     @classmethod
     def of(cls, values: Sequence[str], width: int) -> FixedTexts | None:
-        """Encode texts with at most `width` bytes each; None if one is longer or numpy cannot hold it."""
+        """Encode texts with at most `width` bytes each; None if one is longer or numpy cannot hold it.
+
+        Args:
+            values: texts.
+            width: maximal number of bytes per text.
+        """
         if isinstance(values, FixedTexts):
             return values
         try:
@@ -120,14 +125,24 @@ Data = Numbers | Text
 
 
 def column_of(column: Column, values: Sequence[Any]) -> Data:
-    """Make a column from Python values of the column's type."""
+    """Make a column from Python values of the column's type.
+
+    Args:
+        column: column of the schema.
+        values: one value per row.
+    """
     if column.type == "str":
         return Text(np.arange(len(values), dtype=np.int64), list(values)).compact()
     return np.array(values, dtype=DTYPES[column.type])
 
 
 def take(data: Data, positions: Numbers) -> Data:
-    """The rows of a column at `positions`, or those for which a bool mask is true."""
+    """The rows of a column at `positions`, or those for which a bool mask is true.
+
+    Args:
+        data: the column.
+        positions: ints, or bools with shape [rows].
+    """
     return data.take(positions) if isinstance(data, Text) else data[positions]
 
 

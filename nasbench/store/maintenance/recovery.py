@@ -217,7 +217,12 @@ class _Reader:
 
 
 def filler(column: Column, rows: int) -> Data:
-    """Make a column of filler values that mean "unknown": NaN, '', -1 or False."""
+    """Make a column of filler values that mean "unknown": NaN, '', -1 or False.
+
+    Args:
+        column: column of the schema.
+        rows: number of rows.
+    """
     if column.type == "str":
         return filler_text(rows)
     blank = {"int": -1, "float": np.nan, "bool": False}[column.type]

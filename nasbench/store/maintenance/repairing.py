@@ -203,7 +203,14 @@ def _recovered_runs(recovered: Recovered, repair: Repair) -> dict[str, Data]:
 
 
 def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
-    """Replace the lost values of a column by filler values."""
+    """Replace the lost values of a column by filler values.
+
+    Args:
+        data: the column.
+        lost: bools, shape [rows].
+        name: name of the column.
+        table: its table.
+    """
     column = next(item for item in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS) if item.name == name)
     if not lost.any():
         return data

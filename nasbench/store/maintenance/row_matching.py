@@ -47,7 +47,15 @@ def keys_of(tables: Tables) -> list[Key]:
 
 
 def match_children(left: Tables, right: Tables) -> RowMatches:
-    """Compare the children of two files, to the bit; NaN equals NaN."""
+    """Compare the children of two files, to the bit; NaN equals NaN.
+
+    Args:
+        left: rows of the first file.
+        right: rows of the second file.
+
+    Returns:
+        Pairs and unpaired rows.
+    """
     places = {key: position for position, key in reversed(list(enumerate(keys_of(left))))}
     keys = keys_of(right)
     met = [(places[key], position) for position, key in enumerate(keys) if key in places]

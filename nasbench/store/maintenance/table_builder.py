@@ -80,7 +80,15 @@ class TableBuilder:
 
 
 def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) -> Tables:
-    """Make tables from rows that were checked by `rows.child_row`, `rows.child_curves` and `rows.run_row`."""
+    """Make tables from rows that were checked by `rows.child_row`, `rows.child_curves` and `rows.run_row`.
+
+    Args:
+        children: checked rows with their curves.
+        runs: checked rows of runs.
+
+    Returns:
+        The tables.
+    """
     return Tables(
         children={item.name: column_of(item, [row[item.name] for row, _ in children]) for item in CHILD_COLUMNS},
         runs={item.name: column_of(item, [row[item.name] for row in runs]) for item in RUN_COLUMNS},
@@ -103,7 +111,15 @@ def tables_of_snapshot(snapshot: Snapshot) -> Tables:
 
 
 def take_children(tables: Tables, positions: Numbers) -> Tables:
-    """Select the children at `positions` with their curves, and all runs."""
+    """Select the children at `positions` with their curves, and all runs.
+
+    Args:
+        tables: the tables.
+        positions: ints, shape [children].
+
+    Returns:
+        Tables with the selected children.
+    """
     places = epochs_at(tables.lengths, positions)
     return Tables(
         children={name: _take(data, positions) for name, data in tables.children.items()},
@@ -114,7 +130,12 @@ def take_children(tables: Tables, positions: Numbers) -> Tables:
 
 
 def epochs_at(lengths: Numbers, positions: Numbers) -> Numbers:
-    """Positions in the curves of all epochs of the children at `positions`: ints, end to end."""
+    """Positions in the curves of all epochs of the children at `positions`: ints, end to end.
+
+    Args:
+        lengths: number of epochs per child, ints, shape [children].
+        positions: ints, positions of children.
+    """
     starts = (np.cumsum(lengths) - lengths)[positions]
     repeats = lengths[positions]
     ends = np.cumsum(repeats)
@@ -134,7 +155,15 @@ def join_tables(parts: Sequence[Tables]) -> Tables:
 
 
 def row_of(columns: Mapping[str, Data], position: int) -> dict[str, Any]:
-    """One row as plain Python values."""
+    """One row as plain Python values.
+
+    Args:
+        columns: name -> column.
+        position: position of the row.
+
+    Returns:
+        Name -> value.
+    """
     return {name: _plain(data[position]) for name, data in columns.items()}
 
 

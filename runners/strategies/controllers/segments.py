@@ -43,6 +43,9 @@ def segments(decisions: Sequence[Decision]) -> tuple[Segment, ...]:
     Args:
         decisions: of the space, in order.
 
+    Returns:
+        The segments, in the order of the decisions.
+
     Raises:
         InputError: when a layer's skip decisions are not adjacent, or one reads a layer that has not been decided yet.
     """
@@ -78,6 +81,9 @@ def prefix(parts: Sequence[Segment], count: int) -> tuple[Segment, ...]:
     Args:
         parts: result of `segments`.
         count: number of decisions, >= 0; must not divide the skip decisions of a layer.
+
+    Returns:
+        The segments; the last one may be shortened.
 
     Raises:
         InputError: when `count` divides the skip decisions of a layer.

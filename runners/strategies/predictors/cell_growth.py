@@ -96,6 +96,9 @@ class CellGrowth:
             block: number of the new block, from 0.
             limit: maximal number of results; if there are more, this many are drawn uniformly without repetition.
             rng: generator of these draws.
+
+        Returns:
+            The cells with one block added.
         """
         blocks, cells = self._cell_blocks(block), len(self.space.grammar.cells)
         total = parents * len(blocks) ** cells

@@ -233,7 +233,13 @@ class Ensemble:
             self._train(member, rows[kept], blocks[kept], rewards[kept], epochs, batch, learning_rate)
 
     def grown(self, parents: Tensor, which: Tensor, added: Tensor) -> Tensor:
-        """Mean of the members' `Predictor.grown`, [n]."""
+        """Mean of the members' `Predictor.grown`, [n].
+
+        Args:
+            parents: [parents, blocks * width] int64, at least one block.
+            which: [n] int64, the parent of each candidate.
+            added: [n, width] int64, its new block.
+        """
         return torch.stack([member.grown(parents, which, added) for member in self.members]).mean(0)
 
     def _train(
