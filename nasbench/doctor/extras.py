@@ -17,6 +17,7 @@ USES: Final = {
     "mlflow": "searches in MLflow: nasbench.callbacks.MLflow",
     "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",
     "dev": "the suite's own tests",
+    "mutation": "faults put into the suite's own code: make test-mutations",
 }
 """What each extra of the suite is for."""
 
