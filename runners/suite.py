@@ -42,7 +42,7 @@ class Suite(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(description="name of the suite and of its results file")
-    description: str = Field("", description="what the suite asks")
+    description: str = Field("", description="question that the suite answers")
     jobs: int = Field(1, ge=1, description="searches at the same time; they share the devices")
     search: dict[str, Any] = Field(default_factory=dict, description="fields that all searches share")
     matrix: dict[str, list[Any]] = Field(

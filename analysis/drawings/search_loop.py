@@ -283,7 +283,7 @@ def _draw_best(data: pd.DataFrame, ax: Axes, em: float) -> None:
     inner.step(data["child"], data["best_so_far"], where="post", color=look.colour, linewidth=1.6)
     best = data[data["best"]].iloc[0]
     inner.set_title(f"best so far: {best['val_acc']:.3f}", fontsize=em, color=style.INK, pad=0.35 * em)
-    inner.set_xlabel("children told", fontsize=0.85 * em, labelpad=2)
+    inner.set_xlabel("children", fontsize=0.85 * em, labelpad=2)
     inner.set_ylabel("validation accuracy", fontsize=0.85 * em, labelpad=2)
     inner.tick_params(labelsize=0.75 * em, length=2, pad=2)
     inner.set_xlim(0.5, len(data) + 0.5)

@@ -86,7 +86,7 @@ def _who(writer: Writer | None) -> str:
         return "no process writes this file"
     where = f"process {writer.pid} on {writer.host}, since {writer.since}"
     if writer.alive is None:
-        return f"written by {where}; from this host it cannot be told whether it lives"
+        return f"written by {where}; this host cannot find out whether it is alive"
     if not writer.alive:
         return f"its writer is gone ({where}); go on with: nasbench resume"
     return f"written by {where}"

@@ -37,12 +37,12 @@ class ExecutorOptions(BaseModel):
         1, ge=1, description="searches that share the devices at the same time (a suite's jobs)"
     )
     retries: int = Field(
-        1, ge=0, description="how often a child is tried again after its worker died", json_schema_extra=NEVER
+        1, ge=0, description="maximal number of new attempts for a child whose worker died", json_schema_extra=NEVER
     )
     grace_seconds: float = Field(
         60.0,
         ge=0,
-        description="seconds past its time-out after which a worker is killed",
+        description="seconds after its time-out at which a worker is killed",
         json_schema_extra=NEVER,
     )
     address: str = Field(
@@ -57,15 +57,18 @@ class ExecutorOptions(BaseModel):
         1.0, gt=0, description="processors that a child holds", json_schema_extra={**unless(1.0), **_RAY}
     )
     memory_per_child: float = Field(
-        0.0, ge=0, description="GiB that a child asks for (0: not asked for)", json_schema_extra={**NEVER, **_RAY}
+        0.0,
+        ge=0,
+        description="memory in GiB that a child requests (0: no request)",
+        json_schema_extra={**NEVER, **_RAY},
     )
     accelerator: str = Field(
-        "", description="type of GPU to ask for and to price, e.g. A100", json_schema_extra={**unless(""), **_RAY}
+        "", description="type of GPU to request and to price, e.g. A100", json_schema_extra={**unless(""), **_RAY}
     )
     children_at_once: int = Field(
         0,
         ge=0,
-        description="children asked for at once (0: as many as the nodes hold)",
+        description="children in training at once (0: as many as the nodes can hold)",
         json_schema_extra={**NEVER, **_RAY},
     )
 

@@ -37,14 +37,14 @@ class SearchConfig(ExecutorOptions):
     seed: int = Field(0, ge=0, description="seed of the search")
     child_seeds: Literal["run", "child"] = Field(
         "run",
-        description="training seed of a child: the run's seed (the same architecture is trained once and then cached) or one of its own",
+        description="training seed of a child: run: the run's seed (an architecture is trained once, then cached); child: its own",
     )
     cached: Literal["charge", "free", "off"] = Field(
         "charge",
-        description="a cached child is charged what it cost when trained, or nothing, or the cache is not used",
+        description="charge: a cached child costs as much as its training did; free: nothing; off: the cache is not used",
     )
     final: Literal["incumbents", "best", "none"] = Field(
-        "incumbents", description="which children are trained again after the search for their test score"
+        "incumbents", description="children that are trained again after the search for their test score"
     )
     timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
     price: str = Field(
@@ -54,7 +54,7 @@ class SearchConfig(ExecutorOptions):
     )
     ordered: bool = Field(
         False,
-        description="children are committed in the order of asking, as in a sequential run; otherwise as they finish",
+        description="children are committed in the order of the proposals, as in a sequential run; otherwise as they finish",
         json_schema_extra=unless(False),
     )
     executor: str = Field(

@@ -91,7 +91,7 @@ def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | 
     _require(
         first.answers == second.answers,
         kind,
-        "two strategies of the same seed, told the same, ask for different architectures",
+        "two strategies with the same seed and the same outcomes propose different architectures",
     )
 
 
@@ -160,7 +160,9 @@ def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConf
     first, second = (
         converse(kind(space, seed, config), children, outstanding=5, order=random.Random(seed)) for _ in range(2)
     )
-    _require(first.answers == second.answers, kind, "told out of order, the same seed asks differently")
+    _require(
+        first.answers == second.answers, kind, "with outcomes out of order, the same seed gives different proposals"
+    )
 
 
 def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:

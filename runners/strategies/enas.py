@@ -41,17 +41,19 @@ class EnasConfig(StrategyConfig):
     device: str = Field("cpu", description="cpu, cuda, cuda:0, ...: where the super-network is trained")
 
     epochs: int = Field(150, ge=1, description="passes over the training images (released: 150 | 310)")
-    batch_size: int = Field(0, ge=0, description="images a step; 0: the protocol's (released: 160 | 128)")
+    batch_size: int = Field(0, ge=0, description="images per step; 0: the protocol's (released: 160 | 128)")
     learning_rate: float = Field(0.05, gt=0, description="highest rate of the shared weights (released: 0.05)")
     learning_rate_end: float = Field(0.0005, ge=0, description="lowest rate of each cosine (released: 0.0005)")
     restart_epochs: int = Field(10, ge=1, description="epochs of the first cosine (released: 10)")
-    restart_factor: int = Field(2, ge=1, description="how many times longer each next cosine is (released: 2)")
+    restart_factor: int = Field(
+        2, ge=1, description="factor by which each cosine is longer than the last (released: 2)"
+    )
     weight_decay: float = Field(
         2e-4, ge=0, description="L2 penalty on the weights of a step's path (released: 2e-4 | 5e-4)"
     )
     dropout: float = Field(0.1, ge=0, lt=1, description="dropout before the classifier (released: 0.1)")
     minibatch: int = Field(
-        64, ge=1, description="validation images that an architecture is scored on (released: 160 | 128)"
+        64, ge=1, description="validation images on which an architecture is scored (released: 160 | 128)"
     )
 
     layers: int = Field(1, ge=1, description="LSTM layers of the controller (paper: 1)")
@@ -63,10 +65,12 @@ class EnasConfig(StrategyConfig):
         "do); decision: each has its own",
     )
     controller_steps: int = Field(3, ge=1, description="updates of the controller after each epoch (released: 30 | 50)")
-    aggregate: int = Field(10, ge=1, description="architectures an update (released: 10 | 20)")
-    controller_learning_rate: float = Field(0.0035, gt=0, description="of Adam (released: 0.0035 | 0.001)")
+    aggregate: int = Field(10, ge=1, description="architectures per update (released: 10 | 20)")
+    controller_learning_rate: float = Field(
+        0.0035, gt=0, description="learning rate of Adam (released: 0.0035 | 0.001)"
+    )
     tanh_constant: float = Field(
-        1.1, ge=0, description="logits x become constant * tanh(x); 0: they stay as they are (released: 1.10 | 1.5)"
+        1.1, ge=0, description="logits x become constant * tanh(x); 0: unchanged (released: 1.10 | 1.5)"
     )
     operation_reduce: float = Field(
         2.5, gt=0, description="the constant is divided by this for operations (released: 2.5 | not reduced)"
@@ -80,11 +84,11 @@ class EnasConfig(StrategyConfig):
     skip_weight: float = Field(
         0.8, ge=0, description="weight of the divergence of skip probabilities from skip_rate (released: - | 0.8)"
     )
-    skip_rate: float = Field(0.4, gt=0, lt=1, description="probability that skips are drawn to (released: - | 0.4)")
+    skip_rate: float = Field(0.4, gt=0, lt=1, description="target probability of skips (released: - | 0.4)")
     candidates: int = Field(
         50,
         ge=1,
-        description="architectures of different hash that are drawn and scored before the best is asked for (paper: several)",
+        description="architectures with different hashes that are drawn and scored before the best is proposed (paper: several)",
     )
 
 

@@ -30,10 +30,8 @@ class EvolutionConfig(StrategyConfig):
     The settings published for NAS-Bench-201 (2001.00326) are population=10, sample=3, identity=0.
     """
 
-    population: int = Field(100, ge=1, description="P, members alive (1802.01548)")
-    sample: int = Field(
-        25, ge=1, description="S, members drawn for a tournament, of which the best is the parent (1802.01548)"
-    )
+    population: int = Field(100, ge=1, description="P, number of members (1802.01548)")
+    sample: int = Field(25, ge=1, description="S, members drawn for a tournament; the best is the parent (1802.01548)")
     drawing: Literal["replacement", "distinct"] = Field(
         "replacement",
         description="replacement: a member may be drawn twice for one tournament (1802.01548); distinct: it may not (ours)",
@@ -42,7 +40,7 @@ class EvolutionConfig(StrategyConfig):
         0.05,
         ge=0,
         le=1,
-        description="probability that the child is its parent again, trained anew (1802.01548); otherwise one mutation",
+        description="probability that the child is its parent, trained again (1802.01548); otherwise one mutation",
     )
 
     @model_validator(mode="after")

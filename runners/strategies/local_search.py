@@ -24,7 +24,9 @@ class LocalSearchConfig(StrategyConfig):
         description="best: train all neighbours, move to the best of them; first: move to the first that is better (both 2005.02960)",
     )
     starts: int = Field(
-        1, ge=1, description="random architectures a climb begins with, of which the best is its start (2005.02960)"
+        1,
+        ge=1,
+        description="random architectures at the beginning of a climb, the best of which is its start (2005.02960)",
     )
 
 
@@ -77,7 +79,9 @@ class LocalSearch(Strategy[LocalSearchConfig]):
         """
         key, reward = outcome.architecture.hash, self.reward(outcome)
         if key not in self._training:
-            raise InputError(f"child {outcome.index} ({key}) is not in training: never asked for, or told before")
+            raise InputError(
+                f"child {outcome.index} ({key}) is not in training: it was not proposed, or its outcome came before"
+            )
         if not math.isfinite(reward):
             raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
         self._training.remove(key)

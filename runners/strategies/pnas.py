@@ -27,12 +27,12 @@ class PnasConfig(StrategyConfig):
     first: int = Field(
         256,
         ge=1,
-        description="most one-block architectures trained: all where there are no more (1712.00559: all 136), else so many at random",
+        description="maximal number of one-block architectures; a random sample if there are more (1712.00559: all 136)",
     )
     candidates: int = Field(
         400_000,
         ge=1,
-        description="most extensions ranked for each number of blocks: all where there are no more, else so many at random (ours; "
+        description="maximal number of extensions ranked per number of blocks; a random sample if there are more (ours; "
         "the paper ranks all, which in its space are at most 301,056 up to the order of operands)",
     )
     predictor: Kind = Field("lstm", description="lstm or mlp, which the paper compares")
@@ -44,15 +44,17 @@ class PnasConfig(StrategyConfig):
     init: float = Field(
         0.1, gt=0, description="embeddings start uniform in [-init, init] (1712.00559), as do all other weights (ours)"
     )
-    learning_rate: float = Field(0.01, gt=0, description="of Adam on the one-block architectures (1712.00559)")
-    later_learning_rate: float = Field(0.002, gt=0, description="of Adam from two blocks on (1712.00559)")
+    learning_rate: float = Field(
+        0.01, gt=0, description="learning rate of Adam on the one-block architectures (1712.00559)"
+    )
+    later_learning_rate: float = Field(0.002, gt=0, description="learning rate of Adam from two blocks on (1712.00559)")
     learn_from: Literal["all", "new"] = Field(
         "all",
-        description="outcomes that the predictors are trained on after each level: all so far (ours), or those of the level alone, by which "
+        description="outcomes used to train the predictors after each level: all so far (ours), or only those of the level, with which "
         "algorithm 1 of 1712.00559 fine-tunes (recalled, not seen)",
     )
     epochs: int = Field(30, ge=1, description="passes over the data in each fit (ours; not given)")
-    batch: int = Field(32, ge=1, description="architectures a step of Adam (ours; not given)")
+    batch: int = Field(32, ge=1, description="architectures per step of Adam (ours; not given)")
 
 
 class Pnas(Strategy[PnasConfig]):
@@ -117,7 +119,9 @@ class Pnas(Strategy[PnasConfig]):
         """
         reward = self.reward(outcome)
         if not 0 <= outcome.index < self._asked or outcome.index in self._rewards:
-            raise InputError(f"child {outcome.index} is not outstanding: it was never asked for, or told before")
+            raise InputError(
+                f"child {outcome.index} is not outstanding: it was not proposed, or its outcome came before"
+            )
         if not math.isfinite(reward):
             raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
         self._rewards[outcome.index] = reward

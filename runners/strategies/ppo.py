@@ -14,8 +14,8 @@ class PPOConfig(ControllerConfig):
     layers: int = Field(1, ge=1, description="LSTM layers (appendix A)")
     hidden: int = Field(100, ge=1, description="units of each LSTM layer and of the embeddings (appendix A)")
     init: float = Field(0.1, gt=0, description="parameters start uniform in [-init, init] (appendix A)")
-    learning_rate: float = Field(3.5e-4, gt=0, description="of Adam (appendix A)")
-    batch: int = Field(20, ge=1, description="children an update (appendix A)")
+    learning_rate: float = Field(3.5e-4, gt=0, description="learning rate of Adam (appendix A)")
+    batch: int = Field(20, ge=1, description="children per update (appendix A)")
     baseline_decay: float = Field(
         0.95, ge=0, lt=1, description="weight of the past in the moving average of rewards (appendix A)"
     )

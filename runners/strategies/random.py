@@ -26,7 +26,7 @@ class RandomConfig(StrategyConfig):
 
     unique: bool = Field(
         False,
-        description="draw again while the hash was asked for before; the search is over after 1000 repeats in a row "
+        description="draw again if the hash was proposed before; the search ends after 1000 repeats in a row "
         "(ours; the paper samples with repetition)",
     )
 

@@ -19,13 +19,13 @@ class ReinforceConfig(ControllerConfig):
     layers: int = Field(2, ge=1, description="LSTM layers (section 4.1)")
     hidden: int = Field(35, ge=1, description="units of each LSTM layer and of the embeddings (section 4.1)")
     init: float = Field(0.08, gt=0, description="parameters start uniform in [-init, init] (section 4.1)")
-    learning_rate: float = Field(6e-4, gt=0, description="of Adam (section 4.1)")
-    batch: int = Field(8, ge=1, description="children an update (section 4.1: 8 a controller replica)")
+    learning_rate: float = Field(6e-4, gt=0, description="learning rate of Adam (section 4.1)")
+    batch: int = Field(8, ge=1, description="children per update (section 4.1: 8 per controller replica)")
     baseline_decay: float = Field(
-        0.95, ge=0, lt=1, description="weight of the past in the moving average of rewards (ours; the paper is silent)"
+        0.95, ge=0, lt=1, description="weight of the past in the moving average of rewards (ours; not given)"
     )
     reward_epochs: int = Field(
-        5, ge=1, description="the reward takes the best validation accuracy of so many last epochs (section 4.1)"
+        5, ge=1, description="number of last epochs whose best validation accuracy is rewarded (section 4.1)"
     )
     reward_power: float = Field(3.0, gt=0, description="the accuracy is raised to this power (section 4.1: cubed)")
     depth_start: int = Field(
@@ -34,7 +34,7 @@ class ReinforceConfig(ControllerConfig):
         description="layers of the first children on a space with layers (0: all from the start; section 4.1: 6)",
     )
     depth_step: int = Field(2, ge=1, description="layers added at a time (section 4.1)")
-    depth_every: int = Field(1600, ge=1, description="children asked for between additions (section 4.1)")
+    depth_every: int = Field(1600, ge=1, description="children proposed between additions (section 4.1)")
 
 
 class Reinforce(PolicyGradient[ReinforceConfig]):

@@ -29,7 +29,7 @@ class ReinforceLogitsConfig(StrategyConfig):
     learning_rate: float = Field(
         0.03,
         gt=0,
-        description="of Adam (ours: 0.01 to 0.2 give the row published for NAS-Bench-201, and public pages disagree)",
+        description="learning rate of Adam (ours: 0.01 to 0.2 give the row published for NAS-Bench-201, and public pages disagree)",
     )
     init: float = Field(1e-3, ge=0, description="standard deviation of the logits at the start (2001.00326)")
     baseline_decay: float = Field(
@@ -39,7 +39,7 @@ class ReinforceLogitsConfig(StrategyConfig):
         description="weight of the past in the average of rewards, corrected for its start (2001.00326)",
     )
     reward_scale: float = Field(
-        100.0, gt=0, description="the validation accuracy times this is the reward: 100 makes it per cent (2001.00326)"
+        100.0, gt=0, description="the validation accuracy times this is the reward: 100 gives percent (2001.00326)"
     )
 
 

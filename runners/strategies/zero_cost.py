@@ -31,11 +31,9 @@ class ZeroCostConfig(StrategyConfig):
     candidates: int = Field(
         100,
         ge=1,
-        description="architectures of different hash that are drawn and scored before the first is asked for (2006.04647 takes 10 to 1000)",
+        description="architectures with different hashes that are drawn and scored before the first proposal (2006.04647: 10 to 1000)",
     )
-    protocol: str = Field(
-        "digits", description="protocol whose data, whitening and network scale the scores are of (ours)"
-    )
+    protocol: str = Field("digits", description="protocol for data, whitening and network scale of the scores (ours)")
     data: str = Field(
         "", description="data to score on; empty: the protocol's (params, mult_adds, synflow use their shape only)"
     )

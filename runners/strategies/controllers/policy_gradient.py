@@ -26,8 +26,8 @@ class ControllerConfig(StrategyConfig):
     layers: int = Field(ge=1, description="LSTM layers")
     hidden: int = Field(ge=1, description="units of each LSTM layer and of the embeddings")
     init: float = Field(gt=0, description="parameters start uniform in [-init, init]")
-    learning_rate: float = Field(gt=0, description="of Adam")
-    batch: int = Field(ge=1, description="children an update")
+    learning_rate: float = Field(gt=0, description="learning rate of Adam")
+    batch: int = Field(ge=1, description="children per update")
     baseline_decay: float = Field(ge=0, lt=1, description="weight of the past in the moving average of rewards")
     heads: Heads = Field(
         "decision",
@@ -120,9 +120,13 @@ class PolicyGradient(Strategy[C]):
         """
         sample = self._outstanding.get(outcome.index)
         if sample is None:
-            raise InputError(f"child {outcome.index} is not outstanding: it was never asked for, or told before")
+            raise InputError(
+                f"child {outcome.index} is not outstanding: it was not proposed, or its outcome came before"
+            )
         if outcome.architecture.choices != sample.architecture.choices:
-            raise InputError(f"child {outcome.index} was asked for as {sample.architecture.choices}, not as told")
+            raise InputError(
+                f"child {outcome.index} was asked for as {sample.architecture.choices}, which is not the architecture of the outcome"
+            )
         reward = self.reward(outcome)
         if not math.isfinite(reward):
             raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
