@@ -53,7 +53,7 @@ def skeleton_data(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -
     Returns:
         One row per part, from the image on: part ("image", "stem", "normal", "reduction", "head"), repeat (equal cells
         in a row), stride (of the whole part), filters (F of its cells; 0 for the others), channels and size (height and
-        width in pixels) of what it puts out. The head puts out one number a class.
+        width in pixels) of its output. The output of the head is one number per class.
 
     Raises:
         InputError: when a cell cannot be built, or the image is too small for the stem.

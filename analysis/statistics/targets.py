@@ -115,7 +115,7 @@ def target_summary(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         strategy, by, measure, target, n (runs), reached (runs that did); median (the budget by which half of the runs
         have, by Kaplan-Meier; NaN: not within the budget), median_low, median_high (Brookmeyer and Crowley's interval
         on the log-log scale; a bound that the data do not give is NaN for low and inf for high); horizon (the budget up
-        to which every strategy was watched); mean, mean_low, mean_high (restricted mean: what a run spends on average
+        to which every strategy was watched); mean, mean_low, mean_high (restricted mean: the average spending of a run
         until it reaches the target or the horizon, with the interval by Greenwood's variance); text. With fewer than 5
         runs intervals are NaN and the text says insufficient.
 

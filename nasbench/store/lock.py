@@ -190,7 +190,7 @@ class ResultsLock:
             True if it did not move, False if the file was replaced.
 
         Raises:
-            ResultsLocked: when it moves, so that the owner is alive.
+            ResultsLocked: when it moves, which shows that the owner is alive.
         """
         if seen.owner is not None and seconds > 0:
             _log.warning("%s: watching for %.0f s whether %s is alive", self.paths.h5, seconds, seen.owner)

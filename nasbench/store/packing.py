@@ -230,7 +230,7 @@ def _set_text(owner: Any, name: str, text: str) -> None:
 
 
 class _Sink:
-    """Writes columns into an open HDF5 file and keeps the list of what was written."""
+    """Writes columns into an open HDF5 file and keeps a list of the datasets written."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

@@ -153,7 +153,7 @@ class Results:
 
         Raises:
             UnknownName: when a column or the stage does not exist.
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         import pandas as pd
 
@@ -218,7 +218,7 @@ class Results:
             The columns of `schema.RUN_COLUMNS`; "file" comes first if there are several files.
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         import pandas as pd
 

@@ -70,7 +70,7 @@ class Snapshot:
             The column, shape [rows].
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         data = self._all_records(table, column)
         return data if table == "children" else take(data, self._current_runs)
@@ -90,7 +90,7 @@ class Snapshot:
             The rows in the order of `positions`.
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         fresh = self._fresh["children"]
         packed = self.packed

@@ -143,7 +143,7 @@ class ResultsWriter:
             row: exactly the columns of `schema.RUN_COLUMNS`.
 
         Raises:
-            InputError: when the row is not what the schema says; nothing is written.
+            InputError: when the row does not fit the schema; nothing is written.
             StoreError: when it could not be written; it can be tried again once the cause is removed.
         """
         self._require_open()

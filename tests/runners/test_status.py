@@ -85,7 +85,7 @@ def test_a_writer_on_another_host_is_believed(tmp_path):
     assert found.writer is not None
     assert found.writer.alive is None
     assert found.runs[0].state == "running"
-    assert "from this host it cannot be told" in nasbench("status", "runs.h5", cwd=tmp_path).out
+    assert "this host cannot find out whether it is alive" in nasbench("status", "runs.h5", cwd=tmp_path).out
 
 
 def test_a_complete_run_says_what_the_ledger_said(tmp_path):

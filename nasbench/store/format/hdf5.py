@@ -182,7 +182,7 @@ class PackedFile:
             The column, shape [rows].
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         path = f"{table}/{column.name}"
         if column.type != "str":
@@ -207,7 +207,7 @@ class PackedFile:
             The rows in the order of `positions`.
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         path = f"{table}/{column.name}"
         if column.type != "str":
@@ -232,7 +232,7 @@ class PackedFile:
             The values in the order of `positions`.
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         self._entry(path)
         try:
@@ -260,7 +260,7 @@ class PackedFile:
             Its values.
 
         Raises:
-            CorruptResults: naming the dataset when its bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
         entry = self._entry(path)
         try:
@@ -308,7 +308,7 @@ class PackedFile:
         """Read every dataset.
 
         Raises:
-            CorruptResults: naming the first one whose bytes are not what was written.
+            CorruptResults: when a dataset is damaged; the message names the first one.
         """
         for path in self.manifest.datasets:
             self.numbers(path)
