@@ -122,7 +122,7 @@ class JournalContents:
         """Raise if a line is damaged.
 
         Raises:
-            CorruptResults: when a line is damaged; the message names the first one, the records affected, and the number of others.
+            CorruptResults: when a line is damaged; the message names the first one, its records, and the number of others.
         """
         if self.damages:
             more = f" (and {len(self.damages) - 1} more)" if len(self.damages) > 1 else ""
