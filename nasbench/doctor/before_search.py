@@ -1,4 +1,4 @@
-"""What is said before a search starts, in one line, where this machine will make it slow."""
+"""One-line warning before a search that will be slow on this machine."""
 
 from __future__ import annotations
 

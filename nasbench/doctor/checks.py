@@ -29,7 +29,7 @@ class Machine:
 
     Args:
         folder: for results.
-        say: gets lines on what goes on, for people who wait.
+        say: called with progress messages.
         quick: leave out what takes long.
     """
 
@@ -39,7 +39,7 @@ class Machine:
 
     @cached_property
     def made(self) -> dict[str, Any]:
-        """What results keep of a machine, see `nasbench.provenance`."""
+        """Description of the machine that results files store, see `nasbench.provenance`."""
         from nasbench.provenance import provenance
 
         return provenance()
@@ -53,7 +53,7 @@ class Machine:
 
     @cached_property
     def limits(self) -> Limits:
-        """What this process may use."""
+        """Processors and memory that this process may use."""
         return limits_here()
 
     @cached_property
@@ -66,7 +66,7 @@ class Machine:
 
     @property
     def torch(self) -> TorchFacts:
-        """What torch is and does here.
+        """Properties of torch on this machine.
 
         Raises:
             ProbeError: when it does not work; the same to all who ask.
@@ -86,12 +86,12 @@ class DoctorCheck:
     """A check.
 
     Args:
-        name: what it looks at; of its finding, where it raises.
+        name: the property checked; also the name of the finding when the check raises.
         group: of its findings.
         run: looks, and says what it found.
-        long: whether it takes many seconds, and is left out when one is in a hurry.
-        needs_torch: whether it makes sense only where torch works.
-        breaks: whether a search may fail where the check itself does.
+        long: True if it takes many seconds; a quick check skips it.
+        needs_torch: True if it is skipped when torch does not work.
+        breaks: True if a search may fail when this check raises.
     """
 
     name: str
@@ -106,8 +106,8 @@ def diagnose(machine: Machine, checks: Sequence[DoctorCheck] | None = None) -> l
     """Run the checks one after the other.
 
     Args:
-        machine: where, and whether those that take long are left out.
-        checks: which; None for all.
+        machine: the machine to check, with the flag that skips long checks.
+        checks: the checks to run; None for all.
 
     Returns:
         All that they found. A check that raises is found to be wrong, by the name of the exception.

@@ -22,7 +22,7 @@ _finding = partial(Finding, "clock")
 
 @dataclass(frozen=True)
 class ClockFacts:
-    """What the clocks said around a short sleep.
+    """Readings of the clocks around a short sleep.
 
     Args:
         now: seconds since 1970 by the wall's clock.
@@ -70,7 +70,7 @@ def check_clock(facts: ClockFacts) -> list[Finding]:
     """Judge the clocks.
 
     Args:
-        facts: what they said.
+        facts: the readings.
     """
     findings = []
     short = facts.slept * 0.95 - 2 * facts.resolution

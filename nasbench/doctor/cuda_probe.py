@@ -20,7 +20,7 @@ SECONDS: Final = 300.0  # after which the process hangs
 
 @dataclass(frozen=True)
 class Tried:
-    """What the self-test of a device found of one thing; as `nasbench.training.device_checks.DeviceFinding`."""
+    """Result of a device's self-test for one part; same fields as `nasbench.training.device_checks.DeviceFinding`."""
 
     name: str
     level: str
@@ -37,7 +37,7 @@ class Device:
         capability: compute capability, e.g. "9.0".
         memory: bytes.
         error: why nothing can be computed on it; "" where something can.
-        tried: what its self-test found; None where it was not done.
+        tried: results of its self-test; None if it was not run.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Device:
 
 @dataclass(frozen=True)
 class CudaFacts:
-    """What torch sees of CUDA.
+    """CUDA as torch sees it.
 
     Args:
         devices: in torch's order.

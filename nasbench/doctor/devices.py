@@ -56,9 +56,9 @@ def check_cuda(facts: CudaFacts, built_for: str, hardware: Hardware) -> list[Fin
     """Say whether torch can use the GPUs of this machine, and how each does.
 
     Args:
-        facts: what torch sees.
+        facts: devices as torch sees them.
         built_for: version of CUDA that torch was built with; "" for a build without.
-        hardware: what there is.
+        hardware: devices that are installed.
     """
     if facts.devices:
         return [finding for device in facts.devices for finding in _device(device, facts, hardware)]
@@ -109,7 +109,7 @@ def _device(device: Device, facts: CudaFacts, hardware: Hardware) -> Iterator[Fi
 
 
 def _tried(name: str, tried: tuple[Tried, ...]) -> Iterator[Finding]:
-    """What the self-test found: counts, each failure, each note."""
+    """Results of the self-test: counts, each failure, each note."""
     failed = [one for one in tried if one.level == "failed"]
     noted = [one for one in tried if one.level == "note" and one.name != GRAPHS]
     title = f"{name} self-test"

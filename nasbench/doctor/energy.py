@@ -1,4 +1,4 @@
-"""Whether the energy of trainings can be measured here: counters of the processor (RAPL) and of NVIDIA's GPUs (NVML)."""
+"""Check that the energy of trainings can be measured: counters of the processor (RAPL) and of NVIDIA's GPUs (NVML)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the suite can use and does without: extras, and a browser for developers."""
+"""Check of optional packages (extras) and of a browser for developers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USES: Final = {
     "dev": "the suite's own tests",
     "mutation": "faults put into the suite's own code: make test-mutations",
 }
-"""What each extra of the suite is for."""
+"""Purpose of each extra of the suite."""
 
 CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -29,7 +29,7 @@ def check_chromium(names: Sequence[str] = CHROMIUM, path: str | None = None) -> 
 
     Args:
         names: of programs.
-        path: where to look; None for PATH.
+        path: folders to search; None for PATH.
     """
     found = next((program for name in names if (program := shutil.which(name, path=path))), None)
     if found is None:

@@ -1,4 +1,4 @@
-"""What a check found."""
+"""Result of a check."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Finding:
 
     Args:
         group: of the check.
-        name: what was looked at; the same on every machine.
+        name: the property checked; the same on every machine.
         level: "ok"; "slow": works, and takes longer than it could; "note": works, and is good to know; "wrong": does not work.
-        found: what was found, in one line.
-        advice: what to do, in one line; "" where nothing is to be done.
-        breaks: whether a search would fail, or give wrong results, because of it; only where the level is "wrong".
+        found: the result, in one line.
+        advice: the remedy, in one line; "" if none is needed.
+        breaks: True if a search would fail or give wrong results because of it; only at level "wrong".
     """
 
     group: Group

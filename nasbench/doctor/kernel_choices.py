@@ -14,10 +14,10 @@ class Choices:
     """The values that a library knows for one environment variable.
 
     Args:
-        library: which reads the variable.
+        library: the library that reads the variable.
         values: regular expression of them.
         shown: them, or the usual ones, for a person.
-        any_case: whether capital and small letters are the same.
+        any_case: True if case is ignored.
     """
 
     library: str
@@ -26,7 +26,7 @@ class Choices:
     any_case: bool = True
 
     def has(self, value: str) -> bool:
-        """Whether the library knows a value."""
+        """Return True if the library accepts a value."""
         return re.fullmatch(self.values, value, re.IGNORECASE if self.any_case else 0) is not None
 
 

@@ -1,4 +1,4 @@
-"""How much of the machine this process may use: processors and memory, by affinity and by control groups."""
+"""Processors and memory that this process may use, by affinity and by control groups."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_LIMIT: Final = 1 << 60  # bytes; version 1 says "none" by a number near 2^63
 
 @dataclass(frozen=True)
 class Limits:
-    """What a process may use.
+    """Processors and memory that a process may use.
 
     Args:
         there: processors of the machine.
@@ -46,7 +46,7 @@ def limits_here(root: Path = CGROUPS, own: Path = OWN_CGROUP, meminfo: Path = ME
     """Read the limits of this process.
 
     Args:
-        root: where control groups are mounted.
+        root: mount point of control groups.
         own: the file that names the groups of this process.
         meminfo: the file that counts the machine's memory.
     """

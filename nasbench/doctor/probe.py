@@ -1,4 +1,4 @@
-"""What torch is and does on this machine, measured in a process of its own: `python -m nasbench.doctor.probe`.
+"""Properties of torch on this machine, measured in a separate process: `python -m nasbench.doctor.probe`.
 
 A process of its own, because oneDNN says what it uses only to those that ask before it starts, and because a torch that does not fit the
 processor ends its process. Prints oneDNN's own words first, and `MARK` with a JSON object last.
@@ -39,7 +39,7 @@ class ProbeError(NasbenchError):
 
 @dataclass(frozen=True)
 class TorchFacts:
-    """What torch is and does here.
+    """Properties of torch on this machine.
 
     Args:
         version: of torch.
@@ -47,15 +47,15 @@ class TorchFacts:
         onednn: version of oneDNN in it; "" for a build without.
         mkl: version of MKL in it; "" for a build without.
         capability: instruction set of torch's own kernels, e.g. "AVX512".
-        predicted_isa: what `nasbench.kernels.processor` says that oneDNN uses, and rows keep, e.g. "avx2".
-        isa: what oneDNN says that it uses, e.g. "Intel AVX2"; "" where it says nothing.
+        predicted_isa: instruction set of oneDNN by `nasbench.kernels.processor`, stored in rows, e.g. "avx2".
+        isa: instruction set that oneDNN reports, e.g. "Intel AVX2"; "" if it reports none.
         platform: of a row that is trained here with fast kernels.
         numpy_error: why tensors and arrays cannot share memory; "" where they can.
         bfloat16_time: seconds of a training step in bfloat16 over those in float32.
         numpy_kernels: the processor for which numpy's OpenBLAS chose its kernels, e.g. "Haswell"; "" where it does not say.
         numpy_gflops: 10^9 operations a second of numpy's product of float64 matrices on one thread.
         torch_gflops: the same of torch.
-        keeps_memory: whether the C library's allocator keeps freed memory for the next step, see `nasbench.training.allocator`.
+        keeps_memory: True if the C library's allocator keeps freed memory for the next step, see `nasbench.training.allocator`.
     """
 
     version: str

@@ -20,7 +20,7 @@ SHOWN_FLAGS: Final = (
 )
 BFLOAT16_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
 NEEDED_BYTES: Final = 1 << 30
-"""Of a search with one child at a time: a driver of some 0.6 GB and a child's process of some 0.65 GB, which share torch's pages."""
+"""Need of a search with one child at a time: about 0.6 GB for the driver and 0.65 GB for the child, sharing torch's pages."""
 
 EASY_BYTES: Final = 2 << 30
 SLOW_NUMPY: Final = 0.5  # numpy's speed as a share of torch's, below which it is called slow
@@ -117,8 +117,8 @@ def check_bfloat16(processor: Processor, facts: TorchFacts) -> list[Finding]:
     """Say what `precision=bfloat16` costs here, as measured: without instructions for it, it is emulated.
 
     Args:
-        processor: which instructions it has.
-        facts: what was measured with them.
+        processor: the processor and its instruction sets.
+        facts: measurements on it.
     """
     flags = sorted(processor.flags & BFLOAT16_FLAGS)
     if processor.flags:

@@ -1,4 +1,4 @@
-"""What the checks found, as lines for people and as JSON."""
+"""Findings of the checks, as lines for people and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nasbench.doctor.checks import Machine
 from nasbench.doctor.findings import Finding, Group, Level
 
 FORMAT: Final = 1
-"""Of the JSON document; raised when a key is renamed or goes."""
+"""Version of the JSON document; raised when a key is renamed or removed."""
 
 TITLES: Final[Mapping[Group, str]] = {
     "versions": "Python and libraries",
@@ -30,7 +30,7 @@ _LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 
 def breaks_a_search(findings: Sequence[Finding]) -> bool:
-    """Whether a search would fail here, or give wrong results."""
+    """True if a search would fail on this machine or give wrong results."""
     return any(finding.breaks for finding in findings)
 
 
@@ -58,14 +58,14 @@ def summary(findings: Sequence[Finding], seconds: float) -> str:
     """
     counts = _counts(findings)
     stops = sum(finding.breaks for finding in findings)
-    told = (
+    summary = (
         f"{counts['ok']} ok, {counts['slow']} slow, {counts['note']} to note, {counts['wrong']} WRONG ({seconds:.0f} s)"
     )
-    return f"{told}: a search would fail here ({stops} of them)" if stops else f"{told}: searches work here"
+    return f"{summary}: a search would fail here ({stops} of them)" if stops else f"{summary}: searches work here"
 
 
 def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> dict[str, Any]:
-    """All of it as plain JSON values.
+    """Return the report as plain JSON values.
 
     Args:
         machine: that the findings are of.
@@ -79,7 +79,7 @@ def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> d
     described: dict[str, Any] | None = None
     try:
         described = describe(machine)
-    except Exception as error:  # e.g. limits that cannot be read, of which a check has told, too
+    except Exception as error:  # e.g. limits that cannot be read; a check reports them too
         found = f"cannot be described: {type(error).__name__}: {error}"
         findings = [*findings, Finding("processor", "machine", "wrong", found, "report it with this text")]
     return {
@@ -93,7 +93,7 @@ def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> d
 
 
 def describe(machine: Machine) -> dict[str, Any]:
-    """What a machine is, as plain JSON values; None for what is not known."""
+    """Description of a machine, as plain JSON values; None for unknown values."""
     from nasbench.kernels.processor import processor_here
 
     made, processor, limits = machine.made, processor_here(), machine.limits

@@ -1,4 +1,4 @@
-"""How torch was built, and whether the instruction sets that rows keep are those that it uses."""
+"""Check of torch's build, and that it uses the instruction sets that rows store."""
 
 from __future__ import annotations
 

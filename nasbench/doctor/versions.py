@@ -64,7 +64,7 @@ class Installed:
         return cls(versions, requirements, suite.get_all("Classifier") or (), suite["Requires-Python"] or "")
 
     def required_by(self, name: str, extra: str = "") -> list[Requirement]:
-        """What a distribution requires here: of itself, or only for one of its extras.
+        """Requirements of a distribution on this machine: its own, or those of one of its extras.
 
         Args:
             name: of the distribution.
@@ -87,7 +87,7 @@ def check_python(version: tuple[int, int], installed: Installed | None) -> list[
 
     Args:
         version: e.g. (3, 11).
-        installed: what the suite says of itself.
+        installed: the suite's own package metadata.
     """
     mine = "{}.{}".format(*version)
     if installed is None:
@@ -198,7 +198,7 @@ def check_extras(installed: Installed | None, uses: Mapping[str, str]) -> list[F
 
     Args:
         installed: this environment.
-        uses: what each extra is for, by its name.
+        uses: purpose of each extra, by name.
     """
     findings = []
     for extra, use in uses.items():
