@@ -91,7 +91,7 @@ class ResponseNormalization(nn.Module):
         return maps / (OFFSET + ALPHA * near) ** BETA
 
     def extra_repr(self) -> str:
-        """What `print` shows."""
+        """Return the text that `print` shows."""
         return f"neighbours={NEIGHBOURS}, alpha={ALPHA}, beta={BETA}, offset={OFFSET}"
 
 

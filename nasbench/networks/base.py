@@ -1,4 +1,4 @@
-"""What every network of the suite offers to the training loop."""
+"""Interface of every network of the suite to the training loop."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ OperationTable = dict[str, tuple[Counts, Counts, Counts, Counts]]
 
 
 class CellUse(NamedTuple):
-    """What the frame around a cell depends on: output width in units of F, and whether p and c are read or put out."""
+    """Cell properties that determine the cost of stem, projections and classifier: width in F; p and c read or output."""
 
     width: int
     reads_p: bool

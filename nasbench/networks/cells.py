@@ -47,7 +47,7 @@ def build_cell_network(
         UnknownName: when an operation or the skeleton has an unknown name.
 
     Source: NASNet (arXiv 1707.07012) and PNASNet (arXiv 1712.00559); the wiring is their released code's (tensorflow/models,
-    research/slim/nets/nasnet). That code only adds; blocks that concatenate are the paper's, and put out 2F channels here.
+    research/slim/nets/nasnet). That code only adds; blocks that concatenate are the paper's, and output 2F channels here.
     """
     check_pair(pair)
     return CellNetwork(pair, plan_network(scale, skeleton), scale, regularization or Regularization())
@@ -131,7 +131,7 @@ def build_stem(plan: NetworkPlan, scale: Scale) -> nn.Sequential:
 
 
 class Join(NamedTuple):
-    """How one live block combines its two paths: where they start, whether drop-path may take them, where the result goes."""
+    """Wiring of one live block: inputs of its two paths, their drop-path flags, and the place of the result."""
 
     state: int
     left: int

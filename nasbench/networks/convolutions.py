@@ -74,7 +74,7 @@ def convolve(
 
 
 def _is_bfloat16_on_cpu(images: Tensor) -> bool:
-    """Whether a convolution of these images is computed in bfloat16 on the CPU, by their type or by autocast."""
+    """True if a convolution of these images runs in bfloat16 on the CPU, by their dtype or by autocast."""
     return images.device.type == "cpu" and (images.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu"))
 
 

@@ -29,5 +29,5 @@ class Dropout(nn.Module):
         return values * kept / (1.0 - self.probability)
 
     def extra_repr(self) -> str:
-        """What `print` shows."""
+        """Return the text that `print` shows."""
         return f"probability={self.probability}"

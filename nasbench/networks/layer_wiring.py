@@ -1,4 +1,4 @@
-"""Which layers of a 2016 NAS network matter, and what each reads. No torch."""
+"""Layers of a 2016 NAS network that reach the output, and their inputs. No torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nasbench.structures import Layer, LayerStack
 
 
 def sources(layer: Layer) -> tuple[int, ...]:
-    """What a layer reads: its inputs, or the image (0) when it has none."""
+    """Inputs of a layer, or the image (0) if it has none."""
     return layer.inputs or (0,)
 
 

@@ -83,7 +83,7 @@ class ConvolutionBlock(nn.Module):
     Args:
         inputs: channels of the layer's concatenated input.
         layer: filter size, stride and filters.
-        convolutions: how many there are; the stride is the last one's.
+        convolutions: their number; only the last one has the stride.
     """
 
     def __init__(self, inputs: int, layer: Layer, convolutions: int) -> None:

@@ -85,7 +85,7 @@ def check_macro_stack(stack: MacroStack) -> None:
     """Refuse stacks that cannot be built.
 
     Raises:
-        InputError: when there is no layer, a layer joins what it may not, or stages do not rise one by one from 0.
+        InputError: when there is no layer, a layer has a skip from a state that it may not read, or stages do not rise one by one from 0.
         UnknownName: when an operation has an unknown name.
     """
     if not stack.layers:

@@ -1,4 +1,4 @@
-"""Where the cells of a network stand: order, filters, sizes and what each reads. Shared by builder and counter. No torch."""
+"""Positions of the cells of a network: order, filters, sizes and inputs. Shared by builder and counter. No torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nasbench.networks.counting import strided
 from nasbench.structures import Scale
 
 Skeleton = Literal["nasnet", "pnas"]
-"""How cells are stacked: "nasnet" inserts reduction cells between 3N normal cells, "pnas" has 3N cells including the stride-2 ones."""
+"""Stacking rules: "nasnet" inserts reduction cells between 3N normal cells, "pnas" has 3N cells including the stride-2 ones."""
 
 CellKind = Literal["normal", "reduction"]
 
@@ -65,7 +65,7 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> NetworkPlan:
 
     Args:
         scale: N, F, image size and stem.
-        skeleton: how the cells are stacked.
+        skeleton: name of the stacking rule.
 
     Returns:
         The places. In "nasnet" a reduction stands before normal cells N and 2N and doubles the filters; in "pnas" cells N and 2N
@@ -73,7 +73,7 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> NetworkPlan:
 
     Raises:
         InputError: when the image is too small for the ImageNet stem, or the scale has no cells or filters, or fewer than 0 in the stem.
-        UnknownName: when there is no such skeleton.
+        UnknownName: when the skeleton is unknown.
 
     Source: Zoph et al., arXiv 1707.07012, figure 2, and Liu et al., arXiv 1712.00559, section 3; what reads what is their released
     code's (tensorflow/models, research/slim/nets/nasnet).
@@ -134,7 +134,7 @@ def _order(scale: Scale, skeleton: Skeleton) -> list[tuple[CellKind, int]]:
 
 
 def _skips(scale: Scale, skeleton: Skeleton, places: list[Place], stem_cells: int) -> bool:
-    """Whether the next cell follows an inserted reduction and reads past that reduction's input."""
+    """True if the next cell follows an inserted reduction and skips that reduction's input."""
     if not scale.skip_reduction_input or skeleton == "pnas" or len(places) <= stem_cells:
         return False
     return places[-1].kind == "reduction"

@@ -1,4 +1,4 @@
-"""Which states of a cell matter, and how wide they are. No torch."""
+"""States of a cell that reach the output, and their widths. No torch."""
 
 from __future__ import annotations
 
