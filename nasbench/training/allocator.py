@@ -1,4 +1,4 @@
-"""The C library's allocator, told to keep what training frees for its next step."""
+"""Set the C library's allocator to keep memory that a training step frees for the next step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def keep_freed_memory() -> bool:
     """Let this process keep freed memory, instead of giving it back and having it zeroed page by page in the next step.
 
     Every step of a training frees its feature maps and allocates the same again. Those of 32 MB and more, and the heap's end, would go
-    back to the system each time. The process keeps its peak until it ends; results do not change. Only glibc can be told; once a process.
+    back to the system each time. The process keeps its peak until it ends; results do not change. Works with glibc only; once per process.
 
     Returns:
         Whether the allocator took it: False on other C libraries, and where the environment variable NASBENCH_ALLOCATOR is "system".

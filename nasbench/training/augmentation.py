@@ -58,7 +58,7 @@ class ResidentImages:
         images: uint8 [n, c, h, w] and labels.
         whitening: of the training images.
         channels_last: memory format of the batches.
-        device: where they stay.
+        device: device of the images.
     """
 
     def __init__(self, images: Images, whitening: Whitening, channels_last: bool, device: torch.device) -> None:
@@ -76,7 +76,7 @@ class ResidentImages:
 
     @property
     def device(self) -> torch.device:
-        """Where the images are."""
+        """Device of the images."""
         return self.labels.device
 
     def whitened(self, pixels: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ class TrainingImages:
             yield images, labels[part]
 
     def _crops(self, generator: torch.Generator) -> Crops | None:
-        """Where each image is cut and whether it is flipped; None where images are taken whole."""
+        """Crop position and flip flag per image; None if images are used whole."""
         if not self._margin and not self._protocol.flip:
             return None
         tops, lefts = torch.randint(self._margin + 1, (2, len(self)), generator=generator)
@@ -164,7 +164,7 @@ class TrainingImages:
         return kind(tops, lefts, flipped, self._size, self._resident.device)
 
     def _holes(self, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
-        """Whether each row, each column crosses the cut-out square, bool [n, size]; None without cutout."""
+        """Masks of the rows and columns that cross the cutout square, bool [n, size]; None without cutout."""
         side = self._protocol.cutout
         if not side:
             return None
@@ -175,14 +175,14 @@ class TrainingImages:
 
 
 class Crops(ABC):
-    """Where each image of an epoch is cut, and which are flipped.
+    """Crop position and flip flag per image of an epoch.
 
     Args:
         tops: first row of each cut, int64 [n].
         lefts: first column, int64 [n].
         flipped: bool [n].
         size: side of the cuts in pixels.
-        device: where the images are.
+        device: device of the images.
     """
 
     @abstractmethod

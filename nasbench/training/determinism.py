@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 NOTE: Final = "not deterministic here: "
-"""How the note in a row's column `error` begins; `nasbench verify` looks for it."""
+"""Start of the note in a row's column `error`; `nasbench verify` looks for it."""
 
 _LONGEST = 200  # characters of a note
 
@@ -93,7 +93,7 @@ _COLLECTOR = _Collector()
 
 
 def operation_in(message: str) -> str:
-    """Return the operation of which a warning of torch says that it is not deterministic; "" for any other warning."""
+    """Return the operation that a torch warning names as not deterministic; "" for any other warning."""
     for pattern, name in _SAID:
         if found := pattern.search(message):
             return found.expand(name)

@@ -46,9 +46,9 @@ class DeviceFinding:
     """One thing that was tried.
 
     Args:
-        name: what it was, e.g. "sep_conv_3x3 of cells, stride 2".
+        name: the part tested, e.g. "sep_conv_3x3 of cells, stride 2".
         level: "ok"; "note" where searches work and something is to be known; "failed" where children would fail or have wrong scores.
-        detail: what was found, one line; "" where there is nothing to say.
+        detail: the result in one line; "" if there is nothing to report.
     """
 
     name: str
@@ -69,7 +69,7 @@ def device_self_test(
 
     Args:
         device: from `evaluator.resolve_device`; on the CPU there are no graphs to record.
-        parts: what is tried by itself; None for `parts_of_spaces`.
+        parts: the parts tested separately; None for `parts_of_spaces`.
         recorder: makes what records graphs on a device.
 
     Returns:
@@ -112,7 +112,7 @@ def require_working(device: torch.device) -> None:
 
 
 def _tried(name: str, attempt: Callable[[], tuple[Level, str]]) -> DeviceFinding:
-    """What came of one thing; whatever it raises is a finding too."""
+    """Result of one test; an exception that it raises is a finding too."""
     try:
         return DeviceFinding(name, *attempt())
     except Exception as error:
@@ -280,7 +280,7 @@ def _difference(ones: list[Tensor], others: list[Tensor]) -> float:
 
 
 def _judged(difference: float, beside: str) -> tuple[Level, str] | None:
-    """What a difference means, or None for one of rounding."""
+    """Meaning of a difference, or None if rounding explains it."""
     if not difference <= WRONG:  # NaN too
         return "failed", f"values differ from {beside} by {difference:.2g} of their size"
     if difference > ROUNDING:

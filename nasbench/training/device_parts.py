@@ -1,4 +1,4 @@
-"""What networks and trainings are made of, one small piece at a time, for the self-test of a device."""
+"""Small parts of networks and trainings, for the self-test of a device."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DevicePart:
 
     Args:
         build: makes it; it maps images [BATCH, CHANNELS, SIDE, SIDE].
-        random: whether it draws random numbers, which differ between kinds of devices.
+        random: True if it draws random numbers, which differ between kinds of devices.
     """
 
     build: Callable[[], nn.Module]

@@ -28,7 +28,7 @@ class Counter:
     """A counter of energy.
 
     Args:
-        name: what is counted, e.g. "rapl:package-0" or "nvml:GPU-5f3e... NVIDIA H100 80GB HBM3".
+        name: the device measured, e.g. "rapl:package-0" or "nvml:GPU-5f3e... NVIDIA H100 80GB HBM3".
         read: joules since some moment in the past; it may raise OSError.
         wraps_at: joules after which it begins again at 0; inf for never.
     """
@@ -42,7 +42,7 @@ class EnergyMeter:
     """Joules since it was entered, by counter. Use as a context manager; a thread reads now and then, so that no counter wraps unseen.
 
     Args:
-        counters: what to read.
+        counters: the counters to read.
         every: seconds between readings.
     """
 

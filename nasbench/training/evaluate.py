@@ -139,7 +139,7 @@ _UNCOUNTED = Counts(params=0, mult_adds=0)
 
 @dataclass
 class _Record:
-    """What is known of a child so far, readable also after it broke off."""
+    """Measurements of a child so far; readable also after an exception."""
 
     history: History = field(default_factory=History)
     nondeterminism: Nondeterminism = field(default_factory=Nondeterminism)
@@ -160,7 +160,7 @@ class Placed:
 def _guarded(
     child: Child, dataset: Dataset, place: torch.device, deadline: float, record: _Record
 ) -> tuple[Status, str]:
-    """Train and score; status and error of whatever happens, short of being told to stop."""
+    """Train and score; return status and error of any exception except a request to stop."""
     try:
         with reproducible(place, child.protocol.threads, child.protocol.kernels, record.nondeterminism):
             _train_and_score(child, dataset, place, deadline, record)

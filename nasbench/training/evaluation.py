@@ -17,10 +17,10 @@ class Child:
     """One training to be done.
 
     Args:
-        architecture: what to train.
-        protocol: how to train it, data set included.
+        architecture: the architecture to train.
+        protocol: the training protocol, data set included.
         seed: of initial weights, order and augmentation, >= 0.
-        test: whether to score the trained network on the test set; only for stage "final".
+        test: True to score the trained network on the test set; only for stage "final".
         timeout_seconds: after this much time the child ends as "timed_out"; inf for never.
     """
 
@@ -33,7 +33,7 @@ class Child:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one training cost and scored. Accuracies in [0, 1], losses in nats, times in seconds; unknown numbers are NaN.
+    """Cost and scores of one training. Accuracies in [0, 1], losses in nats, times in seconds; unknown numbers are NaN.
 
     `curves` has the columns of `store.format.schema.CURVES`, one value per completed epoch.
     """

@@ -25,7 +25,7 @@ class Golden:
     """A training whose outcome is known to the bit.
 
     Args:
-        name: what it is for.
+        name: purpose of the training.
         space: space with its options.
         choices: of the architecture.
         changes: fields of the protocol "digits" that are replaced.
@@ -61,12 +61,12 @@ def digest_of_evaluation(evaluation: Evaluation) -> str:
 
 @dataclass(frozen=True)
 class GoldenOutcome:
-    """What a golden training gave on this machine.
+    """Result of a golden training on this machine.
 
     Args:
         golden: the training.
         digest: of its outcome here; "" where it ended otherwise than "ok".
-        status: how it ended.
+        status: the training's status.
         error: why, or "".
         seconds: that it took.
     """
@@ -79,13 +79,13 @@ class GoldenOutcome:
 
     @property
     def agrees(self) -> bool:
-        """Whether the bits are those that are written down."""
+        """True if the bits are the expected ones."""
         return self.digest == self.golden.digest
 
 
 @lru_cache(maxsize=1)
 def golden_here() -> bool:
-    """Whether all golden trainings give their bits on this machine; takes some ten seconds, once per process."""
+    """True if all golden trainings give the expected bits on this machine; takes about ten seconds, once per process."""
     return all(outcome.agrees for outcome in train_golden())
 
 
@@ -93,7 +93,7 @@ def train_golden(cases: Sequence[Golden] | None = None) -> list[GoldenOutcome]:
     """Train on this machine, in a process that was started for portable kernels.
 
     Args:
-        cases: which; None for all of `GOLDEN`.
+        cases: the trainings to run; None for all of `GOLDEN`.
     """
     from nasbench.training.evaluate import evaluate
 

@@ -40,7 +40,7 @@ class TimedOut(Exception):
 
 @dataclass
 class History:
-    """What a training has done so far; readable also after it broke off.
+    """Progress of a training; readable also after an exception.
 
     Args:
         curves: values of each completed epoch, with the columns of `store.format.schema.CURVES`.
@@ -103,11 +103,11 @@ def reproducible(
 ) -> Iterator[None]:
     """Everything in the block gives the same bits on the same machine; all settings and global random states come back afterwards.
 
-    An operation without a deterministic implementation runs all the same, and is told of in `heard` or, without it, by one warning.
+    An operation without a deterministic implementation still runs; it is added to `heard`, or without it one warning is given.
     On the CPU the process keeps the memory it frees from then on, see `nasbench.training.allocator`.
 
     Args:
-        device: where the block computes.
+        device: device on which the block computes.
         threads: CPU threads; their number changes the order of sums.
         kernels: "portable" for the same bits on every x86-64 processor, see `nasbench.kernels.portable`.
         heard: gets the names of operations that have no deterministic implementation; None to warn of them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-# What is said where there is no memory left in a plain RuntimeError: by torch's CPU allocator, and by CUDA's libraries for themselves.
+# Messages of a plain RuntimeError for exhausted memory: of torch's CPU allocator and of CUDA's libraries.
 _SIGNS = (
     "can't allocate memory",
     "not enough memory",
@@ -15,7 +15,7 @@ _SIGNS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left, on the device or on the host."""
+    """True if an error means that memory is exhausted, on the device or on the host."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)

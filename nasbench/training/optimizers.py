@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class OptimizerSettings(Protocol):
-    """What a protocol says about its optimizer; see `nasbench.protocols.protocol.Protocol` for units and ranges."""
+    """Optimizer settings of a protocol; see `nasbench.protocols.protocol.Protocol` for units and ranges."""
 
     @property
     def optimizer(self) -> Literal["sgd", "nesterov", "rmsprop"]:
@@ -41,7 +41,7 @@ class Optimizer(ABC):
     """Changes weights by their gradients. Weights whose gradient was None at the first step are left alone for good.
 
     Args:
-        weights: what to optimize.
+        weights: the tensors to optimize.
     """
 
     moments: ClassVar[tuple[str, ...]]  # attributes with one tensor for each weight in use
@@ -63,7 +63,7 @@ class Optimizer(ABC):
             weight.grad = None
 
     def state(self) -> dict[str, list[Any]]:
-        """What it remembers, to go on from later: indices of the weights in use, and their moments (not copied)."""
+        """State to resume from: indices of the weights in use, and their moments (not copied)."""
         used = {id(weight) for weight in self._used}
         indices = [index for index, weight in enumerate(self.weights) if id(weight) in used]
         return {"used": indices, **{name: list(getattr(self, name)) for name in self.moments}}

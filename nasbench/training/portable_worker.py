@@ -25,7 +25,7 @@ from nasbench.provenance import utc_now
 from nasbench.training.evaluation import Child, Evaluation
 
 ATTEMPTS: Final = 2
-"""How often a child is begun whose process dies, as the local executor does by default."""
+"""Attempts per child when its process dies, the default of the local executor."""
 
 # The first entry of the path is the working folder, which could hide modules.
 _COMMAND: Final = "import sys; del sys.path[0]; from nasbench.training.portable_worker import serve; serve()"
@@ -119,7 +119,7 @@ def serve() -> None:
     """Answer requests on standard input until it ends; run by the worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no reply
+    os.dup2(2, 1)  # output that a library prints must not mix with replies
     while True:
         try:
             request = pickle.load(sys.stdin.buffer)

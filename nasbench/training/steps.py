@@ -27,7 +27,7 @@ GRAPHS = "NASBENCH_CUDA_GRAPHS"  # environment: "off" for every step operation b
 
 
 class ForwardBackward(NamedTuple):
-    """What a forward and a backward pass leave: logits [b, classes] and the main head's mean loss, detached; a gradient a weight."""
+    """Results of a forward and a backward pass: logits [b, classes] and the main head's mean loss, detached; a gradient per weight."""
 
     logits: Tensor
     loss: Tensor
@@ -53,7 +53,7 @@ class EagerStep:
         network: in training mode, on the images' device.
         optimizer: of its weights.
         protocol: losses, clipping and precision.
-        device: where the images are.
+        device: device of the images.
     """
 
     note = ""
@@ -107,7 +107,7 @@ class Recorder(Protocol):
     """Records work without doing it."""
 
     def warming(self) -> AbstractContextManager[object]:
-        """Where the steps before the recording are taken."""
+        """Return a context manager for the steps before the recording."""
 
     def __call__(self, work: Callable[[], ForwardBackward]) -> Recording:
         """Record."""
@@ -178,7 +178,7 @@ class CudaRecorder:
     """Records CUDA graphs; those of one training share their memory.
 
     Args:
-        device: where the work is.
+        device: device that computes.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -241,8 +241,8 @@ def make_step(
     Args:
         network: on `device`.
         optimizer: of its weights.
-        protocol: how it is trained.
-        device: where the images are.
+        protocol: the training protocol.
+        device: device of the images.
         steps: of the whole training, >= 1.
 
     Returns:

@@ -31,7 +31,7 @@ from nasbench.training.evaluation import Child, Evaluation
 Rule = Literal["bits", "tolerance"]
 
 ACCURACY_TOLERANCE: Final = 0.15
-"""How far accuracies of two platforms may be apart at least. A training of a few epochs amplifies the last bit: the other memory format,
+"""Smallest tolerance between accuracies of two platforms. A training of a few epochs amplifies the last bit: the other memory format,
 which changes nothing else, moved the validation accuracy of 12 random nasnet:blocks=2 networks under the protocol digits by 0.001 to 0.11."""
 
 _NOISE_DEVIATIONS: Final = 4.0
@@ -62,8 +62,8 @@ class RowCheck:
     Args:
         row: the stored row.
         rule: "bits" where everything that decides the bits is known and as it was, else "tolerance".
-        elsewhere: what differs from where the row was trained; empty for the rule "bits".
-        differences: what does not agree under the rule.
+        elsewhere: differences from the platform that trained the row; empty for the rule "bits".
+        differences: the values that do not agree under the rule.
         largest: the largest difference of an accuracy, a fraction; 0 where none differs.
         unrepeatable: operations without a deterministic implementation that the row or the new training notes; with one the rule is
             "tolerance" on the same platform too.
@@ -78,7 +78,7 @@ class RowCheck:
 
     @property
     def agrees(self) -> bool:
-        """Whether training again gave what is stored."""
+        """True if training again gave the stored values."""
         return not self.differences
 
 
@@ -88,7 +88,7 @@ class RowSample:
 
     Args:
         rows: the drawn rows, in commit order.
-        eligible: how many there were to draw from.
+        eligible: number of rows that could be drawn.
         passed_over: why -> how many rows could not be drawn.
     """
 
@@ -102,7 +102,7 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
 
     Args:
         results: opened results files.
-        size: how many rows, >= 1; all of them where there are fewer.
+        size: number of rows, >= 1; all of them if there are fewer.
         seed: of the draw, >= 0.
         any_platform: draw also from rows that were trained elsewhere where there are rows of this platform, which must agree to the bit.
 
@@ -181,7 +181,7 @@ def check_rows(
 
 
 def default_tolerance(results: Results) -> float:
-    """How far accuracies may be apart where the platform differs, which amounts to another seed.
+    """Tolerance of accuracies if the platform differs, which acts like another seed.
 
     Args:
         results: opened results files.
@@ -206,7 +206,7 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
     Args:
         row: the stored row.
         evaluation: of the same child.
-        elsewhere: what differs between where the row was made and here.
+        elsewhere: differences between the row's platform and this one.
         tolerance: largest difference of an accuracy where anything is in `elsewhere`, or a training was not deterministic.
     """
     unrepeatable = tuple(
@@ -308,7 +308,7 @@ def _differences(names: Sequence[str], then: Mapping[str, str], now: Mapping[str
 
 
 def _distance(a: float, b: float) -> float:
-    """How far two fractions are apart; infinitely where only one is known."""
+    """Distance of two fractions; infinite if only one is known."""
     if math.isnan(a) or math.isnan(b):
         return 0.0 if math.isnan(a) and math.isnan(b) else math.inf
     return abs(a - b)
