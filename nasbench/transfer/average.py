@@ -13,7 +13,7 @@ class AveragedNetwork:
     """A copy of a network whose weights and running statistics trail behind: a = d a + (1 - d) w after each step.
 
     Args:
-        network: what to average; the average starts at its weights.
+        network: the network to average; the average starts at its weights.
         decay: d, in [0, 1); 0 makes the copy equal the network after each step.
 
     In step t (from 0) d is at most (1 + t) / (10 + t), so that the first weights are soon forgotten.

@@ -1,4 +1,4 @@
-"""What a training leaves on disk: a checkpoint to go on from and a record for people, each replaced as a whole."""
+"""Files of a training: a checkpoint to resume from and a record for people, each replaced atomically."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device
     """The state to go on from; None when nothing was trained here.
 
     Args:
-        folder: where the checkpoint lies.
-        identity: what the training is; the checkpoint must be of the same.
-        device: where to put its tensors.
+        folder: folder of the checkpoint.
+        identity: identity of the training; the checkpoint must have the same.
+        device: device for its tensors.
 
     Raises:
         InputError: when the file cannot be read, or is of another training: names what differs.

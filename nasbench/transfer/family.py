@@ -32,7 +32,7 @@ Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 f
 
 
 class Family(NamedTuple):
-    """How a paper writes the sizes of its networks, and how these start on ImageNet.
+    """A paper's notation of network sizes, and the stem of these networks on ImageNet.
 
     `names_by`: what F is in N@F: "depth", the filters before the classifier, or "filters", the initial ones.
     `imagenet_stem`: filters of the ImageNet stem's convolution; 0 for the skeleton's own rule.
@@ -77,7 +77,7 @@ class Member(NamedTuple):
 
 
 class Published(NamedTuple):
-    """What a paper prints for a network: NaN where it is silent. `params` and `mult_adds` are rounded there."""
+    """Published figures of a network: NaN if the paper gives none. `params` and `mult_adds` are rounded there."""
 
     model: str
     params: float
@@ -87,7 +87,7 @@ class Published(NamedTuple):
 
 
 def filters_multiple(pair: CellPair, cells: int, skeleton: Skeleton) -> int:
-    """The penultimate depth in units of the initial F: 4 (two doublings) times the states that the last cell puts out.
+    """The penultimate depth in units of the initial F: 4 (two doublings) times the states that the last cell outputs.
 
     24 for NASNet-A (6 states), 20 for PNASNet-5 (5), 16 for AmoebaNet-A (4); a block that concatenates counts twice.
     """
@@ -101,10 +101,10 @@ def parse_sizes(text: str, name: str, pair: CellPair, skeleton: Skeleton, family
     Args:
         text: N@F or N/F with commas between: N cells of a stage, >= 1. In N@F, F is what the family's paper means by it: the penultimate
             depth, a multiple of `filters_multiple`, or the initial filters. In N/F it is the initial filters of any family.
-        name: what the pair is called, for messages.
+        name: name of the pair, for messages.
         pair: the cells.
-        skeleton: how they are stacked.
-        family: how the cells' paper writes sizes.
+        skeleton: name of the stacking rule.
+        family: notation of sizes in the cells' paper.
 
     Raises:
         InputError: when a size is malformed, given twice, or its depth is no multiple.
@@ -165,7 +165,7 @@ def count_member(pair: CellPair, size: Size, scale: Scale, skeleton: Skeleton) -
 
 
 def published_row(networks: pd.DataFrame, name: str, member: Member) -> Published | None:
-    """What a paper prints for this network.
+    """Published figures of this network.
 
     Args:
         networks: `nasbench.tabular.published.published()`.

@@ -50,7 +50,7 @@ def open_folders(root: str | Path) -> Folders:
     """Find the images of a folder.
 
     Args:
-        root: holds train/ and val/ (or test/, where there is no val/), each with one folder a class.
+        root: holds train/ and val/ (or test/, where there is no val/), each with one folder per class.
 
     Raises:
         MissingData: when a folder is not there.
@@ -105,7 +105,7 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
     """Images and labels by `Draw`, each distorted from its own seed.
 
     Args:
-        folder: where they lie.
+        folder: folder of the images.
         pipeline: `training_pipeline` or `scoring_pipeline`.
         seed: of the training, >= 0.
     """
@@ -144,12 +144,12 @@ class EpochBatches(Sampler[list[Draw]]):
     and cuts it into equal pieces.
 
     Args:
-        images: how many there are.
+        images: number of images.
         batch_size: of a global batch; a multiple of `processes` times `piece`.
         piece: images that pass the network at once.
         seed: of the order, >= 0.
         process: index of this process.
-        processes: how many share a global batch.
+        processes: number of processes that share a global batch.
     """
 
     def __init__(
@@ -194,10 +194,10 @@ def load_batches(images: AugmentedImages, batches: Sampler[list[Draw]], workers:
     """A loader of the batches; workers live as long as it does.
 
     Args:
-        images: what to load.
-        batches: which, in which order.
+        images: the images to load.
+        batches: the draws of each batch, in order.
         workers: processes that decode; 0 decodes in this one.
-        device: where the batches go; pinned memory speeds the way to CUDA.
+        device: device for the batches; pinned memory speeds the copy to CUDA.
     """
     return DataLoader(
         images,

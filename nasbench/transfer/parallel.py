@@ -27,9 +27,9 @@ class Share:
     """This process's place among those that train one network.
 
     Args:
-        device: where it computes.
+        device: device that computes.
         process: its index; the first one (0) writes the files.
-        processes: how many there are.
+        processes: number of processes.
     """
 
     device: torch.device
@@ -50,12 +50,12 @@ class Share:
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun (or what speaks like it) started this process."""
+    """True if torchrun (or a compatible launcher) started this process."""
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"))
 
 
 def process_count(processes: int) -> int:
-    """How many processes will train: as asked for, or, under torchrun, as many as it started.
+    """Number of training processes: as requested, or, under torchrun, as many as it started.
 
     Raises:
         InputError: when both are given and differ.

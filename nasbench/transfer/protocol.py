@@ -1,4 +1,4 @@
-"""How a network is trained on a folder of images too large for memory, as one frozen, validated, fingerprinted value."""
+"""Protocol of training on a folder of images too large for memory: a frozen, validated value with a fingerprint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FINGERPRINT_VERSION = 1
 
 
 class TransferProtocol(BaseModel):
-    """How a network is trained and scored on images in folders. Every field's description says its unit and range."""
+    """Protocol of training and scoring on images in folders. Every field's description states its unit and range."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 

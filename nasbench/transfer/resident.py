@@ -23,7 +23,7 @@ RECORD_VERSION = 1
 
 @dataclass(frozen=True)
 class SingleCellPair(Space):
-    """The space of one architecture, with nothing to decide: what makes a child of published cells that no space spells.
+    """A one-architecture space that wraps published cells, which no other space contains. It has no decisions.
 
     Args:
         pair: the cells, built as they are.
@@ -79,10 +79,10 @@ def train_resident(
         seed: of weights, order and augmentation, >= 0.
         device: "cpu", "cuda" or "cuda:1".
         folder: gets record.json.
-        about: what the record says beside the protocol and the outcome, e.g. the architecture's name.
+        about: entries of the record besides protocol and outcome, e.g. the architecture's name.
 
     Returns:
-        The record. There is no checkpoint: a training that is stopped starts anew.
+        The record. There is no checkpoint: a training that is stopped starts again from the beginning.
 
     Raises:
         InputError: when the device is not there, or the protocol does not fit the data.

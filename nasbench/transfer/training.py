@@ -62,14 +62,14 @@ class TransferJob:
         name: of the architecture: a genotype's name or the start of a hash.
         encoding: the architecture as JSON; "" for a genotype.
         pair: its cells.
-        skeleton: how they are stacked.
+        skeleton: name of the stacking rule.
         size: N and F.
         pixels: image size; None for that of the size.
         data: folder with train/ and val/.
-        protocol: how to train.
+        protocol: the training protocol.
         seed: of weights, order, augmentation, dropout and drop-path, >= 0.
         workers: decoding processes for each training process; changes no result.
-        folder: where checkpoint and record go; made if need be.
+        folder: folder for checkpoint and record; created if missing.
     """
 
     name: str
@@ -108,9 +108,9 @@ def train_transfer(job: TransferJob, device: str = "cpu", processes: int = 1) ->
     with the same number of processes. No choice is made by the scored images: the numbers to report are those of the last epoch.
 
     Args:
-        job: what to train.
+        job: the training job.
         device: "cpu", "cuda" (process i gets the i-th) or, with one process, "cuda:1".
-        processes: how many train it together, each on an equal part of each batch.
+        processes: number of processes that train together, each on an equal part of each batch.
 
     Raises:
         MissingData: when the folder's images are not there.
@@ -188,7 +188,7 @@ def shared_heads(network: Network, share: Share, pixels: int) -> nn.Module:
 
 
 def leaves_weights_unused(network: Network, images: Tensor) -> bool:
-    """Whether some weights get no gradient, such as those of a cell whose output nobody reads: tried out on a copy."""
+    """True if some weights get no gradient, e.g. those of a cell whose output is not read; tested on a copy."""
     twin = copy.deepcopy(network).train()
     sums = [logits.sum() for logits in twin.forward_with_auxiliary(images) if logits is not None]
     torch.stack(sums).sum().backward()  # type: ignore[no-untyped-call]
@@ -360,7 +360,7 @@ class _Session:
 
 
 def top_hits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """How many labels are the best, and among the five best (or all, if fewer) of logits [b, classes]; float64 scalars."""
+    """Number of labels with the largest logit, and among the five largest (or all, if fewer), of logits [b, classes]; float64 scalars."""
     best = logits.topk(min(5, logits.shape[1]), 1).indices == labels[:, None]
     return best[:, 0].sum().double(), best.any(1).sum().double()
 
@@ -388,7 +388,7 @@ def _scored_batches(job: TransferJob, folders: Folders, pixels: int, share: Shar
 
 
 def _identity(job: TransferJob, scale: Scale, folders: Folders) -> dict[str, Any]:
-    """What makes two trainings the same one, as values that a checkpoint keeps."""
+    """Identity of a training, as values stored in its checkpoint; equal values mean the same training."""
     described = asdict(scale)
     if not scale.stem_filters:  # checkpoints from before scales had it go on
         del described["stem_filters"]
