@@ -1,4 +1,4 @@
-"""Search spaces: architectures as values, seen through one sequence of decisions."""
+"""Search spaces. An architecture is a value: a sequence of choices, one per decision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SPACES: Registry[type[Space]] = Registry(
 
 @lru_cache(maxsize=256)
 def get_space(spec: str) -> Space:
-    """Make the space that a text names.
+    """Make a space from its name and options.
 
     Args:
         spec: "name" or "name:option=value,option=value", e.g. "nasnet:blocks=3" (tuples with slashes: "filters=8/16").
@@ -56,7 +56,7 @@ def from_json(text: str) -> Architecture:
     """Make the architecture that `Architecture.to_json` wrote.
 
     Raises:
-        InputError: when the text is not such JSON or does not fit its space.
+        InputError: when the text is not JSON of this form, or its choices do not fit the space.
     """
     try:
         document = json.loads(text)

@@ -89,7 +89,7 @@ class AmoebaNetSpace(CellSpace):
 
 
 def _change_state(rows: Rows, block: int, side: int, rng: np.random.Generator) -> tuple[Rows, list[int]]:
-    """Let an operand read another state; the blocks in their new order, and which old block stands at each place."""
+    """Let an operand read another state; return the blocks in their new order, and the old index of each."""
     later = {block}  # it and all that depend on it
     for index in range(block + 1, len(rows)):
         if any(state - FIRST_BLOCK in later for state in rows[index][:2]):

@@ -1,4 +1,4 @@
-"""The one view that every strategy has of every search space: a sequence of decisions."""
+"""The interface of search spaces to strategies: a sequence of decisions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HASH_VERSION = 1
 REPRESENTATIONS: Registry[Callable[[Architecture], str]] = Registry(
     "representation", "nasbench.representations", {"html": "nasbench.api.html:architecture_html"}
 )
-"""How notebooks show an architecture; named by text, because drawing imports spaces."""
+"""Display of an architecture in notebooks; the function is named as text, because its module imports this one."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Decision:
 
     Args:
         name: unique within the space, e.g. "normal/block2/left".
-        options: how many choices there are, >= 1; a choice is an int in [0, options).
-        labels: what each choice means, for people; `options` strings.
+        options: number of options, >= 1; a choice is an int in [0, options).
+        labels: meaning of each choice, for people; `options` strings.
         group: decisions of one group mean the same thing and may share embeddings and softmax weights ("operation", "input").
         layer: the layer or block the decision belongs to, from 0, counted over the whole architecture.
         kind: "categorical", or "skip" for an independent yes/no (options = 2) that connects `source` to `layer`.
@@ -53,7 +53,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture as a value: the space it is of and the choices made, one int per decision."""
+    """An architecture as a value: its space and its choices, one int per decision."""
 
     space: Space
     choices: tuple[int, ...]
@@ -91,7 +91,7 @@ class Space(ABC):
     name: ClassVar[str]
     network_version: ClassVar[int] = 1
     default_protocol: ClassVar[str] = "nasnet2017"
-    """Named protocol whose scale `count` takes where none is given."""
+    """Name of the protocol whose scale `count` uses by default."""
 
     networks: int = dataclasses.field(default=0, kw_only=True, metadata={"option": False})
     """Version of the networks that `build` makes; 0 for `network_version`. Not an option: set by `with_networks`."""
@@ -180,11 +180,11 @@ class Space(ABC):
 
     @property
     def size(self) -> int:
-        """How many sequences of choices there are, duplicates included."""
+        """Number of sequences of choices, duplicates included."""
         return math.prod(decision.options for decision in self.decisions)
 
     def decode(self, choices: Sequence[int]) -> Architecture:
-        """Make an architecture of a sequence of choices.
+        """Make an architecture from a sequence of choices.
 
         Args:
             choices: one int per decision, each in [0, options).
@@ -239,7 +239,7 @@ class Space(ABC):
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def function_class(self, architecture: Architecture) -> str:
-        """Digest of what the network computes: equal for two architectures whose networks the space can rewrite into each other.
+        """Digest of the network's function: equal for two architectures whose networks the space can rewrite into each other.
 
         Here the hash: nothing is rewritten. A space that knows more of its operations overrides this; equal hashes stay in one class.
         """
@@ -259,7 +259,7 @@ def space_options(kind: type[Space], given: Mapping[str, str]) -> dict[str, Any]
         given: option name -> text; a tuple is written with slashes ("24/36/48").
 
     Raises:
-        InputError: for an option the space has not, or a text that is not of the option's type.
+        InputError: for an unknown option, or a text that does not fit the option's type.
     """
     fields = {field.name: field for field in option_fields(kind)}
     values: dict[str, Any] = {}

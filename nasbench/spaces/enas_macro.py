@@ -59,7 +59,7 @@ class EnasMacroSpace(Space):
         check_words(self.name, "operations", self.operations, OPERATIONS)
 
     def stage(self, layer: int) -> int:
-        """How many reductions come before a layer (from 0)."""
+        """Number of reductions before a layer (from 0)."""
         third = self.layers // 3
         return (layer >= third) + (layer >= 2 * third)
 

@@ -90,13 +90,13 @@ class NasSpace(Space):
 
     @property
     def poolings(self) -> tuple[int, ...]:
-        """After how many predicted layers each pooling comes."""
+        """Number of predicted layers before each pooling."""
         if self.variant != "v3":
             return ()
         return (2 * self.layers + 3) // 6, (48 * self.layers + 39) // 78
 
     def stage(self, layer: int) -> int:
-        """How many poolings come before a layer (from 0)."""
+        """Number of poolings before a layer (from 0)."""
         return sum(layer >= position for position in self.poolings)
 
     @property
@@ -203,7 +203,7 @@ class NasSpace(Space):
 
 
 def _skip_sources(space: NasSpace, layer: int) -> int:
-    """How many earlier layers a layer decides about; a forced chain takes the last one out."""
+    """Number of earlier layers with a skip decision; a forced chain excludes the last one."""
     return max(0, layer - 1) if space.chain == "forced" else layer
 
 

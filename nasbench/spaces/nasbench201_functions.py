@@ -1,4 +1,4 @@
-"""Which NAS-Bench-201 cells are one function: their graphs after linear rewriting."""
+"""NAS-Bench-201 cells that compute the same function: their graphs after linear rewriting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Convolution(NamedTuple):
 
 
 class CellFunction(NamedTuple):
-    """What a cell computes: convolutions in canonical order, each reading a sum of pooled sources, and the sum that is put out.
+    """Function of a cell: convolutions in canonical order, each reading a sum of pooled sources, and the output sum.
 
     Sources are -1 (the cell's input) and places in `convolutions`.
     """
