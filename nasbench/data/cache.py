@@ -22,7 +22,7 @@ _ARRAYS = tuple(f"{part}_{field}" for part in ("train", "test") for field in _FI
 
 
 def data_root() -> Path:
-    """Where data sets and decoded copies lie: the environment variable NASBENCH_DATA, else ~/.cache/nasbench."""
+    """Folder of data sets and decoded copies: the environment variable NASBENCH_DATA, else ~/.cache/nasbench."""
     given = os.environ.get("NASBENCH_DATA")
     return Path(given).expanduser() if given else Path.home() / ".cache" / "nasbench"
 
@@ -30,7 +30,7 @@ def data_root() -> Path:
 def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
     """The decoded data set of that key, decoding and storing it on the first call.
 
-    A folder that cannot be written is no error: the data set is then decoded anew by each process, with a warning.
+    If the folder cannot be written, each process decodes the data set again and a warning is given.
 
     Args:
         key: names the bytes that `decode` reads; a file name.

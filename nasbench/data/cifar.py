@@ -19,7 +19,7 @@ def load_cifar(name: Literal["cifar10", "cifar100"], root: Path | None, download
     """50,000 training and 10,000 test images of 32x32 pixels.
 
     Args:
-        name: which of the two.
+        name: "cifar10" or "cifar100".
         root: folder that holds torchvision's `cifar-10-batches-py` or `cifar-100-python`; None for the default.
         download: fetch the files when they are not there.
 

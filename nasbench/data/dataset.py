@@ -34,7 +34,7 @@ class Dataset:
     """A data set in memory (or memory-mapped), read-only.
 
     Args:
-        name: what results call it.
+        name: the data set's name in results files.
         classes: the classes' names; a label is an index into it.
         train: training images; validation images are held out of these by `split`.
         test: test images, to be scored only after every choice is made.

@@ -18,7 +18,7 @@ def parse_options(model: type[M], text: str, what: str) -> M:
     Args:
         model: the options with their ranges.
         text: the options as written; may be empty.
-        what: what they belong to, as the message's start.
+        what: owner of the options, the start of the error message.
 
     Raises:
         InputError: when an option is unknown, misspelled, malformed or out of range.
