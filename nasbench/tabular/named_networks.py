@@ -95,7 +95,7 @@ def named_architecture(name: str) -> Architecture:
 
 
 def published_sizes(name: str, networks: pd.DataFrame) -> list[PublishedSize]:
-    """What papers print for a named network, in the order of the table.
+    """Published figures of a named network, in the order of the table.
 
     Args:
         name: one of `NAMES`.

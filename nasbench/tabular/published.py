@@ -1,4 +1,4 @@
-"""What papers and libraries published: networks with their size and accuracy, and what the searches for them cost.
+"""Figures published by papers and libraries: size and accuracy of networks, and cost of the searches for them.
 
 The rows of the papers ship as CSV (`results/`); torchvision's are read from the metadata of the installed version, with no network access
 and no weights. What no source says stays missing.
@@ -115,7 +115,7 @@ def published() -> pd.DataFrame:
 
 
 def published_searches() -> pd.DataFrame:
-    """What the searches of the papers cost, one row each, as the papers give it.
+    """Cost of the papers' searches as the papers state it, one row per search.
 
     Returns:
         search (key), system, device, devices, days, gpu_days (devices x days, or what the paper gives), children, epochs (a child's),
@@ -157,7 +157,7 @@ def torchvision_models(weights: str | None = AS_PUBLISHED) -> pd.DataFrame:
 
 
 def published_networks() -> pd.DataFrame:
-    """All networks of `published` and of `torchvision_models`, in this order."""
+    """Return the networks of `published`, then those of `torchvision_models`."""
     return pd.concat([published(), torchvision_models()], ignore_index=True)
 
 

@@ -42,7 +42,7 @@ NASBENCH201_COLUMNS = {
 
 @dataclass(frozen=True)
 class Selection:
-    """Which children of a file make a table.
+    """Selection of a file's children that make a table.
 
     Args:
         data: for the archive of NAS-Bench-201 "cifar10" (None is the same), "cifar100" or "imagenet16-120"; for a results file one of
@@ -62,7 +62,7 @@ class Table:
     Position i of every column belongs to the i-th sequence of choices in lexicographic order (last decision fastest); `code` finds it.
 
     Args:
-        name: what was measured, e.g. "cifar10".
+        name: name of the data set, e.g. "cifar10".
         space: whose architectures these are; at most 10,000,000 sequences of choices.
         val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
         test_acc: [size], what is reported of a search's choice, in [0, 1]; NaN where it is not known.
@@ -176,7 +176,7 @@ def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...]
         seeds: see `Selection`.
 
     Raises:
-        MissingData: when there is no such file.
+        MissingData: when the file does not exist.
         UnknownName: when it has no such data set.
         InputError: when it is not a table of the data set, lacks one of the seeds, or its rows do not cover the space.
     """
@@ -339,7 +339,7 @@ def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def published_replays() -> pd.DataFrame:
-    """What papers published of searches against complete tables: the columns of `results/published_replays.csv`, '' where empty."""
+    """Published results of searches of complete tables: the columns of `results/published_replays.csv`, '' where empty."""
     import pandas as pd
 
     text = resources.files("nasbench.results").joinpath("published_replays.csv").read_text(encoding="utf-8")

@@ -42,7 +42,7 @@ class Trainings:
 
     @property
     def several(self) -> bool:
-        """Whether any architecture was trained more than once."""
+        """True if any architecture was trained more than once."""
         return bool((self.counts > 1).any())
 
     def drawn(self, codes: IntArray, runs: IntArray) -> IntArray:

@@ -25,7 +25,7 @@ _SHARED: Final = ("ops", "op_names", "params_m_c10", "flops_m_c10", "c10v_train_
 
 @dataclass(frozen=True)
 class Columns:
-    """Which arrays of the archive are what, for one data set.
+    """Names of the archive's arrays for one data set.
 
     Args:
         val: validation accuracy, %.
@@ -35,7 +35,7 @@ class Columns:
         train: passes over the 25,000 images of CIFAR-10's half that its training seconds amount to.
         evaluate: CIFAR-10 validation passes that its evaluation seconds amount to.
         losses: further columns of the children table -> array.
-        notes: what the numbers are.
+        notes: meaning of the numbers.
     """
 
     val: str
@@ -87,7 +87,7 @@ def import_archive(path: str, output: str, data: str = "cifar10", take_over: boo
 
     Raises:
         UnknownName: for another data set.
-        MissingData: when there is no such file.
+        MissingData: when the file does not exist.
         InputError: when it is not the archive, or the output is there already.
 
     ImportSource: Dong & Yang 2020 (2001.00326), sections 2 and 5. Seconds: t a training epoch, v a validation pass, both on CIFAR-10; 12t + v on

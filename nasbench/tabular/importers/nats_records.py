@@ -40,7 +40,7 @@ def import_records(path: str, output: str, take_over: bool = False) -> Imported:
         take_over: see `store.lock.ResultsLock`.
 
     Raises:
-        MissingData: when there is no such file.
+        MissingData: when the file does not exist.
         InputError: when it does not hold such records, naming the first that is none; or the output is there already.
     """
     source = ImportSource.of(path, FORMAT)

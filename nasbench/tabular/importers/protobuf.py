@@ -28,7 +28,7 @@ def fields(message: bytes) -> Iterator[tuple[int, Value]]:
     """The fields of a message in order: field number and value, an int for a varint and raw bytes otherwise.
 
     Raises:
-        InputError: when the bytes are no message.
+        InputError: when the bytes are not a valid message.
     """
     place = 0
     while place < len(message):
