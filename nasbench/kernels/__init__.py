@@ -1,1 +1,1 @@
-"""How the processor's kernels are chosen and checked."""
+"""Choice and checks of the processor's kernels."""

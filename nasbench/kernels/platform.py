@@ -1,4 +1,4 @@
-"""What the last bits of a training depend on besides protocol, seed and device, in one line that rows keep.
+"""One line, stored in rows, of everything but protocol, seed and device that decides the last bits of a training.
 
 Fast kernels: processor, instruction sets that torch and oneDNN use, threads, versions of the libraries, settings in the environment that
 choose kernels. Portable kernels: the architecture and the edition of the golden trainings whose bits they must give (processor and versions
@@ -73,19 +73,19 @@ def platform_parts(line: str) -> dict[str, str]:
 
 
 def is_coarse(line: str) -> bool:
-    """Whether a platform is one of an earlier version, which named the processor's brand and versions alone."""
+    """True if a platform is written in an earlier version, which named only the processor's brand and versions."""
     parts = platform_parts(line)
     return "torch" in parts and "computation" not in parts
 
 
 def promises_bits(line: str) -> bool:
-    """Whether a platform says enough for rows of an equal one to have equal bits."""
+    """True if a platform is complete enough that rows of equal platforms have equal bits."""
     parts = platform_parts(line)
     return "computation" in parts and not parts["processor"].startswith("unknown ")
 
 
 def is_portable(line: str) -> bool:
-    """Whether a platform is that of portable kernels."""
+    """True if a platform is that of portable kernels."""
     return line.startswith("portable ")
 
 

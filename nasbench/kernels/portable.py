@@ -30,7 +30,7 @@ _lock = threading.RLock()
 
 
 def is_portable_process() -> bool:
-    """Whether torch and MKL were loaded with the settings of portable kernels. Imports torch."""
+    """True if torch and MKL were loaded with the settings of portable kernels. Imports torch."""
     import torch
 
     asked_for = all(os.environ.get(name) == value for name, value in SETTINGS.items())

@@ -1,4 +1,4 @@
-"""What the processor of this machine is, and which instruction sets it has, as the kernel of the operating system says."""
+"""This machine's processor and its instruction sets, as reported by the operating system's kernel."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Processor:
 
     @property
     def is_known(self) -> bool:
-        """Whether the system tells which processor this is; without family and model, different ones look alike."""
+        """True if family and model are known; without them, different processors cannot be distinguished."""
         return bool(self.family and self.model)
 
     def __str__(self) -> str:
@@ -98,7 +98,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 numbers by instructions of its own."""
+    """True if the processor has instructions that multiply bfloat16 numbers."""
     return bool(cpu_flags() & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
 
 
@@ -106,7 +106,7 @@ def onednn_isa(processor: Processor, limit: str = "") -> str:
     """Return the instruction set that oneDNN chooses on a processor.
 
     Args:
-        processor: which.
+        processor: the processor.
         limit: the environment variable ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; "" or "DEFAULT" for none.
 
     Returns:
