@@ -1,4 +1,4 @@
-"""Zero-cost scores: what a network may be worth, told from one minibatch and no training."""
+"""Zero-cost scores: estimates of a network's quality from one minibatch, without training."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def zero_cost_score(
     """Score an architecture without training it. The same arguments on the same machine give the same value to the bit.
 
     Args:
-        architecture: what to score.
+        architecture: the architecture to score.
         score: a registered name: naswot, synflow, jacob_cov, snip, grad_norm, params or mult_adds.
         protocol: the data, how they are whitened, and the network's scale; nothing else in it matters, as nothing is trained.
         seed: of the initial weights and of the minibatch, >= 0.

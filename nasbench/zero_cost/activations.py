@@ -24,7 +24,7 @@ class ActivationKernel(TorchFunctionMode):
 
     Args:
         images: b, the size of the minibatch.
-        device: where the network computes.
+        device: device on which the network computes.
 
     Attributes:
         total: float64 [b, b]; whole numbers, so they do not depend on the order of sums.

@@ -1,4 +1,4 @@
-"""What is scored. No torch, so that scores that only count need none."""
+"""Input of a zero-cost score. Imports no torch, because scores that only count parameters do not need it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class ScoringInput:
     """An architecture with all that its score depends on.
 
     Args:
-        architecture: what is scored.
+        architecture: the architecture to score.
         protocol: the data and how they are whitened.
-        scale: how large the network is built, for the protocol's data.
+        scale: size of the network, for the protocol's data.
         seed: of the initial weights and of the minibatch, >= 0.
-        device: where the network is put, as text.
+        device: device of the network, as text.
     """
 
     architecture: Architecture
