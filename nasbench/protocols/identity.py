@@ -1,4 +1,4 @@
-"""Which fields of a value decide its digest, stated on the fields themselves.
+"""Digest of a value from its fields; each field's metadata states its part in the digest.
 
 A digest must survive growth: a field that is added later, at the value that stands for what was done before it existed, leaves every stored
 digest as it was. So a field says in `json_schema_extra` how it takes part:
@@ -26,7 +26,7 @@ def unless(value: Any) -> dict[str, Any]:
     """Mark a field that is left out of the digest at one value.
 
     Args:
-        value: the JSON value that stands for what was done before the field existed.
+        value: the JSON value that means the behaviour before the field existed.
 
     Returns:
         What goes into `Field(..., json_schema_extra=...)`.
