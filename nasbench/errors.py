@@ -48,7 +48,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     """Return ", did you mean 'x'?" for the closest allowed name, or nothing.
 
     Args:
-        name: what was written.
+        name: the name as written.
         allowed: the names that would have been right.
 
     Returns:
