@@ -134,7 +134,7 @@ class _Data:
 
     @cached_property
     def trained(self) -> list[str]:
-        """Runs that trained their children, not replays."""
+        """Runs that trained their children, i.e. no replays and imports."""
         return [run for run, config in self.configs.items() if "protocol" in config]
 
     @cached_property

@@ -79,7 +79,7 @@ class ResultsLock:
         self._take_over = take_over
         self._handle = -1
         self._draft: Draft | None = None
-        self._refused: ResultsLocked | None = None  # raised after the attempt, where the owner of a claim may be alive
+        self._refused: ResultsLocked | None = None  # raised if all attempts fail: the owner of a claim may be alive
         self._text = b""
         self._ended = threading.Event()
         self._beating = threading.Thread(target=self._beat, name=f"heartbeat of {paths.lock}", daemon=True)

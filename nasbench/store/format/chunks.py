@@ -112,7 +112,7 @@ def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], An
 
 
 def filters_of(dataset: Any) -> list[int]:
-    """Filters of a dataset that `packing` wrote; empty if HDF5 reads it equally fast."""
+    """Filters of a dataset that `packing` wrote; empty for small datasets and other filters, which HDF5 reads."""
     if dataset.ndim != 1 or not dataset.chunks:
         return []
     if len(dataset) <= dataset.chunks[0] and dataset.nbytes < _SMALL_BYTES:
