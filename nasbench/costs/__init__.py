@@ -1,1 +1,1 @@
-"""What devices cost and how fast they are, with dates and sources."""
+"""Prices and speeds of devices, with dates and sources."""

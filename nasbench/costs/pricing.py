@@ -1,4 +1,4 @@
-"""What a device-hour costs: a dated price table with a source for each row, and the row that fits a device.
+"""Price of a device-hour: a dated table with a source per row, and the lookup of a device's row.
 
 Device-hours are seconds x devices / 3600; USD are device-hours x the price of one row. Several rows may list the same device (another
 provider, year or node). They are never averaged: the first row that fits wins, so the order of the file is the order of preference,
@@ -33,9 +33,9 @@ class Price:
         gpu: the device: a family ("V100", "cpu"), then what tells its variants apart ("A100 80GB", "H100 SXM"); "*" is any device.
         usd: USD per device-hour, >= 0.
         provider: who asks it.
-        region: where, or ''.
-        scope: what the price covers, and whether it is a proxy or a stand-in.
-        source: where the figure was read.
+        region: the provider's region, or ''.
+        scope: coverage of the price, with a remark if it stands in for another device's.
+        source: publication or page with the figure.
         date: when it held, as exactly as the source says.
     """
 
@@ -77,8 +77,8 @@ def prices_from(choice: str | None) -> PriceTable:
         The table, at least one row.
 
     Raises:
-        InputError: for a price below 0 or not finite, or a file that is no price table.
-        MissingData: when there is no such file.
+        InputError: for a price below 0 or not finite, or when the file is not a price table.
+        MissingData: when the file does not exist.
     """
     if choice is None:
         return shipped_prices()

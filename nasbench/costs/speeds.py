@@ -1,4 +1,4 @@
-"""How fast devices are beside each other: published peaks of arithmetic, or rates that were measured on both.
+"""Relative speed of devices, from published peak arithmetic rates or from rates measured on both.
 
 What follows from either is an estimate of what was not run. A ratio of peaks says least of small networks, which leave a large GPU idle.
 """
@@ -24,9 +24,9 @@ class Speed:
 
     Args:
         gpu: the device, named as in a price table.
-        tflops: peak of single precision without tensor cores, published or measured, 1e12 operations a second, > 0.
-        scope: what the figure is of.
-        source: where it was read.
+        tflops: peak of single precision without tensor cores, published or measured, 1e12 operations per second, > 0.
+        scope: conditions of the figure, e.g. "base clock".
+        source: publication or page with the figure.
         date: of the source.
     """
 
@@ -49,7 +49,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast one device is as another, by what, and what one must know of it ('' for nothing); always an estimate."""
+    """Estimated speed of one device relative to another, its basis, and a caveat ('' for none)."""
 
     times: float
     basis: str
@@ -113,7 +113,7 @@ def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
 
 
 def speed_ratio(device: str, than: str, speeds: tuple[Speed, ...], rates: tuple[Rate, ...] = ()) -> Ratio:
-    """How many times as fast `device` is as `than`: by rates measured of the same tasks on both, else by their peaks.
+    """Estimate the speed of `device` relative to `than`: by rates of the same tasks measured on both, else by their peaks.
 
     Args:
         device: as its driver or a table names it.
