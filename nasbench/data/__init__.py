@@ -85,7 +85,7 @@ def load_data(text: str, root: str | Path | None = None, download: bool = False)
 
     Args:
         text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" or "fake[:images=256,size=8,classes=4]".
-        root: where cifar10 and cifar100 lie; None for the environment variable NASBENCH_DATA, else ~/.cache/nasbench.
+        root: folder of cifar10 and cifar100; None for the environment variable NASBENCH_DATA, else ~/.cache/nasbench.
         download: fetch cifar10 or cifar100 when they are not there.
 
     Raises:
@@ -103,7 +103,7 @@ def provide_data(text: str, dataset: Dataset) -> None:
 
     Args:
         text: as `load_data` takes it.
-        dataset: what it then returns, where no root is given.
+        dataset: the data set that it then returns if no root is given.
     """
     _provided[text.strip()] = dataset
 

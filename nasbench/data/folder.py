@@ -28,7 +28,7 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """Where the images are, what to call them ("" for the default) and the size to bring them to (0: as they are)."""
+    """Folder of the images, their name ("" for the default) and the size to resize them to (0: unchanged)."""
 
     path: Path
     name: str
