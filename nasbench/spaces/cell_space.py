@@ -1,4 +1,4 @@
-"""What all spaces of NASNet-like cells share; a concrete space is a `CellGrammar` and its options."""
+"""Base of all spaces of NASNet-like cells; a concrete space is a `CellGrammar` and its options."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ MAX_BLOCKS = 50
 
 @dataclass(frozen=True)
 class CellGrammar:
-    """Which cells a space has and in which order their decisions are made.
+    """Cells of a space and the order of their decisions.
 
     Args:
         space: the space's name, for messages.
         blocks: B, blocks of a cell, 1 to 50.
         operations: names of the operations, in the order of their choices.
-        combinations: how a block may combine its operands, in the order of their choices; a single one is no decision.
+        combinations: ways in which a block combines its operands, in the order of choices; a single one needs no decision.
         output: "unused" concatenates the blocks that no block reads; "explicit" decides for each state (p, c, b1, ...) whether it is
             concatenated, and none at all stands for the unused ones; "all" concatenates every block; "unused_with_inputs" the blocks and
             the inputs p and c that no block reads.
         steps: the decisions of a block in order.
         cells: ("normal", "reduction"), or one name for a cell that serves as both.
-        skeleton: how `nasbench.networks` stacks the cells; part of the hash.
+        skeleton: stacking rule of `nasbench.networks`; part of the hash.
     """
 
     space: str
@@ -69,7 +69,7 @@ class CellGrammar:
         check_one_of(self.space, "output", self.output, OUTPUTS)
 
     def options(self, step: Step, block: int) -> int:
-        """How many choices a decision of block `block` (from 0) has."""
+        """Number of options of a decision of block `block` (from 0)."""
         if step in ("left", "right"):
             return FIRST_BLOCK + block
         return len(self.combinations if step == "combine" else self.operations)

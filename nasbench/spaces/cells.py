@@ -92,7 +92,7 @@ def encode_cell(cell: Cell) -> str:
 
 
 def state_name(state: int) -> str:
-    """How papers and texts call a state: p, c, b1, b2, ..."""
+    """Name of a state in papers and texts: p, c, b1, b2, ..."""
     return ("p", "c")[state] if state < FIRST_BLOCK else f"b{state - FIRST_BLOCK + 1}"
 
 
@@ -106,7 +106,7 @@ def write_cell(cell: Cell) -> str:
 
 
 def read_cell(text: str) -> Cell:
-    """Make a cell of the notation of `write_cell`; "b1..b5" in the output list stands for b1 to b5.
+    """Read a cell in the notation of `write_cell`; "b1..b5" in the output list means b1 to b5.
 
     Args:
         text: blocks b1, b2, ... in order, then out, with ";" between; operations by short or full name.

@@ -23,7 +23,7 @@ def check_space(space: Space, rng: np.random.Generator, samples: int = 50) -> No
     Args:
         space: the space to check.
         rng: source of the architectures tried.
-        samples: how many architectures to try, >= 2.
+        samples: number of architectures to try, >= 2.
 
     Raises:
         AssertionError: with one line that names the broken promise and the architecture that breaks it.
@@ -124,7 +124,7 @@ def check_network(architecture: Architecture, scale: Scale) -> None:
     """The closed-form parameter count is that of the built network, which equal hashes share. Imports torch.
 
     Args:
-        architecture: what to build.
+        architecture: the architecture to build.
         scale: small enough to build in a test.
 
     Raises:

@@ -38,7 +38,7 @@ NASNET_A = CellPair(
     ),
 )
 """NASNet-A. Source: Zoph et al., arXiv 1707.07012, figure 4, and the output lists of the released code (tensorflow/models,
-research/slim/nets/nasnet/nasnet_utils.py): its normal cell also puts out p and its reduction cell b2, which blocks read."""
+research/slim/nets/nasnet/nasnet_utils.py): its normal cell also outputs p and its reduction cell b2, which blocks read."""
 
 _PNASNET_5_CELL = _cell(
     "sep5 p + max3 p; sep7 c + max3 c; sep5 c + sep3 c; sep3 b3 + max3 c; sep3 p + id c", "b1 b2 b3 b4 b5"
@@ -53,7 +53,7 @@ AMOEBANET_A = CellPair(
     ),
 )
 """AmoebaNet-A. Source: Real et al., arXiv 1802.01548, figure 5, and the released code (tensorflow/tpu, models/official/amoeba_net):
-the normal cell also puts out p, which blocks read; the reduction cell also b1 and b3."""
+the normal cell also outputs p, which blocks read; the reduction cell also b1 and b3."""
 
 ENAS_MICRO = CellPair(
     normal=_cell("avg3 p + sep3 p; id p + sep5 p; id p + sep5 c; sep3 c + sep5 p; avg3 p + sep5 c", "b1 b2 b3 b4 b5"),
@@ -100,5 +100,5 @@ _SKELETONS: Mapping[str, Skeleton] = {"pnasnet-5": "pnas"}
 
 
 def skeleton_of(name: str) -> Skeleton:
-    """How a published pair of cells is stacked: "pnas" (3N cells with the reductions among them), or else "nasnet"."""
+    """Stacking rule of a published pair of cells: "pnas" (3N cells with the reductions among them), or else "nasnet"."""
     return _SKELETONS.get(name, "nasnet")

@@ -15,7 +15,7 @@ def canonical_order(
 
     Two graphs are isomorphic when a bijection of their nodes keeps labels, stages and the multiset of edges; fixed sources are
     themselves. Nodes come by stage, then by depth (longest path from a source), then by label, then by what they read, then by
-    colour refinement (what they read and who reads them). Nodes still tied are told apart by trying each in turn and taking the
+    colour refinement (what they read and who reads them). Nodes still tied are distinguished by trying each in turn and taking the
     smallest encoding, so the result is exact; twins (nodes that read and are read alike) and automorphisms found on the way are
     not tried twice, so symmetry costs little.
 
@@ -119,7 +119,7 @@ class _Search:
 
         Args:
             colours: a refined colouring.
-            path: the nodes told apart by choice so far.
+            path: the nodes distinguished by choice so far.
 
         Returns:
             The depth at which the search goes on: less than len(path) when an automorphism shows that the branch taken at that

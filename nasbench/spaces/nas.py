@@ -85,7 +85,7 @@ class NasSpace(Space):
 
     @property
     def convs_per_layer(self) -> int:
-        """Equal convolutions that a predicted layer stands for."""
+        """Number of equal convolutions per predicted layer."""
         return 3 if self.variant == "v3" else 1
 
     @property

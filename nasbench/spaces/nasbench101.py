@@ -83,7 +83,7 @@ class NasBench101Space(Space):
         return _write(self.structure(architecture))
 
     def is_valid(self, architecture: Architecture) -> bool:
-        """Whether the graph as chosen is in the benchmark: its output is reached, by at most 9 edges after pruning."""
+        """True if the graph as chosen is in the benchmark: its output is reached, by at most 9 edges after pruning."""
         return 0 < len(_prune(self.vertices, _spelled(self.vertices, architecture.choices)[1])) <= MAX_EDGES
 
     def random(self, rng: np.random.Generator) -> Architecture:
@@ -230,7 +230,7 @@ def _prune(vertices: int, edges: Collection[Edge]) -> set[Edge]:
 
 
 def _repair(vertices: int, edges: Collection[Edge]) -> set[Edge]:
-    """The valid graph that a graph stands for; see `NasBench101Space`."""
+    """Return the valid graph to which a graph is mapped; see `NasBench101Space`."""
     kept = _prune(vertices, edges) or {(0, vertices - 1)}
     while len(kept) > MAX_EDGES:
         kept.remove(max(kept, key=lambda edge: (edge[1] - edge[0], -edge[0])))

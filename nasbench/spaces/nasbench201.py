@@ -103,7 +103,7 @@ class NasBench201Space(Space):
         raise InputError(f"a cell reads |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, got {text[:100]!r}")
 
     def enumerate(self) -> Iterator[Architecture]:
-        """All 15,625 architectures in the order of the official index."""
+        """Return all 15,625 architectures in the order of the official index."""
         return (Architecture(self, choices) for choices in _official_order())
 
     def index(self, architecture: Architecture) -> int:

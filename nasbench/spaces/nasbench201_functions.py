@@ -52,9 +52,9 @@ def cell_function(edges: Sequence[tuple[int, int]], operations: Sequence[str]) -
 
     Between convolutions a cell is linear: nodes add, "skip_connect" is the identity and an average pool of a sum is the sum of the
     pools. So each node is a sum of terms P^k(x), with P the pool, k >= 0 and x the input or the result of a convolution, and two cells
-    are one function when their convolutions can be matched so that operations, what they read and what is put out are the same sums.
+    are one function when their convolutions can be matched so that operations, the sums they read and the output sums are equal.
     A convolution begins with a ReLU and ends with a BatchNorm of its own, so that nothing is rewritten through it. Powers of the pool
-    are told apart; they differ on images of more than one pixel.
+    are distinguished; they differ on images of more than one pixel.
 
     Args:
         edges: (node, the node it reads), in topological order; node 0 is the input and the last node the output.
