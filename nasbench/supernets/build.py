@@ -1,4 +1,4 @@
-"""Which spaces have a super-network, and its construction."""
+"""Construction of super-networks, and the spaces that have one."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from nasbench.supernets.shared_layers import (
 
 
 class Slots(NamedTuple):
-    """What a feature map of the super-network may consist of: so many states of so many channels each."""
+    """Possible contents of a feature map of the super-network: number of states, and channels per state."""
 
     number: int
     width: int
@@ -86,7 +86,7 @@ class SharedCell(nn.Module):
         space: of the cells.
         place: filters, stride and the feature maps it reads.
         plan: the network around it.
-        slots: what each feature map of that network may consist of.
+        slots: possible contents of each feature map of that network.
     """
 
     def __init__(self, space: CellSpace, place: Place, plan: NetworkPlan, slots: list[Slots]) -> None:

@@ -36,7 +36,7 @@ class SlotConv2d(nn.Module):
     weights are those of `convolutions.ValidConv2d`, whose variance does not depend on the number of inputs.
 
     Args:
-        slots: how many maps there may be.
+        slots: largest number of feature maps.
         width: channels of each.
         outputs: output channels.
         stride: vertical and horizontal stride.
@@ -96,7 +96,7 @@ class SlotClassifier(nn.Module):
     """ReLU, global average pooling, dropout and a fully connected layer over a choice of maps.
 
     Args:
-        slots: how many maps there may be.
+        slots: largest number of feature maps.
         width: channels of each.
         classes: outputs.
         dropout: probability in [0, 1) of zeroing a channel's mean in training.

@@ -145,11 +145,11 @@ def cosine_restarts(epochs: int, highest: float, lowest: float, first: int, fact
     """The learning rate of every epoch: half a cosine from highest towards lowest over `first` epochs, then over `factor` times more, ..
 
     Args:
-        epochs: how many rates, >= 1.
+        epochs: number of rates, >= 1.
         highest: rate of a period's first epoch, > 0.
         lowest: rate that the epoch after a period's last would have, in [0, highest].
         first: epochs of the first period, >= 1.
-        factor: how many times longer each period is than the one before, >= 1.
+        factor: ratio of each period to the one before, >= 1.
 
     Source: Loshchilov and Hutter 2017 (1608.03983), an epoch at a time as ENAS's released code has it.
     """
