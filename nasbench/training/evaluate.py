@@ -201,7 +201,7 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
     """Load a protocol's data, and refuse what would fail for every child.
 
     Args:
-        protocol: how children are trained.
+        protocol: the training protocol.
         device: "cpu", "cuda" or "cuda:1".
 
     Raises:
