@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Protocol(BaseModel):
-    """How a child is trained and scored. Two scores are comparable exactly when their protocols' fingerprints are equal.
+    """Settings of a child's training and scoring. Two scores are comparable exactly when their protocols' fingerprints are equal.
 
     Every field's description says its unit and range; `nasbench protocols show NAME` prints them with the values' sources.
     """
@@ -208,7 +208,7 @@ def check_kernels(protocol: Protocol, device: str) -> None:
     """Refuse portable kernels on a GPU.
 
     Args:
-        protocol: how children are trained.
+        protocol: the training protocol.
         device: "cpu", "cuda", ...
 
     Raises:
@@ -231,7 +231,7 @@ def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
     Args:
         model: the pydantic model class.
         values: field -> value.
-        what: what the values describe, as the message's start.
+        what: name of the described thing, the start of the message.
 
     Raises:
         InputError: when anything does not fit.
