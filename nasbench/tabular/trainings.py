@@ -46,7 +46,7 @@ class Trainings:
         return bool((self.counts > 1).any())
 
     def drawn(self, codes: IntArray, runs: IntArray) -> IntArray:
-        """Which training a search is shown: a function of its seed and the architecture's hash, whatever it asked for before.
+        """Index of the training that a search receives; it depends only on the search's seed and the architecture's hash.
 
         Args:
             codes: positions in the table.

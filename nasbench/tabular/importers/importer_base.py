@@ -1,4 +1,4 @@
-"""What all imports share: rows made of what a source says, what it does not say left missing and counted."""
+"""Base of all imports. Absent fields become missing values, and their number is reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nasbench.store.maintenance.table_builder import Tables, join_tables, tables
 
 STRATEGY: Final = "table"
 UNKNOWN: Final = -1
-"""What an int column says that the source does not have, as the schema does for `peak_memory`."""
+"""Missing value of an int column, as in the schema for `peak_memory`."""
 
 _PERCENT: Final = 100.0
 _HOUR: Final = 3600.0
@@ -43,7 +43,7 @@ class ImportSource:
     Args:
         path: of the file.
         digest: of its bytes, 32 hexadecimal digits.
-        format: what it is, e.g. "nasbench201".
+        format: format of the source, e.g. "nasbench201".
     """
 
     path: Path
@@ -79,7 +79,7 @@ class Group:
         space: with its options.
         protocol: name; the fingerprint is the source's.
         data: name of the data set.
-        notes: what the source says of its values, kept with the run.
+        notes: the source's remarks on its values, stored with the run.
     """
 
     space: str
@@ -90,7 +90,7 @@ class Group:
 
 @dataclass
 class Imported:
-    """What an import did.
+    """Result of an import.
 
     Args:
         children: rows written, by stage.
@@ -137,7 +137,7 @@ class Collector:
 
         Args:
             group: whose run it belongs to.
-            architecture: what was trained.
+            architecture: the trained architecture.
             scores: columns of the children table that the source has; NaN and absent ones are missing. A child without any validation
                 score has no row of stage "search". A child of another protocol than its run's gives "protocol" and "fingerprint" too.
             curves: exactly those of the schema, or None.
