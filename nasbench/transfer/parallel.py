@@ -75,7 +75,7 @@ def run_shares(work: Callable[[Share, Job], None], job: Job, device: str, proces
         work: an importable function of the share and the job.
         job: can be pickled.
         device: "cpu", "cuda" (process i gets the i-th) or, with one process, "cuda:1".
-        processes: how many to start; under torchrun, which has started them, its number.
+        processes: number of processes to start; under torchrun, the number that it started.
 
     Raises:
         InputError: when a device is not there.

@@ -27,7 +27,7 @@ class SingleCellPair(Space):
 
     Args:
         pair: the cells, built as they are.
-        skeleton: how they are stacked.
+        skeleton: name of the stacking rule.
     """
 
     pair: CellPair
@@ -74,7 +74,7 @@ def train_resident(
 
     Args:
         pair: its cells.
-        skeleton: how they are stacked.
+        skeleton: name of the stacking rule.
         protocol: with data, N and F.
         seed: of weights, order and augmentation, >= 0.
         device: "cpu", "cuda" or "cuda:1".
