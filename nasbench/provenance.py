@@ -1,4 +1,4 @@
-"""Where and with what a result was made: versions, commit, host, processor, threads, command line."""
+"""Provenance of a result: versions, commit, host, processor, threads, command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def utc_now() -> str:
 
 
 def provenance() -> dict[str, Any]:
-    """What a person needs to make the same result again, as plain JSON values.
+    """Return what is needed to reproduce a result, as plain JSON values.
 
     Returns:
         Package versions, the source's commit and whether it was changed since (empty outside a git checkout), host, operating system,
@@ -67,7 +67,7 @@ def platform_of(made: Mapping[str, Any]) -> str:
     """Return the coarse platform of rows that were stored before each row had one of its own; see `nasbench.kernels.platform`.
 
     Args:
-        made: what a file kept of `provenance`.
+        made: the stored value of `provenance`.
 
     Returns:
         The processor's brand and versions, e.g. "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6".

@@ -18,7 +18,7 @@ class Registry(Generic[T]):
     """Names of one kind of thing ("space", "strategy", ...) mapped to the objects that make them.
 
     Args:
-        kind: what the names name, as it appears in error messages.
+        kind: kind of the named objects, as it appears in error messages.
         group: entry-point group through which other distributions add names.
         builtin: name -> "package.module:attribute" of what ships with the suite.
 
@@ -49,7 +49,7 @@ class Registry(Generic[T]):
         return name in self._targets or name in self._added
 
     def add(self, name: str, target: T) -> None:
-        """Add a name in this process; a name that was added before stands for the new object from then on.
+        """Add a name in this process; a name that was added before then means the new object.
 
         Raises:
             InputError: when the suite or an installed plug-in has the name, or it is not made of letters, digits, "_" and "-".
@@ -61,7 +61,7 @@ class Registry(Generic[T]):
         self._added[name] = target
 
     def get(self, name: str) -> T:
-        """Import and return what `name` stands for.
+        """Import and return the object that `name` means.
 
         Args:
             name: a registered name.

@@ -1,4 +1,4 @@
-"""What an architecture is made of, as plain values: the ground floor that spaces, counts and networks share. No torch."""
+"""Parts of an architecture as plain values, shared by spaces, counts and networks. No torch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a network an architecture is built into; the same architecture can be built at any scale.
+    """Size of the network that an architecture is built into; an architecture can be built at any scale.
 
     Args:
         cells: N, the normal cells (or layers) of one stage; >= 1. Spaces without repetition ignore it.
@@ -71,8 +71,8 @@ class Regularization:
         """Return the probability of keeping a path of a cell at the end of training.
 
         Args:
-            cell: which, from 0, in the order of depth; the cells of a stem count.
-            cells: how many there are.
+            cell: index of the cell from 0, in the order of depth; the cells of a stem count.
+            cells: number of cells.
         """
         share = (cell + 1) / cells if self.drop_path_by_depth else 1.0
         return 1.0 - share * (1.0 - self.drop_path_keep)
