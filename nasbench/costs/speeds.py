@@ -39,7 +39,7 @@ class Speed:
 
 @dataclass(frozen=True)
 class Rate:
-    """One measured rate: what was done, on which device, how many images a second, and when."""
+    """One measured rate: task, device, images per second and date."""
 
     task: str
     device: str
@@ -79,7 +79,7 @@ def speeds_from(path: str | None) -> tuple[Speed, ...]:
 
 
 def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
-    """Images a second that a benchmark record holds, by device; the newest of each task and device.
+    """Read images per second by device from a benchmark record; the newest per task and device.
 
     Args:
         path: such as benchmarks/results.csv: columns what, ours, unit, note, date. A row is of the GPU that its note begins with, as
