@@ -81,7 +81,7 @@ def image_shape(text: str) -> tuple[int, int, int]:
 
 
 def load_data(text: str, root: str | Path | None = None, download: bool = False) -> Dataset:
-    """Load the data set that a text names; a second call in the same process returns the same object.
+    """Load a data set by its name and options; a second call in the same process returns the same object.
 
     Args:
         text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" or "fake[:images=256,size=8,classes=4]".

@@ -64,7 +64,7 @@ def _read(folder: Path) -> Dataset | None:
 
 
 def _write(folder: Path, dataset: Dataset) -> None:
-    """Write beside the target and rename, so that no process ever sees half a data set."""
+    """Write to a temporary folder beside the target and rename it, because other processes must not read a partial data set."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     parts: list[NDArray[Any]] = [getattr(part, field) for part in (dataset.train, dataset.test) for field in _FIELDS]
     meta = {"name": dataset.name, "classes": dataset.classes, "digest": dataset.digest}

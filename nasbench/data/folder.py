@@ -1,4 +1,4 @@
-"""Images in folders, one folder a class: `train/<class>/<image>` and `test/` or `val/`, plain or packed as a tar file."""
+"""Images in folders, one folder per class: `train/<class>/<image>` and `test/` or `val/`, plain or packed as a tar file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FolderOptions:
 
 
 def load_folder(text: str) -> Dataset:
-    """Decode the images once into a cache beside other data, and map them into memory afterwards.
+    """Decode the images once into the cache folder of data sets; later loads map them into memory.
 
     Colour images give three channels; when every image is grey, one channel is kept. With `size`, images are resampled to a square
     of that many pixels (bilinear, aspect ratio not kept). The test images are those of test/, or of val/ where there is no test/.
