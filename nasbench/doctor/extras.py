@@ -18,6 +18,7 @@ USES: Final = {
     "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",
     "dev": "the suite's own tests",
     "mutation": "faults put into the suite's own code: make test-mutations",
+    "docs": "the documentation site: make docs",
 }
 """Purpose of each extra of the suite."""
 

@@ -152,7 +152,7 @@ def _numpy_error() -> str:
 
 
 def _convolve_loudly() -> None:
-    """One convolution, at which oneDNN says what it is; it is silent from then on, as each further word takes time."""
+    """Run one convolution with oneDNN's verbose output, then turn the output off because it takes time."""
     import torch
 
     torch.nn.functional.conv2d(torch.ones(4, 16, 16, 16), torch.ones(16, 16, 3, 3))
@@ -181,7 +181,7 @@ def _bfloat16_time() -> float:
 
 
 def _matrix_products() -> tuple[float, float]:
-    """10^9 operations a second of numpy's and of torch's products of 512 x 512 matrices of float64."""
+    """Speed of float64 products of 512 x 512 matrices in numpy and in torch, 1e9 operations per second."""
     import numpy as np
     import torch
 

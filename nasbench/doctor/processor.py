@@ -76,7 +76,7 @@ def check_cores(limits: Limits) -> list[Finding]:
 
 
 def check_load(load: float, limits: Limits) -> list[Finding]:
-    """Say whether others keep the machine busy, so that trainings take longer and are charged more.
+    """Check whether other processes load the machine: trainings then take longer and are charged more.
 
     Args:
         load: processes that wanted to run, on average over the last minute.

@@ -50,7 +50,7 @@ def check_torch(facts: TorchFacts) -> list[Finding]:
 def check_instruction_sets(
     facts: TorchFacts, processor: Processor, machine: str, environment: Mapping[str, str]
 ) -> list[Finding]:
-    """Compare what oneDNN says that it uses with what rows keep as their platform.
+    """Compare the instruction set that oneDNN reports with the one stored in rows as the platform.
 
     Args:
         facts: of torch.

@@ -28,7 +28,7 @@ _finding = partial(Finding, "versions")
 
 
 class Installed:
-    """The distributions of this environment and what they say of themselves; tests give their own.
+    """Distributions of this environment and their metadata; tests pass their own.
 
     Args:
         versions: of the distributions by canonical name.
