@@ -31,7 +31,7 @@ _OPTIONAL: Final = frozenset({"avx2_vnni", "avx2_vnni_2"})  # a processor with A
 
 @dataclass(frozen=True)
 class Processor:
-    """A processor as its identification says.
+    """A processor as it identifies itself.
 
     Args:
         vendor: e.g. "AuthenticAMD"; the architecture where the system does not tell.
