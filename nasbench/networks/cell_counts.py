@@ -105,7 +105,7 @@ def _operation_table(plan: NetworkPlan, kind: CellKind) -> OperationTable:
 
 
 def _p_channels(plan: NetworkPlan, place: Place) -> int:
-    """Channels of p as blocks read it: F, or in the first cell, which has no p of its own, the stem's."""
+    """Channels of p as blocks read it: F, or the stem's in the first cell, which has no separate p."""
     return plan.stem_filters if place.previous_previous is None else place.filters
 
 

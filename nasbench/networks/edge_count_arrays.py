@@ -55,7 +55,7 @@ def count_edge_networks(
 
 
 def _live(choices: IntArray, edges: tuple[tuple[int, int], ...], none: int) -> NDArray[np.bool_]:
-    """[cells, edges]: whether the edge lies on a way from the input to the output."""
+    """[cells, edges]: True if the edge is on a path from the input to the output."""
     passes = choices != none
     nodes = max(node for node, _ in edges) + 1
     reached = np.zeros((len(choices), nodes), dtype=bool)  # from the input

@@ -1,4 +1,4 @@
-"""Networks of ENAS' macro space: layers in a row, with skips that join their results."""
+"""Networks of ENAS' macro space: a chain of layers with skip connections."""
 
 from __future__ import annotations
 

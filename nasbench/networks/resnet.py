@@ -56,7 +56,7 @@ class ResNet(Network):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity, which samples every other pixel and pads channels with zeros ("option A")."""
+    """Residual block: two 3x3 convolutions and an identity, which samples every other pixel and pads channels with zeros ("option A")."""
 
     def __init__(self, inputs: int, filters: int, stride: int) -> None:
         super().__init__()
