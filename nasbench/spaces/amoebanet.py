@@ -111,7 +111,7 @@ def _change_state(rows: Rows, block: int, side: int, rng: np.random.Generator) -
 
 
 def _topological(rows: Sequence[Sequence[int]]) -> list[int]:
-    """Blocks so that each comes after what it reads, otherwise in the order they had."""
+    """Sort blocks topologically; ties keep their earlier order."""
     order: list[int] = []
     while len(order) < len(rows):
         order.append(

@@ -75,7 +75,7 @@ class CellGrammar:
         return len(self.combinations if step == "combine" else self.operations)
 
     def output_of(self, blocks: Sequence[Block]) -> tuple[int, ...]:
-        """The states that make the output where no decision says otherwise, in rising order."""
+        """The states of the output unless decisions choose others, in rising order."""
         if self.output == "all":
             return tuple(range(FIRST_BLOCK, FIRST_BLOCK + len(blocks)))
         unused = unused_states(blocks)

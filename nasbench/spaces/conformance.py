@@ -39,7 +39,7 @@ def check_space(space: Space, rng: np.random.Generator, samples: int = 50) -> No
 
 
 def check_decisions(space: Space) -> None:
-    """Decisions are consistent and named once; the size is their product."""
+    """Check that decisions are consistent with unique names, and that the size is the product of their options."""
     decisions = space.decisions
     _require(len(decisions) > 0, f"{space.spec}: has no decisions")
     _require(len({d.name for d in decisions}) == len(decisions), f"{space.spec}: two decisions share a name")
@@ -61,7 +61,7 @@ def check_decisions(space: Space) -> None:
 
 
 def check_bad_choices(space: Space) -> None:
-    """`decode` refuses sequences that do not fit, by `InputError`."""
+    """Check that `decode` raises `InputError` for sequences that do not fit."""
     zeros = [0] * len(space.decisions)
     high = [space.decisions[0].options, *zeros[1:]]
     for name, choices in (("too few", zeros[1:]), ("too many", [*zeros, 0]), ("low", [-1, *zeros[1:]]), ("high", high)):
@@ -73,7 +73,7 @@ def check_bad_choices(space: Space) -> None:
 
 
 def check_value(space: Space) -> None:
-    """A space is a value: hashable, equal to its pickled copy and to what its spec names."""
+    """Check that a space is a value: hashable, equal to its pickled copy and to the space of its spec."""
     from nasbench.spaces import SPACES, get_space
 
     copy = pickle.loads(pickle.dumps(space))
@@ -83,7 +83,7 @@ def check_value(space: Space) -> None:
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """Round trips, and identity: the canonical representative has the hash and is its own representative."""
+    """Check round trips, and that the canonical architecture has the same hash and is its own canonical form."""
     from nasbench.spaces import SPACES, from_json
 
     space = architecture.space
@@ -105,7 +105,7 @@ def check_architecture(architecture: Architecture) -> None:
 
 
 def check_mutation(architecture: Architecture, rng: np.random.Generator) -> None:
-    """A mutation is another architecture of the space, or the same where the space's own mutation allows it."""
+    """Check that a mutation is an architecture of the same space."""
     space = architecture.space
     mutated = space.mutate(architecture, rng)
     _require(mutated.space == space, f"{space.spec}: a mutation left the space")
@@ -113,7 +113,7 @@ def check_mutation(architecture: Architecture, rng: np.random.Generator) -> None
 
 
 def check_sampling(space: Space, rng: np.random.Generator, samples: int) -> None:
-    """Sampling depends on the generator alone, and does not repeat one architecture."""
+    """Check that sampling depends only on the generator and gives different architectures."""
     seed = int(rng.integers(2**31))
     draws = [[space.random(np.random.default_rng(seed + shift)) for shift in range(samples)] for _ in range(2)]
     _require(draws[0] == draws[1], f"{space.spec}: equal generators give different architectures")
@@ -121,7 +121,7 @@ def check_sampling(space: Space, rng: np.random.Generator, samples: int) -> None
 
 
 def check_network(architecture: Architecture, scale: Scale) -> None:
-    """The closed-form parameter count is that of the built network, which equal hashes share. Imports torch.
+    """Check that the closed-form parameter count equals the built network's, and that equal hashes build equal modules. Imports torch.
 
     Args:
         architecture: the architecture to build.

@@ -1,4 +1,4 @@
-"""The macro search space of ENAS: a row of layers, each with an operation and any set of skips."""
+"""The macro search space of ENAS: a chain of layers, each with an operation and any set of skips."""
 
 from __future__ import annotations
 

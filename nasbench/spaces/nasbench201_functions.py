@@ -36,7 +36,7 @@ class CellFunction(NamedTuple):
 
     @property
     def form(self) -> str:
-        """The function as text, which does not say on which edges the convolutions stand."""
+        """The function as text, without the edges of the convolutions."""
         convolutions = (f"{conv.operation}<{_text(conv.reads)}" for conv in self.convolutions)
         return f"nasbench201|{';'.join(convolutions)}>{_text(self.out)}"
 
