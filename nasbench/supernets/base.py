@@ -12,7 +12,7 @@ from nasbench.spaces.base import Architecture
 class SuperNetwork(nn.Module, ABC):
     """A classifier in which an architecture is a path; paths share the weights of the parts they have in common.
 
-    Only the parts on the path are run and get gradients. BatchNorms always normalize by the batch at hand, also when evaluating.
+    Only the parts on the path are run and get gradients. BatchNorms always normalize by the current batch, also in evaluation.
     """
 
     @abstractmethod

@@ -34,9 +34,9 @@ class Slots(NamedTuple):
 class CellSuperNetwork(SuperNetwork):
     """All networks of a space of cells with adding blocks.
 
-    An architecture runs as it is spelled, blocks and operands in the order of its decisions: two spellings of one graph take
+    Blocks and operands run in the order of the architecture's decisions: two encodings of one graph use
     different weights, as in ENAS's released code. Shared by all paths that use it:
-    - an operation's weights and BatchNorms: one set for each place in the network, block, operand (left, right), operation and input
+    - an operation's weights and BatchNorms: one set per position in the network, block, operand (left, right), operation and input
       state. Pools and identities have some where channels or size change.
     - the projections of c and p in each place, the classifier, and the steps that halve p or c where a cell's output lists them: a
       slice of weights for each state of the map they read, and one BatchNorm.
@@ -119,7 +119,7 @@ class SharedCell(nn.Module):
         )
 
     def forward(self, previous: Chosen, previous_previous: Chosen, cell: Cell) -> Chosen:
-        """The states that the cell's output lists, made of the maps read as c and p (in the first cell both are the same)."""
+        """Compute the states of the cell's output from the maps read as c and p (in the first cell both are the same)."""
         live = live_states(cell)
         states: dict[int, Tensor] = {}
         if PREVIOUS in live:
@@ -138,7 +138,7 @@ class SharedCell(nn.Module):
         )
 
     def _matched(self, chosen: Chosen) -> Tensor:
-        """p in c's size and F channels; as it is where it has both, and in the network's first cell."""
+        """p in c's size and with F channels; unchanged if it has both, and in the network's first cell."""
         fits = not self.halves_p and sum(each.shape[1] for each in chosen.maps) == self.filters
         if self.project_p is None or fits:
             return chosen.stacked
@@ -156,5 +156,5 @@ class SharedCell(nn.Module):
 
 
 def path_name(state: int, side: str, operation: str, source: int) -> str:
-    """The name in `SharedCell.paths` of what the block that makes `state` does with one operand."""
+    """Name in `SharedCell.paths` of the operation that block `state` applies to one operand."""
     return f"{state}_{side}_{operation}_of_{source}"

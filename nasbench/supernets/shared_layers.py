@@ -1,4 +1,4 @@
-"""Layers of super-networks: their input is a choice of feature maps, and their weights come in one slice a map."""
+"""Layers of super-networks: their input is a choice of feature maps, with one weight slice per input feature map."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nasbench.networks.dropout import Dropout
 
 
 class Chosen(NamedTuple):
-    """Some of the maps that a super-network has at one point.
+    """The feature maps that a path uses, among those that a super-network has at one point.
 
     `maps`: each [batch, width, height, width of the image], in rising order of their slots. `slots`: which maps they are.
     """
@@ -25,14 +25,14 @@ class Chosen(NamedTuple):
 
     @property
     def stacked(self) -> Tensor:
-        """The maps concatenated in depth."""
+        """The maps concatenated along channels."""
         return self.maps[0] if len(self.maps) == 1 else torch.cat(list(self.maps), 1)
 
 
 class SlotConv2d(nn.Module):
     """A 1x1 convolution without bias over the concatenation of any of `slots` maps.
 
-    Each map has weights of its own, so that a choice of maps uses, and gives gradients to, the weights of these maps alone. Initial
+    Each map has its own weights, so a choice of maps uses, and gives gradients to, only the weights of these maps. Initial
     weights are those of `convolutions.ValidConv2d`, whose variance does not depend on the number of inputs.
 
     Args:
@@ -123,7 +123,7 @@ class SlotClassifier(nn.Module):
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Let every BatchNorm normalize by the batch at hand, when evaluating too, and keep no running statistics.
+    """Set every BatchNorm to normalize by the current batch, in evaluation too, without running statistics.
 
     Averages over batches would mix the statistics of all paths that pass a shared layer, and fit none.
     """

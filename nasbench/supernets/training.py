@@ -1,4 +1,4 @@
-"""Training of weights that many architectures share, and scores of architectures by them."""
+"""Training of a super-network's shared weights, and scores of architectures that use them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SharedWeightsDiverged(NasbenchError):
 
 
 class PathNesterov(Nesterov):
-    """Nesterov's method for weights of which every step uses some: the others keep their value and their velocity.
+    """Nesterov momentum for shared weights: weights that a step does not use keep their value and their velocity.
 
-    Deviation: in ENAS's released code the L2 penalty and what is left of their velocity go on moving the weights off the path.
+    Deviation: in ENAS's released code the L2 penalty and the remaining velocity also move the weights off the path.
     """
 
     def __init__(self, weights: Iterator[nn.Parameter], *, momentum: float, weight_decay: float) -> None:
@@ -48,7 +48,7 @@ class PathNesterov(Nesterov):
 
 
 class SharedWeights:
-    """A super-network with what trains and scores it. All of it is to be used within `training.reproducible`.
+    """Trains a super-network and scores its paths. Use it within `training.reproducible`.
 
     Args:
         network: on the images' device.
@@ -56,7 +56,7 @@ class SharedWeights:
         validation: images that architectures are scored on.
         protocol: momentum, weight decay, label smoothing, gradient clipping and precision.
         seeds: of order and augmentation, dropout and validation minibatches.
-        minibatch_size: validation images a minibatch, >= 1; all where there are fewer.
+        minibatch_size: validation images per minibatch, >= 1; all if there are fewer.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class SharedWeights:
         self._order = torch.zeros(0, dtype=torch.int64)
 
     def train_epoch(self, architectures: Sequence[Architecture], learning_rate: float) -> float:
-        """One pass over the training images, each step along another path.
+        """Train for one pass over the training images; each step uses the path of one architecture.
 
         Args:
             architectures: the path of each step, `images.steps` of them.
-            learning_rate: of the whole pass.
+            learning_rate: learning rate of the whole pass.
 
         Returns:
             Mean loss in nats.
@@ -103,7 +103,7 @@ class SharedWeights:
         return loss
 
     def minibatch(self) -> Minibatch:
-        """The next validation images in random order; a new order where too few are left."""
+        """The next validation images in random order; a new order when too few are left."""
         if len(self._order) < self.minibatch_size:
             self._order = torch.randperm(len(self.validation), generator=self._generator)
         chosen, self._order = self._order[: self.minibatch_size], self._order[self.minibatch_size :]
@@ -111,11 +111,11 @@ class SharedWeights:
         return self.validation.whitened(self.validation.pixels[chosen]), self.validation.labels[chosen]
 
     def accuracy(self, architecture: Architecture, minibatch: Minibatch) -> float:
-        """Accuracy in [0, 1] of a path on a minibatch, without dropout, normalized by the minibatch's own statistics."""
+        """Accuracy in [0, 1] of a path on a minibatch, without dropout, with the minibatch's own BatchNorm statistics."""
         return self._hits(architecture, *minibatch) / len(minibatch[1])
 
     def validation_accuracy(self, architecture: Architecture) -> float:
-        """Accuracy in [0, 1] of a path on all validation images, a minibatch at a time."""
+        """Accuracy in [0, 1] of a path on all validation images, computed minibatch by minibatch."""
         images = len(self.validation)
         parts = -(-images // self.minibatch_size)
         batches = self.validation.batches(-(-images // parts))  # about equal: a runt's statistics would be worthless
@@ -151,7 +151,7 @@ def cosine_restarts(epochs: int, highest: float, lowest: float, first: int, fact
         first: epochs of the first period, >= 1.
         factor: ratio of each period to the one before, >= 1.
 
-    Source: Loshchilov and Hutter 2017 (1608.03983), an epoch at a time as ENAS's released code has it.
+    Source: Loshchilov and Hutter 2017 (1608.03983), one rate per epoch as in ENAS's released code.
     """
     rates: list[float] = []
     period = first
