@@ -1,1 +1,1 @@
-"""Train one child as its protocol says: the loop, its steps and parts, evaluation, verification."""
+"""Train one child by its protocol: the loop, its steps and parts, evaluation, verification."""

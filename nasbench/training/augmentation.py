@@ -265,7 +265,7 @@ def _enlarged(pixels: Tensor, whitening: Whitening, protocol: Protocol) -> Tenso
         return result
     result = torch.empty(images, side, side, channels, dtype=torch.uint8, device=pixels.device)
     for start in range(0, images, 4096):  # in parts: the float copy of a whole data set would not fit a small machine
-        # On the CPU: the same grey levels whatever the device, whose arithmetic could round a tie the other way. On CUDA torch would
+        # On the CPU: the same grey levels for every device, whose arithmetic could round a tie the other way. On CUDA torch would
         # also import its compiler for a deterministic implementation.
         part = pixels[start : start + 4096].cpu().permute(0, 3, 1, 2).float()
         larger = functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Operations that have no deterministic implementation: which of them ran, and the note of them in a child's row.
+"""Operations without a deterministic implementation: record those that ran, and note them in a child's row.
 
 torch warns of each such operation where it is asked to warn only. The warnings are collected here and not shown.
 """
@@ -38,7 +38,7 @@ class Nondeterminism:
 
     @property
     def note(self) -> str:
-        """One line for a row, or "" where there are none."""
+        """One line for a row, or "" if there are none."""
         if not self._operations:
             return ""
         said = NOTE + ", ".join(self._operations)

@@ -224,7 +224,7 @@ def _augmented(device: torch.device) -> Iterator[Tensor]:
 
 
 def _bfloat16(device: torch.device) -> tuple[Level, str]:
-    """Three steps in bfloat16 beside three in float32."""
+    """Compare three steps in bfloat16 with three in float32."""
     short = Protocol.model_validate({"precision": "bfloat16"})
     with reproducible(device, 1, heard=Nondeterminism()):
         ours, expected = _trained(short, device), _trained(Protocol(), device)
@@ -243,7 +243,7 @@ class _NotRecorded(Exception):
 
 
 def _graphs(device: torch.device, recorder: Callable[[torch.device], Recorder]) -> tuple[Level, str]:
-    """Steps by a recorded graph and one by one, which should have the same bits."""
+    """Compare steps of a recorded graph with eager steps; they should have the same bits."""
     if os.environ.get(GRAPHS) == "off":
         return "note", f"switched off by {GRAPHS}"
     with reproducible(device, 1, heard=Nondeterminism()):

@@ -39,7 +39,7 @@ class Counter:
 
 
 class EnergyMeter:
-    """Joules since it was entered, by counter. Use as a context manager; a thread reads now and then, so that no counter wraps unseen.
+    """Measure joules by counter since entry. Use as a context manager; a thread reads regularly, because counters wrap.
 
     Args:
         counters: the counters to read.
@@ -185,7 +185,7 @@ def _nvml(pynvml: Any, uuid: str) -> Iterator[Counter]:
 
 
 def _uuids(devices: Sequence[str]) -> list[str]:
-    """NVML's names of CUDA devices, whatever CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER say."""
+    """NVML's names of CUDA devices, for any CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER."""
     import torch
 
     from nasbench.training.evaluate import resolve_device

@@ -1,4 +1,4 @@
-"""Train and score one child: whatever the child does becomes a recorded outcome with its cost."""
+"""Train and score one child; every ending, errors included, becomes a recorded outcome with its cost."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ERROR_LENGTH = 300  # characters of an error that a row keeps
 
 
 def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluation:
-    """Train a child as its protocol says, score it on the validation images and, if it asks for it, on the test images.
+    """Train a child by its protocol; score it on the validation images and, if the child asks for it, on the test images.
 
     The same child on the same machine gives the same scores and curves to the bit, whatever ran before in the process; times and
     memory differ. Data sets stay in memory, so the second child of a process starts at once. A protocol with portable kernels gives

@@ -1,4 +1,4 @@
-"""A process beside this one that trains with portable kernels, for callers whose own process has torch loaded with others.
+"""A second process that trains with portable kernels, for callers whose process has loaded torch with other kernels.
 
 It is started as a plain subprocess and not by multiprocessing, which would run the caller's script a second time and refuses callers that
 are themselves workers. Requests and replies are pickles over its standard streams.
@@ -32,7 +32,7 @@ _COMMAND: Final = "import sys; del sys.path[0]; from nasbench.training.portable_
 
 
 class PortableWorker:
-    """Trains one child after the other in a process of its own, which is started at the first and ends with this one."""
+    """Trains children one by one in a separate process, which starts at the first child and ends with this process."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None

@@ -114,7 +114,7 @@ class Recorder(Protocol):
 
 
 class GraphedStep:
-    """Forward and backward as one recorded graph a batch size, after a few steps as `EagerStep`, which also takes over where recording fails.
+    """Forward and backward as one recorded graph per batch size, after a few steps of `EagerStep`, the fallback if recording fails.
 
     Args:
         eager: takes the first steps, and is what is recorded.

@@ -1,4 +1,4 @@
-"""Training rows again from what a results file says of them, and comparing."""
+"""Train rows of a results file again and compare."""
 
 from __future__ import annotations
 
