@@ -48,7 +48,7 @@ def identity_fields(model: BaseModel) -> dict[str, Any]:
 
 
 def digest_of(fields: dict[str, Any], size: int) -> str:
-    """Digest JSON values, whatever the order of their keys.
+    """Digest JSON values; the order of their keys does not matter.
 
     Args:
         fields: JSON values.

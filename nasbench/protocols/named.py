@@ -1,4 +1,4 @@
-"""The named protocols. Where a paper is silent, the value is ours and `source` says so."""
+"""The named protocols. If a paper gives no value, the value is ours and `source` says so."""
 
 from __future__ import annotations
 

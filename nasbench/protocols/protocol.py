@@ -226,7 +226,7 @@ def _listed(key: str, value: Any) -> Any:
 
 
 def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
-    """Make a pydantic model, turning every error at once into one line.
+    """Make a pydantic model; all its errors are reported in one line.
 
     Args:
         model: the pydantic model class.
