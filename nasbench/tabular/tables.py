@@ -63,13 +63,13 @@ class Table:
 
     Args:
         name: name of the data set, e.g. "cifar10".
-        space: whose architectures these are; at most 10,000,000 sequences of choices.
+        space: space of the architectures; at most 10,000,000 sequences of choices.
         val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
-        test_acc: [size], what is reported of a search's choice, in [0, 1]; NaN where it is not known.
+        test_acc: [size], reported for the architecture that a search chose, in [0, 1]; NaN if unknown.
         seconds: [size], device-seconds that a child costs, >= 0.
         params: [size], trainable parameters.
         mult_adds: [size], multiply-adds for one image.
-        trainings: those of which `val_acc` is the mean; None where the table holds means only.
+        trainings: the trainings averaged in `val_acc`; None if the table holds means only.
         seeds: training seeds that were chosen from those in the file; None for all.
 
     Raises:
@@ -150,7 +150,7 @@ class Table:
 
     @property
     def protocol(self) -> str:
-        """A name for how its children were trained, which the table itself does not say."""
+        """The word "table" and the name, in place of a protocol's name: a table does not state how its children were trained."""
         return f"table {self.name}"
 
     @cached_property

@@ -1,4 +1,4 @@
-"""CSV and parquet tables of anyone, by a map from our columns to theirs."""
+"""Import of any CSV or parquet table, by a map from our columns to the table's."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def import_tabular(
     percent: Sequence[str] = (),
     take_over: bool = False,
 ) -> Imported:
-    """Write a table, one training a row, as a results file.
+    """Write a table with one training per row as a results file.
 
     Args:
         path: of the table, ending in .csv or .parquet.
@@ -166,7 +166,7 @@ def _check_fractions(path: str, number: int, scores: Mapping[str, Any]) -> None:
 
 
 def _with_cost(scores: dict[str, Any]) -> dict[str, Any]:
-    """Device-seconds of the parts that the table has, where it has no total and all of training, evaluation and set-up."""
+    """Add device-seconds, the sum of training, evaluation and set-up, if the table has all three and no total."""
     parts = [scores.get(name, math.nan) for name in ("train_seconds", "eval_seconds", "setup_seconds")]
     total = scores.get("device_seconds", math.nan)
     return scores | {"device_seconds": sum(parts) * scores.get("devices", 1.0) if math.isnan(total) else total}

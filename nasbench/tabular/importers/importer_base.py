@@ -33,7 +33,7 @@ _OURS: Final = (
     "wall_seconds",
     "usd",
     "peak_memory",
-)  # not a source's to say, so not counted as missing
+)  # set by the import, not by the source, so not counted as missing
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Collector:
         curves: Mapping[str, Sequence[float]] | None = None,
         digest: str | None = None,
     ) -> None:
-        """Add a child: a row of stage "search" where it has no test score, one of stage "final" with it.
+        """Add a child: a row of stage "search" without a test score, a row of stage "final" with one.
 
         Args:
             group: whose run it belongs to.
