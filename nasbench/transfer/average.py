@@ -1,4 +1,4 @@
-"""The moving average of a network's weights, which is what gets scored."""
+"""Moving average of a network's weights; the average is scored."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ PNASNET_SIZES: Mapping[str, str] = {
     "PNASNet-5 mobile": "3@1080",
     "PNASNet-5 large": "4@4320",
 }
-"""Rows whose names do not say their size.
+"""Rows whose names do not state their size.
 
 Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 filters (mobile), 12 of 216 (large).
 """

@@ -287,7 +287,7 @@ class _Session:
         return self._protocol.rate((epoch + 1) * steps - 1, steps), loss_sum / seen, hit_sum / seen
 
     def _piece(self, images: Tensor, labels: Tensor, step: int, piece: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One piece of a step, and with the last piece the update; logits and mean loss, detached, and labels where they were used."""
+        """One micro-batch; the optimizer steps on the last one. Returns logits and mean loss, detached, and labels on the device used."""
         images, labels = self._place(images, labels)
         if piece == 0:
             self._network.set_progress(step / (self._protocol.epochs * self._order.steps))
