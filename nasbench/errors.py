@@ -30,7 +30,7 @@ class UnknownName(InputError, LookupError):
 
 
 class MissingData(NasbenchError, FileNotFoundError):
-    """Data files that are not where they should be; the message says how to get them."""
+    """A data file is missing; the message states how to get it."""
 
 
 class MissingExtra(NasbenchError, ImportError):

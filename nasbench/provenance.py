@@ -59,7 +59,7 @@ def provenance() -> dict[str, Any]:
 
 
 def provenance_json(more: Mapping[str, Any] | None = None) -> str:
-    """`provenance`, and what else is known of a run, as one line of JSON."""
+    """Return `provenance` and further facts of a run as one line of JSON."""
     return json.dumps({**provenance(), **(more or {})}, sort_keys=True)
 
 
