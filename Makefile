@@ -137,6 +137,12 @@ types: $(READY)
 NB201 ?= ../shared/data/nb201_tss.npz
 CIFAR10 ?= ../shared/data/cifar10-jpg.tar.gz
 
+.PHONY: docs
+# The site, in build/site: a broken link fails.
+docs: $(READY)
+	$(BIN)/python -m pip install -q -e ".[docs]"
+	$(BIN)/mkdocs build --strict --clean
+
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py $(NB201)
