@@ -71,7 +71,7 @@ def search(
     Args:
         space: text such as "nasnet:blocks=2", or a space.
         strategy: "evolution", "evolution:population=10", a class, or an object (its class, options and seed are used).
-            A class that is not registered is stored by its path, e.g. "__main__:Mine", and can be resumed only by
+            A class that is not registered is stored by its path, e.g. `__main__:Mine`, and can be resumed only by
             `nasbench.resume(..., strategy=Mine)`.
         budget: "20 children", "2 gpu-hours", "3 usd", or wall time: "10 min".
         output: results file; None for results/SPACE-STRATEGY.h5.

@@ -131,7 +131,7 @@ def build_stem(plan: NetworkPlan, scale: Scale) -> nn.Sequential:
 
 
 class Join(NamedTuple):
-    """Wiring of one live block: inputs of its two paths, their drop-path flags, and the place of the result."""
+    """Wiring of one live block: the state that it makes, the states that its two paths read, and their drop-path flags."""
 
     state: int
     left: int

@@ -105,7 +105,7 @@ def check_architecture(architecture: Architecture) -> None:
 
 
 def check_mutation(architecture: Architecture, rng: np.random.Generator) -> None:
-    """Check that a mutation is an architecture of the same space."""
+    """Check that a mutation is an architecture of the same space; a space may return the same one."""
     space = architecture.space
     mutated = space.mutate(architecture, rng)
     _require(mutated.space == space, f"{space.spec}: a mutation left the space")
