@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -97,6 +98,10 @@ GROUPS = {
     "results": "Commands on results files: query, check, repair, merge, export, import, ...",
     "analyze": "Analyses of results files: compare, cost, pareto, ranks, ...",
 }
+
+
+# Errors of the disk and not of the suite: no space, quota used up, input/output error.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class LazyGroup(click.Group):
@@ -213,6 +218,15 @@ def main() -> None:
     except BrokenPipeError:  # the reading program, e.g. head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the rest of the buffer cannot be written either
+        place = repr(error.filename) if error.filename else "standard output or a file"
+        _complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
+        sys.exit(2)
 
 
 def _complain(message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -63,3 +64,15 @@ def test_the_package_is_a_command():
     assert done.stdout.startswith("Usage: python -m nasbench")
     wrong = subprocess.run([sys.executable, "-m", "nasbench", "rum"], capture_output=True, text=True, check=False)
     assert (wrong.returncode, wrong.stdout, wrong.stderr.count("\n")) == (2, "", 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("words", [[], ["protocols"], ["help", "run"]])
+def test_a_full_disk_behind_standard_output_is_one_line(words):
+    command = [sys.executable, "-m", "nasbench", *words]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ")
+    assert "No space left on device" in done.stderr
