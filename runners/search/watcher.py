@@ -19,8 +19,8 @@ class Watcher:
     The time of a watcher is not charged to the run, but it is part of the wall time.
 
     Attributes:
-        stop_reason: a text ends the run before the next proposal. Children that are in training then are trained again
-            when the run is resumed.
+        stop_reason: a text ends the run before the next proposal. Children whose training has ended by then are stored;
+            those still in training are trained again when the run is resumed.
     """
 
     stop_reason: str = ""

@@ -9,6 +9,7 @@ import pytest
 
 import nasbench
 from nasbench.errors import InputError
+from nasbench.runners.search.ordered import LOOK_AHEAD
 
 
 class Diary(nasbench.Callback):
@@ -110,12 +111,15 @@ def test_a_stop_among_the_final_trainings_keeps_those_that_are_done(tiny, tmp_pa
 
 @pytest.mark.parametrize("ordered", [False, True])
 def test_a_run_of_worker_processes_is_stopped_and_goes_on(tiny, tmp_path, ordered):
-    fields = {"executor": "local", "children_per_device": 2, "ordered": ordered}
+    # Children that finished before the stop are stored. An ordered run has at most LOOK_AHEAD x 2 of them waiting.
+    fields = {"executor": "local", "children_per_device": 2, "ordered": ordered, "budget": "12 children"}
     stopped = tiny(callbacks=Diary(stop_at=2), **fields)
     assert (stopped.status, stopped.stop_reason) == ("interrupted", "the diary is full")
-    assert len(stopped.frame("search")) < 6
+    stored = stopped.frame("search")["index"].tolist()
+    assert 2 in stored
+    assert len(stored) <= 2 + LOOK_AHEAD * 2
     (resumed,) = nasbench.resume(tmp_path / "a.h5", progress=False)
-    assert sorted(resumed.frame("search")["index"]) == list(range(6))
+    assert (resumed.status, sorted(resumed.frame("search")["index"])) == ("complete", list(range(12)))
 
 
 def test_the_time_of_callbacks_is_not_charged(tiny):
