@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.pareto.dominance import dominated_volume, mark_fronts, nondominated, scored_children
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError, UnknownName
 
@@ -124,14 +125,7 @@ def objective_points(
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
     """
     require_columns(frame, needed_columns(objectives, score), "the children")
-    final = score.startswith("test")
-    stage = frame["stage"] == "final" if final else (frame["stage"] == "search") & frame["counted"].astype(bool)
-    rows = frame[stage & (frame["status"] == "ok") & frame[score].notna()]
-    if rows["fingerprint"].nunique() > 1:
-        values = " / ".join(sorted((rows["protocol"] + " (" + rows["fingerprint"] + ")").unique()))
-        raise InputError(
-            f"these rows are not comparable; they differ in protocol: {values}. Select the rows of one protocol"
-        )
+    rows = scored_children(frame, score)
     found = {name: _values(rows, name, score) for name in objectives}
     keys = ["strategy", *(["run"] if by_run else []), "hash"]
     table = rows[[*keys, "space"]].assign(**found)
@@ -157,24 +151,6 @@ def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
     return found
 
 
-def nondominated(values: Floats) -> NDArray[np.bool_]:
-    """Find the nondominated rows: no other row is at most as large in all columns and smaller in one.
-
-    Equal rows all count.
-
-    Args:
-        values: [points, objectives], all to be minimized.
-
-    Returns:
-        Bools, [points].
-    """
-    import moocore
-
-    if not len(values):
-        return np.zeros(0, dtype=bool)
-    return np.asarray(moocore.is_nondominated(np.ascontiguousarray(values, dtype=float), keep_weakly=True), dtype=bool)
-
-
 def objective_front(points: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame:
     """Mark the points that are on the front.
 
@@ -186,13 +162,7 @@ def objective_front(points: pd.DataFrame, objectives: Sequence[str]) -> pd.DataF
         The points with columns front (not dominated by any point) and strategy_front (not dominated by a point of its
         strategy), sorted by the objectives.
     """
-    values = points[list(objectives)].to_numpy(dtype=float)
-    own = np.zeros(len(points), dtype=bool)
-    for strategy in points["strategy"].unique():
-        mine = (points["strategy"] == strategy).to_numpy()
-        own[mine] = nondominated(values[mine])
-    marked = points.assign(front=nondominated(values), strategy_front=own)
-    return marked.sort_values([*objectives, "strategy"], ignore_index=True)
+    return mark_fronts(points, objectives)
 
 
 def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str, float]:
@@ -250,13 +220,10 @@ def objective_volumes(
 
 
 def _volume(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> float:
-    import moocore
-
     logs = [OBJECTIVES[name].log for name in objectives]
     scaled = np.column_stack([np.log10(column) if log else column for column, log in zip(values.T, logs)])
     bound = np.array([math.log10(corner[name]) if log else corner[name] for name, log in zip(objectives, logs)])
-    inside = scaled[(scaled < bound).all(axis=1)]
-    return float(moocore.hypervolume(inside, ref=bound)) if len(inside) else 0.0
+    return dominated_volume(scaled, bound)
 
 
 def run_volumes(

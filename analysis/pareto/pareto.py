@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.pareto.dominance import children_of_score, dominated_volume, mark_fronts, scored_children
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
@@ -55,31 +56,15 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
     Raises:
         InputError: when a column is missing, x is not positive, or the rows are of several protocols.
     """
-    import moocore
-
     _require_pair(frame, x, y)
-    rows = _rows(frame, y)
-    scored = rows[(rows["status"] == "ok") & rows[y].notna()]
-    if scored["fingerprint"].nunique() > 1:
-        values = " / ".join(sorted((scored["protocol"] + " (" + scored["fingerprint"] + ")").unique()))
-        raise InputError(
-            f"these rows are not comparable; they differ in protocol: {values}. Select the rows of one protocol"
-        )
+    scored = scored_children(frame, y)
     if not (scored[x] > 0).all():
         raise InputError(
             f"{x} of the front must be positive to be drawn on a log scale; some rows have {scored[x].min():g}"
         )
     groups = scored.groupby(["strategy", "hash"], sort=False)
     points = groups.agg(space=("space", "first"), n=(y, "size"), **{x: (x, "mean"), y: (y, "mean")}).reset_index()
-    points["front"] = False
-    points["strategy_front"] = False
-    parts = [(np.ones(len(points), dtype=bool), "front")]
-    parts += [((points["strategy"] == name).to_numpy(), "strategy_front") for name in points["strategy"].unique()]
-    for members, column in parts:
-        if members.any():
-            values = points.loc[members, [x, y]].to_numpy(dtype=float)
-            points.loc[members, column] = moocore.is_nondominated(values, maximise=[False, True], keep_weakly=True)
-    return points.sort_values([x, y, "strategy"], ignore_index=True)
+    return mark_fronts(points, [x], [y])
 
 
 def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
@@ -89,14 +74,8 @@ def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         y: the score column.
     """
-    rows = _rows(frame, y)
+    rows = children_of_score(frame, y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
-
-
-def _rows(frame: pd.DataFrame, y: str) -> pd.DataFrame:
-    if y.startswith("test"):
-        return frame[frame["stage"] == "final"]
-    return frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
 
 
 def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:
@@ -140,24 +119,20 @@ def hypervolume(
     Raises:
         InputError: for a reference whose x is not positive.
     """
-    import moocore
-
     corner = reference or reference_point(front, x)
     if not corner[0] > 0:
         raise InputError(f"the reference's {x} must be positive (its logarithm is taken), got {corner[0]:g}")
     rows = []
     for strategy in [*style.in_order(front["strategy"].tolist()), ALL]:
         members = front if strategy == ALL else front[front["strategy"] == strategy]
-        values = np.column_stack([np.log10(members[x].to_numpy(dtype=float)), members[y].to_numpy(dtype=float)])
-        inside = values[(values[:, 0] < math.log10(corner[0])) & (values[:, 1] > corner[1])]
-        bounds = [math.log10(corner[0]), corner[1]]
-        volume = moocore.hypervolume(inside, ref=bounds, maximise=[False, True]) if len(inside) else 0.0
+        values = np.column_stack([np.log10(members[x].to_numpy(dtype=float)), -members[y].to_numpy(dtype=float)])
+        worst = np.array([math.log10(corner[0]), -corner[1]])
         rows.append(
             {
                 "strategy": strategy,
                 "points": len(members),
                 "front": int(members["front" if strategy == ALL else "strategy_front"].sum()),
-                "hypervolume": float(volume),
+                "hypervolume": dominated_volume(values, worst),
                 "reference_x": corner[0],
                 "reference_y": corner[1],
             }
