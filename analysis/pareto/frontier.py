@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nasbench.analysis.pareto.dominance import nondominated
 from nasbench.analysis.pareto.pareto import LABELS, draw_pareto, pareto_front, without_score
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.labels import Label, place_labels
@@ -71,8 +72,6 @@ def frontier_data(
     Raises:
         InputError: for another x.
     """
-    import moocore
-
     if x not in COSTS:
         raise InputError(f"the cost of a published network is one of {', '.join(COSTS)}, got {x!r}")
     rows = published_networks() if networks is None else networks
@@ -82,8 +81,7 @@ def frontier_data(
     rows = rows.assign(model=rows["model"].map(paper_name), **{x: rows[x].astype(float)})
     rows = rows.sort_values("tag", ascending=False, kind="stable").drop_duplicates("model")
     rows["family"] = [_family(model, system) for model, system in zip(rows["model"], rows["system"])]
-    values = rows[[x, "top1_acc"]].to_numpy(dtype=float)
-    rows["front"] = moocore.is_nondominated(values, maximise=[False, True], keep_weakly=True) if len(rows) else False
+    rows["front"] = nondominated(rows[[x, "top1_acc"]].to_numpy(dtype=float) * [1.0, -1.0])
     columns = ["model", "family", "system", "kind", "year", "image_px", x, "top1_acc", "tag", "place", "front"]
     return rows[columns].sort_values([x, "top1_acc"], ignore_index=True)
 
