@@ -28,7 +28,6 @@ from searched import remove_results, resident_megabytes
 from nasbench.runners.executors import Executor, ExecutorOptions
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.loop import Search
-from nasbench.runners.search.ordered import search_type
 from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
 from nasbench.store.format.schema import CURVES
@@ -136,7 +135,7 @@ def searched(plan: SearchPlan, path: Path, together: int = 1) -> tuple[Search, T
     began = time.perf_counter()
     with ResultsWriter(path) as writer, MadeUp() as executor:
         sink = Timed(writer, together)
-        run = search_type(plan)(plan, [], sink, ScoreCache(), executor, Progress("overheads", stream=io.StringIO()))
+        run = Search(plan, [], sink, ScoreCache(), executor, Progress("overheads", stream=io.StringIO()))
         run.run()
     return run, sink, time.perf_counter() - began
 

@@ -30,7 +30,7 @@ from searched import remove_results, resident_megabytes
 
 from nasbench.runners.executors import Executor, ExecutorOptions
 from nasbench.runners.search.config import SearchConfig, plan_search
-from nasbench.runners.search.ordered import search_type
+from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
 from nasbench.store.format.schema import CURVES
@@ -179,7 +179,7 @@ def searched(strategy: str, devices: int, ordered: bool, children: int, path: Pa
     remove_results(path)
     with ResultsWriter(path) as writer, Simulated(devices, ended) as executor:
         sink = TimedSink(writer)
-        search = search_type(plan)(plan, [], sink, ScoreCache(), executor, Progress("scale", StringIO()))
+        search = Search(plan, [], sink, ScoreCache(), executor, Progress("scale", StringIO()))
         began, processor = time.perf_counter(), time.process_time()
         search.run()
         seconds, processor = time.perf_counter() - began, time.process_time() - processor

@@ -18,7 +18,7 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
-from nasbench.runners.search.ordered import search_type
+from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.store.cache import ScoreCache
@@ -161,7 +161,7 @@ def run_plans(
                 executors.append(executor)
                 rows = (stored or {}).get(plan.run, ())
                 arguments = (plan, rows, sink, cache, executor, progress_for(plan), stop, watcher_for(plan))
-                search_type(plan)(*arguments).run()
+                Search(*arguments).run()
 
         if jobs == 1:
             for plan in todo:

@@ -16,6 +16,7 @@ from nasbench.provenance import utc_now
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.accountant import Accountant
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
+from nasbench.runners.search.commit_policy import AsTheyFinish, CommitPolicy, InOrder
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.final_stage import FinalStage
 from nasbench.runners.search.progress import Progress
@@ -73,10 +74,12 @@ class Search:
         self._asks = 0
         self._hashes: set[str] = set()
         self._outstanding: dict[int, Proposal] = {}
-        self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the child in training
-        self._followers: dict[int, list[Proposal]] = {}  # proposals of a child that is in training already
+        self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the uncommitted training
+        self._in_executor = 0
         self._ends_with_budget: set[int] = set()  # children whose time-out was shortened to the end of the budget
         self._over = False
+        policy = InOrder if plan.config.ordered else AsTheyFinish
+        self._policy: CommitPolicy = policy(self, reuse=plan.config.cached != "off")
         self._started_at = utc_now()
         self._energy = EnergyMeter(counters_of(plan.config.devices) if executor.here else [])
 
@@ -125,29 +128,25 @@ class Search:
         if self._over:
             return
         for proposal in sorted(self._outstanding.values(), key=lambda item: item.index):
-            self._dispatch(proposal)  # in training when the run was killed
+            self._policy.dispatch(proposal)  # in training when the run was killed
         while True:
             self._stop_if_asked()
             self._fill()
             if self._over or not self._outstanding:
                 return
             for index, evaluation in self._wait():
-                self._finish(index, evaluation)
+                self._in_executor -= 1
+                self._policy.finished(index, evaluation)
                 if self._over:
                     return
 
     def _fill(self) -> None:
-        while not self._over and self._may_ask():
+        while not self._over and self.ledger.room(len(self._outstanding)) and self._policy.may_ask():
             proposal = self._ask()
             if proposal is None:
                 return
-            self._dispatch(proposal)
+            self._policy.dispatch(proposal)
             self._stop_if_asked()
-
-    def _may_ask(self) -> bool:
-        """Whether there is a free slot, and budget for one child more."""
-        outstanding = len(self._outstanding)
-        return outstanding < self.executor.slots and self.ledger.room(outstanding)
 
     def _ask(self) -> Proposal | None:
         with self._accountant.searcher():
@@ -161,22 +160,44 @@ class Search:
         self._outstanding[index] = proposal
         return proposal
 
-    def _dispatch(self, proposal: Proposal) -> None:
-        if self.plan.config.cached != "off":
-            hit = self._hit(proposal)
-            if hit is not None:
-                self._commit_cached(proposal, hit)
-                return
-            if training_key(proposal) in self._training:
-                self._followers.setdefault(self._training[training_key(proposal)], []).append(proposal)
-                return
-        self._train(proposal)
+    # -- steps that the commit policy arranges (`CommitActions`) ------------------------------------------------------
 
-    def _hit(self, proposal: Proposal) -> Mapping[str, Any] | None:
+    @property
+    def outstanding(self) -> Mapping[int, Proposal]:
+        """Proposals that are not committed yet, by index, in the order of the proposals."""
+        return self._outstanding
+
+    @property
+    def over(self) -> bool:
+        """Whether the budget has ended: nothing more is committed."""
+        return self._over
+
+    @property
+    def slots(self) -> int:
+        """Children that the executor trains at once."""
+        return self.executor.slots
+
+    @property
+    def in_executor(self) -> int:
+        """Children that the executor trains now."""
+        return self._in_executor
+
+    def may_ask_ahead(self, outstanding: int) -> bool:
+        """Whether the strategy's next proposal does not depend on the outcomes of this many outstanding children."""
+        return self._strategy.asks_ahead(outstanding)
+
+    def repeats(self, proposal: Proposal) -> int | None:
+        """Index of the uncommitted child that is the same training; None if there is none."""
+        return self._training.get(training_key(proposal))
+
+    def hit(self, proposal: Proposal) -> Mapping[str, Any] | None:
+        """The cached row of the same training; None if there is none."""
         return self.cache.get(proposal.architecture.hash, self.plan.fingerprint, proposal.seed, test=False)
 
-    def _train(self, proposal: Proposal) -> None:
+    def train(self, proposal: Proposal) -> None:
+        """Hand a proposal to the executor."""
         self._training[training_key(proposal)] = proposal.index
+        self._in_executor += 1
         # a child that takes longer could not be counted any more
         left = self.ledger.device_seconds_left / self.executor.share
         if left < self.plan.config.timeout_seconds:
@@ -186,13 +207,17 @@ class Search:
             proposal.index, Child(proposal.architecture, self.plan.protocol, proposal.seed, timeout_seconds=timeout)
         )
 
-    def _finish(self, index: int, evaluation: Evaluation) -> None:
-        proposal = self._outstanding[index]
+    def commit_trained(self, proposal: Proposal, evaluation: Evaluation) -> Mapping[str, Any]:
+        """Store a trained child, charge it, give its outcome to the strategy; return its row with "curves"."""
         self._training.pop(training_key(proposal), None)
         row = self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
-        for follower in self._followers.pop(index, []):
-            if not self._over:
-                self._commit_cached(follower, {**row, "curves": evaluation.curves})
+        return {**row, "curves": evaluation.curves}
+
+    def commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
+        """Store a child with the scores of an earlier training, charge it, give its outcome to the strategy."""
+        evaluation = evaluation_of(hit, hit["curves"])
+        charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
+        self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
 
     def _wait(self) -> list[tuple[int, Evaluation]]:
         self._writer.flush()
@@ -203,11 +228,6 @@ class Search:
 
     # -- committing ---------------------------------------------------------------------------------------------------
 
-    def _commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
-        evaluation = evaluation_of(hit, hit["curves"])
-        charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
-        self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
-
     def _commit(self, proposal: Proposal, evaluation: Evaluation, charged: float, cached_from: str) -> dict[str, Any]:
         """Store a child, then charge it and give its outcome to the strategy."""
         accountant = self._accountant
@@ -216,7 +236,7 @@ class Search:
         counted = accountant.counts(charged, searcher) and not cut_off
         row = {
             **search_child_row(self.plan, proposal, evaluation, "search"),
-            "asked": self._asks_before(proposal),
+            "asked": self._policy.asks_before(proposal, self._asks),
             "reward": self._strategy.reward(outcome(proposal, evaluation, charged)) if counted else math.nan,
             "gpu_hours": charged / SECONDS_PER_HOUR,
             "usd": charged / SECONDS_PER_HOUR * self.plan.usd_per_hour,
@@ -231,14 +251,10 @@ class Search:
         self.cache.add({**row, "curves": evaluation.curves})
         with accountant.searcher():
             self._account(proposal, row, evaluation)
-        training = len(self._training) + (0 if cached_from else 1)
+        training = min(self._in_executor + (0 if cached_from else 1), self.executor.slots)
         self.progress.child(self.ledger, accountant.best_text(), training * self.executor.share)
         self.watcher.committed(proposal, row, evaluation.curves, self.ledger, self.best is row)
         return row
-
-    def _asks_before(self, proposal: Proposal) -> int:
-        """Number of `ask()` calls before this result's `tell()`."""
-        return self._asks
 
     def _account(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
         """Charge a stored child, new or from an earlier attempt, and give its outcome to the strategy."""
@@ -284,15 +300,11 @@ class Search:
             self._asks,
             self._final_committed,
         )
-        stage.run(self._stored_final, self._wait, self._finals_due)
+        stage.run(self._stored_final, self._wait, self._policy.finals_due)
 
     def _final_committed(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
         self.watcher.committed(proposal, row, evaluation.curves, self.ledger, incumbent=False)
         self._stop_if_asked()
-
-    def _finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
-        """Indices of the final trainings to commit now: all that have ended, in the order in which they wait."""
-        return list(ended)
 
     def _drain(self) -> None:
         """Drop the children that were in training when the budget ended, because they are beyond it."""

@@ -9,7 +9,7 @@ import pytest
 
 import nasbench
 from nasbench.errors import InputError
-from nasbench.runners.search.ordered import LOOK_AHEAD
+from nasbench.runners.search.commit_policy import LOOK_AHEAD
 
 
 class Diary(nasbench.Callback):

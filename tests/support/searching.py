@@ -8,7 +8,6 @@ from typing import Any
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.loop import Search
-from nasbench.runners.search.ordered import search_type
 from nasbench.runners.search.progress import Progress
 from nasbench.store.cache import ScoreCache
 from nasbench.store.query import Results
@@ -51,7 +50,7 @@ def search(plan: SearchPlan, path: Path, executor: Executor | None = None) -> Se
         there = path.exists() or path.with_suffix(".journal").exists()
         stored = Results(str(path)).children_of(plan.run) if there else []
         cache = ScoreCache([str(path)] if there else [])
-        run = search_type(plan)(plan, stored, writer, cache, opened, Progress("test"))
+        run = Search(plan, stored, writer, cache, opened, Progress("test"))
         run.run()
     return run
 
