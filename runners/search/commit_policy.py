@@ -113,9 +113,11 @@ class AsTheyFinish(CommitPolicy):
         self._followers: dict[int, list[Proposal]] = {}  # proposals by the index of the child that they repeat
 
     def may_ask(self) -> bool:
+        """Whether fewer proposals are uncommitted than there are slots."""
         return len(self._search.outstanding) < self._search.slots
 
     def dispatch(self, proposal: Proposal) -> None:
+        """Commit a cached score at once, wait for an equal training that is under way, or train."""
         if self._reuse:
             hit = self._search.hit(proposal)
             if hit is not None:
@@ -128,15 +130,18 @@ class AsTheyFinish(CommitPolicy):
         self._search.train(proposal)
 
     def finished(self, index: int, evaluation: Evaluation) -> None:
+        """Commit the child, and the proposals that repeat its training."""
         row = self._search.commit_trained(self._search.outstanding[index], evaluation)
         for follower in self._followers.pop(index, []):
             if not self._search.over:
                 self._search.commit_cached(follower, row)
 
     def finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
+        """All that have ended."""
         return list(ended)
 
     def asks_before(self, proposal: Proposal, asks: int) -> int:
+        """All `ask` calls so far."""
         return asks
 
 
@@ -157,11 +162,13 @@ class InOrder(CommitPolicy):
         self._repeats: set[int] = set()
 
     def may_ask(self) -> bool:
+        """Whether a slot is free, few children wait, and their outcomes do not influence the next proposal."""
         outstanding, slots = len(self._search.outstanding), self._search.slots
         free = self._search.in_executor < slots and outstanding < LOOK_AHEAD * slots
         return free and self._search.may_ask_ahead(outstanding)
 
     def dispatch(self, proposal: Proposal) -> None:
+        """Train, or reuse the score of the same training when it is this child's turn."""
         if self._reuse and (self._search.repeats(proposal) is not None or self._search.hit(proposal) is not None):
             self._repeats.add(proposal.index)
             self._take_turns()
@@ -169,6 +176,7 @@ class InOrder(CommitPolicy):
             self._search.train(proposal)
 
     def finished(self, index: int, evaluation: Evaluation) -> None:
+        """Commit the child if all earlier ones are committed, and those that waited for it."""
         self._ended[index] = evaluation
         self._take_turns()
 
@@ -189,7 +197,9 @@ class InOrder(CommitPolicy):
                 return
 
     def finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
+        """Those that have ended before the first that is still in training."""
         return list(takewhile(ended.__contains__, waiting))
 
     def asks_before(self, proposal: Proposal, asks: int) -> int:
+        """The `ask` calls of a run that trains one child at a time."""
         return proposal.index + 1
