@@ -70,6 +70,7 @@ class TransferJob:
         seed: of weights, order, augmentation, dropout and drop-path, >= 0.
         workers: decoding processes for each training process; changes no result.
         folder: folder for checkpoint and record; created if missing.
+        progress: whether to show a bar and a line per epoch on standard error.
     """
 
     name: str
@@ -83,6 +84,7 @@ class TransferJob:
     seed: int
     workers: int
     folder: Path
+    progress: bool = True
 
 
 class Epoch(NamedTuple):
@@ -273,7 +275,7 @@ class _Session:
             f"epoch {epoch + 1}",
             steps,
             leave=False,
-            disable=None if share.process == 0 else True,
+            disable=None if share.process == 0 and self._job.progress else True,
         )
         for number, (images, labels) in enumerate(bar, epoch * len(self._order)):
             logits, loss, labels = self._piece(images, labels, *divmod(number, self._order.pieces))
@@ -353,7 +355,7 @@ class _Session:
             write_record(self._job.folder, {**self._record, **done, "written_at": utc_now()})
 
     def _tell(self) -> None:
-        if self._share.process == 0 and self._epochs:
+        if self._share.process == 0 and self._epochs and self._job.progress:
             last, of = self._epochs[-1], f"{len(self._epochs)}/{self._protocol.epochs}"
             line = f"epoch {of}  loss {last.train_loss:.4f}  top-1 {last.top1_acc:.4f}  top-5 {last.top5_acc:.4f}"
             tqdm.write(f"{line}  {last.seconds:.1f} s", file=sys.stderr)
