@@ -149,7 +149,7 @@ def run(
         },
         "nasbench run",
     )
-    plan = plan_search(config)
+    plan = plan_search(config).as_new()
     path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
     run_into(path, [plan], cache, jobs=1, take_over=take_over)
 
@@ -199,7 +199,9 @@ def run_into(
     shown = not is_quiet()
     with termination_as_interrupt():
         try:
-            run_plans(path, plans, cache_files, jobs, lambda plan: progress_of(title_of(plan), shown), take_over)
+            plans = run_plans(
+                path, plans, cache_files, jobs, lambda plan: progress_of(title_of(plan), shown), take_over
+            )
         except KeyboardInterrupt:
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
             raise
