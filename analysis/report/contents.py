@@ -156,7 +156,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         setup=setups(runs),
         summary=summarize(frame, runs, seed=wishes.seed),
         scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
-        tests={measure: against_baseline(scores, wishes.seed) for measure, scores in ends.items()},
+        tests={measure: against_baseline(scores) for measure, scores in ends.items()},
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target),
@@ -293,12 +293,11 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
+def against_baseline(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare each strategy with random search by `unpaired_tests`; no rows if that is not possible.
 
     Args:
         scores: result of `final_scores`.
-        seed: seed of the bootstrap.
 
     Returns:
         Result of `unpaired_tests`.
@@ -306,7 +305,7 @@ def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
     strategies = set(scores["strategy"])
     if BASELINE not in strategies or len(strategies) < 2 or scores["table"].nunique() > 1:
         return pd.DataFrame()
-    return unpaired_tests(scores, BASELINE, seed=seed)
+    return unpaired_tests(scores, BASELINE)
 
 
 def commands(runs: pd.DataFrame) -> pd.DataFrame:

@@ -115,7 +115,7 @@ def tests_table(found: Contents) -> ReportTable:
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Score", "text"),
         ReportColumn("n", meaning="Runs of the strategy and of random search"),
-        ReportColumn("Difference", meaning="Of the means, in percentage points, with its bootstrap interval"),
+        ReportColumn("Difference", meaning="Of the means, in percentage points, with its 95% interval (Welch)"),
         ReportColumn(
             "Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"
         ),
@@ -129,9 +129,11 @@ def tests_table(found: Contents) -> ReportTable:
             points = (
                 f"[{points_apart(row['difference_low'])}, {points_apart(row['difference_high'])}]"
                 if known
-                else "(insufficient)"
+                else f"({row['interval']})"
             )
-            pairs = f"[{row['improvement_low']:.0%}, {row['improvement_high']:.0%}]" if known else "(insufficient)"
+            pairs = (
+                f"[{row['improvement_low']:.0%}, {row['improvement_high']:.0%}]" if known else f"({row['interval']})"
+            )
             table.rows.append(
                 [
                     ReportCell(row["first"]),

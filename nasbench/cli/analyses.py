@@ -17,7 +17,7 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
-from nasbench.cli.options import csv_option, write_csv
+from nasbench.cli.options import csv_option, margin_option, write_csv
 from nasbench.cli.user_defaults import usual_price
 
 if TYPE_CHECKING:
@@ -315,12 +315,13 @@ def _objectives(
 @files_argument
 @where_option
 @allow_option
-@seed_option
+@margin_option
 @output_option
-def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: int, output: str | None) -> None:
+def claims(files: Sequence[str], where: str | None, allow: Sequence[str], margin: float, output: str | None) -> None:
     """Test a claim of the lecture notes: is random search good, though slightly worse?
 
-    Prints the mean of the top 1, 5 and 25 by children, and a verdict.
+    Prints the mean of the top 1, 5 and 25 by children, and a verdict: differs (after Holm's correction over all
+    comparisons), equivalent within the margin, or not shown to differ.
 
     \b
     Example:
@@ -332,8 +333,11 @@ def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
     data = top_means(frame)
-    table = differences(data, seed=seed)
-    echo_table(table, notes)
+    table = differences(data, margin=margin)
+    notes = [*notes, f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
+    shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
+    shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
+    echo_table(table[shown], notes)
     lines = verdict(table)
     click.echo("\n" + "\n".join(lines) + "\n")
     save_figure(plot_tops(data, [*lines, *notes]), output, files, "claims", data)

@@ -104,7 +104,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
     from nasbench.analysis.statistics.significance import unpaired_tests
 
     data = expected_ranks(scores)
-    groups = unseparated(data, unpaired_tests(scores, resamples=1))
+    groups = unseparated(data, unpaired_tests(scores))
     notes += [
         f"One table, {scores['table'].iloc[0]}: the rank expected of one run of each strategy.",
         kruskal_wallis(scores),
