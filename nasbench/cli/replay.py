@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nasbench.runners.replay.replay import Replayed
     from nasbench.tabular.tables import Table
-    from nasbench.tabular.trainings import Draw
+    from nasbench.tabular.trainings import OutcomeFrom
 
 
 @click.command()
@@ -109,7 +109,7 @@ def replay(
     report_on: str | None,
     search_seeds: str | None,
     report_seeds: str | None,
-    draw: Draw,
+    draw: OutcomeFrom,
     space: str | None,
     strategies: Sequence[str],
     seeds: int,
@@ -152,7 +152,7 @@ def replay(
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported) for each in names_reported]
     table, *reports = read_tables(path, [Selection(data, searched), *selections])
-    table.require_draw(draw)
+    table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
     scored = reports or [table]
@@ -230,13 +230,13 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
     for run in runs:
         if run.setting.name == row["strategy"]:
             wanted = Setting.of(*_parsed(f"{row['strategy']}:{row['options']}", {}))
-            limit, theirs = run.price.budget, Budget.parse(row["budget"])
+            limit, theirs = run.budget.budget, Budget.parse(row["budget"])
             return wanted == run.setting and (limit.limit, limit.unit) == (theirs.limit, theirs.unit)
     return False
 
 
 def _print(
-    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: Draw
+    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: OutcomeFrom
 ) -> None:
     """Print one row per strategy and data set on which its choices are scored."""
     from nasbench.analysis.statistics.regret import choices_beside_published
@@ -329,10 +329,10 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
 
     first = runs[0]
     courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)
-    data = regret(courses, table.best_test_acc, first.price.budget.limit)
+    data = regret(courses, table.best_test_acc, first.budget.budget.limit)
     unit = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
     searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
     note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
-    figure = plot_regret(data, unit[first.price.budget.unit], [note])
+    figure = plot_regret(data, unit[first.budget.unit], [note])
     for path in save(figure, Path(stem), data):
         say(f"wrote {path}")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
-from nasbench.tabular.trainings import Draw, Trainings, trainings_of
+from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,16 +124,16 @@ class Table:
             choices.append(code // place % decision.options)
         return self.space.decode(choices)
 
-    def require_draw(self, draw: Draw) -> None:
+    def check_outcome_from(self, outcome_from: OutcomeFrom) -> None:
         """Raise InputError when single trainings are to be drawn and the table has none, or one of each architecture."""
-        if draw == "mean" or (self.trainings is not None and self.trainings.several):
+        if outcome_from == "mean" or (self.trainings is not None and self.trainings.several):
             return
         what = "means only" if self.trainings is None else "one training of each architecture"
         raise InputError(
             f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave --draw out"
         )
 
-    def outcomes(self, codes: IntArray, runs: IntArray, draw: Draw) -> FloatArray:
+    def outcomes(self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom) -> FloatArray:
         """The validation accuracies that searches receive as outcomes.
 
         Args:
@@ -144,9 +144,9 @@ class Table:
         Returns:
             In [0, 1], NaN for a child that failed; of the shape of codes and runs together.
         """
-        if draw == "mean" or self.trainings is None:
+        if outcome_from == "mean" or self.trainings is None:
             return self.val_acc[codes]
-        return self.trainings.val_acc[self.trainings.drawn(codes, runs)]
+        return self.trainings.val_acc[self.trainings.picked(codes, runs)]
 
     @property
     def protocol(self) -> str:

@@ -16,8 +16,8 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 
-Draw = Literal["mean", "one"]
-DRAWS: tuple[Draw, ...] = ("mean", "one")
+OutcomeFrom = Literal["mean", "one"]
+OUTCOMES_FROM: tuple[OutcomeFrom, ...] = ("mean", "one")
 _KEY_DIGITS = 16  # hexadecimal, of a hash: 64 bits
 _HALF = np.uint64(32)  # bits
 
@@ -45,7 +45,7 @@ class Trainings:
         """True if any architecture was trained more than once."""
         return bool((self.counts > 1).any())
 
-    def drawn(self, codes: IntArray, runs: IntArray) -> IntArray:
+    def picked(self, codes: IntArray, runs: IntArray) -> IntArray:
         """Index of the training that a search receives; it depends only on the search's seed and the architecture's hash.
 
         Args:

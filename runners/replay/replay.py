@@ -16,7 +16,7 @@ from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.tabular.tables import FloatArray, IntArray, Table
-from nasbench.tabular.trainings import Draw
+from nasbench.tabular.trainings import OutcomeFrom
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,16 @@ class ReplayBudget:
                 f"budget {self.budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10"
             )
 
+    @property
+    def text(self) -> str:
+        """The budget as given, e.g. "100 children"."""
+        return self.budget.text
+
+    @property
+    def unit(self) -> str:
+        """Unit of the budget, e.g. "children"."""
+        return self.budget.unit
+
     def spent(self, seconds: FloatArray, children: int) -> FloatArray:
         """Spending of searches so far, in the budget's unit.
 
@@ -127,19 +137,19 @@ class Replayed:
     Args:
         setting: the strategy with its options.
         table: the table that was searched.
-        price: the budget.
+        budget: the budget.
         seeds: search seeds, one per search.
         codes: [runs, most children], positions in the table of the counted children, in the order of their outcomes; -1
             after the last.
-        draw: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
+        outcome_from: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
     """
 
     setting: Setting
     table: Table
-    price: ReplayBudget
+    budget: ReplayBudget
     seeds: tuple[int, ...]
     codes: IntArray
-    draw: Draw = "mean"
+    outcome_from: OutcomeFrom = "mean"
 
     @cached_property
     def children(self) -> IntArray:
@@ -155,7 +165,7 @@ class Replayed:
     @cached_property
     def outcomes(self) -> FloatArray:
         """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
-        scores = self.table.outcomes(self.codes, np.array(self.seeds)[:, None], self.draw)
+        scores = self.table.outcomes(self.codes, np.array(self.seeds)[:, None], self.outcome_from)
         return np.where(self.codes >= 0, scores, np.nan)
 
     @cached_property
@@ -259,12 +269,14 @@ class Replayed:
         return self._spent(seconds, self.children)
 
     def _spent(self, seconds: FloatArray, children: IntArray) -> FloatArray:
-        if self.price.budget.unit == "children":
+        if self.budget.unit == "children":
             return children.astype(np.float64)
-        return self.price.spent(seconds, 0)
+        return self.budget.spent(seconds, 0)
 
 
-def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean") -> Replayed:
+def replay(
+    table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
+) -> Replayed:
     """Search a table once per seed, with one child in training at a time.
 
     The simulated clock and the ledger use the costs of children in the table. The searcher's own time is not charged,
@@ -274,8 +286,8 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
         table: the complete table.
         setting: the strategy with its options.
         seeds: search seeds, at least one, each >= 0.
-        price: the budget.
-        draw: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search seed
+        budget: the budget.
+        outcome_from: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search seed
             and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a child is
             the table's `seconds` in both cases, because trainings of one architecture may have run on machines of
             different speed.
@@ -284,21 +296,26 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
         The results; for vectorized strategies they equal those of `replay_one_by_one`.
 
     Raises:
-        InputError: when there are no seeds, the strategy cannot search the space, or there are no trainings to draw.
+        InputError: when there are no seeds, the strategy cannot search the space, or there are no trainings to pick from.
     """
-    table.require_draw(draw)
+    table.check_outcome_from(outcome_from)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
     if issubclass(setting.kind, VectorizedStrategy):
         searches = setting.kind.vectorized(table.space, seeds, setting.config)
         if searches is not None:
             return Replayed(
-                setting, table, price, tuple(seeds), _replay_vectorized(table, searches, seeds, price, draw), draw
+                setting,
+                table,
+                budget,
+                tuple(seeds),
+                _replay_vectorized(table, searches, seeds, budget, outcome_from),
+                outcome_from,
             )
-    return replay_one_by_one(table, setting, seeds, price, draw)
+    return replay_one_by_one(table, setting, seeds, budget, outcome_from)
 
 
-def runs_in_step(table: Table, setting: Setting) -> bool:
+def is_vectorized(table: Table, setting: Setting) -> bool:
     """Whether all searches of a strategy run at once in arrays on this table.
 
     Args:
@@ -310,7 +327,7 @@ def runs_in_step(table: Table, setting: Setting) -> bool:
 
 
 def replay_one_by_one(
-    table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean"
+    table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
 ) -> Replayed:
     """Same as `replay`, but by the strategy's `ask` and `tell`, one search after another.
 
@@ -318,26 +335,26 @@ def replay_one_by_one(
         table: see `replay`.
         setting: see `replay`.
         seeds: see `replay`.
-        price: see `replay`.
-        draw: see `replay`.
+        budget: see `replay`.
+        outcome_from: see `replay`.
 
     Returns:
         The results.
     """
-    table.require_draw(draw)
+    table.check_outcome_from(outcome_from)
     found = []
     for seed in seeds:
-        ledger = Ledger(price.budget, price.usd_per_hour)
-        outcomes = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
+        ledger = Ledger(budget.budget, budget.usd_per_hour)
+        outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
         found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, outcomes))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
         row[: len(children)] = children
-    return Replayed(setting, table, price, tuple(seeds), codes, draw)
+    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
 
 
-def _drawn(table: Table, seed: int, code: int) -> float:
+def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
@@ -374,7 +391,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
 
 
 def _replay_vectorized(
-    table: Table, searches: VectorizedSearch, seeds: Sequence[int], price: ReplayBudget, draw: Draw
+    table: Table, searches: VectorizedSearch, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom
 ) -> IntArray:
     """Run all searches at once until the last has spent its budget.
 
@@ -389,7 +406,7 @@ def _replay_vectorized(
     while True:
         asked = table.code(searches.ask())
         cost = table.seconds[asked]
-        going &= price.counted(seconds, cost, children)
+        going &= budget.counted(seconds, cost, children)
         if not going.any():
             return codes[:, :children]
         seconds += cost
@@ -397,4 +414,8 @@ def _replay_vectorized(
             codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
         codes[:, children] = np.where(going, asked, -1)
         children += 1
-        searches.tell(rewards[asked] if draw == "mean" else np.nan_to_num(table.outcomes(asked, runs, draw), nan=0.0))
+        searches.tell(
+            rewards[asked]
+            if outcome_from == "mean"
+            else np.nan_to_num(table.outcomes(asked, runs, outcome_from), nan=0.0)
+        )

@@ -73,8 +73,8 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         "strategy": replayed.setting.name,
         "options": replayed.setting.config.model_dump(mode="json"),
         "space": replayed.table.space.spec,
-        "budget": replayed.price.budget.text,
-        "price": replayed.price.usd_per_hour,
+        "budget": replayed.budget.text,
+        "price": replayed.budget.usd_per_hour,
     }
     if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
         config["report_on"] = {table.name: table.fingerprint for table in scored}
@@ -82,8 +82,8 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["search_seeds"] = replayed.table.seeds
     if scored[0].seeds is not None:
         config["report_seeds"] = scored[0].seeds
-    if replayed.draw != "mean":
-        config["draw"] = replayed.draw
+    if replayed.outcome_from != "mean":
+        config["draw"] = replayed.outcome_from
     return config
 
 
@@ -97,7 +97,7 @@ def _filled(column: Column, known: Mapping[str, Any], count: int) -> Data:
 
 def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> dict[str, Any]:
     """Make the known columns: search rows by run and order, then the choices' final rows by table and run."""
-    table, rate = replayed.table, replayed.price.usd_per_hour / SECONDS_PER_HOUR
+    table, rate = replayed.table, replayed.budget.usd_per_hour / SECONDS_PER_HOUR
     runs, places = np.nonzero(replayed.codes >= 0)
     codes = replayed.codes[runs, places]
     tested_runs, tested_places = replayed.chosen()
@@ -157,9 +157,9 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
 def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntArray:
     """Seed of the training whose accuracy the search received, per child; 0 for a mean."""
     trainings = replayed.table.trainings
-    if replayed.draw == "mean" or trainings is None:
+    if replayed.outcome_from == "mean" or trainings is None:
         return np.zeros(len(codes), dtype=np.int64)
-    return trainings.seeds[trainings.drawn(codes, np.array(replayed.seeds)[runs])]
+    return trainings.seeds[trainings.picked(codes, np.array(replayed.seeds)[runs])]
 
 
 def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:
@@ -192,12 +192,12 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         "data": table.name,
         "data_digest": table.fingerprint,
         "seed": np.array(replayed.seeds),
-        "budget": replayed.price.budget.text,
+        "budget": replayed.budget.text,
         "status": "complete",
         "children": replayed.children,
         **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
         "cached_hours": seconds / SECONDS_PER_HOUR,
-        "usd": seconds / SECONDS_PER_HOUR * replayed.price.usd_per_hour,
+        "usd": seconds / SECONDS_PER_HOUR * replayed.budget.usd_per_hour,
         "wall_seconds": seconds,
         "started_at": now,
         "finished_at": now,
