@@ -183,10 +183,10 @@ class Join(NamedTuple):
 class CellModule(nn.Module):
     """One cell of a network.
 
-    c is projected to F channels; p is projected to F channels too, and reduced to the size of c if it is larger. In the
-    network's first cell, p is c before its projection. A p or c that does not reach the output is not projected. If the
-    output of a reduction cell lists p or c, a factorized reduction brings that state to the size of the output. A state
-    passes one ReLU for all operations that need one before them.
+    c is projected to F channels; p is projected to F channels if it has another number, and reduced to the size of c if
+    it is larger. In the network's first cell, p is c before its projection. A p or c that does not reach the output is
+    not projected. If the output of a reduction cell lists p or c, a factorized reduction brings that state to the size
+    of the output. A state passes one ReLU for all operations that need one before them.
 
     Args:
         cell: its blocks and output list.
@@ -227,7 +227,7 @@ class CellModule(nn.Module):
         )
 
     def _add_block(self, cell: Cell, state: int, place: Place, state_channels: dict[int, int]) -> None:
-        """Add the two paths of the block that makes `state`."""
+        """Add the two operations of the block that computes `state`."""
         block = cell.blocks[state - FIRST_BLOCK]
         for source, operation in ((block.left, block.left_op), (block.right, block.right_op)):
             stride = place.stride if source < FIRST_BLOCK else 1

@@ -42,7 +42,7 @@ def convolve(
 ) -> Tensor:
     """Convolve without bias, like `F.conv2d`. Every convolution without bias in the suite is this call.
 
-    Kernels of torch that crash or compute wrong values are avoided here, and nowhere else. `make test-kernels` searches
+    Torch's kernels for convolutions that crash or compute wrong values are avoided here. `make test-kernels` searches
     for such kernels.
 
     Args:
@@ -163,7 +163,7 @@ class SameMaxPool2d(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the strided size, rounded up."""
+        """Map [batch, channels, height, width] to [batch, channels, ceil(height / stride), ceil(width / stride)]."""
         padding = pool_padding(images, self.kernel, self.stride)
         return max_pool(images, self.kernel, self.stride, padding)
 
@@ -181,7 +181,7 @@ class SameAvgPool2d(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the strided size, rounded up."""
+        """Map [batch, channels, height, width] to [batch, channels, ceil(height / stride), ceil(width / stride)]."""
         padding = pool_padding(images, self.kernel, self.stride)
         return F.avg_pool2d(images, self.kernel, self.stride, padding, ceil_mode=True, count_include_pad=False)
 
