@@ -66,18 +66,21 @@ def ranks(
     """Average ranks of the strategies over several tables, Friedman's test, and the critical-difference diagram.
 
     A table is a space with a data set. On a single table, ranks are those expected of randomly drawn runs, and bars
-    join strategies that pairwise tests do not distinguish.
+    join strategies that pairwise tests do not distinguish, where these could: see the notes.
 
     \b
     Example:
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
     from nasbench.analysis.statistics.final_scores import final_scores
+    from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
     from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
+    if course := course_text(ranks_over_budget(frame, runs, _counted(runs), measure)):
+        notes.append(course)
     if scores["table"].nunique() == 1:
         data, figure = _ranks_of_one(scores, notes)
     else:
@@ -100,15 +103,24 @@ def ranks(
 
 def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
     """Compute expected ranks on one table and their diagram; adds the test results to the notes."""
-    from nasbench.analysis.statistics.ranks import draw_critical_difference, expected_ranks, kruskal_wallis, unseparated
+    from nasbench.analysis.statistics.ranks import (
+        bars_text,
+        draw_critical_difference,
+        expected_ranks,
+        kruskal_wallis,
+        rank_intervals,
+        unseparated,
+    )
     from nasbench.analysis.statistics.significance import unpaired_tests
 
     data = expected_ranks(scores)
-    groups = unseparated(data, unpaired_tests(scores))
+    meaning, bars = bars_text(data)
+    groups = unseparated(data, unpaired_tests(scores)) if meaning else []
+    data = data.merge(rank_intervals(scores).drop(columns="rank"), on="strategy")
     notes += [
         f"One table, {scores['table'].iloc[0]}: the rank expected of one run of each strategy.",
         kruskal_wallis(scores),
-        "Bars join strategies of which no two differ (Mann-Whitney, Holm, 5%).",
+        bars,
     ]
     return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), notes, 3.2)
 
@@ -343,7 +355,7 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
     return list(notes)
 
 
-def _counted(runs: pd.DataFrame) -> str:
+def _counted(runs: pd.DataFrame) -> Any:
     """Unit of the budget of these runs.
 
     In another unit, runs would be censored at points that depend on their speed.
