@@ -1,4 +1,4 @@
-"""Replays: searches of a complete table, with real strategies and stop rule, and the table's costs as the clock."""
+"""Replays: searches of a complete table with real strategies and stop rule, on a clock that adds the table's costs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ class Setting:
             The strategy with its options.
 
         Raises:
-            UnknownName, InputError: one line that says what to correct.
+            UnknownName: when there is no such strategy.
+            InputError: when it has no such option, or a value does not fit; the message names the option.
         """
         kind = STRATEGIES.get(name)
         return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
@@ -116,7 +117,7 @@ class ReplayBudget:
         )
 
     def counted(self, before: FloatArray, cost: FloatArray, children: int) -> Any:
-        """Whether the next child of each search counts, [runs]: `Ledger.room` and `Ledger.fits` for many searches.
+        """Whether the next child of each search counts: `Ledger.room` and `Ledger.fits` for many searches at once.
 
         Args:
             before: [runs], seconds charged so far.
@@ -173,15 +174,37 @@ class Replayed:
         return np.where(np.isnan(self.outcomes), -np.inf, self.outcomes)
 
     def chosen(self) -> tuple[IntArray, IntArray]:
-        """Runs that have a choice, and its position among their children: the first with the highest accuracy."""
+        """Find the choice of each run: its first child with the highest validation accuracy.
+
+        Returns:
+            Ints: runs that have a child with a score, and the position of the choice among the children of each.
+        """
         if not self.codes.shape[1]:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         places = self._scores.argmax(axis=1)
         runs = np.flatnonzero(np.isfinite(self._scores[np.arange(len(places)), places]))
         return runs, places[runs]
 
+    def improved(self) -> tuple[IntArray, IntArray]:
+        """Find the incumbents: children with a higher validation accuracy than all earlier children of their run.
+
+        Returns:
+            Ints [incumbents]: their runs, and their positions among the children of the run; sorted by run, then
+            position.
+        """
+        best = np.maximum.accumulate(self._scores, axis=1)
+        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
+        runs, places = np.nonzero(self._scores > before)
+        return runs, places
+
     def scores_on(self, report: Table | None) -> Table:
-        """Table in which choices are scored: the searched one for None.
+        """Return the table in which choices are scored.
+
+        Args:
+            report: a table of the same space; None for the searched table.
+
+        Returns:
+            The table.
 
         Raises:
             InputError: when the table belongs to another space.
@@ -195,16 +218,20 @@ class Replayed:
         return report
 
     def frame(self, report: Table | None = None) -> pd.DataFrame:
-        """Make a frame with one row per search: its choice, the first counted child with the highest accuracy received.
+        """Make a frame with one row per search: its choice, the first child with the highest validation accuracy.
 
         Args:
-            report: the table in which the choices are scored, of any data set; None for the one that was searched.
+            report: table of the same space in which the choices are scored, of any data set; None for the searched
+                table.
 
         Returns:
             strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the
             budget's unit), index (of the choice in the order of proposals; -1 without one), choices, architecture
-            (text), told (the accuracy that the search received, on `searched_on`), val_acc, test_acc (on `data`, means
-            over trainings; NaN without a choice).
+            (text), outcome (the validation accuracy that the search received, on `searched_on`), val_acc, test_acc (on
+            `data`, means over trainings). Accuracies are in [0, 1]; NaN without a choice.
+
+        Raises:
+            InputError: when the table belongs to another space.
         """
         import pandas as pd
 
@@ -241,15 +268,16 @@ class Replayed:
             report: see `frame`.
 
         Returns:
-            strategy, seed, searched_on, data, children (counted up to and with it), spent (in the budget's unit),
-            val_acc, test_acc (both on `data`, means over trainings).
+            strategy, seed, searched_on, data, children (counted so far, including this one), spent (in the budget's
+            unit), val_acc, test_acc (both on `data`, in [0, 1], means over trainings).
+
+        Raises:
+            InputError: when the table belongs to another space.
         """
         import pandas as pd
 
         table = self.scores_on(report)
-        best = np.maximum.accumulate(self._scores, axis=1)
-        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
-        runs, places = np.nonzero(self._scores > before)
+        runs, places = self.improved()
         codes = self.codes[runs, places]
         return pd.DataFrame(
             {
@@ -287,16 +315,17 @@ def replay(
         setting: the strategy with its options.
         seeds: search seeds, at least one, each >= 0.
         budget: the budget.
-        outcome_from: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search seed
-            and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a child is
-            the table's `seconds` in both cases, because trainings of one architecture may have run on machines of
-            different speed.
+        outcome_from: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search
+            seed and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a
+            child is the table's `seconds` in both cases, because trainings of one architecture may have run on machines
+            of different speed.
 
     Returns:
         The results; for vectorized strategies they equal those of `replay_one_by_one`.
 
     Raises:
-        InputError: when there are no seeds, the strategy cannot search the space, or there are no trainings to pick from.
+        InputError: when there are no seeds, the strategy cannot search the space, or no architecture of the table has
+            several trainings to pick from.
     """
     table.check_outcome_from(outcome_from)
     if not seeds:
@@ -321,6 +350,9 @@ def is_vectorized(table: Table, setting: Setting) -> bool:
     Args:
         table: the complete table.
         setting: the strategy with its options.
+
+    Returns:
+        False if `ask` and `tell` are called for one search after another.
     """
     kind = setting.kind
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
@@ -329,7 +361,7 @@ def is_vectorized(table: Table, setting: Setting) -> bool:
 def replay_one_by_one(
     table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
 ) -> Replayed:
-    """Same as `replay`, but by the strategy's `ask` and `tell`, one search after another.
+    """Do the same as `replay` with the strategy's `ask` and `tell`, one search after another.
 
     Args:
         table: see `replay`.
@@ -340,6 +372,9 @@ def replay_one_by_one(
 
     Returns:
         The results.
+
+    Raises:
+        InputError: see `replay`.
     """
     table.check_outcome_from(outcome_from)
     found = []
