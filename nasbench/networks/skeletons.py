@@ -109,7 +109,8 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> NetworkPlan:
     if skeleton not in ("nasnet", "pnas"):
         raise UnknownName("skeleton", skeleton, ("nasnet", "pnas"))
     if min(scale.cells, scale.filters, scale.image_size) < 1:
-        raise InputError(f"cells, filters and image size must be at least 1, got {scale}")
+        sizes = f"{scale.cells}, {scale.filters} and {scale.image_size}"
+        raise InputError(f"cells, filters and image size must be at least 1, got {sizes}")
     if scale.stem_filters < 0:
         raise InputError(f"stem_filters takes 1 or more, or 0 for the skeleton's own rule, got {scale.stem_filters}")
     stem_filters, size = _stem(scale)

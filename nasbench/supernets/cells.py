@@ -41,8 +41,8 @@ class CellSuperNetwork(SuperNetwork):
     graph use different weights, as in ENAS's released code. Paths share:
     - the weights and BatchNorms of operations: one set per cell of the network, block, operand (left or right),
       operation and input state. Pools and identities have some if channels or size change.
-    - the projections of c and p in each cell (with stride 2 for a p that is larger than c), and the classifier. They have
-      one slice of weights per state of the feature map that they read, and the projections have one BatchNorm.
+    - the projections of c and p in each cell (with stride 2 for a p that is larger than c), and the classifier. They
+      have one slice of weights per state of the feature map that they read, and the projections have one BatchNorm.
     - the layers that give p or c the size and channels of the cell's output, if it lists them.
     - the stem.
 

@@ -145,9 +145,7 @@ class SharedWeights:
         """
         images = len(self.validation)
         parts = -(-images // self.minibatch_size)
-        batches = self.validation.batches(
-            -(-images // parts)
-        )  # about equal, as a small rest has poor statistics
+        batches = self.validation.batches(-(-images // parts))  # of about one size, as few images give poor statistics
         return sum(self._hits(architecture, *batch) for batch in batches) / images
 
     def _step(self, images: Tensor, labels: Tensor, architecture: Architecture, learning_rate: float) -> Tensor:
