@@ -51,7 +51,8 @@ def replay_all(
         One result per setting, in their order.
 
     Raises:
-        InputError: when there are no seeds, a strategy cannot search the space, or there are no trainings to pick from.
+        InputError: when there are no seeds, a strategy cannot search the space, or no architecture of the table has
+            several trainings to pick from.
     """
     table.check_outcome_from(outcome_from)
     tasks = [task for setting in settings for task in _split(table, setting, seeds)]
