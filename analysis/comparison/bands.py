@@ -29,8 +29,8 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
         strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
         median; low, high (pointwise: percentile bootstrap interval of the median at this budget alone); all_low,
         all_high (simultaneous: the whole line is between them with that coverage; NaN at budgets at which not all runs
-        that ever have a score have one); interval (description of low and high). With fewer than 5 scores low and high
-        are their range, there is no band, and the text says so.
+        that ever have a score have one); interval (description of low and high); spent (by the strategy's run that spent
+        most). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
 
     Source: simultaneous percentile bands by the rank of a resampled line's most extreme point, Mandel & Betensky 2008,
     "Simultaneous
@@ -55,10 +55,11 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
                         "n": n,
                         **found,
                         "interval": [interval_name(count, level) for count in n],
+                        "spent": float(rows["spent"].max()),
                     }
                 )
             )
-    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval"]
+    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 

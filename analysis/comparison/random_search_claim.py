@@ -19,6 +19,7 @@ from nasbench.analysis.inference.intervals import LEVEL
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
 from nasbench.analysis.inference.verdicts import DIFFERS, EQUIVALENT, comparison_text
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -182,20 +183,24 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
     style.label_ends(ax, ends)
 
 
-def plot_tops(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_tops` like NASNet's figure on its search, with notes (from `verdict`) under it.
+def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of `draw_tops` like NASNet's figure on its search, with the verdicts as notes.
 
     Args:
         data: result of `top_means`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     count = max(1, data["top"].nunique())
     with style.theme():
-        figure = style.new_figure(4.2 * count, 3.6 + 0.18 * len(notes))
-        for ax, top in zip(figure.subplots(1, count, squeeze=False)[0], sorted(data["top"].unique())):
+        figure = style.new_figure(max(6.0, 3.3 * count), 3.9)
+        axes = figure.subplots(1, count, squeeze=False)[0]
+        caption(figure, about, "Lines: mean over seeds; bands: their range.", notes)
+        for ax, top in zip(axes, sorted(data["top"].unique())):
             draw_tops(data, ax, int(top))
-        style.caption(figure, ["Lines: mean over seeds; bands: their range.", *notes])
+            if ax is not axes[0]:
+                ax.set_ylabel("")
     return figure

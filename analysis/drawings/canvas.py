@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.page import current_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,17 +176,22 @@ def paint(parts: Sequence[PlacedDrawing], width: float, height: float, ax: Axes)
 
 
 def sized_figure(width: float, height: float, title: str = "") -> tuple[Figure, Axes]:
-    """Make an empty figure for a drawing of this size in units with a title line; return it with its axes."""
+    """Make an empty figure for a drawing of this size in units with a title line; return it with its axes.
+
+    On a page with a font size the usual letters have that size; on a page with a shape the drawing is in its middle.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    scale = min(INCHES_PER_UNIT, WIDEST_FIGURE / width)
-    head = 0.4 if title else 0.0
-    size = (max(3.0, width * scale), height * scale + head)
+    page = current_page()
+    usual = min(INCHES_PER_UNIT, WIDEST_FIGURE / width)
+    scale = usual if page.font_size is None else page.font_size / (72 * FONT)
+    head = 0.4 * page.font_scale if title else 0.0
+    size = page.fitted(max(3.0, width * scale), height * scale + head)
     figure = Figure(figsize=size)
     FigureCanvasAgg(figure)
     if title:
-        figure.text(0.5, 1 - 0.2 / size[1], title, ha="center", va="center", fontsize="large", color=style.INK)
+        figure.text(0.5, 1 - head / 2 / size[1], title, ha="center", va="center", fontsize="large", color=style.INK)
     return figure, figure.add_axes((0, 0, 1, 1 - head / size[1]))
 
 
