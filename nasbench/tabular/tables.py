@@ -123,6 +123,9 @@ class Table:
 
         Args:
             code: position in the table, in [0, size).
+
+        Returns:
+            The architecture.
         """
         choices = []
         for place, decision in zip(self.place_values.tolist(), self.space.decisions):
