@@ -14,17 +14,20 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns, require_distinct
+from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 
 By = Literal["gpu_hours", "children", "usd", "wall"]
 
 BUDGET_LABELS: dict[str, str] = {
-    "gpu_hours": "GPU-hours spent",
+    "gpu_hours": "device-hours spent",
     "children": "children trained",
     "usd": "USD spent",
     "wall": "wall time (hours)",
 }
+"""Axis labels by unit of spending; `budget_label` has that of device time for rows of GPUs."""
+
 GRID_POINTS = 200
 LOG_RATIO = 30  # budget axes that span more than this factor are logarithmic
 
@@ -75,6 +78,21 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
     return table.reset_index(drop=True)
 
 
+def hours_unit(frame: pd.DataFrame) -> str:
+    """Name the unit of the children's device time: "GPU-hours" if all were trained on GPUs, else "device-hours"."""
+    return device_time(frame["device"].unique()) if "device" in frame else DEVICE_HOURS
+
+
+def budget_label(by: str, unit: str = DEVICE_HOURS) -> str:
+    """Label of a budget axis.
+
+    Args:
+        by: a key of `BUDGET_LABELS`.
+        unit: result of `hours_unit`.
+    """
+    return f"{unit} spent" if by == "gpu_hours" else BUDGET_LABELS[by]
+
+
 def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by: By) -> pd.Series[Any]:
     if by == "children":
         return children.astype(float)
@@ -116,9 +134,9 @@ def anytime(
 
     Returns:
         strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
-        run that ended earlier keeps its final state; spent is what it spent until its last child (NaN without one).
+        run that ended earlier keeps its final state; unit is that of device time, see `hours_unit`.
     """
-    table = trajectories(frame, runs, by)
+    table, unit = trajectories(frame, runs, by), hours_unit(frame)
     budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
     courses = dict(iter(table.groupby("run", sort=False)))
     parts = []
@@ -134,16 +152,16 @@ def anytime(
                     "run": run,
                     "seed": seed,
                     "by": by,
+                    "unit": unit,
                     "budget": budgets,
                     "children": np.where(started, part["children"].to_numpy(dtype=float), 0).astype(int),
                     "val_acc": np.where(started, part["val_acc"].to_numpy(dtype=float), np.nan),
                     "hash": np.where(started, part["hash"].to_numpy(dtype=object), ""),
                     "test_acc": np.where(started, part["test_acc"].to_numpy(dtype=float), np.nan),
-                    "spent": course["spent"].max() if len(course) else np.nan,
                 }
             )
         )
-    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc", "spent"]
+    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc", "unit"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import DEVICE_HOURS
 
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")
@@ -29,8 +30,8 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
         strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
         median; low, high (pointwise: percentile bootstrap interval of the median at this budget alone); all_low,
         all_high (simultaneous: the whole line is between them with that coverage; NaN at budgets at which not all runs
-        that ever have a score have one); interval (description of low and high); spent (by the strategy's run that spent
-        most). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
+        that ever have a score have one); interval (description of low and high). With fewer than 5 scores low and high
+        are their range, there is no band, and the text says so.
 
     Source: simultaneous percentile bands by the rank of a resampled line's most extreme point, Mandel & Betensky 2008,
     "Simultaneous
@@ -55,11 +56,11 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
                         "n": n,
                         **found,
                         "interval": [interval_name(count, level) for count in n],
-                        "spent": float(rows["spent"].max()),
+                        "unit": rows["unit"].iloc[0] if "unit" in rows else DEVICE_HOURS,
                     }
                 )
             )
-    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent"]
+    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "unit"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.checks import BASELINE, ENOUGH_SEEDS, fairness
 from nasbench.analysis.plotting import style
 from nasbench.store.format.schema import LEDGER_CATEGORIES, TABLE
@@ -394,7 +395,7 @@ def _over_time(data: _Data) -> Answer:
         return NOT_MET, f"{lacking} of {len(rows):,} children do not say what had been spent when they were told"
     last = rows.groupby("run")["spent_gpu_hours"].max()
     return MET, (
-        f"{len(rows):,} children, each with the device-hours spent by then (runs end at {style.short(float(last.min()))} to "
+        f"{len(rows):,} children, each with the {hours_unit(rows)} spent by then (runs end at {style.short(float(last.min()))} to "
         f"{style.short(float(last.max()))} h): courses and bands by `nasbench compare`"
     )
 

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.pareto.dominance import dominated_volume, mark_fronts, nondominated, scored_children
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
 
 Floats = NDArray[np.float64]
@@ -44,7 +46,7 @@ OBJECTIVES: dict[str, Objective] = {
     ERROR: Objective("error (fraction)", (), log=False),
     "params": Objective("parameters", ("params",)),
     "mult_adds": Objective("multiply-adds for one image", ("mult_adds",)),
-    "gpu_hours": Objective("GPU-hours to train", ("gpu_hours",)),
+    "gpu_hours": Objective("device-hours to train", ("gpu_hours",)),
     "usd": Objective("USD to train", ("usd",)),
     "latency": Objective("seconds for one pass over the validation images", ("eval_seconds", "epochs")),
 }
@@ -77,7 +79,12 @@ def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[st
     Returns:
         Column names.
     """
-    return list(dict.fromkeys([*_KEYS, score, *(column for name in objectives for column in OBJECTIVES[name].columns)]))
+    devices = ["device"] if "gpu_hours" in objectives else []
+    return list(
+        dict.fromkeys(
+            [*_KEYS, score, *devices, *(column for name in objectives for column in OBJECTIVES[name].columns)]
+        )
+    )
 
 
 def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
@@ -119,7 +126,7 @@ def objective_points(
 
     Returns:
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
-        failed or lack a score are left out.
+        failed or lack a score are left out. `attrs["unit"]` names the unit of device time.
 
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
@@ -131,7 +138,19 @@ def objective_points(
     table = rows[[*keys, "space"]].assign(**found)
     groups = table.groupby(keys, sort=False, observed=True)
     means = {name: (name, "mean") for name in objectives}
-    return groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
+    points = groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
+    points.attrs["unit"] = hours_unit(rows)
+    return points
+
+
+def axis_label(name: str, points: pd.DataFrame) -> str:
+    """Label of an objective's axis: hours are GPU-hours if all children were trained on GPUs.
+
+    Args:
+        name: one of `OBJECTIVES`.
+        points: result of `objective_points`.
+    """
+    return f"{points.attrs.get('unit', DEVICE_HOURS)} to train" if name == "gpu_hours" else OBJECTIVES[name].label
 
 
 def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
@@ -296,4 +315,6 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         part.insert(0, "strategy", strategy)
         parts.append(part.sort_values(["percent", *objectives], kind="stable"))
     columns = ["strategy", "runs", "percent", *objectives]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    surfaces = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    surfaces.attrs |= points.attrs
+    return surfaces

@@ -12,7 +12,6 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.pareto.dominance import children_of_score, dominated_volume, mark_fronts, scored_children
 from nasbench.analysis.plotting import style
-from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ ALL = "all"
 LABELS = {
     "params": "parameters",
     "mult_adds": "multiply-adds for one image",
-    "gpu_hours": "GPU-hours to train",
+    "gpu_hours": "device-hours to train",
     "usd": "USD to train",
     "device_seconds": "device-seconds to train",
     "peak_memory": "peak memory (bytes)",
@@ -245,25 +244,22 @@ def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
         figure.legend(handles, labels, loc="outside upper left", ncols=5, fontsize="small", columnspacing=1.2)
 
 
-def plot_pareto(
-    fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = (), about: str = ""
-) -> Figure:
+def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = ()) -> Figure:
     """Make a figure with one plot per cost, side by side.
 
     Args:
         fronts: cost column -> its result of `pareto_front`, e.g. for "params" and "mult_adds".
         y: the score column of all plots.
-        notes: sentences for the text beside the picture.
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        notes: lines under the plots.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(4.6 * len(fronts), 4.5)
+        figure = style.new_figure(4.6 * len(fronts), 4.2 + 0.18 * len(notes))
         axes = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
         count = "In brackets: architectures. Black: not dominated by any; hashes open with `nasbench show`."
-        caption(figure, about, count, notes)
+        style.caption(figure, [count, *notes])
         for ax, (x, front) in zip(axes, fronts.items()):
             draw_pareto(front, ax, x, y)
             if ax is not axes[0]:

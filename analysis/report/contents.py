@@ -129,6 +129,11 @@ class Contents:
     provenance: pd.DataFrame
     files: pd.DataFrame
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices that trained the children."""
+        return tuple(self.selection.frame["device"].unique())
+
 
 def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
     """Compute the contents of a report.

@@ -88,7 +88,7 @@ def html_report(found: Contents, now: str) -> str:
             "volumes": tables.volume_table(found),
         },
         bars=tables.cost_bars(found),
-        unit=tables.hour_unit(found.cost["gpu_hours"]).name,
+        unit=tables.hour_unit(found.cost["gpu_hours"], found.devices).heading,
         cells=cells,
         wide=any(cell["wide"] for cell in cells),
         estimates=estimates(found),

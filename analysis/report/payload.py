@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import BUDGET_LABELS, spans_decades
+from nasbench.analysis.comparison.anytime import budget_label, spans_decades
 from nasbench.analysis.comparison.bands import MEASURES
 from nasbench.analysis.comparison.curves import KEYS
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import device_time
 from nasbench.store.format.schema import STATUSES
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def payload(found: Contents) -> dict[str, Any]:
         found: contents of the report.
 
     Returns:
-        JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children.
+        JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children,
+        seconds_unit (name of that of device time).
     """
     return {
         "strategies": [_look(name) for name in found.strategies],
@@ -44,6 +46,7 @@ def payload(found: Contents) -> dict[str, Any]:
         "attained": [attained(table, found.strategies) for table in found.attained.values()],
         "learned": learned(found.learned, found.strategies),
         "children": children(found.children, found.strategies),
+        "seconds_unit": device_time(found.devices, "seconds"),
     }
 
 
@@ -90,7 +93,7 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         )
     return {
         "by": by,
-        "label": BUDGET_LABELS.get(by, by),
+        "label": budget_label(by, str(table["unit"].iloc[0])) if by else "",
         "log": bool(spans_decades(first, last)),
         "measures": dict(MEASURES),
         "series": series,

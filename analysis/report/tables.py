@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import STATISTICS
+from nasbench.costs.units import device_time
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
@@ -46,7 +47,7 @@ class ReportTable:
 
 def summary_table(found: Contents) -> ReportTable:
     """Make the table of each strategy's results, with n and interval for every score."""
-    unit = hour_unit(found.summary["search_gpu_hours"])
+    unit = hour_unit(found.summary["search_gpu_hours"], found.devices)
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Seeds", meaning="Runs of the strategy"),
@@ -56,7 +57,7 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Duplicates", meaning="Children whose hash the same run had asked for before"),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         ReportColumn(
-            f"{unit.name} a run", meaning="Charged to the search, median over runs; the final training beside"
+            f"{unit.heading} a run", meaning="Charged to the search, median over runs; the final training beside"
         ),
         *([ReportColumn("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
@@ -233,13 +234,13 @@ def setup_table(found: Contents) -> ReportTable:
 
 def cost_table(found: Contents) -> ReportTable:
     """Make the table of the mean cost of a run by strategy, and of the cost to reach the target."""
-    unit = hour_unit(found.cost["gpu_hours"])
-    child = hour_unit(found.cost["hours_per_child"])
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
+    child = hour_unit(found.cost["hours_per_child"], found.devices)
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn("n", meaning="Runs"),
-        ReportColumn(f"{unit.name} a run", meaning="Mean over runs, all categories; range beside"),
-        ReportColumn(f"{child.name} a child", meaning="Median of the counted children"),
+        ReportColumn(f"{unit.heading} a run", meaning="Mean over runs, all categories; range beside"),
+        ReportColumn(f"{child.heading} a child", meaning="Median of the counted children"),
     ]
     if priced(found):
         columns.insert(3, ReportColumn("USD a run", meaning="Mean over runs"))
@@ -265,16 +266,16 @@ def cost_table(found: Contents) -> ReportTable:
             cells.insert(3, ReportCell(usd(row["usd"])))
             cells.append(ReportCell(usd(row["usd_per_child"])))
         if target is not None:
-            cells.append(_to_target(row, priced(found)))
+            cells.append(_to_target(row, priced(found), found.devices))
         table.rows.append(cells)
     return table
 
 
-def _to_target(row: dict[Hashable, Any], in_usd: bool) -> ReportCell:
+def _to_target(row: dict[Hashable, Any], in_usd: bool, devices: Iterable[str]) -> ReportCell:
     count = f"{row['reached']} of {row['runs']} runs reached it"
     if math.isnan(row["hours_to_target"]):
         return ReportCell("more than the budget", count)
-    unit = hour_unit(pd.Series([row["hours_to_target"]]))
+    unit = hour_unit(pd.Series([row["hours_to_target"]]), devices)
     money = f", {usd(row['usd_to_target'])} USD" if in_usd else ""
     return ReportCell(f"{unit.of(row['hours_to_target'])} {unit.name}{money}", count)
 
@@ -314,7 +315,7 @@ def cost_bars(found: Contents) -> list[Bar]:
     longest = float(found.cost["gpu_hours"].max()) if len(found.cost) else 0.0
     if not longest > 0:
         return []
-    unit = hour_unit(found.cost["gpu_hours"])
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
     bars = []
     for row in found.cost.to_dict("records"):
         parts = [(category, colour, row[f"{category}_hours"]) for category, colour in CATEGORY_COLOURS.items()]
@@ -332,7 +333,7 @@ def cost_bars(found: Contents) -> list[Bar]:
 
 def category_table(found: Contents) -> ReportTable:
     """Make the table of device time per run by ledger category, for categories with charges."""
-    unit = hour_unit(found.cost["gpu_hours"])
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
     charged = [name for name in CATEGORY_COLOURS if (found.cost[f"{name}_hours"] > 0).any()]
     meanings = (CATEGORY_MEANINGS[name] for name in charged)
     table = ReportTable(
@@ -352,8 +353,8 @@ def elsewhere_table(found: Contents) -> ReportTable:
     data = found.elsewhere
     devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
     parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
-    units = {device: hour_unit(part["gpu_hours"]) for device, part in parts.items()}
-    unit = hour_unit(found.cost["gpu_hours"])
+    units = {device: hour_unit(part["gpu_hours"], [device]) for device, part in parts.items()}
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn(f"As run, {unit.name}", meaning="Mean over runs, all categories"),
@@ -438,14 +439,19 @@ class HourUnit(NamedTuple):
     name: str
     per_hour: float
 
+    @property
+    def heading(self) -> str:
+        """The name as the first word of a column's heading."""
+        return self.name[:1].upper() + self.name[1:]
+
     def of(self, hours: float) -> str:
         """Format hours in this unit with at most three digits; a dash for NaN."""
         return NONE if math.isnan(hours) else style.short(hours * self.per_hour)
 
 
-def hour_unit(hours: pd.Series[float]) -> HourUnit:
-    """Choose seconds, minutes or hours by the largest value."""
+def hour_unit(hours: pd.Series[float], devices: Iterable[str]) -> HourUnit:
+    """Choose seconds, minutes or hours by the largest value, and name them by the devices (`device_time`)."""
     largest = float(hours.max()) if len(hours) else 0.0
     if largest < 0.05:
-        return HourUnit("GPU-seconds", 3600.0)
-    return HourUnit("GPU-minutes", 60.0) if largest < 1 else HourUnit("GPU-hours", 1.0)
+        return HourUnit(device_time(devices, "seconds"), 3600.0)
+    return HourUnit(device_time(devices, "minutes"), 60.0) if largest < 1 else HourUnit(device_time(devices), 1.0)

@@ -51,7 +51,7 @@ def facts(found: Contents) -> list[Fact]:
     """Numbers at the head of the page."""
     runs, children = found.selection.runs, found.children
     hours = float(run_hours(runs).sum())
-    unit = hour_unit(pd.Series([hours]))
+    unit = hour_unit(pd.Series([hours]), found.devices)
     ok = children[(children["status"] == "ok") & children["counted"].astype(bool)]
     best = float(ok["val_acc"].max()) if len(ok) else float("nan")
     return [

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PathLike = str | os.PathLike[str]
-_UNITS = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
+_UNITS = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +94,7 @@ class Replay:
         each = scored or self.scored[0]
         searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
         note = f"Table: {each.space.spec}, {each.name}{searched}; best {100 * each.best_test_acc:.2f}%."
-        about = (
-            f"Data {each.name}{searched}; space {each.space.spec}; {len(self.runs):,} replayed searches; test accuracy"
-        )
-        return plot_regret(self.regret(each), _UNITS[self.runs[0].budget.unit], [note], about)
+        return plot_regret(self.regret(each), _UNITS[self.runs[0].budget.unit], [note])
 
     def save(self, path: PathLike) -> Path:
         """Write the searches as a new results file (.h5, all children), or the choices as CSV.

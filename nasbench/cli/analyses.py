@@ -1,4 +1,4 @@
-"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save pictures, CSV and caption beside the results."""
+"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save PNG, SVG and CSV beside the results."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
+    output_option,
+    save_figure,
     seed_option,
     where_option,
 )
 from nasbench.cli.options import csv_option, margin_option, write_csv
-from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.user_defaults import usual_price
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @where_option
 @allow_option
 @seed_option
-@plot_options
+@output_option
 def compare(
     files: Sequence[str], by: Any, where: str | None, allow: Sequence[str], seed: int, output: str | None
 ) -> None:
@@ -50,26 +51,19 @@ def compare(
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.compare import anytime, bands, plot_compare, readable, summarize
-    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
     echo_table(readable(summarize(frame, runs, seed=seed)), notes)
     data = bands(anytime(frame, runs, by), seed=seed)
-    save_figure(
-        plot_compare(data, notes, describe_rows(frame, ("val_acc", "test_acc"), len(runs))),
-        output,
-        files,
-        "compare",
-        data,
-    )
+    save_figure(plot_compare(data, notes), output, files, "compare", data)
 
 
 @click.command()
 @files_argument
 @where_option
 @click.option("--best", default=5, show_default=True, help="Number of curves in front.")
-@plot_options
+@output_option
 def curves(files: Sequence[str], where: str | None, best: int, output: str | None) -> None:
     """Draw the learning curves of the children, the best ones in front.
 
@@ -78,13 +72,12 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
-    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, _, results = load(files, where)
     data = learning_curves(results.all_curves(), frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
-    save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
+    save_figure(plot_curves(data), output, files, "curves", data)
 
 
 @click.command()
@@ -116,7 +109,7 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     default=None,
     help="With --on: a benchmark record; rates measured on both devices are preferred to peaks.",
 )
-@plot_options
+@output_option
 @csv_option
 def cost(
     files: Sequence[str],
@@ -132,7 +125,7 @@ def cost(
     output: str | None,
     csv: str | None,
 ) -> None:
-    """Cost in GPU-hours and USD by ledger category, per child, and to reach an accuracy.
+    """Cost in device-hours and USD by ledger category, per child, and to reach an accuracy.
 
     With --on, also estimated on other devices; with --published, of the published searches.
 
@@ -171,7 +164,6 @@ def cost(
         return
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
-    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.store.format.schema import LEDGER_CATEGORIES
 
     data = cost_by_strategy(frame, runs, prices, target, at)
@@ -183,10 +175,12 @@ def cost(
     shown = ["strategy", "runs", *parts, "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
     shown += ["to_target"] if target is not None else []
     said = energy_note(energy)
-    cost_scores = ("val_acc",) if target is not None else ()
-    echo_table(data[shown], [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said])
+    echo_table(
+        data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
+        [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said],
+    )
     write_csv(data, csv)
-    save_figure(plot_cost(data, [said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data)
+    save_figure(plot_cost(data, [said]), output, files, "cost", data)
 
 
 def _cost_elsewhere(
@@ -204,8 +198,8 @@ def _cost_elsewhere(
         estimate_notes,
         plot_cost_on_other_devices,
     )
-    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.costs.speeds import rates_from, speeds_from
+    from nasbench.costs.units import device_time
     from nasbench.errors import InputError
 
     devices = list(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
@@ -214,8 +208,9 @@ def _cost_elsewhere(
     peaks = speeds_from(speeds)
     measured = () if rates is None else rates_from(rates, peaks)
     data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
-    echo_table(data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]], estimate_notes(data))
-    return data, plot_cost_on_other_devices(data, (), describe_rows(frame, (), len(runs)))
+    shown = data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]]
+    echo_table(shown.rename(columns={"gpu_hours": device_time(data["device"])}), estimate_notes(data))
+    return data, plot_cost_on_other_devices(data)
 
 
 def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None, csv: str | None) -> None:
@@ -224,7 +219,8 @@ def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | 
     data = published_cost(at, prices)
     columns = ["search", "reading", "arithmetic", "gpu_hours", "own_price", "own_usd"]
     notes = cost_notes(data)
-    echo_table(data[columns + (["at_usd"] if at is not None else [])], notes)
+    shown = data[columns + (["at_usd"] if at is not None else [])]
+    echo_table(shown.rename(columns={"gpu_hours": "GPU-hours"}), notes)
     write_csv(data, csv)
     if output is not None:
         save_figure(plot_published_cost(data), output, (), "", data)
@@ -247,7 +243,7 @@ def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | 
     help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
 )
 @seed_option
-@plot_options
+@output_option
 @csv_option
 def pareto(
     files: Sequence[str],
@@ -276,7 +272,7 @@ def pareto(
     if reference is not None and objectives is None:
         raise InputError("--reference is of the objectives: give them with --objectives, e.g. error,params")
     names = () if objectives is None else parse_objectives(objectives)
-    frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
+    frame, _, _ = load(files, where, needed_columns(names, score) if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -293,13 +289,12 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     import pandas as pd
 
     from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto
-    from nasbench.analysis.plotting.captions import describe_rows
 
     fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
-    return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
+    return shown, data, plot_pareto(fronts, score, notes)
 
 
 def _objectives(
@@ -308,7 +303,6 @@ def _objectives(
     """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
     from nasbench.analysis.pareto.objective_plots import plot_objectives
-    from nasbench.analysis.plotting.captions import describe_rows
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
@@ -320,8 +314,7 @@ def _objectives(
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
-    label, about = what if names[0] == "error" else "", describe_rows(frame, (score,) if "error" in names else ())
-    return table, points, plot_objectives(points, names, surfaces, notes, label, about)
+    return table, points, plot_objectives(points, names, surfaces, notes, what if names[0] == "error" else "")
 
 
 @click.command()
@@ -329,7 +322,7 @@ def _objectives(
 @where_option
 @allow_option
 @margin_option
-@plot_options
+@output_option
 def claims(files: Sequence[str], where: str | None, allow: Sequence[str], margin: float, output: str | None) -> None:
     """Test a claim of the lecture notes: is random search good, though slightly worse?
 
@@ -342,7 +335,6 @@ def claims(files: Sequence[str], where: str | None, allow: Sequence[str], margin
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
-    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
@@ -354,6 +346,4 @@ def claims(files: Sequence[str], where: str | None, allow: Sequence[str], margin
     echo_table(table[shown], notes)
     lines = verdict(table)
     click.echo("\n" + "\n".join(lines) + "\n")
-    save_figure(
-        plot_tops(data, [*lines, *notes], describe_rows(frame, ("val_acc",), len(runs))), output, files, "claims", data
-    )
+    save_figure(plot_tops(data, [*lines, *notes]), output, files, "claims", data)

@@ -11,7 +11,6 @@ import click
 
 from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, say
-from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 
 LINE_SECONDS = 10.0  # minimum seconds between two plain lines
@@ -102,8 +101,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
-@click.option("--plot", default=None, help="Picture, e.g. fig.pdf, or stem of several, of the regret by budget spent.")
-@page_options
+@click.option("--plot", default=None, help="Stem of a PNG, SVG and CSV of the regret by budget spent.")
 @take_over_option
 def replay(
     path: str,
@@ -183,7 +181,7 @@ def replay(
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
         for each in scored:
-            _plot(runs, each, plot if len(scored) == 1 else name_picture(plot, each.name))
+            _plot(runs, each, plot if len(scored) == 1 else f"{plot}-{each.name}")
 
 
 class _Progress:
@@ -326,14 +324,15 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     """Plot the regret of choices that are scored in a table."""
     import pandas as pd
 
+    from nasbench.analysis.plotting.style import save
     from nasbench.analysis.statistics.regret import plot_regret, regret
 
     first = runs[0]
     courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)
     data = regret(courses, table.best_test_acc, first.budget.budget.limit)
-    unit = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
+    unit = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
     searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
     note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
-    about = f"Data {table.name}{searched}; space {table.space.spec}; {len(runs):,} replayed searches; test accuracy"
-    figure = plot_regret(data, unit[first.budget.unit], [note], about)
-    save_figure(figure, stem, (), "", data)
+    figure = plot_regret(data, unit[first.budget.unit], [note])
+    for path in save(figure, Path(stem), data):
+        say(f"wrote {path}")

@@ -12,12 +12,13 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
+    output_option,
+    save_figure,
     seed_option,
     where_option,
 )
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
-from nasbench.cli.plotting import plot_options, save_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ _data = click.option(
 @where_option
 @_measure
 @allow_option
-@plot_options
+@output_option
 @csv_option
 def ranks(
     files: Sequence[str], where: str | None, measure: str, allow: Sequence[str], output: str | None, csv: str | None
@@ -77,11 +78,11 @@ def ranks(
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    scores, about = final_scores(frame, runs, measure), _about(frame, runs, measure)
+    scores = final_scores(frame, runs, measure)
     if course := course_text(ranks_over_budget(frame, runs, _counted(runs), measure)):
         notes.append(course)
     if scores["table"].nunique() == 1:
-        data, figure = _ranks_of_one(scores, notes, about)
+        data, figure = _ranks_of_one(scores, notes)
     else:
         data = average_ranks(scores)
         if missing := left_out(scores):
@@ -94,16 +95,13 @@ def ranks(
             return
         found = friedman(scores)
         notes = [*notes, found.text]
-        key = f"Ranks over {tables} tables: 1 is best. Bars join strategies within the critical difference."
-        figure = _figure(
-            lambda ax: draw_critical_difference(data, ax, found.critical_difference), about, key, notes, 3.6
-        )
+        figure = _figure(lambda ax: draw_critical_difference(data, ax, found.critical_difference), notes, 3.4)
     echo_table(data, notes)
     write_csv(data, csv)
     save_figure(figure, output, files, "ranks", data)
 
 
-def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[pd.DataFrame, Figure]:
+def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
     """Compute expected ranks on one table and their diagram; adds the test results to the notes."""
     from nasbench.analysis.statistics.ranks import (
         bars_text,
@@ -124,8 +122,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[p
         kruskal_wallis(scores),
         bars,
     ]
-    key = "Ranks: 1 is best. Bars join strategies of which no two differ."
-    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), about, key, notes, 3.4)
+    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), notes, 3.2)
 
 
 @click.command()
@@ -136,7 +133,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[p
 @_data
 @allow_option
 @seed_option
-@plot_options
+@output_option
 @csv_option
 def profiles(
     files: Sequence[str],
@@ -169,10 +166,7 @@ def profiles(
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
     profile = performance_profile(regrets, seed)
     write_csv(means, csv)
-    figure = _figure(
-        lambda ax: draw_performance_profile(profile, ax), _about(frame, runs, measure), f"Regret to {said}.", notes
-    )
-    save_figure(figure, output, files, "profiles", profile)
+    save_figure(_figure(lambda ax: draw_performance_profile(profile, ax), notes), output, files, "profiles", profile)
 
 
 @click.command()
@@ -191,7 +185,7 @@ def profiles(
 @_optimum
 @_data
 @allow_option
-@plot_options
+@output_option
 @csv_option
 def targets(
     files: Sequence[str],
@@ -214,7 +208,7 @@ def targets(
     Example:
       nasbench targets replays.h5 --share-of-best 0.99 --table results/digits201.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.comparison.anytime import BUDGET_LABELS
+    from nasbench.analysis.comparison.anytime import budget_label
     from nasbench.analysis.statistics.targets import (
         budget_to_target,
         compare_reaches,
@@ -244,7 +238,7 @@ def targets(
     columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
     horizon = float(summary["horizon"].iloc[0])
     notes.append(
-        f"By {BUDGET_LABELS[by]}; the mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
+        f"By {budget_label(by, reaches['unit'].iloc[0])}; the mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
     )
     if "random" in set(reaches["strategy"]) and reaches["strategy"].nunique() > 1:
         tests = compare_reaches(reaches)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
@@ -253,8 +247,7 @@ def targets(
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
     curves = survival(reaches)
-    key = f"Target {target:.4f}. A + is a run that ended without reaching it."
-    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), _about(frame, runs, measure), key, notes)
+    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), notes)
     save_figure(figure, output, files, "targets", curves)
 
 
@@ -267,7 +260,7 @@ def targets(
 @_data
 @allow_option
 @seed_option
-@plot_options
+@output_option
 @csv_option
 def regret(
     files: Sequence[str],
@@ -300,8 +293,7 @@ def regret(
     shown = ["strategy", "runs", "n", "mean", "low", "high", "interval"]
     echo_table(summary[shown], notes)
     write_csv(summary, csv)
-    figure = _figure(lambda ax: draw_regret_areas(areas, ax), _about(frame, runs, measure), f"Regret to {said}.", notes)
-    save_figure(figure, output, files, "regret", areas)
+    save_figure(_figure(lambda ax: draw_regret_areas(areas, ax), notes), output, files, "regret", areas)
 
 
 @click.command()
@@ -315,7 +307,7 @@ def regret(
     help="Scores of the same architectures under several protocols, or training seeds of one.",
 )
 @seed_option
-@plot_options
+@output_option
 @csv_option
 def correlations(
     files: Sequence[str], where: str | None, between: str, seed: int, output: str | None, csv: str | None
@@ -329,7 +321,6 @@ def correlations(
       nasbench import nasbench201 nb201_tss.npz -o nb201.h5
       nasbench correlations nb201.h5
     """
-    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.rank_correlation import (
         draw_rank_correlation,
         protocol_scores,
@@ -349,7 +340,7 @@ def correlations(
         note("no two scores share architectures; nothing to draw.")
         return
     first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
-    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), describe_rows(frame))
+    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), ())
     save_figure(figure, output, files, "correlations", table)
 
 
@@ -404,26 +395,15 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
     return float(scores.max())
 
 
-def _figure(
-    draw: Callable[[Axes], None], about: str, key: str = "", notes: Sequence[str] = (), height: float = 4.4
-) -> Figure:
-    """Make a figure of one plot with its caption."""
+def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 4.2) -> Figure:
+    """Make a figure of one plot with its notes below."""
     from nasbench.analysis.plotting import style
-    from nasbench.analysis.plotting.captions import caption
 
     with style.theme():
-        figure = style.new_figure(7.0, height)
-        ax = figure.subplots()
-        caption(figure, about, key, notes)
-        draw(ax)
+        figure = style.new_figure(7.0, height + 0.18 * len(notes))
+        draw(figure.subplots())
+        style.caption(figure, notes)
     return figure
-
-
-def _about(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> str:
-    """What the data of a plot are, for its caption."""
-    from nasbench.analysis.plotting.captions import describe_rows
-
-    return describe_rows(frame, (measure,), len(runs))
 
 
 def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:
