@@ -79,16 +79,26 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
 
 
 def hours_unit(frame: pd.DataFrame) -> str:
-    """Name the unit of the children's device time: "GPU-hours" if all were trained on GPUs, else "device-hours"."""
+    """Name the unit of the children's device time.
+
+    Args:
+        frame: children; their column device is used if there is one.
+
+    Returns:
+        "GPU-hours" if all were trained on GPUs, else "device-hours".
+    """
     return device_time(frame["device"].unique()) if "device" in frame else DEVICE_HOURS
 
 
 def budget_label(by: str, unit: str = DEVICE_HOURS) -> str:
-    """Label of a budget axis.
+    """Label a budget axis.
 
     Args:
         by: a key of `BUDGET_LABELS`.
         unit: result of `hours_unit`.
+
+    Returns:
+        The label, with its unit.
     """
     return f"{unit} spent" if by == "gpu_hours" else BUDGET_LABELS[by]
 
@@ -104,7 +114,17 @@ def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by:
 
 
 def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
-    """Device-hours of each run, summed over all ledger categories, by run id."""
+    """Add up the device-hours of each run over all ledger categories.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`, each run once.
+
+    Returns:
+        Hours, indexed by run id.
+
+    Raises:
+        InputError: when a column is missing or a run occurs twice.
+    """
     columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
     require_columns(runs, ("run", *columns), "the runs")
     require_distinct(runs)
@@ -112,7 +132,17 @@ def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
-    """Average price of each run in USD per device-hour, by run id: 0 if it was charged nothing, NaN without a price."""
+    """Compute the average price of each run.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`, each run once.
+
+    Returns:
+        USD per device-hour, indexed by run id: 0 for a run that was charged nothing, NaN for a run without a price.
+
+    Raises:
+        InputError: when a column is missing or a run occurs twice.
+    """
     require_columns(runs, ("run", "usd"), "the runs")
     hours, usd = run_hours(runs), runs.set_index("run")["usd"].astype(float)
     rates = usd / hours.where(hours > 0)
@@ -176,5 +206,13 @@ def _grid(spent: np.ndarray) -> np.ndarray:
 
 
 def spans_decades(first: float, last: float) -> bool:
-    """Whether an axis from `first` to `last` should be logarithmic: both positive, more than a factor of 30 apart."""
+    """Decide whether an axis should be logarithmic.
+
+    Args:
+        first: lowest value.
+        last: highest value.
+
+    Returns:
+        True if both are positive and differ by more than a factor of 30.
+    """
     return first > 0 and last / first > LOG_RATIO

@@ -65,14 +65,30 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
 
 
 def interval_name(n: int, level: float = 0.95) -> str:
-    """Description of the interval over n seeds."""
+    """Describe the interval of a median over n seeds.
+
+    Args:
+        n: number of seeds with a score, >= 0.
+        level: coverage in (0, 1).
+
+    Returns:
+        A short text with n and the kind of interval.
+    """
     if n < 2:
         return "n=1" if n else "no score"
     return f"n={n}: range, insufficient" if n < ENOUGH_SEEDS else f"n={n}: {level:.0%} bootstrap"
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Make a generator from a seed and a purpose, so a result does not depend on which other results are computed."""
+    """Make a generator from a seed and a purpose, so a result does not depend on which other results are computed.
+
+    Args:
+        seed: the seed, >= 0.
+        names: texts that name the purpose.
+
+    Returns:
+        The generator.
+    """
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 

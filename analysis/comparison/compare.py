@@ -101,7 +101,14 @@ def summarize(
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """Format the table of `summarize`: accuracies in % with intervals, counts and costs as short texts."""
+    """Format the table of `summarize`: accuracies in % with intervals, counts and costs as short texts.
+
+    Args:
+        summary: result of `summarize`.
+
+    Returns:
+        One row per strategy; all values are texts.
+    """
     if summary.empty:
         return summary
     columns: dict[str, list[str]] = {"strategy": [], "seeds": []}

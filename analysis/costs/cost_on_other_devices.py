@@ -235,7 +235,14 @@ def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = ()) ->
 
 
 def estimate_notes(data: pd.DataFrame) -> list[str]:
-    """Sentences about the basis and the limits of the estimates of `cost_on_other_devices`."""
+    """Explain basis and limits of the estimates of `cost_on_other_devices`.
+
+    Args:
+        data: result of `cost_on_other_devices`.
+
+    Returns:
+        Sentences; empty without estimates.
+    """
     guessed = data[data["kind"] == ESTIMATE].drop_duplicates("device")
     if guessed.empty:
         return []

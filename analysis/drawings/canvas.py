@@ -50,7 +50,17 @@ class Canvas:
     def box(
         self, x: float, y: float, width: float, height: float, fill: str, edge: str = style.INK, z: float = 3
     ) -> None:
-        """Add a rounded rectangle with centre (x, y)."""
+        """Add a rounded rectangle.
+
+        Args:
+            x: centre, in units.
+            y: centre, in units.
+            width: width, in units.
+            height: height, in units.
+            fill: colour of the area.
+            edge: colour of the border.
+            z: drawing order; higher values cover lower ones.
+        """
         from matplotlib.patches import FancyBboxPatch
 
         corner = (x - width / 2, y - height / 2)
@@ -62,11 +72,28 @@ class Canvas:
         )
 
     def text(self, x: float, y: float, text: str, size: float = 1.0, **properties: Any) -> None:
-        """Add a text at (x, y), `size` times as large as usual."""
+        """Add a text.
+
+        Args:
+            x: position, in units.
+            y: position, in units.
+            text: the text.
+            size: size of the letters relative to the usual size, > 0.
+            properties: properties of matplotlib's `Text` that override the defaults (centred, in the text colour).
+        """
         self.texts.append((x, y, text, size, {"ha": "center", "va": "center", "color": style.INK, **properties}))
 
     def labelled(self, x: float, y: float, width: float, height: float, label: str, fill: str) -> None:
-        """Add a box with its label inside; a label that does not fit is set on two lines, then smaller."""
+        """Add a box with a label inside. A label that does not fit is set on two lines, then smaller.
+
+        Args:
+            x: centre, in units.
+            y: centre, in units.
+            width: width, in units.
+            height: height, in units.
+            label: the label.
+            fill: colour of the area.
+        """
         self.box(x, y, width, height, fill)
         room = width - 0.1
         lines = (
@@ -80,10 +107,15 @@ class Canvas:
         )
 
     def wire(self, points: Sequence[tuple[float, float]], codes: Sequence[int], source: int) -> None:
-        """Add an arrow along a matplotlib path with a straight end, in the colour of the state that it carries.
+        """Add an arrow along a path, in the colour of the state that it carries.
 
-        Its white rim covers the wires of earlier states, which makes crossings clear, but not the wires of its own
+        A white border covers the wires of earlier states, so crossings are clear. It does not cover wires of the same
         state, which branch.
+
+        Args:
+            points: points of a matplotlib path, in units; the last part is vertical or horizontal.
+            codes: matplotlib's path codes, one per point.
+            source: number of the state, >= 0; it decides the colour.
         """
         from matplotlib.patches import PathPatch, Polygon
         from matplotlib.path import Path
@@ -103,7 +135,13 @@ class Canvas:
         self.patches.append(Polygon(corners, closed=True, facecolor=shade, edgecolor="none", zorder=2.5))
 
     def straight(self, start: tuple[float, float], end: tuple[float, float], source: int) -> None:
-        """Add an arrow along a vertical or horizontal line."""
+        """Add an arrow along a vertical or horizontal line.
+
+        Args:
+            start: (x, y) of the start, in units.
+            end: (x, y) of the tip, in units.
+            source: number of the state that it carries, >= 0.
+        """
         from matplotlib.path import Path
 
         self.wire([start, end], [int(Path.MOVETO), int(Path.LINETO)], source)
@@ -111,7 +149,14 @@ class Canvas:
     def elbow(
         self, start: tuple[float, float], corner: tuple[float, float], end: tuple[float, float], source: int
     ) -> None:
-        """Add an arrow with one rounded right angle."""
+        """Add an arrow with one rounded right angle.
+
+        Args:
+            start: (x, y) of the start, in units.
+            corner: (x, y) of the corner before rounding, in units.
+            end: (x, y) of the tip, in units.
+            source: number of the state that it carries, >= 0.
+        """
         from matplotlib.path import Path
 
         before, after = _towards(corner, start), _towards(corner, end)
@@ -119,13 +164,27 @@ class Canvas:
         self.wire([start, before, corner, after, end], [int(Path.MOVETO), line, curve, curve, line], source)
 
     def dot(self, x: float, y: float, source: int) -> None:
-        """Add a filled dot, which marks a branch of a wire as opposed to a crossing."""
+        """Add a filled dot, which marks a branch of a wire as opposed to a crossing.
+
+        Args:
+            x: centre, in units.
+            y: centre, in units.
+            source: number of the state that the wire carries, >= 0.
+        """
         from matplotlib.patches import Circle
 
         self.patches.append(Circle((x, y), 0.07, facecolor=colour(source), edgecolor="none", zorder=2.5))
 
     def shifted(self, x: float, y: float) -> PlacedDrawing:
-        """Place this canvas at (x, y)."""
+        """Place this canvas in a larger drawing.
+
+        Args:
+            x: position of this canvas's point (0, 0) in the drawing, in units.
+            y: the same in the vertical direction.
+
+        Returns:
+            The canvas with its position.
+        """
         return PlacedDrawing(self, x, y)
 
 
@@ -139,7 +198,14 @@ class PlacedDrawing:
 
 
 def colour(state: int) -> str:
-    """Colour of all wires from state `state`; ten colours are used in turn."""
+    """Return the colour of all wires that carry a state; ten colours are used in turn.
+
+    Args:
+        state: number of the state, >= 0.
+
+    Returns:
+        Colour #rrggbb.
+    """
     return STATE_COLOURS[state % len(STATE_COLOURS)]
 
 

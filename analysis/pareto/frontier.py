@@ -88,7 +88,14 @@ def frontier_data(
 
 
 def paper_name(model: str) -> str:
-    """Name that papers use for a torchvision model ("resnet50" is "ResNet-50"); other names are unchanged."""
+    """Return the name that papers use for a torchvision model, e.g. "ResNet-50" for "resnet50".
+
+    Args:
+        model: name in torchvision.
+
+    Returns:
+        The name; other names are unchanged.
+    """
     if model in _NAMES:
         return _NAMES[model]
     for prefix, name in _PREFIXES.items():

@@ -56,6 +56,12 @@ _KEYS = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", 
 def parse_objectives(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list of two or three names of `OBJECTIVES`.
 
+    Args:
+        text: the list, e.g. "error,params"; a hyphen in a name is the same as an underscore.
+
+    Returns:
+        The names, in their order.
+
     Raises:
         UnknownName: for an unknown name.
         InputError: for another number of names, or a repeated one.
@@ -144,11 +150,14 @@ def objective_points(
 
 
 def axis_label(name: str, points: pd.DataFrame) -> str:
-    """Label of an objective's axis: hours are GPU-hours if all children were trained on GPUs.
+    """Label an objective's axis; hours are GPU-hours if all children were trained on GPUs.
 
     Args:
         name: one of `OBJECTIVES`.
         points: result of `objective_points`.
+
+    Returns:
+        The label, with its unit.
     """
     return f"{points.attrs.get('unit', DEVICE_HOURS)} to train" if name == "gpu_hours" else OBJECTIVES[name].label
 

@@ -68,11 +68,14 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
 
 
 def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
-    """Number of rows that `pareto_front` leaves out because they failed or have no score.
+    """Count the rows that `pareto_front` leaves out because they failed or have no score.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         y: the score column.
+
+    Returns:
+        Number of rows.
     """
     rows = children_of_score(frame, y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())

@@ -73,18 +73,39 @@ def look(strategy: str) -> Look:
 
 
 def is_known(strategy: str) -> bool:
-    """Whether a strategy is built in."""
+    """Check whether a strategy is built in.
+
+    Args:
+        strategy: name of the strategy.
+
+    Returns:
+        False for a plug-in.
+    """
     return strategy in _KNOWN
 
 
 def line_style(strategy: str) -> Any:
-    """Matplotlib `linestyle` of a strategy."""
+    """Return the line style of a strategy.
+
+    Args:
+        strategy: name of the strategy.
+
+    Returns:
+        Matplotlib's `linestyle`.
+    """
     dashes = look(strategy).dashes
     return (0, dashes) if dashes else "-"
 
 
 def in_order(strategies: Sequence[str]) -> list[str]:
-    """Sort distinct strategy names: random search, then built-in ones in their fixed order, then plug-ins by name."""
+    """Sort distinct strategy names: random search, then built-in ones in their fixed order, then plug-ins by name.
+
+    Args:
+        strategies: names; they may repeat.
+
+    Returns:
+        Each name once.
+    """
     known = list(_KNOWN)
     return sorted(set(strategies), key=lambda name: (known.index(name) if name in known else len(known), name))
 
@@ -130,7 +151,11 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 
 def ink() -> str:
-    """Colour #rrggbb of text and neutral lines: the theme's, or that of the current settings."""
+    """Return the colour of text and neutral lines: the theme's, or that of the current settings.
+
+    Returns:
+        Colour #rrggbb.
+    """
     import matplotlib
     from matplotlib.colors import to_hex
 
@@ -138,7 +163,11 @@ def ink() -> str:
 
 
 def ground() -> str:
-    """Colour #rrggbb of the background, by the current settings."""
+    """Return the colour of the background, by the current settings.
+
+    Returns:
+        Colour #rrggbb.
+    """
     import matplotlib
     from matplotlib.colors import to_hex
 
@@ -146,12 +175,20 @@ def ground() -> str:
 
 
 def muted() -> str:
-    """Colour of less important text: between `ink` and `ground`, still readable."""
+    """Return the colour of less important text: between `ink` and `ground`, still readable.
+
+    Returns:
+        Colour #rrggbb.
+    """
     return _between(ink(), ground(), 0.3687)
 
 
 def context() -> str:
-    """Colour of context lines: closer to `ground` than `muted`."""
+    """Return the colour of context lines: closer to `ground` than `muted`.
+
+    Returns:
+        Colour #rrggbb.
+    """
     return _between(ink(), ground(), 0.6544)
 
 
@@ -270,7 +307,14 @@ def _room(ax: Axes) -> Callable[[Sequence[float], Callable[[float], float], floa
 
 
 def short(value: float) -> str:
-    """Format a number with at most three digits, and with k, M or G from ten thousand on."""
+    """Format a number with at most three digits, and with k, M or G from ten thousand on.
+
+    Args:
+        value: the number.
+
+    Returns:
+        The text, e.g. "0.123", "1,234" or "45.6k".
+    """
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= max(factor, 1e4):
             return f"{value / factor:.3g}{letter}"

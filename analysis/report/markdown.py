@@ -56,7 +56,14 @@ def markdown_report(found: Contents, now: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape a text so that it contains no Markdown or HTML markup."""
+    """Escape a text so that it contains no Markdown or HTML markup.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text on one line.
+    """
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 

@@ -51,7 +51,17 @@ def payload(found: Contents) -> dict[str, Any]:
 
 
 def as_script(values: Any) -> str:
-    """Convert to JSON that is safe inside a script element: no text in it can end the element."""
+    """Convert to JSON that is safe inside a script element: no text in it can end the element.
+
+    Args:
+        values: values that JSON can express; no NaN.
+
+    Returns:
+        The JSON, in ASCII.
+
+    Raises:
+        ValueError: for NaN or infinity.
+    """
     text = json.dumps(values, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -125,7 +135,15 @@ def attained(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """Make the columns of each run's final state: s, seed, val, test, hash."""
+    """Make the columns of each run's final state.
+
+    Args:
+        table: result of `contents.finals`.
+        strategies: names; positions in this list stand for them.
+
+    Returns:
+        s (position of the strategy), seed, val, test, hash -> one value per run.
+    """
     return {
         "s": [strategies.index(name) for name in table["strategy"]],
         "seed": table["seed"].astype(int).tolist(),
@@ -136,7 +154,15 @@ def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """Make learning curves: `front` (s, rank, hash, x, y) of the best children, `pale` (y from epoch 1) of others."""
+    """Make learning curves for the page.
+
+    Args:
+        table: result of `learning_curves`.
+        strategies: names; positions in this list stand for them.
+
+    Returns:
+        "front" -> the best children (s, rank, hash, x, y), "pale" -> the others (y from epoch 1).
+    """
     scored = table[table["val_acc"].notna()]
     front = []
     for rank, rows in scored[scored["front"]].groupby("rank"):

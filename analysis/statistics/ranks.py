@@ -88,7 +88,14 @@ def average_ranks(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out(scores: pd.DataFrame) -> list[str]:
-    """Tables that are not ranked because a strategy has no score on them."""
+    """List the tables that are not ranked because a strategy has no score on them.
+
+    Args:
+        scores: result of `final_scores`.
+
+    Returns:
+        Names of tables, sorted.
+    """
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     return sorted(means.index[means.isna().any(axis=1)])
 
@@ -154,12 +161,15 @@ def dependence(scores: pd.DataFrame) -> str:
 
 
 def critical_difference(strategies: int, tables: int, level: float = 0.95) -> float:
-    """Least significant difference of average ranks: Nemenyi's test, by the studentized range.
+    """Compute the least significant difference of average ranks: Nemenyi's test, by the studentized range.
 
     Args:
         strategies: number of strategies, >= 2.
         tables: number of tables, >= 1.
         level: 1 - the significance level, in (0, 1).
+
+    Returns:
+        The difference, in ranks.
 
     Source: Demsar 2006, section 3.2.2.
     """
