@@ -22,7 +22,7 @@ from nasbench.analysis.comparison.anytime import (
     spans_decades,
     trajectories,
 )
-from nasbench.analysis.comparison.bands import MEASURES, bands, generator, interval_name, median_interval
+from nasbench.analysis.comparison.bands import MEASURES, bands, interval_name, median_with_ends, with_simultaneous
 from nasbench.analysis.comparison.checks import check_comparable
 from nasbench.analysis.plotting import style
 
@@ -42,23 +42,21 @@ __all__ = [
     "run_rates",
     "summarize",
     "trajectories",
+    "with_simultaneous",
 ]
 
 
-def summarize(
-    frame: pd.DataFrame, runs: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000
-) -> pd.DataFrame:
+def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Summarize each strategy: its scores with intervals, and its costs.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        seed: seed of the bootstrap; see `bands`.
         level: coverage of the intervals in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds); n_test,
+        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds, with the order
+        statistics around it); n_test,
         test_acc, test_low, test_high, test_interval (of the retrained incumbents); children, distinct (counted children
         and different hashes, totals); duplicates and failures (totals among the counted); search_gpu_hours,
         final_gpu_hours and usd (median a run, usd of both); unit (name of that of the hours); searcher_share (searcher's part of the search's hours, all
@@ -79,7 +77,7 @@ def summarize(
             ("test_acc", "test", "n_test", "test_interval"),
         ):
             scores = mine[measure].to_numpy(dtype=float)
-            middle, low, high = median_interval(scores, generator(seed, strategy, measure), level, resamples)
+            middle, low, high = median_with_ends(scores, level)
             n = int(np.isfinite(scores).sum())
             row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}
             row[name] = interval_name(n, level)
@@ -113,8 +111,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         return summary
     columns: dict[str, list[str]] = {"strategy": [], "seeds": []}
     headings = (
-        "validation %",
-        "test %",
+        "validation %, median",
+        "test %, median",
         "children",
         "duplicates",
         "failed",
@@ -252,7 +250,9 @@ def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
             draw_compare(data, ax, measure)
         kinds = sorted({name.partition(": ")[2] for name in data["interval"]} - {""})
         bars = (
-            f"; bands: {' or '.join(kinds)}. At the right of the tests: the last median and its band." if kinds else "."
+            f"; bands, each budget by itself unless simultaneous: {' or '.join(kinds)}. At the right of the tests: the last median and its band."
+            if kinds
+            else "."
         )
         lines = [f"Lines: median over seeds{bars}"]
         style.caption(figure, [*lines, *notes])

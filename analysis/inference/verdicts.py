@@ -45,7 +45,8 @@ def comparison_text(row: Mapping[str, Any]) -> str:
         return f"{TOO_SMALL} ({n}; 5 seeds a side are the least)"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
     tested = f"Holm p = {p_text(row['p_holm'])}, {apart}, {n}"
-    within = f"+-{100 * row['margin']:.3g} points (TOST, Holm p = {p_text(row['tost_p_holm'])}"
+    unit = "point" if row["margin"] == 0.01 else "points"
+    within = f"+-{100 * row['margin']:.3g} {unit} (TOST, Holm p = {p_text(row['tost_p_holm'])}"
     if found == DIFFERS:
         word = "better" if row["improvement"] > 0.5 else "worse"
         small = f"; within {within})" if row["tost_p_holm"] < SIGNIFICANT else ""

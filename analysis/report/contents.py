@@ -162,7 +162,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         wishes=wishes,
         strategies=tuple(style.in_order(runs["strategy"].tolist())),
         setup=setups(runs),
-        summary=summarize(frame, runs, seed=wishes.seed),
+        summary=summarize(frame, runs),
         scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
         tests={measure: against_baseline(scores) for measure, scores in ends.items()},
         finals=finals(frame, runs),

@@ -18,7 +18,14 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, paired_interval
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected, hedges_g, holm
-from nasbench.analysis.inference.verdicts import comparison_text, detectable_text, interval_text, p_text, points
+from nasbench.analysis.inference.verdicts import (
+    comparison_text,
+    detectable_text,
+    finding,
+    interval_text,
+    p_text,
+    points,
+)
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
@@ -65,20 +72,23 @@ def unpaired_tests(
     return table
 
 
-def paired_tests(scores: pd.DataFrame, baseline: str | None = None, level: float = LEVEL) -> pd.DataFrame:
+def paired_tests(
+    scores: pd.DataFrame, baseline: str | None = None, level: float = LEVEL, what: str = "tables"
+) -> pd.DataFrame:
     """Test each pair of strategies over several tables, with their mean scores on each table as pairs.
 
     Args:
         scores: result of `final_scores`, of two tables or more; `below_best` puts them on one scale for the t test.
         baseline: compare each strategy with this one only; None compares all pairs.
         level: coverage of the intervals in (0, 1).
+        what: what the pairs are, for the sentences: "tables", or "seeds" where the column table holds seeds.
 
     Returns:
         One row per pair: first, second, n (tables on which both have a score), difference (mean of the differences,
         first - second) with difference_low, difference_high and interval (`intervals.paired_interval`), detectable
         (difference, a fraction), rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks,
         two-sided), p_holm; t, t_p, t_p_holm; least_p (the smallest p that the signed ranks of n pairs can give);
-        verdict. With fewer than 5 pairs p is NaN and the verdict says that n is too small.
+        finding, verdict. With fewer than 5 pairs p is NaN and the verdict says that n is too small.
 
     Raises:
         InputError: for a baseline that has no runs.
@@ -106,16 +116,18 @@ def paired_tests(scores: pd.DataFrame, baseline: str | None = None, level: float
                 paired = ttest_rel(both[first], both[second])
                 row |= {"t": float(paired.statistic), "t_p": float(paired.pvalue)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=_PAIRED[:-3])
+    table = pd.DataFrame(rows, columns=_PAIRED[:-4])
     table["p_holm"], table["t_p_holm"] = holm(table["p"].to_numpy()), holm(table["t_p"].to_numpy())
-    table["verdict"] = [_paired_verdict(row) for row in table.to_dict("records")]
+    rows = table.to_dict("records")
+    table["finding"] = [finding({**row, "tost_p_holm": math.nan}) for row in rows]
+    table["verdict"] = [_paired_verdict(row, what) for row in rows]
     return table
 
 
 _PAIRED = [
     *("first", "second", "n", "difference", "difference_low", "difference_high", "interval", "detectable"),
     *("rank_biserial", "cohens_dz", "w", "p", "t", "t_p", "least_p"),
-    *("p_holm", "t_p_holm", "verdict"),
+    *("p_holm", "t_p_holm", "finding", "verdict"),
 ]
 
 
@@ -149,16 +161,17 @@ def _rank_biserial(apart: Floats) -> float:
     return float((ranks[apart > 0].sum() - ranks[apart < 0].sum()) / ranks.sum())
 
 
-def _paired_verdict(row: dict[Any, Any]) -> str:
+def _paired_verdict(row: dict[Any, Any], what: str) -> str:
     names = f"{row['first']} against {row['second']}"
     if row["n"] < ENOUGH_SEEDS:
-        return f"{names}: n too small (n={row['n']} tables; the smallest p that they can give is {row['least_p']:.2g})"
+        return f"{names}: n too small (n={row['n']} {what}; the smallest p that they can give is {row['least_p']:.2g})"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
     effect = (
-        f"Holm p = {p_text(row['p_holm'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} tables"
+        f"Holm p = {p_text(row['p_holm'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
     )
     if not row["p_holm"] < SIGNIFICANT:
-        return f"{names}: not shown to differ ({effect}); {detectable_text(row['detectable'])}"
+        least = f"; the least p of {row['n']} {what} is {row['least_p']:.2g}" if row["least_p"] >= SIGNIFICANT else ""
+        return f"{names}: not shown to differ ({effect}); {detectable_text(row['detectable'])}{least}"
     return f"{names}: differs, {'better' if row['rank_biserial'] > 0 else 'worse'} ({effect})"
 
 

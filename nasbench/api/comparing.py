@@ -115,7 +115,7 @@ def compare(
             children.
         allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or
             test.
-        seed: of the bootstrap, >= 0.
+        seed: of the bands' drawn signs, >= 0.
 
     Raises:
         InputError: when no children are left, or the rows cannot be compared.
@@ -136,9 +136,7 @@ def compare(
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
     notes = check_comparable(frame, runs, allow)
     about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
-    return Comparison(
-        summarize(frame, runs, seed=seed), bands(anytime(frame, runs, by), seed=seed), tuple(notes), about
-    )
+    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), tuple(notes), about)
 
 
 def report(

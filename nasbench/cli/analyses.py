@@ -18,6 +18,7 @@ from nasbench.cli.loading import (
     where_option,
 )
 from nasbench.cli.options import csv_option, margin_option, write_csv
+from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
 
 if TYPE_CHECKING:
@@ -39,24 +40,99 @@ if TYPE_CHECKING:
 @where_option
 @allow_option
 @seed_option
+@click.option(
+    "--bands",
+    "kind",
+    default="pointwise",
+    show_default=True,
+    type=click.Choice(["pointwise", "simultaneous"]),
+    help="Bands for each budget by itself, or for the whole line, which takes 10 seeds.",
+)
+@click.option("--test", "test", is_flag=True, help="Print pairwise tests of the final scores instead of the summary.")
+@click.option("--baseline", default=None, help="With --test: compare each strategy with this one only  [all pairs].")
+@click.option("--pairs", is_flag=True, help="With --test: runs of equal seeds are pairs.")
+@click.option(
+    "-y",
+    "--score",
+    "measure",
+    default="val_acc",
+    show_default=True,
+    type=click.Choice(["val_acc", "test_acc"]),
+    help="With --test: the best validation accuracy of a run, or the test accuracy of its choice.",
+)
+@margin_option
+@table_format_option
 @output_option
 def compare(
-    files: Sequence[str], by: Any, where: str | None, allow: Sequence[str], seed: int, output: str | None
+    files: Sequence[str],
+    by: Any,
+    where: str | None,
+    allow: Sequence[str],
+    seed: int,
+    kind: str,
+    test: bool,
+    baseline: str | None,
+    pairs: bool,
+    measure: str,
+    margin: float,
+    table_format: str,
+    output: str | None,
 ) -> None:
     """Compare strategies: best validation accuracy so far by budget spent, and the incumbents' test accuracy.
 
     \b
     Example:
       nasbench compare results/demo.h5 --by children
+      nasbench compare results/claims.h5 --test --baseline random --table-format latex
     """
     from nasbench.analysis.comparison.checks import check_comparable
-    from nasbench.analysis.comparison.compare import anytime, bands, plot_compare, readable, summarize
+    from nasbench.analysis.comparison.compare import (
+        anytime,
+        bands,
+        plot_compare,
+        readable,
+        summarize,
+        with_simultaneous,
+    )
+    from nasbench.errors import InputError
 
+    if not test and (pairs or baseline is not None):
+        raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
-    echo_table(readable(summarize(frame, runs, seed=seed)), notes)
+    if test:
+        _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
+        return
+    print_table_as(table_format, readable(summarize(frame, runs)), notes)
     data = bands(anytime(frame, runs, by), seed=seed)
+    data = with_simultaneous(data) if kind == "simultaneous" else data
     save_figure(plot_compare(data, notes), output, files, "compare", data)
+
+
+def _pairwise(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    notes: Sequence[str],
+    measure: str,
+    baseline: str | None,
+    pairs: bool,
+    margin: float,
+    table_format: str,
+) -> None:
+    """Print pairwise tests of the runs' final scores, and their sentences."""
+    from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table
+    from nasbench.analysis.statistics.final_scores import final_scores
+
+    scores = final_scores(frame, runs, measure)
+    table = comparison_of_pairs(scores, baseline) if pairs else comparison_table(scores, baseline, margin)
+    what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
+    said = [
+        f"Of {measure}; p is {what}, p_holm after Holm's correction over {len(table)} comparisons; intervals (95%, of the "
+        "mean) and detectable differences (80% power) are of one comparison alone."
+    ]
+    print_table_as(
+        table_format, table.drop(columns="verdict"), [*notes, *said, *(f"{line}." for line in table["verdict"])]
+    )
 
 
 @click.command()
@@ -111,6 +187,7 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
 )
 @output_option
 @csv_option
+@table_format_option
 def cost(
     files: Sequence[str],
     published: bool,
@@ -124,6 +201,7 @@ def cost(
     rates: str | None,
     output: str | None,
     csv: str | None,
+    table_format: str,
 ) -> None:
     """Cost in device-hours and USD by ledger category, per child, and to reach an accuracy.
 
@@ -148,7 +226,7 @@ def cost(
     if published:
         if on is not None:
             raise InputError("--on is for results files; published searches are priced at another device by --at")
-        _cost_of_published(at, prices, output, csv)
+        _cost_of_published(at, prices, output, csv, table_format)
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
@@ -158,7 +236,7 @@ def cost(
             raise InputError(
                 "--on estimates other devices' hours; --at and --target are of the hours as run: give one of them"
             )
-        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates)
+        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates, table_format)
         write_csv(data, csv)
         save_figure(figure, output, files, "elsewhere", data)
         return
@@ -191,6 +269,7 @@ def _cost_elsewhere(
     ran_on: str | None,
     speeds: str | None,
     rates: str | None,
+    table_format: str,
 ) -> tuple[pd.DataFrame, Figure]:
     """Print the estimated cost of the searches on other devices."""
     from nasbench.analysis.costs.cost_on_other_devices import (
@@ -213,7 +292,9 @@ def _cost_elsewhere(
     return data, plot_cost_on_other_devices(data)
 
 
-def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None, csv: str | None) -> None:
+def _cost_of_published(
+    at: str | None, prices: PriceTable | None, output: str | None, csv: str | None, table_format: str
+) -> None:
     from nasbench.analysis.costs.published_cost import cost_notes, plot_published_cost, published_cost
 
     data = published_cost(at, prices)
@@ -322,8 +403,16 @@ def _objectives(
 @where_option
 @allow_option
 @margin_option
+@table_format_option
 @output_option
-def claims(files: Sequence[str], where: str | None, allow: Sequence[str], margin: float, output: str | None) -> None:
+def claims(
+    files: Sequence[str],
+    where: str | None,
+    allow: Sequence[str],
+    margin: float,
+    table_format: str,
+    output: str | None,
+) -> None:
     """Test a claim of the lecture notes: is random search good, though slightly worse?
 
     Prints the mean of the top 1, 5 and 25 by children, and a verdict: differs (after Holm's correction over all
@@ -343,7 +432,7 @@ def claims(files: Sequence[str], where: str | None, allow: Sequence[str], margin
     notes = [*notes, f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
-    echo_table(table[shown], notes)
+    print_table_as(table_format, table[shown], notes)
     lines = verdict(table)
-    click.echo("\n" + "\n".join(lines) + "\n")
+    click.echo("\n" + "\n".join(lines) + "\n", err=table_format != "text")
     save_figure(plot_tops(data, [*lines, *notes]), output, files, "claims", data)

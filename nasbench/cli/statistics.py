@@ -19,6 +19,7 @@ from nasbench.cli.loading import (
 )
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
+from nasbench.cli.table_formats import print_table_as, table_format_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +61,15 @@ _data = click.option(
 @allow_option
 @output_option
 @csv_option
+@table_format_option
 def ranks(
-    files: Sequence[str], where: str | None, measure: str, allow: Sequence[str], output: str | None, csv: str | None
+    files: Sequence[str],
+    where: str | None,
+    measure: str,
+    allow: Sequence[str],
+    output: str | None,
+    csv: str | None,
+    table_format: str,
 ) -> None:
     """Average ranks of the strategies over several tables, Friedman's test, and the critical-difference diagram.
 
@@ -90,13 +98,13 @@ def ranks(
         tables, strategies = int(data["tables"].iloc[0]), len(data)
         if tables < 2 or strategies < 3:
             few = f"No test and no diagram: they take 2 tables and 3 strategies; here are {tables} and {strategies}."
-            echo_table(data, [*notes, few])
+            print_table_as(table_format, data, [*notes, few])
             write_csv(data, csv)
             return
         found = friedman(scores)
         notes = [*notes, found.text]
         figure = _figure(lambda ax: draw_critical_difference(data, ax, found.critical_difference), notes, 3.4)
-    echo_table(data, notes)
+    print_table_as(table_format, data, notes)
     write_csv(data, csv)
     save_figure(figure, output, files, "ranks", data)
 

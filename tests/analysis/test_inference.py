@@ -240,7 +240,7 @@ def test_a_verdict_has_three_forms_and_refuses_four_runs():
     assert text.startswith("differs, better (Holm p = <0.001, +")
     found, text = said(near, near[::-1] + 0.0005)
     assert found == "equivalent"
-    assert text.startswith("equivalent within +-1 points (TOST, Holm p = <0.001, ")
+    assert text.startswith("equivalent within +-1 point (TOST, Holm p = <0.001, ")
     found, text = said(near[:5], rng.normal(0.9, 0.03, 5))
     assert found == "not shown to differ"
     detectable = detectable_difference((near[:5].std(ddof=1), 0.03), (5, 5))

@@ -99,7 +99,7 @@ def test_verdicts_say_what_was_found():
     assert said["ppo"].startswith("ppo against random: differs, better (Holm p = <0.001, +5.00 points [+4.72, +5.28]")
     assert said["reinforce"].startswith("reinforce against random: differs, worse (Holm p = <0.001, -5.00 points")
     assert said["pnas"].startswith(
-        "pnas against random: equivalent within +-1 points (TOST, Holm p = <0.001, +0.00 points"
+        "pnas against random: equivalent within +-1 point (TOST, Holm p = <0.001, +0.00 points"
     )
 
 
