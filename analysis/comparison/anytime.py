@@ -164,7 +164,8 @@ def anytime(
 
     Returns:
         strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
-        run that ended earlier keeps its final state; unit is that of device time, see `hours_unit`.
+        run that ended earlier keeps its final state; spent is what it spent until its last child (NaN without one); unit
+        is that of device time, see `hours_unit`.
     """
     table, unit = trajectories(frame, runs, by), hours_unit(frame)
     budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
@@ -188,10 +189,11 @@ def anytime(
                     "val_acc": np.where(started, part["val_acc"].to_numpy(dtype=float), np.nan),
                     "hash": np.where(started, part["hash"].to_numpy(dtype=object), ""),
                     "test_acc": np.where(started, part["test_acc"].to_numpy(dtype=float), np.nan),
+                    "spent": course["spent"].max() if len(course) else np.nan,
                 }
             )
         )
-    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc", "unit"]
+    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc", "spent", "unit"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 

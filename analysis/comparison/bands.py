@@ -30,8 +30,8 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
         strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
         median; low, high (pointwise: order statistics around the median at this budget alone, of the exact coverage
         that interval gives); all_low, all_high (simultaneous: the whole line is between them with that coverage; NaN with
-        fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval (description of low and high). With fewer than 5 scores low and high
-        are their range, there is no band, and the text says so.
+        fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval (description of low and high); spent (by the strategy's run that spent
+        most). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
 
     Source: order statistics: see `inference.intervals.median_interval`; the band: `simultaneous_rank`.
     """
@@ -54,11 +54,12 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
                         "n": n,
                         **found,
                         "interval": [interval_name(count, level) for count in n],
+                        "spent": float(rows["spent"].max()),
                         "unit": rows["unit"].iloc[0] if "unit" in rows else DEVICE_HOURS,
                     }
                 )
             )
-    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "unit"]
+    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent", "unit"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
@@ -66,8 +67,11 @@ def interval_name(n: int, level: float = LEVEL) -> str:
     """Describe the interval of a median over n seeds.
 
     Args:
-        n: seeds with a score, >= 0.
+        n: number of seeds with a score, >= 0.
         level: coverage in (0, 1).
+
+    Returns:
+        A short text with n and the kind of interval.
     """
     if n < 2:
         return "n=1" if n else "no score"

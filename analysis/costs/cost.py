@@ -12,6 +12,7 @@ from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.comparison.compare import run_hours, run_rates, trajectories
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
@@ -214,19 +215,20 @@ def _bar_text(row: dict[Any, Any]) -> str:
     return "\n".join(lines)
 
 
-def plot_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_cost` with the prices under it.
+def plot_cost(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of `draw_cost` with the prices in the caption.
 
     Args:
         data: result of `cost_by_strategy`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(8.0, 1.6 + 0.6 * max(1, len(data)) + 0.18 * len(notes))
+        figure = style.new_figure(8.0, 2.0 + 0.6 * max(1, len(data)))
         draw_cost(data, figure.subplots())
         prices = list(dict.fromkeys(data["priced_at"])) if len(data) else []
-        style.caption(figure, [*(f"Price: {price}." for price in prices), *notes])
+        caption(figure, about, f"Price: {'; '.join(prices)}." if prices else "", notes)
     return figure

@@ -12,6 +12,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.pareto.dominance import children_of_score, dominated_volume, mark_fronts, scored_children
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -247,22 +248,25 @@ def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
         figure.legend(handles, labels, loc="outside upper left", ncols=5, fontsize="small", columnspacing=1.2)
 
 
-def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = ()) -> Figure:
+def plot_pareto(
+    fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = (), about: str = ""
+) -> Figure:
     """Make a figure with one plot per cost, side by side.
 
     Args:
         fronts: cost column -> its result of `pareto_front`, e.g. for "params" and "mult_adds".
         y: the score column of all plots.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(4.6 * len(fronts), 4.2 + 0.18 * len(notes))
+        figure = style.new_figure(4.6 * len(fronts), 4.5)
         axes = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
         count = "In brackets: architectures. Black: not dominated by any; hashes open with `nasbench show`."
-        style.caption(figure, [count, *notes])
+        caption(figure, about, count, notes)
         for ax, (x, front) in zip(axes, fronts.items()):
             draw_pareto(front, ax, x, y)
             if ax is not axes[0]:

@@ -140,10 +140,12 @@ class Run:
             by: what the horizontal axis counts.
         """
         from nasbench.analysis.comparison.compare import anytime, bands, plot_compare
+        from nasbench.analysis.plotting.captions import describe_rows
         from nasbench.api.comparing import runs_frame
 
         runs = runs_frame(self.path)
-        return plot_compare(bands(anytime(self._frame, runs[runs["run"] == self.id], by)), ())
+        about = describe_rows(self._frame, ("val_acc", "test_acc"))
+        return plot_compare(bands(anytime(self._frame, runs[runs["run"] == self.id], by)), (), about)
 
     def draw(self) -> Figure:
         """Draw the best architecture's cell.

@@ -1,4 +1,4 @@
-"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save PNG, SVG and CSV beside the results."""
+"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save pictures, CSV and caption beside the results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
-    output_option,
-    save_figure,
     seed_option,
     where_option,
 )
 from nasbench.cli.options import csv_option, margin_option, write_csv
+from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
 
@@ -62,7 +61,7 @@ if TYPE_CHECKING:
 )
 @margin_option
 @table_format_option
-@output_option
+@plot_options
 def compare(
     files: Sequence[str],
     by: Any,
@@ -94,6 +93,7 @@ def compare(
         summarize,
         with_simultaneous,
     )
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.errors import InputError
 
     if not test and (pairs or baseline is not None):
@@ -106,7 +106,13 @@ def compare(
     print_table_as(table_format, readable(summarize(frame, runs)), notes)
     data = bands(anytime(frame, runs, by), seed=seed)
     data = with_simultaneous(data) if kind == "simultaneous" else data
-    save_figure(plot_compare(data, notes), output, files, "compare", data)
+    save_figure(
+        plot_compare(data, notes, describe_rows(frame, ("val_acc", "test_acc"), len(runs))),
+        output,
+        files,
+        "compare",
+        data,
+    )
 
 
 def _pairwise(
@@ -139,7 +145,7 @@ def _pairwise(
 @files_argument
 @where_option
 @click.option("--best", default=5, show_default=True, help="Number of curves in front.")
-@output_option
+@plot_options
 def curves(files: Sequence[str], where: str | None, best: int, output: str | None) -> None:
     """Draw the learning curves of the children, the best ones in front.
 
@@ -148,12 +154,13 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
+    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, _, results = load(files, where)
     data = learning_curves(results.all_curves(), frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
-    save_figure(plot_curves(data), output, files, "curves", data)
+    save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
 
 
 @click.command()
@@ -185,7 +192,7 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     default=None,
     help="With --on: a benchmark record; rates measured on both devices are preferred to peaks.",
 )
-@output_option
+@plot_options
 @csv_option
 @table_format_option
 def cost(
@@ -242,6 +249,7 @@ def cost(
         return
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.store.format.schema import LEDGER_CATEGORIES
 
     data = cost_by_strategy(frame, runs, prices, target, at)
@@ -253,12 +261,13 @@ def cost(
     shown = ["strategy", "runs", *parts, "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
     shown += ["to_target"] if target is not None else []
     said = energy_note(energy)
+    cost_scores = ("val_acc",) if target is not None else ()
     echo_table(
         data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
         [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said],
     )
     write_csv(data, csv)
-    save_figure(plot_cost(data, [said]), output, files, "cost", data)
+    save_figure(plot_cost(data, [said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data)
 
 
 def _cost_elsewhere(
@@ -277,6 +286,7 @@ def _cost_elsewhere(
         estimate_notes,
         plot_cost_on_other_devices,
     )
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.costs.speeds import rates_from, speeds_from
     from nasbench.costs.units import device_time
     from nasbench.errors import InputError
@@ -289,7 +299,7 @@ def _cost_elsewhere(
     data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
     shown = data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]]
     echo_table(shown.rename(columns={"gpu_hours": device_time(data["device"])}), estimate_notes(data))
-    return data, plot_cost_on_other_devices(data)
+    return data, plot_cost_on_other_devices(data, (), describe_rows(frame, (), len(runs)))
 
 
 def _cost_of_published(
@@ -324,7 +334,7 @@ def _cost_of_published(
     help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
 )
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def pareto(
     files: Sequence[str],
@@ -353,7 +363,7 @@ def pareto(
     if reference is not None and objectives is None:
         raise InputError("--reference is of the objectives: give them with --objectives, e.g. error,params")
     names = () if objectives is None else parse_objectives(objectives)
-    frame, _, _ = load(files, where, needed_columns(names, score) if names else None)
+    frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -370,12 +380,13 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     import pandas as pd
 
     from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto
+    from nasbench.analysis.plotting.captions import describe_rows
 
     fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
-    return shown, data, plot_pareto(fronts, score, notes)
+    return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 
 def _objectives(
@@ -384,6 +395,7 @@ def _objectives(
     """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
     from nasbench.analysis.pareto.objective_plots import plot_objectives
+    from nasbench.analysis.plotting.captions import describe_rows
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
@@ -395,7 +407,8 @@ def _objectives(
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
-    return table, points, plot_objectives(points, names, surfaces, notes, what if names[0] == "error" else "")
+    label, about = what if names[0] == "error" else "", describe_rows(frame, (score,) if "error" in names else ())
+    return table, points, plot_objectives(points, names, surfaces, notes, label, about)
 
 
 @click.command()
@@ -404,7 +417,7 @@ def _objectives(
 @allow_option
 @margin_option
 @table_format_option
-@output_option
+@plot_options
 def claims(
     files: Sequence[str],
     where: str | None,
@@ -424,6 +437,7 @@ def claims(
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
+    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
@@ -435,4 +449,6 @@ def claims(
     print_table_as(table_format, table[shown], notes)
     lines = verdict(table)
     click.echo("\n" + "\n".join(lines) + "\n", err=table_format != "text")
-    save_figure(plot_tops(data, [*lines, *notes]), output, files, "claims", data)
+    save_figure(
+        plot_tops(data, [*lines, *notes], describe_rows(frame, ("val_acc",), len(runs))), output, files, "claims", data
+    )

@@ -11,6 +11,7 @@ import click
 
 from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, say
+from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 
 LINE_SECONDS = 10.0  # minimum seconds between two plain lines
@@ -101,7 +102,8 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
-@click.option("--plot", default=None, help="Stem of a PNG, SVG and CSV of the regret by budget spent.")
+@click.option("--plot", default=None, help="Picture, e.g. fig.pdf, or stem of several, of the regret by budget spent.")
+@page_options
 @take_over_option
 def replay(
     path: str,
@@ -181,7 +183,7 @@ def replay(
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
         for each in scored:
-            _plot(runs, each, plot if len(scored) == 1 else f"{plot}-{each.name}")
+            _plot(runs, each, plot if len(scored) == 1 else name_picture(plot, each.name))
 
 
 class _Progress:
@@ -324,7 +326,6 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     """Plot the regret of choices that are scored in a table."""
     import pandas as pd
 
-    from nasbench.analysis.plotting.style import save
     from nasbench.analysis.statistics.regret import plot_regret, regret
 
     first = runs[0]
@@ -333,6 +334,6 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     unit = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
     searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
     note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
-    figure = plot_regret(data, unit[first.budget.unit], [note])
-    for path in save(figure, Path(stem), data):
-        say(f"wrote {path}")
+    about = f"Data {table.name}{searched}; space {table.space.spec}; {len(runs):,} replayed searches; test accuracy"
+    figure = plot_regret(data, unit[first.budget.unit], [note], about)
+    save_figure(figure, stem, (), "", data)

@@ -12,13 +12,12 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
-    output_option,
-    save_figure,
     seed_option,
     where_option,
 )
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
+from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ _data = click.option(
 @where_option
 @_measure
 @allow_option
-@output_option
+@plot_options
 @csv_option
 @table_format_option
 def ranks(
@@ -86,11 +85,11 @@ def ranks(
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    scores = final_scores(frame, runs, measure)
+    scores, about = final_scores(frame, runs, measure), _about(frame, runs, measure)
     if course := course_text(ranks_over_budget(frame, runs, _counted(runs), measure)):
         notes.append(course)
     if scores["table"].nunique() == 1:
-        data, figure = _ranks_of_one(scores, notes)
+        data, figure = _ranks_of_one(scores, notes, about)
     else:
         data = average_ranks(scores)
         if missing := left_out(scores):
@@ -103,13 +102,16 @@ def ranks(
             return
         found = friedman(scores)
         notes = [*notes, found.text]
-        figure = _figure(lambda ax: draw_critical_difference(data, ax, found.critical_difference), notes, 3.4)
+        key = f"Ranks over {tables} tables: 1 is best. Bars join strategies within the critical difference."
+        figure = _figure(
+            lambda ax: draw_critical_difference(data, ax, found.critical_difference), about, key, notes, 3.6
+        )
     print_table_as(table_format, data, notes)
     write_csv(data, csv)
     save_figure(figure, output, files, "ranks", data)
 
 
-def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
+def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[pd.DataFrame, Figure]:
     """Compute expected ranks on one table and their diagram; adds the test results to the notes."""
     from nasbench.analysis.statistics.ranks import (
         bars_text,
@@ -130,7 +132,8 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
         kruskal_wallis(scores),
         bars,
     ]
-    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), notes, 3.2)
+    key = "Ranks: 1 is best. Bars join strategies of which no two differ."
+    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), about, key, notes, 3.4)
 
 
 @click.command()
@@ -141,7 +144,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
 @_data
 @allow_option
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def profiles(
     files: Sequence[str],
@@ -174,7 +177,10 @@ def profiles(
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
     profile = performance_profile(regrets, seed)
     write_csv(means, csv)
-    save_figure(_figure(lambda ax: draw_performance_profile(profile, ax), notes), output, files, "profiles", profile)
+    figure = _figure(
+        lambda ax: draw_performance_profile(profile, ax), _about(frame, runs, measure), f"Regret to {said}.", notes
+    )
+    save_figure(figure, output, files, "profiles", profile)
 
 
 @click.command()
@@ -193,7 +199,7 @@ def profiles(
 @_optimum
 @_data
 @allow_option
-@output_option
+@plot_options
 @csv_option
 def targets(
     files: Sequence[str],
@@ -255,7 +261,8 @@ def targets(
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
     curves = survival(reaches)
-    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), notes)
+    key = f"Target {target:.4f}. A + is a run that ended without reaching it."
+    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), _about(frame, runs, measure), key, notes)
     save_figure(figure, output, files, "targets", curves)
 
 
@@ -268,7 +275,7 @@ def targets(
 @_data
 @allow_option
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def regret(
     files: Sequence[str],
@@ -301,7 +308,8 @@ def regret(
     shown = ["strategy", "runs", "n", "mean", "low", "high", "interval"]
     echo_table(summary[shown], notes)
     write_csv(summary, csv)
-    save_figure(_figure(lambda ax: draw_regret_areas(areas, ax), notes), output, files, "regret", areas)
+    figure = _figure(lambda ax: draw_regret_areas(areas, ax), _about(frame, runs, measure), f"Regret to {said}.", notes)
+    save_figure(figure, output, files, "regret", areas)
 
 
 @click.command()
@@ -315,7 +323,7 @@ def regret(
     help="Scores of the same architectures under several protocols, or training seeds of one.",
 )
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def correlations(
     files: Sequence[str], where: str | None, between: str, seed: int, output: str | None, csv: str | None
@@ -329,6 +337,7 @@ def correlations(
       nasbench import nasbench201 nb201_tss.npz -o nb201.h5
       nasbench correlations nb201.h5
     """
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.rank_correlation import (
         draw_rank_correlation,
         protocol_scores,
@@ -348,7 +357,7 @@ def correlations(
         note("no two scores share architectures; nothing to draw.")
         return
     first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
-    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), ())
+    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), describe_rows(frame))
     save_figure(figure, output, files, "correlations", table)
 
 
@@ -403,15 +412,26 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
     return float(scores.max())
 
 
-def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 4.2) -> Figure:
-    """Make a figure of one plot with its notes below."""
+def _figure(
+    draw: Callable[[Axes], None], about: str, key: str = "", notes: Sequence[str] = (), height: float = 4.4
+) -> Figure:
+    """Make a figure of one plot with its caption."""
     from nasbench.analysis.plotting import style
+    from nasbench.analysis.plotting.captions import caption
 
     with style.theme():
-        figure = style.new_figure(7.0, height + 0.18 * len(notes))
-        draw(figure.subplots())
-        style.caption(figure, notes)
+        figure = style.new_figure(7.0, height)
+        ax = figure.subplots()
+        caption(figure, about, key, notes)
+        draw(ax)
     return figure
+
+
+def _about(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> str:
+    """What the data of a plot are, for its caption."""
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    return describe_rows(frame, (measure,), len(runs))
 
 
 def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:

@@ -37,7 +37,7 @@ def ax():
 
 def test_comparisons(rows, ax):
     frame, runs, _, word = rows
-    assert f"{word}-hours" in readable(summarize(frame, runs, resamples=10)).columns
+    assert f"{word}-hours" in readable(summarize(frame, runs)).columns
     draw_compare(bands(anytime(frame, runs), resamples=10), ax)
     assert ax.get_xlabel() == f"{word}-hours spent"
 
