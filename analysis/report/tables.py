@@ -11,6 +11,7 @@ import pandas as pd
 
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
+from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import STATISTICS
 from nasbench.costs.units import device_time
@@ -118,7 +119,7 @@ def scores_table(found: Contents) -> ReportTable:
             for statistic in STATISTICS:
                 row = rows.loc[statistic]
                 known = not math.isnan(row["low"])
-                words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else "(insufficient)"
+                words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({TOO_SMALL})"
                 cells.append(ReportCell(percent(row["value"]), words))
         table.rows.append(cells)
     return table
@@ -537,7 +538,7 @@ def _mean_volume(row: dict[Hashable, Any]) -> ReportCell:
     if math.isnan(row["mean"]):
         return ReportCell(NONE)
     if math.isnan(row["low"]):
-        return ReportCell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: insufficient)")
+        return ReportCell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: {TOO_SMALL})")
     return ReportCell(f"{row['mean']:.4f}", f"[{row['low']:.4f}, {row['high']:.4f}]")
 
 
