@@ -62,12 +62,12 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Validation %", meaning="Best validation accuracy of a run: median over seeds"),
         ReportColumn("Test %", meaning="Test accuracy of the retrained incumbents: median over seeds"),
         ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
-        ReportColumn("Duplicates", meaning="Children whose hash the same run had asked for before"),
+        ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         ReportColumn(
-            f"{unit.heading} a run", meaning="Charged to the search, median over runs; the final training beside"
+            f"{unit.heading} per run", meaning="Charged to the search, median over runs; the final training beside"
         ),
-        *([ReportColumn("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
+        *([ReportColumn("USD per run", meaning="Median over runs, final training included")] if priced(found) else []),
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
     )
     table = ReportTable(columns)
@@ -320,12 +320,12 @@ def cost_table(found: Contents) -> ReportTable:
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn("n", meaning="Runs"),
-        ReportColumn(f"{unit.heading} a run", meaning="Mean over runs, all categories; range beside"),
-        ReportColumn(f"{child.heading} a child", meaning="Median of the counted children"),
+        ReportColumn(f"{unit.heading} per run", meaning="Mean over runs, all categories; range beside"),
+        ReportColumn(f"{child.heading} per child", meaning="Median of the counted children"),
     ]
     if priced(found):
-        columns.insert(3, ReportColumn("USD a run", meaning="Mean over runs"))
-        columns.append(ReportColumn("USD a child", meaning="Median of the counted children"))
+        columns.insert(3, ReportColumn("USD per run", meaning="Mean over runs"))
+        columns.append(ReportColumn("USD per child", meaning="Median of the counted children"))
     target = found.wishes.target
     if target is not None:
         columns.append(
@@ -457,7 +457,7 @@ def category_table(found: Contents) -> ReportTable:
     return table
 
 
-def elsewhere_table(found: Contents) -> ReportTable:
+def other_devices_table(found: Contents) -> ReportTable:
     """Make the table of measured cost per run, and of its estimates for other devices.
 
     Args:
@@ -466,7 +466,7 @@ def elsewhere_table(found: Contents) -> ReportTable:
     Returns:
         The table.
     """
-    data = found.elsewhere
+    data = found.other_devices
     devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
     parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
     units = {device: hour_unit(part["gpu_hours"], [device]) for device, part in parts.items()}
