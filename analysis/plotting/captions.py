@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import weakref
 from collections.abc import Iterable, Sequence
@@ -65,13 +66,14 @@ def caption(figure: Figure, about: str, key: str = "", notes: Iterable[str] = ()
     Args:
         figure: the figure.
         about: what the data are, e.g. from `describe_rows`; "" for nothing.
-        key: how to read the plot; left out of the picture where it does not fit.
+        key: how to read the plot; sentences that do not fit are left out of the picture, the last ones first.
         notes: sentences for the text alone.
     """
     parts = [_sentence(part) for part in (about, key) if part]
     remember(figure, [*parts, *notes])
     width = int(figure.get_figwidth() * LETTERS_PER_INCH / current_page().font_scale)
-    shown = [textwrap.wrap(" ".join(parts[:count]), width) for count in range(len(parts), 0, -1)]
+    sentences = [*parts[:1], *(each for part in parts[1:] for each in re.split(r"(?<=[.!?]) (?=[A-Z])", part))]
+    shown = [textwrap.wrap(" ".join(sentences[:count]), width) for count in range(len(sentences), 0, -1)]
     lines = next((each for each in shown if len(each) <= MOST_LINES), shown[-1] if shown else [])
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], textwrap.shorten(" ".join(lines[MOST_LINES - 1 :]), width, placeholder=" …")]

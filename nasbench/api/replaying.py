@@ -94,10 +94,10 @@ class Replay:
         each = scored or self.scored[0]
         searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
         note = f"Table: {each.space.spec}, {each.name}{searched}; best {100 * each.best_test_acc:.2f}%."
-        about = (
-            f"Data {each.name}{searched}; space {each.space.spec}; {len(self.runs):,} replayed searches; test accuracy"
-        )
-        return plot_regret(self.regret(each), _UNITS[self.runs[0].budget.unit], [note], about)
+        data = self.regret(each)
+        searches = int(data.groupby("strategy")["runs"].first().sum())
+        about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; test accuracy"
+        return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about)
 
     def save(self, path: PathLike) -> Path:
         """Write the searches as a new results file (.h5, all children), or the choices as CSV.

@@ -334,6 +334,7 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     unit = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
     searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
     note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
-    about = f"Data {table.name}{searched}; space {table.space.spec}; {len(runs):,} replayed searches; test accuracy"
+    searches = int(data.groupby("strategy")["runs"].first().sum())
+    about = f"Data {table.name}{searched}; space {table.space.spec}; {searches:,} replayed searches; test accuracy"
     figure = plot_regret(data, unit[first.budget.unit], [note], about)
     save_figure(figure, stem, (), "", data)

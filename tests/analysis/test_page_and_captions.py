@@ -73,6 +73,13 @@ def test_a_caption_has_at_most_two_lines_and_its_text_is_whole(words):
     assert caption_of(figure).split("\n") == [about.strip() + ".", key.strip() + ".", "A note.", "Another."]
 
 
+def test_sentences_of_a_key_that_do_not_fit_are_left_out_of_the_picture():
+    with style.theme():
+        figure = style.new_figure(7, 4)
+        caption(figure, "data " * 20, "Ranks: 1 is best. " + "A long explanation " * 10)
+    assert figure._supxlabel.get_text().endswith("Ranks: 1 is best.")
+
+
 @pytest.mark.parametrize("page", [Page(), Page(16 / 9, 18.0), Page(1.0, 9.0)])
 @pytest.mark.parametrize("count", [3, 12, 30])
 def test_long_labels_at_line_ends_stay_apart_and_inside(page, count):
