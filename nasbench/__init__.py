@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from nasbench.api.analyses import Analysis, cost, curves, pareto
     from nasbench.api.comparing import Comparison, compare, report, status
     from nasbench.api.comparing import open as open
     from nasbench.api.evaluating import Verification, evaluate, verify
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nasbench.api.run import Run
     from nasbench.api.searching import resume, search
     from nasbench.api.strategies import Outcome, Strategy, StrategyConfig, register_strategy
+    from nasbench.api.suites import suite
     from nasbench.callbacks.base import Callback, FinishedChild, SearchInfo
     from nasbench.callbacks.early_stopping import EarlyStopping
     from nasbench.errors import InputError, NasbenchError
@@ -28,11 +30,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES: Final = {
+    "nasbench.api.analyses": ("Analysis", "cost", "curves", "pareto"),
     "nasbench.api.comparing": ("Comparison", "compare", "open", "report", "status"),
     "nasbench.api.evaluating": ("Verification", "evaluate", "verify"),
     "nasbench.api.replaying": ("Replay", "replay"),
     "nasbench.api.run": ("Run",),
     "nasbench.api.searching": ("resume", "search"),
+    "nasbench.api.suites": ("suite",),
     "nasbench.api.strategies": ("Outcome", "Strategy", "StrategyConfig", "register_strategy"),
     "nasbench.callbacks.base": ("Callback", "FinishedChild", "SearchInfo"),
     "nasbench.callbacks.early_stopping": ("EarlyStopping",),
@@ -46,6 +50,7 @@ _MODULES: Final = {
 _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Analysis",
     "Architecture",
     "Callback",
     "Comparison",
@@ -67,16 +72,20 @@ __all__ = [
     "Verification",
     "callbacks",
     "compare",
+    "cost",
+    "curves",
     "evaluate",
     "from_json",
     "get_protocol",
     "get_space",
+    "pareto",
     "register_strategy",
     "replay",
     "report",
     "resume",
     "search",
     "status",
+    "suite",
     "verify",
 ]
 

@@ -1,0 +1,203 @@
+"""Analyses of results from Python: `cost`, `pareto`, `curves`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasbench.api.comparing import PathLike, Paths, _selected
+from nasbench.errors import InputError
+from nasbench.store.query import Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """Result of an analysis. As a notebook's last value it is the table, its notes and the figure.
+
+    Args:
+        table: the table that the command prints.
+        data: what the figure shows, one row per mark.
+        notes: sentences about both.
+        draw: makes the figure.
+    """
+
+    table: pd.DataFrame
+    data: pd.DataFrame
+    notes: tuple[str, ...]
+    draw: Callable[[], Figure]
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The figure, drawn when it is first asked for."""
+        return self.draw()
+
+    def save(self, stem: PathLike) -> list[Path]:
+        """Write the figure, its data as CSV and its caption as text.
+
+        Args:
+            stem: a picture that ends in .png, .svg or .pdf; or a path without ending, for a PNG and an SVG. Missing
+                folders are made.
+
+        Returns:
+            The paths, pictures first.
+        """
+        from nasbench.analysis.plotting.saving import save
+
+        return save(self.figure, Path(stem), self.data)
+
+    def __repr__(self) -> str:
+        return "\n".join([self.table.to_string(index=False), *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        from nasbench.api.html import card, figure_html, frame_html, notes_html
+
+        return card(frame_html(self.table), notes_html(self.notes), figure_html(self.figure))
+
+
+def cost(
+    paths: Paths,
+    *,
+    where: str | None = None,
+    target: float | None = None,
+    at: str | None = None,
+    price: str | float | None = None,
+) -> Analysis:
+    """Compute what searches cost in device-hours and USD, by ledger category. As `nasbench cost`.
+
+    Args:
+        paths: results files.
+        where: as for `compare`.
+        target: validation accuracy in [0, 1] whose cost is asked for, too.
+        at: device at whose price all hours are counted, e.g. "V100"; None for the devices that were used.
+        price: USD per device-hour, or a CSV price table; None for what was charged, with `at` for the shipped table.
+
+    Returns:
+        The mean cost of a run of each strategy; columns as in `nasbench.analysis.costs.cost.cost_by_strategy`, and kwh.
+
+    Raises:
+        InputError: when no children are left, or a device has no price.
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> nasbench.cost("first.h5", price=2.0).table["strategy"].tolist()
+        ['random']
+    """
+    from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
+    from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
+    from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.costs.pricing import prices_from
+
+    frame, runs = _rows(paths, where)
+    data = cost_by_strategy(frame, runs, None if price is None else prices_from(str(price)), target, at)
+    energy = energy_by_strategy(runs)
+    data = data.merge(energy[["strategy", "kwh"]], on="strategy")
+    notes = (f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", energy_note(energy))
+    about = describe_rows(frame, ("val_acc",) if target is not None else (), len(runs))
+    return Analysis(data, data, notes, lambda: plot_cost(data, notes[1:], about))
+
+
+def pareto(
+    paths: Paths,
+    objectives: Sequence[str] = ("error", "params"),
+    *,
+    score: str = "val_acc",
+    where: str | None = None,
+    seed: int = 0,
+) -> Analysis:
+    """Find the architectures that no other one beats in every objective. As `nasbench pareto --objectives`.
+
+    Args:
+        paths: results files.
+        objectives: two or three to minimize: "error", "params", "mult_adds", "gpu_hours", "usd" or "latency".
+        score: accuracy whose complement is the error: "val_acc", "val_acc_best" or "test_acc".
+        where: as for `compare`.
+        seed: of the bootstrap over runs, >= 0.
+
+    Returns:
+        The hypervolume of each strategy as `table`; all architectures as `data`, those of the front marked in its
+        column "front".
+
+    Raises:
+        UnknownName, InputError: for unknown objectives, or when no children are left.
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> found = nasbench.pareto("first.h5", ["error", "mult_adds"])
+        >>> bool(found.data["front"].any())
+        True
+    """
+    from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.pareto import objectives as fronts
+    from nasbench.analysis.pareto.objective_plots import plot_objectives
+    from nasbench.analysis.pareto.pareto import without_score
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    names = fronts.parse_objectives(",".join(objectives))
+    frame, _ = _rows(paths, where)
+    require_columns(frame, (score,), "the children")
+    single = fronts.objective_points(frame, names, score, by_run=True)
+    points = fronts.objective_front(fronts.objective_points(frame, names, score), names)
+    corner = fronts.reference_point(points, names)
+    volumes = fronts.objective_volumes(points, names, corner)
+    runs = fronts.run_volumes(single, names, corner, seed)
+    table = volumes[["strategy", "points", "front", "hypervolume"]].merge(
+        runs, on="strategy", how="left", suffixes=("", "_of_a_run")
+    )
+    left_out = without_score(frame, score)
+    notes = (
+        *([f"{left_out:,} children without a score are not shown."] if left_out else []),
+        f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
+        "costs: larger is better.",
+    )
+    surfaces = fronts.attainment(single, names) if len(names) == 2 and len(single) else None
+    about = describe_rows(frame, (score,) if "error" in names else ())
+    return Analysis(table, points, notes, lambda: plot_objectives(points, names, surfaces, notes, "", about))
+
+
+def curves(paths: Paths, *, where: str | None = None, best: int = 5) -> Analysis:
+    """Read the learning curves of the children, the best ones in front. As `nasbench curves`.
+
+    Args:
+        paths: results files.
+        where: as for `compare`.
+        best: number of curves in front, >= 1.
+
+    Returns:
+        The last epoch of the curves in front as `table`; all curves as `data`, one row per child and epoch.
+
+    Raises:
+        InputError: when no children are left.
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+
+    Example:
+        >>> import nasbench
+        >>> nasbench.curves("first.h5", best=2).table["rank"].tolist()
+        [1, 2]
+    """
+    from nasbench.analysis.comparison.curves import learning_curves, plot_curves
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    if best < 1:
+        raise InputError(f"best={best}: at least one curve is in front, e.g. best=5")
+    with Results(paths) as results:
+        frame, stored = _selected(results.frame(), where), results.all_curves()
+    data = learning_curves(stored, frame, best)
+    front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
+    table = front[["rank", "strategy", "hash", "epoch", "val_acc"]].astype({"rank": int}).reset_index(drop=True)
+    return Analysis(table, data, (), lambda: plot_curves(data, (), describe_rows(frame, ("val_acc",))))
+
+
+def _rows(paths: Paths, where: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Children for which an expression holds, and their runs."""
+    with Results(paths) as results:
+        frame, runs = _selected(results.frame(), where), results.runs()
+    return frame, runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
