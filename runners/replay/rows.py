@@ -136,6 +136,8 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "reward": np.concatenate([np.nan_to_num(outcomes, nan=0.0), np.full(m, np.nan)]),
         "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
         "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
+        "published_params": -1,
+        "published_mult_adds": -1,
         "train_seconds": np.concatenate([seconds, nothing]),
         "eval_seconds": 0.0,
         "setup_seconds": 0.0,

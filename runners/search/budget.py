@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import InputError, did_you_mean
-from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 
 Unit = Literal["children", "gpu_seconds", "usd", "wall_seconds"]
 Number = TypeVar("Number", float, NDArray[np.float64])
@@ -32,9 +32,6 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "h": ("wall_seconds", SECONDS_PER_HOUR),
     "hours": ("wall_seconds", SECONDS_PER_HOUR),
 }
-
-# Categories charged to the search's budget. Final training comes after the search and is reported separately.
-SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name != "final")
 
 
 @dataclass(frozen=True)
@@ -131,7 +128,7 @@ class Ledger:
 
     @property
     def search_seconds(self) -> float:
-        """Device-seconds charged to the search: everything but the final retraining."""
+        """Device-seconds charged to the search: everything but final trainings and uncounted children."""
         return sum(self.device_seconds[name] for name in SEARCH_CATEGORIES)
 
     @property

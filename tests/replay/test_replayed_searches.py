@@ -170,6 +170,7 @@ class FromTable(Executor):
 
     def drop(self):
         self._waiting.clear()
+        return []
 
     def close(self):
         self._waiting.clear()

@@ -8,17 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ColumnType = Literal["int", "float", "bool", "str"]
 
-STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed")
+STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed", "unfinished")
 REPEATABLE_STATUSES = ("ok", "diverged")
 """Statuses that repeat when the same child is trained again. The others depend on the machine, and count as failed."""
 STAGES = ("search", "final")
 TABLE = "table"  # value of the column "strategy" in complete tables, whose rows no strategy chose
 
-LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "supernet", "final")
+LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "supernet", "final", "uncounted")
+SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name not in ("final", "uncounted"))
+"""Categories charged to the search's budget. Final training comes after the search; "uncounted" is what the search spent
+on children that its budget did not cover. Both are reported separately."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("fingerprint", "str", "", "digest of the protocol with its data, 16 hexadecimal digits"),
     Column("data", "str", "", "name of the data set"),
     Column("seed", "int", "", "seed of the training (initial weights, order, augmentation)"),
-    Column("status", "str", "", "ok, diverged, out_of_memory, timed_out or failed"),
+    Column("status", "str", "", "ok, diverged, out_of_memory, timed_out, failed, or unfinished (the budget ended during its training)"),
     Column("error", "str", "", "one line on what went wrong, or ''"),
     Column("val_acc", "float", "fraction", "validation accuracy after the last epoch"),
     Column("val_acc_best", "float", "fraction", "best validation accuracy over the epochs"),
@@ -70,6 +73,13 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("reward", "float", "", "what the strategy learned from"),
     Column("params", "int", "", "trainable parameters without auxiliary head"),
     Column("mult_adds", "int", "", "multiply-adds of convolutions and fully connected layers for one image"),
+    Column(
+        "published_params",
+        "int",
+        "",
+        "trainable parameters that an imported table states, -1 otherwise; it may count layers that cannot reach the output",
+    ),
+    Column("published_mult_adds", "int", "", "multiply-adds that an imported table states, -1 otherwise"),
     Column("epochs", "int", "", "epochs completed"),
     Column("train_seconds", "float", "s", "seconds in training steps, when it was trained"),
     Column("eval_seconds", "float", "s", "seconds in validation and test passes, when it was trained"),
@@ -132,7 +142,14 @@ RUN_COLUMNS: tuple[Column, ...] = (
     Column("budget", "str", "", "the budget as given, e.g. 6 children"),
     Column("status", "str", "", "running, interrupted or complete"),
     Column("children", "int", "", "children counted within the budget"),
-    *(Column(f"{name}_hours", "float", "h", f"device-hours charged to {name}") for name in LEDGER_CATEGORIES),
+    *(Column(f"{name}_hours", "float", "h", f"device-hours charged to {name}") for name in SEARCH_CATEGORIES),
+    Column("final_hours", "float", "h", "device-hours of trainings after the search, for fresh scores"),
+    Column(
+        "uncounted_hours",
+        "float",
+        "h",
+        "device-hours spent on children that the budget did not cover; NaN in files of schema 1 and 2, which do not have it",
+    ),
     Column("usd", "float", "USD", "price of all charged hours"),
     Column("wall_seconds", "float", "s", "wall time over all attempts"),
     Column("started_at", "str", "UTC ISO 8601", "when the run started"),
