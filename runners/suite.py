@@ -120,7 +120,7 @@ def run_plans(
     progress_for: Callable[[SearchPlan], Progress],
     take_over: bool = False,
     watcher_for: Callable[[SearchPlan], Watcher | None] = lambda plan: None,
-) -> None:
+) -> list[SearchPlan]:
     """Run searches, `jobs` at a time, into one file.
 
     Complete runs in the file are skipped, unfinished ones are resumed.
@@ -135,6 +135,9 @@ def run_plans(
         watcher_for: function that makes the watcher of a search. A run that its watcher stops is marked as interrupted;
             the others continue.
 
+    Returns:
+        The plans, each with the id that its run has in the file.
+
     Raises:
         InputError: when `jobs` > 1 but searches would train in this process.
         KeyboardInterrupt: after every running search was marked as interrupted.
@@ -146,7 +149,7 @@ def run_plans(
             "one state of random numbers and settings for all; give --executor local, or one job"
         )
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
-        complete, stored = _stored(path, plans, until_replayed)
+        plans, complete, stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in plans if plan.run not in complete]
         own = [str(path)] if stored is not None else []
         cache = ScoreCache([*own, *cache_files])
@@ -166,7 +169,7 @@ def run_plans(
         if jobs == 1:
             for plan in todo:
                 run(plan)
-            return
+            return plans
         with ThreadPoolExecutor(jobs) as threads:
             futures = [threads.submit(run, plan) for plan in todo]
             try:
@@ -177,12 +180,13 @@ def run_plans(
                 stop.set()
                 for executor in executors:
                     executor.close()
+        return plans
 
 
 def _stored(
     path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack
-) -> tuple[set[str], dict[str, list[Row]] | None]:
-    """Find the complete runs of a file and the rows of the plans' runs; the rows are None if there is no file yet.
+) -> tuple[list[SearchPlan], set[str], dict[str, list[Row]] | None]:
+    """Find the plans' runs in a file, its complete runs, and the rows of the others; None if there is no file yet.
 
     Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new
     file.
@@ -190,15 +194,16 @@ def _stored(
     try:
         results = until_replayed.enter_context(Results(str(path)))
     except MissingResults:
-        return set(), None
+        return list(plans), set(), None
     runs = results.runs()
+    plans = [plan.as_stored(set(runs["run"])) for plan in plans]
     complete = set(runs.loc[runs["status"] == "complete", "run"])
-    return complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
+    return plans, complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
     """Make the plans of all searches, so a mistake in the last is found before the first is run."""
-    plans = [plan_search(config) for config in configs]
+    plans = [plan_search(config).as_new() for config in configs]
     seen: dict[str, SearchPlan] = {}
     for plan in plans:
         if plan.run in seen:

@@ -15,6 +15,8 @@ from nasbench.runners.search.budget import Budget, Ledger
         ("6 children", 6, "children"),
         ("1 child", 1, "children"),
         ("2.5 gpu-hours", 9000, "gpu_seconds"),
+        ("2.5 device-hours", 9000, "gpu_seconds"),
+        ("90 Device-Seconds", 90, "gpu_seconds"),
         ("1 GPU-hour", 3600, "gpu_seconds"),
         ("3 usd", 3, "usd"),
         ("12000 s", 12000, "wall_seconds"),

@@ -162,7 +162,7 @@ def search(
         },
         "nasbench.search",
     )
-    plan = plan_search(config, kind=given.unregistered_kind)
+    plan = plan_search(config, kind=given.unregistered_kind).as_new()
     shown = given.name.rpartition(":")[2].rpartition(".")[2]
     path = Path(output) if output is not None else Path("results") / f"{plan.space.name}-{shown}.h5"
     (run,) = _run(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)
@@ -241,7 +241,7 @@ def _run(
 
     here = threading.current_thread() is threading.main_thread()  # only that one may handle signals
     with termination_as_interrupt() if here else nullcontext():
-        run_plans(
+        plans = run_plans(
             path,
             plans,
             [os.fspath(file) for file in cache],

@@ -18,6 +18,7 @@ from nasbench.cli.loading import (
     where_option,
 )
 from nasbench.cli.options import csv_option, write_csv
+from nasbench.cli.user_defaults import usual_price
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +138,8 @@ def cost(
     from nasbench.costs.pricing import prices_from
     from nasbench.errors import InputError
 
+    if not published and (at is not None or on is not None):  # elsewhere, prices are those that were charged
+        price = usual_price(price)
     prices = prices_from(price) if price else None
     if on is None and (ran_on or speeds or rates):
         raise InputError(

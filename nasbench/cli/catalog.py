@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from nasbench.cli.options import all_protocol_names, completing, print_table, space_names, strategy_names
+from nasbench.cli.user_defaults import usual_price
 
 
 def _summary(thing: Any) -> str:
@@ -154,7 +155,7 @@ def devices(price: str | None) -> None:
     """
     from nasbench.costs.pricing import prices_from
 
-    table = prices_from(price)
+    table = prices_from(usual_price(price) or None)
     names = [field.name for field in dataclasses.fields(table[0])]
     print_table(names, [tuple(getattr(row, name) for name in names) for row in table])
 

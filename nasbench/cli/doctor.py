@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from nasbench.cli.output import coloured, say
+
 
 @click.command()
 @click.option(
@@ -35,12 +37,19 @@ def doctor(folder: str | None, quick: bool, as_json: bool) -> int:
 
     start = time.monotonic()
     chosen = Path(folder or ("results" if Path("results").is_dir() else "."))
-    machine = Machine(chosen, lambda line: click.echo(line, err=True), quick)
+    machine = Machine(chosen, lambda line: say(line, err=True), quick)
     findings = diagnose(machine)
     seconds = time.monotonic() - start
     if as_json:
         click.echo(json.dumps(document(machine, findings, seconds), indent=2, allow_nan=False))
     else:
         for line in lines_of(findings, seconds):
-            click.echo(line)
+            click.echo(_tinted(line))
     return int(breaks_a_search(findings))
+
+
+def _tinted(line: str) -> str:
+    """Colour the level at the start of a line."""
+    level = line[:8].strip()
+    style = level.lower()
+    return line.replace(level, coloured(level, style), 1) if style in ("ok", "slow", "note", "wrong") else line

@@ -12,6 +12,7 @@ import click
 
 from nasbench.cli.architectures import find_structure
 from nasbench.cli.options import completing, print_table
+from nasbench.cli.output import note, say
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
@@ -58,10 +59,10 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
     chosen = FIGURES.get(figure)
     searches = None if chosen.needs == "nothing" else _searches(chosen, figure, files, run)
     drawn = chosen.draw(searches)
-    for note in drawn.notes:
-        click.echo(f"note: {note}")
+    for each in drawn.notes:
+        note(each)
     for path in save(drawn.figure, Path(output or f"figure-{figure}"), drawn.data):
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")
 
 
 def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
@@ -73,7 +74,7 @@ def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str
         where = f'no {DEMO} ("make demo" makes it); or give a file: nasbench reproduce --figure {number} FILE'
         if chosen.needs == "runs":
             raise MissingData(where)
-        click.echo(f"note: without our own runs, {where}")
+        note(f"without our own runs, {where}")
         return None
     results = Results(list(files) or [DEMO])
     return Searches(results.frame(), results.runs(), run)
@@ -133,7 +134,7 @@ def draw(
         raise InputError(
             f"{name} has no cells to repeat (it is a {type(structure).__name__}); draw it without --skeleton"
         )
-    click.echo(f"wrote {save_figure(figure, output or f'{name}.png')}")
+    say(f"wrote {save_figure(figure, output or f'{name}.png')}")
 
 
 def _scale(skeleton: str, cells: int | None, filters: int | None, pixels: int | None) -> Scale:

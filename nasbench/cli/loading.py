@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.output import note, say
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from nasbench.store.query import Results
+
+_log = logging.getLogger(__name__)
 
 files_argument = click.argument("files", nargs=-1, required=True)
 where_option = click.option(
@@ -47,8 +53,11 @@ def load(
     from nasbench.errors import InputError
     from nasbench.store.query import Results
 
+    began = time.perf_counter()
     results = Results(list(files))
     frame, runs = results.frame(columns if where is None else None), results.runs()
+    seconds = time.perf_counter() - began
+    _log.info("read %d children of %d runs from %s in %.2f s", len(frame), len(runs), ", ".join(results.files), seconds)
     if where is not None:
         frame = select(frame, where, None, None)
         runs = runs[runs["run"].isin(set(frame["run"]))]
@@ -60,10 +69,10 @@ def load(
 
 
 def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
-    """Print a table, and a line for each note."""
+    """Print a table, and a line for each note except with --quiet."""
     click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
-    for note in notes:
-        click.echo(f"note: {note}")
+    for each in notes:
+        note(each)
 
 
 def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: str, data: pd.DataFrame) -> None:
@@ -72,4 +81,4 @@ def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: 
 
     stem = Path(output) if output else Path(files[0]).with_suffix("").with_name(f"{Path(files[0]).stem}-{what}")
     for path in save(figure, stem, data):
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")

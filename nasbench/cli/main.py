@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from nasbench import __version__
+from nasbench.cli.output import complain, wants_colour, with_verbosity
 from nasbench.errors import NasbenchError
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
@@ -69,6 +70,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
     "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
+    "config": ("nasbench.cli.config:config", "Show the configuration in effect, and where each value comes from."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
 }
 
@@ -91,7 +93,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "machine": (
         "This machine, and what there is",
-        ("doctor", "spaces", "strategies", "protocols", "devices", "completion"),
+        ("doctor", "spaces", "strategies", "protocols", "devices", "config", "completion"),
     ),
 }
 GROUPS = {
@@ -129,15 +131,16 @@ class LazyGroup(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         if cmd_name in GROUPS:
-            return LazyGroup(
+            group = LazyGroup(
                 cmd_name, sections=[cmd_name], help=GROUPS[cmd_name], invoke_without_command=True, callback=_help
             )
+            return with_verbosity(group)
         if cmd_name == "help":
             return help_
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
-        return command
+        return with_verbosity(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -195,7 +198,11 @@ def nasbench() -> None:
       nasbench query results/first.h5 --sort val_acc --head 3
       nasbench help run
     """
+    click.get_current_context().color = wants_colour()  # the commands inherit it
     _help()
+
+
+with_verbosity(nasbench)
 
 
 def main() -> None:
@@ -204,14 +211,14 @@ def main() -> None:
         code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except NasbenchError as error:
-        _complain(str(error))
+        complain(str(error))
         sys.exit(error.exit_code)
     except click.UsageError as error:
         where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""
-        _complain(error.format_message() + where)
+        complain(error.format_message() + where)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _complain(error.format_message())
+        complain(error.format_message())
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
@@ -225,10 +232,5 @@ def main() -> None:
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # the rest of the buffer cannot be written either
         place = repr(error.filename) if error.filename else "standard output or a file"
-        _complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
+        complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
         sys.exit(2)
-
-
-def _complain(message: str) -> None:
-    """Write a message to standard error as one line."""
-    click.echo("error: " + " ".join(message.split()), err=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from nasbench.cli.output import say
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def write_csv(table: pd.DataFrame, path: str | None) -> None:
         table.to_csv(path, index=False)
     except OSError as error:
         raise InputError(f"cannot write {path!r}: {error.strerror or error}") from None
-    click.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}", err=True)
 
 
 def say_what_is_slow(trainings: Iterable[tuple[str, Sequence[str]]]) -> None:
@@ -163,4 +164,4 @@ def say_what_is_slow(trainings: Iterable[tuple[str, Sequence[str]]]) -> None:
     from nasbench.kernels.processor import processor_here
 
     for line in slow_here(trainings, processor_here(), os.environ.get("ONEDNN_MAX_CPU_ISA", "")):
-        click.echo(line, err=True)
+        say(line, err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
+from nasbench.cli.output import is_quiet, say
 from nasbench.errors import InputError
 
 LINE_SECONDS = 10.0  # minimum seconds between two plain lines
@@ -189,7 +190,7 @@ class _Progress:
     def __init__(self, searches: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=searches, unit=" searches", leave=False, disable=None)
+        self._bar = tqdm(total=searches, unit=" searches", leave=False, disable=is_quiet() or None)
         self._searches, self._done = searches, 0
         self._started = self._last = time.monotonic()
 
@@ -208,7 +209,7 @@ class _Progress:
         if self._bar.disable and now - self._last >= LINE_SECONDS:
             self._last = now
             left = (now - self._started) / self._done * (self._searches - self._done)
-            click.echo(
+            say(
                 f"{self._done} of {self._searches} searches, last {strategy}, ETA {self._bar.format_interval(left)}",
                 err=True,
             )
@@ -316,7 +317,7 @@ def _write(
             choices.to_csv(path, index=False)
         except OSError as error:
             raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
@@ -334,4 +335,4 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
     figure = plot_regret(data, unit[first.price.budget.unit], [note])
     for path in save(figure, Path(stem), data):
-        click.echo(f"wrote {path}")
+        say(f"wrote {path}")

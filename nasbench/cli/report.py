@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.output import say
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -115,4 +116,4 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    click.echo(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")
+    say(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")

@@ -19,6 +19,8 @@ from nasbench.cli.options import (
     strategy_names,
     take_over_option,
 )
+from nasbench.cli.output import is_quiet, say
+from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.runners.executors.base import ExecutorOptions
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ if TYPE_CHECKING:
     help="Architectures to score on the test set after the search.",
 )
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
-@click.option("--price", default="", help="USD per device-hour, or a CSV price table [by device].")
+@click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @click.option(
     "--executor", default="local", show_default=True, help="local (worker processes), inline or ray (a cluster)."
 )
@@ -103,7 +105,7 @@ def run(
     child_seeds: str,
     final: str,
     timeout: float,
-    price: str,
+    price: str | None,
     executor: str,
     ordered: bool,
     take_over: bool,
@@ -140,14 +142,14 @@ def run(
             "cached": cached,
             "final": final,
             "timeout": timeout,
-            "price": price,
+            "price": usual_price(price),
             "executor": executor,
             "ordered": ordered,
-            **where,
+            **with_usual_devices(where, executor),
         },
         "nasbench run",
     )
-    plan = plan_search(config)
+    plan = plan_search(config).as_new()
     path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
     run_into(path, [plan], cache, jobs=1, take_over=take_over)
 
@@ -172,7 +174,7 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
 
     plans = plans_to_resume(file, run_id, devices, address)
     if not plans:
-        click.echo(f"{file}: nothing to resume, every run is complete")
+        say(f"{file}: nothing to resume, every run is complete")
         return
     run_into(Path(file), plans, (), jobs, take_over)
 
@@ -189,14 +191,17 @@ def run_into(
         jobs: number of searches at the same time.
         take_over: see `store.lock.ResultsLock`.
     """
-    from nasbench.runners.search.progress import Progress
+    from nasbench.api.progress import progress_of
     from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
     say_what_is_slow((plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray")
+    shown = not is_quiet()
     with termination_as_interrupt():
         try:
-            run_plans(path, plans, cache_files, jobs, lambda plan: Progress(title_of(plan)), take_over)
+            plans = run_plans(
+                path, plans, cache_files, jobs, lambda plan: progress_of(title_of(plan), shown), take_over
+            )
         except KeyboardInterrupt:
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
             raise
@@ -239,15 +244,13 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
         )
     head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", "device-hours", "USD")
     print_table(head, rows)
-    click.echo(
-        f"\nresults: {path}\nnext:    nasbench query {path} --sort val_acc --head 5\n         nasbench compare {path}"
-    )
+    say(f"\nresults: {path}\nnext:    nasbench query {path} --sort val_acc --head 5\n         nasbench compare {path}")
 
 
 def _download(data: str | None, protocol: str) -> None:
     from nasbench.data import load_data
     from nasbench.protocols.protocol import get_protocol
 
-    click.echo("downloading, if it is not there ...", err=True)
+    say("downloading, if it is not there ...", err=True)
     load_data(data or get_protocol(protocol).data, download=True)
     sys.stderr.flush()

@@ -11,6 +11,7 @@ import click
 
 from nasbench.cli.architectures import architectures_of, find_architecture
 from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names
+from nasbench.cli.output import is_quiet, say
 from nasbench.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -147,7 +148,9 @@ def _scored(
     from nasbench.zero_cost import zero_cost_score
 
     rows = []
-    for architecture in tqdm(architectures, "scoring", leave=False, disable=None if len(architectures) > 1 else True):
+    for architecture in tqdm(
+        architectures, "scoring", leave=False, disable=(is_quiet() or None) if len(architectures) > 1 else True
+    ):
         row: dict[str, Any] = {"hash": architecture.hash}
         for name in names:
             row[name], row[f"{name}_seconds"] = zero_cost_score(architecture, name, protocol, seed, device)
@@ -210,4 +213,4 @@ def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
 def _write(frame: pd.DataFrame, output: str | None) -> None:
     if output is not None:
         frame.to_csv(Path(output), index=False)
-        click.echo(f"wrote {output}")
+        say(f"wrote {output}")

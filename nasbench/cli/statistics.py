@@ -18,6 +18,7 @@ from nasbench.cli.loading import (
     where_option,
 )
 from nasbench.cli.options import csv_option, write_csv
+from nasbench.cli.output import note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,7 +325,7 @@ def correlations(
     write_csv(table, csv)
     known = table[(table["among"] == "all") & table["kendall"].notna()]
     if known.empty:
-        click.echo("note: no two scores share architectures; nothing to draw.")
+        note("no two scores share architectures; nothing to draw.")
         return
     first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
     figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), ())

@@ -9,6 +9,7 @@ import click
 
 from nasbench.cli.options import completing, print_table, take_over_option
 from nasbench.cli.run import run_into
+from nasbench.cli.user_defaults import usual_price, with_usual_devices
 
 
 def _suite_names() -> list[str]:
@@ -74,5 +75,10 @@ def run_suite(name: str, output: str | None, cache: Sequence[str], jobs: int | N
     loaded = load_suite(name)
     if jobs is not None:
         loaded = loaded.model_copy(update={"jobs": jobs})
+    if "price" not in {**loaded.search, **loaded.matrix}:
+        loaded = loaded.model_copy(update={"search": {**loaded.search, "price": usual_price(None)}})
+    if "devices" not in loaded.matrix:
+        search = with_usual_devices(loaded.search, loaded.search.get("executor", "local"))
+        loaded = loaded.model_copy(update={"search": search})
     path = Path(output or f"results/{loaded.name}.h5")
     run_into(path, plans_of(loaded.searches()), cache, loaded.jobs, take_over)

@@ -17,6 +17,8 @@ from nasbench.cli.options import (
     space_names,
     take_over_option,
 )
+from nasbench.cli.output import is_quiet, say
+from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def table() -> None:
 )
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Results file of the table.")
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
-@click.option("--price", default="", help="USD per device-hour, or a CSV price table [by device].")
+@click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @executor_options("devices", "children_per_device", "retries", "grace_seconds")
 @take_over_option
 def build(
@@ -64,7 +66,7 @@ def build(
     seeds: int,
     output: str,
     timeout: float,
-    price: str,
+    price: str | None,
     take_over: bool,
     where: dict[str, Any],
 ) -> None:
@@ -77,15 +79,16 @@ def build(
     Example:
       nasbench table build --space nasbench201 --protocol digits201 --seeds 3 --devices cpu,cpu -o results/digits201.h5
     """
+    from nasbench.api.progress import progress_of
     from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.search.config import SearchConfig, resolve
-    from nasbench.runners.search.progress import Progress
     from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
     from nasbench.store.format.schema import TABLE
 
+    where = with_usual_devices(where, "local")
     architectures = distinct_architectures(get_space(space))
     given = {
         "strategy": TABLE,
@@ -94,22 +97,22 @@ def build(
         "set": pairs(set_, "--set"),
         "budget": f"{len(architectures)} children",
         "timeout": timeout,
-        "price": price,
+        "price": usual_price(price),
         # The number of children per device changes no row of a table, so it is not part of the run ids.
         **{name: value for name, value in where.items() if name == "devices"},
     }
     plans = [resolve(validated(SearchConfig, {**given, "seed": seed}, "nasbench table build")) for seed in range(seeds)]
     options = validated(ExecutorOptions, where, "nasbench table build")
-    click.echo(f"{len(architectures)} distinct architectures of {space}, {seeds} seeds each", err=True)
+    say(f"{len(architectures)} distinct architectures of {space}, {seeds} seeds each", err=True)
     say_what_is_slow((plan.protocol.precision, options.devices) for plan in plans)
     with termination_as_interrupt(), EXECUTORS.get("local")(options) as executor:
         try:
-            progress = Progress(f"table of {space}")
+            progress = progress_of(f"table of {space}", shown=not is_quiet())
             TableBuild(Path(output), plans, architectures, executor, progress, take_over).run()
         except KeyboardInterrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
             raise
-    click.echo(
+    say(
         f"table:   {output}\nnext:    nasbench table stats {output}\n         nasbench replay --table {output} --strategy random"
     )
 

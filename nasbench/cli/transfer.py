@@ -13,6 +13,7 @@ import click
 
 from nasbench.cli.architectures import Found, find_structure
 from nasbench.cli.options import all_protocol_names, completing, pairs, print_table, say_what_is_slow
+from nasbench.cli.output import coloured, is_quiet
 from nasbench.errors import InputError, MissingData, UnknownName
 
 if TYPE_CHECKING:
@@ -130,8 +131,9 @@ def _data(text: str) -> tuple[str, Path]:
     if kind == "folder" and path:
         return kind, Path(path).expanduser()
     if kind == "imagenet" and not colon:
-        root = os.environ.get("NASBENCH_DATA")
-        return kind, (Path(root) if root else Path.home() / ".cache" / "nasbench") / "imagenet"
+        from nasbench.data.cache import data_root
+
+        return kind, data_root() / "imagenet"
     raise UnknownName("data", text, ["imagenet", "folder:PATH", *RESIDENT])
 
 
@@ -226,6 +228,7 @@ def _train_folder(
         seed,
         workers,
         folder,
+        progress=not is_quiet(),
     )
     check_job(job, count)
     if _speaks():
@@ -283,4 +286,4 @@ def _print_outcome(record: dict[str, Any], scores: tuple[str, ...], folder: Path
         ],
     )
     if record["error"]:
-        click.echo(f"note: {record['error']}", err=True)
+        click.echo(f"{coloured('note:', 'warning')} {record['error']}", err=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import click
 
 from nasbench.cli.options import take_over_option
+from nasbench.cli.output import coloured
 
 
 @click.command()
@@ -25,7 +26,7 @@ def check(files: Sequence[str]) -> int:
     code = 0
     for file in files:
         health = check_file(file)
-        state = "sound" if health.sound else "DAMAGED"
+        state = coloured("sound", "ok") if health.sound else coloured("DAMAGED", "wrong")
         click.echo(
             f"{file}: {state}, {health.children} children, {health.runs} runs "
             f"({health.datasets} datasets and {health.records} journal records verified)"

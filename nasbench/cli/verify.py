@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.output import coloured, say
+
 if TYPE_CHECKING:
     from nasbench.training.verify import RowCheck
 
@@ -44,9 +46,7 @@ def verify(file: str, sample: int, seed: int, device: str | None, tolerance: flo
         drawn = draw_sample(results, sample, seed, any_platform)
         checks = []
         if any(is_portable(row["platform"]) for row in drawn.rows):
-            click.echo(
-                "The golden trainings come first, about 10 seconds: are portable bits right on this machine?", err=True
-            )
+            say("The golden trainings come first, about 10 seconds: are portable bits right on this machine?", err=True)
         for number, check in enumerate(check_rows(results, drawn.rows, device, limit), start=1):
             click.echo(f"{number:>{len(str(len(drawn.rows)))}}/{len(drawn.rows)}  {_line(check)}")
             checks.append(check)
@@ -71,7 +71,7 @@ def _line(check: RowCheck) -> str:
         return f"{name}  agrees{detail}"
     shown = "; ".join(str(item)[:LONGEST] for item in check.differences[:SHOWN_DIFFERENCES])
     more = len(check.differences) - SHOWN_DIFFERENCES
-    return f"{name}  DIFFERS: {shown}" + (f" (and {more} more)" if more > 0 else "")
+    return f"{name}  {coloured('DIFFERS', 'wrong')}: {shown}" + (f" (and {more} more)" if more > 0 else "")
 
 
 def _summary(checks: list[RowCheck], eligible: int, limit: float) -> str:

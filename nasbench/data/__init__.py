@@ -85,7 +85,8 @@ def load_data(text: str, root: str | Path | None = None, download: bool = False)
 
     Args:
         text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" or "fake[:images=256,size=8,classes=4]".
-        root: folder of cifar10 and cifar100; None for the environment variable NASBENCH_DATA, else ~/.cache/nasbench.
+        root: folder of cifar10 and cifar100; None for the environment variable NASBENCH_DATA, else
+            `data_folder` of the configuration file, else ~/.cache/nasbench.
         download: fetch cifar10 or cifar100 when they are not there.
 
     Raises:

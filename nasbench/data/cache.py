@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import warnings
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.data.dataset import Dataset, Images
+from nasbench.user_config import user_setting
 
 CACHE_VERSION = 1
 _FIELDS = ("pixels", "labels")
@@ -22,9 +22,8 @@ _ARRAYS = tuple(f"{part}_{field}" for part in ("train", "test") for field in _FI
 
 
 def data_root() -> Path:
-    """Folder of data sets and decoded copies: the environment variable NASBENCH_DATA, else ~/.cache/nasbench."""
-    given = os.environ.get("NASBENCH_DATA")
-    return Path(given).expanduser() if given else Path.home() / ".cache" / "nasbench"
+    """Folder of data sets and decoded copies: NASBENCH_DATA, else that of the configuration file, else ~/.cache/nasbench."""
+    return Path(user_setting("data_folder").value).expanduser()
 
 
 def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:

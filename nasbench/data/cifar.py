@@ -43,7 +43,8 @@ def _decode(name: Literal["cifar10", "cifar100"], folder: Path, download: bool) 
             raise MissingData(f"could not download {name} to {folder}: {error}") from None
         raise MissingData(
             f"the files of {name} are not in {folder}: add --download to fetch them, or put torchvision's "
-            f"{kind.base_folder!r} there, or name another folder by the environment variable NASBENCH_DATA"
+            f"{kind.base_folder!r} there, or name another folder by the environment variable NASBENCH_DATA or "
+            "data_folder in the configuration file (nasbench config)"
         ) from None
     return make_dataset(name, tuple(train.classes), _images(train), _images(test))
 

@@ -1,1 +1,1 @@
-"""Protocols: how children are trained. Named ones, and the identity that results carry."""
+"""Protocols: the settings with which children are trained and scored, and their fingerprints."""

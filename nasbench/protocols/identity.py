@@ -1,11 +1,12 @@
-"""Digest of a value from its fields; each field's metadata states its part in the digest.
+"""Digest of a pydantic model from those of its fields that change a result.
 
-A digest must survive growth: a field that is added later, at the value that stands for what was done before it existed, leaves every stored
-digest as it was. So a field says in `json_schema_extra` how it takes part:
+Stored digests must stay valid when the model gets a new field. So each field states in `json_schema_extra` whether it
+is part of the digest:
 
-- nothing: always part of the digest;
-- `NEVER`: never part of it, since it changes no result;
-- `unless(value)`: part of it except at this value. The value is written down once and stays, even when the field's default changes.
+- without a mark: always;
+- `NEVER`: never, because the field changes no result;
+- `unless(value)`: except when the field has this value, which means the behaviour before the field existed. This value
+  must never be changed, not even when the field's default is.
 """
 
 from __future__ import annotations
@@ -23,19 +24,26 @@ NEVER: Final[dict[str, Any]] = {_KEY: "never"}
 
 
 def unless(value: Any) -> dict[str, Any]:
-    """Mark a field that is left out of the digest at one value.
+    """Mark a field that is left out of the digest when it has one given value.
 
     Args:
         value: the JSON value that means the behaviour before the field existed.
 
     Returns:
-        What goes into `Field(..., json_schema_extra=...)`.
+        The mark: `Field(..., json_schema_extra=unless(value))`.
     """
     return {_KEY: {"unless": value}}
 
 
 def identity_fields(model: BaseModel) -> dict[str, Any]:
-    """Return the fields that decide a model's digest, as JSON values."""
+    """Return the fields that are part of a model's digest.
+
+    Args:
+        model: the model whose fields are marked as this module describes.
+
+    Returns:
+        Field name -> JSON value, in the order of the model's fields.
+    """
     values = model.model_dump(mode="json")
     kept = {}
     for name, field in type(model).model_fields.items():
@@ -48,13 +56,16 @@ def identity_fields(model: BaseModel) -> dict[str, Any]:
 
 
 def digest_of(fields: dict[str, Any], size: int) -> str:
-    """Digest JSON values; the order of their keys does not matter.
+    """Return the BLAKE2b digest of JSON values; the order of the keys does not matter.
 
     Args:
-        fields: JSON values.
-        size: bytes of the digest.
+        fields: name -> JSON value.
+        size: bytes of the digest, 1 to 64.
 
     Returns:
-        2 x size hexadecimal digits.
+        2 x `size` hexadecimal digits.
+
+    Raises:
+        TypeError: when a value has no JSON form.
     """
     return hashlib.blake2b(json.dumps(fields, sort_keys=True).encode(), digest_size=size).hexdigest()

@@ -1,4 +1,4 @@
-"""Everything that changes a score and is not the architecture, as one frozen, validated, fingerprinted value."""
+"""The training protocol: every setting that changes a score, except the architecture and the seed."""
 
 from __future__ import annotations
 
@@ -18,98 +18,136 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Protocol(BaseModel):
-    """Settings of a child's training and scoring. Two scores are comparable exactly when their protocols' fingerprints are equal.
+    """Settings of a child's training and scoring, frozen and validated.
 
-    Every field's description says its unit and range; `nasbench protocols show NAME` prints them with the values' sources.
+    Scores are compared only where the fingerprints are equal. Each field's description states its meaning and unit, and
+    `nasbench protocols show NAME` prints the descriptions, the values and their sources.
+
+    Raises:
+        pydantic.ValidationError: when a field is unknown or out of range, or two fields contradict each other.
+            `get_protocol` reports the same in one line.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = Field(
-        default="custom", description="name of the protocol; not part of the fingerprint", json_schema_extra=NEVER
+        default="custom", description="name of this protocol; not part of the fingerprint", json_schema_extra=NEVER
     )
     source: str = Field(
         default="",
-        description="paper and section the values come from, and where they deviate; not part of the fingerprint",
+        description="paper and section of the values, and deviations from them; not part of the fingerprint",
         json_schema_extra=NEVER,
     )
 
     data: str = Field(
         default="digits",
-        description="digits, cifar10, cifar100, folder:PATH[=NAME][,size=PIXELS] or fake; the data's digest enters the fingerprint, its path does not",
+        description="digits, cifar10, cifar100, folder:PATH[=NAME][,size=PIXELS] or fake[:OPTIONS]; the fingerprint "
+        "contains the digest of the images and labels, not this text",
         json_schema_extra=NEVER,
     )
-    validation: float = Field(default=0.2, gt=0, lt=1, description="share of the training set held out for validation")
-    split_seed: int = Field(default=0, ge=0, description="seed of the split into training and validation images")
-    train_images: int = Field(default=0, ge=0, description="training images used after the split (0: all)")
+    validation: float = Field(
+        default=0.2, gt=0, lt=1, description="fraction of the data set's training images used for validation only"
+    )
+    split_seed: int = Field(default=0, ge=0, description="seed of the random split into training and validation images")
+    train_images: int = Field(
+        default=0, ge=0, description="number of training images used, of those left by the split (0: all)"
+    )
 
     epochs: int = Field(default=10, ge=1, description="passes over the training images")
-    batch_size: int = Field(default=64, ge=1, description="images a step at most; an epoch is cut evenly")
+    batch_size: int = Field(
+        default=64,
+        ge=1,
+        description="largest number of images per step; an epoch is cut into batches of equal size (+-1)",
+    )
     optimizer: Literal["sgd", "nesterov", "rmsprop"] = Field(
-        default="nesterov", description="optimizer; sgd has plain momentum"
+        default="nesterov", description="sgd (plain momentum), nesterov or rmsprop (as in TensorFlow)"
     )
-    learning_rate: float = Field(default=0.1, gt=0, description="peak learning rate")
-    momentum: float = Field(
-        default=0.9, ge=0, lt=1, description="momentum of sgd and nesterov, and of rmsprop's update"
+    learning_rate: float = Field(default=0.1, gt=0, description="highest learning rate of the schedule")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="momentum of all three optimizers")
+    rmsprop_decay: float = Field(
+        default=0.9, ge=0, lt=1, description="rmsprop: decay of the moving average of squared gradients"
     )
-    rmsprop_decay: float = Field(default=0.9, ge=0, lt=1, description="decay of rmsprop's mean square")
-    rmsprop_epsilon: float = Field(default=1.0, gt=0, description="epsilon of rmsprop, added inside the square root")
-    weight_decay: float = Field(default=1e-4, ge=0, description="L2 penalty on all weights")
+    rmsprop_epsilon: float = Field(default=1.0, gt=0, description="rmsprop: epsilon, added inside the square root")
+    weight_decay: float = Field(
+        default=1e-4, ge=0, description="L2 penalty on all weights, those of BatchNorm and the biases included"
+    )
     schedule: Literal["constant", "cosine", "step", "one_cycle"] = Field(
-        default="cosine", description="course of the learning rate, per step"
+        default="cosine", description="learning rate over the steps: constant, cosine (to 0), step or one_cycle"
     )
     step_milestones: tuple[float, ...] = Field(
-        default=(0.5, 0.75), description="step: shares of training after which the rate drops"
+        default=(0.5, 0.75),
+        description="schedule step: fractions of the training after which the learning rate drops",
     )
-    step_factor: float = Field(default=0.1, gt=0, le=1, description="step: factor of each drop")
+    step_factor: float = Field(
+        default=0.1, gt=0, le=1, description="schedule step: factor on the learning rate at each milestone"
+    )
     warmup: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="share of training with a linearly growing rate; one_cycle: the rising part",
+        description="fraction of the training over which the learning rate first rises (linearly; one_cycle: by half a "
+        "cosine)",
     )
 
     whiten: bool = Field(
-        default=True, description="subtract the training images' channel means and divide by their deviations"
+        default=True,
+        description="subtract the training images' mean per channel and divide by their standard deviation; false: "
+        "divide by 255",
     )
     enlarge: Literal["none", "pad", "upsample"] = Field(
-        default="none", description="how images grow to crop_from before the random crop"
+        default="none", description="how images are enlarged to crop_from before the random crop"
     )
     crop_from: int = Field(
-        default=0, ge=0, description="side in pixels before the random crop back to the image size (0: no crop)"
+        default=0,
+        ge=0,
+        description="side in pixels of the enlarged image, from which the image size is randomly cropped (0: no crop)",
     )
     flip: bool = Field(default=False, description="flip horizontally with probability 1/2")
-    cutout: int = Field(default=0, ge=0, description="side in pixels of the square set to zero (0: none)")
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of the target spread over all classes")
+    cutout: int = Field(
+        default=0, ge=0, description="side in pixels of the randomly placed square that is set to zero (0: none)"
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="probability of the target spread evenly over all classes"
+    )
     drop_path_keep: float = Field(
-        default=1.0, gt=0, le=1, description="probability of keeping a path at the end of training"
+        default=1.0, gt=0, le=1, description="probability of keeping a path at the end of training (1: no drop-path)"
     )
     drop_path_by_depth: bool = Field(
         default=False,
-        description="drop paths of deeper cells more often, as NASNet's released code does by default; otherwise in all cells alike",
+        description="drop paths of deeper cells more often, as NASNet's released code does by default; false: equally "
+        "in all cells",
         json_schema_extra=unless(False),
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout before the classifier")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="dropout probability before the classifier")
     auxiliary_weight: float = Field(
-        default=0.0, ge=0, description="weight of the auxiliary classifier's loss (0: no auxiliary head)"
+        default=0.0, ge=0, description="weight of the auxiliary classifier's loss (0: no auxiliary classifier)"
     )
-    clip_norm: float = Field(default=0.0, ge=0, description="gradients are clipped to this norm (0: not)")
+    clip_norm: float = Field(
+        default=0.0, ge=0, description="L2 norm to which the gradient of all weights is clipped (0: no clipping)"
+    )
 
-    cells: int = Field(default=2, ge=1, description="N of the skeleton; spaces without repetition ignore it")
-    filters: int = Field(default=32, ge=1, description="F of the skeleton; spaces that decide filters ignore it")
-    stem: Stem = Field(default="cifar", description="stem of the skeleton")
+    cells: int = Field(
+        default=2, ge=1, description="N: normal cells (or layers) per stage; spaces without repeated cells ignore it"
+    )
+    filters: int = Field(default=32, ge=1, description="F: initial filters; spaces that decide filters ignore it")
+    stem: Stem = Field(default="cifar", description="first layers of the network: cifar or imagenet")
     skip_reduction_input: bool = Field(
-        default=False, description="after a reduction, read as p what came before the reduction's input"
+        default=False,
+        description="the cell after a reduction reads, as its older input, the cell two before the reduction, not the "
+        "one before it",
     )
 
     precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="arithmetic of convolutions (bfloat16: autocast)"
+        default="float32", description="number format of convolutions and matrix products (bfloat16: by autocast)"
     )
-    channels_last: bool = Field(default=True, description="memory format of images and weights; changes the last bits")
-    threads: int = Field(default=1, ge=1, description="CPU threads per child; changes the last bits")
+    channels_last: bool = Field(
+        default=True, description="memory format of images and weights; changes the last bits of the scores"
+    )
+    threads: int = Field(default=1, ge=1, description="CPU threads per child; changes the last bits of the scores")
     kernels: Literal["fast", "portable"] = Field(
         default="fast",
-        description="CPU kernels: fast ones, chosen by the processor, or portable ones, with the same bits on every x86-64 processor",
+        description="CPU kernels: fast (chosen for the processor) or portable (the same bits on every x86-64 "
+        "processor)",
         json_schema_extra=unless("fast"),
     )
 
@@ -118,8 +156,9 @@ class Protocol(BaseModel):
         """Refuse fields that contradict each other."""
         if (self.enlarge == "none") != (self.crop_from == 0):
             raise ValueError(
-                f"enlarge and crop_from go together: enlarge='pad' or 'upsample' needs crop_from, the side before the random crop, "
-                f"and crop_from=0 needs enlarge='none'; got enlarge={self.enlarge!r}, crop_from={self.crop_from}"
+                "enlarge and crop_from go together: enlarge='pad' or 'upsample' needs crop_from, the side before the "
+                f"random crop, and crop_from=0 needs enlarge='none'; got enlarge={self.enlarge!r}, "
+                f"crop_from={self.crop_from}"
             )
         if any(not 0 < share < 1 for share in self.step_milestones) or list(self.step_milestones) != sorted(
             set(self.step_milestones)
@@ -129,19 +168,19 @@ class Protocol(BaseModel):
             )
         if self.kernels == "portable" and (self.threads != 1 or self.precision != "float32"):
             raise ValueError(
-                f"kernels='portable' needs threads=1 and precision='float32', got threads={self.threads}, precision={self.precision!r}"
+                f"kernels='portable' needs threads=1 and precision='float32', got threads={self.threads}, "
+                f"precision={self.precision!r}"
             )
         return self
 
     def fingerprint(self, data_digest: str, network_version: int = 1) -> str:
-        """Digest everything that changes a score and is not the architecture.
+        """Return the digest of everything that changes a score, except the architecture and the seed.
 
-        Fields that were added after version 1 of the fingerprint take part only where they differ from what was done before, so a stored
-        fingerprint stays what it is when the protocol grows (`nasbench.protocols.identity`).
+        A field that a later version adds does not change stored fingerprints, see `nasbench.protocols.identity`.
 
         Args:
-            data_digest: digest of the data set's bytes (`nasbench.data`), which stands in for the data's name and path.
-            network_version: the space's `network_version`, >= 1: which networks its architectures build.
+            data_digest: digest of the data set's images and labels (`Dataset.digest`); it replaces the data's name.
+            network_version: `Space.network_version`, >= 1; it grows when a space builds other networks than before.
 
         Returns:
             16 hexadecimal digits.
@@ -150,7 +189,16 @@ class Protocol(BaseModel):
         return digest_of({"version": FINGERPRINT_VERSION, "data": data_digest, **built, **identity_fields(self)}, 8)
 
     def scale(self, image_size: int, image_channels: int, classes: int) -> Scale:
-        """The network scale for data of this shape."""
+        """Return the scale of the networks for a data set.
+
+        Args:
+            image_size: height and width of the images in pixels, >= 1.
+            image_channels: channels of the images, >= 1.
+            classes: number of classes, >= 2.
+
+        Returns:
+            The scale, with this protocol's N, F, stem and `skip_reduction_input`.
+        """
         return Scale(
             cells=self.cells,
             filters=self.filters,
@@ -162,7 +210,7 @@ class Protocol(BaseModel):
         )
 
     def regularization(self) -> Regularization:
-        """The network parts that only act in training."""
+        """Return the settings of drop-path, dropout and auxiliary classifier, which act in training only."""
         return Regularization(self.drop_path_keep, self.auxiliary_weight > 0, self.dropout, self.drop_path_by_depth)
 
 
@@ -184,24 +232,21 @@ PROTOCOLS: Registry[Protocol] = Registry(
 
 
 def get_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Protocol:
-    """The named protocol, with some fields replaced.
+    """Return a named protocol, with some fields replaced.
 
     Args:
-        name: a registered protocol.
-        overrides: field -> value; texts are read as the field's type ("0.05", "true", "0.5,0.75").
+        name: a registered protocol, see `nasbench protocols`.
+        overrides: field -> value; a text is converted to the field's type ("0.05", "true", "0.5,0.75").
 
     Returns:
-        The protocol; with overrides its name becomes "name+" and its fingerprint differs.
+        The protocol. With overrides, its name is `name` followed by "+".
 
     Raises:
         UnknownName: when no protocol has that name.
-        InputError: when a field is unknown, misspelled or out of range: one line that names every such field.
+        InputError: when a field is unknown or out of range; one line that names every such field.
     """
-    protocol = PROTOCOLS.get(name)
     changes = {key: _listed(key, value) for key, value in (overrides or {}).items()}
-    if not changes:
-        return protocol
-    return validated(Protocol, {**protocol.model_dump(), "name": f"{protocol.name}+", **changes}, f"protocol {name!r}")
+    return with_overrides(PROTOCOLS.get(name), changes, f"protocol {name!r}")
 
 
 def check_kernels(protocol: Protocol, device: str) -> None:
@@ -209,15 +254,15 @@ def check_kernels(protocol: Protocol, device: str) -> None:
 
     Args:
         protocol: the training protocol.
-        device: "cpu", "cuda", ...
+        device: "cpu", "cuda", "cuda:1", ...
 
     Raises:
-        InputError: when they do not go together.
+        InputError: when the protocol has portable kernels and the device is not "cpu".
     """
     if protocol.kernels == "portable" and device != "cpu":
         raise InputError(
-            f"protocol {protocol.name!r} has kernels='portable', which are the processor's: use --devices cpu, or --set kernels=fast; "
-            f"got device {device!r}"
+            f"protocol {protocol.name!r}: kernels='portable' works on the CPU only, got device {device!r}; "
+            "use --devices cpu, or --set kernels=fast"
         )
 
 
@@ -225,16 +270,39 @@ def _listed(key: str, value: Any) -> Any:
     return [part for part in value.split(",") if part] if key == "step_milestones" and isinstance(value, str) else value
 
 
-def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
-    """Make a pydantic model; all its errors are reported in one line.
+def with_overrides(protocol: M, overrides: Mapping[str, Any], what: str) -> M:
+    """Return a protocol with some fields replaced and "+" after its name.
 
     Args:
-        model: the pydantic model class.
-        values: field -> value.
-        what: name of the described thing, the start of the message.
+        protocol: a model with a field `name`.
+        overrides: field -> value; without any, the protocol itself is returned.
+        what: what the protocol is called in an error message, e.g. "protocol 'digits'".
+
+    Returns:
+        The new protocol.
 
     Raises:
-        InputError: when anything does not fit.
+        InputError: when a field is unknown or out of range.
+    """
+    if not overrides:
+        return protocol
+    values = protocol.model_dump()
+    return validated(type(protocol), {**values, "name": f"{values['name']}+", **overrides}, what)
+
+
+def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
+    """Make a pydantic model, and report all errors in one line.
+
+    Args:
+        model: the class of the model.
+        values: field -> value.
+        what: what the model is called in an error message; the line starts with it.
+
+    Returns:
+        The model.
+
+    Raises:
+        InputError: when a field is unknown, missing or out of range, or fields contradict each other.
     """
     try:
         return model(**values)

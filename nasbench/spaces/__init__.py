@@ -1,4 +1,4 @@
-"""Search spaces. An architecture is a value: a sequence of choices, one per decision."""
+"""Search spaces by name. An architecture is a value: a sequence of choices, one per decision."""
 
 from __future__ import annotations
 
@@ -32,10 +32,12 @@ def get_space(spec: str) -> Space:
     """Make a space from its name and options.
 
     Args:
-        spec: "name" or "name:option=value,option=value", e.g. "nasnet:blocks=3" (tuples with slashes: "filters=8/16").
+        spec: "name" or "name:option=value,option=value", e.g. "nasnet:blocks=3". The parts of a tuple are separated by
+            slashes: "nas:filters=8/16". Options that are not named have their defaults; of an option named twice the
+            last value counts.
 
     Returns:
-        The space; equal texts give the same object.
+        The space. Equal texts give the same object.
 
     Raises:
         UnknownName: when no space has that name.
@@ -55,12 +57,26 @@ def get_space(spec: str) -> Space:
 def from_json(text: str) -> Architecture:
     """Make the architecture that `Architecture.to_json` wrote.
 
+    Args:
+        text: JSON such as '{"space":"nasbench201","choices":[3,3,1,0,2,4]}': a space as `get_space` takes it, and one
+            whole number per decision.
+
+    Returns:
+        The architecture, equal to the one that was written.
+
     Raises:
         InputError: when the text is not JSON of this form, or its choices do not fit the space.
+        UnknownName: when no space has that name.
     """
     try:
         document = json.loads(text)
         spec, choices = document["space"], document["choices"]
     except (ValueError, TypeError, KeyError):
-        raise InputError(f'an architecture reads {{"space": "nasnet", "choices": [..]}}, got {text[:80]!r}') from None
+        raise _not_an_architecture(text) from None
+    if not isinstance(spec, str) or not isinstance(choices, list) or any(type(choice) is not int for choice in choices):
+        raise _not_an_architecture(text)
     return get_space(spec).decode(choices)
+
+
+def _not_an_architecture(text: str) -> InputError:
+    return InputError(f'an architecture reads {{"space": "nasnet", "choices": [0, 1, ..]}}, got {text[:80]!r}')

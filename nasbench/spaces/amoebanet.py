@@ -1,4 +1,4 @@
-"""The search space of regularized evolution: NASNet's cells with eight operations, and the mutations of the paper."""
+"""The search space of regularized evolution (AmoebaNet): NASNet's cells, eight operations, the paper's mutations."""
 
 from __future__ import annotations
 
@@ -29,19 +29,24 @@ Rows = list[list[int]]  # per block: left, right, left operation, right operatio
 
 @dataclass(frozen=True)
 class AmoebaNetSpace(CellSpace):
-    """Two cells of B blocks (the paper's pairwise combinations); per block two inputs and two operations, added.
+    """Two cells of B blocks; a block adds the results of two operations on two states of its cell.
+
+    A block is what the paper calls a pairwise combination. Decisions of a block, in order: two states, two operations.
 
     Args:
         blocks: B, 1 to 50.
-        operations: a choice of the eight `OPERATIONS`, or of NASNet's thirteen. The paper's "none" is the identity, and named so here,
-            so that equal cells of this space and of nasnet have one hash.
-        output: "unused" concatenates the blocks that no block reads; "explicit" decides for every state; see `NasNetSpace`.
+        operations: operations to choose from; the paper's eight by default. Names of other cell spaces are allowed too.
+            The paper's "none" is the identity; it has that name here, so that equal cells of this space and of nasnet
+            have equal hashes.
+        output: which states the output of a cell concatenates: "unused", "explicit", "all" or "unused_with_inputs", as
+            in `NasNetSpace`.
 
     Raises:
         InputError: when an option is out of range.
 
     Source: Real et al. 2018 (1802.01548), sections 3.1 and 3.2 and its appendix on the search space.
-    Deviation: the published AmoebaNet-A concatenates states that its blocks also read, so that it is in `output=explicit` only.
+    Deviation: the published AmoebaNet-A also outputs states that its blocks read, so only the space with
+    `output=explicit` has it.
     """
 
     name: ClassVar[str] = "amoebanet"
@@ -55,19 +60,29 @@ class AmoebaNetSpace(CellSpace):
 
     @property
     def grammar(self) -> CellGrammar:
-        """Both cells, in NASNet's order of decisions."""
+        """Rules of both cells, with NASNet's order of decisions."""
         return _grammar(self)
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A hidden-state or an operation mutation, with equal chances.
+        """Change the state that one operand of a block reads, or its operation, with equal chances.
 
-        Both draw a cell, one of its blocks and one of the block's two operands. The hidden-state mutation lets the operand read another
-        state of the cell, any but those that would close a loop; blocks are then put in an order in which each comes after what it
-        reads. The operation mutation gives the operand another operation.
+        These are the paper's hidden-state and operation mutations. Both draw a cell, one of its blocks and one of the
+        block's two operands. The hidden-state mutation lets the operand read another state of the cell, except the
+        block itself and states that depend on it; then the blocks are sorted so that each comes after the blocks that
+        it reads. The operation mutation gives the operand another operation. If the space has one operation, only the
+        hidden-state mutation is used.
+
+        Args:
+            architecture: of this space.
+            rng: source of the mutation.
+
+        Returns:
+            The mutated architecture; its hash may be the same.
 
         Source: Real et al. 2018 (1802.01548), section 3.2.
-        Deviation: the paper's identity mutation (p = 0.05) belongs to the strategy `evolution`, which has it on every space. "Another"
-        excludes the present one, which the paper does not say. Output decisions move with their blocks and do not mutate.
+        Deviation: the paper's identity mutation (p = 0.05) is part of the strategy `evolution`, which has it on every
+        space. The new state or operation always differs from the old one; the paper does not say so. The decisions of
+        an explicit output stay with their blocks and do not mutate.
         """
         grammar = self.grammar
         cells = len(grammar.cells)
@@ -89,8 +104,8 @@ class AmoebaNetSpace(CellSpace):
 
 
 def _change_state(rows: Rows, block: int, side: int, rng: np.random.Generator) -> tuple[Rows, list[int]]:
-    """Let an operand read another state; return the blocks in their new order, and the old index of each."""
-    later = {block}  # it and all that depend on it
+    """Let an operand read another state. Return the blocks in their new order, and the old index of each."""
+    later = {block}  # this block and all that depend on it
     for index in range(block + 1, len(rows)):
         if any(state - FIRST_BLOCK in later for state in rows[index][:2]):
             later.add(index)

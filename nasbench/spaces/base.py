@@ -1,4 +1,4 @@
-"""The interface of search spaces to strategies: a sequence of decisions."""
+"""Base class of search spaces, and architectures as values: a strategy sees a space as a sequence of decisions."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ HASH_VERSION = 1
 REPRESENTATIONS: Registry[Callable[[Architecture], str]] = Registry(
     "representation", "nasbench.representations", {"html": "nasbench.api.html:architecture_html"}
 )
-"""Display of an architecture in notebooks; the function is named as text, because its module imports this one."""
+"""How notebooks display an architecture. The function is named as text, because its module imports this one."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """One choice that an architecture makes.
+    """One decision of a space; an architecture has one choice for it.
 
     Args:
         name: unique within the space, e.g. "normal/block2/left".
         options: number of options, >= 1; a choice is an int in [0, options).
-        labels: meaning of each choice, for people; `options` strings.
-        group: decisions of one group mean the same thing and may share embeddings and softmax weights ("operation", "input").
-        layer: the layer or block the decision belongs to, from 0, counted over the whole architecture.
+        labels: meaning of each choice, for people; `options` different strings.
+        group: decisions of one group have options of the same meaning ("operation", "input"), so that a controller may
+            use the same embeddings and softmax weights for them.
+        layer: layer or block to which the decision belongs, from 0, counted over the whole architecture.
         kind: "categorical", or "skip" for an independent yes/no (options = 2) that connects `source` to `layer`.
-        source: for a skip decision, the earlier layer it would read, from 0; otherwise None.
+        source: for a skip decision, the earlier layer that is read if the choice is yes, from 0; otherwise None.
     """
 
     name: str
@@ -53,18 +54,28 @@ class Decision:
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture as a value: its space and its choices, one int per decision."""
+    """An architecture as a value: its space and its choices. It has no weights.
+
+    Args:
+        space: the space to which it belongs.
+        choices: one int per decision of the space, each in [0, options). `Space.decode` checks this; the constructor
+            does not.
+    """
 
     space: Space
     choices: tuple[int, ...]
 
     @property
     def hash(self) -> str:
-        """32 hexadecimal digits, equal exactly when two graphs are isomorphic after what cannot reach the output is removed."""
+        """Identity of the graph, 32 hexadecimal digits.
+
+        Two architectures have the same hash exactly when their graphs are isomorphic after everything that cannot reach
+        the output is removed.
+        """
         return self.space.hash(self)
 
     def to_json(self) -> str:
-        """One line of JSON from which `nasbench.spaces.from_json` makes an equal architecture."""
+        """Write the architecture as one line of JSON, which `nasbench.spaces.from_json` reads back."""
         return json.dumps({"space": self.space.spec, "choices": list(self.choices)}, separators=(",", ":"))
 
     def __str__(self) -> str:
@@ -78,14 +89,16 @@ class Architecture:
 class Space(ABC):
     """A search space. Subclasses are frozen dataclasses whose fields are the space's options.
 
-    A subclass gives `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count_at` and `build`; the rest follows.
-    Equal `form` means equal hash, so `form` must be a canonical encoding of the graph that is built and of nothing else. Algebra is not
-    part of it: sums regrouped through identities, pools of pools or a linear operation moved across a sum are other graphs with other
-    hashes, though the same function.
+    A subclass implements `name`, `decisions`, `structure`, `form`, `canonical`, `describe`, `count_at` and `build`.
 
-    `network_version` is raised when the network that an architecture builds changes its function: it is part of the fingerprint of
-    scores, so that scores of the network before are not taken for scores of this one. Hashes do not depend on it. A space goes on
-    building its earlier networks (`with_networks`), for stored scores to be verified and stored searches to be resumed.
+    The hash is a digest of `form`, so `form` must be a canonical text of the graph that is built, and of nothing else.
+    Only the graph counts, not the function it computes: sums regrouped through identities, a pool of a pool, or a
+    linear operation moved across a sum are other graphs and have other hashes, even where the function is the same.
+
+    `network_version` is raised when a change of the code changes the function that the built networks compute. It is
+    part of the fingerprint of scores, so scores of the old networks are never compared with scores of the new ones.
+    Hashes do not depend on it. A space can still build its earlier networks (`with_networks`), so that stored scores
+    can be verified and stored runs resumed.
     """
 
     name: ClassVar[str]
@@ -94,7 +107,7 @@ class Space(ABC):
     """Name of the protocol whose scale `count` uses by default."""
 
     networks: int = dataclasses.field(default=0, kw_only=True, metadata={"option": False})
-    """Version of the networks that `build` makes; 0 for `network_version`. Not an option: set by `with_networks`."""
+    """Version of the networks that `build` makes; 0 means `network_version`. Not an option; `with_networks` sets it."""
 
     @property
     def built_version(self) -> int:
@@ -102,10 +115,13 @@ class Space(ABC):
         return self.networks or self.network_version
 
     def with_networks(self, version: int) -> Space:
-        """Return this space, building the networks of a version.
+        """Return a copy of this space that builds the networks of a given version.
 
         Args:
             version: 1 to `network_version`.
+
+        Returns:
+            An equal space if the version is the one that this space builds already.
 
         Raises:
             InputError: when there is no such version.
@@ -117,38 +133,99 @@ class Space(ABC):
     @property
     @abstractmethod
     def decisions(self) -> tuple[Decision, ...]:
-        """The decisions in the order in which a sequential strategy makes them. Cached by subclasses."""
+        """The decisions, in the order in which a sequential strategy makes them. Subclasses cache them."""
 
     @abstractmethod
     def structure(self, architecture: Architecture) -> Any:
-        """The canonical network description (a value of `nasbench.structures`) that counts, builds and pictures start from."""
+        """Return the canonical description of the network, from which counts, networks and drawings are made.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            A value of `nasbench.structures`, e.g. a `CellPair`; architectures with equal hashes have equal ones.
+        """
 
     @abstractmethod
     def form(self, architecture: Architecture) -> str:
-        """A canonical text of the graph: equal exactly when two are isomorphic after what cannot reach the output is removed."""
+        """Return a canonical text of the graph; the hash is its digest.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            A text that is equal for two architectures exactly when their graphs are isomorphic after everything that
+            cannot reach the output is removed. It never changes between releases, as hashes are stored.
+        """
 
     @abstractmethod
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The representative of the architecture's class: same hash, and equal for all architectures of that hash."""
+        """Return the one architecture that represents all architectures of the same hash.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            An architecture of this space with the same hash; it is its own canonical architecture.
+        """
 
     @abstractmethod
     def describe(self, architecture: Architecture) -> str:
-        """A text for people, in the notation of the space's paper; `parse` reads it back where the space says so."""
+        """Write the architecture for people, in one line.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            One line in the notation of the space's paper. Spaces that have a method `parse` read it back.
+        """
 
     @abstractmethod
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds at a scale, in closed form, equal to those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form.
+
+        Args:
+            architecture: of this space.
+            scale: size of the network and of its images.
+
+        Returns:
+            The counts of the network that `build` makes at this scale. No network is built, and torch is not imported.
+
+        Raises:
+            InputError: when the scale does not fit the space, e.g. an ImageNet stem for networks that are not made of
+                cells.
+        """
 
     @abstractmethod
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """The torch module of the canonical structure (so equal hashes build equal modules). Imports torch."""
+        """Build the torch module of an architecture. Imports torch.
+
+        Args:
+            architecture: of this space.
+            scale: size of the network and of its images.
+            regularization: drop-path, auxiliary head and dropout, as far as the space's networks have them; None for
+                none.
+
+        Returns:
+            The network of the canonical structure, so equal hashes build equal modules. Initial weights are drawn from
+            torch's global generator.
+
+        Raises:
+            InputError: when the scale does not fit the space.
+        """
 
     def count(self, architecture: Architecture, scale: Scale | None = None) -> Counts:
-        """Count parameters, and multiply-adds for one image; no network is built.
+        """Count parameters, and multiply-adds for one image. No network is built, and torch is not imported.
 
         Args:
             architecture: of this space.
             scale: size of the network and of its images; None for `default_scale`.
+
+        Returns:
+            The counts of the network that `build` makes at this scale.
+
+        Raises:
+            InputError: when the scale does not fit the space.
 
         Example:
             >>> import nasbench
@@ -160,7 +237,7 @@ class Space(ABC):
 
     @property
     def default_scale(self) -> Scale:
-        """Size of the networks and images of the protocol that `default_protocol` names. Reads no data."""
+        """Size of the network and of the images under the protocol `default_protocol`. Reads no data."""
         from nasbench.data import image_shape
         from nasbench.protocols.protocol import get_protocol
 
@@ -169,18 +246,17 @@ class Space(ABC):
 
     @property
     def spec(self) -> str:
-        """Name and options as text, e.g. "nasnet:blocks=3"; options at their default are left out."""
+        """Name and options as `get_space` takes them, e.g. "nasnet:blocks=3"; options at their default are left out."""
         options = []
         for field in option_fields(type(self)):
             value = getattr(self, field.name)
             if value != field.default:
-                text = "/".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()
-                options.append(f"{field.name}={text}")
+                options.append(f"{field.name}={_option_text(value)}")
         return self.name + (":" + ",".join(options) if options else "")
 
     @property
     def size(self) -> int:
-        """Number of sequences of choices, duplicates included."""
+        """Number of sequences of choices. Several sequences may have one hash."""
         return math.prod(decision.options for decision in self.decisions)
 
     def decode(self, choices: Sequence[int]) -> Architecture:
@@ -189,8 +265,11 @@ class Space(ABC):
         Args:
             choices: one int per decision, each in [0, options).
 
+        Returns:
+            The architecture with these choices.
+
         Raises:
-            InputError: when the length or a choice is out of range, naming the decision.
+            InputError: when the number of choices is wrong, or a choice is out of range; names the decision.
         """
         decisions = self.decisions
         if len(choices) != len(decisions):
@@ -202,23 +281,49 @@ class Space(ABC):
         return Architecture(self, values)
 
     def encode(self, architecture: Architecture) -> tuple[int, ...]:
-        """The choices of an architecture of this space: the inverse of `decode`."""
+        """Return the choices of an architecture: the inverse of `decode`.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            One int per decision.
+        """
         return architecture.choices
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        """An architecture drawn uniformly over each decision.
+        """Draw an architecture: each choice independently and uniformly.
 
-        Source: Zoph et al. 2017 (1707.07012), section 4.4: random search samples every decision from the uniform distribution.
+        Args:
+            rng: source of the choices.
+
+        Returns:
+            The architecture. Hashes that more sequences of choices have are drawn more often.
+
+        Source: Zoph et al. 2017 (1707.07012), section 4.4: random search samples every decision from the uniform
+        distribution.
         """
         options = np.array([decision.options for decision in self.decisions])
         return Architecture(self, tuple(rng.integers(options).tolist()))
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """Change one decision, drawn uniformly among those with a choice, to another value drawn uniformly.
+        """Change one choice.
 
-        Deviation: spaces with a mutation of their own in the literature override this.
+        Its decision is drawn uniformly among those with several options, and its new value among the other options.
+
+        Args:
+            architecture: of this space.
+            rng: source of the mutation.
+
+        Returns:
+            An architecture that differs in one choice; its hash may be the same. In a space of one architecture, that
+            one.
+
+        Deviation: spaces whose paper has a mutation of its own override this.
         """
         free = [index for index, decision in enumerate(self.decisions) if decision.options > 1]
+        if not free:
+            return architecture
         index = free[int(rng.integers(len(free)))]
         step = 1 + int(rng.integers(self.decisions[index].options - 1))
         choices = list(architecture.choices)
@@ -226,7 +331,15 @@ class Space(ABC):
         return Architecture(self, tuple(choices))
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """Every architecture that differs in exactly one decision, equal hashes included: all that the default `mutate` can give."""
+        """Yield every architecture that differs in exactly one choice.
+
+        Args:
+            architecture: of this space.
+
+        Yields:
+            All that the default `mutate` can return, each once, in the order of the decisions. Some may have the same
+            hash.
+        """
         for index, decision in enumerate(self.decisions):
             for step in range(1, decision.options):
                 choices = list(architecture.choices)
@@ -234,29 +347,53 @@ class Space(ABC):
                 yield Architecture(self, tuple(choices))
 
     def hash(self, architecture: Architecture) -> str:
-        """Digest of the canonical form: 32 hexadecimal digits, versioned, stable across platforms and releases."""
+        """Return the digest of `form`, by which equal graphs are recognized.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            32 hexadecimal digits, the same on every platform and in every release.
+        """
         text = f"{HASH_VERSION}|{self.form(architecture)}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def function_class(self, architecture: Architecture) -> str:
-        """Digest of the network's function: equal for two architectures whose networks the space can rewrite into each other.
+        """Return a digest of the function that the network computes, as far as the space can recognize equal functions.
 
-        Here the hash: nothing is rewritten. A space that knows more of its operations overrides this; equal hashes stay in one class.
+        By default this is the hash: nothing is rewritten. A space that knows more about its operations overrides it.
+        Architectures with equal hashes have equal digests of their function.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            32 hexadecimal digits; equal where the space can rewrite one network into the other.
         """
         return self.hash(architecture)
 
 
 def option_fields(kind: type[Space]) -> list[dataclasses.Field[Any]]:
-    """Return the fields of a space that are its options."""
+    """Return the dataclass fields of a space that are its options.
+
+    Args:
+        kind: the space's class.
+
+    Returns:
+        The fields in the order of their definition, without `networks`, which is not an option.
+    """
     return [field for field in dataclasses.fields(kind) if field.metadata.get("option", True)]
 
 
 def space_options(kind: type[Space], given: Mapping[str, str]) -> dict[str, Any]:
-    """Turn option texts ("blocks=3") into the typed values of a space's fields.
+    """Convert the texts of options ("3") to the types of a space's fields.
 
     Args:
         kind: the space's class.
-        given: option name -> text; a tuple is written with slashes ("24/36/48").
+        given: option name -> text; the parts of a tuple are separated by slashes ("24/36/48").
+
+    Returns:
+        Option name -> value, for the given options only. The space's constructor checks ranges.
 
     Raises:
         InputError: for an unknown option, or a text that does not fit the option's type.
@@ -278,10 +415,14 @@ def _typed(space: str, key: str, text: str, like: Any) -> Any:
         if isinstance(like, bool):
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, tuple):
-            kind = type(like[0]) if like else int  # an empty default stands for numbers the space fills in
+            kind = type(like[0]) if like else int  # the one empty default, `nas:filters`, is of numbers
             return tuple(kind(part) for part in text.split("/"))
         return type(like)(text)
     except (KeyError, ValueError):
-        raise InputError(
-            f"option {key!r} of space {space!r} takes a value like {like!r} (tuples with slashes: a/b/c), got {text!r}"
-        ) from None
+        example = _option_text(like) or "24/36"
+        raise InputError(f"option {key!r} of space {space!r} takes a value like {example}, got {text!r}") from None
+
+
+def _option_text(value: Any) -> str:
+    """Write an option's value as `space_options` reads it."""
+    return "/".join(map(str, value)) if isinstance(value, tuple) else str(value).lower()

@@ -1,4 +1,4 @@
-"""Base of all spaces of NASNet-like cells; a concrete space is a `CellGrammar` and its options."""
+"""Base class of all spaces of NASNet-like cells. A subclass has options, and makes a `CellGrammar` of them."""
 
 from __future__ import annotations
 
@@ -38,19 +38,23 @@ MAX_BLOCKS = 50
 
 @dataclass(frozen=True)
 class CellGrammar:
-    """Cells of a space and the order of their decisions.
+    """Rules by which choices describe the cells of a space.
 
     Args:
         space: the space's name, for messages.
         blocks: B, blocks of a cell, 1 to 50.
-        operations: names of the operations, in the order of their choices.
-        combinations: ways in which a block combines its operands, in the order of choices; a single one needs no decision.
-        output: "unused" concatenates the blocks that no block reads; "explicit" decides for each state (p, c, b1, ...) whether it is
-            concatenated, and none at all stands for the unused ones; "all" concatenates every block; "unused_with_inputs" the blocks and
-            the inputs p and c that no block reads.
-        steps: the decisions of a block in order.
-        cells: ("normal", "reduction"), or one name for a cell that serves as both.
-        skeleton: stacking rule of `nasbench.networks`; part of the hash.
+        operations: names of the operations; a choice is an index into them.
+        combinations: how a block may combine the results of its two operations; a choice is an index into them. If
+            there is one, no decision is made.
+        output: which states the cell's output concatenates. "unused": the blocks that no block reads. "explicit": one
+            yes/no per state (p, c, b1, ...) decides; if all are no, the unused blocks. "all": every block.
+            "unused_with_inputs": the blocks, and the cell's inputs p and c, that no block reads.
+        steps: the decisions of a block, in order.
+        cells: names of the cells, ("normal", "reduction"), or one name if a single cell is used with both strides.
+        skeleton: how cells are stacked, a name that `nasbench.networks.skeletons.plan_network` takes; part of the hash.
+
+    Raises:
+        InputError: when blocks, operations, combinations or output are not allowed.
     """
 
     space: str
@@ -69,13 +73,26 @@ class CellGrammar:
         check_one_of(self.space, "output", self.output, OUTPUTS)
 
     def options(self, step: Step, block: int) -> int:
-        """Number of options of a decision of block `block` (from 0)."""
+        """Return the number of options of a decision.
+
+        Args:
+            step: the decision within its block.
+            block: index of the block in its cell, from 0.
+        """
         if step in ("left", "right"):
             return FIRST_BLOCK + block
         return len(self.combinations if step == "combine" else self.operations)
 
     def output_of(self, blocks: Sequence[Block]) -> tuple[int, ...]:
-        """The states of the output unless decisions choose others, in rising order."""
+        """Return the states that the output concatenates by the rule `output`.
+
+        Args:
+            blocks: the blocks of a cell.
+
+        Returns:
+            State indices in rising order. With "explicit", those that are used when all decisions about the output are
+            no.
+        """
         if self.output == "all":
             return tuple(range(FIRST_BLOCK, FIRST_BLOCK + len(blocks)))
         unused = unused_states(blocks)
@@ -86,53 +103,66 @@ class CellGrammar:
 
     @cached_property
     def block_steps(self) -> tuple[Step, ...]:
-        """The steps that are decisions: all, without the combination where there is only one."""
+        """The steps that are decisions: all of them, but not the combination if there is only one."""
         return tuple(step for step in self.steps if step != "combine" or len(self.combinations) > 1)
 
 
 @dataclass(frozen=True)
 class CellSpace(Space):
-    """A space of cells of blocks, each block two operations on earlier states; a subclass names its options and gives `grammar`.
+    """A space of cells made of blocks; a block applies two operations to two earlier states and combines the results.
 
-    Two architectures have one hash exactly when their skeleton is the same and their cells are isomorphic, pruned of blocks that do not
-    reach the output (`canonical_cell` says why operands have no order, and what is not rewritten). The hash does not depend on the space's
-    options: the same cells reached through fewer operations or an explicit output have the same hash. Cells that a whole network would
-    not use, such as every second one when no block reads c, are part of it: which they are depends on the scale.
+    A subclass has the options as fields, and implements `grammar`.
+
+    Two architectures have the same hash exactly when their skeletons are equal and their cells are isomorphic after
+    removing the blocks that do not reach the output. `canonical_cell` explains why operands have no order, and what is
+    not rewritten. The hash does not depend on the options: the same cells have the same hash in spaces with fewer
+    operations or with an explicit output. Cells that the whole network does not use are not removed, such as every
+    second one when no block reads c, since which they are depends on the scale.
     """
 
     @property
     @abstractmethod
     def grammar(self) -> CellGrammar:
-        """The cells of the space; making it validates the options."""
+        """The rules of the space's cells. Making them checks the options."""
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Cell by cell, block by block, in the order of the grammar's steps; then, with explicit output, the states of the output."""
+        """Cell by cell: the decisions of each block, then, if the output is explicit, one yes/no per state."""
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> CellPair:
-        """The canonical cells; a space of one cell has it twice."""
+        """Return the canonical cells. In a space of one cell, both are that cell."""
         return _structure(architecture)
 
     def spelled(self, architecture: Architecture) -> CellPair:
-        """The cells as chosen: blocks and operands in the order of the decisions, nothing pruned."""
+        """Return the cells as chosen: blocks and operands in the order of the decisions, nothing removed.
+
+        Args:
+            architecture: of this space.
+        """
         cells = list(_spelled(self.grammar, architecture.choices))
         return CellPair(cells[0], cells[-1])
 
     def form(self, architecture: Architecture) -> str:
-        """Skeleton, normal cell and reduction cell as text."""
+        """Write the skeleton, the canonical normal cell and the canonical reduction cell as one text."""
         return _form(architecture)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The choices that spell the canonical cells; blocks that were pruned become first choices that nothing reads."""
+        """Return the architecture that is written with the canonical cells; removed blocks get first choices."""
         return self.from_cells(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """The canonical cells, e.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ...", equal for equal hashes."""
+        """Write the canonical cells, e.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ..."."""
         return write_pair(self.structure(architecture))
 
     def parse(self, text: str) -> Architecture:
-        """The architecture that a text in the notation of `describe` spells, blocks in the order of the text.
+        """Read an architecture in the notation of `describe`.
+
+        Args:
+            text: both cells, as `cells.read_pair` takes them.
+
+        Returns:
+            The architecture, with its blocks in the order of the text.
 
         Raises:
             InputError: when the text cannot be read or its cells are not in the space.
@@ -140,13 +170,14 @@ class CellSpace(Space):
         return self.from_cells(read_pair(text))
 
     def from_cells(self, pair: CellPair) -> Architecture:
-        """The architecture of a genotype: the inverse of `structure` up to isomorphism.
+        """Return the architecture that has these cells: the inverse of `structure`, up to isomorphism.
 
         Args:
-            pair: cells with blocks in topological order. An explicit output may come with fewer blocks than the space has.
+            pair: cells with blocks in topological order, e.g. a published genotype. If the space's output is explicit,
+                they may have fewer blocks than the space.
 
         Raises:
-            InputError: when the cells are not in the space, naming the first obstacle.
+            InputError: when the cells are not in the space; names the first reason.
         """
         grammar = self.grammar
         if len(grammar.cells) == 1 and canonical_cell(pair.normal) != canonical_cell(pair.reduction):
@@ -157,14 +188,15 @@ class CellSpace(Space):
         return self.decode(choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
         from nasbench.networks.cell_counts import count_cell_network
 
-        # As chosen: counts leave out what is not live, and the canonical order, which takes most of the time, changes no count.
+        # The cells as chosen give the same counts: blocks that do not reach the output are not counted, and the
+        # canonical order, which takes most of the time, changes no count.
         return count_cell_network(self.spelled(architecture), scale, skeleton=self.grammar.skeleton)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """The torch module of the canonical cells."""
+        """Build the torch module of the canonical cells; see `networks.cells.build_cell_network`."""
         from nasbench.networks.cells import build_cell_network
 
         return build_cell_network(
@@ -191,7 +223,7 @@ def _decisions(space: CellSpace) -> tuple[Decision, ...]:
 
 
 def _meaning(grammar: CellGrammar, step: Step, block: int) -> tuple[tuple[str, ...], str]:
-    """Labels and group of a decision."""
+    """Return the labels and the group of a decision."""
     if step in ("left", "right"):
         return tuple(state_name(state) for state in range(grammar.options(step, block))), "input"
     if step == "combine":
@@ -216,7 +248,7 @@ def _form(architecture: Architecture) -> str:
 
 
 def _spelled(grammar: CellGrammar, choices: tuple[int, ...]) -> Iterator[Cell]:
-    """The cells as chosen, before pruning and ordering."""
+    """Yield the cells as chosen, before pruning and ordering."""
     steps, operations, combinations = grammar.block_steps, grammar.operations, grammar.combinations
     left, left_op, right, right_op = map(steps.index, ("left", "left_op", "right", "right_op"))
     combine = steps.index("combine") if "combine" in steps else None
@@ -244,7 +276,7 @@ def _spelled(grammar: CellGrammar, choices: tuple[int, ...]) -> Iterator[Cell]:
 
 
 def _cell_choices(grammar: CellGrammar, where: str, cell: Cell) -> list[int]:
-    """The choices that spell a cell; blocks it lacks become first choices that nothing reads."""
+    """Return the choices that give a cell; blocks that it lacks get first choices, and no block reads them."""
     _check_cell(grammar, where, cell)
     filler = Block(0, grammar.operations[0], 0, grammar.operations[0], grammar.combinations[0])
     choices = []

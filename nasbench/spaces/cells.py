@@ -1,4 +1,4 @@
-"""Cells as values: pruning, canonical order, encoding, and the notation that people read and write."""
+"""Cells as values: pruning, canonical order, encoding for hashes, and a notation for people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from nasbench.errors import InputError, did_you_mean
+from nasbench.networks.wiring import live_states
 from nasbench.spaces.graphs import canonical_order
 from nasbench.structures import FIRST_BLOCK, PREVIOUS, PREVIOUS_PREVIOUS, Block, Cell, CellPair, Combination
 
@@ -35,7 +36,14 @@ _RANGE = re.compile(r"b(\d+)\.\.b(\d+)")
 
 
 def unused_states(blocks: Sequence[Block]) -> tuple[int, ...]:
-    """The blocks (as state indices) that no block reads; p and c are never among them."""
+    """Return the blocks that no block reads.
+
+    Args:
+        blocks: the blocks of a cell.
+
+    Returns:
+        Their state indices in rising order, >= `FIRST_BLOCK`; the cell's inputs p and c are never among them.
+    """
     read: set[int] = set()
     for block in blocks:
         read.add(block.left)
@@ -44,31 +52,33 @@ def unused_states(blocks: Sequence[Block]) -> tuple[int, ...]:
 
 
 def canonical_cell(cell: Cell) -> Cell:
-    """The representative of all cells with isomorphic graphs.
+    """Return the one cell that represents all cells with isomorphic graphs.
 
-    Blocks that do not reach the output are removed, the others put in canonical order, operands sorted by state, then name.
+    Blocks that do not reach the output are removed, the others are put in canonical order, and operands are sorted by
+    state, then name.
 
-    The operands of a block and the states of the output have no order of their own. For an add that is literal. For a concatenation
-    it is exact because every reader of concatenated states mixes all channels by learned weights: a block's concat state has twice
-    the filters, so each operation on it is, or ends in, a learned 1x1 or depthwise and pointwise convolution, and the next cells read
-    the output through a learned 1x1. Swapping operands thus renames the weights of the readers, and initial weights are drawn alike.
-    Where a cell reads p as it is (equal channels), the renaming carries to all states of that cell: operations without weights
-    work on each channel alike, the others rename their own weights.
+    The operands of a block and the states of the output have no order of their own. For an addition this is obvious.
+    For a concatenation it is exact because every reader of concatenated states mixes all channels by learned weights:
+    the state of a block that concatenates has twice the filters, so each operation on it is, or ends in, a learned 1x1
+    or depthwise and pointwise convolution, and the next cells read the output through a learned 1x1 convolution.
+    Swapping operands therefore only renumbers weights of the readers, and these weights are drawn from the same
+    distribution. Where a cell reads p unchanged (equal channels), the renumbering passes on to all states of that cell:
+    operations without weights treat all channels alike, and the others renumber their own weights.
 
-    Algebra is not rewritten: an average pool of a sum is not the sum of pools, two equal pools stay two, max3 of max3 is not max5, and
-    a sum of three states through an identity is not regrouped, so that one function can have several canonical cells.
+    Algebra is not rewritten: an average pool of a sum is not the sum of average pools, two equal pools stay two, max3
+    of max3 is not max5, and a sum of three states through an identity is not regrouped. One function can therefore have
+    several canonical cells.
 
     Args:
         cell: blocks in topological order.
+
+    Returns:
+        The canonical cell; it is its own canonical cell.
     """
-    live = set(cell.out)
-    for index in range(len(cell.blocks) - 1, -1, -1):
-        if FIRST_BLOCK + index in live:
-            live |= {cell.blocks[index].left, cell.blocks[index].right}
+    live = live_states(cell)
     kept = [index for index in range(len(cell.blocks)) if FIRST_BLOCK + index in live]
     node_of = {FIRST_BLOCK + index: node for node, index in enumerate(kept)}
-    fixed = {PREVIOUS_PREVIOUS: -2, PREVIOUS: -1}
-    node_of |= fixed
+    node_of |= {PREVIOUS_PREVIOUS: -2, PREVIOUS: -1}
     labels, inputs = [], []
     for index in kept:
         block = cell.blocks[index]
@@ -86,33 +96,56 @@ def canonical_cell(cell: Cell) -> Cell:
 
 
 def encode_cell(cell: Cell) -> str:
-    """A text equal for equal cells only; part of hashes, so it never changes."""
+    """Write a cell as the text that hashes are made of. It never changes between releases.
+
+    Args:
+        cell: the cell; for a hash, a canonical one.
+
+    Returns:
+        A text that is equal for equal cells only.
+    """
     blocks = (f"{b.left}.{b.left_op}{SIGNS[b.combine]}{b.right}.{b.right_op}" for b in cell.blocks)
     return ";".join(blocks) + ">" + ",".join(map(str, cell.out))
 
 
 def state_name(state: int) -> str:
-    """Name of a state in papers and texts: p, c, b1, b2, ..."""
+    """Return the name of a state: p, c, b1, b2, ...
+
+    Args:
+        state: index of the state, >= 0, as in `structures.Block`.
+    """
     return ("p", "c")[state] if state < FIRST_BLOCK else f"b{state - FIRST_BLOCK + 1}"
 
 
 def write_cell(cell: Cell) -> str:
-    """A cell in the notation that `read_cell` reads, e.g. "b1=sep5(c)+sep3(p); b2=avg3(b1)&id(p); out=[b2]" (& concatenates)."""
+    """Write a cell for people, e.g. "b1=sep5(c)+sep3(p); b2=avg3(b1)&id(p); out=[b2]"; "+" adds and "&" concatenates.
+
+    Args:
+        cell: any cell.
+
+    Returns:
+        One line, which `read_cell` reads back.
+    """
     parts = [
-        f"b{index}={_short(b.left_op)}({state_name(b.left)}){SIGNS[b.combine]}{_short(b.right_op)}({state_name(b.right)})"
+        f"b{index}={_short(b.left_op)}({state_name(b.left)})"
+        f"{SIGNS[b.combine]}{_short(b.right_op)}({state_name(b.right)})"
         for index, b in enumerate(cell.blocks, 1)
     ]
     return "; ".join([*parts, f"out=[{','.join(map(state_name, cell.out))}]"])
 
 
 def read_cell(text: str) -> Cell:
-    """Read a cell in the notation of `write_cell`; "b1..b5" in the output list means b1 to b5.
+    """Read a cell in the notation of `write_cell`.
 
     Args:
-        text: blocks b1, b2, ... in order, then out, with ";" between; operations by short or full name.
+        text: blocks b1, b2, ... in order, then out, with ";" between. Operations have their short or full names;
+            "b1..b5" in the list of the output stands for b1 to b5.
+
+    Returns:
+        The cell, with its blocks in the order of the text.
 
     Raises:
-        InputError: naming the part that cannot be read.
+        InputError: when a part cannot be read; names the part.
     """
     *block_texts, out_text = [part.strip() for part in text.strip().rstrip(".").split(";")]
     blocks = []
@@ -129,15 +162,28 @@ def read_cell(text: str) -> Cell:
 
 
 def write_pair(pair: CellPair) -> str:
-    """Both cells: "normal: ... | reduction: ..."."""
+    """Write both cells for people: "normal: ... | reduction: ...".
+
+    Args:
+        pair: the normal and the reduction cell.
+
+    Returns:
+        One line, which `read_pair` reads back.
+    """
     return f"normal: {write_cell(pair.normal)} | reduction: {write_cell(pair.reduction)}"
 
 
 def read_pair(text: str) -> CellPair:
-    """Make the pair that `write_pair` wrote.
+    """Read a pair of cells in the notation of `write_pair`.
+
+    Args:
+        text: "normal: CELL | reduction: CELL", with cells as `read_cell` takes them.
+
+    Returns:
+        The pair, with its blocks in the order of the text.
 
     Raises:
-        InputError: naming the part that cannot be read.
+        InputError: when a part cannot be read; names the part.
     """
     cells = []
     parts = text.split("|")

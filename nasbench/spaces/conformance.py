@@ -1,6 +1,6 @@
-"""Checks that every search space must pass, for this suite's tests and for authors of plug-ins. No pytest, no torch.
+"""Checks that every search space must pass, for this suite's tests and for authors of plug-ins. They need no pytest.
 
-Use: `check_space(MySpace(), numpy.random.default_rng(0))` and, where torch may be imported, `check_network(...)`.
+Call `check_space(MySpace(), numpy.random.default_rng(0))` and, where torch may be imported, `check_network(...)`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ MAX_DECISION_NAME = 80
 
 
 def check_space(space: Space, rng: np.random.Generator, samples: int = 50) -> None:
-    """Check all that needs no network: decisions, sampling, mutation, identity, round trips.
+    """Check everything that needs no network: decisions, sampling, mutation, identity, round trips.
 
     Args:
         space: the space to check.
-        rng: source of the architectures tried.
-        samples: number of architectures to try, >= 2.
+        rng: source of the architectures that are tried.
+        samples: number of architectures that are tried, >= 2.
 
     Raises:
-        AssertionError: with one line that names the broken promise and the architecture that breaks it.
+        AssertionError: when a check fails, with one line that names the rule and the architecture that breaks it.
     """
     check_decisions(space)
     check_bad_choices(space)
@@ -39,7 +39,15 @@ def check_space(space: Space, rng: np.random.Generator, samples: int = 50) -> No
 
 
 def check_decisions(space: Space) -> None:
-    """Check that decisions are consistent with unique names, and that the size is the product of their options."""
+    """Check the decisions of a space: unique names, one label per option, layers in order, skips from earlier layers.
+
+    Args:
+        space: the space to check.
+
+    Raises:
+        AssertionError: when a decision breaks a rule, or the size of the space is not the product of the numbers of
+            options.
+    """
     decisions = space.decisions
     _require(len(decisions) > 0, f"{space.spec}: has no decisions")
     _require(len({d.name for d in decisions}) == len(decisions), f"{space.spec}: two decisions share a name")
@@ -61,7 +69,14 @@ def check_decisions(space: Space) -> None:
 
 
 def check_bad_choices(space: Space) -> None:
-    """Check that `decode` raises `InputError` for sequences that do not fit."""
+    """Check that `decode` raises `InputError` for too few choices, too many, and choices out of range.
+
+    Args:
+        space: the space to check.
+
+    Raises:
+        AssertionError: when `decode` accepts one of them.
+    """
     zeros = [0] * len(space.decisions)
     high = [space.decisions[0].options, *zeros[1:]]
     for name, choices in (("too few", zeros[1:]), ("too many", [*zeros, 0]), ("low", [-1, *zeros[1:]]), ("high", high)):
@@ -73,7 +88,14 @@ def check_bad_choices(space: Space) -> None:
 
 
 def check_value(space: Space) -> None:
-    """Check that a space is a value: hashable, equal to its pickled copy and to the space of its spec."""
+    """Check that a space is a value: hashable, equal to its pickled copy and to the registered space of its `spec`.
+
+    Args:
+        space: the space to check.
+
+    Raises:
+        AssertionError: when a copy differs.
+    """
     from nasbench.spaces import SPACES, get_space
 
     copy = pickle.loads(pickle.dumps(space))
@@ -83,7 +105,16 @@ def check_value(space: Space) -> None:
 
 
 def check_architecture(architecture: Architecture) -> None:
-    """Check round trips, and that the canonical architecture has the same hash and is its own canonical form."""
+    """Check copies, encodings, hash and canonical architecture of an architecture.
+
+    Args:
+        architecture: the architecture to check.
+
+    Raises:
+        AssertionError: when a copy differs, the hash is no 32 hexadecimal digits, the canonical architecture has
+            another hash, form or structure or is not its own canonical one, or the text for people is empty or has
+            several lines.
+    """
     from nasbench.spaces import SPACES, from_json
 
     space = architecture.space
@@ -105,7 +136,15 @@ def check_architecture(architecture: Architecture) -> None:
 
 
 def check_mutation(architecture: Architecture, rng: np.random.Generator) -> None:
-    """Check that a mutation is an architecture of the same space; a space may return the same one."""
+    """Check that a mutation is an architecture of the same space. It may be the one that it started from.
+
+    Args:
+        architecture: the architecture to mutate.
+        rng: source of the mutation.
+
+    Raises:
+        AssertionError: when the mutation is not of the space.
+    """
     space = architecture.space
     mutated = space.mutate(architecture, rng)
     _require(mutated.space == space, f"{space.spec}: a mutation left the space")
@@ -113,7 +152,17 @@ def check_mutation(architecture: Architecture, rng: np.random.Generator) -> None
 
 
 def check_sampling(space: Space, rng: np.random.Generator, samples: int) -> None:
-    """Check that sampling depends only on the generator and gives different architectures."""
+    """Check that `random` depends on the generator alone, and gives different architectures for different seeds.
+
+    Args:
+        space: the space to check.
+        rng: source of the seeds.
+        samples: number of seeds, >= 2.
+
+    Raises:
+        AssertionError: when equal seeds give different architectures, or all seeds give one although the space has
+            several.
+    """
     seed = int(rng.integers(2**31))
     draws = [[space.random(np.random.default_rng(seed + shift)) for shift in range(samples)] for _ in range(2)]
     _require(draws[0] == draws[1], f"{space.spec}: equal generators give different architectures")
@@ -121,14 +170,17 @@ def check_sampling(space: Space, rng: np.random.Generator, samples: int) -> None
 
 
 def check_network(architecture: Architecture, scale: Scale) -> None:
-    """Check that the closed-form parameter count equals the built network's, and that equal hashes build equal modules. Imports torch.
+    """Check that counted parameters are those of the built network, and that equal hashes build equal modules.
+
+    Imports torch.
 
     Args:
         architecture: the architecture to build.
-        scale: small enough to build in a test.
+        scale: size of the network and of its images, small enough for a test.
 
     Raises:
-        AssertionError: when a count differs, with both numbers.
+        AssertionError: when a count differs, with both numbers, or the canonical architecture builds a module whose
+            tensors have other names or shapes.
     """
     space = architecture.space
     where = f"{space.spec} {list(architecture.choices)}"

@@ -32,21 +32,23 @@ _LAYER = re.compile(r"(\d+)\s+(\w+)\s*\[([\d,\s]*)\]")
 
 @dataclass(frozen=True)
 class EnasMacroSpace(Space):
-    """L layers; each decides its operation, then one yes/no per state before the one that the operation reads.
+    """A chain of L layers; a layer has an operation on the layer before it, and any set of skips from earlier layers.
 
-    State 0 is the stem, state k is layer k. Layer k's operation reads state k - 1, and the states of its skips (0 to k - 2) join its
-    result. Since every layer reads the one before it, no two architectures have isomorphic graphs: each is its own canonical one.
-    The choices in order are the released code's encoding of an architecture ("arc").
+    State 0 is the stem, state k is layer k. The operation of layer k reads state k - 1. The layer's skips are a set of
+    the states 0 to k - 2; they join the result of the operation. Decisions of a layer, in order: its operation, then
+    one yes/no per possible skip. Since every layer reads the one before it, no two architectures have isomorphic
+    graphs, so each architecture is its own canonical one. The choices in order are the released code's encoding of an
+    architecture ("arc").
 
     Args:
         layers: L, 3 to 200.
-        operations: a choice of the six `OPERATIONS`.
+        operations: operations to choose from, some or all of the paper's six.
 
     Raises:
         InputError: when an option is out of range.
 
-    Source: Pham et al. 2018 (1802.03268), section 2.3: L = 12, 6^12 x 2^66 = 1.6e29; reductions after layers L/3 and 2 L/3 (rounded as
-    the released code does).
+    Source: Pham et al. 2018 (1802.03268), section 2.3: L = 12, 6^12 x 2^66 = 1.6e29 architectures. Reductions come
+    after layers L/3 and 2L/3, rounded down as in the released code: with t = L/3 rounded down, after layers t and 2t.
     """
 
     name: ClassVar[str] = "enas-macro"
@@ -59,21 +61,25 @@ class EnasMacroSpace(Space):
         check_words(self.name, "operations", self.operations, OPERATIONS)
 
     def stage(self, layer: int) -> int:
-        """Number of reductions before a layer (from 0)."""
+        """Return the number of reductions before a layer.
+
+        Args:
+            layer: index of the layer, from 0.
+        """
         third = self.layers // 3
         return (layer >= third) + (layer >= 2 * third)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Layer by layer: the operation, then the skips from the oldest state on.
+        """Layer by layer: the operation, then the skips, that from the oldest state first.
 
-        The source of a skip is the number of its state, so that source i stands for what layer i (from 0) reads, as in the released
-        code, whose controller attends to layer i's step there.
+        The `source` of a skip is the number of its state. State i is also what layer i (from 0) reads; the released
+        code's controller attends to its step for layer i to decide such a skip.
         """
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> MacroStack:
-        """The layers as chosen."""
+        """Return the layers as chosen."""
         taken = iter(architecture.choices)
         layers = []
         for index in range(self.layers):
@@ -83,21 +89,24 @@ class EnasMacroSpace(Space):
         return MacroStack(tuple(layers))
 
     def form(self, architecture: Architecture) -> str:
-        """The layers as text."""
+        """Write the layers as the text of the hash."""
         layers = self.structure(architecture).layers
         return "enas-macro|" + ";".join(f"{x.stage}:{x.op}<{','.join(map(str, x.skips))}" for x in layers)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The architecture itself."""
+        """Return the architecture itself."""
         return architecture
 
     def describe(self, architecture: Architecture) -> str:
-        """Number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]" (0 is the stem)."""
+        """Write number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]"; 0 is the stem."""
         layers = enumerate(self.structure(architecture).layers, 1)
         return "; ".join(f"{number} {SHORT_NAMES[x.op]} [{','.join(map(str, x.skips))}]" for number, x in layers)
 
     def parse(self, text: str) -> Architecture:
-        """The architecture that a text in the notation of `describe` spells.
+        """Read an architecture in the notation of `describe`.
+
+        Args:
+            text: the layers in order, with ";" between. Operations have their short or full names.
 
         Raises:
             InputError: when the text cannot be read or its layers are not in the space.
@@ -112,10 +121,13 @@ class EnasMacroSpace(Space):
         return self.from_stack(MacroStack(tuple(layers)))
 
     def from_stack(self, stack: MacroStack) -> Architecture:
-        """The architecture of a stack: the inverse of `structure`.
+        """Return the architecture of a stack: the inverse of `structure`.
+
+        Args:
+            stack: the layers in order.
 
         Raises:
-            InputError: when the stack is not in the space, naming the first obstacle.
+            InputError: when the stack is not in the space; names the first reason.
         """
         where = f"space {self.spec!r}"
         if len(stack.layers) != self.layers:
@@ -135,13 +147,13 @@ class EnasMacroSpace(Space):
         return self.decode(choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
         from nasbench.networks.macro_counts import count_macro_network
 
         return count_macro_network(self.structure(architecture), scale)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """The torch module with weights of its own, skips concatenated."""
+        """Build a torch module with weights of its own; see `networks.macro.build_macro_network`."""
         from nasbench.networks.macro import build_macro_network
 
         return build_macro_network(self.structure(architecture), scale, regularization or Regularization())

@@ -13,22 +13,23 @@ OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "i
 
 @dataclass(frozen=True)
 class EnasMicroSpace(CellSpace):
-    """Two cells of B blocks; per block index 1, operation 1, index 2, operation 2, in that order; operands are added.
+    """Two cells of B blocks; a block adds the results of two operations on two states of its cell.
 
-    Every state that no block reads is concatenated, the cell's inputs p and c among them. The published networks, 6 (+2) layers deep,
-    are `Scale(cells=2)` of the NASNet skeleton.
+    Decisions of a block, in order: state 1, operation 1, state 2, operation 2. The output of a cell concatenates every
+    state that no block reads, also the cell's inputs p and c. The published networks, 6 (+2) layers deep, are
+    `Scale(cells=2)` of the NASNet skeleton.
 
     Args:
         blocks: B, 1 to 50.
-        operations: a choice of the five `OPERATIONS`, or of NASNet's thirteen.
+        operations: operations to choose from; the paper's five by default. Names of other cell spaces are allowed too.
 
     Raises:
         InputError: when an option is out of range.
 
-    Source: Pham et al. 2018 (1802.03268), section 2.4; the order of decisions and the output are those of the released code, whose
-    record of used states covers p and c, where the paper speaks of nodes only.
-    Deviation: operations and reductions are built as NASNet's. The released code halves p with a factorized reduction, and so do
-    we, but it has one in a strided identity too, where we have a 1x1 convolution of stride 2.
+    Source: Pham et al. 2018 (1802.03268), section 2.4. The order of decisions and the output are those of the released
+    code, which counts p and c among the unread states; the paper speaks of nodes only.
+    Deviation: operations and reductions are built as in NASNet's networks. Both halve p with a factorized reduction;
+    the released code has one in an identity of stride 2 too, where our networks have a 1x1 convolution of stride 2.
     """
 
     name: ClassVar[str] = "enas-micro"
@@ -41,7 +42,7 @@ class EnasMicroSpace(CellSpace):
 
     @property
     def grammar(self) -> CellGrammar:
-        """Both cells, in the order of the released code."""
+        """Rules of both cells, with the released code's order of decisions."""
         return _grammar(self)
 
 

@@ -1,4 +1,4 @@
-"""Published architectures as values."""
+"""Published architectures, as the papers and their released code give them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OPERATIONS = {
 
 
 def _cell(blocks: str, out: str) -> Cell:
-    """Read "sep5 c + sep3 p; ..." and "p b1 b2", the way the papers' figures are read aloud."""
+    """Read blocks such as "sep5 c + sep3 p; ..." (operation, state) and states of the output such as "p b1 b2"."""
     parsed = []
     for text in blocks.split(";"):
         (left_op, left), (right_op, right) = (part.split() for part in text.split("+"))
@@ -37,14 +37,15 @@ NASNET_A = CellPair(
         "sep5 c + sep7 p; max3 c + sep7 p; avg3 c + sep5 p; id b2 + avg3 b1; sep3 b1 + max3 c", "b2 b3 b4 b5"
     ),
 )
-"""NASNet-A. Source: Zoph et al., arXiv 1707.07012, figure 4, and the output lists of the released code (tensorflow/models,
-research/slim/nets/nasnet/nasnet_utils.py): its normal cell also outputs p and its reduction cell b2, which blocks read."""
+"""NASNet-A. Source: Zoph et al., arXiv 1707.07012, figure 4, and the output lists of the released code
+(tensorflow/models, research/slim/nets/nasnet/nasnet_utils.py). The normal cell also outputs p and the reduction cell
+b2, although blocks read them."""
 
 _PNASNET_5_CELL = _cell(
     "sep5 p + max3 p; sep7 c + max3 c; sep5 c + sep3 c; sep3 b3 + max3 c; sep3 p + id c", "b1 b2 b3 b4 b5"
 )
 PNASNET_5 = CellPair(normal=_PNASNET_5_CELL, reduction=_PNASNET_5_CELL)
-"""PNASNet-5. Source: Liu et al., arXiv 1712.00559, figure 1; one cell serves both strides (skeleton "pnas")."""
+"""PNASNet-5. Source: Liu et al., arXiv 1712.00559, figure 1. One cell is used with both strides (skeleton "pnas")."""
 
 AMOEBANET_A = CellPair(
     normal=_cell("avg3 c + max3 c; sep3 p + id p; id c + avg3 p; sep3 c + sep5 b1; avg3 b4 + sep3 c", "p b2 b3 b5"),
@@ -52,8 +53,9 @@ AMOEBANET_A = CellPair(
         "sep3 p + avg3 c; max3 c + sep7 b1; max3 p + max3 c; sep3 b3 + 1x7 c; avg3 p + sep7 c", "b1 b2 b3 b4 b5"
     ),
 )
-"""AmoebaNet-A. Source: Real et al., arXiv 1802.01548, figure 5, and the released code (tensorflow/tpu, models/official/amoeba_net):
-the normal cell also outputs p, which blocks read; the reduction cell also b1 and b3."""
+"""AmoebaNet-A. Source: Real et al., arXiv 1802.01548, figure 5, and the released code (tensorflow/tpu,
+models/official/amoeba_net). The normal cell also outputs p and the reduction cell b1 and b3, although blocks read
+them."""
 
 ENAS_MICRO = CellPair(
     normal=_cell("avg3 p + sep3 p; id p + sep5 p; id p + sep5 c; sep3 c + sep5 p; avg3 p + sep5 c", "b1 b2 b3 b4 b5"),
@@ -62,9 +64,9 @@ ENAS_MICRO = CellPair(
     ),
 )
 """The cells that ENAS found in its micro space. Source: Pham et al., arXiv 1802.03268, as the released code's
-scripts/cifar10_micro_final.sh spells them (github.com/melodyguan/enas; operations 0 to 4 are sep3, sep5, avg3, max3, identity; input
-0 is p). Deviation: built in NASNet's skeleton and with its operations, so that sizes are not those of that code's network."""
-
+scripts/cifar10_micro_final.sh spells them (github.com/melodyguan/enas; operations 0 to 4 are sep3, sep5, avg3, max3,
+identity; input 0 is p). Deviation: built in NASNet's skeleton and with its operations, so counts differ from those of
+the released network."""
 
 NAS_V1 = LayerStack(
     layers=(
@@ -86,7 +88,7 @@ NAS_V1 = LayerStack(
     ),
     out=(15,),
 )
-"""The best network without strides and pooling. Source: Zoph and Le, arXiv 1611.01578, figure 7."""
+"""NAS v1, the best network without strides and pooling. Source: Zoph and Le, arXiv 1611.01578, figure 7."""
 
 GENOTYPES: Mapping[str, CellPair | LayerStack] = {
     "amoebanet-a": AMOEBANET_A,
@@ -100,5 +102,12 @@ _SKELETONS: Mapping[str, Skeleton] = {"pnasnet-5": "pnas"}
 
 
 def skeleton_of(name: str) -> Skeleton:
-    """Stacking rule of a published pair of cells: "pnas" (3N cells with the reductions among them), or else "nasnet"."""
+    """Return how the cells of a published architecture are stacked.
+
+    Args:
+        name: a name of `GENOTYPES`.
+
+    Returns:
+        "pnas" for PNASNet-5, whose 3N cells include the reductions; otherwise "nasnet".
+    """
     return _SKELETONS.get(name, "nasnet")

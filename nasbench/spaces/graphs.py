@@ -1,34 +1,38 @@
-"""Exact canonical order of small labelled directed acyclic graphs: the ground of every architecture's identity."""
+"""Exact canonical order of small labelled directed acyclic graphs; the identity of architectures is built on it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-Edge = tuple[int, Any]  # (source, label); a source >= 0 is a node, a negative one a fixed source such as the image
+Edge = tuple[int, Any]  # (source, label); a source >= 0 is a node, a negative one is fixed, such as the image
 
 
 def canonical_order(
     labels: Sequence[Any], inputs: Sequence[Sequence[Edge]], stages: Sequence[int] | None = None
 ) -> list[int]:
-    """The canonical topological order of a graph: relabelling the nodes of isomorphic graphs by it makes them equal.
+    """Put the nodes of a graph in canonical topological order; renumbered by it, isomorphic graphs are equal.
 
-    Two graphs are isomorphic when a bijection of their nodes keeps labels, stages and the multiset of edges; fixed sources are
-    themselves. Nodes come by stage, then by depth (longest path from a source), then by label, then by what they read, then by
-    colour refinement (what they read and who reads them). Nodes still tied are distinguished by trying each in turn and taking the
-    smallest encoding, so the result is exact; twins (nodes that read and are read alike) and automorphisms found on the way are
-    not tried twice, so symmetry costs little.
+    Two graphs are isomorphic when a bijection of their nodes preserves labels, stages and the multiset of edges. Fixed
+    sources are mapped to themselves.
+
+    Nodes are sorted by stage, then depth (longest path from a source), then label, then by the nodes they read, then by
+    colour refinement, which looks at the nodes they read and the nodes that read them. Where nodes are still tied, each
+    of them is put first in turn, and the order with the smallest encoding is taken, so the result is exact. Twins
+    (nodes with the same inputs and the same readers) and images under an automorphism that was found already are not
+    tried again, so symmetric graphs take little time.
 
     Args:
         labels: one sortable value per node.
-        inputs: per node its edges (source, edge label), a multiset in any order. Node sources come before the node; edge labels
-            sort among themselves.
-        stages: one int per node that dominates the order and never falls along an edge; all equal when None.
+        inputs: the edges that end in each node, as (source, edge label), in any order; an edge may occur twice. A
+            source that is a node comes before the node that reads it. Edge labels can be sorted among themselves.
+        stages: one int per node, which the order follows first, and which never falls along an edge; None if all are
+            equal.
 
     Returns:
-        Node indices, first to last.
+        Indices of the nodes, first to last.
 
-    Source: individualisation and refinement with pruning by automorphisms, McKay, Practical Graph Isomorphism (1981).
+    Source: McKay 1981, Practical Graph Isomorphism: individualization and refinement, pruned by automorphisms.
     """
     count = len(labels)
     colours = _forward_colours(labels, inputs, stages or [0] * count)
@@ -38,7 +42,7 @@ def canonical_order(
 
 
 def _forward_colours(labels: Sequence[Any], inputs: Sequence[Sequence[Edge]], stages: Sequence[int]) -> list[int]:
-    """Colours by all that feeds a node; in most graphs that alone tells every node apart."""
+    """Colour each node by everything that it depends on; in most graphs, all nodes then differ in colour."""
     depths: list[int] = []
     levels: dict[tuple[int, int], list[int]] = {}
     for node, edges in enumerate(inputs):
@@ -60,7 +64,7 @@ def _coloured(edges: Sequence[Edge], colours: Sequence[int]) -> list[Edge]:
 
 
 def _ranks(keys: Sequence[Any]) -> list[int]:
-    """For each key, how many keys are smaller: equal keys share a rank."""
+    """Return how many keys are smaller than each key; equal keys share a rank."""
     order = sorted(range(len(keys)), key=keys.__getitem__)
     ranks = [0] * len(keys)
     for position, index in enumerate(order):
@@ -70,7 +74,7 @@ def _ranks(keys: Sequence[Any]) -> list[int]:
 
 
 class _Search:
-    """Tells apart the nodes that forward colours tie. A colour is the number of nodes of smaller colour."""
+    """Distinguishes nodes of equal forward colour. A colour is the number of nodes of smaller colour."""
 
     def __init__(self, inputs: Sequence[Sequence[Edge]]) -> None:
         self.inputs = inputs
@@ -87,7 +91,7 @@ class _Search:
         return self.leaves[min(self.leaves)][0]
 
     def _split_twins(self, colours: list[int]) -> list[int]:
-        """Order twins arbitrarily: every permutation of them is an automorphism that leaves all other nodes in place."""
+        """Put twins in any order: every permutation of them is an automorphism that leaves all other nodes in place."""
         seen: dict[tuple[Any, ...], int] = {}
         keys = []
         for node, colour in enumerate(colours):
@@ -97,7 +101,7 @@ class _Search:
         return _ranks(keys)
 
     def _refine(self, colours: list[int]) -> list[int]:
-        """Split colours by the colours of sources and consumers until nothing splits any more; keeps the order of colours."""
+        """Split colours by the colours of sources and readers, until no colour splits; the order of colours is kept."""
         while True:
             sizes = [0] * len(colours)
             for colour in colours:
@@ -115,15 +119,15 @@ class _Search:
             colours = refined
 
     def _explore(self, colours: list[int], path: tuple[int, ...]) -> int:
-        """Visit all leaves below a colouring that are not images of visited ones.
+        """Visit the leaves of the search tree below a colouring, except those that are images of visited leaves.
 
         Args:
             colours: a refined colouring.
-            path: the nodes distinguished by choice so far.
+            path: the nodes that were chosen to be put first, one per level of the tree above.
 
         Returns:
-            The depth at which the search goes on: less than len(path) when an automorphism shows that the branch taken at that
-            depth is an image of an earlier one.
+            The depth at which the search continues. It is less than len(path) if an automorphism shows that the branch
+            taken at that depth is an image of an earlier one.
         """
         tied = self._first_tie(colours)
         if not tied:
@@ -157,7 +161,7 @@ class _Search:
         return next(depth for depth, (one, other) in enumerate(zip(path, seen_path)) if one != other)
 
     def _orbit(self, nodes: set[int], path: tuple[int, ...]) -> set[int]:
-        """All images of `nodes` under the known automorphisms that leave each node of `path` in place."""
+        """Return all images of `nodes` under the automorphisms found so far that leave each node of `path` in place."""
         maps = [images for images in self.automorphisms if all(images[node] == node for node in path)]
         orbit, fresh = set(nodes), list(nodes)
         while fresh:

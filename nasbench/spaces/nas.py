@@ -1,4 +1,4 @@
-"""The search space of the first neural architecture search: a stack of convolution layers with skip inputs."""
+"""The search space of Zoph & Le 2016: a stack of convolution layers with skip connections."""
 
 from __future__ import annotations
 
@@ -29,27 +29,31 @@ _LAYER = re.compile(r"(\d+)\s+(\d+)x(\d+)(?:/(\d+)x(\d+))?,(\d+)\s*\[([\d,\s]*)\
 
 @dataclass(frozen=True)
 class NasSpace(Space):
-    """A stack of convolution layers (convolution, BatchNorm, ReLU), each with its size and a set of earlier layers to read.
+    """A stack of convolution layers, each with filter size, number of filters and a set of earlier layers to read.
 
-    Per layer, in order: filter height, filter width, [stride height, stride width in v2], filters, and one yes/no per earlier layer.
-    A layer without inputs reads the image; the classifier reads all layers that no layer reads. Two architectures have one hash
-    exactly when their layer graphs are isomorphic: inputs are concatenated in depth, so their order only renames the weights of the reader.
+    A layer is convolution, BatchNorm, ReLU. Decisions of a layer, in order: filter height, filter width, [stride height
+    and stride width in v2], filters, and one yes/no per earlier layer. A layer without inputs reads the image; the
+    classifier reads all layers that no layer reads. Two architectures have the same hash exactly when their layer
+    graphs are isomorphic: inputs are concatenated in depth, so their order only renumbers weights of the reader.
 
     Args:
-        layers: predicted layers, 1 to 200 (v3: at least 3).
-        variant: "v1"; "v2" with predicted strides; "v3" with two poolings and three equal convolutions per predicted layer.
-        chain: "free", or "forced" so that each layer always reads the one before it (the paper does not say which).
-        kernels: filter heights and widths to choose from.
-        filters: numbers of filters to choose from; empty for the variant's own: 24/36/48/64, and 6/12/24/36 in v3.
-        strides: strides to choose from in v2.
-        more_filters: added to the filters of every layer (the paper's larger v3 adds 40).
+        layers: number of predicted layers, 1 to 200 (v3: at least 3).
+        variant: "v1"; "v2", which predicts strides; "v3", with two poolings and three equal convolutions per predicted
+            layer.
+        chain: "free", or "forced" if each layer always reads the one before it. The paper does not say which it uses.
+        kernels: filter heights and widths to choose from, each 1 to 99.
+        filters: numbers of filters to choose from, each 1 to 4096; empty for those of the variant: 24/36/48/64, and
+            6/12/24/36 in v3.
+        strides: strides to choose from in v2, each 1 to 9.
+        more_filters: number added to the filters of every layer, 0 to 4096 (40 in the paper's larger v3).
 
     Raises:
-        InputError: when an option is out of range, or strides are given to a variant that predicts none.
+        InputError: when an option is out of range, or strides are given to a variant that does not predict them.
 
     Source: Zoph & Le 2016 (1611.01578), sections 3.1, 3.3 and 4.1.
-    Deviation: v3 has "2 pooling layers at layer 13 and layer 24" of 39 convolutions, but predicts 13 blocks of 3; neither number is a
-    whole count of blocks, so we pool after the nearest one: after blocks 4 and 8 of 13, that is after a third and 24/39 of any depth.
+    Deviation: the paper's v3 has "2 pooling layers at layer 13 and layer 24" of its 39 convolutions, which are 13
+    blocks of 3. Layer 13 ends no block; we pool after the nearest whole block: after blocks 4 and 8 of 13, and at the
+    same shares (1/3 and 24/39) of any other depth.
     """
 
     name: ClassVar[str] = "nas"
@@ -76,11 +80,11 @@ class NasSpace(Space):
                 f"option 'strides' of space 'nas' is for variant=v2; variant {self.variant!r} predicts none"
             )
         if self.filters == VARIANT_FILTERS[self.variant]:
-            object.__setattr__(self, "filters", ())  # so that spaces with the same choices are equal
+            object.__setattr__(self, "filters", ())  # spaces with the same choices are equal
 
     @property
     def filter_choices(self) -> tuple[int, ...]:
-        """The numbers of filters to choose from, before `more_filters`."""
+        """Numbers of filters to choose from, without `more_filters`."""
         return self.filters or VARIANT_FILTERS[self.variant]
 
     @property
@@ -90,36 +94,44 @@ class NasSpace(Space):
 
     @property
     def poolings(self) -> tuple[int, ...]:
-        """Number of predicted layers before each pooling."""
+        """Number of predicted layers before each pooling; empty without poolings."""
         if self.variant != "v3":
             return ()
         return (2 * self.layers + 3) // 6, (48 * self.layers + 39) // 78
 
     def stage(self, layer: int) -> int:
-        """Number of poolings before a layer (from 0)."""
+        """Return the number of poolings before a layer.
+
+        Args:
+            layer: index of the predicted layer, from 0.
+        """
         return sum(layer >= position for position in self.poolings)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Layer by layer: filter height and width, strides where predicted, filters, skips."""
+        """Layer by layer: filter height and width, strides in v2, filters, skips."""
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> LayerStack:
-        """The canonical stack: by stage, then by depth in the graph."""
+        """Return the canonical stack: layers sorted by stage, then by depth in the graph."""
         return _structure(architecture)
 
     def form(self, architecture: Architecture) -> str:
-        """The canonical stack as text."""
+        """Write the canonical stack as the text of the hash."""
         return _form(architecture)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The choices that spell the canonical stack."""
+        """Return the architecture that is written with the canonical stack."""
         return self.from_stack(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """The canonical stack as number, height x width[/strides], filters, inputs: "1 3x3,36 [0]; 2 3x3,48 [1]" (0 is the image)."""
+        """Write the canonical stack, e.g. "1 3x3,36 [0]; 2 3x3,48 [1]".
+
+        Per layer: its number, height x width[/strides in v2], filters and the layers that it reads; 0 is the image.
+        """
         return "; ".join(
-            f"{index} {layer.height}x{layer.width}{self._stride_text(layer)},{layer.filters} [{','.join(map(str, layer.inputs))}]"
+            f"{index} {layer.height}x{layer.width}{self._stride_text(layer)},{layer.filters} "
+            f"[{','.join(map(str, layer.inputs))}]"
             for index, layer in enumerate(self.structure(architecture).layers, 1)
         )
 
@@ -127,7 +139,13 @@ class NasSpace(Space):
         return f"/{layer.stride_height}x{layer.stride_width}" if self.variant == "v2" else ""
 
     def parse(self, text: str) -> Architecture:
-        """The architecture that a text in the notation of `describe` spells, layers in the order of the text.
+        """Read an architecture in the notation of `describe`.
+
+        Args:
+            text: the layers in topological order, with ";" between.
+
+        Returns:
+            The architecture, with its layers in the order of the text.
 
         Raises:
             InputError: when the text cannot be read or its stack is not in the space.
@@ -145,10 +163,13 @@ class NasSpace(Space):
         return self.from_stack(LayerStack(tuple(layers), _unread(layers), self.convs_per_layer))
 
     def from_stack(self, stack: LayerStack) -> Architecture:
-        """The architecture of a layer stack: the inverse of `structure` up to isomorphism.
+        """Return the architecture of a layer stack: the inverse of `structure`, up to isomorphism.
+
+        Args:
+            stack: layers in topological order.
 
         Raises:
-            InputError: when the stack is not in the space, naming the first obstacle.
+            InputError: when the stack is not in the space; names the first reason.
         """
         where = f"space {self.spec!r}"
         if len(stack.layers) != self.layers or stack.convs_per_layer != self.convs_per_layer:
@@ -190,20 +211,20 @@ class NasSpace(Space):
         return [allowed.index(value) for _, value, allowed in predicted] + skips
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
         from nasbench.networks.layer_counts import count_layer_stack
 
         return count_layer_stack(self.structure(architecture), scale)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """The torch module of the canonical stack."""
+        """Build the torch module of the canonical stack; see `networks.layers.build_layer_stack`."""
         from nasbench.networks.layers import build_layer_stack
 
         return build_layer_stack(self.structure(architecture), scale, regularization or Regularization())
 
 
 def _skip_sources(space: NasSpace, layer: int) -> int:
-    """Number of earlier layers with a skip decision; a forced chain excludes the last one."""
+    """Return the number of earlier layers with a skip decision; in a forced chain, the layer just before has none."""
     return max(0, layer - 1) if space.chain == "forced" else layer
 
 
@@ -230,7 +251,7 @@ def _decisions(space: NasSpace) -> tuple[Decision, ...]:
 
 
 def _spelled(space: NasSpace, choices: tuple[int, ...]) -> list[Layer]:
-    """The layers as chosen, inputs counted from 1 with 0 for the image."""
+    """Return the layers as chosen; inputs are numbered from 1, and 0 is the image."""
     taken = iter(choices)
     layers = []
     for index in range(space.layers):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 MAX_EDGES = 9
-INPUT = -1  # the fixed source of the graph: the cell's input
+INPUT = -1  # the cell's input, a fixed source of the graph
 
 Edge = tuple[int, int]  # (source, target) with source < target; vertex 0 is the input, the last one the output
 
@@ -31,27 +31,31 @@ _OUT = re.compile(r"out\s*\[([\d,\s]*)\]")
 
 @dataclass(frozen=True)
 class NasBench101Space(Space):
-    """A directed acyclic graph of up to 7 vertices: input, operations, output; each edge is a yes/no, each interior vertex an operation.
+    """A graph of up to 7 vertices and 9 edges; each vertex between input and output has one of three operations.
 
-    A graph is valid, as in the benchmark, when its output is reached from its input and it has at most 9 edges after pruning (removing
-    what is not on a path from input to output). `random` and `mutate` give valid graphs only, by rejection. `decode` takes every
-    sequence of choices, as controllers make them, and an invalid graph stands for a valid one:
-    1. It is pruned. If the output is not reached, the cell is the input joined to the output.
-    2. While more than 9 edges are left, the longest one (the most vertices between its ends; of equals the one from the earlier
-       vertex) is removed and the graph pruned again. This never cuts the output off.
+    Decisions: one yes/no per possible edge from an earlier to a later vertex, and one operation per interior vertex.
 
-    Identity is isomorphism of pruned graphs with their operations, exactly, and not the benchmark's iterated hash. Valid graphs have
-    423,624 classes: 1, 6, 84, 2,441, 62,010 and 359,082 with 2 to 7 vertices left (`tests/spaces/test_nasbench101.py` derives them).
+    A graph is valid, as in the benchmark, if its input reaches its output and it has at most 9 edges after pruning,
+    which removes everything that is not on a path from the input to the output. `random` and `mutate` return valid
+    graphs only, by rejection. `decode` takes every sequence of choices, because controllers make such; an invalid graph
+    is replaced by a valid one:
+    1. It is pruned. If the input does not reach the output, the cell is a single edge from the input to the output.
+    2. While more than 9 edges are left, the longest edge (with the most vertices between its ends; among equal ones
+       that from the earliest vertex) is removed, and the graph is pruned again. This never cuts the output off.
+
+    Two architectures have the same hash exactly when their pruned graphs, with their operations, are isomorphic. The
+    benchmark's own iterated hash is not used. Valid graphs have 423,624 hashes: 1, 6, 84, 2,441, 62,010 and 359,082
+    with 2 to 7 vertices after pruning (`tests/spaces/test_nasbench101.py` derives these numbers).
 
     Args:
-        vertices: input and output included, 3 to 7. Fewer give the same cells, of at most so many vertices.
+        vertices: largest number of vertices, with input and output, 3 to 7.
 
     Raises:
         InputError: when the option is out of range.
 
-    Source: Ying et al. 2019 (1902.09635), section 2; validity and random specifications by the released code.
-    Deviation: the mutation changes one decision where the paper's flips each with a probability; it starts from the valid graph that
-    the architecture stands for.
+    Source: Ying et al. 2019 (1902.09635), section 2. Validity and random cells are those of the released code.
+    Deviation: a mutation changes one decision; the paper's changes each with a probability. The mutation of an invalid
+    graph starts from the valid graph that replaces it.
     """
 
     name: ClassVar[str] = "nasbench101"
@@ -63,38 +67,42 @@ class NasBench101Space(Space):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """Vertex by vertex from the first after the input: its operation (but the output's), then its edges, from the input on."""
+        """Vertex by vertex after the input: its operation (the output has none), then the edges that end in it."""
         return _decisions(self.vertices)
 
     def structure(self, architecture: Architecture) -> VertexCell:
-        """The canonical pruned graph."""
+        """Return the canonical pruned graph."""
         return _structure(self.vertices, architecture.choices)
 
     def form(self, architecture: Architecture) -> str:
-        """The canonical pruned graph as text."""
+        """Write the canonical pruned graph as the text of the hash."""
         return "nasbench101|" + _write(self.structure(architecture))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The choices that spell the canonical graph; vertices it lacks come last and have no edges."""
+        """Return the architecture that is written with the canonical graph; removed vertices come last."""
         return self.from_cell(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """The canonical graph: "1 conv3x3-bn-relu [0]; 2 maxpool3x3 [0,1]; out [0,2]" (0 is the cell's input)."""
+        """Write the canonical graph: "1 conv3x3-bn-relu [0]; 2 maxpool3x3 [0,1]; out [0,2]"; 0 is the cell's input."""
         return _write(self.structure(architecture))
 
     def is_valid(self, architecture: Architecture) -> bool:
-        """True if the graph as chosen is in the benchmark: its output is reached, by at most 9 edges after pruning."""
+        """Return True if the graph as chosen is in the benchmark: connected, with at most 9 edges after pruning.
+
+        Args:
+            architecture: of this space.
+        """
         return 0 < len(_prune(self.vertices, _spelled(self.vertices, architecture.choices)[1])) <= MAX_EDGES
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        """A valid graph: uniform over all decisions, drawn again until it is valid."""
+        """Draw a valid graph: each choice uniformly, again until the graph is valid."""
         while True:
             architecture = super().random(rng)
             if self.is_valid(architecture):
                 return architecture
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """Change one decision to another value, drawn again until the graph is valid."""
+        """Change one choice of a valid graph, drawn again until the result is valid; see `Space.mutate`."""
         parent = architecture if self.is_valid(architecture) else self.canonical(architecture)
         while True:
             mutated = super().mutate(parent, rng)
@@ -102,11 +110,17 @@ class NasBench101Space(Space):
                 return mutated
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """The valid graphs that differ in exactly one decision."""
+        """Yield the valid graphs that differ in exactly one choice."""
         return filter(self.is_valid, super().neighbours(architecture))
 
     def parse(self, text: str) -> Architecture:
-        """The architecture that a text in the notation of `describe` spells, vertices in the order of the text.
+        """Read an architecture in the notation of `describe`.
+
+        Args:
+            text: the vertices in topological order, then the output, with ";" between.
+
+        Returns:
+            The architecture, with its vertices in the order of the text.
 
         Raises:
             InputError: when the text cannot be read or its cell is not in the space.
@@ -124,10 +138,13 @@ class NasBench101Space(Space):
         return self.from_cell(VertexCell(tuple(vertices), _numbers(match[1])))
 
     def from_cell(self, cell: VertexCell) -> Architecture:
-        """The architecture of a cell: the inverse of `structure` up to isomorphism.
+        """Return the architecture of a cell: the inverse of `structure`, up to isomorphism.
+
+        Args:
+            cell: vertices in topological order; it need not be pruned.
 
         Raises:
-            InputError: when the cell is not in the space, naming the first obstacle.
+            InputError: when the cell is not in the space; names the first reason.
         """
         where, output = f"space {self.spec!r}", self.vertices - 1
         if len(cell.vertices) > self.vertices - 2:
@@ -147,38 +164,43 @@ class NasBench101Space(Space):
         architecture = self.decode(_choices(self.vertices, operations, edges))
         if not self.is_valid(architecture):
             raise InputError(
-                f"{where} takes a cell that joins input and output by at most {MAX_EDGES} edges, got {cell}"
+                f"{where} takes a cell whose input reaches its output, with at most {MAX_EDGES} edges after pruning, "
+                f"got {cell}"
             )
         return architecture
 
     def from_matrix(self, matrix: Sequence[Sequence[int]], operations: Sequence[str]) -> Architecture:
-        """The architecture of a specification as the benchmark has them.
+        """Return the architecture of a cell that is given as the benchmark's adjacency matrix and operations.
 
         Args:
-            matrix: [n, n] of 0 and 1, n from 2 to `vertices`; row i, column j > i is the edge from vertex i to vertex j.
-            operations: of all n vertices; the first is the input and the last the output, whatever they are called.
+            matrix: [n, n] of 0 and 1, n from 2 to `vertices`; 1 in row i, column j > i is an edge from vertex i to
+                vertex j.
+            operations: of all n vertices. The first vertex is the input and the last one the output; their names are
+                not read.
 
         Raises:
-            InputError: when the matrix is not upper triangular or not of that size, or the cell is not in the space.
+            InputError: when there are fewer than two operations, the matrix is not upper triangular or not of their
+                size, or the cell is not in the space.
         """
         size = len(operations)
         square = len(matrix) == size and all(len(row) == size for row in matrix)
-        if not square or any(matrix[i][j] for i in range(size) for j in range(i + 1)):
+        if size < 2 or not square or any(matrix[i][j] for i in range(size) for j in range(i + 1)):
             raise InputError(
-                f"a specification has {size} operations and a {size} x {size} upper triangular matrix of 0 and 1"
+                f"a cell of {size} operations needs a {size} x {size} upper triangular matrix of 0 and 1, "
+                "and there are at least 2, input and output"
             )
         inputs = [tuple(i for i in range(size) if matrix[i][j]) for j in range(size)]
         vertices = tuple(Vertex(operations[j], inputs[j]) for j in range(1, size - 1))
         return self.from_cell(VertexCell(vertices, inputs[-1]))
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
         from nasbench.networks.vertex_counts import count_vertex_network
 
         return count_vertex_network(self.structure(architecture), scale)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """The torch module of the canonical pruned graph."""
+        """Build the torch module of the canonical pruned graph; see `networks.vertex_cells.build_vertex_network`."""
         from nasbench.networks.vertex_cells import build_vertex_network
 
         return build_vertex_network(self.structure(architecture), scale, regularization or Regularization())
@@ -197,7 +219,7 @@ def _decisions(vertices: int) -> tuple[Decision, ...]:
 
 
 def _spelled(vertices: int, choices: Sequence[int]) -> tuple[list[int], set[Edge]]:
-    """Operations of the interior vertices and the edges, as chosen."""
+    """Return the operations of the interior vertices, and the edges, as chosen."""
     taken = iter(choices)
     operations, edges = [], set()
     for target in range(1, vertices):
@@ -208,7 +230,7 @@ def _spelled(vertices: int, choices: Sequence[int]) -> tuple[list[int], set[Edge
 
 
 def _choices(vertices: int, operations: Sequence[int], edges: Collection[Edge]) -> list[int]:
-    """The inverse of `_spelled`."""
+    """Return the choices of operations and edges: the inverse of `_spelled`."""
     choices: list[int] = []
     for target in range(1, vertices):
         if target < vertices - 1:
@@ -218,7 +240,7 @@ def _choices(vertices: int, operations: Sequence[int], edges: Collection[Edge]) 
 
 
 def _prune(vertices: int, edges: Collection[Edge]) -> set[Edge]:
-    """The edges on a path from the input to the output."""
+    """Return the edges that are on a path from the input to the output."""
     reached, leading = {0}, {vertices - 1}
     for source, target in sorted(edges):
         if source in reached:
@@ -230,7 +252,7 @@ def _prune(vertices: int, edges: Collection[Edge]) -> set[Edge]:
 
 
 def _repair(vertices: int, edges: Collection[Edge]) -> set[Edge]:
-    """Return the valid graph to which a graph is mapped; see `NasBench101Space`."""
+    """Return the edges of the valid graph that replaces a graph; see `NasBench101Space`."""
     kept = _prune(vertices, edges) or {(0, vertices - 1)}
     while len(kept) > MAX_EDGES:
         kept.remove(max(kept, key=lambda edge: (edge[1] - edge[0], -edge[0])))

@@ -27,34 +27,40 @@ EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (node, the node it r
 NODES = 4
 NONE, SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
 OFFICIAL_SEED = 88
-INPUT = -1  # the fixed source of the graph: the cell's input
+INPUT = -1  # the cell's input, a fixed source of the graph
 
-Terms = tuple[int, ...]  # a sum as the multiset of its terms: INPUT, or indices of operations
+Terms = tuple[int, ...]  # a sum: the multiset of its terms, which are INPUT or indices of operations
 
 _EDGE = re.compile(r"(\w+)~(\d)")
 
 
 @dataclass(frozen=True)
 class NasBench201Space(Space):
-    """Six edges, each with one of five operations; a node is the sum of its edges.
+    """A cell of four nodes and six edges, each edge with one of five operations; a node is the sum of its edges.
 
-    Identity is isomorphism of the graph of operations: "none" is no edge, "skip_connect" is its source, sums are multisets of
-    operations (and of the cell's input), and operations that the input does not reach or that do not reach the output are removed.
-    Two operations stay two even when they are equal and read the same, since each has its own weights; algebra is not rewritten: a pool of
-    a sum is not a sum of pools, and two equal pools, though without weights, are not one pool added twice. `function_class` does rewrite
-    them: average pools are linear, so that the 5,425 hashes of the 15,625 cells are 5,044 functions.
-    The published 6,466 counts nested expression strings, in which equal operations on equal inputs are one text. Two things differ
-    (`tests/spaces/test_nasbench201.py` derives every number):
-    - The strings keep "#" for a zero term, operations on 0 + 0, and the order of terms when a sum is skipped into another, so they
-      tell apart x + 0 from x, x + pool(0 + 0) from x, and (x + z) + y from x + (y + z). Without these the 6,466 become 4,930.
-    - The strings cannot tell one operation added twice from two operations with weights of their own. Telling them apart splits the
-      4,930 into our 5,425.
+    Two cells have the same hash exactly when their graphs of operations are isomorphic. In these graphs "none" is no
+    edge, and "skip_connect" stands for the node that it reads. A sum is the multiset of its operations (and of the
+    cell's input). Operations that the input does not reach, or that do not reach the output, are removed. Two equal
+    operations that read the same sum stay two, since each has its own weights. Algebra is not rewritten: a pool of a
+    sum is not the sum of pools, and two equal pools are not one pool added twice, although they have no weights.
+    `function_class` does rewrite these, because average pools are linear: the 5,425 hashes of the 15,625 cells are
+    5,044 functions.
 
-    Source: Dong & Yang 2020 (2001.00326), section 2.1. With equal weights and image sizes divisible by 4 the networks are the
-        benchmark's, value by value, but for one deviation (`tests/networks/test_edge_networks_of_the_benchmark.py`).
-    Deviation: in 2,140 of the 15,625 cells the output depends on a convolution that reads a node which only zeros reach. There it yields
-        its BatchNorm's shift, a learned constant; here it is removed as dead.
-    Network version 2: the strided 3x3 convolution between stages pads 1 on every side. Version 1 padded as TensorFlow's SAME does.
+    The published number of different cells is 6,466: it counts expression strings, in which equal operations on equal
+    inputs have one text. Our 5,425 differ for two reasons (`tests/spaces/test_nasbench201.py` derives every number):
+    - The strings keep "#" for a zero term, operations on 0 + 0, and the order of terms where a sum is skipped into
+      another one. So they distinguish x + 0 from x, x + pool(0 + 0) from x, and (x + z) + y from x + (y + z). Without
+      these distinctions 4,930 are left.
+    - The strings do not distinguish one operation that is added twice from two operations with weights of their own. We
+      do, and the 4,930 become 5,425.
+
+    Source: Dong & Yang 2020 (2001.00326), section 2.1. With equal weights, and image sizes divisible by 4, the networks
+        compute the same values as the benchmark's, with one deviation
+        (`tests/networks/test_edge_networks_of_the_benchmark.py`).
+    Deviation: in 2,140 of the 15,625 cells the output depends on a convolution that reads a node which only zeros
+        reach. In the benchmark it gives the shift of its BatchNorm, a learned constant; here it is removed.
+    Network version 2: the 3x3 convolution of stride 2 between stages pads 1 on every side. Version 1 padded as
+    TensorFlow's SAME does.
     """
 
     name: ClassVar[str] = "nasbench201"
@@ -63,33 +69,39 @@ class NasBench201Space(Space):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """The operations of the edges 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2, in the order of the official string."""
+        """The operations of the edges 1<-0, 2<-0, 2<-1, 3<-0, 3<-1, 3<-2, in the order of the benchmark's string."""
         return _DECISIONS
 
     def structure(self, architecture: Architecture) -> EdgeCell:
-        """The canonical graph of operations."""
+        """Return the canonical graph of operations."""
         return _structure(architecture.choices)
 
     def form(self, architecture: Architecture) -> str:
-        """The canonical graph of operations as text."""
+        """Write the canonical graph of operations as the text of the hash."""
         return _form(architecture.choices)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """The cell of the smallest official index in the class; the first call in a process forms all 15,625 cells."""
+        """Return the cell with the smallest official index among those of the same hash.
+
+        The first call in a process computes the forms of all 15,625 cells.
+        """
         return Architecture(self, _smallest()[self.form(architecture)])
 
     def describe(self, architecture: Architecture) -> str:
-        """The official string, e.g. "|none~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|"."""
+        """Write the benchmark's string, e.g. "|none~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|"."""
         nodes: dict[int, str] = {}
         for (node, source), choice in zip(EDGES, architecture.choices):
             nodes[node] = nodes.get(node, "|") + f"{OPERATIONS[choice]}~{source}|"
         return "+".join(nodes.values())
 
     def parse(self, text: str) -> Architecture:
-        """The architecture of an official string.
+        """Read an architecture from the benchmark's string.
+
+        Args:
+            text: as `describe` writes it.
 
         Raises:
-            InputError: when the text is not one, naming what is wrong.
+            InputError: when the text has an operation that does not exist, or another form.
         """
         edges = _EDGE.findall(text)
         for operation, _ in edges:
@@ -103,23 +115,30 @@ class NasBench201Space(Space):
         raise InputError(f"a cell reads |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, got {text[:100]!r}")
 
     def enumerate(self) -> Iterator[Architecture]:
-        """Return all 15,625 architectures in the order of the official index."""
+        """Yield all 15,625 architectures in the order of the official index."""
         return (Architecture(self, choices) for choices in _official_order())
 
     def index(self, architecture: Architecture) -> int:
-        """The official index, 0 to 15,624."""
+        """Return the index of a cell in the benchmark's files.
+
+        Args:
+            architecture: of this space.
+
+        Returns:
+            0 to 15,624.
+        """
         return _official_index()[architecture.choices]
 
     def function_class(self, architecture: Architecture) -> str:
-        """Digest of the cell's function: 32 hexadecimal digits, equal exactly when linear rewriting makes two cells equal.
+        """Return a digest of the cell's function, equal for two cells exactly when linear rewriting makes them equal.
 
-        Identities, sums and average pools are linear, so that a cell is convolutions that read sums of pooled sources
-        (`nasbench201_functions.cell_function`). The 15,625 cells have 5,425 hashes and 5,044 function classes.
+        Identities, sums and average pools are linear, so a cell consists of convolutions that read sums of pooled
+        sources; see `nasbench201_functions.cell_function`. The 15,625 cells have 5,425 hashes and 5,044 functions.
         """
         return _function_class(architecture.choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Parameters and multiply-adds in closed form, equal to those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
         from nasbench.networks.edge_cell_counts import count_edge_operations
 
         operations, out = _operations(architecture.choices)
@@ -127,13 +146,23 @@ class NasBench201Space(Space):
         return count_edge_operations([OPERATIONS[operations[index][0]] for index in live if index != INPUT], scale)
 
     def count_all(self, scale: Scale) -> CountArrays:
-        """Counts of all 15,625 cells in the order of the official index, each equal to `count`."""
+        """Count all 15,625 cells at once.
+
+        Args:
+            scale: size of the network and of its images.
+
+        Returns:
+            Arrays int64 [15625] in the order of the official index, equal to `count` of each cell.
+
+        Raises:
+            InputError: when the scale has an ImageNet stem or sets `stem_filters`.
+        """
         from nasbench.networks.edge_count_arrays import count_edge_networks
 
         return count_edge_networks(np.array(_official_order()), EDGES, OPERATIONS, scale)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """The torch module of the canonical graph of operations."""
+        """Build the torch module of the canonical graph of operations; see `networks.edge_cells.build_edge_network`."""
         from nasbench.networks.edge_cells import ReductionPadding, build_edge_network
 
         padding: ReductionPadding = "same" if self.built_version == 1 else "even"
@@ -150,9 +179,10 @@ _DECISIONS = tuple(
 
 @lru_cache(maxsize=1)
 def _official_order() -> tuple[tuple[int, ...], ...]:
-    """The choices of each official index.
+    """Return the choices of each official index.
 
-    Source: the benchmark's release lists all cells, last edge fastest, and shuffles the list by Python's generator seeded with 88.
+    Source: the benchmark's release lists all cells, the last edge changing fastest, and shuffles the list by Python's
+    generator with seed 88.
     """
     cells = list(itertools.product(range(len(OPERATIONS)), repeat=len(EDGES)))
     random.Random(OFFICIAL_SEED).shuffle(cells)
@@ -166,7 +196,7 @@ def _official_index() -> dict[tuple[int, ...], int]:
 
 @lru_cache(maxsize=1)
 def _smallest() -> dict[str, tuple[int, ...]]:
-    """Form -> choices of the smallest official index that has it."""
+    """Return form -> choices of the smallest official index with that form."""
     smallest: dict[str, tuple[int, ...]] = {}
     for choices in _official_order():
         smallest.setdefault(_form(choices), choices)
@@ -174,7 +204,7 @@ def _smallest() -> dict[str, tuple[int, ...]]:
 
 
 def _operations(choices: tuple[int, ...]) -> tuple[list[tuple[int, Terms]], Terms]:
-    """The operations that the input reaches, each with the sum it reads, and the sum that is the output."""
+    """Return the operations that the input reaches, each with the sum that it reads, and the sum that is the output."""
     operations: list[tuple[int, Terms]] = []
     sums: list[Terms] = [(INPUT,), *[()] * (NODES - 1)]
     for (node, source), choice in zip(EDGES, choices):
@@ -187,7 +217,7 @@ def _operations(choices: tuple[int, ...]) -> tuple[list[tuple[int, Terms]], Term
 
 
 def _live(operations: list[tuple[int, Terms]], out: Terms) -> set[int]:
-    """The operations that the output depends on, and INPUT if it is among what they or the output read."""
+    """Return the operations that the output depends on, and INPUT if one of them or the output reads it."""
     live = set(out)
     for index in range(len(operations) - 1, -1, -1):
         if index in live:

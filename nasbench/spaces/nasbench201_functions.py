@@ -1,4 +1,4 @@
-"""NAS-Bench-201 cells that compute the same function: their graphs after linear rewriting."""
+"""Functions of NAS-Bench-201 cells: their graphs after linear rewriting, by which equal functions are recognized."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ from nasbench.spaces.graphs import canonical_order
 FUNCTION_VERSION = 1
 _INPUT = -1
 
-Sum = Counter[
-    tuple[int, int]
-]  # (source, average pools between): how often; the source is _INPUT or the index of a convolution
+Sum = Counter[tuple[int, int]]
+"""(source, number of average pools applied to it) -> how often it is added.
+
+A source is -1 (the cell's input) or the index of a convolution.
+"""
 
 
 class Convolution(NamedTuple):
-    """One convolution: the edge of the cell it stands on (0 to 5), its operation, and the sum that it reads."""
+    """One convolution of a cell.
+
+    `edge`: index of its edge in the cell, 0 to 5. `operation`: name of its operation. `reads`: the sum that it reads.
+    """
 
     edge: int
     operation: str
@@ -26,9 +31,10 @@ class Convolution(NamedTuple):
 
 
 class CellFunction(NamedTuple):
-    """Function of a cell: convolutions in canonical order, each reading a sum of pooled sources, and the output sum.
+    """Function of a cell: its convolutions, each reading a sum of pooled sources, and the sum that is the output.
 
-    Sources are -1 (the cell's input) and places in `convolutions`.
+    `convolutions`: in canonical order. `out`: the output. Sources of sums are -1 (the cell's input) and indices of
+    `convolutions`.
     """
 
     convolutions: tuple[Convolution, ...]
@@ -36,29 +42,33 @@ class CellFunction(NamedTuple):
 
     @property
     def form(self) -> str:
-        """The function as text, without the edges of the convolutions."""
+        """The function as text. The edges of the convolutions are not part of it."""
         convolutions = (f"{conv.operation}<{_text(conv.reads)}" for conv in self.convolutions)
         return f"nasbench201|{';'.join(convolutions)}>{_text(self.out)}"
 
     @property
     def digest(self) -> str:
-        """32 hexadecimal digits of the form."""
+        """Digest of the form, 32 hexadecimal digits."""
         text = f"function {FUNCTION_VERSION}|{self.form}"
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def cell_function(edges: Sequence[tuple[int, int]], operations: Sequence[str]) -> CellFunction:
-    """The canonical function of a cell.
+    """Return the canonical function of a cell.
 
-    Between convolutions a cell is linear: nodes add, "skip_connect" is the identity and an average pool of a sum is the sum of the
-    pools. So each node is a sum of terms P^k(x), with P the pool, k >= 0 and x the input or the result of a convolution, and two cells
-    are one function when their convolutions can be matched so that operations, the sums they read and the output sums are equal.
-    A convolution begins with a ReLU and ends with a BatchNorm of its own, so that nothing is rewritten through it. Powers of the pool
-    are distinguished; they differ on images of more than one pixel.
+    Between convolutions a cell is linear: nodes add, "skip_connect" is the identity, and an average pool of a sum is
+    the sum of the pools. So each node is a sum of terms P^k(x), where P is the pool, k >= 0, and x is the input or the
+    result of a convolution. Two cells are one function if their convolutions can be matched such that operations, the
+    sums that they read, and the output sums are equal. A convolution begins with a ReLU and ends with its own
+    BatchNorm, so nothing is rewritten across it. Different powers of the pool count as different; they differ on images
+    of more than one pixel.
 
     Args:
-        edges: (node, the node it reads), in topological order; node 0 is the input and the last node the output.
-        operations: the name of each edge's operation.
+        edges: (node, the node that it reads), in topological order; node 0 is the input and the last node the output.
+        operations: name of each edge's operation, one of NAS-Bench-201's five.
+
+    Returns:
+        The function. Convolutions that do not reach the output are removed.
     """
     nodes = max(node for node, _ in edges) + 1
     sums: list[Sum] = [Counter({(_INPUT, 0): 1}), *(Counter() for _ in range(nodes - 1))]
@@ -78,7 +88,7 @@ def cell_function(edges: Sequence[tuple[int, int]], operations: Sequence[str]) -
 
 
 def _canonical(found: Sequence[Convolution], out: Sum) -> CellFunction:
-    """The function without convolutions that do not reach the output, the others in canonical order."""
+    """Remove convolutions that do not reach the output, and put the others in canonical order."""
     live = {source for source, _ in out}
     for index in range(len(found) - 1, -1, -1):
         if index in live:

@@ -28,21 +28,27 @@ OPERATIONS = (
 
 @dataclass(frozen=True)
 class NasNetSpace(CellSpace):
-    """Two cells of B blocks; per block two inputs, two operations and a combination, in that order.
+    """Two cells of B blocks; a block adds or concatenates the results of two operations on two states of its cell.
+
+    Decisions of a block, in order: two states, two operations, combination.
 
     Args:
         blocks: B, 1 to 50.
-        operations: a choice of the thirteen `OPERATIONS`.
-        combinations: "add", "concat" or both; a single one is no decision.
-        output: "unused" concatenates the blocks that no block reads; "explicit" adds one yes/no per state (p, c, blocks) and cell
-            for membership in the output, all no standing for the unused ones. Blocks that then reach nothing are removed. "all" and
-            "unused_with_inputs" are the rules of the spaces pnas and enas-micro.
+        operations: operations to choose from; the paper's thirteen by default. Names of other cell spaces are allowed
+            too.
+        combinations: "add", "concat" or both. If there is one, no decision is made.
+        output: which states the output of a cell concatenates. "unused": the blocks that no block reads. "explicit":
+            one yes/no per state (p, c and the blocks) decides; if all are no, the unused blocks. Blocks that then do
+            not reach the output are removed. "all": every block, as in the space pnas. "unused_with_inputs": all unread
+            blocks and inputs, as in enas-micro.
 
     Raises:
         InputError: when an option is out of range.
 
-    Source: Zoph et al. 2017 (1707.07012), section 3.2: B = 5, 13 operations, 2 x 5 x 5 decisions, 5.2e36 sequences.
-    Deviation: the output bits are ours; the paper's search has the unused rule, but its published cell needs explicit lists.
+    Source: Zoph et al. 2017 (1707.07012), section 3.2: B = 5, 13 operations, 2 x 5 x 5 decisions, 5.2e36 sequences of
+    choices.
+    Deviation: the explicit output is ours. The paper's search has the unused blocks as output, but its published cells
+    also output states that blocks read.
     """
 
     name: ClassVar[str] = "nasnet"
@@ -57,7 +63,7 @@ class NasNetSpace(CellSpace):
 
     @property
     def grammar(self) -> CellGrammar:
-        """Both cells, in the paper's order of decisions."""
+        """Rules of both cells, with the paper's order of decisions."""
         return _grammar(self)
 
 

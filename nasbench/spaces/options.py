@@ -1,4 +1,4 @@
-"""Checks of a space's options, each ending in one clear line."""
+"""Checks of a space's options. Each raises one clear line that names the space, the option and the value."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ from nasbench.errors import InputError, did_you_mean
 
 
 def check_range(space: str, option: str, value: Any, low: int, high: int) -> None:
-    """Refuse an option that is not an int in [low, high].
+    """Check that an option is an int in [low, high].
+
+    Args:
+        space: the space's name, for the message.
+        option: the option's name, for the message.
+        value: the option's value.
+        low: smallest allowed value.
+        high: largest allowed value.
 
     Raises:
-        InputError: naming the space, the option, the range and the value.
+        InputError: when the value is not an int in this range; a bool is no int here.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InputError(
@@ -21,10 +28,16 @@ def check_range(space: str, option: str, value: Any, low: int, high: int) -> Non
 
 
 def check_one_of(space: str, option: str, value: Any, allowed: Sequence[str]) -> None:
-    """Refuse an option that is not one of the allowed words.
+    """Check that an option is one of the allowed words.
+
+    Args:
+        space: the space's name, for the message.
+        option: the option's name, for the message.
+        value: the option's value.
+        allowed: the words to choose from.
 
     Raises:
-        InputError: naming the space, the option, the allowed words and the value.
+        InputError: when the value is none of them; suggests the closest one.
     """
     if value not in allowed:
         hint = did_you_mean(value, allowed) if isinstance(value, str) else ""
@@ -32,10 +45,16 @@ def check_one_of(space: str, option: str, value: Any, allowed: Sequence[str]) ->
 
 
 def check_words(space: str, option: str, values: Any, allowed: Sequence[str]) -> None:
-    """Refuse an option that is not a non-empty tuple of distinct allowed words.
+    """Check that an option is a tuple of one or more different words, all of them allowed.
+
+    Args:
+        space: the space's name, for the message.
+        option: the option's name, for the message.
+        values: the option's value, a tuple of hashable values.
+        allowed: the words to choose from.
 
     Raises:
-        InputError: naming the space, the option and what is wrong with the value.
+        InputError: when the value is no tuple, is empty, has a word twice, or has a word that is not allowed.
     """
     _check_tuple(space, option, values)
     for value in values:
@@ -43,10 +62,17 @@ def check_words(space: str, option: str, values: Any, allowed: Sequence[str]) ->
 
 
 def check_numbers(space: str, option: str, values: Any, low: int, high: int) -> None:
-    """Refuse an option that is not a non-empty tuple of distinct ints in [low, high].
+    """Check that an option is a tuple of one or more different ints, all of them in [low, high].
+
+    Args:
+        space: the space's name, for the message.
+        option: the option's name, for the message.
+        values: the option's value, a tuple of hashable values.
+        low: smallest allowed number.
+        high: largest allowed number.
 
     Raises:
-        InputError: naming the space, the option and what is wrong with the value.
+        InputError: when the value is no tuple, is empty, has a number twice, or has a number out of range.
     """
     _check_tuple(space, option, values)
     for value in values:

@@ -1,4 +1,4 @@
-"""The search space of progressive search: one cell of B blocks that serves both strides."""
+"""The search space of PNAS (progressive search): one cell of B blocks, used with both strides."""
 
 from __future__ import annotations
 
@@ -22,18 +22,20 @@ OPERATIONS = (
 
 @dataclass(frozen=True)
 class PnasSpace(CellSpace):
-    """One cell of B blocks; per block two inputs and two operations, added; all blocks are concatenated.
+    """One cell of B blocks for both strides; a block adds the results of two operations on two states of its cell.
 
-    The network has 3N cells, two of which are the same cell with stride 2 (skeleton "pnas").
+    The output of the cell concatenates all blocks. Decisions of a block, in order: two states, two operations. The
+    network has 3N cells, two of which are the same cell with stride 2 (skeleton "pnas").
 
     Args:
         blocks: B, 1 to 50.
-        operations: a choice of the eight `OPERATIONS`, or of NASNet's thirteen.
+        operations: operations to choose from; the paper's eight by default. Names of other cell spaces are allowed too.
 
     Raises:
         InputError: when an option is out of range.
 
-    Source: Liu et al. 2017 (1712.00559), section 3.1: 256 one-block cells, of which 136 differ; 5.6e14 sequences at B = 5.
+    Source: Liu et al. 2017 (1712.00559), section 3.1: 256 one-block cells, of which 136 differ; 5.6e14 sequences of
+    choices at B = 5.
     """
 
     name: ClassVar[str] = "pnas"
@@ -46,7 +48,7 @@ class PnasSpace(CellSpace):
 
     @property
     def grammar(self) -> CellGrammar:
-        """One cell, in the paper's order of decisions."""
+        """Rules of the cell, with the paper's order of decisions."""
         return _grammar(self)
 
 

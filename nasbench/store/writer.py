@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -209,7 +210,9 @@ class ResultsWriter:
                 raise CorruptResults(
                     f"{self.paths.journal} was changed by another process; stop, and look at it before going on"
                 )
+            began = time.perf_counter()
             pack_snapshot(snapshot, self._lock)
+            _log.debug("%s: packed in %.2f s", self.paths.h5, time.perf_counter() - began)
             self._remove_journal()
             self._journal.start_again(Header(snapshot.file, snapshot.last_sequence))
         finally:

@@ -1,4 +1,4 @@
-"""Set the C library's allocator to keep memory that a training step frees for the next step."""
+"""Settings of the C library's allocator that keep the memory freed by one training step for the next."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ctypes
 import os
 from functools import lru_cache
 
-ALLOCATOR = "NASBENCH_ALLOCATOR"  # environment: "system" leaves the allocator alone
+ALLOCATOR = "NASBENCH_ALLOCATOR"  # environment variable; "system" leaves the allocator unchanged
 
 # Parameters of glibc's mallopt(3), from its malloc.h.
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
@@ -15,13 +15,16 @@ _STEP = 64 << 20  # bytes by which the heap grows
 
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> bool:
-    """Let this process keep freed memory, instead of giving it back and having it zeroed page by page in the next step.
+    """Make this process keep memory that it frees, so that the next training step can use it at once.
 
-    Every step of a training frees its feature maps and allocates the same again. Those of 32 MB and more, and the heap's end, would go
-    back to the system each time. The process keeps its peak until it ends; results do not change. Works with glibc only; once per process.
+    Each step of a training frees its feature maps and allocates the same sizes again. By default, glibc returns blocks
+    of 32 MB and more, and the end of the heap, to the system, which must then clear every page again in the next step.
+    With this setting the process keeps its peak of memory until it ends. Results do not change. The setting is made
+    once per process; later calls return the first result.
 
     Returns:
-        Whether the allocator took it: False on other C libraries, and where the environment variable NASBENCH_ALLOCATOR is "system".
+        True if the setting was made; False if the C library is not glibc, if it refuses, or if the environment variable
+        NASBENCH_ALLOCATOR is "system".
     """
     if os.environ.get(ALLOCATOR, "") == "system":
         return False

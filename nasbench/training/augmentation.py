@@ -1,7 +1,7 @@
-"""Images on the device as uint8 and, batch by batch, what training sees of them: whitened, cropped, flipped, cut out.
+"""Images that stay on the device as uint8, and their whitening and augmentation batch by batch.
 
-Everything random is drawn an epoch at a time on the CPU, so that a seed gives the same augmentation on every device and a step costs
-one gather and a few element-wise operations. On the CPU the gather is a copy of each image's rows, which stay contiguous.
+All random numbers of an epoch are drawn at its start on the CPU, so a seed gives the same augmentation on every device.
+A step then needs one gather of pixels and a few element-wise operations.
 """
 
 from __future__ import annotations
@@ -24,16 +24,27 @@ from nasbench.protocols.protocol import Protocol
 
 @dataclass(frozen=True)
 class Whitening:
-    """Shift and scale of each channel, in grey levels 0 to 255: float32 [channels]."""
+    """Shift and scale of each channel: pixel -> (pixel - mean) / deviation.
+
+    Args:
+        mean: float32 [channels], in grey levels 0 to 255.
+        deviation: float32 [channels], in grey levels, > 0.
+    """
 
     mean: NDArray[np.float32]
     deviation: NDArray[np.float32]
 
     @staticmethod
     def of(pixels: NDArray[np.uint8]) -> Whitening:
-        """Mean and standard deviation of pixels uint8 [n, c, h, w]; a constant channel gets deviation 1.
+        """Return mean and standard deviation of each channel of some images; a constant channel gets deviation 1.
 
-        Counts of grey levels are whole numbers, so that the result does not depend on the order of a sum.
+        They are computed from counts of grey levels, which are integers, so no order of summation changes their bits.
+
+        Args:
+            pixels: the training images, uint8 [n, c, h, w].
+
+        Returns:
+            The whitening.
         """
         levels = np.arange(256, dtype=np.float64)
         means, deviations = [], []
@@ -47,26 +58,33 @@ class Whitening:
 
     @staticmethod
     def none(channels: int) -> Whitening:
-        """Only bring grey levels to [0, 1]."""
+        """Return the whitening that only scales grey levels to [0, 1].
+
+        Args:
+            channels: number of channels, >= 1.
+
+        Returns:
+            Mean 0 and deviation 255.
+        """
         return Whitening(np.zeros(channels, np.float32), np.full(channels, 255, np.float32))
 
 
 class ResidentImages:
-    """Labelled images on a device.
+    """Labelled square images that are kept on a device as uint8 and whitened batch by batch.
 
     Args:
-        images: uint8 [n, c, h, w] and labels.
-        whitening: of the training images.
-        channels_last: memory format of the batches.
-        device: device of the images.
+        images: pixels uint8 [n, c, h, w] and labels [n].
+        whitening: whitening of the training images.
+        channels_last: memory format of the batches; True for channels_last, False for contiguous.
+        device: device to keep the images on.
     """
 
     def __init__(self, images: Images, whitening: Whitening, channels_last: bool, device: torch.device) -> None:
-        # Channels innermost: a gather of pixels then copies whole pixels.
+        # [n, h, w, c], because a gather then copies whole pixels.
         self.pixels = torch.from_numpy(np.ascontiguousarray(images.pixels.transpose(0, 2, 3, 1))).to(device)
         self.labels = torch.from_numpy(np.array(images.labels, np.int64)).to(device)
         self.size = int(images.pixels.shape[2])
-        # One row of pixels long: operations on whole rows are several times faster than on the channels of one pixel.
+        # Repeated to the length of a row: subtracting whole rows is several times faster than a broadcast over pixels.
         self._mean = torch.from_numpy(whitening.mean).repeat(self.size).to(device)
         self._scale = (1 / torch.from_numpy(whitening.deviation)).repeat(self.size).to(device)
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -80,13 +98,27 @@ class ResidentImages:
         return self.labels.device
 
     def whitened(self, pixels: Tensor) -> Tensor:
-        """Pixels uint8 [b, h, w, c] as float32 [b, c, h, w]."""
+        """Whiten pixels.
+
+        Args:
+            pixels: uint8 [b, h, w, c], of the images' side.
+
+        Returns:
+            float32 [b, c, h, w], in the memory format of the batches.
+        """
         rows = pixels.flatten(2).to(torch.float32).sub_(self._mean).mul_(self._scale)
         batch = rows.view(pixels.shape).permute(0, 3, 1, 2)
         return batch if self._format == torch.channels_last else batch.clone(memory_format=self._format)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """All images in order, unaugmented: float32 [b, c, h, w] and labels int64 [b], b at most `size`."""
+        """Iterate over all images in order, without augmentation.
+
+        Args:
+            size: images per batch, >= 1; the last batch may be smaller.
+
+        Yields:
+            Images float32 [b, c, h, w] and labels int64 [b].
+        """
         for start in range(0, len(self), size):
             yield self.whitened(self.pixels[start : start + size]), self.labels[start : start + size]
 
@@ -94,19 +126,20 @@ class ResidentImages:
 class TrainingImages:
     """Training images with the protocol's augmentation.
 
-    Padding has the channels' mean, rounded to a whole grey level (so it is zero after whitening up to half a level), or black where
-    there is no whitening; upsampling is bilinear, rounded likewise. Both are done once, before training.
-    Cut-out squares are zero after whitening, centred on a uniformly drawn pixel and clipped at the border.
+    Images are enlarged once, before training. Padding has the mean grey level of each channel, rounded to an integer
+    (after whitening, that is 0 up to half a grey level); without whitening it is black. Upsampling is bilinear, rounded
+    to integers. In each epoch, images are then cropped, flipped and whitened. Cutout sets a square to 0 after
+    whitening; its centre is a uniformly random pixel, and the part of it outside of the image is ignored.
 
     Args:
-        resident: the training images at their own size.
-        whitening: of these images.
-        protocol: says how they are enlarged, cropped, flipped and cut out.
+        resident: the training images at their original size.
+        whitening: whitening of these images.
+        protocol: enlargement, crop, flip, cutout and batch size.
 
     Raises:
-        InputError: when the protocol crops from less than the images' size or cuts out more than it.
+        InputError: when the protocol crops from less than the images' side, or cuts out more than it.
 
-    Source: Zoph and Le 2016 (1611.01578), section 4.1; DeVries and Taylor 2017 (1708.04552) for cutout.
+    Source: Zoph and Le 2016 (arXiv 1611.01578), section 4.1; DeVries and Taylor 2017 (arXiv 1708.04552) for cutout.
     """
 
     def __init__(self, resident: ResidentImages, whitening: Whitening, protocol: Protocol) -> None:
@@ -120,16 +153,17 @@ class TrainingImages:
 
     @property
     def steps(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches per epoch."""
         return -(-len(self) // self._protocol.batch_size)
 
     def epoch(self, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """One pass in random order, in `steps` batches whose sizes differ by one at most.
+        """Iterate over all images once, in random order and augmented.
 
-        An equal cut leaves no runt batch, whose BatchNorm statistics would be worthless.
+        The `steps` batches differ in size by at most one image, because BatchNorm's statistics of a small last batch
+        would be useless.
 
         Args:
-            generator: on the CPU; order, crops, flips and cutouts are drawn from it in this order.
+            generator: generator on the CPU, from which order, crops, flips and cutouts are drawn, in this order.
 
         Yields:
             Images float32 [b, c, h, w] and labels int64 [b].
@@ -153,7 +187,7 @@ class TrainingImages:
             yield images, labels[part]
 
     def _crops(self, generator: torch.Generator) -> Crops | None:
-        """Crop position and flip flag per image; None if images are used whole."""
+        """Draw a crop position and a flip flag per image; None if images are neither cropped nor flipped."""
         if not self._margin and not self._protocol.flip:
             return None
         tops, lefts = torch.randint(self._margin + 1, (2, len(self)), generator=generator)
@@ -164,7 +198,7 @@ class TrainingImages:
         return kind(tops, lefts, flipped, self._size, self._resident.device)
 
     def _holes(self, generator: torch.Generator) -> tuple[Tensor, Tensor] | None:
-        """Masks of the rows and columns that cross the cutout square, bool [n, size]; None without cutout."""
+        """Draw cutout squares; return masks of their rows and of their columns, bool [n, size]; None without cutout."""
         side = self._protocol.cutout
         if not side:
             return None
@@ -175,13 +209,13 @@ class TrainingImages:
 
 
 class Crops(ABC):
-    """Crop position and flip flag per image of an epoch.
+    """The crops and flips of an epoch's images.
 
     Args:
-        tops: first row of each cut, int64 [n].
-        lefts: first column, int64 [n].
-        flipped: bool [n].
-        size: side of the cuts in pixels.
+        tops: first row of each crop, int64 [n].
+        lefts: first column of each crop, int64 [n].
+        flipped: whether each crop is flipped horizontally, bool [n].
+        size: side of the crops in pixels.
         device: device of the images.
     """
 
@@ -190,17 +224,20 @@ class Crops(ABC):
 
     @abstractmethod
     def cut(self, pixels: Tensor, order: Tensor, part: slice) -> Tensor:
-        """The images of a step, uint8 [b, size, size, c].
+        """Crop and flip the images of a step.
 
         Args:
-            pixels: all images, uint8 [n, h, w, c].
-            order: index of the image at each place of the epoch, int64 [n].
-            part: the step's places.
+            pixels: all enlarged images, uint8 [n, h, w, c].
+            order: index of the image at each position of the epoch, int64 [n].
+            part: positions of the step.
+
+        Returns:
+            uint8 [b, size, size, c].
         """
 
 
 class IndexedCrops(Crops):
-    """One gather of pixels, for devices on which many small copies would be slow."""
+    """Crops by one gather of pixels, for CUDA, where many small copies would be slow. Args: see `Crops`."""
 
     def __init__(self, tops: Tensor, lefts: Tensor, flipped: Tensor, size: int, device: torch.device) -> None:
         places = torch.arange(size)
@@ -209,19 +246,19 @@ class IndexedCrops(Crops):
         self._columns = torch.where(flipped[:, None], columns.flip(1), columns).to(device)
 
     def cut(self, pixels: Tensor, order: Tensor, part: slice) -> Tensor:
-        """The images of a step."""
+        """Crop and flip the images of a step, see `Crops.cut`."""
         return pixels[order[part, None, None], self._rows[part, :, None], self._columns[part, None, :]]
 
 
 class RowCrops(Crops):
-    """One copy of rows an image, for the CPU."""
+    """Crops by one copy of rows per image, for the CPU. Args: see `Crops`."""
 
     def __init__(self, tops: Tensor, lefts: Tensor, flipped: Tensor, size: int, device: torch.device) -> None:
         self._corners = list(zip(tops.tolist(), lefts.tolist()))
         self._flipped, self._size = flipped.numpy(), size
 
     def cut(self, pixels: Tensor, order: Tensor, part: slice) -> Tensor:
-        """The images of a step."""
+        """Crop and flip the images of a step, see `Crops.cut`."""
         size, channels = self._size, pixels.shape[3]
         rows = pixels.flatten(2).numpy()
         chosen = order[part].tolist()
@@ -230,29 +267,36 @@ class RowCrops(Crops):
             cut[...] = rows[index, top : top + size, left * channels : (left + size) * channels]
         images = result.reshape(-1, size, size, channels)
         flipped = np.flatnonzero(self._flipped[part])
-        # Seen as [b, c, h, w], torch has a fast way to flip images whose channels are innermost.
+        # As a [b, c, h, w] view, because torch has a fast flip for images in the channels_last format.
         images[flipped] = torch.from_numpy(images[flipped]).permute(0, 3, 1, 2).flip(3).permute(0, 2, 3, 1).numpy()
         return torch.from_numpy(images)
 
 
 def check_sizes(protocol: Protocol, size: int) -> None:
-    """Refuse a protocol whose augmentation does not fit images of `size` pixels.
+    """Refuse a protocol whose augmentation does not fit the size of the images.
+
+    Args:
+        protocol: the training protocol.
+        size: side of the images in pixels, >= 1.
 
     Raises:
-        InputError: when it crops from less than the size or cuts out more than it.
+        InputError: when the protocol crops from less than the side, or cuts out more than it.
     """
     if protocol.crop_from and protocol.crop_from < size:
         raise InputError(
-            f"protocol {protocol.name!r}: crop_from={protocol.crop_from} is less than the images' side of {size} pixels"
+            f"protocol {protocol.name!r}: crop_from={protocol.crop_from} is less than the images' side of {size} "
+            "pixels; "
+            f"use --set crop_from={size} or more"
         )
     if protocol.cutout > size:
         raise InputError(
-            f"protocol {protocol.name!r}: cutout={protocol.cutout} exceeds the images' side of {size} pixels"
+            f"protocol {protocol.name!r}: cutout={protocol.cutout} exceeds the images' side of {size} pixels; "
+            f"use --set cutout={size} or less"
         )
 
 
 def _enlarged(pixels: Tensor, whitening: Whitening, protocol: Protocol) -> Tensor:
-    """Pixels uint8 [n, h, w, c] brought to [n, crop_from, crop_from, c]."""
+    """Enlarge pixels uint8 [n, h, w, c] to [n, crop_from, crop_from, c]."""
     images, size, _, channels = pixels.shape
     side = protocol.crop_from
     if side in (0, size):
@@ -264,9 +308,9 @@ def _enlarged(pixels: Tensor, whitening: Whitening, protocol: Protocol) -> Tenso
         result[:, before : before + size, before : before + size] = pixels
         return result
     result = torch.empty(images, side, side, channels, dtype=torch.uint8, device=pixels.device)
-    for start in range(0, images, 4096):  # in parts: the float copy of a whole data set would not fit a small machine
-        # On the CPU: the same grey levels for every device, whose arithmetic could round a tie the other way. On CUDA torch would
-        # also import its compiler for a deterministic implementation.
+    for start in range(0, images, 4096):  # in parts, because float32 needs four times the memory of uint8
+        # Always on the CPU, because another device may round differently, and would give other grey levels. On CUDA,
+        # torch would also import its compiler for the deterministic implementation.
         part = pixels[start : start + 4096].cpu().permute(0, 3, 1, 2).float()
         larger = functional.interpolate(part, size=(side, side), mode="bilinear", align_corners=False)
         result[start : start + 4096] = larger.round_().clamp_(0, 255).byte().permute(0, 2, 3, 1)

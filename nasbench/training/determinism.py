@@ -1,6 +1,6 @@
-"""Operations without a deterministic implementation: record those that ran, and note them in a child's row.
+"""Collection of the operations that ran without a deterministic implementation, for a note in a child's row.
 
-torch warns of each such operation where it is asked to warn only. The warnings are collected here and not shown.
+In its mode "warn", torch warns of each such operation. The warnings are collected here instead of being shown.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 NOTE: Final = "not deterministic here: "
-"""Start of the note in a row's column `error`; `nasbench verify` looks for it."""
+"""Start of the note in a row's column `error`; `nasbench verify` searches for it."""
 
 _LONGEST = 200  # characters of a note
 
-# What torch says (aten/src/ATen/Context.cpp), and the operation's name in it.
+# Torch's warnings (aten/src/ATen/Context.cpp), and the name of the operation in each.
 _SAID: Final = (
     (re.compile(r"^(.+?) does not have a deterministic implementation"), r"\1"),
     (re.compile(r"this operation is not deterministic because it uses CuBLAS"), "CuBLAS by CUBLAS_WORKSPACE_CONFIG"),
@@ -26,37 +26,48 @@ _FILTER: Final = r"(?s).*(does not have a deterministic implementation|not deter
 
 
 class Nondeterminism:
-    """The operations that ran without a deterministic implementation, in the order of their first use."""
+    """Names of operations that ran without a deterministic implementation, in the order of their first use."""
 
     def __init__(self) -> None:
         self._operations: dict[str, None] = {}
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """Their names as torch gives them."""
+        """The names, as torch's warnings give them."""
         return tuple(self._operations)
 
     @property
     def note(self) -> str:
-        """One line for a row, or "" if there are none."""
+        """The note for a row, one line of at most 200 characters; "" without such operations."""
         if not self._operations:
             return ""
         said = NOTE + ", ".join(self._operations)
         return said if len(said) <= _LONGEST else said[: _LONGEST - 4].rstrip(", ") + " ..."
 
     def add(self, operation: str) -> None:
-        """Remember one."""
+        """Add an operation; a second time changes nothing.
+
+        Args:
+            operation: its name.
+        """
         self._operations[operation] = None
 
 
 def operations_in(error: str) -> str:
-    """Return the operations that a note within the text of a row's column `error` names, or "" where it has no note."""
+    """Return the operations named by the note in a row's column `error`.
+
+    Args:
+        error: text of the column.
+
+    Returns:
+        The names, separated by ", "; "" if there is no note.
+    """
     _, noted, rest = error.partition(NOTE)
     return rest.split(";")[0].strip() if noted else ""
 
 
 class _Collector:
-    """Stands in for `warnings.showwarning` while anyone listens; each listener hears the warnings of its own thread."""
+    """Replaces `warnings.showwarning` while there are listeners; each listener gets the warnings of its own thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -93,7 +104,14 @@ _COLLECTOR = _Collector()
 
 
 def operation_in(message: str) -> str:
-    """Return the operation that a torch warning names as not deterministic; "" for any other warning."""
+    """Return the operation that a warning of torch calls not deterministic.
+
+    Args:
+        message: text of the warning.
+
+    Returns:
+        Name of the operation; "" for any other warning.
+    """
     for pattern, name in _SAID:
         if found := pattern.search(message):
             return found.expand(name)
@@ -102,10 +120,15 @@ def operation_in(message: str) -> str:
 
 @contextmanager
 def collected(heard: Nondeterminism) -> Iterator[None]:
-    """Collect what runs in the block on this thread, backward passes included, instead of showing torch's warnings.
+    """Collect the operations without a deterministic implementation that this thread runs in the block.
+
+    Backward passes are included. Torch's warnings about these operations are not shown.
 
     Args:
-        heard: is added to.
+        heard: the collection to which they are added.
+
+    Yields:
+        Nothing.
     """
     _COLLECTOR.start(heard)
     try:

@@ -1,7 +1,8 @@
-"""The self-test of a device: every operation of every space forward and backward, optimizers, augmentation, bfloat16, recorded graphs.
+"""Self-test of a device: operations of all spaces forward and backward, optimizers, augmentation, bfloat16, CUDA
+graphs.
 
-It takes seconds, trains nothing that is kept and is charged to no child. `nasbench.training.evaluate.evaluate` has it done once per process before
-the first child on a CUDA device; `nasbench doctor` and `make test-gpu` print what it finds.
+It takes seconds and is not charged to any child. `nasbench.training.evaluate.evaluate` runs it once per process, before
+the first child on a CUDA device; `nasbench doctor` and `make test-gpu` print its findings.
 """
 
 from __future__ import annotations
@@ -31,24 +32,24 @@ from nasbench.training.optimizers import make_optimizer
 from nasbench.training.steps import GRAPHS, CudaRecorder, EagerStep, GraphedStep, Recorder
 
 SWITCH: Final = "NASBENCH_DEVICE_TEST"
-"""Environment: "off" for children without the self-test before them."""
+"""Environment variable; "off" skips the self-test before the first child."""
 
 CPU = torch.device("cpu")
-LITTLE_MEMORY = 2**30  # bytes free on a device, below which it is noted
-ROUNDING = 1e-4  # difference of two float32 results, as a share of their size; TF32 would make it 1e-3
-WRONG = 0.1  # difference from which a result is wrong; bfloat16 makes 1e-2
+LITTLE_MEMORY = 2**30  # bytes; less free memory than this is noted
+ROUNDING = 1e-4  # largest relative difference that float32 rounding explains; TF32 gives 1e-3
+WRONG = 0.1  # relative difference above which a result is wrong; bfloat16 gives 1e-2
 
 Level = Literal["ok", "note", "failed"]
 
 
 @dataclass(frozen=True)
 class DeviceFinding:
-    """One thing that was tried.
+    """Result of one test.
 
     Args:
         name: the part tested, e.g. "sep_conv_3x3 of cells, stride 2".
-        level: "ok"; "note" where searches work and something is to be known; "failed" where children would fail or have wrong scores.
-        detail: the result in one line; "" if there is nothing to report.
+        level: "ok"; "note" if searches work, with a limitation; "failed" if children would fail or get wrong scores.
+        detail: the limitation or failure in one line; "" if there is nothing to report.
     """
 
     name: str
@@ -57,7 +58,7 @@ class DeviceFinding:
 
 
 class DeviceFault(NasbenchError):
-    """A device on which children would fail."""
+    """Raised for a device on which children would fail or get wrong scores."""
 
 
 def device_self_test(
@@ -65,15 +66,15 @@ def device_self_test(
     parts: Mapping[str, DevicePart] | None = None,
     recorder: Callable[[torch.device], Recorder] = CudaRecorder,
 ) -> list[DeviceFinding]:
-    """Try everything that children do on a device.
+    """Test everything that children do on a device.
 
     Args:
-        device: from `evaluator.resolve_device`; on the CPU there are no graphs to record.
-        parts: the parts tested separately; None for `parts_of_spaces`.
-        recorder: makes what records graphs on a device.
+        device: from `nasbench.training.evaluate.resolve_device`. CUDA graphs are tested on CUDA only.
+        parts: name -> part of a network to test; None for those of `parts_of_spaces`.
+        recorder: makes the recorder of graphs for a device.
 
     Returns:
-        A finding for each thing tried, in the order of trying. Nothing is raised but what stops a process.
+        One finding per test, in the order of the tests. A test that raises an exception is a finding, too.
     """
     findings = [_tried("memory", partial(_memory, device))] if device.type == "cuda" else []
     for name, part in (parts_of_spaces() if parts is None else parts).items():
@@ -92,13 +93,15 @@ def device_self_test(
 
 @cache
 def require_working(device: torch.device) -> None:
-    """Do the self-test once per process and refuse a device that fails it; the environment variable NASBENCH_DEVICE_TEST=off skips it.
+    """Run the self-test once per process and device, and refuse a device that fails it.
+
+    The environment variable NASBENCH_DEVICE_TEST=off skips the test.
 
     Args:
         device: a CUDA device.
 
     Raises:
-        DeviceFault: one line with the first thing that failed.
+        DeviceFault: when a test failed; one line with the first of them.
     """
     if os.environ.get(SWITCH) == "off":
         return
@@ -106,18 +109,19 @@ def require_working(device: torch.device) -> None:
     if failed:
         more = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
         raise DeviceFault(
-            f"device {str(device)!r} failed its self-test before the first child, so nothing is charged: {failed[0].name}: "
-            f"{failed[0].detail}{more}. See all: nasbench doctor; go on all the same: {SWITCH}=off"
+            f"device {str(device)!r} failed its self-test before the first child, so nothing is charged: "
+            f"{failed[0].name}: "
+            f"{failed[0].detail}{more}; nasbench doctor shows all failures, {SWITCH}=off skips the self-test"
         )
 
 
 def _tried(name: str, attempt: Callable[[], tuple[Level, str]]) -> DeviceFinding:
-    """Result of one test; an exception that it raises is a finding too."""
+    """Run one test; an exception that it raises is a finding, too."""
     try:
         return DeviceFinding(name, *attempt())
     except Exception as error:
-        if is_out_of_memory(error):  # others may hold the memory for now; a child would end as out_of_memory
-            return DeviceFinding(name, "note", "not tried: no memory free on the device")
+        if is_out_of_memory(error):  # other processes may hold the memory; a child would end as out_of_memory
+            return DeviceFinding(name, "note", "not tested: no memory free on the device")
         return DeviceFinding(name, "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
 
@@ -128,7 +132,7 @@ def _memory(device: torch.device) -> tuple[Level, str]:
 
 
 def _part(part: DevicePart, device: torch.device) -> tuple[Level, str]:
-    """Values and gradients twice on the device, and on the CPU."""
+    """Compare values and gradients of a part: twice on the device, and once on the CPU."""
     heard = Nondeterminism()
     with reproducible(device, 1, heard=heard):
         first, second = (_passes(part, device) for _ in range(2))
@@ -140,15 +144,17 @@ def _part(part: DevicePart, device: torch.device) -> tuple[Level, str]:
     if heard.operations:
         return (
             "note",
-            f"no deterministic implementation of {', '.join(heard.operations)}: rows are noted, and verified within a tolerance",
+            f"no deterministic implementation of {', '.join(heard.operations)}: rows note it, and verify compares them "
+            "within a "
+            "tolerance",
         )
     if not _equal(first, second):
-        return "note", "two passes differ in their last bits, and torch does not say so: rows do not repeat to the bit"
+        return "note", "two passes differ in their last bits, without a warning by torch: rows do not repeat to the bit"
     return "ok", ""
 
 
 def _passes(part: DevicePart, device: torch.device) -> list[Tensor]:
-    """Output and all gradients, on the CPU."""
+    """Compute the output and all gradients of a part on a device; return them on the CPU."""
     seed_device(CPU, 0)
     module = part.build().to(device).to(memory_format=torch.channels_last)
     images = torch.randn(BATCH, CHANNELS, SIDE, SIDE).contiguous(memory_format=torch.channels_last).to(device)
@@ -175,7 +181,7 @@ class _Small(Network):
 
 
 def _optimizer(name: str, device: torch.device) -> tuple[Level, str]:
-    """Three steps with clipped gradients on the device and on the CPU."""
+    """Compare three steps with clipped gradients on the device with those on the CPU."""
     protocol = Protocol.model_validate({"optimizer": name, "clip_norm": 1.0})
     with reproducible(device, 1, heard=Nondeterminism()):
         ours, expected = (_trained(protocol, place) for place in (device, CPU))
@@ -185,10 +191,10 @@ def _optimizer(name: str, device: torch.device) -> tuple[Level, str]:
 def _trained(
     protocol: Protocol, device: torch.device, recorder: Recorder | None = None, steps: int = 3
 ) -> list[Tensor]:
-    """Weights and losses after some steps, on the CPU.
+    """Train a small network for some steps on a device; return weights and losses on the CPU.
 
     Raises:
-        _NotRecorded: when steps were to be recorded and could not be.
+        _NotRecorded: when the recorder could not record the steps.
     """
     seed_device(CPU, 0)
     network = _Small().to(device).to(memory_format=torch.channels_last)
@@ -204,7 +210,7 @@ def _trained(
 
 
 def _augmentation(device: torch.device) -> tuple[Level, str]:
-    """An epoch of crops, flips and cut-outs on the device and on the CPU, whose pixels must be the same."""
+    """Compare an epoch of crops, flips and cutouts on the device with that on the CPU; all pixels must be equal."""
     if not _equal(list(_augmented(device)), list(_augmented(CPU))):
         return "failed", "images or labels differ from the CPU's"
     return "ok", ""
@@ -219,7 +225,7 @@ def _augmented(device: torch.device) -> Iterator[Tensor]:
     for batch, labels in TrainingImages(resident, whitening, Protocol.model_validate(fields)).epoch(
         torch.Generator().manual_seed(0)
     ):
-        yield (batch * 255).round().cpu()  # grey levels: the last bit of a product may differ
+        yield (batch * 255).round().cpu()  # as grey levels, because the last bit of a product may differ
         yield labels.cpu()
 
 
@@ -234,29 +240,29 @@ def _bfloat16(device: torch.device) -> tuple[Level, str]:
     if not difference <= WRONG:
         return "failed", f"values differ from float32's by {difference:.2g} of their size"
     if device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
-        return "note", "works, without instructions of its own: float32 is faster on this device"
+        return "note", "works, but this device has no bfloat16 instructions: float32 is faster"
     return "ok", ""
 
 
 class _NotRecorded(Exception):
-    """Steps that could not be recorded."""
+    """Raised when steps could not be recorded."""
 
 
 def _graphs(device: torch.device, recorder: Callable[[torch.device], Recorder]) -> tuple[Level, str]:
     """Compare steps of a recorded graph with eager steps; they should have the same bits."""
     if os.environ.get(GRAPHS) == "off":
-        return "note", f"switched off by {GRAPHS}"
+        return "note", f"switched off by {GRAPHS}=off"
     with reproducible(device, 1, heard=Nondeterminism()):
         eager = _trained(Protocol(), device, steps=8)
         try:
             graphed = _trained(Protocol(), device, recorder(device), steps=8)
         except _NotRecorded as error:
-            return "note", f"{error}; children train without, and slower"
+            return "note", f"{error}; children train without graphs, and slower"
     if not _equal(eager, graphed):
-        judged = _judged(_difference(graphed, eager), "those of steps one by one")
+        judged = _judged(_difference(graphed, eager), "those of eager steps")
         return judged or (
             "note",
-            f"steps of a recorded graph have other last bits than steps one by one; {GRAPHS}=off avoids it",
+            f"steps of a recorded graph have other last bits than eager steps; {GRAPHS}=off avoids it",
         )
     return "ok", ""
 
@@ -266,10 +272,10 @@ def _equal(ones: list[Tensor], others: list[Tensor]) -> bool:
 
 
 def _difference(ones: list[Tensor], others: list[Tensor]) -> float:
-    """The largest difference of two tensors as a share of the second: the norm of their difference by its norm.
+    """Return the largest relative difference of two tensors: norm of the difference over the norm of the second.
 
-    Norms, because a value at the edge of a ReLU or of a pool's maximum may fall on the other side by rounding, which moves single gradients
-    by much.
+    Norms are compared because rounding may move a value across the edge of a ReLU, or change which input of a pool is
+    the maximum, and this changes single gradients a lot.
     """
     worst = 0.0
     for one, other in zip(ones, others, strict=True):
@@ -280,8 +286,8 @@ def _difference(ones: list[Tensor], others: list[Tensor]) -> float:
 
 
 def _judged(difference: float, beside: str) -> tuple[Level, str] | None:
-    """Meaning of a difference, or None if rounding explains it."""
-    if not difference <= WRONG:  # NaN too
+    """Return level and detail for a difference; None if rounding explains it."""
+    if not difference <= WRONG:  # also true for NaN
         return "failed", f"values differ from {beside} by {difference:.2g} of their size"
     if difference > ROUNDING:
         return (

@@ -1,4 +1,4 @@
-"""Small parts of networks and trainings, for the self-test of a device."""
+"""The parts of networks that the self-test of a device tries."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CHANNELS, SIDE, BATCH = 8, 8, 4
 
 @dataclass(frozen=True)
 class DevicePart:
-    """A piece of a network.
+    """A part of a network.
 
     Args:
-        build: makes it; it maps images [BATCH, CHANNELS, SIDE, SIDE].
-        random: True if it draws random numbers, which differ between kinds of devices.
+        build: returns the module; its input has shape [BATCH, CHANNELS, SIDE, SIDE].
+        random: True if the module draws random numbers, which differ between CPU and CUDA.
     """
 
     build: Callable[[], nn.Module]
@@ -34,7 +34,11 @@ class DevicePart:
 
 
 def parts_of_spaces() -> Mapping[str, DevicePart]:
-    """Every operation of every space, strided where it can be, and the pieces around them, by names for people."""
+    """Return every operation of every space, with each stride that it has, and the other parts of the networks.
+
+    Returns:
+        Readable name -> part, e.g. "sep_conv_3x3 of cells, stride 2".
+    """
     parts: dict[str, DevicePart] = {}
     for name, build in OPERATIONS.items():
         for stride in (1, 2):

@@ -1,7 +1,7 @@
-"""Energy by the counters of the hardware: the processor's packages and memory (RAPL) and NVIDIA's GPUs (NVML).
+"""Energy measured by hardware counters: of processors and their memory (RAPL), and of NVIDIA GPUs (NVML).
 
-The counters are those of whole packages and devices: what else runs there is in them. Where one cannot be read it is left out; a machine
-without readable counters gives no figure, and never an estimate.
+A counter measures a whole processor or GPU, including the work of other programs. A counter that cannot be read is left
+out. Energy is never estimated: without readable counters there is no figure.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from typing import Any
 from nasbench.errors import InputError, MissingExtra
 
 POWERCAP = Path("/sys/class/powercap")
-# RAPL's counters begin again after some 65 to 262 kJ, which a busy server spends in minutes.
+# RAPL counters restart at 0 after about 65 to 262 kJ, which a busy server uses in minutes.
 READ_EVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Counter:
-    """A counter of energy.
+    """An energy counter.
 
     Args:
         name: the device measured, e.g. "rapl:package-0" or "nvml:GPU-5f3e... NVIDIA H100 80GB HBM3".
-        read: joules since some moment in the past; it may raise OSError.
-        wraps_at: joules after which it begins again at 0; inf for never.
+        read: returns the joules used since an unknown moment; raises OSError if the counter cannot be read.
+        wraps_at: joules after which the counter restarts at 0; inf for never.
     """
 
     name: str
@@ -39,11 +39,11 @@ class Counter:
 
 
 class EnergyMeter:
-    """Measure joules by counter since entry. Use as a context manager; a thread reads regularly, because counters wrap.
+    """Context manager that measures the energy used since its start. A thread reads the counters before they wrap.
 
     Args:
         counters: the counters to read.
-        every: seconds between readings.
+        every: seconds between two readings, > 0.
     """
 
     def __init__(self, counters: Sequence[Counter], every: float = READ_EVERY_SECONDS) -> None:
@@ -56,11 +56,15 @@ class EnergyMeter:
 
     @property
     def seconds(self) -> float:
-        """Since it was entered."""
+        """Seconds since the start."""
         return time.monotonic() - self._entered_at
 
     def joules(self) -> dict[str, float]:
-        """Joules by counter up to now; a counter that failed once is left out."""
+        """Read the counters.
+
+        Returns:
+            Name of the counter -> joules used since the start. A counter that could not be read once is left out.
+        """
         with self._lock:
             for counter in self._counters:
                 if counter.name in self._last:
@@ -104,10 +108,14 @@ class EnergyMeter:
 
 
 def counters_of(devices: Sequence[str]) -> list[Counter]:
-    """The readable counters of this machine's processors and of the GPUs among `devices`; without the package nvidia-ml-py, of no GPU.
+    """Return the readable counters of this machine's processors and of some of its GPUs.
 
     Args:
-        devices: "cpu", "cuda" or "cuda:INDEX"; those that are not on this machine have no counter here.
+        devices: "cpu", "cuda" or "cuda:INDEX". The processors are always included.
+
+    Returns:
+        The counters. Those of GPUs are missing if the package nvidia-ml-py is not installed, or if one of the devices
+        is not on this machine.
     """
     gpus = [device for device in devices if device != "cpu"]
     found = rapl_counters()
@@ -118,11 +126,17 @@ def counters_of(devices: Sequence[str]) -> list[Counter]:
 
 
 def rapl_counters(root: Path = POWERCAP) -> list[Counter]:
-    """The processors' packages, and their memory where it is counted by itself, as far as this user may read them.
+    """Return the readable RAPL counters: one per processor package, and one per memory that is counted separately.
 
-    Source: Linux's powercap interface, Documentation/power/powercap.
+    Args:
+        root: folder of Linux's powercap interface.
+
+    Returns:
+        The counters that this user may read.
+
+    Source: Linux, Documentation/power/powercap.
     """
-    zones = sorted(root.glob("intel-rapl:*"))  # AMD's have this name, too
+    zones = sorted(root.glob("intel-rapl:*"))  # also the name on AMD processors
     packages = [zone for zone in zones if zone.name.count(":") == 1]
     memories = [zone for zone in zones if zone.name.count(":") == 2 and _line(zone / "name") == "dram"]
     return [counter for zone in (*packages, *memories) for counter in _rapl(zone)]
@@ -134,7 +148,7 @@ def _rapl(zone: Path) -> Iterator[Counter]:
 
     try:
         read()
-    except OSError:  # since 2020 Linux lets only root read it
+    except OSError:  # since 2020 only root may read it by default
         return
     name, limit = _line(zone / "name") or zone.name, _line(zone / "max_energy_range_uj")
     of = f" of package {zone.name.split(':')[1]}" if zone.name.count(":") == 2 else ""
@@ -149,10 +163,13 @@ def _line(path: Path) -> str:
 
 
 def nvml_counters(uuids: Sequence[str]) -> list[Counter]:
-    """NVIDIA GPUs whose energy can be read: Volta and later.
+    """Return the counters of NVIDIA GPUs; GPUs before Volta have none.
 
     Args:
-        uuids: as NVML has them, "GPU-...".
+        uuids: NVML's identifiers of the GPUs, "GPU-...".
+
+    Returns:
+        The counters that can be read; none without NVIDIA's driver.
 
     Raises:
         MissingExtra: when the package nvidia-ml-py is not installed.
@@ -171,7 +188,7 @@ def nvml_counters(uuids: Sequence[str]) -> list[Counter]:
 def _nvml(pynvml: Any, uuid: str) -> Iterator[Counter]:
     def read() -> float:
         try:
-            return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3  # of millijoules
+            return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3  # millijoules to joules
         except pynvml.NVMLError as error:
             raise OSError(f"NVML: {error}") from error
 
@@ -185,7 +202,7 @@ def _nvml(pynvml: Any, uuid: str) -> Iterator[Counter]:
 
 
 def _uuids(devices: Sequence[str]) -> list[str]:
-    """NVML's names of CUDA devices, for any CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER."""
+    """Return NVML's identifiers of CUDA devices; torch's indices depend on the environment, these do not."""
     import torch
 
     from nasbench.training.evaluate import resolve_device

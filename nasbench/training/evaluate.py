@@ -1,4 +1,4 @@
-"""Train and score one child; every ending, errors included, becomes a recorded outcome with its cost."""
+"""Training and scoring of one child; errors in it become a result with a status and a cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import resource
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import lru_cache
 
 import torch
@@ -19,6 +18,7 @@ from nasbench.errors import InputError
 from nasbench.kernels.platform import platform_here
 from nasbench.kernels.portable import is_portable_process
 from nasbench.protocols.protocol import Protocol, check_kernels
+from nasbench.provenance import utc_now
 from nasbench.structures import Counts, Scale
 from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
 from nasbench.training.determinism import Nondeterminism
@@ -27,32 +27,35 @@ from nasbench.training.evaluation import Child, Evaluation, Status
 from nasbench.training.loop import Diverged, History, Seeds, TimedOut, reproducible, score, seed_device, train
 from nasbench.training.memory_errors import is_out_of_memory
 
-ERROR_LENGTH = 300  # characters of an error that a row keeps
+ERROR_LENGTH = 300  # most characters of an error in a row
 
 
 def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluation:
-    """Train a child by its protocol; score it on the validation images and, if the child asks for it, on the test images.
+    """Train a child by its protocol and score it on the validation images and, if the child asks for it, the test
+    images.
 
-    The same child on the same machine gives the same scores and curves to the bit, whatever ran before in the process; times and
-    memory differ. Data sets stay in memory, so the second child of a process starts at once. A protocol with portable kernels gives
-    them on every x86-64 machine; where this process was not started for it, the child is trained in one beside it that was.
+    On the same machine, the same child always gets the same scores and curves to the bit; times and memory differ. With
+    portable kernels it gets them on every x86-64 processor; if this process has imported torch with fast kernels, the
+    child is then trained in a worker process.
+
+    Data sets stay in memory. The first child of a process reads its data from disk, and this time is not charged.
 
     Args:
         child: architecture, protocol and seed.
-        device: "cpu", "cuda" (the first one) or "cuda:1".
-        devices: share of the device held, in (0, 1], or the number of devices; only recorded.
+        device: "cpu", "cuda" (the first GPU) or "cuda:1".
+        devices: number of devices held, or the share of one, > 0; only recorded.
 
     Returns:
-        Status "ok" with all scores; or "diverged" (a loss that is not finite), "out_of_memory", "timed_out" or "failed" (any other
-        exception) with the error in one line, the completed epochs' curves and the seconds spent. `error` also notes steps without
-        a CUDA graph and operations without a deterministic implementation. Reading the data from disk, once
-        a process, is not billed. `peak_memory` is the device's peak on CUDA, data included, and on the CPU the highest resident
-        size of the whole process so far.
+        The evaluation. If its status is not "ok", it has the error in one line, the curves of the completed epochs and
+        the seconds spent. `error` also notes operations without a deterministic implementation, and a training that had
+        to do without CUDA graphs. `peak_memory` is the peak on a CUDA device, data included; on the CPU it is the
+        highest resident memory of the process so far.
 
     Raises:
-        InputError: when the device is not there, the protocol does not fit the data, or has portable kernels and the device is a GPU.
-        DeviceFault: when a CUDA device fails its self-test, which a process does once, before its first child's time begins.
-        MissingData: when the data's files are not there.
+        InputError: when the device does not exist, the protocol does not fit the data, or portable kernels are to run
+            on a GPU.
+        DeviceFault: when a CUDA device fails its self-test, which runs once per process and is not charged.
+        MissingData: when the files of the data set are missing.
     """
     place = resolve_device(device)
     dataset = checked_data(child.protocol, device)
@@ -62,9 +65,9 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         return WORKER.evaluate(child, device, devices)
     if place.type == "cuda":
         require_working(place)
-    started_at, start = _now(), time.perf_counter()
+    started_at, start = utc_now(), time.perf_counter()
     if place.type == "cuda":
-        torch.cuda.init()  # type: ignore[no-untyped-call]  # a process that has not used CUDA yet has no statistics to reset
+        torch.cuda.init()  # type: ignore[no-untyped-call]  # before it, there are no statistics to reset
         torch.cuda.reset_peak_memory_stats(place)
     record = _Record()
     status, error = _guarded(child, dataset, place, start + child.timeout_seconds, record)
@@ -95,42 +98,52 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         devices=devices,
         platform=platform_here(child.protocol.kernels, child.protocol.threads),
         started_at=started_at,
-        finished_at=_now(),
+        finished_at=utc_now(),
         curves={name: tuple(values) for name, values in curves.items()},
     )
 
 
 def resolve_device(device: str) -> torch.device:
-    """The torch device that a text names.
+    """Return the torch device with a given name.
 
     Args:
-        device: "cpu", "cuda" or "cuda:INDEX"; indices count the devices that CUDA_VISIBLE_DEVICES leaves visible.
+        device: "cpu", "cuda" (the first GPU) or "cuda:INDEX"; an index counts the GPUs in CUDA_VISIBLE_DEVICES only.
+
+    Returns:
+        The device, always with an index if it is a GPU.
 
     Raises:
-        InputError: when it is not there; lists those that are.
+        InputError: when this machine has no such device; lists those that it has.
     """
     there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
     name = "cuda:0" if device == "cuda" else device
     if name not in there:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        why = f" (with CUDA_VISIBLE_DEVICES={visible!r}, whose first is cuda:0)" if visible is not None else ""
+        why = f" (CUDA_VISIBLE_DEVICES={visible!r} is set; its first device is cuda:0)" if visible is not None else ""
         raise InputError(f"device {device!r} is not on this machine; there is: {', '.join(there)}{why}")
     return torch.device(name)
 
 
 def device_name(device: torch.device) -> str:
-    """The device as people and price tables know it: "cpu" or, e.g., "NVIDIA H100 80GB HBM3".
+    """Return the name of a device as rows and price tables have it.
+
+    Args:
+        device: from `resolve_device`.
+
+    Returns:
+        "cpu", or the driver's name of the GPU, e.g. "NVIDIA H100 80GB HBM3".
 
     Raises:
-        InputError: when the driver lists the device and CUDA does not start on it.
+        InputError: when CUDA does not start on the device.
     """
     if device.type != "cuda":
         return "cpu"
     try:
         return torch.cuda.get_device_name(device)
-    except RuntimeError as error:  # a driver too old for this torch, a device that others hold for themselves, ...
+    except RuntimeError as error:  # e.g. a driver too old for this torch, or a device that another process holds alone
         raise InputError(
-            f"device {str(device)!r} cannot be used: {_line(error)} (torch {torch.__version__}, made for CUDA {torch.version.cuda})"
+            f"device {str(device)!r} cannot be used: {_line(error)} (torch {torch.__version__}, built for CUDA "
+            f"{torch.version.cuda})"
         ) from error
 
 
@@ -139,7 +152,7 @@ _UNCOUNTED = Counts(params=0, mult_adds=0)
 
 @dataclass
 class _Record:
-    """Measurements of a child so far; readable also after an exception."""
+    """Measurements of a child so far; they can be read after an exception, too."""
 
     history: History = field(default_factory=History)
     nondeterminism: Nondeterminism = field(default_factory=Nondeterminism)
@@ -150,7 +163,13 @@ class _Record:
 
 @dataclass(frozen=True)
 class Placed:
-    """A protocol's images on a device."""
+    """The images of a protocol on a device.
+
+    Args:
+        train: training images, with augmentation.
+        validation: validation images.
+        whitening: of the training images; test images are whitened with it, too.
+    """
 
     train: TrainingImages
     validation: ResidentImages
@@ -160,7 +179,7 @@ class Placed:
 def _guarded(
     child: Child, dataset: Dataset, place: torch.device, deadline: float, record: _Record
 ) -> tuple[Status, str]:
-    """Train and score; return status and error of any exception except a request to stop."""
+    """Train and score; return the status and the error of an exception. KeyboardInterrupt is raised on."""
     try:
         with reproducible(place, child.protocol.threads, child.protocol.kernels, record.nondeterminism):
             _train_and_score(child, dataset, place, deadline, record)
@@ -198,15 +217,18 @@ def _scale(protocol: Protocol, dataset: Dataset) -> Scale:
 
 
 def checked_data(protocol: Protocol, device: str) -> Dataset:
-    """Load a protocol's data, and refuse what would fail for every child.
+    """Load a protocol's data, and refuse a protocol or a device with which every child would fail.
 
     Args:
         protocol: the training protocol.
         device: "cpu", "cuda" or "cuda:1".
 
+    Returns:
+        The data set.
+
     Raises:
-        InputError: when the device is not there, or data or kernels do not fit.
-        MissingData: when the data's files are not there.
+        InputError: when the device does not exist, or the protocol does not fit the data or the device.
+        MissingData: when the files of the data set are missing.
     """
     resolve_device(device)
     check_kernels(protocol, device)
@@ -215,7 +237,8 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
     available = len(dataset.split(protocol.validation, protocol.split_seed)[0])
     if protocol.train_images > available:
         raise InputError(
-            f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the {len(dataset.train)} images "
+            f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the "
+            f"{len(dataset.train)} images "
             f"of {dataset.name!r} are left for training with validation={protocol.validation:g}"
         )
     return dataset
@@ -223,7 +246,15 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
 
 @lru_cache(maxsize=2)
 def place_images(protocol: Protocol, place: torch.device) -> Placed:
-    """Split the data and put it on the device, once for all children of a protocol."""
+    """Split a protocol's data and copy it to a device; the last two results are kept for further children.
+
+    Args:
+        protocol: the training protocol.
+        place: the device.
+
+    Returns:
+        The training images with the protocol's augmentation, the validation images, and their whitening.
+    """
     dataset = load_data(protocol.data)
     chosen, held_out = dataset.split(protocol.validation, protocol.split_seed)
     if protocol.train_images:
@@ -239,7 +270,7 @@ def place_images(protocol: Protocol, place: torch.device) -> Placed:
 
 
 def _peak_memory(place: torch.device) -> int:
-    """Bytes."""
+    """Return the peak memory in bytes: of a CUDA device for this child, otherwise of the whole process."""
     if place.type == "cuda":
         return int(torch.cuda.max_memory_allocated(place))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -248,7 +279,3 @@ def _peak_memory(place: torch.device) -> int:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:ERROR_LENGTH]
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

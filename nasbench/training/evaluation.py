@@ -1,4 +1,4 @@
-"""One child: what is asked of an evaluator and what comes back."""
+"""The input and the result of one training: child and evaluation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Status = Literal["ok", "diverged", "out_of_memory", "timed_out", "failed", "unfi
 
 @dataclass(frozen=True)
 class Child:
-    """One training to be done.
+    """A training to be done.
 
     Args:
         architecture: the architecture to train.
-        protocol: the training protocol, data set included.
-        seed: of initial weights, order and augmentation, >= 0.
-        test: True to score the trained network on the test set; only for stage "final".
-        timeout_seconds: after this much time the child ends as "timed_out"; inf for never.
+        protocol: the training protocol, which names the data set.
+        seed: training seed: of initial weights, order, augmentation, dropout and drop-path, >= 0.
+        test: True to score the trained network on the test set too; only for final trainings.
+        timeout_seconds: seconds after which the training stops with the status "timed_out"; inf for no limit.
     """
 
     architecture: Architecture
@@ -33,9 +33,33 @@ class Child:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Cost and scores of one training. Accuracies in [0, 1], losses in nats, times in seconds; unknown numbers are NaN.
+    """Scores and cost of a training. Accuracies are in [0, 1], losses in nats, times in seconds; unknown numbers are
+    NaN.
 
-    `curves` has the columns of `store.format.schema.CURVES`, one value per completed epoch.
+    Args:
+        status: how the training ended: "ok", "diverged" (a loss that is not finite), "out_of_memory", "timed_out", or
+            "failed" (any other exception). Unless it is "ok", all scores are NaN.
+        error: the error in one line, and notes such as operations that are not deterministic; "" for none.
+        val_acc: validation accuracy after the last epoch.
+        val_acc_best: highest validation accuracy of all epochs.
+        val_loss: validation loss after the last epoch.
+        train_acc: accuracy on the training batches of the last epoch, in training mode.
+        train_loss: mean loss of the training batches of the last epoch.
+        test_acc: test accuracy after the last epoch; NaN unless the child asked for it.
+        test_loss: test loss, likewise.
+        params: trainable parameters of the network, without an auxiliary classifier.
+        mult_adds: multiply-adds of the network for one image.
+        epochs: number of completed epochs.
+        train_seconds: seconds of training steps, augmentation included.
+        eval_seconds: seconds of validation and test passes.
+        setup_seconds: all other seconds: building the network, moving data to the device.
+        peak_memory: peak memory in bytes; -1 where it is unknown.
+        device: name of the device, "cpu" or, e.g., "NVIDIA H100 80GB HBM3".
+        devices: number of devices held, or the share of one, > 0.
+        platform: everything that decides the last bits of the scores, see `nasbench.kernels.platform`.
+        started_at: UTC time of the start, ISO 8601.
+        finished_at: UTC time of the end, ISO 8601.
+        curves: "train_loss", "train_acc", "val_loss", "val_acc" and "seconds" -> one value per completed epoch.
     """
 
     status: Status
@@ -63,5 +87,5 @@ class Evaluation:
 
     @property
     def device_seconds(self) -> float:
-        """Seconds of training, evaluation and set-up times the share of devices held."""
+        """Cost in device-seconds: seconds of training, evaluation and set-up, times `devices`."""
         return (self.train_seconds + self.eval_seconds + self.setup_seconds) * self.devices

@@ -1,9 +1,8 @@
-"""Small trainings with known results: with portable kernels every x86-64 machine must give the same bits.
+"""Golden trainings: small trainings whose bits are known; with portable kernels every x86-64 processor must give them.
 
-docs/bits.md lists the processors and versions of torch that gave them.
-
-They pass through every part that children pass through: spaces, operations, optimizers, schedules, augmentations, drop-path, dropout,
-auxiliary heads, images of 8 and of 32 pixels, both memory formats.
+Together they use all kinds of spaces, operations, optimizers and augmentation, drop-path, dropout, an auxiliary
+classifier, images of 8 and of 32 pixels, and both memory formats. docs/bits.md lists the processors and versions of
+torch that gave these bits.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from nasbench.training.evaluation import Child, Evaluation
 
 @dataclass(frozen=True)
 class Golden:
-    """A training whose outcome is known to the bit.
+    """A training whose result is known to the bit.
 
     Args:
-        name: purpose of the training.
-        space: space with its options.
-        choices: of the architecture.
-        changes: fields of the protocol "digits" that are replaced.
-        digest: of its outcome with portable kernels on x86-64, 16 hexadecimal digits.
+        name: what the training covers.
+        space: name of the space, with its options.
+        choices: choices of the architecture.
+        changes: fields of the protocol "digits" to replace.
+        digest: `digest_of_evaluation` of its result with portable kernels on x86-64, 16 hexadecimal digits.
     """
 
     name: str
@@ -39,19 +38,19 @@ class Golden:
     digest: str = ""
 
     def child(self) -> Child:
-        """Return the training."""
+        """Return the training as a child, with portable kernels, seed 0 and test scores."""
         protocol = get_protocol("digits", {"kernels": "portable", **self.changes})
         return Child(Architecture(get_space(self.space), tuple(self.choices)), protocol, seed=0, test=True)
 
 
 def digest_of_evaluation(evaluation: Evaluation) -> str:
-    """Digest the bits of every epoch's losses and accuracies, and of the test scores.
+    """Return a digest of the bits of each epoch's losses and accuracies, and of the test scores.
 
     Args:
-        evaluation: of a training that ended "ok".
+        evaluation: result of a training with the status "ok".
 
     Returns:
-        16 hexadecimal digits; times and memory have no part in it.
+        16 hexadecimal digits; times and memory do not change them.
     """
     names = ("train_loss", "train_acc", "val_loss", "val_acc")
     values = [value for name in names for value in evaluation.curves[name]]
@@ -64,11 +63,11 @@ class GoldenOutcome:
     """Result of a golden training on this machine.
 
     Args:
-        golden: the training.
-        digest: of its outcome here; "" where it ended otherwise than "ok".
-        status: the training's status.
-        error: why, or "".
-        seconds: that it took.
+        golden: the golden training.
+        digest: digest of its result on this machine; "" unless the status is "ok".
+        status: status of the training.
+        error: error of the training in one line; "" for none.
+        seconds: device-seconds of the training.
     """
 
     golden: Golden
@@ -79,21 +78,27 @@ class GoldenOutcome:
 
     @property
     def agrees(self) -> bool:
-        """True if the bits are the expected ones."""
+        """True if the bits are as expected."""
         return self.digest == self.golden.digest
 
 
 @lru_cache(maxsize=1)
 def golden_here() -> bool:
-    """True if all golden trainings give the expected bits on this machine; takes about ten seconds, once per process."""
+    """Return True if all golden trainings give the expected bits on this machine.
+
+    The first call takes about ten seconds; later calls in the same process return the same result.
+    """
     return all(outcome.agrees for outcome in train_golden())
 
 
 def train_golden(cases: Sequence[Golden] | None = None) -> list[GoldenOutcome]:
-    """Train on this machine, in a process that was started for portable kernels.
+    """Run golden trainings on this machine, with portable kernels.
 
     Args:
         cases: the trainings to run; None for all of `GOLDEN`.
+
+    Returns:
+        One outcome per training, in the same order.
     """
     from nasbench.training.evaluate import evaluate
 

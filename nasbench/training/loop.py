@@ -1,4 +1,4 @@
-"""The training loop: one network, one protocol, curves per epoch, the same bits every time."""
+"""The training loop: trains one network by a protocol, with the same bits every time, and records curves."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from nasbench.training.optimizers import make_optimizer
 from nasbench.training.schedules import learning_rates
 from nasbench.training.steps import autocast, make_step
 
-EVALUATION_BATCH = 256  # images of a validation or test pass; part of what is reproduced to the bit
+EVALUATION_BATCH = 256  # images per batch of a validation or test pass; another size would change the last bits
 
 
 class Diverged(Exception):
-    """A loss is not finite."""
+    """Raised when a loss is not finite."""
 
 
 class TimedOut(Exception):
-    """The deadline has passed."""
+    """Raised when the deadline of a training has passed."""
 
 
 @dataclass
 class History:
-    """Progress of a training; readable also after an exception.
+    """Curves and seconds of a training so far; they can be read after an exception, too.
 
     Args:
-        curves: values of each completed epoch, with the columns of `store.format.schema.CURVES`.
-        train_seconds: in training steps, augmentation included.
-        eval_seconds: in validation and test passes.
-        note: why steps were not taken as they should have been, or "".
+        curves: "train_loss", "train_acc", "val_loss", "val_acc" and "seconds" -> one value per completed epoch.
+        train_seconds: seconds of training steps, augmentation included.
+        eval_seconds: seconds of validation and test passes.
+        note: why the steps were eager although a CUDA graph was to be recorded; "" otherwise.
     """
 
     curves: dict[str, list[float]] = field(default_factory=lambda: {column.name: [] for column in CURVES})
@@ -56,17 +56,21 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """Epochs completed."""
+        """Number of completed epochs."""
         return len(self.curves["val_acc"])
 
     def add(self, **epoch: float) -> None:
-        """Append a completed epoch's value of each curve."""
+        """Append the values of a completed epoch.
+
+        Args:
+            epoch: one value for each curve, by its name.
+        """
         for column, values in self.curves.items():
             values.append(epoch[column])
 
     @contextmanager
     def training(self) -> Iterator[None]:
-        """Bill the block to training. The block ends by reading results from the device, so no work is left in flight."""
+        """Add the block's seconds to `train_seconds`. The block must wait for the device, e.g. by reading a result."""
         start = time.perf_counter()
         try:
             yield
@@ -75,7 +79,7 @@ class History:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """Bill the block to evaluation."""
+        """Add the block's seconds to `eval_seconds`. The block must wait for the device, e.g. by reading a result."""
         start = time.perf_counter()
         try:
             yield
@@ -85,7 +89,13 @@ class History:
 
 @dataclass(frozen=True)
 class Seeds:
-    """Independent seeds of one child: initial weights, order and augmentation, dropout and drop-path."""
+    """Independent seeds of a child, each in [0, 2^64).
+
+    Args:
+        weights: seed of the initial weights.
+        order: seed of the order and the augmentation of the images.
+        noise: seed of dropout and drop-path.
+    """
 
     weights: int
     order: int
@@ -93,7 +103,14 @@ class Seeds:
 
     @staticmethod
     def of(seed: int) -> Seeds:
-        """Derive them from the child's seed."""
+        """Derive the seeds from the training seed of a child.
+
+        Args:
+            seed: training seed, >= 0.
+
+        Returns:
+            The seeds.
+        """
         return Seeds(*np.random.SeedSequence(seed).generate_state(3, np.uint64).tolist())
 
 
@@ -101,19 +118,24 @@ class Seeds:
 def reproducible(
     device: torch.device, threads: int, kernels: Kernels = "fast", heard: Nondeterminism | None = None
 ) -> Iterator[None]:
-    """Everything in the block gives the same bits on the same machine; all settings and global random states come back afterwards.
+    """Make torch compute the same bits each time the block runs on the same machine.
 
-    An operation without a deterministic implementation still runs; it is added to `heard`, or without it one warning is given.
-    On the CPU the process keeps the memory it frees from then on, see `nasbench.training.allocator`.
+    Torch's settings and global random states are restored afterwards. An operation without a deterministic
+    implementation still runs, and is reported. On the CPU, the process keeps the memory that it frees from then on, see
+    `nasbench.training.allocator`.
 
     Args:
         device: device on which the block computes.
-        threads: CPU threads; their number changes the order of sums.
+        threads: number of CPU threads, >= 1; it changes the order of sums.
         kernels: "portable" for the same bits on every x86-64 processor, see `nasbench.kernels.portable`.
-        heard: gets the names of operations that have no deterministic implementation; None to warn of them.
+        heard: collects the names of operations without a deterministic implementation; None to give a RuntimeWarning
+            with the names at the end of the block.
+
+    Yields:
+        Nothing.
 
     Raises:
-        InputError: when kernels are portable and the process was not started for them.
+        InputError: when kernels are portable and this process was not started for them.
     """
     with ExitStack() as stack:
         if kernels == "portable":
@@ -121,10 +143,10 @@ def reproducible(
         if device.type == "cpu":
             keep_freed_memory()
         if device.type == "cuda":
-            # cuBLAS reads it when a process first uses it; without it, matrix products may differ from run to run.
+            # cuBLAS reads this when a process first uses it; otherwise matrix products may differ between runs.
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
             stack.enter_context(torch.cuda.device(device))
-            # cuDNN is named as enabled: where it is not named, `flags` switches it off, and convolutions take several times as long.
+            # enabled=True is needed: by default, `flags` disables cuDNN, which makes convolutions several times slower.
             stack.enter_context(
                 torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
             )
@@ -132,12 +154,15 @@ def reproducible(
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
         stack.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
-        stack.callback(setattr, deterministic, "fill_uninitialized_memory", deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
+        filling = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+        stack.callback(setattr, deterministic, "fill_uninitialized_memory", filling)
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision("highest")
-        # As use_deterministic_algorithms(True, warn_only=True), which also imports torch's compiler: a second and 100 MB per process.
+        # As use_deterministic_algorithms(True, warn_only=True), which also imports torch's compiler: one second and
+        # 100 MB per process.
         torch.set_deterministic_debug_mode("warn")
-        deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # a debugging aid: one fill a tensor
+        # A debugging aid that would fill each new tensor.
+        deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         found = Nondeterminism() if heard is None else heard
         with collected(found):
             yield
@@ -146,7 +171,12 @@ def reproducible(
 
 
 def seed_device(device: torch.device, seed: int) -> None:
-    """Seed torch's global generators of the CPU and of `device`, and no other device's."""
+    """Seed torch's global generators of the CPU and of one device.
+
+    Args:
+        device: the device.
+        seed: seed of both generators, in [0, 2^64).
+    """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.default_generators[device.index].manual_seed(seed)
@@ -161,22 +191,23 @@ def train(
     history: History,
     deadline: float = math.inf,
 ) -> None:
-    """Train a network in place and write each epoch's numbers into `history`.
+    """Train a network in place, and add each epoch's scores to `history`.
 
-    On CUDA the host waits for the device once an epoch, so divergence is seen at the epoch's end; on the CPU at the step.
+    On the CPU, a loss that is not finite ends the training at once. On CUDA it does so at the end of the epoch, because
+    the host waits for the device only once per epoch.
 
     Args:
-        network: on the images' device.
+        network: the network, on the images' device.
         images: training images.
-        validation: scored after each epoch.
-        protocol: optimizer, schedule, losses and precision.
-        seeds: of order, augmentation, dropout and drop-path.
-        history: filled epoch by epoch, also when the training breaks off.
-        deadline: value of `time.perf_counter()` after which no step starts.
+        validation: validation images, scored after each epoch.
+        protocol: epochs, optimizer, schedule, losses and precision.
+        seeds: seeds of order, augmentation, dropout and drop-path.
+        history: gets the curves and seconds, also when the training is interrupted.
+        deadline: value of `time.perf_counter()` after which no further step starts.
 
     Raises:
         Diverged: when a loss is not finite.
-        TimedOut: when the deadline passes.
+        TimedOut: when the deadline has passed.
     """
     trainer = _Trainer(network, images, protocol, seeds, validation.device)
     for epoch in range(protocol.epochs):
@@ -193,7 +224,7 @@ def train(
 
 
 class _Trainer:
-    """Network, optimizer, schedule and random order of one training, an epoch at a time."""
+    """Network, optimizer, schedule and random order of one training."""
 
     def __init__(
         self, network: Network, images: TrainingImages, protocol: Protocol, seeds: Seeds, device: torch.device
@@ -208,11 +239,12 @@ class _Trainer:
 
     @property
     def note(self) -> str:
-        """Why steps were not taken as they should have been, or ""."""
+        """Why the steps were eager although a CUDA graph was to be recorded; "" otherwise."""
         return self._take_step.note
 
     def epoch(self, deadline: float) -> tuple[float, float]:
-        """One pass: mean loss in nats (smoothed as the protocol says, without the auxiliary head's) and accuracy on the way."""
+        """Train one epoch; return the main classifier's mean training loss in nats (with label smoothing) and
+        accuracy."""
         self._network.train()
         losses, hits = [], []
         for images, labels in self._images.epoch(self._generator):
@@ -229,7 +261,7 @@ class _Trainer:
         return loss_sum / len(self._images), hit_sum / len(self._images)
 
     def _step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """One update; returns logits [b, classes] and the main head's mean loss, detached, which hold until the next."""
+        """Make one step; return what `Step` returns."""
         self._network.set_progress(self._steps_done / len(self._rates))
         logits, loss = self._take_step(images, labels, self._rates[self._steps_done])
         self._steps_done += 1
@@ -239,10 +271,19 @@ class _Trainer:
 def score(
     network: Network, images: ResidentImages, protocol: Protocol, deadline: float = math.inf
 ) -> tuple[float, float]:
-    """Mean cross-entropy in nats and accuracy in [0, 1] of a network on images, without augmentation or smoothing.
+    """Score a network in evaluation mode, without augmentation and label smoothing.
+
+    Args:
+        network: the network, on the images' device; it stays in evaluation mode.
+        images: the images.
+        protocol: gives the precision.
+        deadline: value of `time.perf_counter()` after which no further batch starts.
+
+    Returns:
+        Mean cross-entropy in nats, and accuracy in [0, 1].
 
     Raises:
-        TimedOut: when the deadline passes.
+        TimedOut: when the deadline has passed.
     """
     network.eval()
     losses, hits = [], []
@@ -259,6 +300,6 @@ def score(
 
 
 def _totals(losses: list[Tensor], hits: list[Tensor]) -> tuple[float, float]:
-    """Sums of scalars, read from the device in one transfer and added in order."""
+    """Return the sums of two lists of scalars, copied from the device in one transfer and added in order."""
     numbers = torch.stack([torch.stack(losses), torch.stack(hits).to(losses[0].dtype)]).tolist()
     return sum(numbers[0]), sum(numbers[1])

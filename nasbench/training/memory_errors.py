@@ -1,10 +1,10 @@
-"""Telling a lack of memory from other errors."""
+"""Recognition of errors that mean that memory is exhausted."""
 
 from __future__ import annotations
 
 import torch
 
-# Messages of a plain RuntimeError for exhausted memory: of torch's CPU allocator and of CUDA's libraries.
+# Parts of the messages with which torch's CPU allocator and CUDA's libraries raise a plain RuntimeError.
 _SIGNS = (
     "can't allocate memory",
     "not enough memory",
@@ -15,7 +15,14 @@ _SIGNS = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True if an error means that memory is exhausted, on the device or on the host."""
+    """Return True if an error means that memory is exhausted, on the device or on the host.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        True for torch's OutOfMemoryError, Python's MemoryError, and RuntimeErrors with one of the known messages.
+    """
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)

@@ -1,6 +1,7 @@
-"""Optimizers by the names that protocols use; a learning rate is given with each step.
+"""The optimizers of the protocols. Each step takes its learning rate as an argument.
 
-They do not derive from torch's `Optimizer`: making one imports torch's compiler, a second and 100 MB a process.
+They do not derive from `torch.optim.Optimizer`, whose first use imports torch's compiler: one second and 100 MB per
+process.
 """
 
 from __future__ import annotations
@@ -14,37 +15,39 @@ from torch import Tensor, nn
 
 
 class OptimizerSettings(Protocol):
-    """Optimizer settings of a protocol; see `nasbench.protocols.protocol.Protocol` for units and ranges."""
+    """The fields of a protocol that an optimizer needs; `nasbench.protocols.protocol.Protocol` gives their ranges."""
 
     @property
     def optimizer(self) -> Literal["sgd", "nesterov", "rmsprop"]:
-        """Its name."""
+        """Name of the optimizer."""
 
     @property
     def momentum(self) -> float:
-        """Momentum, also of rmsprop's update."""
+        """Momentum."""
 
     @property
     def rmsprop_decay(self) -> float:
-        """Decay of rmsprop's mean square."""
+        """Decay of RMSProp's moving average of squared gradients."""
 
     @property
     def rmsprop_epsilon(self) -> float:
-        """Epsilon of rmsprop, inside the root."""
+        """Epsilon of RMSProp, added inside the square root."""
 
     @property
     def weight_decay(self) -> float:
-        """L2 penalty."""
+        """Factor of the L2 penalty."""
 
 
 class Optimizer(ABC):
-    """Changes weights by their gradients. Weights whose gradient was None at the first step are left alone for good.
+    """Base class: changes weights by their gradients.
+
+    A weight whose gradient is None at the first step is never changed.
 
     Args:
-        weights: the tensors to optimize.
+        weights: the weights to optimize.
     """
 
-    moments: ClassVar[tuple[str, ...]]  # attributes with one tensor for each weight in use
+    moments: ClassVar[tuple[str, ...]]  # names of the attributes that hold one tensor per weight in use
 
     def __init__(self, weights: Iterable[nn.Parameter]) -> None:
         self.weights: list[Tensor] = list(weights)
@@ -52,27 +55,40 @@ class Optimizer(ABC):
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """One update at this learning rate."""
+        """Update the weights in place by their gradients.
+
+        Args:
+            learning_rate: learning rate of this step, >= 0.
+        """
         if not self._used:
             self._used = [weight for weight in self.weights if weight.grad is not None]
         self._update(self._used, [_gradient(weight) for weight in self._used], learning_rate)
 
     def clear(self) -> None:
-        """Forget the gradients."""
+        """Set all gradients to None."""
         for weight in self.weights:
             weight.grad = None
 
     def state(self) -> dict[str, list[Any]]:
-        """State to resume from: indices of the weights in use, and their moments (not copied)."""
+        """Return the state that `restore` continues from.
+
+        Returns:
+            "used": indices of the weights in use; and, for each name in `moments`, one tensor per weight in use. The
+            tensors are not copied.
+        """
         used = {id(weight) for weight in self._used}
         indices = [index for index, weight in enumerate(self.weights) if id(weight) in used]
         return {"used": indices, **{name: list(getattr(self, name)) for name in self.moments}}
 
     def restore(self, state: dict[str, list[Any]]) -> None:
-        """Go on from what `state` gave for the same weights; the moments become this optimizer's own."""
+        """Continue from a state; its tensors are copied.
+
+        Args:
+            state: result of `state` of an optimizer of the same class and the same weights.
+        """
         self._used = [self.weights[index] for index in state["used"]]
         for name in self.moments:
-            # Memory formats are kept as the weights have them: the fused kernels need equal strides.
+            # In the weights' memory formats, because the fused kernels need equal strides.
             setattr(self, name, [torch.empty_like(w).copy_(m) for w, m in zip(self._used, state[name])])
 
     @abstractmethod
@@ -85,7 +101,15 @@ def _gradient(weight: Tensor) -> Tensor:
 
 
 def make_optimizer(protocol: OptimizerSettings, weights: Iterable[nn.Parameter]) -> Optimizer:
-    """The protocol's optimizer."""
+    """Make the optimizer that a protocol names.
+
+    Args:
+        protocol: optimizer settings.
+        weights: the weights to optimize.
+
+    Returns:
+        An `SGD`, `Nesterov` or `RMSProp`.
+    """
     if protocol.optimizer == "rmsprop":
         return RMSProp(
             weights,
@@ -99,9 +123,14 @@ def make_optimizer(protocol: OptimizerSettings, weights: Iterable[nn.Parameter])
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum: g = g + wd w; m = mu m + g; w = w - lr m, in one fused kernel.
+    """Gradient descent with momentum: g <- g + wd w; m <- mu m + g; w <- w - lr m, in one fused kernel.
 
-    Source: Sutskever et al. 2013 in the form of torch's SGD, whose results these are.
+    Args:
+        weights: the weights w to optimize.
+        momentum: mu, in [0, 1).
+        weight_decay: wd, >= 0.
+
+    Source: Sutskever et al. 2013, in the form of `torch.optim.SGD`, with the same results.
     """
 
     nesterov = False
@@ -131,17 +160,25 @@ class SGD(Optimizer):
 
 
 class Nesterov(SGD):
-    """As `SGD`, with w = w - lr (g + mu m)."""
+    """Gradient descent with Nesterov momentum: as `SGD`, but w <- w - lr (g + mu m)."""
 
     nesterov = True
 
 
 class RMSProp(Optimizer):
-    """RMSProp as TensorFlow has it: s = d s + (1 - d) g^2; m = mu m + lr g / sqrt(s + eps); w = w - m; s starts at 1.
+    """RMSProp of TensorFlow: s <- d s + (1 - d) g^2; m <- mu m + lr g / sqrt(s + eps); w <- w - m, where s starts at 1.
 
-    Source: the optimizer of NASNet's released ImageNet settings (1707.07012), decay 0.9, epsilon 1.0.
-    Deviation: from torch's RMSprop, which adds epsilon outside the root, starts s at 0 and applies the learning rate after the
-    momentum. Weight decay is L2, added to the gradient.
+    `torch.optim.RMSprop` differs: it adds epsilon outside the root, starts s at 0 and multiplies by the learning rate
+    after the momentum.
+
+    Args:
+        weights: the weights w to optimize.
+        decay: d, in [0, 1).
+        momentum: mu, in [0, 1).
+        epsilon: eps, > 0.
+        weight_decay: factor of the L2 penalty, whose gradient is added to g; >= 0.
+
+    Source: the optimizer of NASNet's released ImageNet settings (arXiv 1707.07012), with d = 0.9 and eps = 1.0.
     """
 
     moments = ("_squares", "_velocities")

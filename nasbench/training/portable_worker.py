@@ -1,7 +1,7 @@
-"""A second process that trains with portable kernels, for callers whose process has loaded torch with other kernels.
+"""A worker process that trains with portable kernels, for callers that have already imported torch with fast kernels.
 
-It is started as a plain subprocess and not by multiprocessing, which would run the caller's script a second time and refuses callers that
-are themselves workers. Requests and replies are pickles over its standard streams.
+It is a plain subprocess, not one of multiprocessing, which would run the caller's script a second time and does not
+work in daemonic worker processes. Requests and replies are pickles on its standard input and output.
 """
 
 from __future__ import annotations
@@ -25,43 +25,44 @@ from nasbench.provenance import utc_now
 from nasbench.training.evaluation import Child, Evaluation
 
 ATTEMPTS: Final = 2
-"""Attempts per child when its process dies, the default of the local executor."""
+"""Number of times a child is started when the worker process dies; as in the local executor."""
 
-# The first entry of the path is the working folder, which could hide modules.
+# The first entry of sys.path is the working folder, whose files could hide modules.
 _COMMAND: Final = "import sys; del sys.path[0]; from nasbench.training.portable_worker import serve; serve()"
 
 
 class PortableWorker:
-    """Trains children one by one in a separate process, which starts at the first child and ends with this process."""
+    """Trains children one by one in a worker process, which starts at the first child and ends with this process."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0  # pid of the process that started it: a fork inherits this object, and not the worker
+        self._owner = 0  # pid of the process that started the worker: a forked process must start its own
         self._lock = threading.Lock()
 
     @property
     def pid(self) -> int:
-        """Process id of the worker, 0 where none was started."""
+        """Process id of the worker process; 0 before it is started."""
         return self._process.pid if self._process is not None else 0
 
     def evaluate(self, child: Child, device: str, devices: float) -> Evaluation:
         """Train and score a child as `nasbench.training.evaluate.evaluate` does.
 
-        A child whose process dies is begun once more; the seconds that were lost are charged as set-up.
+        If the worker process dies, the child is trained once more; the lost seconds are charged as set-up.
 
         Args:
-            child: its protocol has portable kernels.
+            child: a child whose protocol has portable kernels.
             device: "cpu".
-            devices: share of the device held; recorded.
+            devices: number of devices held, or the share of one, > 0; recorded in the result.
 
         Returns:
-            The evaluation; "failed" where the process died each time.
+            The evaluation; its status is "failed" if the worker process died every time.
 
         Raises:
-            InputError: where the child cannot be sent, e.g. of a space that a script defines, or as `evaluate` raises.
-            MissingData: as `evaluate` raises.
+            InputError: when the child cannot be pickled or unpickled, e.g. because a script defines its space; or as
+                `evaluate` raises it.
+            MissingData: as `evaluate` raises it.
         """
-        if self._owner != os.getpid():  # after a fork
+        if self._owner != os.getpid():  # this process was forked
             self._process, self._owner, self._lock = None, os.getpid(), threading.Lock()
         request = _pickled((child, device, devices, provided_data(child.protocol.data)))
         with self._lock:
@@ -74,7 +75,7 @@ class PortableWorker:
                     lost += time.monotonic() - began
                     self.close()
                     continue
-                except BaseException:  # Ctrl-C: the child is not to be trained on
+                except BaseException:  # Ctrl-C: the worker must not continue the child
                     self.close()
                     raise
                 return _with_lost(reply, lost)
@@ -88,18 +89,18 @@ class PortableWorker:
         )
 
     def close(self) -> None:
-        """End the process at once."""
+        """Kill the worker process, if there is one; the next child starts another."""
         process, self._process = self._process, None
         if process is not None and self._owner == os.getpid():
             process.kill()
             process.wait()
             for stream in (process.stdin, process.stdout):
                 if stream is not None:
-                    with suppress(OSError):  # what was not sent has no reader any more
+                    with suppress(OSError):  # a request that was not sent completely has no reader any more
                         stream.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is not None and self._process.poll() is not None:  # it died while idle, no child's doing
+        if self._process is not None and self._process.poll() is not None:  # died while idle: no child caused it
             self.close()
         if self._process is None:
             self._process = subprocess.Popen(
@@ -116,10 +117,10 @@ atexit.register(WORKER.close)
 
 
 def serve() -> None:
-    """Answer requests on standard input until it ends; run by the worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
+    """Answer requests from standard input until it ends; the main function of the worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C, and kills this one
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # output that a library prints must not mix with replies
+    os.dup2(2, 1)  # output that a library prints must not mix with the replies
     while True:
         try:
             request = pickle.load(sys.stdin.buffer)
@@ -127,8 +128,9 @@ def serve() -> None:
             return
         except Exception as error:
             reply: object = InputError(
-                f"portable kernels: the child cannot be read in the process that trains it ({type(error).__name__}: {error}); "
-                "spaces and strategies that it needs must be defined in a module that can be imported, not in a script"
+                f"portable kernels: the process that trains the child cannot unpickle it ({type(error).__name__}: "
+                f"{error}); "
+                "define its space in a module that can be imported, not in a script"
             )
         else:
             reply = _answered(*request)
@@ -137,12 +139,12 @@ def serve() -> None:
 
 
 def _answered(child: Child, device: str, devices: float, dataset: Dataset | None) -> object:
-    from nasbench.training.evaluate import evaluate  # torch is imported here, in the process that was started for it
+    from nasbench.training.evaluate import evaluate  # imports torch, which must happen in this process only
 
     if dataset is not None:
         provide_data(child.protocol.data, dataset)
     try:
-        require_portable_process()  # or `evaluate` would start a worker of its own, and that one another
+        require_portable_process()  # otherwise `evaluate` would start a worker process, and that one another
         return evaluate(child, device, devices)
     except NasbenchError as error:
         return error
@@ -152,7 +154,10 @@ def _pickled(request: tuple[Any, ...]) -> bytes:
     try:
         return pickle.dumps(request)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise InputError(f"portable kernels: the child cannot be sent to the process that trains it: {error}") from None
+        raise InputError(
+            f"portable kernels: the child cannot be pickled for the process that trains it: {error}; "
+            "define its space in a module that can be imported"
+        ) from None
 
 
 def _exchange(process: subprocess.Popen[bytes], request: bytes) -> object:

@@ -1,4 +1,4 @@
-"""The learning rate of every step, in closed form."""
+"""The learning rate of each optimizer step."""
 
 from __future__ import annotations
 
@@ -6,18 +6,32 @@ import math
 
 from nasbench.protocols.protocol import Protocol
 
-# Source: Smith and Topin 2017 (1708.07120) give no ratios; these are the defaults of torch's OneCycleLR.
+# Shares of the highest rate. Smith and Topin 2017 (arXiv 1708.07120) give none; these are the defaults of OneCycleLR.
 ONE_CYCLE_START = 1 / 25
 ONE_CYCLE_END = 1e-4 / 25
 
 
 def learning_rates(protocol: Protocol, steps: int) -> list[float]:
-    """Learning rates of `steps` optimizer steps.
+    """Return the learning rate of each step of a training.
 
-    constant: the peak rate. cosine: from the peak towards 0, which the step after the last would have. step: times
-    `step_factor` from each milestone on. Each of the three may start with `warmup` of linear growth, in which the last step has the
-    full rate; the course then runs over the rest (step's milestones stay shares of the whole).
-    one_cycle: from 1/25 of the peak to the peak over `warmup`, then to 1/250,000, both half a cosine.
+    - constant: `learning_rate`.
+    - cosine: half a cosine from `learning_rate`, which would reach 0 one step after the last.
+    - step: `learning_rate`, multiplied by `step_factor` at each of `step_milestones`, which are fractions of all steps.
+    - one_cycle: half a cosine from 1/25 of `learning_rate` up to it over the fraction `warmup`, then half a cosine down
+      to 1/250,000 of it.
+
+    With the first three, the rate first rises linearly over the fraction `warmup` of the steps and reaches
+    `learning_rate` at the last of them; the cosine takes the remaining steps.
+
+    Args:
+        protocol: schedule, learning rate, warm-up and milestones.
+        steps: number of optimizer steps of the training, >= 1.
+
+    Returns:
+        `steps` learning rates.
+
+    Source: Loshchilov and Hutter 2016 (arXiv 1608.03983) for the cosine, without restarts; Smith and Topin 2017
+    (arXiv 1708.07120) for one_cycle, in the form of torch's OneCycleLR.
     """
     peak = protocol.learning_rate
     if protocol.schedule == "one_cycle":
@@ -36,7 +50,7 @@ def _falling(protocol: Protocol, step: int, start: int, steps: int) -> float:
 
 
 def _one_cycle(step: int, steps: int, rising_share: float) -> float:
-    """Share of the peak rate, as torch's OneCycleLR has it: the peak is reached at step rising_share * steps - 1."""
+    """Return the share of the highest rate; as in torch's OneCycleLR, step `rising_share * steps - 1` has all of it."""
     top, last = max(rising_share * steps - 1, 0.0), steps - 1
     if step < top:
         return _half_cosine(ONE_CYCLE_START, 1.0, step / top)

@@ -1,8 +1,9 @@
-"""One training step: operation by operation, or, on CUDA, as a recorded graph that is launched at once; both give the same bits.
+"""Training steps: eager, or as a recorded CUDA graph, with the same bits.
 
-A step of a small network is hundreds of short kernels, and launching them one by one from Python takes longer than running them. A CUDA
-graph is recorded once a batch size and launched with one call. Only the forward and the backward pass are in it: the optimizer, a few fused
-kernels, follows outside, so a learning rate that changes each step and gradient clipping need nothing special.
+A step of a small network consists of hundreds of short kernels, and launching each from Python takes longer than
+running it. A CUDA graph is recorded once per batch size and then launched with a single call. It contains the forward
+and the backward pass only. Gradient clipping and the optimizer, a few fused kernels, run outside of it, so the learning
+rate can change with each step.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,13 +22,35 @@ import nasbench.protocols.protocol
 from nasbench.networks.base import Network
 from nasbench.training.optimizers import Optimizer
 
-WARM_UP = 3  # steps taken before a graph is recorded: libraries set themselves up, moments and masks come to be
-WORTH_RECORDING = 50  # steps of a training from which recording (tenths of a second) earns itself back
-GRAPHS = "NASBENCH_CUDA_GRAPHS"  # environment: "off" for every step operation by operation
+WARM_UP = 3  # eager steps before a graph is recorded: libraries and drop-path allocate their buffers in them
+WORTH_RECORDING = 50  # steps of a training from which a recording (tenths of a second) saves time
+GRAPHS = "NASBENCH_CUDA_GRAPHS"  # environment variable; "off" makes all steps eager
+
+
+class LossSettings(Protocol):
+    """The fields of a protocol that define the loss; `nasbench.protocols.protocol.Protocol` gives their ranges."""
+
+    @property
+    def precision(self) -> Literal["float32", "bfloat16"]:
+        """Number format of convolutions and matrix products."""
+
+    @property
+    def label_smoothing(self) -> float:
+        """Probability of the target spread evenly over all classes."""
+
+    @property
+    def auxiliary_weight(self) -> float:
+        """Weight of the auxiliary classifier's loss."""
 
 
 class ForwardBackward(NamedTuple):
-    """Results of a forward and a backward pass: logits [b, classes] and the main head's mean loss, detached; a gradient per weight."""
+    """Results of a forward and a backward pass.
+
+    Args:
+        logits: logits of the main classifier [b, classes], detached.
+        loss: its mean loss in nats, a detached scalar.
+        gradients: one per weight of the optimizer; None for a weight that the loss does not depend on.
+    """
 
     logits: Tensor
     loss: Tensor
@@ -35,23 +58,34 @@ class ForwardBackward(NamedTuple):
 
 
 class Step(Protocol):
-    """Takes a batch and a learning rate, updates the network, returns logits [b, classes] and the main head's mean loss, detached.
+    """A callable that makes one training step.
 
-    What it returns holds until the next step. `note` says, if anything, why steps were not taken as they should have been.
+    Args:
+        note: why the steps were eager although a graph was to be recorded; "" otherwise.
     """
 
     note: str
 
     def __call__(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
-        """Take the step."""
+        """Update the network by one batch.
+
+        Args:
+            images: float32 [b, c, h, w].
+            labels: int64 [b].
+            learning_rate: learning rate of this step.
+
+        Returns:
+            Logits [b, classes] and mean loss in nats of the main classifier, detached. The next step may overwrite
+            them.
+        """
 
 
 class EagerStep:
-    """Operation by operation.
+    """A training step that launches each operation from Python.
 
     Args:
-        network: in training mode, on the images' device.
-        optimizer: of its weights.
+        network: network in training mode, on `device`.
+        optimizer: optimizer of its weights.
         protocol: losses, clipping and precision.
         device: device of the images.
     """
@@ -68,30 +102,39 @@ class EagerStep:
         self._network, self._optimizer, self._protocol, self._device = network, optimizer, protocol, device
 
     def __call__(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
-        """Take the step."""
+        """Make the step, see `Step`."""
         passed = self.passes(images, labels)
         self.update(passed.gradients, learning_rate)
         return passed.logits, passed.loss
 
     def passes(self, images: Tensor, labels: Tensor) -> ForwardBackward:
-        """Forward and backward."""
+        """Compute the loss and its gradients.
+
+        Args:
+            images: float32 [b, c, h, w].
+            labels: int64 [b].
+
+        Returns:
+            Logits, loss and gradients; the weights are unchanged.
+        """
         protocol = self._protocol
         with autocast(protocol, self._device):
             if protocol.auxiliary_weight:
                 logits, auxiliary = self._network.forward_with_auxiliary(images)
             else:
                 logits, auxiliary = self._network(images), None
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=protocol.label_smoothing)
-        whole = loss
-        if auxiliary is not None:
-            extra = functional.cross_entropy(auxiliary.float(), labels, label_smoothing=protocol.label_smoothing)
-            whole = loss + protocol.auxiliary_weight * extra
+        loss, whole = losses(logits, auxiliary, labels, protocol)
         self._optimizer.clear()
         whole.backward()  # type: ignore[no-untyped-call]
         return ForwardBackward(logits.detach(), loss.detach(), [weight.grad for weight in self._optimizer.weights])
 
     def update(self, gradients: list[Tensor | None], learning_rate: float) -> None:
-        """Clip and change the weights; the gradients may be overwritten."""
+        """Clip the gradients and update the weights.
+
+        Args:
+            gradients: from `passes`; they may be overwritten.
+            learning_rate: learning rate of this step.
+        """
         for weight, gradient in zip(self._optimizer.weights, gradients):
             if weight.grad is not gradient:
                 weight.grad = gradient
@@ -100,25 +143,34 @@ class EagerStep:
         self._optimizer.step(learning_rate)
 
 
-Recording = Callable[[], ForwardBackward]  # replays what was recorded; its tensors are the same each time
+Recording = Callable[[], ForwardBackward]  # runs the recorded work; each call returns the same tensors, overwritten
 
 
 class Recorder(Protocol):
-    """Records work without doing it."""
+    """Records work on the device without running it."""
 
     def warming(self) -> AbstractContextManager[object]:
-        """Return a context manager for the steps before the recording."""
+        """Return a context manager for the eager steps before the recording."""
 
     def __call__(self, work: Callable[[], ForwardBackward]) -> Recording:
-        """Record."""
+        """Record work.
+
+        Args:
+            work: reads and writes the same tensors at each call.
+
+        Returns:
+            A function that runs the recorded work.
+        """
 
 
 class GraphedStep:
-    """Forward and backward as one recorded graph per batch size, after a few steps of `EagerStep`, the fallback if recording fails.
+    """A training step whose forward and backward passes are a recorded graph, one per batch size.
+
+    The first steps of a batch size are eager. If a recording fails, all further steps are, and `note` says so.
 
     Args:
-        eager: takes the first steps, and is what is recorded.
-        record: makes a recording of work on tensors that stay where they are.
+        eager: makes the eager steps, and is recorded.
+        record: records the passes.
     """
 
     def __init__(self, eager: EagerStep, record: Recorder) -> None:
@@ -129,11 +181,11 @@ class GraphedStep:
 
     @property
     def batch_sizes(self) -> list[int]:
-        """Those for which there is a recording."""
+        """Batch sizes that have a recording, in rising order."""
         return sorted(self._recorded)
 
     def __call__(self, images: Tensor, labels: Tensor, learning_rate: float) -> tuple[Tensor, Tensor]:
-        """Take the step."""
+        """Make the step, see `Step`."""
         if self.note:
             return self._eager(images, labels, learning_rate)
         recorded = self._recorded_for(images, labels)
@@ -152,9 +204,8 @@ class GraphedStep:
                 return None
             try:
                 self._recorded[size] = _Recorded(self._eager, self._record, images, labels)
-            except (
-                RuntimeError
-            ) as error:  # an operation that cannot be recorded, or no memory for a second set of activations
+            except RuntimeError as error:
+                # An operation that cannot be recorded, or no memory for a second set of activations.
                 self.note = f"trained without a CUDA graph: {' '.join(str(error).split())[:200]}"
                 self._recorded.clear()
                 return None
@@ -162,7 +213,7 @@ class GraphedStep:
 
 
 class _Recorded:
-    """A recording and the tensors into which it reads a batch."""
+    """A recording, and the tensors from which it reads a batch."""
 
     def __init__(self, eager: EagerStep, record: Recorder, images: Tensor, labels: Tensor) -> None:
         self._images, self._labels = images.clone(), labels.clone()  # clone keeps the memory format
@@ -175,10 +226,10 @@ class _Recorded:
 
 
 class CudaRecorder:
-    """Records CUDA graphs; those of one training share their memory.
+    """Records CUDA graphs, which share one pool of memory.
 
     Args:
-        device: device that computes.
+        device: the CUDA device.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -187,7 +238,8 @@ class CudaRecorder:
 
     @contextmanager
     def warming(self) -> Iterator[None]:
-        """On the stream of the recording, so that libraries have their working memory there before, and outside the graph's."""
+        """Run the block on the stream of the recordings, where libraries then allocate their buffers outside the
+        graph."""
         main = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(main)
         with torch.cuda.stream(self._stream):
@@ -195,24 +247,28 @@ class CudaRecorder:
         main.wait_stream(self._stream)
 
     def __call__(self, work: Callable[[], ForwardBackward]) -> Recording:
-        """Record work, which is not done.
+        """Record work without running it.
+
+        Args:
+            work: reads and writes the same tensors at each call.
+
+        Returns:
+            A function that runs the recorded work.
 
         Raises:
-            RuntimeError: when something in it cannot be recorded; the random state is as it was before.
+            RuntimeError: when the work cannot be recorded; the random state is then as it was before.
         """
         graph = torch.cuda.CUDAGraph()
         state = torch.cuda.get_rng_state(self._device)
         try:
-            # The outer context: where a recording fails, torch's own leaves its stream the current one.
+            # The outer context restores the stream if a recording fails, which torch.cuda.graph does not do.
             with (
                 torch.cuda.stream(self._stream),
                 torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"),
             ):
                 passed = work()
         except RuntimeError:
-            torch.cuda.synchronize(
-                self._device
-            )  # an error that lasts comes up here, and is not taken for one of recording
+            torch.cuda.synchronize(self._device)  # raises if the device itself has failed
             torch.cuda.set_rng_state(state, self._device)
             raise
 
@@ -225,7 +281,7 @@ class CudaRecorder:
 
 @cache
 def _side_stream(device: torch.device) -> torch.cuda.Stream:
-    """One for all trainings on a device: cuBLAS keeps tens of megabytes for each stream that it has ever seen."""
+    """Return one stream per device for all trainings, because cuBLAS keeps tens of megabytes per stream it has seen."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
@@ -236,18 +292,18 @@ def make_step(
     device: torch.device,
     steps: int,
 ) -> Step:
-    """The way in which a training takes its steps. It decides how fast they are, and nothing else.
+    """Choose eager or recorded steps for a training; the choice changes its speed only.
 
     Args:
-        network: on `device`.
-        optimizer: of its weights.
+        network: network on `device`.
+        optimizer: optimizer of its weights.
         protocol: the training protocol.
         device: device of the images.
-        steps: of the whole training, >= 1.
+        steps: number of steps of the whole training, >= 1.
 
     Returns:
-        A `GraphedStep` on CUDA, unless the training is too short for it or the environment variable NASBENCH_CUDA_GRAPHS is "off"; else an
-        `EagerStep`.
+        On CUDA a `GraphedStep`, unless the training has fewer than 50 steps or the environment variable
+        NASBENCH_CUDA_GRAPHS is "off"; otherwise an `EagerStep`.
     """
     eager = EagerStep(network, optimizer, protocol, device)
     if device.type == "cuda" and steps >= WORTH_RECORDING and os.environ.get(GRAPHS, "") != "off":
@@ -255,8 +311,35 @@ def make_step(
     return eager
 
 
-def autocast(protocol: nasbench.protocols.protocol.Protocol, device: torch.device) -> AbstractContextManager[object]:
-    """The arithmetic of the protocol's precision."""
+def autocast(protocol: LossSettings, device: torch.device) -> AbstractContextManager[object]:
+    """Return a context manager that computes in the protocol's precision.
+
+    Args:
+        protocol: the training protocol.
+        device: device that computes.
+
+    Returns:
+        torch's autocast to bfloat16, or a context manager without effect for float32.
+    """
     if protocol.precision == "bfloat16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()
+
+
+def losses(logits: Tensor, auxiliary: Tensor | None, labels: Tensor, protocol: LossSettings) -> tuple[Tensor, Tensor]:
+    """Return the losses of a training batch: mean cross-entropies with label smoothing, computed in float32.
+
+    Args:
+        logits: logits of the main classifier [b, classes].
+        auxiliary: logits of the auxiliary classifier [b, classes]; None without one.
+        labels: int64 [b].
+        protocol: label smoothing, and the weight of the auxiliary classifier's loss.
+
+    Returns:
+        Loss of the main classifier in nats, and the loss to minimize: the same plus the weighted auxiliary loss.
+    """
+    loss = functional.cross_entropy(logits.float(), labels, label_smoothing=protocol.label_smoothing)
+    if auxiliary is None:
+        return loss, loss
+    extra = functional.cross_entropy(auxiliary.float(), labels, label_smoothing=protocol.label_smoothing)
+    return loss, loss + protocol.auxiliary_weight * extra

@@ -1,4 +1,4 @@
-"""Train rows of a results file again and compare."""
+"""Verification: train rows of a results file again, and compare the results."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ from nasbench.training.evaluation import Child, Evaluation
 Rule = Literal["bits", "tolerance"]
 
 ACCURACY_TOLERANCE: Final = 0.15
-"""Smallest tolerance between accuracies of two platforms. A training of a few epochs amplifies the last bit: the other memory format,
-which changes nothing else, moved the validation accuracy of 12 random nasnet:blocks=2 networks under the protocol digits by 0.001 to 0.11."""
+"""Smallest tolerance between the accuracies of two platforms. A training of a few epochs amplifies differences in the
+last bit: changing only the memory format moved the validation accuracy of 12 random networks of nasnet:blocks=2, with
+the protocol digits, by 0.001 to 0.11."""
 
 _NOISE_DEVIATIONS: Final = 4.0
-_NOISE_FREEDOM: Final = 30  # degrees of freedom from which a file's own seed noise is trusted
+_NOISE_FREEDOM: Final = 30  # degrees of freedom needed to estimate the deviation between seeds from a file
 
 _EXACT: Final = ("status", "epochs", "params", "mult_adds")
 _ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
@@ -45,7 +46,13 @@ _CURVES: Final = ("train_loss", "train_acc", "val_loss", "val_acc")
 
 @dataclass(frozen=True)
 class Difference:
-    """A value that training again did not give."""
+    """A stored value that a new training did not reproduce.
+
+    Args:
+        column: column of the row, or "curve NAME".
+        stored: value in the file.
+        trained: value of the new training.
+    """
 
     column: str
     stored: object
@@ -57,16 +64,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class RowCheck:
-    """One row that was trained again.
+    """Comparison of a row with a new training of it.
 
     Args:
         row: the stored row.
-        rule: "bits" where everything that decides the bits is known and as it was, else "tolerance".
-        elsewhere: differences from the platform that trained the row; empty for the rule "bits".
-        differences: the values that do not agree under the rule.
-        largest: the largest difference of an accuracy, a fraction; 0 where none differs.
-        unrepeatable: operations without a deterministic implementation that the row or the new training notes; with one the rule is
-            "tolerance" on the same platform too.
+        rule: "bits" if everything that decides the bits is known and unchanged, otherwise "tolerance".
+        elsewhere: differences between the row's platform and this one; empty for the rule "bits".
+        differences: the values that do not agree by this rule.
+        largest: largest difference between two accuracies, in [0, 1]; inf if only one of them is known.
+        unrepeatable: operations without a deterministic implementation that the row or the new training notes. If there
+            are any, the rule is "tolerance" even on the same platform.
     """
 
     row: Row
@@ -78,18 +85,18 @@ class RowCheck:
 
     @property
     def agrees(self) -> bool:
-        """True if training again gave the stored values."""
+        """True if the new training gave the stored values."""
         return not self.differences
 
 
 @dataclass(frozen=True)
 class RowSample:
-    """Rows drawn for training again.
+    """Rows drawn to be trained again.
 
     Args:
         rows: the drawn rows, in commit order.
-        eligible: number of rows that could be drawn.
-        passed_over: why -> how many rows could not be drawn.
+        eligible: number of rows from which they were drawn.
+        passed_over: reason -> number of rows that could not be drawn.
     """
 
     rows: Sequence[Row]
@@ -100,15 +107,18 @@ class RowSample:
 def draw_sample(results: Results, size: int, seed: int, any_platform: bool = False) -> RowSample:
     """Draw rows to train again, uniformly and without replacement.
 
+    If the files have rows of this platform, whose new training must agree to the bit, only these are drawn. Rows with
+    the status "out_of_memory", "timed_out" or "failed" are never drawn, because they may end differently on another
+    machine; nor are imported rows, which were not trained by this suite.
+
     Args:
         results: opened results files.
-        size: number of rows, >= 1; all of them if there are fewer.
-        seed: of the draw, >= 0.
-        any_platform: draw also from rows that were trained elsewhere where there are rows of this platform, which must agree to the bit.
+        size: number of rows, >= 1; all eligible ones if there are fewer.
+        seed: seed of the draw, >= 0.
+        any_platform: True to draw rows of other platforms, too.
 
     Returns:
-        The sample. Rows that ran out of memory or time or failed are passed over, since another machine may end them otherwise, as are rows
-        that no protocol of this suite made (imported tables).
+        The sample.
 
     Raises:
         InputError: when size or seed is out of range, or no row can be trained again.
@@ -133,7 +143,7 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
         said = ", ".join(f"{count} {why}" for why, count in passed_over.items()) or "it has no rows"
         raise InputError(f"{', '.join(results.files)}: no row can be trained again ({said})")
     chosen = np.sort(np.random.default_rng(seed).choice(eligible, size=min(size, len(eligible)), replace=False))
-    places = frame.groupby("run").cumcount()  # of each row among its run's, which children_of gives in the same order
+    places = frame.groupby("run").cumcount()  # index of each row within its run; children_of has the same order
     rows = {run: results.children_of(run) for run in dict.fromkeys(frame["run"].iloc[chosen])}
     drawn = [rows[frame["run"].iloc[at]][int(places.iloc[at])] for at in chosen.tolist()]
     return RowSample(drawn, len(eligible), passed_over)
@@ -142,24 +152,28 @@ def draw_sample(results: Results, size: int, seed: int, any_platform: bool = Fal
 def check_rows(
     results: Results, rows: Sequence[Row], device: str | None = None, tolerance: float | None = None
 ) -> Iterator[RowCheck]:
-    """Train rows again and compare, one after the other; rows of the same training are trained once.
+    """Train rows again one after the other and compare; several rows of the same training are trained once.
+
+    By the rule "bits", on the same platform (`nasbench.kernels.platform`) and device, everything except times and
+    memory must be equal to the bit: status, epochs, counts, scores and curves. By the rule "tolerance", status, epochs
+    and counts must be equal and accuracies within the tolerance; losses are not compared. "tolerance" holds on another
+    platform, if the row's platform is unknown or incomplete, and if an operation was not deterministic.
 
     Args:
-        results: the files that the rows are from.
-        rows: from `draw_sample`.
-        device: "cpu", "cuda", ...; None for the kind of device that trained the row.
-        tolerance: largest difference of an accuracy, a fraction >= 0, where the platform or a version differs; None for
+        results: the files with the rows.
+        rows: rows from `draw_sample`.
+        device: "cpu", "cuda" or "cuda:1"; None for the kind of device that trained the row.
+        tolerance: largest difference between two accuracies by the rule "tolerance", in [0, 1]; None for
             `default_tolerance`.
 
-    Returns:
-        One check per row, as soon as it is made. On the same platform (`nasbench.kernels.platform`) and device everything must agree to the
-        bit: status, counts, scores and every epoch of the curves (not times and memory). Elsewhere, and where a row's platform is unknown
-        or names a brand of processors alone or the row notes an operation that is not deterministic, status, epochs and counts must be
-        equal and accuracies within the tolerance; losses, which have no scale, are not compared.
+    Yields:
+        One comparison per row, as soon as it is made.
 
     Raises:
-        InputError: when tolerance is out of range, the protocol or its data is not what the file says, or the device is not here.
-        MissingData: when the data's files are not there.
+        InputError: when the tolerance is out of range, the device does not exist, or the protocol or its data has
+            changed since the row was stored.
+        MissingData: when the files of the data set are missing.
+        DeviceFault: when a CUDA device fails its self-test.
     """
     from nasbench.training.evaluate import device_name, evaluate, resolve_device
 
@@ -181,14 +195,15 @@ def check_rows(
 
 
 def default_tolerance(results: Results) -> float:
-    """Tolerance of accuracies if the platform differs, which acts like another seed.
+    """Return the tolerance between accuracies of different platforms; a platform changes scores as a seed does.
 
     Args:
         results: opened results files.
 
     Returns:
-        A fraction: four standard deviations of the difference of two trainings, from the validation accuracies of architectures that the
-        files have with several seeds; at least `ACCURACY_TOLERANCE`, which it is where they have too few.
+        Four standard deviations of the difference between two trainings of an architecture with different seeds,
+        estimated from the files' validation accuracies, but at least `ACCURACY_TOLERANCE` and at most 1. With fewer
+        than 30 degrees of freedom in the files, `ACCURACY_TOLERANCE`.
     """
     frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc"])
     ended = frame[frame["status"] == "ok"].drop_duplicates(["fingerprint", "hash", "seed"])
@@ -201,13 +216,17 @@ def default_tolerance(results: Results) -> float:
 
 
 def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolerance: float) -> RowCheck:
-    """Hold a stored row against a new training of it.
+    """Compare a stored row with a new training of it.
 
     Args:
         row: the stored row.
-        evaluation: of the same child.
+        evaluation: result of the new training.
         elsewhere: differences between the row's platform and this one.
-        tolerance: largest difference of an accuracy where anything is in `elsewhere`, or a training was not deterministic.
+        tolerance: largest difference between two accuracies if `elsewhere` is not empty, or if one of the trainings
+            notes an operation that is not deterministic; in [0, 1].
+
+    Returns:
+        The comparison.
     """
     unrepeatable = tuple(
         filter(None, dict.fromkeys(operations_in(error) for error in (row["error"], evaluation.error)))
@@ -229,16 +248,16 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
 
 
 def _configs(results: Results) -> dict[str, dict[str, Any]]:
-    """Run -> its stored configuration."""
+    """Return the stored configuration of each run, by run id."""
     runs = results.runs()
     return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
 
 
 def _protocol_and_space(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
-    """Return the protocol and the space, with the networks of its time, that a row was trained with.
+    """Return the protocol and the space of a row; the space builds the networks of the row's version.
 
     Raises:
-        InputError: when no version of the space's networks gives the row's fingerprint: the protocol or its data has changed.
+        InputError: when no version of the space gives the row's fingerprint, because the protocol or its data changed.
     """
     protocol, digest = _resolved(config["protocol"], json.dumps(config.get("set", {})))
     space = get_space(row["space"])
@@ -246,15 +265,17 @@ def _protocol_and_space(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, 
         if protocol.fingerprint(digest, version) == row["fingerprint"]:
             return protocol, space.with_networks(version)
     raise InputError(
-        f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint {row['fingerprint']}, which is "
-        f"{protocol.fingerprint(digest, space.network_version)} here: the protocol or its data changed; verify with the version and data "
-        "that made the file"
+        f"{row.file}: run {row['run']} was trained with protocol {row['protocol']!r} of fingerprint "
+        f"{row['fingerprint']}, but here it "
+        f"has {protocol.fingerprint(digest, space.network_version)}: the protocol or its data changed; verify with the "
+        "version "
+        "and data that made the file"
     )
 
 
 @lru_cache(maxsize=16)
 def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
-    """Return a protocol and its data's digest."""
+    """Return a protocol and the digest of its data; `changes` is JSON, so that the result can be cached."""
     from nasbench.data import load_data
 
     protocol = get_protocol(name, json.loads(changes))
@@ -262,23 +283,23 @@ def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
 
 
 def _platform_here(config: Mapping[str, Any]) -> str:
-    """Return the platform that this machine would be for a run of a stored configuration."""
+    """Return the platform that a run with a stored configuration would have on this machine."""
     protocol = get_protocol(config["protocol"], config.get("set", {}))
     return platform_here(protocol.kernels, protocol.threads)
 
 
 def _promised(platform: object) -> object:
-    """Return what of a platform must be equal for equal bits."""
+    """Return the part of a platform that must be equal for equal bits."""
     return portable_promise(platform) if isinstance(platform, str) and is_portable(platform) else platform
 
 
 def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
-    """Name everything that decides the last bits and is not as it was, or is not known.
+    """Return everything that decides the last bits and has changed since the row was stored, or is unknown.
 
     Args:
         row: the stored row.
-        device: on which it was trained again.
-        platform: of that training.
+        device: name of the device of the new training.
+        platform: platform of the new training.
     """
     if is_portable(row["platform"]) and portable_promise(row["platform"]) == portable_promise(platform):
         from nasbench.training.golden import golden_here
@@ -296,7 +317,7 @@ def _elsewhere(row: Row, device: str, platform: str) -> tuple[str, ...]:
         names = [name for name in then if name != "processor" and then[name] != now.get(name, "").split("+")[0]]
         brand = f"({then['processor']!r} names a brand, whose processors differ in their bits)"
         return (f"processor unknown {brand}, here {now['processor']}", *_differences(names, then, now))
-    # The processor of portable kernels is noted for the seconds, and decides no bit.
+    # "on" is the processor of portable kernels, which is stored because of the times and changes no bit.
     names = [name for name in {**now, **then} if then.get(name) != now.get(name) and name != "on"]
     if not names and not promises_bits(platform):
         return (f"{now.get('processor', 'unknown processor')}: different processors may be called so",)
@@ -308,14 +329,14 @@ def _differences(names: Sequence[str], then: Mapping[str, str], now: Mapping[str
 
 
 def _distance(a: float, b: float) -> float:
-    """Distance of two fractions; infinite if only one is known."""
+    """Return the absolute difference; inf if only one of the numbers is known, 0 if none is."""
     if math.isnan(a) or math.isnan(b):
         return 0.0 if math.isnan(a) and math.isnan(b) else math.inf
     return abs(a - b)
 
 
 def _bits(value: Any) -> Any:
-    """A value in which NaN equals NaN and 0.0 is not -0.0."""
+    """Return a value to compare bits with: NaN is equal to NaN, and 0.0 is not equal to -0.0."""
     if isinstance(value, tuple):
         return tuple(_bits(item) for item in value)
     if isinstance(value, float):

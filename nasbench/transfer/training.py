@@ -1,7 +1,7 @@
-"""Training of one network on images in folders: any number of devices, resumable after each epoch, the same bits every time.
+"""Training of one network on images in folders, on one or several devices; it can be resumed after each epoch.
 
-BatchNorm sees `replica_batch` images at once, never those of other processes, as the replicas of the released code do; SyncBatchNorm
-is not used. The running statistics are those of the first process.
+As in the replicas of NASNet's released code, BatchNorm averages over the `replica_batch` images of a forward pass, and
+never over those of other processes. The network is scored with the running statistics of process 0.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from nasbench.structures import CellPair, Scale
 from nasbench.training.evaluate import device_name
 from nasbench.training.loop import Diverged, Seeds, reproducible, seed_device
 from nasbench.training.optimizers import make_optimizer
+from nasbench.training.steps import autocast, losses
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.transfer.checkpoint import read_checkpoint, write_checkpoint, write_record
 from nasbench.transfer.family import Size, count_member, imagenet_scale
@@ -56,20 +57,21 @@ Status = Literal["running", "ok", "diverged"]
 
 @dataclass(frozen=True)
 class TransferJob:
-    """One network to train on images in folders.
+    """A network to train on images in folders.
 
     Args:
-        name: of the architecture: a genotype's name or the start of a hash.
-        encoding: the architecture as JSON; "" for a genotype.
-        pair: its cells.
-        skeleton: name of the stacking rule.
+        name: name of the architecture: that of a genotype, or the start of a hash.
+        encoding: encoding of the architecture; "" for a genotype.
+        pair: normal and reduction cell.
+        skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
         size: N and F.
-        pixels: image size; None for that of the size.
-        data: folder with train/ and val/.
+        pixels: side of the images; None for 331 or 224, see `nasbench.transfer.family.imagenet_scale`.
+        data: folder with train/ and val/ (or test/).
         protocol: the training protocol.
-        seed: of weights, order, augmentation, dropout and drop-path, >= 0.
-        workers: decoding processes for each training process; changes no result.
+        seed: training seed: of initial weights, order, augmentation, dropout and drop-path, >= 0.
+        workers: decoding processes per training process, >= 0; it changes no result.
         folder: folder for checkpoint and record; created if missing.
+        progress: whether to show a bar and a line per epoch on standard error.
     """
 
     name: str
@@ -83,12 +85,20 @@ class TransferJob:
     seed: int
     workers: int
     folder: Path
+    progress: bool = True
 
 
 class Epoch(NamedTuple):
-    """The numbers of one epoch: losses in nats, accuracies in [0, 1], of the averaged weights where they are of scored images.
+    """The numbers of an epoch; losses in nats, accuracies in [0, 1].
 
-    `train_loss` is smoothed as the protocol says and without the auxiliary head's; `learning_rate` is that of the last step.
+    Args:
+        learning_rate: learning rate of the last step.
+        train_loss: mean loss of the main classifier on the training batches, with label smoothing.
+        train_acc: accuracy on the training batches, in training mode.
+        val_loss: loss of the averaged network on the scored images.
+        top1_acc: top-1 accuracy of the averaged network on the scored images.
+        top5_acc: top-5 accuracy of the averaged network on the scored images.
+        seconds: wall time of the epoch.
     """
 
     learning_rate: float
@@ -101,20 +111,22 @@ class Epoch(NamedTuple):
 
 
 def train_transfer(job: TransferJob, device: str = "cpu", processes: int = 1) -> None:
-    """Train a network, or go on with a training that was stopped; its numbers are in the folder's record.json.
+    """Train a network, or resume a training that was stopped; the results are in record.json of the job's folder.
 
-    After each epoch the checkpoint is replaced, so that a training stopped at any moment (Ctrl-C, a crash, a power cut) goes on from
-    its last complete epoch with the same call, and ends with the same bits as one that was never stopped, on the same machine and
-    with the same number of processes. No choice is made by the scored images: the numbers to report are those of the last epoch.
+    The checkpoint is replaced after each epoch. After a stop at any moment (Ctrl-C, a crash, a power cut), the same
+    call continues from the last complete epoch. On the same machine and with the same number of processes, the result
+    then has the same bits as without the stop. The scored images are not used for any choice: report the numbers of the
+    last epoch.
 
     Args:
-        job: the training job.
-        device: "cpu", "cuda" (process i gets the i-th) or, with one process, "cuda:1".
-        processes: number of processes that train together, each on an equal part of each batch.
+        job: the network, its data and its protocol.
+        device: "cpu", "cuda" (process i gets GPU i) or, with one process, "cuda:1".
+        processes: number of processes, >= 1; each trains on an equal part of each batch.
 
     Raises:
-        MissingData: when the folder's images are not there.
-        InputError: when data, batch or device do not fit, or the folder holds another training.
+        MissingData: when the images are missing.
+        InputError: when data, batch size or device do not fit, an image cannot be decoded, or the folder contains
+            another training.
     """
     check_job(job, processes)
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -124,39 +136,49 @@ def train_transfer(job: TransferJob, device: str = "cpu", processes: int = 1) ->
 def check_job(job: TransferJob, processes: int) -> None:
     """Refuse a training that cannot start, before anything is written.
 
+    Args:
+        job: the training.
+        processes: number of processes, >= 1.
+
     Raises:
-        MissingData: when the folder's images are not there.
-        InputError: when data or batch do not fit.
+        MissingData: when the images are missing.
+        InputError: when the data or the batch size do not fit.
     """
     check_batch(job.protocol, len(open_folders(job.data).train), processes)
 
 
 def check_batch(protocol: TransferProtocol, images: int, processes: int) -> None:
-    """Refuse batches that cannot be cut.
+    """Refuse a batch size that does not fit the number of images or processes.
+
+    Args:
+        protocol: the training protocol.
+        images: number of training images.
+        processes: number of processes, >= 1.
 
     Raises:
-        InputError: when a batch has more images than there are, is not cut evenly, or comes in pieces of one image.
+        InputError: when a batch is larger than the data set, cannot be cut evenly, or gives micro-batches of one image.
     """
     size = protocol.batch_size
     if size > images:
         raise InputError(f"batch_size={size}, but there are {images} training images; use --set batch_size={images}")
     if size % processes:
-        raise InputError(f"batch_size={size} is no multiple of {processes} processes")
+        raise InputError(f"batch_size={size} is not a multiple of the number of processes, {processes}")
     piece = protocol.piece(processes)
     if piece < 2:
         raise InputError(
-            f"batch_size={size} and replica_batch={protocol.replica_batch} show BatchNorm 1 image at once, with "
-            f"{processes} process(es); it needs 2 or more"
+            f"batch_size={size} and replica_batch={protocol.replica_batch} give forward passes of 1 image with "
+            f"{processes} process(es); BatchNorm needs 2 or more"
         )
     if size // processes % piece:
         raise InputError(
-            f"each of {processes} process(es) gets {size // processes} images of batch_size={size}, which is no multiple of "
+            f"each of {processes} process(es) gets {size // processes} images of batch_size={size}, which is not a "
+            "multiple of "
             f"replica_batch={protocol.replica_batch}"
         )
 
 
 def _work(share: Share, job: TransferJob) -> None:
-    """Train in one of the processes."""
+    """Do one process's share of the training."""
     folders = open_folders(job.data)
     with reproducible(share.device, job.protocol.threads):
         session = _Session(job, folders, share)
@@ -166,19 +188,39 @@ def _work(share: Share, job: TransferJob) -> None:
 
 
 class Heads(nn.Module):
-    """The network as a module whose call gives both heads' logits: what DistributedDataParallel wraps."""
+    """A module that returns the logits of both classifiers, for DistributedDataParallel to wrap.
+
+    Args:
+        network: the network.
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Map images [b, 3, pixels, pixels] to logits [b, classes] and the auxiliary head's, or None."""
+        """Compute logits.
+
+        Args:
+            images: float32 [b, 3, pixels, pixels].
+
+        Returns:
+            Logits [b, classes] of the main classifier, and those of the auxiliary classifier or None.
+        """
         return self.network.forward_with_auxiliary(images)
 
 
 def shared_heads(network: Network, share: Share, pixels: int) -> nn.Module:
-    """The heads of a network for images of so many pixels; with several processes their gradients are the mean over all processes."""
+    """Return a network's `Heads`; with several processes, their gradients are averaged over the processes.
+
+    Args:
+        network: the network, on the share's device.
+        share: this process's part.
+        pixels: side of the images.
+
+    Returns:
+        `Heads`, within DistributedDataParallel if there are several processes.
+    """
     heads = Heads(network)
     if share.processes == 1:
         return heads
@@ -188,7 +230,15 @@ def shared_heads(network: Network, share: Share, pixels: int) -> nn.Module:
 
 
 def leaves_weights_unused(network: Network, images: Tensor) -> bool:
-    """True if some weights get no gradient, e.g. those of a cell whose output is not read; tested on a copy."""
+    """Return True if some weights get no gradient, e.g. those of a cell whose output no other cell reads.
+
+    Args:
+        network: the network; it does not change, because a copy is tested.
+        images: float32 [b, 3, pixels, pixels], b >= 2.
+
+    Returns:
+        True if at least one weight has no gradient.
+    """
     twin = copy.deepcopy(network).train()
     sums = [logits.sum() for logits in twin.forward_with_auxiliary(images) if logits is not None]
     torch.stack(sums).sum().backward()  # type: ignore[no-untyped-call]
@@ -198,19 +248,25 @@ def leaves_weights_unused(network: Network, images: Tensor) -> bool:
 def batch_losses(
     heads: nn.Module, images: Tensor, labels: Tensor, protocol: TransferProtocol
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits [b, classes], the main head's mean loss in nats, and the loss to go down: with the auxiliary head's, weighted."""
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=protocol.precision == "bfloat16"):
+    """Compute the losses of a micro-batch.
+
+    Args:
+        heads: result of `shared_heads`.
+        images: float32 [b, 3, pixels, pixels].
+        labels: int64 [b].
+        protocol: precision, label smoothing, and the weight of the auxiliary classifier's loss.
+
+    Returns:
+        Logits [b, classes] and mean loss in nats of the main classifier, and the loss to minimize, which contains the
+        weighted loss of the auxiliary classifier.
+    """
+    with autocast(protocol, images.device):
         logits, auxiliary = heads(images)
-    smoothing = protocol.label_smoothing
-    loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-    if auxiliary is None:
-        return logits, loss, loss
-    extra = functional.cross_entropy(auxiliary.float(), labels, label_smoothing=smoothing)
-    return logits, loss, loss + protocol.auxiliary_weight * extra
+    return logits, *losses(logits, auxiliary, labels, protocol)
 
 
 class _Session:
-    """Network, optimizer, images and numbers of one training in one process."""
+    """The training in one process: network, optimizer, images, and numbers so far."""
 
     def __init__(self, job: TransferJob, folders: Folders, share: Share) -> None:
         self._job, self._share, self._protocol = job, share, job.protocol
@@ -228,7 +284,7 @@ class _Session:
         self.status: Status = "running"
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one, and note that a session begins."""
+        """Continue from the checkpoint, if there is one, and add this attempt to the record."""
         state = read_checkpoint(self._job.folder, self._identity, self._share.device)
         if state is not None:
             self._network.load_state_dict(state["network"])
@@ -244,7 +300,7 @@ class _Session:
         self._write_record()
 
     def advance(self) -> None:
-        """Train and score one epoch and write it down."""
+        """Train and score one epoch, and write checkpoint and record."""
         start = time.perf_counter()
         try:
             rate, train_loss, train_acc = self._train()
@@ -261,9 +317,9 @@ class _Session:
         self._tell()
 
     def _train(self) -> tuple[float, float, float]:
-        """One pass: last learning rate, mean loss and accuracy on the way."""
+        """Train one epoch; return the last learning rate, the mean training loss and the training accuracy."""
         share, epoch, steps = self._share, len(self._epochs), self._order.steps
-        # Seeded an epoch, so that a checkpoint needs no generator's state and each process draws its own dropout.
+        # Seeded per epoch, so a checkpoint needs no state of a generator; and per process, each with its own dropout.
         seed_device(share.device, derived_seed(self._seeds.noise, epoch, share.process))
         self._order.epoch = epoch
         self._network.train()
@@ -273,7 +329,7 @@ class _Session:
             f"epoch {epoch + 1}",
             steps,
             leave=False,
-            disable=None if share.process == 0 else True,
+            disable=None if share.process == 0 and self._job.progress else True,
         )
         for number, (images, labels) in enumerate(bar, epoch * len(self._order)):
             logits, loss, labels = self._piece(images, labels, *divmod(number, self._order.pieces))
@@ -287,13 +343,17 @@ class _Session:
         return self._protocol.rate((epoch + 1) * steps - 1, steps), loss_sum / seen, hit_sum / seen
 
     def _piece(self, images: Tensor, labels: Tensor, step: int, piece: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One micro-batch; the optimizer steps on the last one. Returns logits and mean loss, detached, and labels on the device used."""
+        """Train on a micro-batch; the optimizer steps after the last one of a batch.
+
+        Returns:
+            Logits and mean loss, detached, and the labels, all on the device.
+        """
         images, labels = self._place(images, labels)
         if piece == 0:
             self._network.set_progress(step / (self._protocol.epochs * self._order.steps))
             self._optimizer.clear()
         heads, last = self._heads, piece == self._order.pieces - 1
-        apart = isinstance(heads, DistributedDataParallel) and not last  # gradients travel with the last piece
+        apart = isinstance(heads, DistributedDataParallel) and not last  # gradients are exchanged with the last piece
         with cast("DistributedDataParallel", heads).no_sync() if apart else nullcontext():
             logits, loss, whole = batch_losses(heads, images, labels, self._protocol)
             (whole / self._order.pieces).backward()  # type: ignore[no-untyped-call]
@@ -302,21 +362,21 @@ class _Session:
         return logits.detach(), loss.detach(), labels
 
     def _update(self, step: int) -> None:
-        """Change the weights by the gradients of a whole step."""
+        """Update the weights and their average by the gradients of a whole batch."""
         if self._protocol.clip_norm:
             nn.utils.clip_grad_norm_(self._optimizer.weights, self._protocol.clip_norm)
         self._optimizer.step(self._protocol.rate(step, self._order.steps))
         self._average.update(step)
 
     def _score(self) -> tuple[float, float, float]:
-        """Mean loss in nats, top-1 and top-5 accuracy of the averaged weights on all scored images."""
+        """Return mean loss in nats, top-1 and top-5 accuracy of the averaged network on all scored images."""
         network = self._average.network
         self._share.take_from_first(list(network.buffers()))
         sums = torch.zeros(4, dtype=torch.float64, device=self._share.device)  # of losses, top-1 and top-5 hits, images
         with torch.inference_mode():
             for batch in decoded(self._scored):
                 images, labels = self._place(*batch)
-                with torch.autocast(images.device.type, torch.bfloat16, enabled=self._protocol.precision == "bfloat16"):
+                with autocast(self._protocol, images.device):
                     logits = network(images)
                 loss = functional.cross_entropy(logits.float(), labels, reduction="sum")
                 sums += torch.stack(
@@ -353,14 +413,23 @@ class _Session:
             write_record(self._job.folder, {**self._record, **done, "written_at": utc_now()})
 
     def _tell(self) -> None:
-        if self._share.process == 0 and self._epochs:
+        if self._share.process == 0 and self._epochs and self._job.progress:
             last, of = self._epochs[-1], f"{len(self._epochs)}/{self._protocol.epochs}"
             line = f"epoch {of}  loss {last.train_loss:.4f}  top-1 {last.top1_acc:.4f}  top-5 {last.top5_acc:.4f}"
             tqdm.write(f"{line}  {last.seconds:.1f} s", file=sys.stderr)
 
 
 def top_hits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Number of labels with the largest logit, and among the five largest (or all, if fewer), of logits [b, classes]; float64 scalars."""
+    """Count top-1 and top-5 hits.
+
+    Args:
+        logits: [b, classes].
+        labels: int64 [b].
+
+    Returns:
+        Number of labels with the largest logit, and number of labels among the five largest logits (all, if there are
+        fewer classes), as float64 scalars.
+    """
     best = logits.topk(min(5, logits.shape[1]), 1).indices == labels[:, None]
     return best[:, 0].sum().double(), best.any(1).sum().double()
 
@@ -388,9 +457,9 @@ def _scored_batches(job: TransferJob, folders: Folders, pixels: int, share: Shar
 
 
 def _identity(job: TransferJob, scale: Scale, folders: Folders) -> dict[str, Any]:
-    """Identity of a training, as values stored in its checkpoint; equal values mean the same training."""
+    """Return the values that identify a training; its checkpoint stores them."""
     described = asdict(scale)
-    if not scale.stem_filters:  # checkpoints from before scales had it go on
+    if not scale.stem_filters:  # older checkpoints do not have this field
         del described["stem_filters"]
     return {
         "architecture": f"{job.skeleton} {job.pair}",

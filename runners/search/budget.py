@@ -33,6 +33,7 @@ _UNITS: dict[str, tuple[Unit, float]] = {
     "hours": ("wall_seconds", SECONDS_PER_HOUR),
 }
 
+_DEVICE_UNIT = re.compile(r"\bdevice-(?=(second|minute|hour|day)s?\s*$)", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Budget:
@@ -53,7 +54,8 @@ class Budget:
         """Read a budget such as "6 children", "2.5 gpu-hours", "3 usd" or "10 min".
 
         Args:
-            text: a positive number and a unit; with "1" the unit may be singular.
+            text: a positive number and a unit; with "1" the unit may be singular. "device-hours" are "gpu-hours", and
+                so for the other units of device time.
 
         Returns:
             The budget.
@@ -61,7 +63,11 @@ class Budget:
         Raises:
             InputError: for any other text; the message names the units.
         """
-        allowed = "N children, N gpu-seconds|gpu-minutes|gpu-hours|gpu-days, N usd, or wall time: N s|min|h"
+        allowed = (
+            "N children, N gpu-seconds|gpu-minutes|gpu-hours|gpu-days (or device-seconds, ...), N usd, or wall time: "
+            "N s|min|h"
+        )
+        text = with_usual_unit(text)
         match = re.fullmatch(r"\s*([0-9.]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z-]+)\s*", text)
         if match is None:
             raise InputError(f"budget {text!r} should read number and unit: {allowed}")
@@ -175,3 +181,12 @@ class Ledger:
         if self.budget.unit == "usd" and self.usd_per_hour > 0:
             return left / self.usd_per_hour * SECONDS_PER_HOUR
         return float("inf")
+
+
+def with_usual_unit(text: str) -> str:
+    """Write a budget in device time with the unit that results files store: "2 gpu-hours" for "2 device-hours".
+
+    Args:
+        text: a budget; other texts are returned as they are.
+    """
+    return _DEVICE_UNIT.sub("gpu-", text)

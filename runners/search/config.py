@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nasbench.costs.pricing import price_of, prices_from
 from nasbench.errors import InputError
@@ -15,9 +16,12 @@ from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unles
 from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
-from nasbench.runners.search.budget import Budget, Ledger
+from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.spaces import Space, get_space
+
+SAME_ROWS: Final = ("local", "inline")
+"""Executors that train the same children in the same order, with one child at a time, so that rows depend on neither."""
 
 
 class SearchConfig(ExecutorOptions):
@@ -61,6 +65,12 @@ class SearchConfig(ExecutorOptions):
         "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
     )
 
+    @field_validator("budget")
+    @classmethod
+    def _usual_unit(cls, text: str) -> str:
+        """Store one spelling of device time, so that both spellings have the same run id."""
+        return with_usual_unit(text)
+
     @property
     def timeout_seconds(self) -> float:
         """Seconds after which a child ends as "timed_out"; inf for never."""
@@ -90,6 +100,31 @@ class SearchPlan:
     run: str
     kind: type[Strategy[Any]] | None = None
     """The strategy's class where it is in no registry."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids under which files hold this search, that of a new run first.
+
+        The executor takes part in the digest, but rows do not depend on whether children train in this process or in
+        worker processes. A new run gets the id of worker processes in both cases; earlier versions stored searches in
+        this process under an id of their own.
+        """
+        if self.config.executor not in SAME_ROWS:
+            return (self.run,)
+        configs = (self.config.model_copy(update={"executor": name}) for name in SAME_ROWS)
+        return tuple(_run_id(config, self.space, self.fingerprint) for config in configs)
+
+    def as_new(self) -> SearchPlan:
+        """Return the plan with the id of a new run."""
+        return replace(self, run=self.ids[0])
+
+    def as_stored(self, stored: Collection[str]) -> SearchPlan:
+        """Return the plan with the id under which a file holds its search, or unchanged if the file does not.
+
+        Args:
+            stored: ids of the file's runs.
+        """
+        return replace(self, run=next((run for run in (self.run, *self.ids) if run in stored), self.run))
 
     def strategy(self) -> Strategy[Any]:
         """Make a fresh strategy, in the state before the first `ask`."""
@@ -169,8 +204,8 @@ def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None
     """
     for version in range(get_space(config.space).network_version, 0, -1):
         plan = plan_search(config, version, kind)
-        if plan.run == run:
-            return plan
+        if run in (plan.run, *plan.ids):
+            return replace(plan, run=run)
     return None
 
 

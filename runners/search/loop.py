@@ -19,6 +19,7 @@ from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.search.commit_policy import AsTheyFinish, CommitPolicy, InOrder
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.final_stage import FinalStage
+from nasbench.runners.search.log import log_child, log_end, log_start
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.row_writer import RowSink, RowWriter
 from nasbench.runners.search.rows import Proposal, evaluation_of, outcome, search_child_row, search_run_row
@@ -104,6 +105,7 @@ class Search:
         status = "failed"
         with self._energy:
             try:
+                log_start(self.plan, self.executor, len(self._stored_search) + len(self._stored_final))
                 self._replay()
                 self.watcher.started(self.ledger, self.best["val_acc"] if self.best is not None else math.nan)
                 self._put_run("running")
@@ -120,6 +122,7 @@ class Search:
                 raise
             finally:
                 self.progress.close()
+                log_end(self.plan, status, self.ledger)
                 self.watcher.ended(status)
 
     # -- asking and training ------------------------------------------------------------------------------------------
@@ -249,6 +252,7 @@ class Search:
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
         self._writer.write(row, evaluation.curves, at_once=not cached_from)
         self.cache.add({**row, "curves": evaluation.curves})
+        log_child(row)
         with accountant.searcher():
             self._account(proposal, row, evaluation)
         training = min(self._in_executor + (0 if cached_from else 1), self.executor.slots)
@@ -304,6 +308,7 @@ class Search:
         stage.run(self._stored_final, self._wait, self._policy.finals_due)
 
     def _final_committed(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
+        log_child(row)
         self.watcher.committed(proposal, row, evaluation.curves, self.ledger, incumbent=False)
         self._stop_if_asked()
 

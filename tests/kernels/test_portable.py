@@ -215,7 +215,7 @@ def test_what_has_no_portable_kernels_is_refused(other: dict[str, Any]) -> None:
 
 
 def test_a_gpu_is_refused_before_anything_is_spent() -> None:
-    with pytest.raises(InputError, match="kernels='portable', which are the processor's"):
+    with pytest.raises(InputError, match="kernels='portable' works on the CPU only"):
         tiny_plan(set=FIELDS, devices=("cuda:0",), executor="local")
 
 

@@ -36,7 +36,7 @@ def test_a_device_out_of_range_names_what_is_visible(two_gpus, monkeypatch):
     with pytest.raises(InputError, match=r"device 'cuda:2' is not on this machine; there is: cpu, cuda:0, cuda:1$"):
         check_devices(("cuda:0", "cuda:2"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
-    with pytest.raises(InputError, match=r"cuda:0, cuda:1 \(with CUDA_VISIBLE_DEVICES='5,7', whose first is cuda:0\)"):
+    with pytest.raises(InputError, match=r"cuda:1 \(CUDA_VISIBLE_DEVICES='5,7' is set; its first device is cuda:0\)"):
         check_devices(("cuda:5",))
 
 

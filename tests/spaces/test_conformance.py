@@ -135,11 +135,26 @@ def test_bad_python_options_of_nasnet(options):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}", "[1]", '{"space": "nasbench201"}', '{"space": "nasbench201", "choices": [1]}']
+    "text",
+    [
+        *("", "{}", "[1]", '{"space": "nasbench201"}', '{"space": "nasbench201", "choices": [1]}'),
+        *('{"space": 5, "choices": []}', '{"space": ["nasbench201"], "choices": [0, 0, 0, 0, 0, 0]}'),
+        *(
+            f'{{"space": "nasbench201", "choices": {choices}}}'
+            for choices in ("5", '"000000"', "[0, 0, 0, 0, 0, null]", '["0", 0, 0, 0, 0, 0]', "[1.5, 0, 0, 0, 0, 0]")
+        ),
+    ],
 )
 def test_bad_json(text):
     with pytest.raises(InputError):
         from_json(text)
+
+
+def test_the_only_architecture_of_a_space_mutates_to_itself():
+    space = get_space("nas:layers=1,kernels=3,filters=24")
+    only = space.random(np.random.default_rng(0))
+    assert space.mutate(only, np.random.default_rng(0)) == only
+    assert list(space.neighbours(only)) == []
 
 
 def test_unknown_space_in_json():

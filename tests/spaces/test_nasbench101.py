@@ -211,7 +211,9 @@ def test_specifications_of_the_benchmark_are_read():
     [
         ([[0, 1], [1, 0]], ["input", "output"], "2 x 2 upper triangular"),
         ([[0, 1]], ["input", "output"], "2 x 2 upper triangular"),
-        ([[0, 0], [0, 0]], ["input", "output"], "joins input and output by at most 9 edges"),
+        ([], [], "at least 2, input and output"),
+        ([[0]], ["input"], "at least 2, input and output"),
+        ([[0, 0], [0, 0]], ["input", "output"], "input reaches its output, with at most 9 edges"),
         (np.triu(np.ones((6, 6), int), 1).tolist(), ["input", *[CONV3] * 4, "output"], "at most 9 edges"),
         (
             [[0, 1, 0], [0, 0, 1], [0, 0, 0]],

@@ -84,13 +84,13 @@ def test_memory_that_others_hold_is_no_failure() -> None:
     def full(values: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
 
-    assert finding_of(full) == DeviceFinding("piece", "note", "not tried: no memory free on the device")
+    assert finding_of(full) == DeviceFinding("piece", "note", "not tested: no memory free on the device")
 
 
 def test_an_operation_without_a_deterministic_implementation_is_noted() -> None:
     found = finding_of(lambda values: values + torch.zeros(1).put_(torch.tensor([0]), torch.ones(1)))
     assert found.level == "note"
-    assert found.detail.startswith("no deterministic implementation of put_: rows are noted")
+    assert found.detail.startswith("no deterministic implementation of put_: rows note it")
 
 
 def test_bits_that_do_not_repeat_are_noted() -> None:
@@ -156,8 +156,8 @@ class Refuses(Recorder):
     ("recorder", "level", "said"),
     [
         (Recorder, "ok", ""),
-        (Wrong, "failed", "differ from those of steps one by one"),
-        (Imprecise, "note", "other last bits than steps one by one"),
+        (Wrong, "failed", "differ from those of eager steps"),
+        (Imprecise, "note", "other last bits than eager steps"),
         (Refuses, "note", "trained without a CUDA graph: operation not permitted"),
     ],
 )
@@ -171,7 +171,7 @@ def test_recorded_graphs(recorder: type[Recorder], level: str, said: str, monkey
 def test_graphs_that_are_switched_off_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASBENCH_CUDA_GRAPHS", "off")
     assert device_self_test(CPU, {}, Wrong)[-1] == DeviceFinding(
-        "CUDA graphs", "note", "switched off by NASBENCH_CUDA_GRAPHS"
+        "CUDA graphs", "note", "switched off by NASBENCH_CUDA_GRAPHS=off"
     )
 
 
@@ -180,7 +180,7 @@ def test_graphs_that_are_switched_off_are_not_tried(monkeypatch: pytest.MonkeyPa
 FOUND = [
     DeviceFinding("memory", "ok", "70.0 of 79.1 GiB free"),
     DeviceFinding("conv_3x3 of cells, stride 1", "failed", "RuntimeError: CUDA error: no kernel image is available"),
-    DeviceFinding("bfloat16", "note", "works, without instructions of its own"),
+    DeviceFinding("bfloat16", "note", "works, but this device has no bfloat16 instructions"),
     DeviceFinding("augmentation", "failed", "images or labels differ from the CPU's"),
 ]
 
@@ -206,7 +206,8 @@ def test_a_device_that_fails_is_refused_in_one_line(tests_done: list[torch.devic
         require_working(torch.device("cuda:0"))
     assert str(caught.value) == (
         "device 'cuda:0' failed its self-test before the first child, so nothing is charged: conv_3x3 of cells, stride 1: RuntimeError: "
-        "CUDA error: no kernel image is available (and 1 more). See all: nasbench doctor; go on all the same: NASBENCH_DEVICE_TEST=off"
+        "CUDA error: no kernel image is available (and 1 more); nasbench doctor shows all failures, "
+        "NASBENCH_DEVICE_TEST=off skips the self-test"
     )
 
 

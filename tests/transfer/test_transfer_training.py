@@ -132,15 +132,15 @@ def test_a_crash_while_the_checkpoint_is_written_leaves_the_old_one(trained, dat
 def test_seeds_and_protocols_matter_and_are_not_mixed(trained, data, tmp_path):
     train_transfer(tiny_job(data, tmp_path, QUICK.model_copy(update={"epochs": 1}), seed=4))
     assert record_of(tmp_path)["curves"]["train_loss"][0] != record_of(trained)["curves"]["train_loss"][0]
-    with pytest.raises(InputError, match="is of another training: seed 3 instead of 4; choose another folder"):
+    with pytest.raises(InputError, match="belongs to another training: seed 3 instead of 4; choose another folder"):
         train_transfer(tiny_job(data, trained, seed=4))
-    with pytest.raises(InputError, match="is of another training: protocol"):
+    with pytest.raises(InputError, match="belongs to another training: protocol"):
         train_transfer(tiny_job(data, trained, QUICK.model_copy(update={"hue": 0.1})))
 
 
 def test_a_damaged_checkpoint_is_one_line(data, tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"cannot read .*checkpoint\.pt.*remove it to start anew"):
+    with pytest.raises(InputError, match=r"cannot read .*checkpoint\.pt.*delete it to start again"):
         train_transfer(tiny_job(data, tmp_path))
 
 
@@ -234,10 +234,10 @@ def test_top_hits():
     ("images", "processes", "replica", "message"),
     [
         (15, 1, 0, "15 training images"),
-        (99, 3, 0, "no multiple of 3"),
+        (99, 3, 0, "not a multiple of the number of processes, 3"),
         (99, 16, 0, "needs 2 or more"),
         (99, 1, 1, "needs 2 or more"),
-        (99, 2, 3, "gets 8 images of batch_size=16, which is no multiple of replica_batch=3"),
+        (99, 2, 3, "gets 8 images of batch_size=16, which is not a multiple of replica_batch=3"),
     ],
 )
 def test_batches_that_cannot_be_cut_are_refused(images, processes, replica, message):

@@ -1,0 +1,124 @@
+"""--quiet, --verbose and colour: what commands print besides their results."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from commands import nasbench
+
+from nasbench.cli.main import COMMANDS, GROUPS
+from nasbench.errors import InputError
+
+SEARCH = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "2 children", "--executor", "inline")
+TINY = ("--set", "data=fake:images=96,size=8,classes=3", "--set", "epochs=1")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("searched")
+    return folder / "a.h5", nasbench(*SEARCH, *TINY, "-o", str(folder / "a.h5"))
+
+
+def test_quiet_prints_only_the_table(searched, tmp_path):
+    _, loud = searched
+    assert loud.code == 0
+    assert "results:" in loud.out
+    quiet = nasbench(*SEARCH, *TINY, "-o", str(tmp_path / "b.h5"), "--quiet")
+    assert (quiet.code, quiet.err) == (0, "")
+    assert [line.split()[0] for line in quiet.out.splitlines()] == ["run", loud.out.splitlines()[1].split()[0]]
+
+
+def test_quiet_leaves_out_notes_and_names_of_files_and_writes_the_files(searched):
+    path, _ = searched
+    words = ("compare", str(path), "--allow", "baseline")
+    loud, quiet = nasbench(*words), nasbench(*words, "-q")
+    assert "note: " in loud.out
+    assert "wrote " in loud.out
+    assert quiet.out == "".join(line for line in loud.out.splitlines(True) if not line.startswith(("note: ", "wrote ")))
+    assert path.with_name("a-compare.png").exists()
+
+
+@pytest.mark.parametrize("words", [("-q", "results", "check"), ("results", "-q", "check"), ("results", "check", "-q")])
+def test_quiet_is_taken_before_and_after_the_command(words, searched):
+    path, _ = searched
+    assert nasbench(*words, str(path)).code == 0
+    done = nasbench(*words, str(path), "--verbose")
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "--quiet and --verbose exclude each other" in done.err
+
+
+def test_errors_are_printed_with_quiet():
+    done = nasbench("-q", "check", "nowhere.h5")
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+
+
+def test_verbose_logs_devices_kernels_children_and_times(tmp_path):
+    path = str(tmp_path / "a.h5")
+    done = nasbench("--verbose", *SEARCH, *TINY, "-o", path)
+    assert done.code == 0
+    for text in (
+        "executor inline, devices cpu",
+        "fast kernels",
+        "search 0: ",
+        "set-up 0.",
+        "final 0: ",
+        "complete after",
+    ):
+        assert text in done.err, text
+    assert "platform " not in done.err
+    assert "platform " not in done.out
+    cached = nasbench(*SEARCH, *TINY, "--final", "best", "-o", path, "-vv")
+    assert cached.err.count("search 0: ") == 1
+    assert ": cache hit, trained as " in cached.err
+    debug = nasbench(*SEARCH, *TINY, "-o", str(tmp_path / "b.h5"), "-v", "-v")
+    assert "platform " in debug.err
+    assert "packed in" in debug.err
+
+
+def test_the_log_ends_with_the_command(searched):
+    path, _ = searched
+    logger = logging.getLogger("nasbench")
+    before = logger.level, list(logger.handlers)
+    assert "nasbench check took " in nasbench("check", str(path), "-v").err
+    assert (logger.level, logger.handlers) == before
+    assert nasbench("check", str(path)).err == ""
+
+
+def test_warnings_of_the_store_are_lines_also_with_quiet(searched, monkeypatch):
+    path, _ = searched
+
+    def check_file(file):
+        logging.getLogger("nasbench.store.lock").warning("%s: looked at twice", file)
+        raise InputError("stopped")
+
+    monkeypatch.setattr("nasbench.store.maintenance.checking.check_file", check_file)
+    assert nasbench("check", "-q", str(path)).err == f"warning: {path}: looked at twice\nerror: stopped\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ({}, False),
+        ({"FORCE_COLOR": "1"}, True),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        ({"NO_COLOR": "", "FORCE_COLOR": "1"}, True),
+    ],
+)
+def test_colour_follows_the_environment_and_is_not_for_files(setting, expected, monkeypatch, searched):
+    path, _ = searched
+    for name, value in setting.items():
+        monkeypatch.setenv(name, value)
+    assert nasbench("rum").err.startswith("\x1b[31m\x1b[1merror:" if expected else "error: ")
+    assert ("\x1b[" in nasbench("check", str(path)).out) == expected
+    assert ("\x1b[36mnote:" in nasbench("compare", str(path), "--allow", "baseline").out) == expected
+    assert ("\x1b[2m" in nasbench("check", str(path), "-v").err) == expected
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, *GROUPS])
+def test_every_command_has_both_options_once(name):
+    done = nasbench(name, "--help")
+    assert done.code == 0
+    assert done.out.count("-q, --quiet") == done.out.count("-v, --verbose") == 1

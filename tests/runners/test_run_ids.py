@@ -1,0 +1,102 @@
+"""Which configurations are the same run: executors on this machine, spellings of a budget, ids of earlier versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import commands
+import pytest
+from searching import stable_rows, tiny_plan
+
+import nasbench
+from nasbench.errors import InputError
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
+from nasbench.runners.search.progress import Progress
+from nasbench.runners.suite import Suite, plans_of, run_plans
+from nasbench.store.query import Results
+
+FAKE = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}
+WORDS = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "4 children")
+WORDS += tuple(word for key, value in FAKE.items() for word in ("--set", f"{key}={value}"))
+
+
+def call(path: Path, **fields) -> nasbench.Run:
+    given = {"space": "nasnet:blocks=1", "strategy": "random", "budget": "4 children", "set": FAKE, "progress": False}
+    return nasbench.search(**{**given, "output": path, **fields})
+
+
+def run_as_earlier_versions(path: Path, plan: SearchPlan) -> None:
+    """Store a search in this process under the id of its own that it had."""
+    assert plan.run == plan.ids[1]
+    run_plans(path, [plan], [], 1, lambda plan: Progress("test"))
+
+
+def test_the_command_and_the_call_from_python_are_one_run(tmp_path):
+    path = tmp_path / "a.h5"
+    first = call(path, callbacks=[lambda child: child.stop("enough")])
+    assert first.status == "interrupted"
+    done = commands.nasbench(*WORDS, "-o", str(path))  # in a worker process
+    assert done.code == 0, done.err
+    assert first.id in done.out
+    with Results(path) as results:
+        assert results.runs()[["run", "status"]].to_numpy().tolist() == [[first.id, "complete"]]
+    call(tmp_path / "whole.h5")
+    assert stable_rows(path) == stable_rows(tmp_path / "whole.h5")
+    before = path.read_bytes()
+    assert call(path).id == first.id
+    assert path.read_bytes() == before
+
+
+def test_a_new_run_has_the_id_of_worker_processes():
+    here, workers = tiny_plan(executor="inline"), tiny_plan(executor="local")
+    assert here.run != workers.run  # as stored by earlier versions
+    assert here.as_new().run == workers.as_new().run == workers.run
+    several = tiny_plan(executor="local", children_per_device=2)
+    assert several.as_new().run == several.run != workers.run
+
+
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_a_stored_search_in_this_process_keeps_its_id(tmp_path, executor):
+    path, plan = tmp_path / "a.h5", tiny_plan(budget="4 children")
+    run_as_earlier_versions(path, plan)
+    before = path.read_bytes()
+    again = call(path, executor="inline") if executor == "inline" else commands.nasbench(*WORDS, "-o", str(path))
+    assert path.read_bytes() == before
+    assert (again.id if executor == "inline" else again.out.splitlines()[1].split()[0]) == plan.run
+
+
+def test_an_interrupted_search_of_an_earlier_version_goes_on_under_its_id(tmp_path):
+    class Stopped(Progress):
+        def child(self, ledger, best, busy):
+            raise KeyboardInterrupt
+
+    path, plan = tmp_path / "a.h5", tiny_plan(budget="4 children")
+    with pytest.raises(KeyboardInterrupt):
+        run_plans(path, [plan], [], 1, lambda plan: Stopped("test"))
+    done = commands.nasbench(*WORDS, "-o", str(path))
+    assert done.code == 0, done.err
+    with Results(path) as results:
+        runs = results.runs()
+    assert runs[["run", "status"]].to_numpy().tolist() == [[plan.run, "complete"]]
+    config = SearchConfig.model_validate_json(runs["config"].iloc[0])
+    assert config.executor == "local"
+    assert plan_stored(config, plan.run).run == plan.run
+    run_as_earlier_versions(tmp_path / "whole.h5", plan)
+    assert stable_rows(path) == stable_rows(tmp_path / "whole.h5")
+
+
+def test_a_suite_refuses_the_same_search_in_two_executors():
+    search = {"space": "nasnet:blocks=1", "budget": "1 child", "strategy": "random", "set": FAKE}
+    suite = Suite(name="mine", search=search, matrix={"executor": ["inline", "local"]})
+    with pytest.raises(InputError, match="two searches of the suite are the same"):
+        plans_of(suite.searches())
+
+
+@pytest.mark.parametrize("unit", ["seconds", "minutes", "hours", "days", "hour"])
+def test_device_hours_and_gpu_hours_are_the_same_run(unit):
+    config = {"strategy": "random", "space": "nasnet:blocks=2"}
+    gpu, device = (
+        plan_search(SearchConfig.model_validate({**config, "budget": f"2 {kind}-{unit}"})) for kind in ("gpu", "device")
+    )
+    assert gpu == device
+    assert device.budget.text == device.config.budget == f"2 gpu-{unit}"
