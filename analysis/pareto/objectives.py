@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
-from nasbench.analysis.pareto.dominance import dominated_volume, mark_fronts, nondominated, require_one_count, scored_children
+from nasbench.analysis.pareto.dominance import (
+    dominated_volume,
+    mark_fronts,
+    nondominated,
+    require_one_count,
+    scored_children,
+)
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError, UnknownName
 

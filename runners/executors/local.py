@@ -106,7 +106,11 @@ class LocalExecutor(Executor):
         again = [job for job in self._queue if job.attempts]
         self._queue.clear()
         ended = [slot.drop() for slot in self._slots if slot.job is not None]
-        ended += [_without_score(job, slot.device, slot.share, "unfinished", UNFINISHED) for job in again for slot in self._slots[:1]]
+        ended += [
+            _without_score(job, slot.device, slot.share, "unfinished", UNFINISHED)
+            for job in again
+            for slot in self._slots[:1]
+        ]
         return sorted(ended, key=lambda item: item[0])
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from nasbench.errors import InputError
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import Draw
@@ -54,6 +55,11 @@ class Setting:
         """
         kind = STRATEGIES.get(name)
         return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
+
+    def streams(self, seeds: Sequence[int]) -> list[int]:
+        """Seeds of the strategy's random numbers, one per search seed; see `stream_seed`."""
+        options = self.config.model_dump(mode="json", exclude_defaults=True)
+        return [stream_seed(self.name, options, int(seed)) for seed in seeds]
 
     @property
     def text(self) -> str:
@@ -155,7 +161,7 @@ class Replayed:
     @cached_property
     def outcomes(self) -> FloatArray:
         """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
-        scores = self.table.outcomes(self.codes, np.array(self.seeds)[:, None], self.draw)
+        scores = self.table.outcomes(self.codes, np.array(self.setting.streams(self.seeds))[:, None], self.draw)
         return np.where(self.codes >= 0, scores, np.nan)
 
     @cached_property
@@ -275,8 +281,8 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
         setting: the strategy with its options.
         seeds: search seeds, at least one, each >= 0.
         price: the budget.
-        draw: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search seed
-            and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a child is
+        draw: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search (its
+            strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a child is
             the table's `seconds` in both cases, because trainings of one architecture may have run on machines of
             different speed.
 
@@ -290,10 +296,15 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
     if issubclass(setting.kind, VectorizedStrategy):
-        searches = setting.kind.vectorized(table.space, seeds, setting.config)
+        searches = setting.kind.vectorized(table.space, setting.streams(seeds), setting.config)
         if searches is not None:
             return Replayed(
-                setting, table, price, tuple(seeds), _replay_vectorized(table, searches, seeds, price, draw), draw
+                setting,
+                table,
+                price,
+                tuple(seeds),
+                _replay_vectorized(table, searches, setting.streams(seeds), price, draw),
+                draw,
             )
     return replay_one_by_one(table, setting, seeds, price, draw)
 
@@ -326,7 +337,7 @@ def replay_one_by_one(
     """
     table.require_draw(draw)
     found = []
-    for seed in seeds:
+    for seed in setting.streams(seeds):
         ledger = Ledger(price.budget, price.usd_per_hour)
         outcomes = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
         found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, outcomes))

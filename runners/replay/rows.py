@@ -76,6 +76,7 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         "budget": replayed.price.budget.text,
         "price": replayed.price.usd_per_hour,
     }
+    config["stream"] = "strategy"  # earlier versions seeded every strategy with the run's seed, and did not say so
     if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
         config["report_on"] = {table.name: table.fingerprint for table in scored}
     if replayed.table.seeds is not None:
@@ -161,7 +162,7 @@ def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntA
     trainings = replayed.table.trainings
     if replayed.draw == "mean" or trainings is None:
         return np.zeros(len(codes), dtype=np.int64)
-    return trainings.seeds[trainings.drawn(codes, np.array(replayed.seeds)[runs])]
+    return trainings.seeds[trainings.drawn(codes, np.array(replayed.setting.streams(replayed.seeds))[runs])]
 
 
 def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:

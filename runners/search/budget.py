@@ -35,6 +35,7 @@ _UNITS: dict[str, tuple[Unit, float]] = {
 
 _DEVICE_UNIT = re.compile(r"\bdevice-(?=(second|minute|hour|day)s?\s*$)", re.IGNORECASE)
 
+
 @dataclass(frozen=True)
 class Budget:
     """Limit of a search's spending.

@@ -56,7 +56,12 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("fingerprint", "str", "", "digest of the protocol with its data, 16 hexadecimal digits"),
     Column("data", "str", "", "name of the data set"),
     Column("seed", "int", "", "seed of the training (initial weights, order, augmentation)"),
-    Column("status", "str", "", "ok, diverged, out_of_memory, timed_out, failed, or unfinished (the budget ended during its training)"),
+    Column(
+        "status",
+        "str",
+        "",
+        "ok, diverged, out_of_memory, timed_out, failed, or unfinished (the budget ended during its training)",
+    ),
     Column("error", "str", "", "one line on what went wrong, or ''"),
     Column("val_acc", "float", "fraction", "validation accuracy after the last epoch"),
     Column("val_acc_best", "float", "fraction", "best validation accuracy over the epochs"),

@@ -19,7 +19,15 @@ DEVICE: Final = "NVIDIA GeForce GTX 1080 Ti"
 _SPACE: Final = "nasbench201"
 _LONG: Final = "nasbench201-200"
 _LONG_EPOCHS: Final = 200
-_OF_ANY_TRAINING: Final = ("test_acc", "params", "mult_adds", "published_params", "published_mult_adds", "device", "seed")
+_OF_ANY_TRAINING: Final = (
+    "test_acc",
+    "params",
+    "mult_adds",
+    "published_params",
+    "published_mult_adds",
+    "device",
+    "seed",
+)
 _MILLION: Final = 1e6
 _SHARED: Final = ("ops", "op_names", "params_m_c10", "flops_m_c10", "c10v_train_s_per_epoch", "c10v_valid_s_per_eval")
 
