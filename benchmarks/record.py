@@ -114,6 +114,8 @@ def main() -> None:
     import pandas as pd
 
     from nasbench.analysis.plotting import style
+    from nasbench.analysis.plotting.captions import caption
+    from nasbench.analysis.plotting.saving import save_figure
 
     rows = pd.read_csv(RECORD).drop_duplicates(["what", "against"], keep="last")
     goals = rows["against"].str.match(r"the goal|5% of|1 s$")
@@ -124,10 +126,10 @@ def main() -> None:
         draw(right, rows[goals], "#009e73")
         left.set_xlabel("times better than another way (1: equal)")
         right.set_xlabel("times better than a goal (1: met)")
-        style.caption(
-            figure, [f"Machines: {'; '.join(sorted(set(rows['machine'])))}. Conditions of each row: results.csv, note."]
+        caption(
+            figure, f"Machines: {'; '.join(sorted(set(rows['machine'])))}", "Conditions of each row: results.csv, note."
         )
-    print(f"wrote {style.save_figure(figure, RECORD.with_suffix('.png'))}")
+    print(f"wrote {save_figure(figure, RECORD.with_suffix('.png'))}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """nasbench: a reproducibility benchmark suite for neural architecture search.
 
-Everything here is imported when it is first used, so that `import nasbench` takes no time. docs/api.md shows each call.
+Each name is imported at its first use, so `import nasbench` is fast. docs/api.md has an example of each.
 """
 
 from __future__ import annotations

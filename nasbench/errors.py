@@ -1,23 +1,30 @@
-"""Errors that end in one clear line: what is wrong, where, what is allowed, what to do."""
+"""Errors with a message of one line: what is wrong, where, what is allowed, and what to do."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class NasbenchError(Exception):
-    """Any error this suite raises on purpose; the command line prints it as one line and exits with 2."""
+    """Base class of the suite's errors; the command line prints the message and exits with `exit_code`."""
 
-    exit_code: int = 2
+    exit_code: ClassVar[int] = 2
 
 
 class InputError(NasbenchError, ValueError):
-    """A value given by the user is not usable."""
+    """Raised for a value of the user that is not allowed."""
 
 
 class UnknownName(InputError, LookupError):
-    """A name that is in no registry."""
+    """Raised for a name that does not exist.
+
+    Args:
+        kind: kind of the named things, e.g. "protocol".
+        name: the unknown name.
+        allowed: the existing names; the message lists them, and suggests a similar one.
+    """
 
     def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
         self.kind, self.name, self.allowed = kind, name, sorted(allowed)
@@ -30,11 +37,16 @@ class UnknownName(InputError, LookupError):
 
 
 class MissingData(NasbenchError, FileNotFoundError):
-    """A data file is missing; the message states how to get it."""
+    """Raised for missing data; the message says where it should be or how to get it."""
 
 
 class MissingExtra(NasbenchError, ImportError):
-    """An optional dependency that is not installed."""
+    """Raised when an optional package is needed and not installed.
+
+    Args:
+        package: name of the package.
+        extra: the suite's extra that installs it.
+    """
 
     def __init__(self, package: str, extra: str) -> None:
         self.package, self.extra = package, extra
@@ -45,14 +57,14 @@ class MissingExtra(NasbenchError, ImportError):
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
-    """Return ", did you mean 'x'?" for the closest allowed name, or nothing.
+    """Return a suggestion for an unknown name: ", did you mean 'x'?".
 
     Args:
-        name: the name as written.
-        allowed: the names that would have been right.
+        name: the unknown name.
+        allowed: the existing names.
 
     Returns:
-        A clause that starts with a comma, or the empty string when nothing is close.
+        A clause that starts with a comma; "" if no allowed name is similar.
     """
     close = difflib.get_close_matches(name, list(allowed), n=1, cutoff=0.6)
     return f", did you mean {close[0]!r}?" if close else ""

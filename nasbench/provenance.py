@@ -1,4 +1,4 @@
-"""Provenance of a result: versions, commit, host, processor, threads, command line."""
+"""Provenance of a result: versions, commit, host, processor, GPUs, environment and command line."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from nasbench.kernels.processor import processor_here
 
 _DRIVER = Path("/proc/driver/nvidia")
 
-# They choose devices and ways of computing; none of them changes a bit of a score by itself.
+# These variables choose devices and speed; none of them changes the bits of a score.
 _CUDA_SETTINGS = ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NASBENCH_CUDA_GRAPHS")
 
-# Versions that schema 2's migration wrote into a row's platform.
+# Libraries whose versions the migration to schema 2 wrote into the platform of rows.
 _COMPUTING = ("torch", "torchvision", "numpy")
 
 _PACKAGES = ("nasbench-suite", "torch", "torchvision", "numpy", "scipy", "pandas", "h5py", "scikit-learn", "pydantic")
 
 
 def utc_now() -> str:
-    """The time now in UTC as ISO 8601 with milliseconds."""
+    """Return the time in UTC, as ISO 8601 with milliseconds."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def provenance() -> dict[str, Any]:
-    """Return what is needed to reproduce a result, as plain JSON values.
+    """Return everything that is needed to reproduce a result.
 
     Returns:
-        Package versions, the source's commit and whether it was changed since (empty outside a git checkout), host, operating system,
-        processor, number of processors, models of the NVIDIA GPUs and their driver's version ([] and "" without one), settings of
-        threads and of CUDA in the environment, and the command line.
+        JSON values: versions of Python and of packages; commit of the source and whether it has changes ("" and False
+        outside a git checkout); host, operating system, processor and number of processors; models of the NVIDIA GPUs
+        and version of their driver ([] and "" without a driver); environment variables of threads and CUDA; and the
+        command line.
     """
     return {
         "python": platform.python_version(),
@@ -59,18 +60,26 @@ def provenance() -> dict[str, Any]:
 
 
 def provenance_json(more: Mapping[str, Any] | None = None) -> str:
-    """Return `provenance` and further facts of a run as one line of JSON."""
+    """Return `provenance` as one line of JSON.
+
+    Args:
+        more: further JSON values to include, by name.
+
+    Returns:
+        The JSON text, with sorted keys.
+    """
     return json.dumps({**provenance(), **(more or {})}, sort_keys=True)
 
 
 def platform_of(made: Mapping[str, Any]) -> str:
-    """Return the coarse platform of rows that were stored before each row had one of its own; see `nasbench.kernels.platform`.
+    """Return the platform of rows of old results files, which stored it only in the run's provenance.
 
     Args:
-        made: the stored value of `provenance`.
+        made: the stored result of `provenance`.
 
     Returns:
-        The processor's brand and versions, e.g. "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6".
+        The processor's brand and versions of libraries, e.g. "AMD EPYC; torch 2.14.1; torchvision 0.29.1; numpy 2.4.6".
+        `nasbench.kernels.platform.is_coarse` is true for it.
     """
     packages = made.get("packages", {})
     processor = str(made.get("processor") or "unknown processor").replace(";", ",")
@@ -104,20 +113,20 @@ def _processor() -> str:
 
 
 def _gpus() -> list[str]:
-    """Models of the GPUs as the driver lists them; asking torch would take seconds where nothing else needs it."""
+    """Return the models of the GPUs from the driver's files, because importing torch would take seconds."""
     lines = [line for path in sorted(_DRIVER.glob("gpus/*/information")) for line in _lines(path)]
     return [line.split(":", 1)[1].strip() for line in lines if line.startswith("Model:")]
 
 
 def _driver() -> str:
-    """Version of the NVIDIA driver."""
+    """Return the version of the NVIDIA driver; "" without one."""
     line = next((line for line in _lines(_DRIVER / "version") if line.startswith("NVRM version:")), "")
     found = re.search(r"\d+\.\d+(\.\d+)?", line)
     return found[0] if found else ""
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a file of the system, none where it is not there."""
+    """Return the lines of a file; none if it cannot be read."""
     try:
         return path.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Named extension points: built-in ones and those that installed plug-ins add, each imported only when asked for."""
+"""Registries of named things: those of the suite and those of installed plug-ins, imported at their first use."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Names of one kind of thing ("space", "strategy", ...) mapped to the objects that make them.
+    """The objects of one kind ("space", "strategy", ...), by name.
 
     Args:
-        kind: kind of the named objects, as it appears in error messages.
-        group: entry-point group through which other distributions add names.
-        builtin: name -> "package.module:attribute" of what ships with the suite.
+        kind: kind of the objects, as error messages call it.
+        group: entry-point group with which installed plug-ins add objects.
+        builtin: name -> "package.module:attribute" of the suite's objects.
 
     Raises:
-        InputError: on first use, when two distributions claim the same name.
+        InputError: at the first use, when a plug-in has a name that exists already.
     """
 
     def __init__(self, kind: str, group: str, builtin: Mapping[str, str]) -> None:
@@ -49,28 +49,32 @@ class Registry(Generic[T]):
         return name in self._targets or name in self._added
 
     def add(self, name: str, target: T) -> None:
-        """Add a name in this process; a name that was added before then means the new object.
+        """Add an object in this process, or replace one that was added before.
+
+        Args:
+            name: letters, digits, "_" and "-".
+            target: the object.
 
         Raises:
-            InputError: when the suite or an installed plug-in has the name, or it is not made of letters, digits, "_" and "-".
+            InputError: when the suite or an installed plug-in has the name, or it has other characters.
         """
         if name in self._targets:
-            raise InputError(f"the {self.kind} {name!r} is there already and keeps its meaning; choose another name")
+            raise InputError(f"the {self.kind} {name!r} exists already and cannot be replaced; choose another name")
         if not re.fullmatch(r"\w[\w-]*", name):
-            raise InputError(f"a {self.kind}'s name has letters, digits, '_' and '-' only, got {name!r}")
+            raise InputError(f"the name of a {self.kind} consists of letters, digits, '_' and '-', got {name!r}")
         self._added[name] = target
 
     def get(self, name: str) -> T:
-        """Import and return the object that `name` means.
+        """Return the object with a name, and import it if necessary.
 
         Args:
             name: a registered name.
 
         Returns:
-            The registered object, usually a class.
+            The object, usually a class.
 
         Raises:
-            UnknownName: when nothing has that name; lists the names there are.
+            UnknownName: when no object has the name; the message lists the existing names.
         """
         if name in self._added:
             return self._added[name]

@@ -1,4 +1,4 @@
-"""Parts of an architecture as plain values, shared by spaces, counts and networks. No torch."""
+"""Architectures, their parts and the scale of their networks as plain values, for all packages. No torch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Literal, NamedTuple
 Combination = Literal["add", "concat"]
 Stem = Literal["cifar", "imagenet"]
 
-PREVIOUS_PREVIOUS = 0  # state index of p, the output of the cell before the previous one
-PREVIOUS = 1  # state index of c, the output of the previous cell
-FIRST_BLOCK = 2  # state index of the first block of a cell
+# Indices of a cell's states.
+PREVIOUS_PREVIOUS = 0  # p, the output of the cell before the previous one
+PREVIOUS = 1  # c, the output of the previous cell
+FIRST_BLOCK = 2  # the first block of the cell
 
 
 class Counts(NamedTuple):
-    """Cost of one network in closed form.
+    """Size of a network, without its auxiliary classifier.
 
-    `params`: trainable parameters (BatchNorm scale and shift in, running statistics out), without auxiliary head.
-    `mult_adds`: multiply-adds of convolutions and fully connected layers for one image.
+    Args:
+        params: trainable parameters, including BatchNorm's scale and shift.
+        mult_adds: multiply-adds of convolutions and fully connected layers for one image.
     """
 
     params: int
@@ -26,18 +28,20 @@ class Counts(NamedTuple):
 
 @dataclass(frozen=True)
 class Scale:
-    """Size of the network that an architecture is built into; an architecture can be built at any scale.
+    """Settings that turn an architecture into a network: depth, width, input and output. Any architecture fits any
+    scale.
 
     Args:
-        cells: N, the normal cells (or layers) of one stage; >= 1. Spaces without repetition ignore it.
-        filters: F, the initial filters (NASNet F, NAS-Bench-201 C); >= 1. Spaces that decide filters ignore it.
-        image_size: height and width of the input in pixels; >= 1.
-        image_channels: channels of the input; >= 1.
-        classes: outputs of the classifier; >= 2.
-        stem: "cifar" (3x3 convolution) or "imagenet" (stride 2 and two reduction cells).
-        skip_reduction_input: after a reduction, read as p what came before the reduction's own input.
-        stem_filters: filters of the stem's convolution in a network of cells; >= 0, 0 for the skeleton's own rule (3F on CIFAR; on
-            ImageNet 96 from F = 128 on, 32 below). AmoebaNet's released code has 32 on ImageNet whatever F.
+        cells: N, the normal cells (or layers) per stage, >= 1; spaces without repeated cells ignore it.
+        filters: F, the initial filters (C in NAS-Bench-201), >= 1; spaces that decide filters ignore it.
+        image_size: height and width of the input in pixels, >= 1.
+        image_channels: channels of the input, >= 1.
+        classes: outputs of the classifier, >= 2.
+        stem: "cifar" (a 3x3 convolution) or "imagenet" (a convolution with stride 2, and two reduction cells).
+        skip_reduction_input: True if the cell after a reduction reads as p (its older input) the output of the cell two
+            before the reduction; False if it reads that of the cell before the reduction.
+        stem_filters: filters of the stem's convolution in a network of cells, >= 1; 0 for the skeleton's own rule (3F
+            on CIFAR; on ImageNet 96 if F >= 128, otherwise 32).
     """
 
     cells: int = 2
@@ -52,14 +56,14 @@ class Scale:
 
 @dataclass(frozen=True)
 class Regularization:
-    """Training-time parts of a network that do not change its counts or its hash.
+    """Parts of a network that act in training only; they change neither its counts nor the architecture's hash.
 
     Args:
-        drop_path_keep: probability in (0, 1] of keeping a path at the end of training; 1 turns it off.
-        auxiliary: attach the auxiliary classifier where the skeleton has a place for it.
-        dropout: probability in [0, 1) before the final classifier.
-        drop_path_by_depth: drop paths of deeper cells more often: of cell i of n (from 1), paths are dropped i / n times as often as of the
-            last one; otherwise in all cells alike.
+        drop_path_keep: probability of keeping a path at the end of training, in (0, 1]; 1 for no drop-path.
+        auxiliary: True to add the auxiliary classifier, if the skeleton has a place for it.
+        dropout: dropout probability before the classifier, in [0, 1).
+        drop_path_by_depth: True to drop paths of deeper cells more often: in cell i of n (from 1), with i / n times the
+            probability of the last cell. False for the same probability in all cells.
     """
 
     drop_path_keep: float = 1.0
@@ -71,19 +75,28 @@ class Regularization:
         """Return the probability of keeping a path of a cell at the end of training.
 
         Args:
-            cell: index of the cell from 0, in the order of depth; the cells of a stem count.
-            cells: number of cells.
+            cell: index of the cell from 0, in order of depth; cells of the stem are counted.
+            cells: number of cells, >= 1.
+
+        Returns:
+            The probability, in (0, 1].
         """
         share = (cell + 1) / cells if self.drop_path_by_depth else 1.0
         return 1.0 - share * (1.0 - self.drop_path_keep)
 
 
-class Block(
-    NamedTuple
-):  # made ten times an architecture wherever one is counted; a dataclass would take three times as long
-    """Two operations on two earlier states of a cell, combined.
+# A NamedTuple, because making a dataclass takes three times as long, and counting an architecture makes ten blocks.
+class Block(NamedTuple):
+    """Two operations on two states of a cell, whose results are combined.
 
-    `left` and `right` are state indices: 0 is p (the cell before the previous one), 1 is c (the previous cell), 2 + i is block i.
+    States are 0: p (output of the cell before the previous one), 1: c (output of the previous cell), 2 + i: block i.
+
+    Args:
+        left: index of the first operation's input state.
+        left_op: name of the first operation.
+        right: index of the second operation's input state.
+        right_op: name of the second operation.
+        combine: "add" or "concat" (along the channels).
     """
 
     left: int
@@ -95,7 +108,12 @@ class Block(
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: blocks in topological order and the states (indices as in `Block`) whose concatenation is its output."""
+    """A cell of a NASNet-like network.
+
+    Args:
+        blocks: blocks in topological order.
+        out: indices of the states (see `Block`) whose concatenation is the cell's output.
+    """
 
     blocks: tuple[Block, ...]
     out: tuple[int, ...]
@@ -103,7 +121,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellPair:
-    """The normal and the reduction cell of a NASNet-like network."""
+    """The two cells of a NASNet-like network.
+
+    Args:
+        normal: cell that keeps height and width.
+        reduction: cell that halves height and width.
+    """
 
     normal: Cell
     reduction: Cell
@@ -111,10 +134,16 @@ class CellPair:
 
 @dataclass(frozen=True)
 class Layer:
-    """One convolution layer of a 2016 NAS network (convolution, BatchNorm, ReLU).
+    """A convolution layer (convolution, BatchNorm, ReLU) of a network of Zoph and Le 2016.
 
-    `inputs` are indices into the stack (0 is the image, i is layer i counted from 1), concatenated in depth.
-    `stage` counts the poolings before the layer; an input of an earlier stage is pooled once per stage between.
+    Args:
+        height: height of the filters.
+        width: width of the filters.
+        filters: number of filters.
+        inputs: indices of the inputs, which are concatenated along the channels; 0 is the image, i is layer i from 1.
+        stride_height: vertical stride.
+        stride_width: horizontal stride.
+        stage: number of poolings before the layer; an input of an earlier stage is pooled once per stage in between.
     """
 
     height: int
@@ -128,9 +157,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerStack:
-    """A 2016 NAS network: layers in topological order; the classifier reads the concatenation of `out` (layer indices from 1).
+    """A network of Zoph and Le 2016.
 
-    `convs_per_layer`: each predicted layer is a fully connected block of that many equal convolutions (1, or 3 in v3).
+    Args:
+        layers: layers in topological order.
+        out: indices of the layers (from 1) whose concatenation the classifier reads.
+        convs_per_layer: number of equal, densely connected convolutions that each layer stands for: 1, or 3 in v3.
     """
 
     layers: tuple[Layer, ...]
@@ -139,9 +171,12 @@ class LayerStack:
 
 
 class EdgeOperation(NamedTuple):
-    """One operation of a NAS-Bench-201 cell: `op` on the sum of `inputs` (0 is the cell's input, i is operation i from 1).
+    """An operation of a NAS-Bench-201 cell.
 
-    An index that occurs twice is added twice.
+    Args:
+        op: name of the operation.
+        inputs: indices of the states whose sum is its input; 0 is the cell's input, i is operation i from 1. A state
+            that occurs twice is added twice.
     """
 
     op: str
@@ -150,7 +185,12 @@ class EdgeOperation(NamedTuple):
 
 @dataclass(frozen=True)
 class EdgeCell:
-    """A NAS-Bench-201 cell after removing zero, identity and dead edges; its output is the sum of `out` (may be empty: zero)."""
+    """A NAS-Bench-201 cell, without its zero and identity operations and those that cannot reach the output.
+
+    Args:
+        operations: operations in topological order.
+        out: indices of the states (see `EdgeOperation`) whose sum is the cell's output; empty for an output of zero.
+    """
 
     operations: tuple[EdgeOperation, ...]
     out: tuple[int, ...]
@@ -158,10 +198,13 @@ class EdgeCell:
 
 @dataclass(frozen=True)
 class MacroLayer:
-    """One layer of an ENAS macro network: `op` on the state before it, and the states that join its result.
+    """A layer of an ENAS macro network.
 
-    `skips` are earlier states (0 is the stem, i is layer i counted from 1), never the one that `op` reads. `stage` counts the
-    reductions before the layer.
+    Args:
+        op: name of the operation, which reads the previous layer.
+        skips: indices of earlier states that are combined with its result; 0 is the stem, i is layer i from 1. The
+            previous layer is never among them.
+        stage: number of reductions before the layer.
     """
 
     op: str
@@ -171,13 +214,22 @@ class MacroLayer:
 
 @dataclass(frozen=True)
 class MacroStack:
-    """An ENAS macro network: layers in order, each on the one before; the classifier reads the last."""
+    """An ENAS macro network.
+
+    Args:
+        layers: layers in order; each reads the one before it, and the classifier reads the last.
+    """
 
     layers: tuple[MacroLayer, ...]
 
 
 class Vertex(NamedTuple):
-    """One interior vertex of a NAS-Bench-101 cell: `op` on the sum of `inputs` (0 is the cell's input, i is vertex i from 1)."""
+    """An interior vertex of a NAS-Bench-101 cell.
+
+    Args:
+        op: name of the operation.
+        inputs: indices of the states whose sum is its input; 0 is the cell's input, i is vertex i from 1.
+    """
 
     op: str
     inputs: tuple[int, ...]
@@ -185,9 +237,12 @@ class Vertex(NamedTuple):
 
 @dataclass(frozen=True)
 class VertexCell:
-    """A NAS-Bench-101 cell after pruning: vertices in topological order, and the states (as in `Vertex`) that lead to its output.
+    """A NAS-Bench-101 cell, without the vertices that are not between input and output.
 
-    The output concatenates its vertices and, where `out` has 0, adds a projection of the cell's input.
+    Args:
+        vertices: vertices in topological order.
+        out: indices of the states (see `Vertex`) with an edge to the output. The output is the concatenation of these
+            vertices, plus a projection of the cell's input if 0 is among them.
     """
 
     vertices: tuple[Vertex, ...]

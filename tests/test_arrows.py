@@ -5,14 +5,12 @@ No packages import in a circle, and results open without torch.
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections import defaultdict
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from packages import PICTURE, arrows, floors, imports, picture, written_floors
 
 ROOT = Path(__file__).resolve().parents[1]
 FORBIDDEN = {
@@ -21,16 +19,6 @@ FORBIDDEN = {
     "analysis": ("nasbench.runners", "nasbench.api", "nasbench.cli"),
 }
 MEET_ALL = (("nasbench", "api"), ("nasbench", "cli"))
-
-
-def imports(path: Path) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
 
 
 @pytest.mark.parametrize("room", sorted(FORBIDDEN))
@@ -73,24 +61,28 @@ def test_light_modules_import_nothing_heavy(modules, unwanted):
     assert done.stdout.split() == []
 
 
-def room_of(module: str) -> str:
-    """The package of a module; that of analysis, runners and store is told apart one level further down."""
-    parts = module.split(".")[1:]
-    if module.startswith("nasbench.store.errors"):
-        return "store.errors"  # imports nothing, and every part of the store raises them
-    deeper = parts[0] in ("analysis", "runners") or parts[:2] in (["store", "format"], ["store", "maintenance"])
-    return ".".join(parts[: 2 if deeper else 1])
-
-
 def test_no_packages_import_each_other_in_a_circle():
-    """Imports inside functions count: what a package needs to work lies below it."""
-    arrows: dict[str, set[str]] = defaultdict(set)
-    for folder in ("nasbench", "runners", "analysis"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-            module = module if module.startswith("nasbench") else f"nasbench.{module}"
-            names = {name for name in imports(path) if name.startswith("nasbench.")}
-            if module not in ("nasbench", "nasbench.api"):
-                arrows[room_of(module)] |= {room_of(name) for name in names} - {room_of(module)}
-    list(TopologicalSorter(arrows).static_order())  # raises CycleError with the circle
-    assert {"cli", "training", "store.format", "analysis.plotting", "runners.search"} <= set(arrows)
+    found = floors()  # raises CycleError with the circle
+    assert {"cli", "training", "store.format", "analysis.plotting", "runners.search"} <= set(found)
+
+
+NOT_IN_THE_TABLE = {"__main__", "__version__", "analysis", "runners", "runners.suites", "store.errors"}
+
+
+def test_the_table_of_floors_has_every_package():
+    assert set(written_floors()) == set(floors()) - NOT_IN_THE_TABLE
+
+
+def test_every_import_leads_to_a_lower_floor_of_the_table():
+    placed = written_floors()
+    wrong = [
+        f"{package} (floor {placed[package]}) imports {other} (floor {placed[other]})"
+        for package, others in arrows().items()
+        for other in sorted(others)
+        if package in placed and other in placed and placed[package] <= placed[other]
+    ]
+    assert wrong == []
+
+
+def test_the_picture_of_the_packages_is_that_of_the_table():
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "draw it anew: python tests/support/packages.py"

@@ -78,8 +78,8 @@ def test_a_file_replaces_the_table(tmp_path):
         ("", "has the columns none"),
         ("gpu,dollars\nV100,1\n", "has the columns gpu, dollars; allowed: gpu, usd"),
         ("gpu,usd\nV100,cheap\n", "line 2: usd is 'cheap'"),
-        ("gpu,usd\nV100,-1\n", "line 2: '-1' is no price"),
-        ("gpu,usd\nV100,nan\n", "line 2: 'nan' is no price"),
+        ("gpu,usd\nV100,-1\n", "line 2: '-1' is not a price"),
+        ("gpu,usd\nV100,nan\n", "line 2: 'nan' is not a price"),
         ("gpu,usd\n,1\n", "line 2: gpu is empty"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_bad_file_is_one_clear_line(tmp_path, text, message):
 
 @pytest.mark.parametrize("choice", ["-0.1", "inf", "nan"])
 def test_a_bad_number_is_refused(choice):
-    with pytest.raises(InputError, match="is no price"):
+    with pytest.raises(InputError, match="is not a price"):
         prices_from(choice)
 
 

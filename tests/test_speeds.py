@@ -42,7 +42,7 @@ def test_a_stand_in_is_said():
 
 
 def test_an_unknown_device_is_refused_by_name():
-    with pytest.raises(InputError, match="no speed is known of device 'TPU v4'; the table has K80"):
+    with pytest.raises(InputError, match="the speed of device 'TPU v4' is unknown; the table has K80"):
         speed_ratio("TPU v4", "cpu", shipped_speeds())
 
 
@@ -83,8 +83,8 @@ def test_a_table_that_is_none(tmp_path, text, message):
 
 
 def test_files_that_are_not_there_or_no_record(tmp_path):
-    with pytest.raises(MissingData, match="no file"):
+    with pytest.raises(MissingData, match="does not exist"):
         speeds_from(str(tmp_path / "none.csv"))
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(InputError, match="is no benchmark record: it lacks date, note, ours, unit, what"):
+    with pytest.raises(InputError, match="is not a benchmark record: it has no column date, note, ours, unit, what"):
         rates_from(str(tmp_path / "other.csv"), shipped_speeds())

@@ -1,1 +1,1 @@
-"""Comparison of strategies: incumbents over the budget, learning curves, checks of comparability, claims."""
+"""Comparison of strategies: incumbents over the budget, learning curves, fairness checks, random search's claim."""

@@ -14,17 +14,20 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns, require_distinct
+from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 
 By = Literal["gpu_hours", "children", "usd", "wall"]
 
 BUDGET_LABELS: dict[str, str] = {
-    "gpu_hours": "GPU-hours spent",
+    "gpu_hours": "device-hours spent",
     "children": "children trained",
     "usd": "USD spent",
     "wall": "wall time (hours)",
 }
+"""Axis labels by unit of spending; `budget_label` has that of device time for rows of GPUs."""
+
 GRID_POINTS = 200
 LOG_RATIO = 30  # budget axes that span more than this factor are logarithmic
 
@@ -75,6 +78,31 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
     return table.reset_index(drop=True)
 
 
+def hours_unit(frame: pd.DataFrame) -> str:
+    """Name the unit of the children's device time.
+
+    Args:
+        frame: children; their column device is used if there is one.
+
+    Returns:
+        "GPU-hours" if all were trained on GPUs, else "device-hours".
+    """
+    return device_time(frame["device"].unique()) if "device" in frame else DEVICE_HOURS
+
+
+def budget_label(by: str, unit: str = DEVICE_HOURS) -> str:
+    """Label a budget axis.
+
+    Args:
+        by: a key of `BUDGET_LABELS`.
+        unit: result of `hours_unit`.
+
+    Returns:
+        The label, with its unit.
+    """
+    return f"{unit} spent" if by == "gpu_hours" else BUDGET_LABELS[by]
+
+
 def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by: By) -> pd.Series[Any]:
     if by == "children":
         return children.astype(float)
@@ -86,7 +114,17 @@ def _spent(rows: pd.DataFrame, runs: pd.DataFrame, children: pd.Series[Any], by:
 
 
 def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
-    """Device-hours of each run, summed over all ledger categories, by run id."""
+    """Add up the device-hours of each run over all ledger categories.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`, each run once.
+
+    Returns:
+        Hours, indexed by run id.
+
+    Raises:
+        InputError: when a column is missing or a run occurs twice.
+    """
     columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
     require_columns(runs, ("run", *columns), "the runs")
     require_distinct(runs)
@@ -94,7 +132,17 @@ def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
-    """Average price of each run in USD per device-hour, by run id: 0 if it was charged nothing, NaN without a price."""
+    """Compute the average price of each run.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`, each run once.
+
+    Returns:
+        USD per device-hour, indexed by run id: 0 for a run that was charged nothing, NaN for a run without a price.
+
+    Raises:
+        InputError: when a column is missing or a run occurs twice.
+    """
     require_columns(runs, ("run", "usd"), "the runs")
     hours, usd = run_hours(runs), runs.set_index("run")["usd"].astype(float)
     rates = usd / hours.where(hours > 0)
@@ -116,9 +164,10 @@ def anytime(
 
     Returns:
         strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
-        run that ended earlier keeps its final state.
+        run that ended earlier keeps its final state; spent is what it spent until its last child (NaN without one); unit
+        is that of device time, see `hours_unit`.
     """
-    table = trajectories(frame, runs, by)
+    table, unit = trajectories(frame, runs, by), hours_unit(frame)
     budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
     courses = dict(iter(table.groupby("run", sort=False)))
     parts = []
@@ -134,15 +183,17 @@ def anytime(
                     "run": run,
                     "seed": seed,
                     "by": by,
+                    "unit": unit,
                     "budget": budgets,
                     "children": np.where(started, part["children"].to_numpy(dtype=float), 0).astype(int),
                     "val_acc": np.where(started, part["val_acc"].to_numpy(dtype=float), np.nan),
                     "hash": np.where(started, part["hash"].to_numpy(dtype=object), ""),
                     "test_acc": np.where(started, part["test_acc"].to_numpy(dtype=float), np.nan),
+                    "spent": course["spent"].max() if len(course) else np.nan,
                 }
             )
         )
-    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc"]
+    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc", "spent", "unit"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
@@ -157,5 +208,13 @@ def _grid(spent: np.ndarray) -> np.ndarray:
 
 
 def spans_decades(first: float, last: float) -> bool:
-    """Whether an axis from `first` to `last` should be logarithmic: both positive, more than a factor of 30 apart."""
+    """Decide whether an axis should be logarithmic.
+
+    Args:
+        first: lowest value.
+        last: highest value.
+
+    Returns:
+        True if both are positive and differ by more than a factor of 30.
+    """
     return first > 0 and last / first > LOG_RATIO

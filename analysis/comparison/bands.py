@@ -1,4 +1,4 @@
-"""Medians over seeds by budget, with pointwise and simultaneous bootstrap bands over whole runs."""
+"""Medians over seeds by budget, with pointwise intervals and, from 10 runs on, a band for the whole line."""
 
 from __future__ import annotations
 
@@ -7,34 +7,33 @@ import zlib
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
+from nasbench.analysis.inference.intervals import LEVEL, median_rank
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import DEVICE_HOURS
 
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")
-_CHUNK = 100  # bootstrap resamples per step, which limits memory
+LEAST_FOR_BANDS = 10  # runs from which simultaneous bands cover as they say, by measurement (docs/statistics.md)
 
 
-def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 1000) -> pd.DataFrame:
+def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: int = 2000) -> pd.DataFrame:
     """Compute the median over seeds at each budget, with an interval per budget and a simultaneous band.
 
     Args:
         data: result of `anytime`.
-        seed: seed of the bootstrap over whole runs; the same seed gives the same numbers, regardless of the other
+        seed: seed of the drawn signs of the band; the same seed gives the same numbers, regardless of the other
             strategies.
         level: coverage in (0, 1).
-        resamples: bootstrap resamples, >= 1.
+        resamples: drawn signs of whole runs for the band, >= 1.
 
     Returns:
         strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
-        median; low, high (pointwise: percentile bootstrap interval of the median at this budget alone); all_low,
-        all_high (simultaneous: the whole line is between them with that coverage; NaN at budgets at which not all runs
-        that ever have a score have one); interval (description of low and high). With fewer than 5 scores low and high
-        are their range, there is no band, and the text says so.
+        median; low, high (pointwise: order statistics around the median at this budget alone, of the exact coverage
+        that interval gives); all_low, all_high (simultaneous: the whole line is between them with that coverage; NaN with
+        fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval (description of low and high); spent (by the strategy's run that spent
+        most). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
 
-    Source: simultaneous percentile bands by the rank of a resampled line's most extreme point, Mandel & Betensky 2008,
-    "Simultaneous
-        confidence intervals based on the percentile bootstrap approach".
+    Source: order statistics: see `inference.intervals.median_interval`; the band: `simultaneous_rank`.
     """
     parts = []
     for strategy in style.in_order(data["strategy"].tolist()):
@@ -55,41 +54,75 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int
                         "n": n,
                         **found,
                         "interval": [interval_name(count, level) for count in n],
+                        "spent": float(rows["spent"].max()),
+                        "unit": rows["unit"].iloc[0] if "unit" in rows else DEVICE_HOURS,
                     }
                 )
             )
-    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval"]
+    columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent", "unit"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def interval_name(n: int, level: float = 0.95) -> str:
-    """Description of the interval over n seeds."""
+def interval_name(n: int, level: float = LEVEL) -> str:
+    """Describe the interval of a median over n seeds.
+
+    Args:
+        n: number of seeds with a score, >= 0.
+        level: coverage in (0, 1).
+
+    Returns:
+        A short text with n and the kind of interval.
+    """
     if n < 2:
         return "n=1" if n else "no score"
-    return f"n={n}: range, insufficient" if n < ENOUGH_SEEDS else f"n={n}: {level:.0%} bootstrap"
+    rank, coverage = median_rank(n, level)
+    return f"n={n}: {coverage:.0%} order statistics" if rank else f"n={n}: range, insufficient"
+
+
+def with_simultaneous(data: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+    """Put simultaneous bands in place of pointwise intervals where there are some, and name them in `interval`.
+
+    Args:
+        data: result of `bands`.
+        level: coverage of the bands, for the name.
+    """
+    known = data["all_low"].notna()
+    names = [f"n={n}: {level:.0%} simultaneous" for n in data["n"]]
+    return data.assign(
+        low=data["low"].mask(known, data["all_low"]),
+        high=data["high"].mask(known, data["all_high"]),
+        interval=data["interval"].mask(known, pd.Series(names, index=data.index)),
+    )
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Make a generator from a seed and a purpose, so a result does not depend on which other results are computed."""
+    """Make a generator from a seed and a purpose, so a result does not depend on which other results are computed.
+
+    Args:
+        seed: the seed, >= 0.
+        names: texts that name the purpose.
+
+    Returns:
+        The generator.
+    """
     return np.random.default_rng([seed, *(zlib.crc32(name.encode()) for name in names)])
 
 
-def median_interval(
-    scores: np.ndarray, rng: np.random.Generator, level: float, resamples: int
-) -> tuple[float, float, float]:
-    """Median of numbers (NaN: no score) with its percentile bootstrap interval, or their range if fewer than 5.
+def median_with_ends(scores: np.ndarray, level: float = LEVEL) -> tuple[float, float, float]:
+    """Median of scores with its order-statistic interval, or their range if they are fewer than 5.
 
     Args:
-        scores: numbers, [n].
-        rng: generator of the resamples.
+        scores: the scores, [n]; NaN for none.
         level: coverage in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
-        Median, lower and upper limit.
+        Median, lower and upper end; NaN without a score. Their name is that of `interval_name`.
     """
-    found = _intervals(scores[:, None], rng, level, resamples)
-    return float(found["median"][0]), float(found["low"][0]), float(found["high"][0])
+    known = np.sort(scores[np.isfinite(scores)])
+    if not len(known):
+        return (np.nan,) * 3
+    rank = max(1, median_rank(len(known), level)[0])
+    return float(np.median(known)), float(known[rank - 1]), float(known[-rank])
 
 
 def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resamples: int) -> dict[str, np.ndarray]:
@@ -99,44 +132,42 @@ def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resam
     most = finite.any(axis=1).sum()
     for pattern in np.unique(finite, axis=1).T:
         columns = (finite == pattern[:, None]).all(axis=0)
-        scores = values[pattern][:, columns]
+        scores = np.sort(values[pattern][:, columns], axis=0)
         if not len(scores):
             continue
         found["median"][columns] = np.median(scores, axis=0)
-        if len(scores) < ENOUGH_SEEDS:
-            found["low"][columns], found["high"][columns] = scores.min(axis=0), scores.max(axis=0)
-            continue
-        medians = _resampled_medians(scores, rng, resamples)
-        tail = (1 - level) / 2
-        found["low"][columns], found["high"][columns] = np.quantile(medians, [tail, 1 - tail], axis=0)
-        if len(scores) == most:
-            found["all_low"][columns], found["all_high"][columns] = simultaneous_band(medians, level)
+        rank = max(1, median_rank(len(scores), level)[0])
+        found["low"][columns], found["high"][columns] = scores[rank - 1], scores[-rank]
+        if len(scores) == most >= LEAST_FOR_BANDS:
+            rank = simultaneous_rank(values[pattern][:, columns], rng, level, resamples)
+            if rank:
+                found["all_low"][columns], found["all_high"][columns] = scores[rank - 1], scores[-rank]
     return found
 
 
-def _resampled_medians(scores: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
-    picks = rng.integers(len(scores), size=(resamples, len(scores)))
-    return np.concatenate(
-        [np.median(scores[picks[start : start + _CHUNK]], axis=1) for start in range(0, resamples, _CHUNK)]
-    )
+def simultaneous_rank(lines: np.ndarray, rng: np.random.Generator, level: float = LEVEL, resamples: int = 2000) -> int:
+    """Find the rank whose order statistics, from below and above, enclose the whole line of medians.
 
-
-def simultaneous_band(lines: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Find the narrowest band between equal ranks from below and above that contains a share `level` of whole lines.
+    Formula: the band of rank r misses the median m(t) where |W(t)| > n - 2r, W(t) = sum_i sign(x_i(t) - m(t)). Under
+    independent random signs e_i of whole runs, sum_i e_i sign(x_i(t) - m(t)) has the binomial distribution of W at each t,
+    and keeps how runs hang together over t. r is the largest rank with P(max_t |sum| > n - 2r) <= 1 - level, with the
+    sample's median for m. Assumption: independent runs. Ties with the median count as above it, which widens the band.
 
     Args:
-        lines: resampled lines, [resamples, points].
-        level: share of lines, in (0, 1).
+        lines: scores of the runs, [runs, budgets].
+        rng: generator of the signs.
+        level: coverage of the whole line, in (0, 1).
+        resamples: number of drawn sign vectors, >= 1.
 
     Returns:
-        Lower and upper edge, [points] each.
-    """
-    from scipy.stats import rankdata
+        The rank, from 1; 0 if even the range of the runs is too narrow.
 
-    count = len(lines)
-    from_below = rankdata(lines, method="max", axis=0)  # number of lines at or below, which puts ties inside
-    from_above = count + 1 - rankdata(lines, method="min", axis=0)
-    depth = np.minimum(from_below, from_above).min(axis=1).astype(int)  # rank of each line's most extreme point, from 1
-    rank = int(np.sort(depth)[int(np.floor((1 - level) * count))])
-    ordered = np.sort(lines, axis=0)
-    return ordered[rank - 1], ordered[count - rank]
+    Source: the sign process of a median with Rademacher multipliers; multiplier bootstrap of a maximum, Chernozhukov,
+    Chetverikov & Kato 2013, "Gaussian approximations and multiplier bootstrap for maxima of sums".
+    """
+    n = len(lines)
+    above = np.where(lines >= np.median(lines, axis=0), 1.0, -1.0)
+    signs = rng.choice(np.array([-1.0, 1.0]), size=(resamples, n))
+    most = np.abs(signs @ above).max(axis=1)
+    ranks = [rank for rank in range(1, n // 2 + 1) if (most > n - 2 * rank + 1e-9).mean() <= 1 - level]
+    return ranks[-1] if ranks else 0

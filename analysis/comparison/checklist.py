@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.checks import BASELINE, ENOUGH_SEEDS, fairness
 from nasbench.analysis.plotting import style
 from nasbench.store.format.schema import LEDGER_CATEGORIES, TABLE
@@ -169,7 +170,7 @@ def _listed(values: Iterable[Any], most: int = 4) -> str:
 def _seeds(values: Iterable[int]) -> str:
     """Text of seeds, as a range if they are consecutive."""
     seeds = sorted({int(value) for value in values})
-    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+    if len(seeds) > 2 and seeds[-1] - seeds[0] + 1 == len(seeds):
         return f"seeds {seeds[0]} to {seeds[-1]}"
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {_listed(map(str, seeds), 8)}"
 
@@ -394,7 +395,7 @@ def _over_time(data: _Data) -> Answer:
         return NOT_MET, f"{lacking} of {len(rows):,} children do not say what had been spent when they were told"
     last = rows.groupby("run")["spent_gpu_hours"].max()
     return MET, (
-        f"{len(rows):,} children, each with the device-hours spent by then (runs end at {style.short(float(last.min()))} to "
+        f"{len(rows):,} children, each with the {hours_unit(rows)} spent by then (runs end at {style.short(float(last.min()))} to "
         f"{style.short(float(last.max()))} h): courses and bands by `nasbench compare`"
     )
 

@@ -103,7 +103,14 @@ def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> Non
 
 
 def require_distinct(runs: pd.DataFrame) -> None:
-    """Raise InputError if a run occurs twice, which happens if two of the given files contain it."""
+    """Check that no run occurs twice, which happens if two of the given files contain it.
+
+    Args:
+        runs: rows with a column run.
+
+    Raises:
+        InputError: when a run occurs twice; the message names up to three.
+    """
     twice = runs.loc[runs["run"].duplicated(), "run"].tolist()
     if twice:
         raise InputError(

@@ -14,16 +14,19 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import (
-    BUDGET_LABELS,
     anytime,
+    budget_label,
+    hours_unit,
     run_hours,
     run_rates,
     spans_decades,
     trajectories,
 )
-from nasbench.analysis.comparison.bands import MEASURES, bands, generator, interval_name, median_interval
-from nasbench.analysis.comparison.checks import check_comparable
+from nasbench.analysis.comparison.bands import MEASURES, bands, interval_name, median_with_ends, with_simultaneous
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
+from nasbench.analysis.plotting.page import current_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +37,7 @@ __all__ = [
     "bands",
     "check_comparable",
     "draw_compare",
+    "draw_ends",
     "interval_name",
     "plot_compare",
     "readable",
@@ -41,29 +45,27 @@ __all__ = [
     "run_rates",
     "summarize",
     "trajectories",
+    "with_simultaneous",
 ]
 
 
-def summarize(
-    frame: pd.DataFrame, runs: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000
-) -> pd.DataFrame:
+def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Summarize each strategy: its scores with intervals, and its costs.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        seed: seed of the bootstrap; see `bands`.
         level: coverage of the intervals in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds); n_test,
+        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds, with the order
+        statistics around it); n_test,
         test_acc, test_low, test_high, test_interval (of the retrained incumbents); children, distinct (counted children
         and different hashes, totals); duplicates and failures (totals among the counted); search_gpu_hours,
-        final_gpu_hours and usd (median a run, usd of both); searcher_share (searcher's part of the search's hours, all
+        final_gpu_hours and usd (median a run, usd of both); unit (name of that of the hours); searcher_share (searcher's part of the search's hours, all
         runs together; NaN where nothing was charged).
     """
-    table = trajectories(frame, runs)
+    table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     hours, final = run_hours(runs), runs.set_index("run")["final_hours"]
@@ -78,7 +80,7 @@ def summarize(
             ("test_acc", "test", "n_test", "test_interval"),
         ):
             scores = mine[measure].to_numpy(dtype=float)
-            middle, low, high = median_interval(scores, generator(seed, strategy, measure), level, resamples)
+            middle, low, high = median_with_ends(scores, level)
             n = int(np.isfinite(scores).sum())
             row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}
             row[name] = interval_name(n, level)
@@ -91,6 +93,7 @@ def summarize(
             "failures": int((children["status"] != "ok").sum()),
             "search_gpu_hours": search.median(),
             "final_gpu_hours": final.loc[ids].median(),
+            "unit": unit,
             "usd": runs.set_index("run").loc[ids, "usd"].median(),
             "searcher_share": searcher / search.sum() if search.sum() > 0 else np.nan,
         }
@@ -99,11 +102,27 @@ def summarize(
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """Format the table of `summarize`: accuracies in % with intervals, counts and costs as short texts."""
+    """Format the table of `summarize`: accuracies in % with intervals, counts and costs as short texts.
+
+    Args:
+        summary: result of `summarize`.
+
+    Returns:
+        One row per strategy; all values are texts.
+    """
     if summary.empty:
         return summary
     columns: dict[str, list[str]] = {"strategy": [], "seeds": []}
-    headings = ("validation %", "test %", "children", "duplicates", "failed", "GPU-hours", "USD", "searcher")
+    headings = (
+        "validation %, median",
+        "test %, median",
+        "children",
+        "duplicates",
+        "failed",
+        summary["unit"].iloc[0],
+        "USD",
+        "searcher",
+    )
     columns |= {heading: [] for heading in headings}
     for row in summary.itertuples():
         share = "-" if np.isnan(row.searcher_share) else f"{row.searcher_share:.1%}"
@@ -136,29 +155,73 @@ def draw_compare(data: pd.DataFrame, ax: Axes, measure: str = "val_acc") -> None
     """Draw the best validation accuracy so far, or the incumbents' test accuracy, by budget spent.
 
     Args:
-        data: result of `bands`. A line starts at the budget at which all runs that ever have a score have one.
+        data: result of `bands`. A line starts at the budget at which all runs that ever have a score have one, and ends
+            at what the strategy's runs really spent; a line without length is a marker there.
         ax: one plot.
         measure: "val_acc" or "test_acc".
     """
-    rows = data[(data["measure"] == measure) & data["median"].notna()]
+    rows = _scored(data, measure)
     if rows.empty:
         style.say(ax, _nothing(measure))
         return
+    ends = _draw_courses(rows, ax, measure, data["budget"].to_numpy(dtype=float))
+    style.label_ends(ax, ends)
+
+
+def draw_ends(data: pd.DataFrame, ax: Axes, measure: str = "test_acc") -> None:
+    """Draw the last median of each strategy with its interval, one beside the other: there is no budget axis.
+
+    Args:
+        data: result of `bands`.
+        ax: one plot.
+        measure: "val_acc" or "test_acc".
+    """
+    rows = _scored(data, measure)
+    if rows.empty:
+        style.say(ax, _nothing(measure))
+        return
+    ends = _draw_last(rows, ax)
+    style.label_ends(ax, ends)
+
+
+def _draw_courses(rows: pd.DataFrame, ax: Axes, measure: str, budgets: np.ndarray) -> list[tuple[float, str, str]]:
+    """Draw the lines and bands of all strategies; return the height, text and colour of their labels."""
     ax.set_title(MEASURES[measure], loc="left")
-    ax.set(xlabel=BUDGET_LABELS[rows["by"].iloc[0]], ylabel="accuracy (fraction)")
-    parts = [rows[rows["strategy"] == strategy] for strategy in style.in_order(rows["strategy"].tolist())]
-    ends = [_draw_strategy(ax, part) for part in parts]
-    strip = 0.0
-    if measure == "test_acc":
-        # Often only final incumbents are retrained, so lines have no length: the end points are then drawn beside the
-        # axis.
-        strip = 0.05 + 0.05 * len(parts)
-        for place, part in enumerate(parts):
-            _draw_end(ax, part, 10.0 * (place + 1))
-    _budget_axis(ax, data["budget"].to_numpy(dtype=float), strip)
+    ax.set(xlabel=budget_label(rows["by"].iloc[0], rows["unit"].iloc[0]), ylabel="accuracy (fraction)")
+    ends = [_draw_strategy(ax, part) for part in _by_strategy(rows)]
+    _budget_axis(ax, budgets)
     ax.margins(y=0.08)
     ax.autoscale_view(scalex=False)
-    style.label_ends(ax, ends)
+    return ends
+
+
+def _draw_last(rows: pd.DataFrame, ax: Axes) -> list[tuple[float, str, str]]:
+    """Draw the last medians side by side; return the height, text and colour of their labels."""
+    ends = []
+    for place, part in enumerate(_by_strategy(rows)):
+        look, end = style.look(str(part["strategy"].iloc[0])), _complete(part).iloc[-1]
+        ax.errorbar(
+            [place],
+            [end["median"]],
+            yerr=[[end["median"] - end["low"]], [end["high"] - end["median"]]],
+            color=look.colour,
+            marker=look.marker,
+            markersize=5,
+            capsize=2.5,
+            linewidth=1.2,
+        )
+        ends.append(_label(part, float(end["median"])))
+    ax.set(xticks=[], xlim=(-0.7, len(ends) - 0.3), xlabel="at the end")
+    ax.grid(visible=False, axis="x")
+    return ends
+
+
+def _scored(data: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return data[(data["measure"] == measure) & data["median"].notna()]
+
+
+def _by_strategy(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    return [rows[rows["strategy"] == strategy] for strategy in style.in_order(rows["strategy"].tolist())]
 
 
 def _nothing(measure: str) -> str:
@@ -172,70 +235,108 @@ def _complete(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["n"] == rows["n"].max()]
 
 
+def _has_course(rows: pd.DataFrame) -> bool:
+    """Whether all runs of a strategy had a score when half of its budget was spent; a later line shows its end alone."""
+    return float(_complete(rows)["budget"].min()) <= float(rows["spent"].iloc[0]) / 2
+
+
 def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
     """Draw one strategy's line and band; return the height, text and colour of its label."""
     strategy, full = str(rows["strategy"].iloc[0]), _complete(rows)
     look = style.look(strategy)
-    budget, middle, low, high = (full[name].to_numpy(dtype=float) for name in ("budget", "median", "low", "high"))
-    ax.fill_between(budget, low, high, step="post", color=look.colour, alpha=0.15, linewidth=0)
-    ax.plot(
-        budget, middle, drawstyle="steps-post", color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8
-    )
-    n, runs = int(full["n"].iloc[-1]), int(full["runs"].iloc[-1])
-    return middle[-1], f"{strategy} (n={n})" if n == runs else f"{strategy} (n={n} of {runs})", look.colour
+    spent = float(full["spent"].iloc[0])
+    here = full[full["budget"] <= spent]
+    here = full.iloc[:1] if here.empty else here
+    budget, middle, low, high = (here[name].to_numpy(dtype=float) for name in ("budget", "median", "low", "high"))
+    if len(here) > 1:
+        budget, middle, low, high = (
+            np.append(budget, spent),
+            *(np.append(each, each[-1]) for each in (middle, low, high)),
+        )
+        ax.fill_between(budget, low, high, step="post", color=look.colour, alpha=0.15, linewidth=0)
+        ax.plot(
+            budget,
+            middle,
+            drawstyle="steps-post",
+            color=look.colour,
+            linestyle=style.line_style(strategy),
+            linewidth=1.8,
+        )
+    else:
+        reach = [middle - low, high - middle]
+        ax.errorbar(
+            [min(spent, float(budget[0]))],
+            middle,
+            yerr=reach,
+            color=look.colour,
+            marker=look.marker,
+            markersize=5,
+            capsize=2.5,
+            linewidth=1.2,
+        )
+    return _label(rows, float(middle[-1]))
 
 
-def _draw_end(ax: Axes, rows: pd.DataFrame, aside: float) -> None:
-    """Draw one strategy's last median with its interval, `aside` points to the right of its budget."""
-    from matplotlib.transforms import ScaledTranslation
-
-    look, end = style.look(str(rows["strategy"].iloc[0])), _complete(rows).iloc[-1]
-    figure = ax.get_figure()
-    assert figure is not None
-    ax.errorbar(
-        [end["budget"]],
-        [end["median"]],
-        yerr=[[end["median"] - end["low"]], [end["high"] - end["median"]]],
-        color=look.colour,
-        marker=look.marker,
-        markersize=5,
-        capsize=2.5,
-        linewidth=1.2,
-        transform=ax.transData + ScaledTranslation(aside / 72, 0, figure.dpi_scale_trans),
-    )
+def _label(rows: pd.DataFrame, height: float) -> tuple[float, str, str]:
+    """Height, text and colour of a strategy's label."""
+    strategy, last = str(rows["strategy"].iloc[0]), _complete(rows).iloc[-1]
+    n, runs = int(last["n"]), int(last["runs"])
+    text = f"{strategy} (n={n})" if n == runs else f"{strategy} (n={n} of {runs})"
+    return height, text, style.look(strategy).colour
 
 
-def _budget_axis(ax: Axes, budgets: np.ndarray, strip: float) -> None:
-    """Set scale and limits of the budget axis, with a strip at the right left free: this share of its width."""
-    from matplotlib.ticker import MaxNLocator
-
+def _budget_axis(ax: Axes, budgets: np.ndarray) -> None:
+    """Set scale and limits of the budget axis: from the first budget (or 0) to the last one that was spent."""
     first, last = np.nanmin(budgets), np.nanmax(budgets)
     if spans_decades(first, last):
         style.logarithmic(ax, first, last)
-        ax.set_xlim(first, last * (last / first) ** (strip / (1 - strip) + 0.005))
+        ax.set_xlim(first, last)
     elif last > 0:
-        ax.set_xlim(0, last * (1 / (1 - strip) + 0.01))
-        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.set_xlim(0, 1.01 * last)
+        style.linear(ax)
 
 
-def plot_compare(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_compare` for both measures, with notes (from `check_comparable`) under it.
+def plot_compare(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of both measures by budget, and of the test accuracy at the end of the runs.
+
+    Where test accuracy is known towards the end alone, there is no plot of it by budget.
 
     Args:
         data: result of `bands`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture, e.g. from `check_comparable`.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
+    tests = _scored(data, "test_acc")
+    course = any(_has_course(part) for part in _by_strategy(tests))
+    strip = (0.14 + 0.06 * tests["strategy"].nunique()) * max(1.0, current_page().font_scale)
     with style.theme():
-        figure = style.new_figure(9.0, 3.6 + 0.18 * len(notes))
-        for ax, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):
-            draw_compare(data, ax, measure)
-        kinds = sorted({name.partition(": ")[2] for name in data["interval"]} - {""})
-        bars = (
-            f"; bands: {' or '.join(kinds)}. At the right of the tests: the last median and its band." if kinds else "."
-        )
-        lines = [f"Lines: median over seeds{bars}"]
-        style.caption(figure, [*lines, *notes])
+        figure = style.new_figure(9.6, 3.9)
+        caption(figure, about, _key(data, course), notes)
+        ratios = [1.0, 1.0, strip] if course else [1.0, 0.6] if len(tests) else [1.0, 1.0]
+        axes = figure.subplots(1, len(ratios), width_ratios=ratios)
+        if course:
+            axes[2].sharey(axes[1])
+            axes[2].tick_params(labelleft=False)
+            _draw_courses(tests, axes[1], "test_acc", data["budget"].to_numpy(dtype=float))
+            draw_compare(data, axes[0])
+            draw_ends(data, axes[2])
+        else:
+            if len(tests):
+                axes[1].set_title(MEASURES["test_acc"], loc="left")
+                axes[1].set_ylabel("accuracy (fraction)")
+            draw_compare(data, axes[0])
+            draw_ends(data, axes[1])
     return figure
+
+
+def _key(data: pd.DataFrame, course: bool) -> str:
+    """How to read the figure, in a sentence or two."""
+    groups = [part for measure in MEASURES for part in _by_strategy(_scored(data, measure))]
+    kinds = sorted({name.partition(": ")[2] for part in groups for name in _complete(part)["interval"]} - {""})
+    words = [kind.replace("range, insufficient", f"range (fewer than {ENOUGH_SEEDS} seeds)") for kind in kinds]
+    bars = f"; bands and bars, each budget by itself unless simultaneous: {' or '.join(words)}" if words else ""
+    last = " Markers: the last median, not at any budget." if course else ""
+    return f"Median over seeds{bars}.{last}"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,20 +82,22 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     style.label_ends(ax, ends)
 
 
-def plot_curves(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_curves` with its counts under it.
+def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of `draw_curves` with its counts in the caption.
 
     Args:
         data: result of `learning_curves`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(7.0, 4.2 + 0.18 * len(notes))
-        draw_curves(data, figure.subplots())
+        figure = style.new_figure(7.0, 4.4)
+        ax = figure.subplots()
         drawn = data[data["val_acc"].notna()].groupby(["run", "index"]).ngroups
         stopped = data[data["status"] != "ok"].groupby(["run", "index"]).ngroups
-        style.caption(figure, [f"Children: {drawn}, of which {stopped} ended early or failed.", *notes])
+        caption(figure, about, f"{drawn:,} children, of which {stopped:,} ended early or failed.", notes)
+        draw_curves(data, ax)
     return figure

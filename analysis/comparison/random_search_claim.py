@@ -7,15 +7,19 @@ random search.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.inference.equivalence import MARGIN
+from nasbench.analysis.inference.intervals import LEVEL
+from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
+from nasbench.analysis.inference.verdicts import DIFFERS, EQUIVALENT, comparison_text
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TOPS = (1, 5, 25)
+NASNET_SHARE = 25 / 20_000  # Zoph et al. 2017, section 4.4: 25 of 20,000 sampled
 BASELINE = "random"
 
 
@@ -34,8 +39,8 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
         tops: values of k, each >= 1.
 
     Returns:
-        strategy, run, seed, top (k), children (from 1), mean (NaN while fewer than k different architectures have a
-        score). An architecture that was trained several times counts once, with its best score.
+        strategy, run, seed, top (k), children (from 1), distinct (architectures with a score so far), mean (NaN while
+        these are fewer than k). An architecture that was trained several times counts once, with its best score.
     """
     require_columns(
         frame, ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc"), "the children"
@@ -45,45 +50,50 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
     parts = []
     for run, course in rows.groupby("run", sort=False):
         scores = course["val_acc"].where(course["status"] == "ok").to_numpy(dtype=float)
-        means = _running_tops(course["hash"].tolist(), scores, tops)
+        means, distinct = _running_tops(course["hash"].tolist(), scores, tops)
         for top in tops:
             part = {"strategy": course["strategy"].iloc[0], "run": run, "seed": course["run_seed"].iloc[0], "top": top}
-            parts.append(pd.DataFrame({**part, "children": np.arange(1, len(course) + 1), "mean": means[top]}))
-    columns = ["strategy", "run", "seed", "top", "children", "mean"]
+            course_of_top = {"children": np.arange(1, len(course) + 1), "distinct": distinct, "mean": means[top]}
+            parts.append(pd.DataFrame({**part, **course_of_top}))
+    columns = ["strategy", "run", "seed", "top", "children", "distinct", "mean"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def _running_tops(hashes: Sequence[str], scores: np.ndarray, tops: Sequence[int]) -> dict[int, list[float]]:
+def _running_tops(
+    hashes: Sequence[str], scores: np.ndarray, tops: Sequence[int]
+) -> tuple[dict[int, list[float]], list[int]]:
+    """Mean of the best k so far, by k, and the number of different architectures with a score so far."""
+    distinct: list[int] = []
     best: dict[str, float] = {}
     means: dict[int, list[float]] = {top: [] for top in tops}
     for digest, score in zip(hashes, scores):
         if np.isfinite(score):
             best[digest] = max(float(score), best.get(digest, -np.inf))
+        distinct.append(len(best))
         ranked = sorted(best.values(), reverse=True)
         for top in tops:
             means[top].append(float(np.mean(ranked[:top])) if len(ranked) >= top else np.nan)
-    return means
+    return means, distinct
 
 
 def differences(
-    data: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 10_000, baseline: str = BASELINE
+    data: pd.DataFrame, level: float = LEVEL, margin: float = MARGIN, baseline: str = BASELINE
 ) -> pd.DataFrame:
-    """Compute each strategy's final difference to random search: of means over seeds, with an interval.
+    """Compare each strategy's final top means with those of random search, as samples of independent runs.
 
     Runs of equal budget may differ in their number of children, because the costs of children depend on the strategy;
-    the last value of each run is used.
+    the last value of each run is used. Holm's correction is over all rows: each is a chance to be wrong.
 
     Args:
         data: result of `top_means`.
-        seed: seed of the bootstrap, which resamples the runs of both sides independently (equal seed numbers are no
-            pairs).
-        level: coverage in (0, 1) of the percentile interval.
-        resamples: bootstrap resamples, >= 1.
-        baseline: the strategy to compare with.
+        level: coverage in (0, 1) of the intervals.
+        margin: differences within +-margin count as "as good as"; a fraction, > 0.
+        baseline: the strategy to compare with; equal seed numbers are no pairs.
 
     Returns:
-        top, strategy, n and n_baseline (runs with a value), mean, baseline_mean, difference, low, high (fractions; NaN
-        with fewer than 2 runs on a side).
+        top, strategy, share (of the distinct architectures of a run that the top k are: mean over both sides' runs),
+        mean, baseline_mean, and the columns of `two_samples.compare_groups` and `two_samples.corrected`, of which n_first
+        counts the runs of the strategy that have a value, n_second those of the baseline.
 
     Raises:
         InputError: when the baseline has no runs.
@@ -92,64 +102,57 @@ def differences(
         raise InputError(
             f"no runs of {baseline!r} to compare with; strategies here: {', '.join(sorted(set(data['strategy'])))}"
         )
-    last = data.groupby(["strategy", "run", "top"], sort=False)["mean"].last().dropna().reset_index()
+    last = data.groupby(["strategy", "run", "top"], sort=False)[["mean", "distinct"]].last().dropna().reset_index()
     rows = []
     for top in sorted(set(data["top"])):
         here = last[last["top"] == top]
-        base = here.loc[here["strategy"] == baseline, "mean"].to_numpy(dtype=float)
+        base = here[here["strategy"] == baseline]
         for strategy in style.in_order([name for name in data["strategy"].unique() if name != baseline]):
-            mine = here.loc[here["strategy"] == strategy, "mean"].to_numpy(dtype=float)
-            row = {"top": top, "strategy": strategy, "n": len(mine), "n_baseline": len(base)}
-            row |= {"mean": _mean(mine), "baseline_mean": _mean(base), "difference": _mean(mine) - _mean(base)}
-            low, high = np.nan, np.nan
-            if min(len(mine), len(base)) >= 2:
-                rng = np.random.default_rng([seed, top, zlib.crc32(strategy.encode())])
-                drawn = _resampled_means(mine, rng, resamples) - _resampled_means(base, rng, resamples)
-                low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-            rows.append({**row, "low": low, "high": high})
-    return pd.DataFrame(rows)
+            mine = here[here["strategy"] == strategy]
+            a, b = (side["mean"].to_numpy(dtype=float) for side in (mine, base))
+            row = {"top": top, "strategy": strategy}
+            row |= {"share": float((top / pd.concat([mine["distinct"], base["distinct"]])).mean())}
+            row |= {"mean": _mean(a), "baseline_mean": _mean(b)}
+            rows.append(row | compare_groups(a, b, level, margin))
+    return corrected(pd.DataFrame(rows, columns=["top", "strategy", "share", "mean", "baseline_mean", *COMPARISON]))
 
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
-def _resampled_means(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
-    means: np.ndarray = values[rng.integers(len(values), size=(resamples, len(values)))].mean(axis=1)
-    return means
-
-
-def verdict(table: pd.DataFrame, level: float = 0.95) -> list[str]:
+def verdict(table: pd.DataFrame) -> list[str]:
     """Judge the claim "random search is good, though slightly worse" by `differences`, in one sentence per row.
 
     Args:
         table: result of `differences`.
-        level: coverage of the intervals, for the text.
 
     Returns:
-        The sentences.
+        The sentences, and one on how large a part of a run's architectures the largest top is.
     """
     lines = []
     for row in table.to_dict("records"):
-        what = f"{row['strategy']}, {'best' if row['top'] == 1 else 'mean of top ' + str(row['top'])}"
-        n = f"n={row['n']} and {row['n_baseline']}"
-        if np.isnan(row["low"]):
-            lines.append(f"{what}: insufficient ({n}).")
-            continue
-        points = f"{100 * row['difference']:+.2f} points [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}] against random ({n}, {level:.0%})"
-        if row["low"] > 0:
-            text = "better than random: supported"
-        elif row["high"] < 0:
-            text = "worse than random: the claim is contradicted"
-        else:
-            text = "no difference from random is shown"
-        few = (
-            ""
-            if min(row["n"], row["n_baseline"]) >= ENOUGH_SEEDS
-            else f" (insufficient: fewer than {ENOUGH_SEEDS} seeds)"
+        what = "best" if row["top"] == 1 else f"mean of top {row['top']}"
+        lines.append(f"{row['strategy']} against random, {what}: {comparison_text(row)}{_ruling(row)}.")
+    largest = table[table["top"] == table["top"].max()]
+    if len(largest) and largest["top"].iloc[0] > 1 and largest["share"].notna().any():
+        top, share = int(largest["top"].iloc[0]), float(largest["share"].mean())
+        lines.append(
+            f"The top {top} are {share:.0%} of the architectures that a run trained here, and were {NASNET_SHARE:.1%} in "
+            f"NASNet's search: {_SPEAKS_OF_MOST if share > 0.5 else _SPEAKS_OF_BEST}."
         )
-        lines.append(f"{what}: {points}; {text}{few}.")
     return lines
+
+
+def _ruling(row: dict[Any, Any]) -> str:
+    """What a comparison means for the claim that random search is slightly worse."""
+    if row["finding"] == DIFFERS:
+        return ": the claim is supported" if row["improvement"] > 0.5 else ": the claim is contradicted"
+    return ": random is as good" if row["finding"] == EQUIVALENT else ""
+
+
+_SPEAKS_OF_MOST = "their mean speaks of most of what was sampled, not of the best"
+_SPEAKS_OF_BEST = "their mean speaks of the better part of what was sampled"
 
 
 def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
@@ -180,20 +183,24 @@ def draw_tops(data: pd.DataFrame, ax: Axes, top: int) -> None:
     style.label_ends(ax, ends)
 
 
-def plot_tops(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_tops` like NASNet's figure on its search, with notes (from `verdict`) under it.
+def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of `draw_tops` like NASNet's figure on its search, with the verdicts as notes.
 
     Args:
         data: result of `top_means`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     count = max(1, data["top"].nunique())
     with style.theme():
-        figure = style.new_figure(4.2 * count, 3.6 + 0.18 * len(notes))
-        for ax, top in zip(figure.subplots(1, count, squeeze=False)[0], sorted(data["top"].unique())):
+        figure = style.new_figure(max(6.0, 3.3 * count), 3.9)
+        axes = figure.subplots(1, count, squeeze=False)[0]
+        caption(figure, about, "Lines: mean over seeds; bands: their range.", notes)
+        for ax, top in zip(axes, sorted(data["top"].unique())):
             draw_tops(data, ax, int(top))
-        style.caption(figure, ["Lines: mean over seeds; bands: their range.", *notes])
+            if ax is not axes[0]:
+                ax.set_ylabel("")
     return figure

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.comparison.compare import run_hours, run_rates, trajectories
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
@@ -49,7 +51,7 @@ def cost_by_strategy(
             speed of that device is not estimated. Uses the shipped prices if `prices` is None.
 
     Returns:
-        One row per strategy: strategy, runs, priced_at (which price, in words); <category>_hours, gpu_hours and usd
+        One row per strategy: strategy, runs, priced_at (which price, in words); unit (name of that of the hours); <category>_hours, gpu_hours and usd
         (means over runs, so that the parts add up), gpu_hours_low and gpu_hours_high (range over runs); children,
         hours_per_child, usd_per_child (median of counted children of the search); and with a target: target, reached
         (runs that reached it), hours_to_target and usd_to_target (median over all runs, one that never reached it
@@ -78,6 +80,7 @@ def cost_by_strategy(
             "runs": len(ids),
             "priced_at": _priced_at(frame, ids, rate, prices, at),
             **mine.mean().to_dict(),
+            "unit": hours_unit(frame),
             "gpu_hours": total.mean(),
             "gpu_hours_low": total.min(),
             "gpu_hours_high": total.max(),
@@ -193,7 +196,7 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
         tick.set_color(style.look(strategy).colour)
     # Leaves room at the right for the texts, which are about as wide as the longest bar.
     ax.set(
-        xlabel="GPU-hours a run (mean; whisker: range over runs)",
+        xlabel=f"{data['unit'].iloc[0]} a run (mean; whisker: range over runs)",
         xlim=(0, 1.75 * float(np.max(np.maximum(left, high)))),
     )
     ax.set_ylim(-0.6, len(data) - 0.4)
@@ -212,19 +215,20 @@ def _bar_text(row: dict[Any, Any]) -> str:
     return "\n".join(lines)
 
 
-def plot_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_cost` with the prices under it.
+def plot_cost(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of `draw_cost` with the prices in the caption.
 
     Args:
         data: result of `cost_by_strategy`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(8.0, 1.6 + 0.6 * max(1, len(data)) + 0.18 * len(notes))
+        figure = style.new_figure(8.0, 2.0 + 0.6 * max(1, len(data)))
         draw_cost(data, figure.subplots())
         prices = list(dict.fromkeys(data["priced_at"])) if len(data) else []
-        style.caption(figure, [*(f"Price: {price}." for price in prices), *notes])
+        caption(figure, about, f"Price: {'; '.join(prices)}." if prices else "", notes)
     return figure

@@ -12,8 +12,10 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.comparison.compare import run_hours, run_rates
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
 from nasbench.costs.speeds import Rate, Speed, shipped_speeds, speed_ratio
+from nasbench.costs.units import device_time
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 
@@ -202,39 +204,45 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
         ax.plot([], [], marker=look.marker, linestyle="", color=look.colour, label=strategy)
     ax.set_yticks(range(len(places))[::-1], [f"{device}\n({kind})" for device, kind in places])
     ax.set(
-        xlabel={"usd": "USD a run (mean)", "gpu_hours": "device-hours a run (mean)"}[what],
+        xlabel=f"{'USD' if what == 'usd' else device_time(data['device'])} a run (mean)",
         ylim=(-0.6, len(places) - 0.4),
     )
     ax.margins(x=0.08)
 
 
-def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure:
-    """Plot hours and USD by device, side by side, with the basis of the estimates below.
+def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Plot hours and USD by device, side by side, with the basis of the estimates in the caption.
 
     Args:
         data: result of `cost_on_other_devices`.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     lines = [*estimate_notes(data), *notes]
     with style.theme():
-        figure = style.new_figure(
-            10.0, 1.7 + 0.62 * data[["device", "kind"]].drop_duplicates().shape[0] + 0.2 * len(lines)
-        )
+        figure = style.new_figure(10.0, 2.1 + 0.62 * data[["device", "kind"]].drop_duplicates().shape[0])
         axes = figure.subplots(1, 2, sharey=True)
         for ax, what in zip(axes, ("gpu_hours", "usd")):
             draw_cost_on_other_devices(data, ax, what)
         handles, labels = axes[0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside upper left", ncols=6, fontsize="small")
-        style.caption(figure, lines)
+        caption(figure, about, "Filled: measured. Hollow: estimated from the devices' peaks or measured rates.", lines)
     return figure
 
 
 def estimate_notes(data: pd.DataFrame) -> list[str]:
-    """Sentences about the basis and the limits of the estimates of `cost_on_other_devices`."""
+    """Explain basis and limits of the estimates of `cost_on_other_devices`.
+
+    Args:
+        data: result of `cost_on_other_devices`.
+
+    Returns:
+        Sentences; empty without estimates.
+    """
     guessed = data[data["kind"] == ESTIMATE].drop_duplicates("device")
     if guessed.empty:
         return []

@@ -7,13 +7,13 @@ The literature prints 22,400 and 2,000 "GPU-hours" for two searches whose papers
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import Price, PriceTable, price_of, shipped_prices, usd
 from nasbench.errors import InputError
 from nasbench.tabular.published import published_searches
@@ -267,7 +267,7 @@ def plot_published_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure
 
     Args:
         data: result of `published_cost`.
-        notes: additional lines under the plots.
+        notes: additional sentences for the text beside the picture.
 
     Returns:
         The figure.
@@ -275,10 +275,8 @@ def plot_published_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure
     from matplotlib.lines import Line2D
 
     panels = ["own", "at"] if data["at_usd"].notna().any() else ["own"]
-    # Narrower than in `style.caption`, because these lines have many digits, which are wide.
-    lines = [part for note in (*cost_notes(data), *notes) for part in textwrap.wrap(note, 126, subsequent_indent="   ")]
     with style.theme():
-        figure = style.new_figure(9.0, (0.9 + 0.62 * data["search"].nunique()) * len(panels) + 0.18 * len(lines) + 0.4)
+        figure = style.new_figure(9.0, (0.9 + 0.62 * data["search"].nunique()) * len(panels) + 0.8)
         axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
         limits = []
         for ax, price in zip(axes, panels):
@@ -288,5 +286,6 @@ def plot_published_cost(data: pd.DataFrame, notes: Sequence[str] = ()) -> Figure
             ax.set_xlim(min(left for left, _ in limits), max(right for _, right in limits))
         handles = [Line2D([], [], color=c, marker=m, linestyle="none", label=name) for name, (c, m) in _LOOKS.items()]
         axes[0].legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
-        style.caption(figure, lines)
+        about = "Published searches, in both readings of their numbers; costs are GPU-hours times a price, not scores"
+        caption(figure, about, "", [*cost_notes(data), *notes])
     return figure

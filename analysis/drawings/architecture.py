@@ -84,7 +84,14 @@ def architecture_figure(structure: Structure, title: str = "") -> Figure:
 
 
 def operation_label(name: str) -> str:
-    """Label of an operation in a drawing: "sep_conv_3x3" becomes "sep 3×3"."""
+    """Shorten the name of an operation for a drawing: "sep_conv_3x3" becomes "sep 3×3".
+
+    Args:
+        name: name of the operation in its space.
+
+    Returns:
+        The label.
+    """
     text = name.removeprefix("nor_").removesuffix("-bn-relu")
     text = re.sub(r"^(dil_sep|sep|dil)_conv_|^(max|avg)_?pool_?", lambda match: f"{match[1] or match[2]} ", text)
     text = re.sub(r"^conv(?=\d)", "conv ", text)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.page import current_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +50,17 @@ class Canvas:
     def box(
         self, x: float, y: float, width: float, height: float, fill: str, edge: str = style.INK, z: float = 3
     ) -> None:
-        """Add a rounded rectangle with centre (x, y)."""
+        """Add a rounded rectangle.
+
+        Args:
+            x: centre, in units.
+            y: centre, in units.
+            width: width, in units.
+            height: height, in units.
+            fill: colour of the area.
+            edge: colour of the border.
+            z: drawing order; higher values cover lower ones.
+        """
         from matplotlib.patches import FancyBboxPatch
 
         corner = (x - width / 2, y - height / 2)
@@ -61,11 +72,28 @@ class Canvas:
         )
 
     def text(self, x: float, y: float, text: str, size: float = 1.0, **properties: Any) -> None:
-        """Add a text at (x, y), `size` times as large as usual."""
+        """Add a text.
+
+        Args:
+            x: position, in units.
+            y: position, in units.
+            text: the text.
+            size: size of the letters relative to the usual size, > 0.
+            properties: properties of matplotlib's `Text` that override the defaults (centred, in the text colour).
+        """
         self.texts.append((x, y, text, size, {"ha": "center", "va": "center", "color": style.INK, **properties}))
 
     def labelled(self, x: float, y: float, width: float, height: float, label: str, fill: str) -> None:
-        """Add a box with its label inside; a label that does not fit is set on two lines, then smaller."""
+        """Add a box with a label inside. A label that does not fit is set on two lines, then smaller.
+
+        Args:
+            x: centre, in units.
+            y: centre, in units.
+            width: width, in units.
+            height: height, in units.
+            label: the label.
+            fill: colour of the area.
+        """
         self.box(x, y, width, height, fill)
         room = width - 0.1
         lines = (
@@ -79,10 +107,15 @@ class Canvas:
         )
 
     def wire(self, points: Sequence[tuple[float, float]], codes: Sequence[int], source: int) -> None:
-        """Add an arrow along a matplotlib path with a straight end, in the colour of the state that it carries.
+        """Add an arrow along a path, in the colour of the state that it carries.
 
-        Its white rim covers the wires of earlier states, which makes crossings clear, but not the wires of its own
+        A white border covers the wires of earlier states, so crossings are clear. It does not cover wires of the same
         state, which branch.
+
+        Args:
+            points: points of a matplotlib path, in units; the last part is vertical or horizontal.
+            codes: matplotlib's path codes, one per point.
+            source: number of the state, >= 0; it decides the colour.
         """
         from matplotlib.patches import PathPatch, Polygon
         from matplotlib.path import Path
@@ -102,7 +135,13 @@ class Canvas:
         self.patches.append(Polygon(corners, closed=True, facecolor=shade, edgecolor="none", zorder=2.5))
 
     def straight(self, start: tuple[float, float], end: tuple[float, float], source: int) -> None:
-        """Add an arrow along a vertical or horizontal line."""
+        """Add an arrow along a vertical or horizontal line.
+
+        Args:
+            start: (x, y) of the start, in units.
+            end: (x, y) of the tip, in units.
+            source: number of the state that it carries, >= 0.
+        """
         from matplotlib.path import Path
 
         self.wire([start, end], [int(Path.MOVETO), int(Path.LINETO)], source)
@@ -110,7 +149,14 @@ class Canvas:
     def elbow(
         self, start: tuple[float, float], corner: tuple[float, float], end: tuple[float, float], source: int
     ) -> None:
-        """Add an arrow with one rounded right angle."""
+        """Add an arrow with one rounded right angle.
+
+        Args:
+            start: (x, y) of the start, in units.
+            corner: (x, y) of the corner before rounding, in units.
+            end: (x, y) of the tip, in units.
+            source: number of the state that it carries, >= 0.
+        """
         from matplotlib.path import Path
 
         before, after = _towards(corner, start), _towards(corner, end)
@@ -118,13 +164,27 @@ class Canvas:
         self.wire([start, before, corner, after, end], [int(Path.MOVETO), line, curve, curve, line], source)
 
     def dot(self, x: float, y: float, source: int) -> None:
-        """Add a filled dot, which marks a branch of a wire as opposed to a crossing."""
+        """Add a filled dot, which marks a branch of a wire as opposed to a crossing.
+
+        Args:
+            x: centre, in units.
+            y: centre, in units.
+            source: number of the state that the wire carries, >= 0.
+        """
         from matplotlib.patches import Circle
 
         self.patches.append(Circle((x, y), 0.07, facecolor=colour(source), edgecolor="none", zorder=2.5))
 
     def shifted(self, x: float, y: float) -> PlacedDrawing:
-        """Place this canvas at (x, y)."""
+        """Place this canvas in a larger drawing.
+
+        Args:
+            x: position of this canvas's point (0, 0) in the drawing, in units.
+            y: the same in the vertical direction.
+
+        Returns:
+            The canvas with its position.
+        """
         return PlacedDrawing(self, x, y)
 
 
@@ -138,7 +198,14 @@ class PlacedDrawing:
 
 
 def colour(state: int) -> str:
-    """Colour of all wires from state `state`; ten colours are used in turn."""
+    """Return the colour of all wires that carry a state; ten colours are used in turn.
+
+    Args:
+        state: number of the state, >= 0.
+
+    Returns:
+        Colour #rrggbb.
+    """
     return STATE_COLOURS[state % len(STATE_COLOURS)]
 
 
@@ -175,17 +242,22 @@ def paint(parts: Sequence[PlacedDrawing], width: float, height: float, ax: Axes)
 
 
 def sized_figure(width: float, height: float, title: str = "") -> tuple[Figure, Axes]:
-    """Make an empty figure for a drawing of this size in units with a title line; return it with its axes."""
+    """Make an empty figure for a drawing of this size in units with a title line; return it with its axes.
+
+    On a page with a font size the usual letters have that size; on a page with a shape the drawing is in its middle.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    scale = min(INCHES_PER_UNIT, WIDEST_FIGURE / width)
-    head = 0.4 if title else 0.0
-    size = (max(3.0, width * scale), height * scale + head)
+    page = current_page()
+    usual = min(INCHES_PER_UNIT, WIDEST_FIGURE / width)
+    scale = usual if page.font_size is None else page.font_size / (72 * FONT)
+    head = 0.4 * page.font_scale if title else 0.0
+    size = page.fitted(max(3.0, width * scale), height * scale + head)
     figure = Figure(figsize=size)
     FigureCanvasAgg(figure)
     if title:
-        figure.text(0.5, 1 - 0.2 / size[1], title, ha="center", va="center", fontsize="large", color=style.INK)
+        figure.text(0.5, 1 - head / 2 / size[1], title, ha="center", va="center", fontsize="large", color=style.INK)
     return figure, figure.add_axes((0, 0, 1, 1 - head / size[1]))
 
 

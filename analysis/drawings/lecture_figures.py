@@ -113,6 +113,7 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.pareto.frontier import frontier_data, plot_frontier
     from nasbench.analysis.pareto.pareto import pareto_front
+    from nasbench.analysis.plotting.captions import describe_rows
 
     published = frontier_data(x)
     if searches is None:
@@ -121,7 +122,8 @@ def _frontier(x: str, searches: Searches | None) -> Drawn:
     notes = check_comparable(searches.frame, searches.runs, ("budget", "baseline", "children", "searcher"))
     ours = pareto_front(searches.frame, x, "val_acc")
     data = pd.concat([published.assign(panel="published"), ours.assign(panel="ours")], ignore_index=True)
-    return Drawn(plot_frontier(published, x, searches.frame, notes=notes), data, notes)
+    about = describe_rows(searches.frame, ("val_acc",))
+    return Drawn(plot_frontier(published, x, searches.frame, notes=notes, about=about), data, notes)
 
 
 LOOP = LectureFigure("the search loop, with the numbers of a run", "runs", _loop)

@@ -13,6 +13,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.drawings.canvas import LETTER, Canvas, paint, sized_figure
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import device_time
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
         f"child network, trained on {str(first['data']).partition(':')[0]}",
         f"protocol {first['protocol']}: {int(shown['epochs'])} epochs on {first['device']}",
         f"{_number(shown['seconds'])} s; all: {_range(seconds, 's')}" if len(seconds) else "seconds not measured",
-        f"{style.short(data['gpu_hours'].sum())} device-hours in all" + (f", {failed} failed" if failed else ""),
+        f"{style.short(data['gpu_hours'].sum())} {device_time(data['device'])} in all"
+        + (f", {failed} failed" if failed else ""),
     ]
     if first["supernet_hours"] > 0:
         training.append(f"and {style.short(first['supernet_hours'])} for shared weights")

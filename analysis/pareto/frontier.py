@@ -5,7 +5,6 @@ The notes' figures 6 and 7.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,9 @@ import pandas as pd
 from nasbench.analysis.pareto.dominance import nondominated
 from nasbench.analysis.pareto.pareto import LABELS, draw_pareto, pareto_front, without_score
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.labels import Label, place_labels
+from nasbench.analysis.plotting.page import current_page
 from nasbench.errors import InputError
 from nasbench.tabular.published import published_networks
 
@@ -87,7 +88,14 @@ def frontier_data(
 
 
 def paper_name(model: str) -> str:
-    """Name that papers use for a torchvision model ("resnet50" is "ResNet-50"); other names are unchanged."""
+    """Return the name that papers use for a torchvision model, e.g. "ResNet-50" for "resnet50".
+
+    Args:
+        model: name in torchvision.
+
+    Returns:
+        The name; other names are unchanged.
+    """
     if model in _NAMES:
         return _NAMES[model]
     for prefix, name in _PREFIXES.items():
@@ -192,8 +200,11 @@ def plot_frontier(
     children: pd.DataFrame | None = None,
     score: str = "val_acc",
     notes: Sequence[str] = (),
+    about: str = "",
 ) -> Figure:
-    """Plot figure 6 (x = "mult_adds") or 7 ("params") of the lecture notes, and own architectures below it if given.
+    """Plot figure 6 (x = "mult_adds") or 7 ("params") of the lecture notes, and own architectures beside it if given.
+
+    Own architectures are below the published ones, or at their right on a page that is wider than high.
 
     Args:
         data: result of `frontier_data` for `x`.
@@ -201,28 +212,32 @@ def plot_frontier(
         children: rows of own runs (`store.format.schema.CHILD_COLUMNS`) with one protocol, or None for the published
             figure alone.
         score: the score column of own runs.
-        notes: additional lines under the plots.
+        notes: additional sentences for the text beside the picture.
+        about: what the own runs are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     front = None if children is None else pareto_front(children, x, score)
-    lines = [
-        "Grey: designed by hand; colours: found by search (NASNet, PNAS); lines join sizes of one design, dotted ones lead to names. "
-        f"Image size {USUAL_PX} px where none is given.",
-        f"Hollow: recalled, not read in a source. Triangles lie below the axis, their accuracy is in the name. Years to {data['year'].max()}."
-        if len(data)
-        else "",
-        *notes,
-    ]
+    wide = current_page().wide
+    published = f"Published ImageNet networks to {data['year'].max()}, top-1 accuracy" if len(data) else ""
+    key = f"Grey: by hand; colours: by search; hollow: not read in a source; triangles: below the axis; {USUAL_PX} px if none is given."
+    lines = ["Lines join sizes of one design, dotted ones lead to names. The name of a triangle gives its accuracy."]
     if children is not None:
-        lines.append(f"Below: our own runs; {without_score(children, score)} children without a score are not shown.")
-    lines = [part for line in lines if line for part in textwrap.wrap(line, 126, subsequent_indent="   ")]
+        place = "Right" if wide else "Below"
+        published = f"{published}. {place}: {about[:1].lower()}{about[1:]}" if about else published
+        lines.append(f"{place}: our own runs; {without_score(children, score)} children without a score are not shown.")
     with style.theme():
-        figure = style.new_figure(9.0, (6.0 if front is None else 10.0) + 0.18 * len(lines))
-        ratios = [6.0] if front is None else [6.0, 4.0]
-        axes = figure.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
-        style.caption(figure, lines)
+        if front is None:
+            figure = style.new_figure(9.0, 6.4)
+            axes = [figure.subplots()]
+        elif wide:
+            figure = style.new_figure(13.0, 6.6)
+            axes = list(figure.subplots(1, 2, width_ratios=[1.8, 1.0]))
+        else:
+            figure = style.new_figure(9.0, 10.4)
+            axes = list(figure.subplots(2, 1, height_ratios=[6.0, 4.0]))
+        caption(figure, published, key, [*lines, *notes])
         draw_frontier(data, axes[0], x)
         if front is not None:
             draw_pareto(front, axes[1], x, score)

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
-from nasbench.analysis.pareto.objectives import OBJECTIVES, SURFACES, Floats
+from nasbench.analysis.pareto.objectives import OBJECTIVES, SURFACES, Floats, axis_label
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def draw_attainment(data: pd.DataFrame, ax: Axes, objectives: Sequence[str], lab
         few = ", insufficient" if runs < ENOUGH_SEEDS else ""
         ends.append((float(middle[1][-1]), f"{strategy} (n={runs}{few})", look.colour))
     ax.set_xlim(low, right)
-    ax.set(xlabel=OBJECTIVES[x].label, ylabel=label or OBJECTIVES[y].label)
+    ax.set(xlabel=axis_label(x, data), ylabel=label or axis_label(y, data))
     style.label_ends(ax, ends)
 
 
@@ -134,7 +135,7 @@ def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: s
     ax.plot(
         front[x], front[y], drawstyle="steps-post", color=style.ink(), linewidth=1.4, label="front of all", zorder=2
     )
-    ax.set(xlabel=OBJECTIVES[x].label, ylabel=label or OBJECTIVES[y].label)
+    ax.set(xlabel=axis_label(x, points), ylabel=label or axis_label(y, points))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize="small", borderaxespad=0.2)
 
 
@@ -200,10 +201,10 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     figure = ax.get_figure()
     assert figure is not None
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=ax, pad=0.02)
-    bar.set_label(OBJECTIVES[third].label)
+    bar.set_label(axis_label(third, points))
     if OBJECTIVES[third].log:
         _plain_ticks(bar.ax.yaxis)
-    ax.set(xlabel=OBJECTIVES[x].label, ylabel=label or OBJECTIVES[y].label)
+    ax.set(xlabel=axis_label(x, points), ylabel=label or axis_label(y, points))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize="small", borderaxespad=0.2, title=None)
 
 
@@ -221,16 +222,12 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
         style.say(ax, "No child finished with a score: there is no front.")
         return
     _scales(ax, points, x, y)
-    if OBJECTIVES[x].log and points[x].max() > 100 * points[x].min():
-        from matplotlib.ticker import LogLocator
-
-        ax.xaxis.set_major_locator(LogLocator(subs=(1.0,), numticks=6))  # a narrow plot has room for few ticks only
     _pale(ax, points[~points["front"]], x, y)
     for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
         rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)
         name = f"{strategy} ({len(rows)})"
         ax.scatter(rows[x], rows[y], s=22, color=look.colour, marker=look.marker, linewidths=0, label=name, zorder=3)
-    ax.set(xlabel=OBJECTIVES[x].label, ylabel=label or OBJECTIVES[y].label)
+    ax.set(xlabel=axis_label(x, points), ylabel=label or axis_label(y, points))
 
 
 def _legend_above(figure: Figure, ax: Axes) -> None:
@@ -247,6 +244,7 @@ def plot_objectives(
     surfaces: pd.DataFrame | None = None,
     notes: Sequence[str] = (),
     label: str = "",
+    about: str = "",
 ) -> Figure:
     """Plot the front of two objectives beside their attainment surfaces, or that of three above its three projections.
 
@@ -254,27 +252,32 @@ def plot_objectives(
         points: result of `objective_front`.
         objectives: two or three names.
         surfaces: result of `attainment`, for two objectives.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
         label: label of the first objective's axis, e.g. "validation error (fraction)".
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
         if len(objectives) == 2:
-            figure = style.new_figure(11.0 if surfaces is not None else 6.0, 4.3 + 0.18 * len(notes))
+            figure = style.new_figure(9.6 if surfaces is not None else 6.0, 4.6)
             axes = figure.subplots(1, 1 if surfaces is None else 2, squeeze=False)[0]
+            key = "In brackets: architectures. Black: the front of all. Pale: dominated."
+            caption(figure, about, key, notes)
             draw_two(points, axes[0], objectives, label)
             _legend_above(figure, axes[0])
             if surfaces is not None:
                 draw_attainment(surfaces, axes[1], objectives, label)
                 axes[1].set_title("Attained by half of the runs (bands: 25 to 75%)", loc="left", fontsize="medium")
         else:
-            figure = style.new_figure(10.5, 8.2 + 0.18 * len(notes))
+            figure = style.new_figure(10.5, 8.4)
+            caption(
+                figure, about, "Colours above: the third objective. In brackets: architectures on the front.", notes
+            )
             grid = figure.add_gridspec(2, 3, height_ratios=[1.45, 1.0])
             draw_three(points, figure.add_subplot(grid[0, :]), objectives, label)
             first, second, third = objectives
             for place, (y, x) in enumerate(((first, second), (first, third), (second, third))):
                 draw_projection(points, figure.add_subplot(grid[1, place]), y, x, label if y == first else "")
-        style.caption(figure, notes)
     return figure

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.pareto.dominance import (
@@ -23,6 +24,7 @@ from nasbench.analysis.pareto.dominance import (
     scored_children,
 )
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
 
 Floats = NDArray[np.float64]
@@ -50,7 +52,7 @@ OBJECTIVES: dict[str, Objective] = {
     ERROR: Objective("error (fraction)", (), log=False),
     "params": Objective("parameters", ("params",)),
     "mult_adds": Objective("multiply-adds for one image", ("mult_adds",)),
-    "gpu_hours": Objective("GPU-hours to train", ("gpu_hours",)),
+    "gpu_hours": Objective("device-hours to train", ("gpu_hours",)),
     "usd": Objective("USD to train", ("usd",)),
     "latency": Objective("seconds for one pass over the validation images", ("eval_seconds", "epochs")),
 }
@@ -59,6 +61,12 @@ _KEYS = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", 
 
 def parse_objectives(text: str) -> tuple[str, ...]:
     """Parse a comma-separated list of two or three names of `OBJECTIVES`.
+
+    Args:
+        text: the list, e.g. "error,params"; a hyphen in a name is the same as an underscore.
+
+    Returns:
+        The names, in their order.
 
     Raises:
         UnknownName: for an unknown name.
@@ -83,7 +91,12 @@ def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[st
     Returns:
         Column names.
     """
-    return list(dict.fromkeys([*_KEYS, score, *(column for name in objectives for column in OBJECTIVES[name].columns)]))
+    devices = ["device"] if "gpu_hours" in objectives else []
+    return list(
+        dict.fromkeys(
+            [*_KEYS, score, *devices, *(column for name in objectives for column in OBJECTIVES[name].columns)]
+        )
+    )
 
 
 def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
@@ -125,7 +138,7 @@ def objective_points(
 
     Returns:
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
-        failed or lack a score are left out.
+        failed or lack a score are left out. `attrs["unit"]` names the unit of device time.
 
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
@@ -138,7 +151,22 @@ def objective_points(
     table = rows[[*keys, "space"]].assign(**found)
     groups = table.groupby(keys, sort=False, observed=True)
     means = {name: (name, "mean") for name in objectives}
-    return groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
+    points = groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
+    points.attrs["unit"] = hours_unit(rows)
+    return points
+
+
+def axis_label(name: str, points: pd.DataFrame) -> str:
+    """Label an objective's axis; hours are GPU-hours if all children were trained on GPUs.
+
+    Args:
+        name: one of `OBJECTIVES`.
+        points: result of `objective_points`.
+
+    Returns:
+        The label, with its unit.
+    """
+    return f"{points.attrs.get('unit', DEVICE_HOURS)} to train" if name == "gpu_hours" else OBJECTIVES[name].label
 
 
 def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
@@ -303,4 +331,6 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         part.insert(0, "strategy", strategy)
         parts.append(part.sort_values(["percent", *objectives], kind="stable"))
     columns = ["strategy", "runs", "percent", *objectives]
-    return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    surfaces = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    surfaces.attrs |= points.attrs
+    return surfaces

@@ -18,6 +18,7 @@ from nasbench.analysis.pareto.dominance import (
     scored_children,
 )
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ ALL = "all"
 LABELS = {
     "params": "parameters",
     "mult_adds": "multiply-adds for one image",
-    "gpu_hours": "GPU-hours to train",
+    "gpu_hours": "device-hours to train",
     "usd": "USD to train",
     "device_seconds": "device-seconds to train",
     "peak_memory": "peak memory (bytes)",
@@ -75,11 +76,14 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
 
 
 def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
-    """Number of rows that `pareto_front` leaves out because they failed or have no score.
+    """Count the rows that `pareto_front` leaves out because they failed or have no score.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         y: the score column.
+
+    Returns:
+        Number of rows.
     """
     rows = children_of_score(frame, y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
@@ -251,22 +255,25 @@ def _share_legend(figure: Figure, axes: Sequence[Axes]) -> None:
         figure.legend(handles, labels, loc="outside upper left", ncols=5, fontsize="small", columnspacing=1.2)
 
 
-def plot_pareto(fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = ()) -> Figure:
+def plot_pareto(
+    fronts: dict[str, pd.DataFrame], y: str = "val_acc", notes: Sequence[str] = (), about: str = ""
+) -> Figure:
     """Make a figure with one plot per cost, side by side.
 
     Args:
         fronts: cost column -> its result of `pareto_front`, e.g. for "params" and "mult_adds".
         y: the score column of all plots.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(4.6 * len(fronts), 4.2 + 0.18 * len(notes))
+        figure = style.new_figure(4.6 * len(fronts), 4.5)
         axes = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
         count = "In brackets: architectures. Black: not dominated by any; hashes open with `nasbench show`."
-        style.caption(figure, [count, *notes])
+        caption(figure, about, count, notes)
         for ax, (x, front) in zip(axes, fronts.items()):
             draw_pareto(front, ax, x, y)
             if ax is not axes[0]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.page import current_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,14 +55,14 @@ def place_labels(
         points: [n, 2] in data units, all markers that names must not cover.
         lines: polylines of [m, 2] in data units that names must not cross.
         clearance: radius of a marker in points.
-        size: font size in points.
+        size: font size in points, on the usual page; scaled to the letters of the current one.
 
     Returns:
         Number of overlaps left, 0 if every name found room.
     """
     if not labels:
         return 0
-    layout = _Layout(ax, labels, points, lines, clearance, size)
+    layout = _Layout(ax, labels, points, lines, clearance, size * current_page().font_scale)
     layout.settle()
     layout.write(ax)
     return layout.clashes()

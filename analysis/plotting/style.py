@@ -1,4 +1,4 @@
-"""Style of all plots: a colour, marker and dash per strategy, a theme that users can override, and saving.
+"""Style of all plots: a colour, marker and dash per strategy, and a theme that users can override.
 
 Nothing here uses pyplot or the backend: figures are plain `matplotlib.figure.Figure` objects. Therefore drawing in a
 notebook keeps the notebook's backend, and drawing in a command needs no display.
@@ -9,20 +9,19 @@ from __future__ import annotations
 import math
 import textwrap
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nasbench.errors import InputError
+from nasbench.analysis.plotting.page import current_page
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PRINT_DPI = 200
+LINE_SPACING = 1.35  # distance between lines of text, in font sizes
+LETTER_WIDTH = 0.62  # of a digit, in font sizes
 PALE = 0.28  # opacity of context
 INK = "#262626"
 MUTED = "#767676"
@@ -74,18 +73,39 @@ def look(strategy: str) -> Look:
 
 
 def is_known(strategy: str) -> bool:
-    """Whether a strategy is built in."""
+    """Check whether a strategy is built in.
+
+    Args:
+        strategy: name of the strategy.
+
+    Returns:
+        False for a plug-in.
+    """
     return strategy in _KNOWN
 
 
 def line_style(strategy: str) -> Any:
-    """Matplotlib `linestyle` of a strategy."""
+    """Return the line style of a strategy.
+
+    Args:
+        strategy: name of the strategy.
+
+    Returns:
+        Matplotlib's `linestyle`.
+    """
     dashes = look(strategy).dashes
     return (0, dashes) if dashes else "-"
 
 
 def in_order(strategies: Sequence[str]) -> list[str]:
-    """Sort distinct strategy names: random search, then built-in ones in their fixed order, then plug-ins by name."""
+    """Sort distinct strategy names: random search, then built-in ones in their fixed order, then plug-ins by name.
+
+    Args:
+        strategies: names; they may repeat.
+
+    Returns:
+        Each name once.
+    """
     known = list(_KNOWN)
     return sorted(set(strategies), key=lambda name: (known.index(name) if name in known else len(known), name))
 
@@ -94,6 +114,8 @@ def in_order(strategies: Sequence[str]) -> list[str]:
 def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
     """Apply seaborn's style to figures made inside the block; the previous settings are restored.
 
+    The size of the letters is that of the current page; see `page.on_page`.
+
     Args:
         overrides: matplotlib rc settings that override the theme's, e.g. {"font.size": 12}.
     """
@@ -101,7 +123,7 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
     import seaborn
 
     settings: Any = {  # matplotlib types its keys as literals; an override may be any of them
-        **seaborn.plotting_context("paper", font_scale=1.15),
+        **seaborn.plotting_context("paper", font_scale=1.15 * current_page().font_scale),
         **seaborn.axes_style("ticks"),
         "axes.grid": True,
         "grid.color": "#e6e6e6",
@@ -113,6 +135,7 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
         "axes.labelcolor": INK,
         "legend.frameon": False,
         "svg.fonttype": "none",
+        "pdf.fonttype": 42,
         "svg.hashsalt": "nasbench",
     }
     settings.update(overrides or {})
@@ -128,7 +151,11 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
 
 
 def ink() -> str:
-    """Colour #rrggbb of text and neutral lines: the theme's, or that of the current settings."""
+    """Return the colour of text and neutral lines: the theme's, or that of the current settings.
+
+    Returns:
+        Colour #rrggbb.
+    """
     import matplotlib
     from matplotlib.colors import to_hex
 
@@ -136,7 +163,11 @@ def ink() -> str:
 
 
 def ground() -> str:
-    """Colour #rrggbb of the background, by the current settings."""
+    """Return the colour of the background, by the current settings.
+
+    Returns:
+        Colour #rrggbb.
+    """
     import matplotlib
     from matplotlib.colors import to_hex
 
@@ -144,12 +175,20 @@ def ground() -> str:
 
 
 def muted() -> str:
-    """Colour of less important text: between `ink` and `ground`, still readable."""
+    """Return the colour of less important text: between `ink` and `ground`, still readable.
+
+    Returns:
+        Colour #rrggbb.
+    """
     return _between(ink(), ground(), 0.3687)
 
 
 def context() -> str:
-    """Colour of context lines: closer to `ground` than `muted`."""
+    """Return the colour of context lines: closer to `ground` than `muted`.
+
+    Returns:
+        Colour #rrggbb.
+    """
     return _between(ink(), ground(), 0.6544)
 
 
@@ -162,71 +201,19 @@ def new_figure(width: float, height: float) -> Figure:
     """Make an empty figure, in inches, with automatic layout and without a display.
 
     Args:
-        width: width in inches.
-        height: height in inches.
+        width: width in inches; larger where the shape of the current page asks for it, see `page.on_page`.
+        height: height in inches, likewise.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=current_page().fitted(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
-def save(figure: Figure, stem: Path | str, data: pd.DataFrame) -> list[Path]:
-    """Write a figure as PNG (print size, 200 dots per inch) and SVG, and the data behind it as CSV.
-
-    Args:
-        figure: the figure to save.
-        stem: path without ending; missing folders are created.
-        data: the rows that the figure shows.
-
-    Returns:
-        The three paths. The same figure and data give the same bytes.
-
-    Raises:
-        InputError: when the folder cannot be written.
-    """
-    stem = Path(stem)
-    paths = [save_figure(figure, stem.with_name(f"{stem.name}.{ending}")) for ending in ("png", "svg")]
-    data_path = stem.with_name(f"{stem.name}.csv")
-    try:
-        data.to_csv(data_path, index=False)
-    except OSError as error:
-        raise InputError(f"cannot write {str(data_path)!r}: {error.strerror or error}") from None
-    return [*paths, data_path]
-
-
-def save_figure(figure: Figure, path: Path | str) -> Path:
-    """Write a figure without data, e.g. a drawing of an architecture, in the format of the path's ending.
-
-    Args:
-        figure: the figure to save.
-        path: a file ending in .png, .svg or .pdf; missing folders are created.
-
-    Returns:
-        The path.
-
-    Raises:
-        InputError: for another ending, or when the folder cannot be written.
-    """
-    import matplotlib
-
-    path = Path(path)
-    if path.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"cannot draw to {str(path)!r}; the name must end in .png, .svg or .pdf")
-    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "nasbench"}):
-            figure.savefig(path, dpi=PRINT_DPI, facecolor="auto", metadata=dates.get(path.suffix))
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    return path
-
-
 def logarithmic(ax: Axes, low: float, high: float) -> None:
-    """Make the x axis logarithmic, with a few ticks as plain numbers ("0.01", "20k", "5M").
+    """Make the x axis logarithmic, with as many ticks as have room, as plain numbers ("0.01", "20k", "5M").
 
     Args:
         ax: the plot.
@@ -236,15 +223,98 @@ def logarithmic(ax: Axes, low: float, high: float) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     decades = math.log10(high / low)
-    subs = (1.0, 2.0, 5.0) if decades < 1.2 else (1.0, 3.0) if decades < 2.5 else (1.0,)
+    dense = 0 if decades < 1.2 else 1 if decades < 2.5 else 2
+    room = _room(ax)
+
+    class Sparse(LogLocator):
+        """Ticks whose labels do not meet at the plot's present width."""
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            """Return the densest ticks that have room; where no two powers of ten do, round numbers."""
+            choices = [_multiples(vmin, vmax, *each) for each in _LOG_TICKS[dense:]]
+            choices = [each for each in choices if len(each) > 1] + _rounded(vmin, vmax, (6, 4, 3, 2, 1))
+            return next(each for each in choices if len(each) == 1 or room(each, math.log, vmin, vmax))
+
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=8))
+    ax.xaxis.set_major_locator(Sparse(numticks=100))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
+def linear(ax: Axes, most: int = 5) -> None:
+    """Set round ticks on a linear x axis, as many as have room, as plain numbers.
+
+    Args:
+        ax: the plot.
+        most: about the largest number of ticks.
+    """
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    room = _room(ax)
+
+    class Sparse(MaxNLocator):
+        """Ticks whose labels do not meet at the plot's present width."""
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            """Return the densest ticks that have room."""
+            choices = _rounded(vmin, vmax, range(most, 0, -1))
+            return next(each for each in choices if len(each) == 1 or room(each, float, vmin, vmax))
+
+    ax.xaxis.set_major_locator(Sparse())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+
+
+# (multiples of a power of ten, every how many of the ticks), from dense to sparse
+_LOG_TICKS: tuple[tuple[tuple[float, ...], int], ...] = (
+    ((1.0, 2.0, 5.0), 1),
+    ((1.0, 3.0), 1),
+    *(((1.0,), stride) for stride in (1, 2, 3, 4, 6, 10)),
+)
+
+
+def _multiples(low: float, high: float, subs: Sequence[float], stride: int) -> list[float]:
+    """Multiples of powers of ten between two numbers > 0."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [sub * 10.0**power for power in powers if power % stride == 0 for sub in subs]
+    return [tick for tick in ticks if low <= tick <= high]
+
+
+def _rounded(low: float, high: float, counts: Iterable[int]) -> list[list[float]]:
+    """Round numbers between two numbers, for several counts of steps; the last resort is one number."""
+    from matplotlib.ticker import MaxNLocator
+
+    steps = [1, 2, 2.5, 5, 10]
+    ticks = [MaxNLocator(count, steps=steps).tick_values(low, high) for count in counts]
+    found = [[float(tick) for tick in each if low <= tick <= high] for each in ticks]
+    return [*(each for each in found if each), [low]]
+
+
+def _room(ax: Axes) -> Callable[[Sequence[float], Callable[[float], float], float, float], bool]:
+    """Make a test whether the labels of ticks on the x axis are apart, by an upper estimate of their widths."""
+    import matplotlib
+    from matplotlib.font_manager import FontProperties
+
+    size = FontProperties(size=matplotlib.rcParams["xtick.labelsize"]).get_size_in_points()
+
+    def room(ticks: Sequence[float], scale: Callable[[float], float], low: float, high: float) -> bool:
+        figure: Any = ax.get_figure()
+        points = ax.bbox.width / figure.dpi * 72 / (scale(high) - scale(low))
+        halves = [LETTER_WIDTH * size * (len(short(tick)) + 1) / 2 for tick in ticks]
+        places = [points * scale(tick) for tick in ticks]
+        return all(b - a >= one + two for a, b, one, two in zip(places, places[1:], halves, halves[1:]))
+
+    return room
+
+
 def short(value: float) -> str:
-    """Format a number with at most three digits, and with k, M or G from ten thousand on."""
+    """Format a number with at most three digits, and with k, M or G from ten thousand on.
+
+    Args:
+        value: the number.
+
+    Returns:
+        The text, e.g. "0.123", "1,234" or "45.6k".
+    """
     for factor, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= max(factor, 1e4):
             return f"{value / factor:.3g}{letter}"
@@ -274,21 +344,10 @@ def say(ax: Axes, text: str) -> None:
     )
 
 
-def caption(figure: Figure, notes: Sequence[str]) -> None:
-    """Write notes under the plots of a figure, wrapped to its width.
-
-    Args:
-        figure: the figure.
-        notes: lines to write.
-    """
-    width = int(figure.get_figwidth() * 14.2)
-    lines = [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="   ")]
-    if lines:
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=muted())
-
-
 def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Label lines at the right edge of a plot; labels that would overlap are moved apart.
+    """Label lines at the right edge of a plot; labels that would overlap are moved apart, and are smaller if need be.
+
+    Call it last, because it measures the plot's height; a caption changes that.
 
     Args:
         ax: a plot whose limits are final.
@@ -300,12 +359,15 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
 
     if not ends:
         return
+    tall = _height_in_points(ax)
+    size = min(_small_letters(), tall / (LINE_SPACING * len(ends)))
+    gap = LINE_SPACING * size / tall
     heights = ax.transAxes.inverted().transform(ax.transData.transform([(ax.get_xlim()[1], y) for y, _, _ in ends]))[
         :, 1
     ]
-    gap = min(0.075, 0.98 / len(ends))
-    places = spread(np.clip(heights, 0.02, 0.98).tolist(), gap)
-    places = places - max(0.0, float(places.max()) - 1.0)
+    places = spread(np.clip(heights, 0.0, 1.0).tolist(), gap)
+    over, under = max(0.0, float(places.max()) - 1.0), max(0.0, -float(places.min()))
+    places = spread(np.clip(places - over + under, 0.0, 1.0).tolist(), gap)
     for (_, text, colour), height, place in zip(ends, heights, places):
         ax.plot(
             [1.0, 1.025], [height, place], transform=ax.transAxes, color=colour, linewidth=0.8, clip_on=False, zorder=1
@@ -318,6 +380,20 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
             color=colour,
             va="center",
             ha="left",
-            fontsize="small",
+            fontsize=size,
             clip_on=False,
         )
+
+
+def _small_letters() -> float:
+    """Size of "small" letters in points, by the current settings."""
+    import matplotlib
+
+    return 0.833 * float(matplotlib.rcParams["font.size"])
+
+
+def _height_in_points(ax: Axes) -> float:
+    """Height of a plot after the figure's layout."""
+    figure: Any = ax.get_figure()
+    figure.draw_without_rendering()
+    return float(ax.get_window_extent().height / figure.dpi * 72)

@@ -55,7 +55,17 @@ def lifted(colour: str, ground: str = DARK_SURFACE, wanted: float = CONTRAST) ->
 
 
 def contrast(first: str, second: str) -> float:
-    """Contrast of two colours #rrggbb, in [1, 21]. Source: WCAG 2.1, "contrast ratio" and "relative luminance"."""
+    """Compute the contrast of two colours.
+
+    Args:
+        first: colour #rrggbb.
+        second: colour #rrggbb.
+
+    Returns:
+        The contrast, in [1, 21].
+
+    Source: WCAG 2.1, "contrast ratio" and "relative luminance".
+    """
     high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 

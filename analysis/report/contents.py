@@ -69,6 +69,9 @@ class Selection:
         Args:
             results: opened results files.
             frame: the children to keep; None for all.
+
+        Returns:
+            The children with their runs, curves and files.
         """
         children, runs = results.frame() if frame is None else frame, results.runs()
         if frame is not None:
@@ -129,6 +132,11 @@ class Contents:
     provenance: pd.DataFrame
     files: pd.DataFrame
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Names of the devices that trained the children."""
+        return tuple(self.selection.frame["device"].unique())
+
 
 def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
     """Compute the contents of a report.
@@ -154,9 +162,9 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         wishes=wishes,
         strategies=tuple(style.in_order(runs["strategy"].tolist())),
         setup=setups(runs),
-        summary=summarize(frame, runs, seed=wishes.seed),
+        summary=summarize(frame, runs),
         scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
-        tests={measure: against_baseline(scores, wishes.seed) for measure, scores in ends.items()},
+        tests={measure: against_baseline(scores) for measure, scores in ends.items()},
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target),
@@ -193,7 +201,14 @@ def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def setups(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row per strategy and options: strategy, options (text), seeds (n), seed_range, complete, children."""
+    """Make one row per strategy and options.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`.
+
+    Returns:
+        strategy, options (text), seeds (number), first and last (seed), complete (runs that are), runs, children.
+    """
     options = runs["config"].map(_options)
     groups = runs.assign(options=options).groupby(["strategy", "options"], sort=False)
     table = groups.agg(
@@ -217,20 +232,28 @@ def _options(config: str) -> str:
 
 
 def finals(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Final state of each run: strategy, run, seed, hash (incumbent), val_acc, test_acc (NaN if none), children.
+    """Make the final state of each run.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        strategy, run, seed, hash (incumbent), val_acc, test_acc (NaN if none), children.
     """
     last = trajectories(frame, runs).groupby("run")[["hash", "val_acc", "test_acc", "children"]].last()
     return runs[["strategy", "run", "seed"]].merge(last, on="run", how="left")
 
 
 def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Sets of objectives for which the data suffice, by the names of `PLANES`.
+    """Choose the sets of objectives for which the data suffice.
 
-    Empty if children of several protocols were allowed together, because their errors are not comparable.
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        Name in `PLANES` -> objectives. Empty if children of several protocols were allowed together, because their errors
+        are not comparable.
     """
     scored = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
     if scored["fingerprint"].nunique() != 1:
@@ -268,7 +291,14 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def attained(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Attainment surfaces of 25, 50 and 75% of each strategy's runs (`objectives.attainment`), by cost."""
+    """Compute the attainment surfaces of 25, 50 and 75% of each strategy's runs.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        Name of the plane -> result of `objectives.attainment`.
+    """
     pairs = {name: objectives for name, objectives in planes(frame).items() if len(objectives) == 2}
     points = {name: objective_points(frame, objectives, by_run=True) for name, objectives in pairs.items()}
     return {name: attainment(table, pairs[name]) for name, table in points.items() if len(table)}
@@ -293,12 +323,11 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
+def against_baseline(scores: pd.DataFrame) -> pd.DataFrame:
     """Compare each strategy with random search by `unpaired_tests`; no rows if that is not possible.
 
     Args:
         scores: result of `final_scores`.
-        seed: seed of the bootstrap.
 
     Returns:
         Result of `unpaired_tests`.
@@ -306,18 +335,32 @@ def against_baseline(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
     strategies = set(scores["strategy"])
     if BASELINE not in strategies or len(strategies) < 2 or scores["table"].nunique() > 1:
         return pd.DataFrame()
-    return unpaired_tests(scores, BASELINE, seed=seed)
+    return unpaired_tests(scores, BASELINE)
 
 
 def commands(runs: pd.DataFrame) -> pd.DataFrame:
-    """Command lines that made the runs: command, runs (number), first and last start."""
+    """List the command lines that made the runs.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`.
+
+    Returns:
+        command, runs (number), first and last (start).
+    """
     lines = runs["provenance"].map(lambda text: shlex.join(json.loads(text or "{}").get("command", [])))
     table = runs.assign(command=lines)[lines != ""].groupby("command", sort=False)
     return table.agg(runs=("run", "size"), first=("started_at", "min"), last=("started_at", "max")).reset_index()
 
 
 def provenance(runs: pd.DataFrame) -> pd.DataFrame:
-    """Provenance of the runs: aspect, value, runs (number that share it), one row per different value."""
+    """List the provenance of the runs, one row per different value.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`.
+
+    Returns:
+        aspect, value, runs (number that share it).
+    """
     counts: dict[tuple[str, str], int] = {}
     for text in runs["provenance"]:
         for aspect, value in _aspects(json.loads(text or "{}")):
@@ -349,7 +392,14 @@ def _aspects(made: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def files(names: Sequence[str]) -> pd.DataFrame:
-    """Present state of the results files: file, bytes, sha256 of the HDF5 file ("" if there is only a journal)."""
+    """Describe the results files as they are now.
+
+    Args:
+        names: paths of results files.
+
+    Returns:
+        file, bytes, sha256 of the HDF5 file ("" if there is only a journal).
+    """
     rows = []
     for name in names:
         path = Path(name)
@@ -359,5 +409,12 @@ def files(names: Sequence[str]) -> pd.DataFrame:
 
 
 def children_with_curves(learned: pd.DataFrame) -> int:
-    """Number of children with at least one epoch in the result of `learning_curves`."""
+    """Count the children that have at least one epoch.
+
+    Args:
+        learned: result of `learning_curves`.
+
+    Returns:
+        Number of children.
+    """
     return int(learned[learned["val_acc"].notna()].groupby(KEYS[::2]).ngroups) if len(learned) else 0

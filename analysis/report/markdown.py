@@ -39,7 +39,7 @@ def markdown_report(found: Contents, now: str) -> str:
     lines += ["", *_table(tests)] if tests.rows else []
     lines += ["", "### Cost", "", *_table(tables.cost_table(found))]
     if len((parts := tables.category_table(found)).columns) > 2:
-        unit = tables.hour_unit(found.cost["gpu_hours"]).name
+        unit = tables.hour_unit(found.cost["gpu_hours"], found.devices).heading
         lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
     if len(found.elsewhere):
         notes = [f"- {plain(line)}" for line in estimates(found)]
@@ -56,7 +56,14 @@ def markdown_report(found: Contents, now: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Escape a text so that it contains no Markdown or HTML markup."""
+    """Escape a text so that it contains no Markdown or HTML markup.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text on one line.
+    """
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 

@@ -88,7 +88,7 @@ def html_report(found: Contents, now: str) -> str:
             "volumes": tables.volume_table(found),
         },
         bars=tables.cost_bars(found),
-        unit=tables.hour_unit(found.cost["gpu_hours"]).name,
+        unit=tables.hour_unit(found.cost["gpu_hours"], found.devices).heading,
         cells=cells,
         wide=any(cell["wide"] for cell in cells),
         estimates=estimates(found),
@@ -107,7 +107,14 @@ def html_report(found: Contents, now: str) -> str:
 
 
 def best_cells(found: Contents) -> list[dict[str, Any]]:
-    """Make the entries of the best architectures: their numbers, and a picture or the reason why there is none."""
+    """Make the entries of the best architectures: their numbers, and a picture or the reason why there is none.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        One entry per architecture, best first.
+    """
     from nasbench.spaces import get_space
 
     cells = []

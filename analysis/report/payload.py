@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import BUDGET_LABELS, spans_decades
+from nasbench.analysis.comparison.anytime import budget_label, spans_decades
 from nasbench.analysis.comparison.bands import MEASURES
 from nasbench.analysis.comparison.curves import KEYS
 from nasbench.analysis.plotting import style
+from nasbench.costs.units import device_time
 from nasbench.store.format.schema import STATUSES
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def payload(found: Contents) -> dict[str, Any]:
         found: contents of the report.
 
     Returns:
-        JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children.
+        JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children,
+        seconds_unit (name of that of device time).
     """
     return {
         "strategies": [_look(name) for name in found.strategies],
@@ -44,11 +46,22 @@ def payload(found: Contents) -> dict[str, Any]:
         "attained": [attained(table, found.strategies) for table in found.attained.values()],
         "learned": learned(found.learned, found.strategies),
         "children": children(found.children, found.strategies),
+        "seconds_unit": device_time(found.devices, "seconds"),
     }
 
 
 def as_script(values: Any) -> str:
-    """Convert to JSON that is safe inside a script element: no text in it can end the element."""
+    """Convert to JSON that is safe inside a script element: no text in it can end the element.
+
+    Args:
+        values: values that JSON can express; no NaN.
+
+    Returns:
+        The JSON, in ASCII.
+
+    Raises:
+        ValueError: for NaN or infinity.
+    """
     text = json.dumps(values, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -90,7 +103,7 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         )
     return {
         "by": by,
-        "label": BUDGET_LABELS.get(by, by),
+        "label": budget_label(by, str(table["unit"].iloc[0])) if by else "",
         "log": bool(spans_decades(first, last)),
         "measures": dict(MEASURES),
         "series": series,
@@ -122,7 +135,15 @@ def attained(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """Make the columns of each run's final state: s, seed, val, test, hash."""
+    """Make the columns of each run's final state.
+
+    Args:
+        table: result of `contents.finals`.
+        strategies: names; positions in this list stand for them.
+
+    Returns:
+        s (position of the strategy), seed, val, test, hash -> one value per run.
+    """
     return {
         "s": [strategies.index(name) for name in table["strategy"]],
         "seed": table["seed"].astype(int).tolist(),
@@ -133,7 +154,15 @@ def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
 
 
 def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
-    """Make learning curves: `front` (s, rank, hash, x, y) of the best children, `pale` (y from epoch 1) of others."""
+    """Make learning curves for the page.
+
+    Args:
+        table: result of `learning_curves`.
+        strategies: names; positions in this list stand for them.
+
+    Returns:
+        "front" -> the best children (s, rank, hash, x, y), "pale" -> the others (y from epoch 1).
+    """
     scored = table[table["val_acc"].notna()]
     front = []
     for rank, rows in scored[scored["front"]].groupby("rank"):

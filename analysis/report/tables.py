@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -13,6 +13,7 @@ from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import STATISTICS
+from nasbench.costs.units import device_time
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
@@ -45,8 +46,15 @@ class ReportTable:
 
 
 def summary_table(found: Contents) -> ReportTable:
-    """Make the table of each strategy's results, with n and interval for every score."""
-    unit = hour_unit(found.summary["search_gpu_hours"])
+    """Make the table of each strategy's results, with n and interval for every score.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
+    unit = hour_unit(found.summary["search_gpu_hours"], found.devices)
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Seeds", meaning="Runs of the strategy"),
@@ -56,7 +64,7 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Duplicates", meaning="Children whose hash the same run had asked for before"),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         ReportColumn(
-            f"{unit.name} a run", meaning="Charged to the search, median over runs; the final training beside"
+            f"{unit.heading} a run", meaning="Charged to the search, median over runs; the final training beside"
         ),
         *([ReportColumn("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
@@ -85,7 +93,14 @@ SCORE_NAMES = {"val_acc": "Validation", "test_acc": "Test"}
 
 
 def scores_table(found: Contents) -> ReportTable:
-    """Make the table of mean, median and interquartile mean of the final scores, with intervals."""
+    """Make the table of mean, median and interquartile mean of the final scores, with intervals.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     columns = [ReportColumn("Strategy", "strategy")]
     for measure in found.scores:
         columns += [
@@ -110,12 +125,19 @@ def scores_table(found: Contents) -> ReportTable:
 
 
 def tests_table(found: Contents) -> ReportTable:
-    """Make the table that compares each strategy's final scores with those of random search."""
+    """Make the table that compares each strategy's final scores with those of random search.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Score", "text"),
         ReportColumn("n", meaning="Runs of the strategy and of random search"),
-        ReportColumn("Difference", meaning="Of the means, in percentage points, with its bootstrap interval"),
+        ReportColumn("Difference", meaning="Of the means, in percentage points, with its 95% interval (Welch)"),
         ReportColumn(
             "Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"
         ),
@@ -129,9 +151,11 @@ def tests_table(found: Contents) -> ReportTable:
             points = (
                 f"[{points_apart(row['difference_low'])}, {points_apart(row['difference_high'])}]"
                 if known
-                else "(insufficient)"
+                else f"({row['interval']})"
             )
-            pairs = f"[{row['improvement_low']:.0%}, {row['improvement_high']:.0%}]" if known else "(insufficient)"
+            pairs = (
+                f"[{row['improvement_low']:.0%}, {row['improvement_high']:.0%}]" if known else f"({row['interval']})"
+            )
             table.rows.append(
                 [
                     ReportCell(row["first"]),
@@ -147,17 +171,38 @@ def tests_table(found: Contents) -> ReportTable:
 
 
 def points_apart(value: float) -> str:
-    """Format a difference of fractions in percentage points, with its sign unless it rounds to 0 at two decimals."""
+    """Format a difference of fractions in percentage points, with its sign unless it rounds to 0 at two decimals.
+
+    Args:
+        value: difference in [-1, 1].
+
+    Returns:
+        The text.
+    """
     return f"{100 * value:+.2f}" if abs(value) >= 0.5e-4 else "0.00"
 
 
 def probability(value: float) -> str:
-    """Format a p value with three decimals; a dash for NaN."""
+    """Format a p value with three decimals.
+
+    Args:
+        value: p value in [0, 1], or NaN.
+
+    Returns:
+        The text; a dash for NaN.
+    """
     return NONE if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def fairness_table(found: Contents) -> ReportTable:
-    """Make the table of the comparison's checks: what each requires, and what it found."""
+    """Make the table of the comparison's checks: what each requires, and what it found.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     table = ReportTable(
         (
             ReportColumn("Check", "text"),
@@ -172,7 +217,14 @@ def fairness_table(found: Contents) -> ReportTable:
 
 
 def checklist_table(found: Contents) -> ReportTable:
-    """Make the table of the best-practices checklist: each item's requirement, answer and evidence."""
+    """Make the table of the best-practices checklist: each item's requirement, answer and evidence.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     table = ReportTable(
         (
             ReportColumn("Item", "text"),
@@ -192,7 +244,17 @@ def checklist_table(found: Contents) -> ReportTable:
 
 
 def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
-    """Format an accuracy in percent with its interval and n."""
+    """Format an accuracy in percent with its interval and n.
+
+    Args:
+        middle: accuracy in [0, 1]; NaN if there is none.
+        low: lower end of the interval.
+        high: upper end of the interval.
+        interval: name of the interval, with n.
+
+    Returns:
+        The cell.
+    """
     if math.isnan(middle):
         return ReportCell(NONE, interval)
     if low == high == middle:
@@ -201,12 +263,26 @@ def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
 
 
 def percent(value: float) -> str:
-    """Format a fraction as percent with two decimals; a dash for NaN."""
+    """Format a fraction as percent with two decimals.
+
+    Args:
+        value: fraction, or NaN.
+
+    Returns:
+        The text; a dash for NaN.
+    """
     return NONE if math.isnan(value) else f"{100 * value:.2f}"
 
 
 def setup_table(found: Contents) -> ReportTable:
-    """Make the table of the strategies that were run, with their options."""
+    """Make the table of the strategies that were run, with their options.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Options", "code"),
@@ -230,14 +306,21 @@ def setup_table(found: Contents) -> ReportTable:
 
 
 def cost_table(found: Contents) -> ReportTable:
-    """Make the table of the mean cost of a run by strategy, and of the cost to reach the target."""
-    unit = hour_unit(found.cost["gpu_hours"])
-    child = hour_unit(found.cost["hours_per_child"])
+    """Make the table of the mean cost per run by strategy, and of the cost to reach the target.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
+    child = hour_unit(found.cost["hours_per_child"], found.devices)
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn("n", meaning="Runs"),
-        ReportColumn(f"{unit.name} a run", meaning="Mean over runs, all categories; range beside"),
-        ReportColumn(f"{child.name} a child", meaning="Median of the counted children"),
+        ReportColumn(f"{unit.heading} a run", meaning="Mean over runs, all categories; range beside"),
+        ReportColumn(f"{child.heading} a child", meaning="Median of the counted children"),
     ]
     if priced(found):
         columns.insert(3, ReportColumn("USD a run", meaning="Mean over runs"))
@@ -263,27 +346,41 @@ def cost_table(found: Contents) -> ReportTable:
             cells.insert(3, ReportCell(usd(row["usd"])))
             cells.append(ReportCell(usd(row["usd_per_child"])))
         if target is not None:
-            cells.append(_to_target(row, priced(found)))
+            cells.append(_to_target(row, priced(found), found.devices))
         table.rows.append(cells)
     return table
 
 
-def _to_target(row: dict[Hashable, Any], in_usd: bool) -> ReportCell:
+def _to_target(row: dict[Hashable, Any], in_usd: bool, devices: Iterable[str]) -> ReportCell:
     count = f"{row['reached']} of {row['runs']} runs reached it"
     if math.isnan(row["hours_to_target"]):
         return ReportCell("more than the budget", count)
-    unit = hour_unit(pd.Series([row["hours_to_target"]]))
+    unit = hour_unit(pd.Series([row["hours_to_target"]]), devices)
     money = f", {usd(row['usd_to_target'])} USD" if in_usd else ""
     return ReportCell(f"{unit.of(row['hours_to_target'])} {unit.name}{money}", count)
 
 
 def priced(found: Contents) -> bool:
-    """Whether runs were charged in USD. A replay without a price was not, which differs from a charge of 0."""
+    """Check whether runs were charged in USD. A replay without a price was not, which differs from a charge of 0.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        True if any run was.
+    """
     return bool((found.cost["usd"] > 0).any())
 
 
 def usd(value: float) -> str:
-    """Format a price with at most three digits, without powers of ten; a dash for NaN."""
+    """Format a price with at most three digits, without powers of ten.
+
+    Args:
+        value: USD, or NaN.
+
+    Returns:
+        The text; a dash for NaN.
+    """
     if math.isnan(value):
         return NONE
     places = 0 if value == 0 else 2 - math.floor(math.log10(abs(value)))
@@ -308,11 +405,18 @@ class Bar(NamedTuple):
 
 
 def cost_bars(found: Contents) -> list[Bar]:
-    """Make bars of the mean device time of each strategy's runs; none if nothing was charged."""
+    """Make bars of the mean device time of each strategy's runs.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        One bar per strategy; empty if nothing was charged.
+    """
     longest = float(found.cost["gpu_hours"].max()) if len(found.cost) else 0.0
     if not longest > 0:
         return []
-    unit = hour_unit(found.cost["gpu_hours"])
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
     bars = []
     for row in found.cost.to_dict("records"):
         parts = [(category, colour, row[f"{category}_hours"]) for category, colour in CATEGORY_COLOURS.items()]
@@ -329,8 +433,15 @@ def cost_bars(found: Contents) -> list[Bar]:
 
 
 def category_table(found: Contents) -> ReportTable:
-    """Make the table of device time per run by ledger category, for categories with charges."""
-    unit = hour_unit(found.cost["gpu_hours"])
+    """Make the table of device time per run by ledger category, for categories with charges.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
     charged = [name for name in CATEGORY_COLOURS if (found.cost[f"{name}_hours"] > 0).any()]
     meanings = (CATEGORY_MEANINGS[name] for name in charged)
     table = ReportTable(
@@ -346,12 +457,19 @@ def category_table(found: Contents) -> ReportTable:
 
 
 def elsewhere_table(found: Contents) -> ReportTable:
-    """Make the table of measured cost per run, and of its estimates for other devices."""
+    """Make the table of measured cost per run, and of its estimates for other devices.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     data = found.elsewhere
     devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
     parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
-    units = {device: hour_unit(part["gpu_hours"]) for device, part in parts.items()}
-    unit = hour_unit(found.cost["gpu_hours"])
+    units = {device: hour_unit(part["gpu_hours"], [device]) for device, part in parts.items()}
+    unit = hour_unit(found.cost["gpu_hours"], found.devices)
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn(f"As run, {unit.name}", meaning="Mean over runs, all categories"),
@@ -382,7 +500,14 @@ CATEGORY_MEANINGS = {
 
 
 def volume_table(found: Contents) -> ReportTable:
-    """Make the table of hypervolumes by plane and strategy: of single runs, and of all runs together."""
+    """Make the table of hypervolumes by plane and strategy: of single runs, and of all runs together.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
     names = {"params": "parameters", "mult_adds": "multiply-adds", "both": "both"}
     planes = dict(found.volumes.groupby("plane", sort=False)["up_to"].first()) if len(found.volumes) else {}
     columns = [
@@ -422,6 +547,9 @@ def frame_table(frame: pd.DataFrame, columns: Sequence[ReportColumn]) -> ReportT
     Args:
         frame: a frame with one column per heading.
         columns: headings in the frame's order.
+
+    Returns:
+        The table.
     """
     rows = [
         [ReportCell(f"{value:,}" if isinstance(value, int) else str(value)) for value in row]
@@ -436,14 +564,34 @@ class HourUnit(NamedTuple):
     name: str
     per_hour: float
 
+    @property
+    def heading(self) -> str:
+        """The name as the first word of a column's heading."""
+        return self.name[:1].upper() + self.name[1:]
+
     def of(self, hours: float) -> str:
-        """Format hours in this unit with at most three digits; a dash for NaN."""
+        """Format hours in this unit with at most three digits.
+
+        Args:
+            hours: device-hours, or NaN.
+
+        Returns:
+            The text; a dash for NaN.
+        """
         return NONE if math.isnan(hours) else style.short(hours * self.per_hour)
 
 
-def hour_unit(hours: pd.Series[float]) -> HourUnit:
-    """Choose seconds, minutes or hours by the largest value."""
+def hour_unit(hours: pd.Series[float], devices: Iterable[str]) -> HourUnit:
+    """Choose seconds, minutes or hours by the largest value, and name them by the devices (`device_time`).
+
+    Args:
+        hours: device-hours; may be empty.
+        devices: names of the devices.
+
+    Returns:
+        The unit.
+    """
     largest = float(hours.max()) if len(hours) else 0.0
     if largest < 0.05:
-        return HourUnit("GPU-seconds", 3600.0)
-    return HourUnit("GPU-minutes", 60.0) if largest < 1 else HourUnit("GPU-hours", 1.0)
+        return HourUnit(device_time(devices, "seconds"), 3600.0)
+    return HourUnit(device_time(devices, "minutes"), 60.0) if largest < 1 else HourUnit(device_time(devices), 1.0)

@@ -25,7 +25,14 @@ class Fact(NamedTuple):
 
 
 def headline(found: Contents) -> str:
-    """Title of the page: the strategies that were compared, and the data."""
+    """Name the strategies that were compared, and the space; the title of the page.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The title that was requested, or one made from the runs.
+    """
     if found.wishes.title:
         return found.wishes.title
     names = list(found.strategies)
@@ -35,7 +42,14 @@ def headline(found: Contents) -> str:
 
 
 def lead(found: Contents) -> str:
-    """Sentence about what was run."""
+    """Say in one sentence what was run.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The sentence.
+    """
     runs = found.selection.runs
     budgets, data = distinct(runs["budget"]), distinct(runs["data"])
     count = len(runs)
@@ -48,10 +62,17 @@ def lead(found: Contents) -> str:
 
 
 def facts(found: Contents) -> list[Fact]:
-    """Numbers at the head of the page."""
+    """List the numbers at the head of the page.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        Numbers with their captions.
+    """
     runs, children = found.selection.runs, found.children
     hours = float(run_hours(runs).sum())
-    unit = hour_unit(pd.Series([hours]))
+    unit = hour_unit(pd.Series([hours]), found.devices)
     ok = children[(children["status"] == "ok") & children["counted"].astype(bool)]
     best = float(ok["val_acc"].max()) if len(ok) else float("nan")
     return [
@@ -65,20 +86,41 @@ def facts(found: Contents) -> list[Fact]:
 
 
 def findings(found: Contents) -> list[str]:
-    """Compare best validation accuracies with random search, one sentence per strategy; empty if impossible."""
+    """Compare best validation accuracies with random search.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        One sentence per strategy; empty if impossible.
+    """
     tests = found.tests.get("val_acc")
     return [] if tests is None or tests.empty else [f"{line}." for line in tests["verdict"]]
 
 
 def estimates(found: Contents) -> list[str]:
-    """Basis of the estimates for other devices; empty if none were requested."""
+    """Explain the estimates for other devices.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        Sentences; empty if no estimates were requested.
+    """
     if found.elsewhere.empty:
         return []
     return [line.replace(" (hollow)", "") for line in estimate_notes(found.elsewhere)]  # in the order of the figure
 
 
 def setting(found: Contents) -> list[tuple[str, str]]:
-    """Settings of all runs, or the different values where they differ: (aspect, text)."""
+    """List the settings of all runs, with every value if they differ.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        Pairs of aspect and text.
+    """
     runs, frame = found.selection.runs, found.selection.frame
     fingerprints = distinct(runs["protocol"] + " (" + runs["fingerprint"] + ")")
     data = distinct(runs["data"] + " (digest " + runs["data_digest"].str.slice(0, 12) + ")")
@@ -96,10 +138,24 @@ def setting(found: Contents) -> list[tuple[str, str]]:
 
 
 def distinct(values: pd.Series[str]) -> list[str]:
-    """Distinct values in order of appearance."""
+    """List distinct values in order of appearance.
+
+    Args:
+        values: values of one column.
+
+    Returns:
+        The values as texts.
+    """
     return [str(value) for value in values.drop_duplicates()]
 
 
 def joined(words: Sequence[str]) -> str:
-    """Join words as in a sentence: "a, b and c"."""
+    """Join words as in a sentence: "a, b and c".
+
+    Args:
+        words: any number of words.
+
+    Returns:
+        The text; '' without words.
+    """
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

@@ -69,7 +69,14 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
 
 
 def correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
-    """Spearman's and Kendall's (tau-b) correlation of two columns, [n, 2]; NaN if n < 3 or a column is constant."""
+    """Compute Spearman's and Kendall's (tau-b) rank correlation of two columns.
+
+    Args:
+        pair: shape [n, 2].
+
+    Returns:
+        Both correlations in [-1, 1]; NaN if n < 3 or a column is constant.
+    """
     from scipy.stats import kendalltau, spearmanr
 
     # Values are replaced by the numbers of their distinct values, because scipy treats an infinite score as unknown

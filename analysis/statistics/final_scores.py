@@ -124,7 +124,16 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = 0.95, re
 
 
 def resampled(strata: list[Floats], rng: np.random.Generator, resamples: int) -> Floats:
-    """Draw bootstrap samples, [resamples, scores of all strata]: each stratum with replacement from itself."""
+    """Draw bootstrap samples: from each stratum as many scores as it has, with replacement.
+
+    Args:
+        strata: scores per stratum, shape [scores] each.
+        rng: source of the samples.
+        resamples: number of samples, >= 1.
+
+    Returns:
+        Scores, shape [resamples, scores of all strata].
+    """
     drawn = [stratum[rng.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata]
     return np.concatenate(drawn, axis=1)
 

@@ -7,7 +7,9 @@ expected of randomly drawn runs, and tests are unpaired.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.inference.equivalence import SIGNIFICANT
+from nasbench.analysis.inference.friedman import friedman_p
+from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, Interval, refused
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
-SIGNIFICANT = 0.05
+MANY_TABLES = 10  # from which Iman and Davenport's F, a limit for many tables, is printed beside the permutation test
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,20 @@ class Friedman:
         tables: blocks, N.
         strategies: treatments, k.
         statistic: chi-square of k - 1 degrees of freedom, corrected for ties.
-        p: its p value (asymptotic).
-        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees of freedom, less conservative; inf if all tables
-            agree.
+        p: p value of the permutation test (`inference.friedman.friedman_p`), exact for few tables.
+        method: "exact", or how many permutations were drawn.
+        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees of freedom; NaN with fewer than 10 tables, where its
+            p is far too small (0 where 2 tables agree on 3 strategies; 1/6 is right).
         f_p: its p value.
         critical_difference: critical difference of average ranks, by Nemenyi's test at 5%.
-        text: all of it in one sentence, with n.
+        text: all of it in one sentence, with n, and what the tables share.
     """
 
     tables: int
     strategies: int
     statistic: float
     p: float
+    method: str
     f: float
     f_p: float
     critical_difference: float
@@ -81,25 +88,32 @@ def average_ranks(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def left_out(scores: pd.DataFrame) -> list[str]:
-    """Tables that are not ranked because a strategy has no score on them."""
+    """List the tables that are not ranked because a strategy has no score on them.
+
+    Args:
+        scores: result of `final_scores`.
+
+    Returns:
+        Names of tables, sorted.
+    """
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     return sorted(means.index[means.isna().any(axis=1)])
 
 
 def friedman(scores: pd.DataFrame, level: float = 0.95) -> Friedman:
-    """Friedman's test over tables, with Iman and Davenport's F and Nemenyi's critical difference.
+    """Friedman's test over tables by permutation, with Nemenyi's critical difference.
 
     Args:
         scores: result of `final_scores`, of 3 strategies or more and 2 tables or more.
         level: 1 - the significance level of the critical difference's test, in (0, 1).
 
     Returns:
-        Statistics, p values and the critical difference.
+        Statistic, p values and the critical difference.
 
     Raises:
         InputError: with fewer strategies or tables.
 
-    Source: Demsar 2006, "Statistical comparisons of classifiers over multiple data sets", section 3.2.
+    Source: Friedman 1937; Demsar 2006, "Statistical comparisons of classifiers over multiple data sets", section 3.2.
     """
     from scipy.stats import f as f_distribution
     from scipy.stats import friedmanchisquare
@@ -111,34 +125,51 @@ def friedman(scores: pd.DataFrame, level: float = 0.95) -> Friedman:
             f"Friedman's test takes 3 strategies and 2 tables or more; here are {k} and {n}. For two strategies use paired tests"
         )
     distance = critical_difference(k, n, level)
-    if (means.nunique(axis=1) == 1).all():
-        statistic, p = 0.0, 1.0
-    else:
-        found = friedmanchisquare(*means.to_numpy(dtype=float).T)
-        statistic, p = float(found.statistic), float(found.pvalue)
-    rest = n * (k - 1) - statistic
-    f = (n - 1) * statistic / rest if rest > 1e-9 else math.inf
-    f_p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1)))
-    few = (
-        f"; insufficient: {n} tables, and fewer than {ENOUGH_SEEDS} show only the largest differences"
-        if n < ENOUGH_SEEDS
-        else ""
-    )
-    verdict = "the strategies differ" if f_p < SIGNIFICANT else "no difference is shown"
+    found = friedman_p(means.rank(axis=1).to_numpy(dtype=float))
+    equal = bool((means.nunique(axis=1) == 1).all())
+    statistic = 0.0 if equal else float(friedmanchisquare(*means.to_numpy(dtype=float).T).statistic)
+    f = f_p = math.nan
+    if n >= MANY_TABLES:
+        rest = n * (k - 1) - statistic
+        f = (n - 1) * statistic / rest if rest > 1e-9 else math.inf
+        f_p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1)))
+    verdict = "the strategies differ" if found.p < SIGNIFICANT else "the strategies are not shown to differ"
+    beside = f"; Iman-Davenport F = {f:.3g}, p = {f_p:.3g}" if n >= MANY_TABLES else ""
+    few = f"; the least p that {n} tables can give is {found.least:.3g}" if n < ENOUGH_SEEDS else ""
     text = (
-        f"Friedman: chi2({k - 1}) = {statistic:.3g}, p = {p:.3g}; Iman-Davenport F = {f:.3g}, p = {f_p:.3g}: {verdict} "
-        f"(n={n} tables, {k} strategies; critical difference of average ranks {distance:.2f}{few})."
+        f"Friedman: chi2({k - 1}) = {statistic:.3g}, p = {found.p:.3g} ({found.method}){beside}: {verdict} "
+        f"(n={n} tables, {k} strategies; critical difference of average ranks {distance:.2f}{few}). {dependence(scores)}"
+    ).strip()
+    return Friedman(n, k, statistic, found.p, found.method, f, f_p, distance, text)
+
+
+def dependence(scores: pd.DataFrame) -> str:
+    """Why tables are no independent sample, in one sentence; '' if each is of a space of its own.
+
+    Args:
+        scores: result of `final_scores`.
+    """
+    require_columns(scores, ("table",), "the scores")
+    spaces = scores["table"].drop_duplicates().str.rpartition(", ")[0]
+    shared = sorted(name for name, count in spaces.value_counts().items() if count > 1 and name)
+    if not shared:
+        return ""
+    return (
+        f"Tables of one space ({'; '.join(shared)}) share their architectures and are not independent: p speaks of these "
+        "tables, and not of new ones."
     )
-    return Friedman(n, k, statistic, p, f, f_p, distance, text)
 
 
 def critical_difference(strategies: int, tables: int, level: float = 0.95) -> float:
-    """Least significant difference of average ranks: Nemenyi's test, by the studentized range.
+    """Compute the least significant difference of average ranks: Nemenyi's test, by the studentized range.
 
     Args:
         strategies: number of strategies, >= 2.
         tables: number of tables, >= 1.
         level: 1 - the significance level, in (0, 1).
+
+    Returns:
+        The difference, in ranks.
 
     Source: Demsar 2006, section 3.2.2.
     """
@@ -224,18 +255,115 @@ def kruskal_wallis(scores: pd.DataFrame) -> str:
     groups = [group for group in groups if len(group)]
     n = sum(map(len, groups))
     if len(groups) < 2 or min(map(len, groups)) < ENOUGH_SEEDS:
-        return f"No test: fewer than {ENOUGH_SEEDS} runs of some strategy (n={n} runs, insufficient)."
+        return f"No test: fewer than {ENOUGH_SEEDS} runs of some strategy ({TOO_SMALL}: {n} runs)."
     if len(set(np.concatenate(groups).tolist())) == 1:
-        return f"All {n} runs ended alike: no difference is shown."
+        return f"All {n} runs ended alike: the strategies are not shown to differ."
     found = kruskal(*groups)
-    verdict = "the strategies differ" if found.pvalue < SIGNIFICANT else "no difference is shown"
+    verdict = "the strategies differ" if found.pvalue < SIGNIFICANT else "the strategies are not shown to differ"
     return (
         f"Kruskal-Wallis: H({len(groups) - 1}) = {found.statistic:.3g}, p = {found.pvalue:.3g}: {verdict} (n={n} runs)."
     )
 
 
+def least_holm_p(sizes: Sequence[int]) -> float:
+    """Smallest p after Holm's correction that all pairs of strategies can give, for scores without ties.
+
+    Formula: k (k - 1) / 2 times the least of 2 / C(n_i + n_j, n_i), the p of Mann and Whitney's test where every run of one
+    side is better. With 5 strategies of 5 runs it is 10 x 2 / 252 = 0.079: no pair can be shown to differ.
+
+    Args:
+        sizes: runs with a score, by strategy, two or more.
+
+    Returns:
+        The p value, at most 1.
+    """
+    pairs = list(itertools.combinations(sizes, 2))
+    return min(1.0, len(pairs) * min(2 / math.comb(a + b, a) for a, b in pairs))
+
+
+def bars_text(ranks: pd.DataFrame) -> tuple[bool, str]:
+    """Whether bars that join strategies mean something on one table, and what the caption says of them.
+
+    Args:
+        ranks: result of `expected_ranks`.
+
+    Returns:
+        False if some strategy has fewer than 5 runs, or if no p value can become significant; and the sentence.
+    """
+    runs = ranks["runs"].tolist()
+    if min(runs) < ENOUGH_SEEDS:
+        return (
+            False,
+            f"No bars: pairs are tested from {ENOUGH_SEEDS} runs a strategy on, the fewest here are {min(runs)}.",
+        )
+    least = least_holm_p(runs)
+    if least >= SIGNIFICANT:
+        return False, (
+            f"No bars: with these numbers of runs no pair can be shown to differ; the least attainable p after Holm's "
+            f"correction is {least:.2g}."
+        )
+    return True, (
+        "Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm, 5%; least attainable p "
+        f"{least:.2g})."
+    )
+
+
+def rank_intervals(scores: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
+    """Intervals of the ranks expected on one table: t on the logit scale, with the spread of the runs' placements.
+
+    Formula: with q = (rank - 1) / (k - 1), the interval is that of logit(q) +- t(f) se / (q (1 - q)). The variance of q sums,
+    over strategies, the variance of each run's part in it over the number of runs (DeLong's placements); f is
+    Satterthwaite's. Assumption: independent runs.
+
+    Args:
+        scores: result of `final_scores` for one table.
+        level: coverage in (0, 1).
+
+    Returns:
+        strategy, rank, low, high, interval (text), sorted by rank. Without an interval where some strategy has fewer than
+        5 runs, or where a rank is 1 or k because all its runs beat, or lose to, all others.
+
+    Source: DeLong, DeLong & Clarke-Pearson 1988, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves"; the logit scale: Perme & Manevski 2019, "Confidence intervals for the Mann-Whitney test".
+    """
+    ranks = expected_ranks(scores)
+    known = scores[scores["score"].notna()]
+    groups = {name: rows["score"].to_numpy(dtype=float) for name, rows in known.groupby("strategy")}
+    rows = []
+    for name, rank in ranks[["strategy", "rank"]].itertuples(index=False):
+        found = _rank_interval(groups, name, float(rank), level)
+        rows.append({"strategy": name, "rank": rank, "low": found.low, "high": found.high, "interval": found.method})
+    return pd.DataFrame(rows)
+
+
+def _rank_interval(groups: dict[str, Floats], name: str, rank: float, level: float) -> Interval:
+    from scipy.stats import t as t_distribution
+
+    others = len(groups) - 1
+    share = (rank - 1) / others
+    if min(map(len, groups.values())) < ENOUGH_SEEDS:
+        return refused()
+    mine, parts = groups[name], []
+    own = np.zeros(len(mine))
+    for other, theirs in groups.items():
+        if other == name:
+            continue
+        worse = (np.sign(theirs[None, :] - mine[:, None]) + 1) / 2  # [mine, theirs]: 1 where theirs is better
+        own += worse.mean(axis=1) / others
+        parts.append((float((worse.mean(axis=0) / others).var(ddof=1)) / len(theirs), len(theirs) - 1))
+    parts.append((float(own.var(ddof=1)) / len(mine), len(mine) - 1))
+    variance = sum(part for part, _ in parts)
+    if not 0 < share < 1 or not variance > 0:
+        return refused("all its runs are on one side of all others")
+    freedom = variance**2 / sum(part**2 / free for part, free in parts)
+    reach = float(t_distribution.ppf((1 + level) / 2, freedom)) * math.sqrt(variance) / (share * (1 - share))
+    centre = math.log(share / (1 - share))
+    low, high = (1 + others / (1 + math.exp(-(centre + side * reach))) for side in (-1, 1))
+    return Interval(low, high, f"{level:.0%} logit t")
+
+
 def unseparated(ranks: pd.DataFrame, tests: pd.DataFrame) -> list[tuple[int, int]]:
-    """Find the maximal groups of neighbouring ranks in which no pair differs significantly.
+    """Find the maximal groups of neighbouring ranks in which no pair is shown to differ.
 
     Args:
         ranks: result of `expected_ranks`.
@@ -293,7 +421,7 @@ def cliques(ranks: Floats, distance: float) -> list[tuple[int, int]]:
 def draw_critical_difference(
     data: pd.DataFrame, ax: Axes, distance: float | None, groups: list[tuple[int, int]] | None = None
 ) -> None:
-    """Draw average ranks on a line, best at the left; bars join strategies whose ranks do not differ significantly.
+    """Draw average ranks on a line, best at the left; bars join strategies whose ranks are not shown to differ.
 
     Args:
         data: what `average_ranks` or `expected_ranks` returns.
@@ -324,7 +452,7 @@ def draw_critical_difference(
         return
     shown = min(distance, count - 1)
     ax.plot([1, 1 + shown], [1.1, 1.1], color=style.muted(), linewidth=1.4, marker="|", markersize=7)
-    more = "" if distance <= count - 1 else " (wider than the line: no difference can show)"
+    more = "" if distance <= count - 1 else " (wider than the line: no pair can be shown to differ)"
     ax.annotate(
         f"critical difference {distance:.2f}{more}",
         (1 + shown / 2, 1.2),

@@ -14,6 +14,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting.captions import caption
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,23 +118,24 @@ def _regret_axis(ax: Axes, values: np.ndarray) -> None:
     ax.set_ylim(0.6 * means.min(), 1.3 * values.max())
 
 
-def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = ()) -> Figure:
-    """Make a figure of `draw_regret` with notes under it.
+def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = (), about: str = "") -> Figure:
+    """Make a figure of `draw_regret` with its caption.
 
     Args:
         data: result of `regret`.
         unit: unit of the budget, for the axis.
-        notes: lines under the plots.
+        notes: sentences for the text beside the picture.
+        about: what the data are, for the caption; see `captions.describe_rows`.
 
     Returns:
         The figure.
     """
     with style.theme():
-        figure = style.new_figure(7.0, 4.0 + 0.18 * len(notes))
+        figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
         ax.set_title("Distance of the searches' choice from the table's best", loc="left")
+        caption(figure, about, "Lines: mean over seeds; bands: its quartiles.", notes)
         draw_regret(data, ax, unit)
-        style.caption(figure, ["Lines: mean over seeds; bands: its quartiles.", *notes])
     return figure
 
 

@@ -56,11 +56,13 @@ class Comparison:
         bands: best validation accuracy so far and test accuracy by budget spent, over seeds, see
             `nasbench.analysis.comparison.bands.bands`.
         notes: what a reader has to know of the comparison.
+        about: data set, space, protocol, number of runs and scores, for the figure's caption.
     """
 
     table: pd.DataFrame
     bands: pd.DataFrame
     notes: tuple[str, ...]
+    about: str = ""
 
     @property
     def readable(self) -> pd.DataFrame:
@@ -74,18 +76,19 @@ class Comparison:
         """Validation accuracy by budget spent."""
         from nasbench.analysis.comparison.compare import plot_compare
 
-        return plot_compare(self.bands, self.notes)
+        return plot_compare(self.bands, self.notes, self.about)
 
     def save(self, stem: PathLike) -> list[Path]:
-        """Write the figure as PNG and SVG and its data as CSV.
+        """Write the figure, its data as CSV, and its caption as text.
 
         Args:
-            stem: path without ending; missing folders are made.
+            stem: a picture that ends in .png, .svg or .pdf; or a path without ending, for a PNG and an SVG. Missing
+                folders are made.
 
         Returns:
-            The three paths.
+            The paths, pictures first.
         """
-        from nasbench.analysis.plotting.style import save
+        from nasbench.analysis.plotting.saving import save
 
         return save(self.figure, Path(stem), self.bands)
 
@@ -112,7 +115,7 @@ def compare(
             children.
         allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or
             test.
-        seed: of the bootstrap, >= 0.
+        seed: of the bands' drawn signs, >= 0.
 
     Raises:
         InputError: when no children are left, or the rows cannot be compared.
@@ -126,12 +129,14 @@ def compare(
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.compare import anytime, bands, summarize
+    from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
         frame, runs = _selected(results.frame(), where), results.runs()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
     notes = check_comparable(frame, runs, allow)
-    return Comparison(summarize(frame, runs, seed=seed), bands(anytime(frame, runs, by), seed=seed), tuple(notes))
+    about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
+    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), tuple(notes), about)
 
 
 def report(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from nasbench.costs.units import DEVICE_HOURS
 from nasbench.runners.search.budget import Ledger
 from nasbench.runners.search.progress import Progress
 
@@ -21,16 +22,17 @@ class Silent(Progress):
         """Show nothing."""
 
 
-def progress_of(title: str, shown: bool) -> Progress:
+def progress_of(title: str, shown: bool, unit: str = DEVICE_HOURS) -> Progress:
     """Make the display of a search.
 
     Args:
         title: what is running.
         shown: whether to show anything.
+        unit: name of the unit of device time, e.g. "GPU-hours".
     """
     if not shown:
         return Silent(title)
-    return Progress(title, bar=True if in_notebook() else None)
+    return Progress(title, bar=True if in_notebook() else None, unit=unit)
 
 
 def in_notebook() -> bool:

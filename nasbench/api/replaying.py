@@ -18,14 +18,14 @@ from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting
 from nasbench.runners.search.budget import Budget
 from nasbench.tabular.tables import Selection, Table
-from nasbench.tabular.trainings import Draw
+from nasbench.tabular.trainings import OutcomeFrom
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 PathLike = str | os.PathLike[str]
-_UNITS = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
+_UNITS = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ class Replay:
 
         each = scored or self.scored[0]
         courses = pd.concat([run.incumbents(each) for run in self.runs], ignore_index=True)
-        return regret(courses, each.best_test_acc, self.runs[0].price.budget.limit)
+        return regret(courses, each.best_test_acc, self.runs[0].budget.budget.limit)
 
     def plot(self, scored: Table | None = None) -> Figure:
         """Draw `regret`.
@@ -94,7 +94,10 @@ class Replay:
         each = scored or self.scored[0]
         searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
         note = f"Table: {each.space.spec}, {each.name}{searched}; best {100 * each.best_test_acc:.2f}%."
-        return plot_regret(self.regret(each), _UNITS[self.runs[0].price.budget.unit], [note])
+        about = (
+            f"Data {each.name}{searched}; space {each.space.spec}; {len(self.runs):,} replayed searches; test accuracy"
+        )
+        return plot_regret(self.regret(each), _UNITS[self.runs[0].budget.unit], [note], about)
 
     def save(self, path: PathLike) -> Path:
         """Write the searches as a new results file (.h5, all children), or the choices as CSV.
@@ -144,7 +147,7 @@ def replay(
     report_on: Sequence[str] = (),
     search_seeds: Sequence[int] | None = None,
     report_seeds: Sequence[int] | None = None,
-    draw: Draw = "mean",
+    draw: OutcomeFrom = "mean",
     price: float = 0.0,
     jobs: int = 1,
     progress: bool = True,
@@ -195,7 +198,7 @@ def replay(
     searched, *reports = read_tables(
         path, [Selection(search_on, seen), *(Selection(name, scored_with) for name in names)]
     )
-    searched.require_draw(draw)
+    searched.check_outcome_from(draw)
     scored = reports or [searched]
     published = published_on(searched, scored)
     settings = [_setting(each, published, limit.budget) for each in _several(strategies)]

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from nasbench.costs.units import device_time
 from nasbench.errors import InputError
 from nasbench.spaces import Architecture, get_space
 from nasbench.store.query import Results
@@ -139,10 +140,12 @@ class Run:
             by: what the horizontal axis counts.
         """
         from nasbench.analysis.comparison.compare import anytime, bands, plot_compare
+        from nasbench.analysis.plotting.captions import describe_rows
         from nasbench.api.comparing import runs_frame
 
         runs = runs_frame(self.path)
-        return plot_compare(bands(anytime(self._frame, runs[runs["run"] == self.id], by)), ())
+        about = describe_rows(self._frame, ("val_acc", "test_acc"))
+        return plot_compare(bands(anytime(self._frame, runs[runs["run"] == self.id], by)), (), about)
 
     def draw(self) -> Figure:
         """Draw the best architecture's cell.
@@ -166,7 +169,7 @@ class Run:
             "budget": self.row["budget"],
             "children": f"{int(children['counted'].sum())}, and {len(finals)} final trainings",
             "best": self._best_text(),
-            "spent": f"{self.device_hours:.4g} device-hours, {self.row['usd']:.4g} USD with final trainings",
+            "spent": f"{self.device_hours:.4g} {device_time(self._frame['device'].unique())}, {self.row['usd']:.4g} USD with final trainings",
         }
 
     def _best_text(self) -> str:

@@ -253,7 +253,7 @@ def _run(
             plans,
             [os.fspath(file) for file in cache],
             jobs,
-            lambda plan: progress_of(f"{plan.config.strategy} seed {plan.config.seed}", progress),
+            lambda plan: progress_of(f"{plan.config.strategy} seed {plan.config.seed}", progress, plan.hours_unit),
             take_over,
             watcher_for,
         )

@@ -1,4 +1,4 @@
-"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save PNG, SVG and CSV beside the results."""
+"""`nasbench compare|curves|cost|pareto|claims`: print a table, and save pictures, CSV and caption beside the results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
-    output_option,
-    save_figure,
     seed_option,
     where_option,
 )
-from nasbench.cli.options import csv_option, write_csv
+from nasbench.cli.options import csv_option, margin_option, write_csv
+from nasbench.cli.plotting import plot_options, save_figure
+from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
 
 if TYPE_CHECKING:
@@ -39,31 +39,113 @@ if TYPE_CHECKING:
 @where_option
 @allow_option
 @seed_option
-@output_option
+@click.option(
+    "--bands",
+    "kind",
+    default="pointwise",
+    show_default=True,
+    type=click.Choice(["pointwise", "simultaneous"]),
+    help="Bands for each budget by itself, or for the whole line, which takes 10 seeds.",
+)
+@click.option("--test", "test", is_flag=True, help="Print pairwise tests of the final scores instead of the summary.")
+@click.option("--baseline", default=None, help="With --test: compare each strategy with this one only  [all pairs].")
+@click.option("--pairs", is_flag=True, help="With --test: runs of equal seeds are pairs.")
+@click.option(
+    "-y",
+    "--score",
+    "measure",
+    default="val_acc",
+    show_default=True,
+    type=click.Choice(["val_acc", "test_acc"]),
+    help="With --test: the best validation accuracy of a run, or the test accuracy of its choice.",
+)
+@margin_option
+@table_format_option
+@plot_options
 def compare(
-    files: Sequence[str], by: Any, where: str | None, allow: Sequence[str], seed: int, output: str | None
+    files: Sequence[str],
+    by: Any,
+    where: str | None,
+    allow: Sequence[str],
+    seed: int,
+    kind: str,
+    test: bool,
+    baseline: str | None,
+    pairs: bool,
+    measure: str,
+    margin: float,
+    table_format: str,
+    output: str | None,
 ) -> None:
     """Compare strategies: best validation accuracy so far by budget spent, and the incumbents' test accuracy.
 
     \b
     Example:
       nasbench compare results/demo.h5 --by children
+      nasbench compare results/claims.h5 --test --baseline random --table-format latex
     """
     from nasbench.analysis.comparison.checks import check_comparable
-    from nasbench.analysis.comparison.compare import anytime, bands, plot_compare, readable, summarize
+    from nasbench.analysis.comparison.compare import (
+        anytime,
+        bands,
+        plot_compare,
+        readable,
+        summarize,
+        with_simultaneous,
+    )
+    from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.errors import InputError
 
+    if not test and (pairs or baseline is not None):
+        raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
-    echo_table(readable(summarize(frame, runs, seed=seed)), notes)
+    if test:
+        _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
+        return
+    print_table_as(table_format, readable(summarize(frame, runs)), notes)
     data = bands(anytime(frame, runs, by), seed=seed)
-    save_figure(plot_compare(data, notes), output, files, "compare", data)
+    data = with_simultaneous(data) if kind == "simultaneous" else data
+    save_figure(
+        plot_compare(data, notes, describe_rows(frame, ("val_acc", "test_acc"), len(runs))),
+        output,
+        files,
+        "compare",
+        data,
+    )
+
+
+def _pairwise(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    notes: Sequence[str],
+    measure: str,
+    baseline: str | None,
+    pairs: bool,
+    margin: float,
+    table_format: str,
+) -> None:
+    """Print pairwise tests of the runs' final scores, and their sentences."""
+    from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table
+    from nasbench.analysis.statistics.final_scores import final_scores
+
+    scores = final_scores(frame, runs, measure)
+    table = comparison_of_pairs(scores, baseline) if pairs else comparison_table(scores, baseline, margin)
+    what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
+    said = [
+        f"Of {measure}; p is {what}, p_holm after Holm's correction over {len(table)} comparisons; intervals (95%, of the "
+        "mean) and detectable differences (80% power) are of one comparison alone."
+    ]
+    print_table_as(
+        table_format, table.drop(columns="verdict"), [*notes, *said, *(f"{line}." for line in table["verdict"])]
+    )
 
 
 @click.command()
 @files_argument
 @where_option
 @click.option("--best", default=5, show_default=True, help="Number of curves in front.")
-@output_option
+@plot_options
 def curves(files: Sequence[str], where: str | None, best: int, output: str | None) -> None:
     """Draw the learning curves of the children, the best ones in front.
 
@@ -72,12 +154,13 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
+    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, _, results = load(files, where)
     data = learning_curves(results.all_curves(), frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
-    save_figure(plot_curves(data), output, files, "curves", data)
+    save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
 
 
 @click.command()
@@ -109,8 +192,9 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     default=None,
     help="With --on: a benchmark record; rates measured on both devices are preferred to peaks.",
 )
-@output_option
+@plot_options
 @csv_option
+@table_format_option
 def cost(
     files: Sequence[str],
     published: bool,
@@ -124,8 +208,9 @@ def cost(
     rates: str | None,
     output: str | None,
     csv: str | None,
+    table_format: str,
 ) -> None:
-    """Cost in GPU-hours and USD by ledger category, per child, and to reach an accuracy.
+    """Cost in device-hours and USD by ledger category, per child, and to reach an accuracy.
 
     With --on, also estimated on other devices; with --published, of the published searches.
 
@@ -148,7 +233,7 @@ def cost(
     if published:
         if on is not None:
             raise InputError("--on is for results files; published searches are priced at another device by --at")
-        _cost_of_published(at, prices, output, csv)
+        _cost_of_published(at, prices, output, csv, table_format)
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
@@ -158,12 +243,13 @@ def cost(
             raise InputError(
                 "--on estimates other devices' hours; --at and --target are of the hours as run: give one of them"
             )
-        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates)
+        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates, table_format)
         write_csv(data, csv)
         save_figure(figure, output, files, "elsewhere", data)
         return
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.store.format.schema import LEDGER_CATEGORIES
 
     data = cost_by_strategy(frame, runs, prices, target, at)
@@ -175,9 +261,13 @@ def cost(
     shown = ["strategy", "runs", *parts, "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
     shown += ["to_target"] if target is not None else []
     said = energy_note(energy)
-    echo_table(data[shown], [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said])
+    cost_scores = ("val_acc",) if target is not None else ()
+    echo_table(
+        data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
+        [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said],
+    )
     write_csv(data, csv)
-    save_figure(plot_cost(data, [said]), output, files, "cost", data)
+    save_figure(plot_cost(data, [said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data)
 
 
 def _cost_elsewhere(
@@ -188,6 +278,7 @@ def _cost_elsewhere(
     ran_on: str | None,
     speeds: str | None,
     rates: str | None,
+    table_format: str,
 ) -> tuple[pd.DataFrame, Figure]:
     """Print the estimated cost of the searches on other devices."""
     from nasbench.analysis.costs.cost_on_other_devices import (
@@ -195,7 +286,9 @@ def _cost_elsewhere(
         estimate_notes,
         plot_cost_on_other_devices,
     )
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.costs.speeds import rates_from, speeds_from
+    from nasbench.costs.units import device_time
     from nasbench.errors import InputError
 
     devices = list(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
@@ -204,17 +297,21 @@ def _cost_elsewhere(
     peaks = speeds_from(speeds)
     measured = () if rates is None else rates_from(rates, peaks)
     data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
-    echo_table(data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]], estimate_notes(data))
-    return data, plot_cost_on_other_devices(data)
+    shown = data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]]
+    echo_table(shown.rename(columns={"gpu_hours": device_time(data["device"])}), estimate_notes(data))
+    return data, plot_cost_on_other_devices(data, (), describe_rows(frame, (), len(runs)))
 
 
-def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | None, csv: str | None) -> None:
+def _cost_of_published(
+    at: str | None, prices: PriceTable | None, output: str | None, csv: str | None, table_format: str
+) -> None:
     from nasbench.analysis.costs.published_cost import cost_notes, plot_published_cost, published_cost
 
     data = published_cost(at, prices)
     columns = ["search", "reading", "arithmetic", "gpu_hours", "own_price", "own_usd"]
     notes = cost_notes(data)
-    echo_table(data[columns + (["at_usd"] if at is not None else [])], notes)
+    shown = data[columns + (["at_usd"] if at is not None else [])]
+    echo_table(shown.rename(columns={"gpu_hours": "GPU-hours"}), notes)
     write_csv(data, csv)
     if output is not None:
         save_figure(plot_published_cost(data), output, (), "", data)
@@ -237,7 +334,7 @@ def _cost_of_published(at: str | None, prices: PriceTable | None, output: str | 
     help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
 )
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def pareto(
     files: Sequence[str],
@@ -266,7 +363,7 @@ def pareto(
     if reference is not None and objectives is None:
         raise InputError("--reference is of the objectives: give them with --objectives, e.g. error,params")
     names = () if objectives is None else parse_objectives(objectives)
-    frame, _, _ = load(files, where, needed_columns(names, score) if names else None)
+    frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -283,12 +380,13 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     import pandas as pd
 
     from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto
+    from nasbench.analysis.plotting.captions import describe_rows
 
     fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
-    return shown, data, plot_pareto(fronts, score, notes)
+    return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 
 def _objectives(
@@ -297,6 +395,7 @@ def _objectives(
     """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
     from nasbench.analysis.pareto.objective_plots import plot_objectives
+    from nasbench.analysis.plotting.captions import describe_rows
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
@@ -308,19 +407,29 @@ def _objectives(
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
-    return table, points, plot_objectives(points, names, surfaces, notes, what if names[0] == "error" else "")
+    label, about = what if names[0] == "error" else "", describe_rows(frame, (score,) if "error" in names else ())
+    return table, points, plot_objectives(points, names, surfaces, notes, label, about)
 
 
 @click.command()
 @files_argument
 @where_option
 @allow_option
-@seed_option
-@output_option
-def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: int, output: str | None) -> None:
+@margin_option
+@table_format_option
+@plot_options
+def claims(
+    files: Sequence[str],
+    where: str | None,
+    allow: Sequence[str],
+    margin: float,
+    table_format: str,
+    output: str | None,
+) -> None:
     """Test a claim of the lecture notes: is random search good, though slightly worse?
 
-    Prints the mean of the top 1, 5 and 25 by children, and a verdict.
+    Prints the mean of the top 1, 5 and 25 by children, and a verdict: differs (after Holm's correction over all
+    comparisons), equivalent within the margin, or not shown to differ.
 
     \b
     Example:
@@ -328,12 +437,18 @@ def claims(files: Sequence[str], where: str | None, allow: Sequence[str], seed: 
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
+    from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
     data = top_means(frame)
-    table = differences(data, seed=seed)
-    echo_table(table, notes)
+    table = differences(data, margin=margin)
+    notes = [*notes, f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
+    shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
+    shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
+    print_table_as(table_format, table[shown], notes)
     lines = verdict(table)
-    click.echo("\n" + "\n".join(lines) + "\n")
-    save_figure(plot_tops(data, [*lines, *notes]), output, files, "claims", data)
+    click.echo("\n" + "\n".join(lines) + "\n", err=table_format != "text")
+    save_figure(
+        plot_tops(data, [*lines, *notes], describe_rows(frame, ("val_acc",), len(runs))), output, files, "claims", data
+    )

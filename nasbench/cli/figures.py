@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ import click
 from nasbench.cli.architectures import find_structure
 from nasbench.cli.options import completing, print_table
 from nasbench.cli.output import note, say
+from nasbench.cli.plotting import page_options, save_drawing, save_figure
 from nasbench.errors import InputError, MissingData
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ def _figure_numbers() -> Iterable[str]:
 )
 @click.argument("files", nargs=-1)
 @click.option("--run", default="", help="Figure 1: the run to draw, by its id or first digits [the first that learns].")
-@click.option("-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [figure-N].")
+@click.option("-o", "--output", default=None, help="Picture, e.g. fig.pdf, or stem of several [figure-N].")
+@page_options
 def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | None) -> None:
-    """Draw a figure of the lecture notes: PNG, SVG and the CSV behind it. Without --figure, list the figures.
+    """Draw a figure of the lecture notes, with the data behind it as CSV. Without --figure, list the figures.
 
     FILES are results files for the figures that show own runs; without them, results/demo/demo.h5 from `make demo` is
     used.
@@ -50,7 +51,6 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
       nasbench reproduce --figure 1 results/first.h5 -o loop
     """
     from nasbench.analysis.drawings.lecture_figures import FIGURES
-    from nasbench.analysis.plotting.style import save
 
     if figure is None:
         rows = [(number, FIGURES.get(number).title, FIGURES.get(number).needs) for number in FIGURES]
@@ -61,8 +61,7 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
     drawn = chosen.draw(searches)
     for each in drawn.notes:
         note(each)
-    for path in save(drawn.figure, Path(output or f"figure-{figure}"), drawn.data):
-        say(f"wrote {path}")
+    save_figure(drawn.figure, output or f"figure-{figure}", (), "", drawn.data)
 
 
 def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str) -> Searches | None:
@@ -84,6 +83,7 @@ def _searches(chosen: LectureFigure, number: str, files: Sequence[str], run: str
 @click.argument("what")
 @click.argument("files", nargs=-1)
 @click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="PNG, SVG or PDF [WHAT.png].")
+@page_options
 @click.option("--skeleton", type=click.Choice(["cifar", "imagenet"]), help="Draw the network that repeats the cells.")
 @click.option("--cells", type=click.IntRange(1), help="With --skeleton: N, normal cells per stage [6].")
 @click.option(
@@ -113,7 +113,6 @@ def draw(
     """
     from nasbench.analysis.drawings.architecture import architecture_figure
     from nasbench.analysis.drawings.skeletons import skeleton_data, skeleton_figure, skeleton_title
-    from nasbench.analysis.plotting.style import save_figure
     from nasbench.structures import CellPair
 
     found = find_structure(what, files)
@@ -134,7 +133,8 @@ def draw(
         raise InputError(
             f"{name} has no cells to repeat (it is a {type(structure).__name__}); draw it without --skeleton"
         )
-    say(f"wrote {save_figure(figure, output or f'{name}.png')}")
+    for path in save_drawing(figure, output or name):
+        say(f"wrote {path}")
 
 
 def _scale(skeleton: str, cells: int | None, filters: int | None, pixels: int | None) -> Scale:

@@ -1,20 +1,18 @@
-"""Functions that the analysis commands share: read files, print a table with its notes, save a figure with its data."""
+"""Functions that the analysis commands share: read files, print a table with its notes."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.output import note, say
+from nasbench.cli.output import note
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from nasbench.store.query import Results
 
@@ -23,9 +21,6 @@ _log = logging.getLogger(__name__)
 files_argument = click.argument("files", nargs=-1, required=True)
 where_option = click.option(
     "-w", "--where", default=None, help="Only children for which this pandas expression is true."
-)
-output_option = click.option(
-    "-o", "--output", default=None, help="Stem of the PNG, SVG and CSV [beside the first file]."
 )
 seed_option = click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
 allow_option = click.option(
@@ -73,12 +68,3 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
     click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     for each in notes:
         note(each)
-
-
-def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: str, data: pd.DataFrame) -> None:
-    """Write a figure as PNG and SVG and its data as CSV, by default beside the first file, and print the paths."""
-    from nasbench.analysis.plotting.style import save
-
-    stem = Path(output) if output else Path(files[0]).with_suffix("").with_name(f"{Path(files[0]).stem}-{what}")
-    for path in save(figure, stem, data):
-        say(f"wrote {path}")

@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "checklist": ("nasbench.cli.checklist:checklist", "The NAS best-practices checklist, answered from the data."),
     "curves": ("nasbench.cli.analyses:curves", "Draw the learning curves of the children."),
-    "cost": ("nasbench.cli.analyses:cost", "Cost in GPU-hours and USD, also to reach a target."),
+    "cost": ("nasbench.cli.analyses:cost", "Cost in device-hours and USD, also to reach a target."),
     "claims": (
         "nasbench.cli.analyses:claims",
         "Test a claim of the lecture notes on random search.",

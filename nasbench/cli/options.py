@@ -24,6 +24,14 @@ csv_option = click.option(
     "--csv", default=None, type=click.Path(dir_okay=False), help="Write the printed table to this file, too."
 )
 
+margin_option = click.option(
+    "--margin",
+    default=0.01,
+    show_default=True,
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    help="Differences of scores within this count as equivalent (two one-sided tests); 0.01 is one point.",
+)
+
 take_over_option = click.option(
     "--take-over",
     is_flag=True,

@@ -11,6 +11,7 @@ import click
 
 from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, say
+from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 
 LINE_SECONDS = 10.0  # minimum seconds between two plain lines
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from nasbench.runners.replay.replay import Replayed
     from nasbench.tabular.tables import Table
-    from nasbench.tabular.trainings import Draw
+    from nasbench.tabular.trainings import OutcomeFrom
 
 
 @click.command()
@@ -101,7 +102,8 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False),
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
-@click.option("--plot", default=None, help="Stem of a PNG, SVG and CSV of the regret by budget spent.")
+@click.option("--plot", default=None, help="Picture, e.g. fig.pdf, or stem of several, of the regret by budget spent.")
+@page_options
 @take_over_option
 def replay(
     path: str,
@@ -109,7 +111,7 @@ def replay(
     report_on: str | None,
     search_seeds: str | None,
     report_seeds: str | None,
-    draw: Draw,
+    draw: OutcomeFrom,
     space: str | None,
     strategies: Sequence[str],
     seeds: int,
@@ -152,7 +154,7 @@ def replay(
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported) for each in names_reported]
     table, *reports = read_tables(path, [Selection(data, searched), *selections])
-    table.require_draw(draw)
+    table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
     scored = reports or [table]
@@ -181,7 +183,7 @@ def replay(
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
         for each in scored:
-            _plot(runs, each, plot if len(scored) == 1 else f"{plot}-{each.name}")
+            _plot(runs, each, plot if len(scored) == 1 else name_picture(plot, each.name))
 
 
 class _Progress:
@@ -230,13 +232,13 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
     for run in runs:
         if run.setting.name == row["strategy"]:
             wanted = Setting.of(*_parsed(f"{row['strategy']}:{row['options']}", {}))
-            limit, theirs = run.price.budget, Budget.parse(row["budget"])
+            limit, theirs = run.budget.budget, Budget.parse(row["budget"])
             return wanted == run.setting and (limit.limit, limit.unit) == (theirs.limit, theirs.unit)
     return False
 
 
 def _print(
-    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: Draw
+    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: OutcomeFrom
 ) -> None:
     """Print one row per strategy and data set on which its choices are scored."""
     from nasbench.analysis.statistics.regret import choices_beside_published
@@ -324,15 +326,14 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
     """Plot the regret of choices that are scored in a table."""
     import pandas as pd
 
-    from nasbench.analysis.plotting.style import save
     from nasbench.analysis.statistics.regret import plot_regret, regret
 
     first = runs[0]
     courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)
-    data = regret(courses, table.best_test_acc, first.price.budget.limit)
-    unit = {"wall_seconds": "s", "gpu_seconds": "GPU-seconds", "usd": "USD", "children": "children"}
+    data = regret(courses, table.best_test_acc, first.budget.budget.limit)
+    unit = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
     searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
     note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
-    figure = plot_regret(data, unit[first.price.budget.unit], [note])
-    for path in save(figure, Path(stem), data):
-        say(f"wrote {path}")
+    about = f"Data {table.name}{searched}; space {table.space.spec}; {len(runs):,} replayed searches; test accuracy"
+    figure = plot_regret(data, unit[first.budget.unit], [note], about)
+    save_figure(figure, stem, (), "", data)

@@ -209,7 +209,12 @@ def run_into(
     with termination_as_interrupt():
         try:
             plans = run_plans(
-                path, plans, cache_files, jobs, lambda plan: progress_of(title_of(plan), shown), take_over
+                path,
+                plans,
+                cache_files,
+                jobs,
+                lambda plan: progress_of(title_of(plan), shown, plan.hours_unit),
+                take_over,
             )
         except KeyboardInterrupt:
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
@@ -226,10 +231,12 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
     """Print the results of the runs and the path of the file."""
     import nasbench
     from nasbench.cli.options import print_table
+    from nasbench.costs.units import device_time
 
     results = nasbench.open(str(path))
     table = results.runs().set_index("run")
     frame = results.frame()
+    unit = device_time(frame.loc[frame["run"].isin(runs), "device"].unique())
     rows = []
     for run_id in runs:
         stored = table.loc[run_id]
@@ -251,7 +258,7 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
                 float(stored["usd"]),
             )
         )
-    head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", "device-hours", "USD")
+    head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", unit, "USD")
     print_table(head, rows)
     say(f"\nresults: {path}\nnext:    nasbench query {path} --sort val_acc --head 5\n         nasbench compare {path}")
 

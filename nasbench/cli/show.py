@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nasbench.cli.architectures import architectures_of, children_of_hash, find_architecture
 from nasbench.cli.options import completing, print_table
+from nasbench.cli.plotting import page_options, save_drawing
 from nasbench.cli.runs import describe_run, find_run
 from nasbench.errors import InputError, did_you_mean
 
@@ -40,6 +40,7 @@ def _names() -> Sequence[str]:
     type=click.Path(dir_okay=False),
     help="Draw it, too, into a .png, .svg or .pdf file; with - not at all, which is the default.",
 )
+@page_options
 def show(what: str | None, files: Sequence[str], run_id: str | None, picture: str) -> None:
     """Show an architecture: its encoding, counts, scores and picture. With --run, show how a run was made.
 
@@ -113,7 +114,7 @@ def _show_named(name: str, files: Sequence[str], picture: str) -> None:
         click.echo()
         _print_children(children_of_hash(architecture.hash, files))
     if picture != NO_PICTURE:
-        _draw(genotype, name, Path(picture))
+        _draw(genotype, name, picture)
 
 
 def _show_published(model: str, files: Sequence[str], picture: str) -> None:
@@ -186,12 +187,11 @@ def _plain(value: Any) -> Any:
 
 def _draw_architecture(architecture: Architecture, picture: str) -> None:
     if picture != NO_PICTURE:
-        _draw(architecture.space.structure(architecture), architecture.hash[:12], Path(picture))
+        _draw(architecture.space.structure(architecture), architecture.hash[:12], picture)
 
 
-def _draw(structure: Any, title: str, path: Path) -> None:
+def _draw(structure: Any, title: str, path: str) -> None:
     from nasbench.analysis.drawings.architecture import architecture_figure
-    from nasbench.analysis.plotting.style import save_figure
 
-    save_figure(architecture_figure(structure, title), path)
-    click.echo(f"\npicture:   {path}")
+    paths = save_drawing(architecture_figure(structure, title), path)
+    click.echo(f"\npicture:   {', '.join(map(str, paths))}")

@@ -12,13 +12,13 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
-    output_option,
-    save_figure,
     seed_option,
     where_option,
 )
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
+from nasbench.cli.plotting import plot_options, save_figure
+from nasbench.cli.table_formats import print_table_as, table_format_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,28 +58,38 @@ _data = click.option(
 @where_option
 @_measure
 @allow_option
-@output_option
+@plot_options
 @csv_option
+@table_format_option
 def ranks(
-    files: Sequence[str], where: str | None, measure: str, allow: Sequence[str], output: str | None, csv: str | None
+    files: Sequence[str],
+    where: str | None,
+    measure: str,
+    allow: Sequence[str],
+    output: str | None,
+    csv: str | None,
+    table_format: str,
 ) -> None:
     """Average ranks of the strategies over several tables, Friedman's test, and the critical-difference diagram.
 
     A table is a space with a data set. On a single table, ranks are those expected of randomly drawn runs, and bars
-    join strategies that pairwise tests do not distinguish.
+    join strategies that pairwise tests do not distinguish, where these could: see the notes.
 
     \b
     Example:
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
     from nasbench.analysis.statistics.final_scores import final_scores
+    from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
     from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    scores = final_scores(frame, runs, measure)
+    scores, about = final_scores(frame, runs, measure), _about(frame, runs, measure)
+    if course := course_text(ranks_over_budget(frame, runs, _counted(runs), measure)):
+        notes.append(course)
     if scores["table"].nunique() == 1:
-        data, figure = _ranks_of_one(scores, notes)
+        data, figure = _ranks_of_one(scores, notes, about)
     else:
         data = average_ranks(scores)
         if missing := left_out(scores):
@@ -87,30 +97,43 @@ def ranks(
         tables, strategies = int(data["tables"].iloc[0]), len(data)
         if tables < 2 or strategies < 3:
             few = f"No test and no diagram: they take 2 tables and 3 strategies; here are {tables} and {strategies}."
-            echo_table(data, [*notes, few])
+            print_table_as(table_format, data, [*notes, few])
             write_csv(data, csv)
             return
         found = friedman(scores)
         notes = [*notes, found.text]
-        figure = _figure(lambda ax: draw_critical_difference(data, ax, found.critical_difference), notes, 3.4)
-    echo_table(data, notes)
+        key = f"Ranks over {tables} tables: 1 is best. Bars join strategies within the critical difference."
+        figure = _figure(
+            lambda ax: draw_critical_difference(data, ax, found.critical_difference), about, key, notes, 3.6
+        )
+    print_table_as(table_format, data, notes)
     write_csv(data, csv)
     save_figure(figure, output, files, "ranks", data)
 
 
-def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
+def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[pd.DataFrame, Figure]:
     """Compute expected ranks on one table and their diagram; adds the test results to the notes."""
-    from nasbench.analysis.statistics.ranks import draw_critical_difference, expected_ranks, kruskal_wallis, unseparated
+    from nasbench.analysis.statistics.ranks import (
+        bars_text,
+        draw_critical_difference,
+        expected_ranks,
+        kruskal_wallis,
+        rank_intervals,
+        unseparated,
+    )
     from nasbench.analysis.statistics.significance import unpaired_tests
 
     data = expected_ranks(scores)
-    groups = unseparated(data, unpaired_tests(scores, resamples=1))
+    meaning, bars = bars_text(data)
+    groups = unseparated(data, unpaired_tests(scores)) if meaning else []
+    data = data.merge(rank_intervals(scores).drop(columns="rank"), on="strategy")
     notes += [
         f"One table, {scores['table'].iloc[0]}: the rank expected of one run of each strategy.",
         kruskal_wallis(scores),
-        "Bars join strategies of which no two differ (Mann-Whitney, Holm, 5%).",
+        bars,
     ]
-    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), notes, 3.2)
+    key = "Ranks: 1 is best. Bars join strategies of which no two differ."
+    return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), about, key, notes, 3.4)
 
 
 @click.command()
@@ -121,7 +144,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame,
 @_data
 @allow_option
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def profiles(
     files: Sequence[str],
@@ -154,7 +177,10 @@ def profiles(
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
     profile = performance_profile(regrets, seed)
     write_csv(means, csv)
-    save_figure(_figure(lambda ax: draw_performance_profile(profile, ax), notes), output, files, "profiles", profile)
+    figure = _figure(
+        lambda ax: draw_performance_profile(profile, ax), _about(frame, runs, measure), f"Regret to {said}.", notes
+    )
+    save_figure(figure, output, files, "profiles", profile)
 
 
 @click.command()
@@ -173,7 +199,7 @@ def profiles(
 @_optimum
 @_data
 @allow_option
-@output_option
+@plot_options
 @csv_option
 def targets(
     files: Sequence[str],
@@ -196,7 +222,7 @@ def targets(
     Example:
       nasbench targets replays.h5 --share-of-best 0.99 --table results/digits201.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.comparison.anytime import BUDGET_LABELS
+    from nasbench.analysis.comparison.anytime import budget_label
     from nasbench.analysis.statistics.targets import (
         budget_to_target,
         compare_reaches,
@@ -226,7 +252,7 @@ def targets(
     columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
     horizon = float(summary["horizon"].iloc[0])
     notes.append(
-        f"By {BUDGET_LABELS[by]}; the mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
+        f"By {budget_label(by, reaches['unit'].iloc[0])}; the mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
     )
     if "random" in set(reaches["strategy"]) and reaches["strategy"].nunique() > 1:
         tests = compare_reaches(reaches)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
@@ -235,7 +261,8 @@ def targets(
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
     curves = survival(reaches)
-    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), notes)
+    key = f"Target {target:.4f}. A + is a run that ended without reaching it."
+    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), _about(frame, runs, measure), key, notes)
     save_figure(figure, output, files, "targets", curves)
 
 
@@ -248,7 +275,7 @@ def targets(
 @_data
 @allow_option
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def regret(
     files: Sequence[str],
@@ -281,7 +308,8 @@ def regret(
     shown = ["strategy", "runs", "n", "mean", "low", "high", "interval"]
     echo_table(summary[shown], notes)
     write_csv(summary, csv)
-    save_figure(_figure(lambda ax: draw_regret_areas(areas, ax), notes), output, files, "regret", areas)
+    figure = _figure(lambda ax: draw_regret_areas(areas, ax), _about(frame, runs, measure), f"Regret to {said}.", notes)
+    save_figure(figure, output, files, "regret", areas)
 
 
 @click.command()
@@ -295,7 +323,7 @@ def regret(
     help="Scores of the same architectures under several protocols, or training seeds of one.",
 )
 @seed_option
-@output_option
+@plot_options
 @csv_option
 def correlations(
     files: Sequence[str], where: str | None, between: str, seed: int, output: str | None, csv: str | None
@@ -309,6 +337,7 @@ def correlations(
       nasbench import nasbench201 nb201_tss.npz -o nb201.h5
       nasbench correlations nb201.h5
     """
+    from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.rank_correlation import (
         draw_rank_correlation,
         protocol_scores,
@@ -328,7 +357,7 @@ def correlations(
         note("no two scores share architectures; nothing to draw.")
         return
     first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
-    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), ())
+    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), describe_rows(frame))
     save_figure(figure, output, files, "correlations", table)
 
 
@@ -343,7 +372,7 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
     return list(notes)
 
 
-def _counted(runs: pd.DataFrame) -> str:
+def _counted(runs: pd.DataFrame) -> Any:
     """Unit of the budget of these runs.
 
     In another unit, runs would be censored at points that depend on their speed.
@@ -383,15 +412,26 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
     return float(scores.max())
 
 
-def _figure(draw: Callable[[Axes], None], notes: Sequence[str], height: float = 4.2) -> Figure:
-    """Make a figure of one plot with its notes below."""
+def _figure(
+    draw: Callable[[Axes], None], about: str, key: str = "", notes: Sequence[str] = (), height: float = 4.4
+) -> Figure:
+    """Make a figure of one plot with its caption."""
     from nasbench.analysis.plotting import style
+    from nasbench.analysis.plotting.captions import caption
 
     with style.theme():
-        figure = style.new_figure(7.0, height + 0.18 * len(notes))
-        draw(figure.subplots())
-        style.caption(figure, notes)
+        figure = style.new_figure(7.0, height)
+        ax = figure.subplots()
+        caption(figure, about, key, notes)
+        draw(ax)
     return figure
+
+
+def _about(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> str:
+    """What the data of a plot are, for its caption."""
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    return describe_rows(frame, (measure,), len(runs))
 
 
 def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:

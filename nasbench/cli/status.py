@@ -40,7 +40,9 @@ def status(file: str, watch: float, form: str) -> None:
 
 def _print(found: FileStatus) -> None:
     from nasbench.cli.options import print_table
+    from nasbench.costs.units import DEVICE_HOURS
 
+    units = {run.hours_unit for run in found.runs}
     head = (
         "run",
         "strategy",
@@ -50,7 +52,7 @@ def _print(found: FileStatus) -> None:
         "failed",
         "busy",
         "per min",
-        "device-hours",
+        units.pop() if len(units) == 1 else DEVICE_HOURS,
         "USD",
         "budget",
         "ETA",

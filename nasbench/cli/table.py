@@ -109,7 +109,7 @@ def build(
     say_what_is_slow((plan.protocol.precision, options.devices) for plan in plans)
     with termination_as_interrupt(), EXECUTORS.get("local")(options) as executor:
         try:
-            progress = progress_of(f"table of {space}", shown=not is_quiet())
+            progress = progress_of(f"table of {space}", not is_quiet(), plans[0].hours_unit)
             TableBuild(Path(output), plans, architectures, executor, progress, take_over).run()
         except KeyboardInterrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
@@ -146,6 +146,7 @@ def stats(file: str, best: int, chance: float) -> None:
         spread,
         trainings,
     )
+    from nasbench.costs.units import device_time
     from nasbench.store.query import Results
 
     with Results(file) as results:
@@ -154,7 +155,9 @@ def stats(file: str, best: int, chance: float) -> None:
     means = architecture_means(rows)
     hours = frame["gpu_hours"].sum()
     statuses = ", ".join(f"{count} {status}" for status, count in frame["status"].value_counts().items())
-    click.echo(f"{file}: {len(frame)} trainings ({statuses}) of {len(means)} architectures, {hours:.4g} device-hours\n")
+    click.echo(
+        f"{file}: {len(frame)} trainings ({statuses}) of {len(means)} architectures, {hours:.4g} {device_time(frame['device'].unique())}\n"
+    )
     _print(means.head(best))
     top = means.loc[means["test_acc"].idxmax()]
     click.echo(f"\nhighest mean test accuracy: {top['test_acc']:.4f} ({top['hash'][:12]})\n")

@@ -1,8 +1,8 @@
-"""Price of a device-hour: a dated table with a source per row, and the lookup of a device's row.
+"""Price of a device-hour: a table with date and source of each price, and the lookup of a device in it.
 
-Device-hours are seconds x devices / 3600; USD are device-hours x the price of one row. Several rows may list the same device (another
-provider, year or node). They are never averaged: the first row that fits wins, so the order of the file is the order of preference,
-and every `Price` says which row it is. A user's file replaces the shipped table as a whole.
+Device-hours are seconds x devices / 3600, and USD are device-hours x price. A table may list a device several times,
+e.g. of several providers. Prices are never averaged: the first row that fits is used, so the rows are in order of
+preference. A user's file replaces the suite's table completely.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nasbench.errors import InputError, MissingData
 SECONDS_PER_HOUR = 3600.0
 ANY_DEVICE = "*"
 
-# The form factor is not in every device name, but its memory type is: only the SXM module of the H100 has HBM3.
+# Some drivers' names give the type of memory but not the form factor: of the H100, only the SXM module has HBM3.
 _FORM_OF_MEMORY = {"hbm3": "sxm"}
 
 
@@ -30,13 +30,14 @@ class Price:
     """One row of a price table.
 
     Args:
-        gpu: the device: a family ("V100", "cpu"), then what tells its variants apart ("A100 80GB", "H100 SXM"); "*" is any device.
+        gpu: the device: its family ("V100", "cpu"), optionally followed by a variant ("A100 80GB", "H100 SXM"); "*" for
+            any device.
         usd: USD per device-hour, >= 0.
-        provider: who asks it.
-        region: the provider's region, or ''.
-        scope: coverage of the price, with a remark if it stands in for another device's.
-        source: publication or page with the figure.
-        date: when it held, as exactly as the source says.
+        provider: provider with this price.
+        region: region of the provider; "" if unknown.
+        scope: what the price covers, with a remark if it is used for another device.
+        source: publication or page with the price.
+        date: date of the price, as exact as in the source.
     """
 
     gpu: str
@@ -48,7 +49,7 @@ class Price:
     date: str
 
     def __str__(self) -> str:
-        """The row as one clause: what, how much, and by whose word."""
+        """Return the row as one clause: device, price, provider and scope."""
         words = [self.provider, self.region, self.date]
         by = ", ".join(word for word in words if word)
         name = "any device" if self.gpu == ANY_DEVICE else self.gpu
@@ -61,23 +62,23 @@ _COLUMNS = tuple(field.name for field in fields(Price))
 
 
 def shipped_prices() -> PriceTable:
-    """The price table that comes with the suite, in its order of preference."""
+    """Return the price table that is part of the suite."""
     text = resources.files("nasbench.costs").joinpath("prices.csv").read_text(encoding="utf-8")
     return _parse(text, "the shipped prices.csv")
 
 
 def prices_from(choice: str | None) -> PriceTable:
-    """The price table that a user asks for.
+    """Return the price table that a user chose.
 
     Args:
-        choice: None for the shipped table; a number such as "0.05" for that many USD per hour of any device; else the path of a CSV
-            file with at least the columns gpu and usd, which replaces the shipped table.
+        choice: None for the suite's table; a number such as "0.05" for USD per device-hour of any device; otherwise the
+            path of a CSV file with at least the columns gpu and usd, which replaces the suite's table.
 
     Returns:
-        The table, at least one row.
+        The rows, at least one, in order of preference.
 
     Raises:
-        InputError: for a price below 0 or not finite, or when the file is not a price table.
+        InputError: when a price is negative or not finite, or the file cannot be read or is not a price table.
         MissingData: when the file does not exist.
     """
     if choice is None:
@@ -91,18 +92,19 @@ def prices_from(choice: str | None) -> PriceTable:
 
 
 def price_of(device: str, table: PriceTable) -> Price:
-    """The row of a price table that fits a device.
+    """Return the row of a price table for a device.
 
     Args:
-        device: as the driver names it ("NVIDIA H100 80GB HBM3", "Tesla V100-SXM2-16GB") or as the table does ("V100", "cpu").
-        table: rows in their order of preference.
+        device: name from the driver ("NVIDIA H100 80GB HBM3", "Tesla V100-SXM2-16GB") or from a table ("V100", "cpu").
+        table: rows in order of preference.
 
     Returns:
-        The first row whose family and variant both occur in the name; without one, the first row of the family; without one, the
-        first row for any device. So "A100" alone gets the first A100 row, whichever its memory: look at `gpu` of the answer.
+        The first row whose family and variant both occur in the name; without one, the first row of the family; without
+        one, the first row for any device. So "A100" gets the first row of an A100, whatever its memory: the field `gpu`
+        of the result says which.
 
     Raises:
-        InputError: when no row fits; names the devices there are.
+        InputError: when no row fits; the message lists the devices of the table.
     """
     named = [price for price in table if price.gpu != ANY_DEVICE]
     place = best_match(device, [price.gpu for price in named])
@@ -116,14 +118,15 @@ def price_of(device: str, table: PriceTable) -> Price:
 
 
 def best_match(device: str, names: Sequence[str]) -> int | None:
-    """The place of the name in a table that fits a device; None without one.
+    """Find the name in a list that fits a device.
 
     Args:
-        device: as the driver or the table names it.
-        names: of devices: a family, then what tells its variants apart.
+        device: name of the device, from its driver or a table.
+        names: names of devices: each a family, optionally followed by a variant.
 
     Returns:
-        That of the first name whose family and variant both occur in the device's, else of the first of its family.
+        Index of the first name whose family and variant both occur in the device's name; without one, of the first name
+        of its family; None without one.
     """
     words = _words(device)
     family = [place for place, name in enumerate(names) if _words(name)[0] in words]
@@ -132,17 +135,33 @@ def best_match(device: str, names: Sequence[str]) -> int | None:
 
 
 def gpu_hours(seconds: float, devices: float = 1.0) -> float:
-    """Device-hours of `seconds` on `devices` devices (a share such as 0.25 when four children share one)."""
+    """Convert seconds to device-hours.
+
+    Args:
+        seconds: seconds for which the devices were held, >= 0.
+        devices: number of devices, or the share of one, e.g. 0.25 if four children share it.
+
+    Returns:
+        Device-hours.
+    """
     return seconds * devices / SECONDS_PER_HOUR
 
 
 def usd(hours: float, price: Price) -> float:
-    """USD for so many device-hours at a price."""
+    """Return the cost of device-hours.
+
+    Args:
+        hours: device-hours, >= 0.
+        price: price per device-hour.
+
+    Returns:
+        USD.
+    """
     return hours * price.usd
 
 
 def _words(name: str) -> list[str]:
-    """Lower-case words of a device name without what tells boards of one chip apart ("SXM4" -> "sxm", "K40m" -> "k40")."""
+    """Return the lower-case words of a device name, without the board's version ("SXM4" -> "sxm", "K40m" -> "k40")."""
     words = [re.sub(r"^(sxm|pcie|k\d0)(\d|[cmst])?$", r"\1", word) for word in re.findall(r"[a-z0-9]+", name.lower())]
     return words + [_FORM_OF_MEMORY[word] for word in words if word in _FORM_OF_MEMORY]
 
@@ -152,7 +171,8 @@ def _read(path: Path) -> PriceTable:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingData(
-            f"price {str(path)!r} is neither a number (USD per device-hour) nor a file; a file is CSV with {','.join(_COLUMNS)}"
+            f"price {str(path)!r} is neither a number (USD per device-hour) nor a file; a file is CSV with the columns "
+            f"{','.join(_COLUMNS)}"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the price table {str(path)!r}: {error}") from None
@@ -165,7 +185,8 @@ def _parse(text: str, where: str) -> PriceTable:
     unknown = [name for name in columns if name not in _COLUMNS]
     if unknown or not {"gpu", "usd"} <= set(columns):
         raise InputError(
-            f"{where} has the columns {', '.join(columns) or 'none'}; allowed: {', '.join(_COLUMNS)}, of which gpu and usd must be there"
+            f"{where} has the columns {', '.join(columns) or 'none'}; allowed: {', '.join(_COLUMNS)}, of which gpu and "
+            "usd must be there"
         )
     table = tuple(_price(row, f"{where}, line {rows.line_num}") for row in rows)
     if not table:
@@ -188,4 +209,4 @@ def _price(row: dict[str, str | None], where: str) -> Price:
 
 def _check_usd(value: float, text: str, where: str) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise InputError(f"{where}: {text!r} is no price; write USD per device-hour, 0 or more")
+        raise InputError(f"{where}: {text!r} is not a price; write USD per device-hour, 0 or more")

@@ -1,6 +1,6 @@
-"""Relative speed of devices, from published peak arithmetic rates or from rates measured on both.
+"""Relative speed of two devices, from training rates measured on both, or from their published peak rates.
 
-What follows from either is an estimate of what was not run. A ratio of peaks says least of small networks, which leave a large GPU idle.
+Both give estimates. The ratio of peak rates is least reliable for small networks, which cannot use a large GPU fully.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Speed:
 
     Args:
         gpu: the device, named as in a price table.
-        tflops: peak of single precision without tensor cores, published or measured, 1e12 operations per second, > 0.
+        tflops: peak rate in single precision without tensor cores, in 1e12 operations per second, > 0.
         scope: conditions of the figure, e.g. "base clock".
         source: publication or page with the figure.
-        date: of the source.
+        date: date of the source.
     """
 
     gpu: str
@@ -39,7 +39,14 @@ class Speed:
 
 @dataclass(frozen=True)
 class Rate:
-    """One measured rate: task, device, images per second and date."""
+    """A measured training rate.
+
+    Args:
+        task: what was measured.
+        device: the device, named as in the table of speeds; "cpu" for a processor.
+        images: images per second, > 0.
+        date: date of the measurement.
+    """
 
     task: str
     device: str
@@ -49,7 +56,13 @@ class Rate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """Estimated speed of one device relative to another, its basis, and a caveat ('' for none)."""
+    """Estimated speed of one device relative to another.
+
+    Args:
+        times: speed of the first divided by that of the second, > 0.
+        basis: the measurements or peak rates used.
+        caveat: a remark on their reliability; "" for none.
+    """
 
     times: float
     basis: str
@@ -60,18 +73,25 @@ _COLUMNS = tuple(field.name for field in fields(Speed))
 
 
 def shipped_speeds() -> tuple[Speed, ...]:
-    """The table of peaks that comes with the suite."""
+    """Return the table of peak rates that is part of the suite."""
     return _parse(
         resources.files("nasbench.costs").joinpath("speeds.csv").read_text(encoding="utf-8"), "the shipped speeds.csv"
     )
 
 
 def speeds_from(path: str | None) -> tuple[Speed, ...]:
-    """The table of peaks that a user asks for; None for the shipped one.
+    """Read a table of peak rates.
+
+    Args:
+        path: CSV file with the columns gpu and tflops, and optionally scope, source and date; None for the suite's
+            table.
+
+    Returns:
+        The rows, at least one.
 
     Raises:
-        InputError: for a file that is no such table.
-        MissingData: when there is no such file.
+        InputError: when the file cannot be read, or is not a table of speeds.
+        MissingData: when the file does not exist.
     """
     if path is None:
         return shipped_speeds()
@@ -79,22 +99,26 @@ def speeds_from(path: str | None) -> tuple[Speed, ...]:
 
 
 def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
-    """Read images per second by device from a benchmark record; the newest per task and device.
+    """Read training rates from a benchmark record; the last row of each task and device counts.
 
     Args:
-        path: such as benchmarks/results.csv: columns what, ours, unit, note, date. A row is of the GPU that its note begins with, as
-            benchmarks/gpu.py writes it, else of the processor.
-        speeds: whose devices are known.
+        path: CSV file with the columns what, ours, unit, note and date, such as benchmarks/results.csv. Rows with
+            another unit than images/s are ignored. The device is the GPU with which the note begins, or else "cpu".
+        speeds: table of speeds with the known GPUs.
+
+    Returns:
+        One rate per task and device.
 
     Raises:
-        InputError: for a file that is no record.
-        MissingData: when there is no such file.
+        InputError: when the file cannot be read, or is not a benchmark record.
+        MissingData: when the file does not exist.
     """
     rows = csv.DictReader(io.StringIO(_read(path, "a record such as benchmarks/results.csv")))
     need = {"what", "ours", "unit", "note", "date"}
     if not need <= set(rows.fieldnames or ()):
         raise InputError(
-            f"{path!r} is no benchmark record: it lacks {', '.join(sorted(need - set(rows.fieldnames or ())))}"
+            f"{path!r} is not a benchmark record: it has no column "
+            f"{', '.join(sorted(need - set(rows.fieldnames or ())))}"
         )
     found: dict[tuple[str, str], Rate] = {}
     for row in rows:
@@ -106,23 +130,27 @@ def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
             rate = float(row["ours"] or "")
         except ValueError:
             raise InputError(
-                f"{path!r}, line {rows.line_num}: ours is {row['ours']!r}, not a number of images a second"
+                f"{path!r}, line {rows.line_num}: ours is {row['ours']!r}, not a number of images per second"
             ) from None
         found[row["what"], device] = Rate(row["what"], device, rate, row["date"] or "")
     return tuple(found.values())
 
 
 def speed_ratio(device: str, than: str, speeds: tuple[Speed, ...], rates: tuple[Rate, ...] = ()) -> Ratio:
-    """Estimate the speed of `device` relative to `than`: by rates of the same tasks measured on both, else by their peaks.
+    """Estimate how many times faster one device is than another.
 
     Args:
-        device: as its driver or a table names it.
-        than: likewise.
-        speeds: table of peaks.
-        rates: measured rates; the mean over common tasks is the geometric one.
+        device: name of the first device, from its driver or a table.
+        than: name of the second device.
+        speeds: table of peak rates.
+        rates: measured rates. If some tasks were measured on both devices, the ratio is their geometric mean; otherwise
+            it is the ratio of the peak rates.
+
+    Returns:
+        The ratio, with its basis.
 
     Raises:
-        InputError: for a device that is not in the table.
+        InputError: when the table does not have one of the devices.
     """
     fast, slow = (_speed(name, speeds) for name in (device, than))
     if fast.gpu == slow.gpu:
@@ -134,7 +162,8 @@ def speed_ratio(device: str, than: str, speeds: tuple[Speed, ...], rates: tuple[
         days = sorted({rate.date for pair in common for rate in pair})
         return Ratio(
             times,
-            f"rates measured on both: {'; '.join(rate.task for rate, _ in common)} ({' to '.join(dict.fromkeys((days[0], days[-1])))})",
+            f"rates measured on both: {'; '.join(rate.task for rate, _ in common)} "
+            f"({' to '.join(dict.fromkeys((days[0], days[-1])))})",
         )
     return Ratio(
         fast.tflops / slow.tflops,
@@ -148,7 +177,8 @@ def _speed(device: str, speeds: tuple[Speed, ...]) -> Speed:
     if place is None:
         known = ", ".join(speed.gpu for speed in speeds)
         raise InputError(
-            f"no speed is known of device {device!r}; the table has {known}; give one of them, or a table by --speeds"
+            f"the speed of device {device!r} is unknown; the table has {known}; give one of them, or your own table by "
+            "--speeds"
         )
     return speeds[place]
 
@@ -157,7 +187,7 @@ def _read(path: str, what: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise MissingData(f"no file {path!r}; it should be {what}") from None
+        raise MissingData(f"file {path!r} does not exist; it should be {what}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path!r}: {error}") from None
 
@@ -167,7 +197,8 @@ def _parse(text: str, where: str) -> tuple[Speed, ...]:
     columns = rows.fieldnames or ()
     if not {"gpu", "tflops"} <= set(columns) or set(columns) - set(_COLUMNS):
         raise InputError(
-            f"{where} has the columns {', '.join(columns) or 'none'}; allowed: {', '.join(_COLUMNS)}, of which gpu and tflops must be there"
+            f"{where} has the columns {', '.join(columns) or 'none'}; allowed: {', '.join(_COLUMNS)}, of which gpu and "
+            "tflops must be there"
         )
     table = []
     for row in rows:
@@ -179,7 +210,8 @@ def _parse(text: str, where: str) -> tuple[Speed, ...]:
             value = math.nan
         if not (math.isfinite(value) and value > 0) or not texts["gpu"]:
             raise InputError(
-                f"{where}, line {rows.line_num}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device and a number above 0"
+                f"{where}, line {rows.line_num}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device "
+                "and a number above 0"
             )
         table.append(Speed(tflops=value, **texts))
     if not table:

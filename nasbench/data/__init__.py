@@ -1,4 +1,4 @@
-"""Image data sets as plain arrays: named, digested, split by seed. No torch until a torchvision set is asked for."""
+"""Image data sets as arrays, by name, with a digest and splits by seed. Only CIFAR's files need torch to be read."""
 
 from __future__ import annotations
 
@@ -62,16 +62,16 @@ _SHAPES = {"digits": (8, 1, 10), "cifar10": (32, 3, 10), "cifar100": (32, 3, 100
 
 
 def image_shape(text: str) -> tuple[int, int, int]:
-    """Return the shape of a named data set's images without reading them.
+    """Return the shape of a data set's images without reading them.
 
     Args:
         text: "digits", "cifar10" or "cifar100".
 
     Returns:
-        Pixels of a side, channels, classes.
+        Height and width in pixels, number of channels, number of classes.
 
     Raises:
-        InputError: for other data, whose shape is known only after it is read.
+        InputError: when the text names other data, whose shape is known only after reading it.
     """
     if text not in _SHAPES:
         raise InputError(
@@ -81,18 +81,24 @@ def image_shape(text: str) -> tuple[int, int, int]:
 
 
 def load_data(text: str, root: str | Path | None = None, download: bool = False) -> Dataset:
-    """Load a data set by its name and options; a second call in the same process returns the same object.
+    """Load a data set by its name and options.
+
+    The four data sets that were loaded last stay in memory; loading one of them again returns the same object.
 
     Args:
-        text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" or "fake[:images=256,size=8,classes=4]".
-        root: folder of cifar10 and cifar100; None for the environment variable NASBENCH_DATA, else
+        text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" (see `folder.load_folder`) or
+            "fake[:images=256,size=8,classes=4]" (see `fake.FakeOptions`).
+        root: folder with the files of cifar10 and cifar100; None for the environment variable NASBENCH_DATA, else
             `data_folder` of the configuration file, else ~/.cache/nasbench.
-        download: fetch cifar10 or cifar100 when they are not there.
+        download: True to download cifar10 or cifar100 if its files are missing.
+
+    Returns:
+        The data set. Do not change its arrays.
 
     Raises:
-        UnknownName: when the text names no kind of data set.
-        InputError: when an option or the files' layout is not usable.
-        MissingData: when files are not where they should be; says how to get them.
+        UnknownName: when no data set has that name.
+        InputError: when an option, an image or the layout of the files is not usable.
+        MissingData: when files are missing or cannot be downloaded; says how to get them.
     """
     if root is None and text.strip() in _provided:
         return _provided[text.strip()]
@@ -100,17 +106,21 @@ def load_data(text: str, root: str | Path | None = None, download: bool = False)
 
 
 def provide_data(text: str, dataset: Dataset) -> None:
-    """Let a text name a data set that is in memory already, in this process: for workers that have no files.
+    """Let `load_data` return a data set that is in memory, in this process. Workers without files use this.
 
     Args:
-        text: as `load_data` takes it.
-        dataset: the data set that it then returns if no root is given.
+        text: name and options, as `load_data` takes them.
+        dataset: the data set that `load_data` returns for this text from now on, if no `root` is given.
     """
     _provided[text.strip()] = dataset
 
 
 def provided_data(text: str) -> Dataset | None:
-    """The data set that `provide_data` was given for a text in this process, if any."""
+    """Return the data set that `provide_data` set for a text in this process, or None.
+
+    Args:
+        text: name and options, as `load_data` takes them.
+    """
     return _provided.get(text.strip())
 
 

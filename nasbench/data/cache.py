@@ -1,4 +1,4 @@
-"""Decoded data sets on disk: arrays that are memory-mapped in no time, with the digest computed once."""
+"""Decoded data sets on the disk: arrays that are memory-mapped instead of decoded again, and their digests."""
 
 from __future__ import annotations
 
@@ -22,18 +22,25 @@ _ARRAYS = tuple(f"{part}_{field}" for part in ("train", "test") for field in _FI
 
 
 def data_root() -> Path:
-    """Folder of data sets and decoded copies: NASBENCH_DATA, else that of the configuration file, else ~/.cache/nasbench."""
+    """Return the folder of data sets and their decoded copies.
+
+    Returns:
+        The environment variable NASBENCH_DATA, else `data_folder` of the configuration file, else ~/.cache/nasbench.
+    """
     return Path(user_setting("data_folder").value).expanduser()
 
 
 def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
-    """The decoded data set of that key, decoding and storing it on the first call.
+    """Read a decoded data set from the disk; the first call decodes and stores it.
 
-    If the folder cannot be written, each process decodes the data set again and a warning is given.
+    If the folder cannot be written, there is a warning, and each process decodes the data set again.
 
     Args:
-        key: names the bytes that `decode` reads; a file name.
+        key: file name for the decoded data; has to be different for different files and options.
         decode: makes the data set.
+
+    Returns:
+        The data set; its arrays are memory-mapped unless they were decoded in this call.
     """
     folder = data_root() / "decoded" / f"{key}-v{CACHE_VERSION}"
     stored = _read(folder)
@@ -44,7 +51,7 @@ def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
         _write(folder, dataset)
     except OSError as error:
         warnings.warn(
-            f"cannot keep the decoded data in {folder} ({error.strerror or error}); it is decoded again by every process. "
+            f"cannot write the decoded data to {folder} ({error.strerror or error}); every process decodes it again. "
             "Set NASBENCH_DATA to a folder that can be written",
             stacklevel=2,
         )
@@ -52,18 +59,18 @@ def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
 
 
 def _read(folder: Path) -> Dataset | None:
-    """The stored data set, or None where there is none or it is damaged (it is then written again)."""
+    """Return the stored data set, or None if there is none or it is damaged (then it is written again)."""
     try:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS]
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):  # EOFError: an empty array file
         return None
     train, test = Images(arrays[0], arrays[1]), Images(arrays[2], arrays[3])
     return Dataset(meta["name"], tuple(meta["classes"]), train, test, meta["digest"])
 
 
 def _write(folder: Path, dataset: Dataset) -> None:
-    """Write to a temporary folder beside the target and rename it, because other processes must not read a partial data set."""
+    """Write to a temporary folder beside the target and rename it: other processes must not read a partial data set."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     parts: list[NDArray[Any]] = [getattr(part, field) for part in (dataset.train, dataset.test) for field in _FIELDS]
     meta = {"name": dataset.name, "classes": dataset.classes, "digest": dataset.digest}
@@ -72,7 +79,7 @@ def _write(folder: Path, dataset: Dataset) -> None:
         for name, array in zip(_ARRAYS, parts, strict=True):
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        if folder.exists():  # damaged, or written by another process in the meantime: equal bytes either way
+        if folder.exists():  # damaged, or just written by another process with equal bytes
             shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     finally:

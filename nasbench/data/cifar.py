@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 as torchvision reads them."""
+"""CIFAR-10 and CIFAR-100, read by torchvision."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 
 def load_cifar(name: Literal["cifar10", "cifar100"], root: Path | None, download: bool) -> Dataset:
-    """50,000 training and 10,000 test images of 32x32 pixels.
+    """Load CIFAR-10 or CIFAR-100: 50,000 training and 10,000 test images of 32x32 pixels and three channels.
+
+    A decoded copy is stored by name, and used whatever the folder is, because torchvision checks the files' digests.
 
     Args:
         name: "cifar10" or "cifar100".
-        root: folder that holds torchvision's `cifar-10-batches-py` or `cifar-100-python`; None for the default.
-        download: fetch the files when they are not there.
+        root: folder with torchvision's `cifar-10-batches-py` or `cifar-100-python`; None for `cache.data_root()`.
+        download: True to download the files if they are missing.
 
     Raises:
-        MissingData: when the files are not there, or a download failed.
+        MissingData: when the files are missing, or the download failed.
 
-    Source: Krizhevsky 2009; torchvision checks the files' digests, so that a decoded copy is the same whatever the folder.
+    Source: Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images.
     """
     folder = data_root() if root is None else root.expanduser()
     return cached(name, lambda: _decode(name, folder, download))
@@ -43,7 +45,7 @@ def _decode(name: Literal["cifar10", "cifar100"], folder: Path, download: bool) 
             raise MissingData(f"could not download {name} to {folder}: {error}") from None
         raise MissingData(
             f"the files of {name} are not in {folder}: add --download to fetch them, or put torchvision's "
-            f"{kind.base_folder!r} there, or name another folder by the environment variable NASBENCH_DATA or "
+            f"{kind.base_folder!r} there, or set their folder by the environment variable NASBENCH_DATA or by "
             "data_folder in the configuration file (nasbench config)"
         ) from None
     return make_dataset(name, tuple(train.classes), _images(train), _images(test))

@@ -1,4 +1,4 @@
-"""A data set as a value: training and test images, their labels, a name and a digest of the bytes."""
+"""A data set: training and test images with labels, a name and a digest of the bytes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DIGEST_VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Labelled images.
+    """Images and their labels.
 
     Args:
-        pixels: uint8 [n, channels, height, width].
-        labels: int64 [n], each in [0, classes).
+        pixels: uint8 [images, channels, height, width].
+        labels: int64 [images], each in [0, classes).
     """
 
     pixels: NDArray[np.uint8]
@@ -31,14 +31,14 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set in memory (or memory-mapped), read-only.
+    """A data set in memory, or memory-mapped. Its arrays must not be changed.
 
     Args:
-        name: the data set's name in results files.
-        classes: the classes' names; a label is an index into it.
-        train: training images; validation images are held out of these by `split`.
-        test: test images, to be scored only after every choice is made.
-        digest: `digest_of(train, test)`: 32 hexadecimal digits.
+        name: name of the data set in results files.
+        classes: names of the classes; a label is an index into them.
+        train: training images, of which `split` takes the validation images.
+        test: test images, which are read only after a search has made all its choices.
+        digest: `digest_of(train, test)`, 32 hexadecimal digits.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Dataset:
 
     @property
     def channels(self) -> int:
-        """Channels of an image."""
+        """Number of channels of an image."""
         return int(self.train.pixels.shape[1])
 
     @property
@@ -58,15 +58,19 @@ class Dataset:
         return int(self.train.pixels.shape[2])
 
     def split(self, validation: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Hold part of the training images out, drawn uniformly without replacement.
+        """Divide the training images at random into training and validation images.
 
         Args:
-            validation: share held out, in (0, 1); rounded to whole images, at least one on each side.
-            seed: of the draw, >= 0.
+            validation: share of the validation images, in (0, 1), rounded to whole images. There is at least one image
+                on each side.
+            seed: seed of the division, >= 0.
 
         Returns:
-            Indices of training and of validation images, disjoint, together all of `train`, each in random order, so that any
-            first k of them are a uniform sample too.
+            Indices of the training images and of the validation images, int64. Each index of `train` is in one of the
+            two. Both are in random order, so their first k are a uniform sample too.
+
+        Raises:
+            InputError: when there are fewer than 2 training images.
 
         Source: Zoph and Le 2016 (1611.01578), section 4.1: a random split of the training set; not stratified.
         """
@@ -79,15 +83,31 @@ class Dataset:
 
 
 def permutation(length: int, seed: int) -> NDArray[np.int64]:
-    """A uniform random order of 0 to length - 1, int64 [length], the same in every NumPy release.
+    """Draw a random order of 0 to length - 1; it is the same in every release of NumPy.
 
-    NumPy promises stable raw bits of its bit generators, not stable methods of `Generator`, hence the sort of raw bits.
+    NumPy guarantees that the raw bits of its bit generators never change, but not the methods of `Generator`. So raw
+    bits are sorted.
+
+    Args:
+        length: number of indices, >= 0.
+        seed: seed of the order, >= 0.
+
+    Returns:
+        int64 [length]; every order is equally likely.
     """
     return np.argsort(np.random.PCG64(seed).random_raw(length), kind="stable").astype(np.int64)
 
 
 def digest_of(train: Images, test: Images) -> str:
-    """Digest of shapes, pixels and labels, training and test: 32 hexadecimal digits."""
+    """Compute the digest of a data set: of shapes, pixels and labels of all images.
+
+    Args:
+        train: training images.
+        test: test images.
+
+    Returns:
+        32 hexadecimal digits.
+    """
     digest = hashlib.blake2b(str(DIGEST_VERSION).encode(), digest_size=16)
     for part in (train, test):
         for array in (part.pixels, part.labels.astype("<i8")):
@@ -97,10 +117,20 @@ def digest_of(train: Images, test: Images) -> str:
 
 
 def make_dataset(name: str, classes: tuple[str, ...], train: Images, test: Images) -> Dataset:
-    """A checked data set with its digest.
+    """Check images and make a data set of them.
+
+    Args:
+        name: name of the data set in results files.
+        classes: names of the classes, two or more.
+        train: training images.
+        test: test images.
+
+    Returns:
+        The data set, with its digest.
 
     Raises:
-        InputError: when there are fewer than two classes, no images, or images that are not square and of one shape.
+        InputError: when there are fewer than two classes, no training or no test images, or images that are not square
+            or not all of one shape.
     """
     shape = train.pixels.shape[1:]
     if len(classes) < 2:

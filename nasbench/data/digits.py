@@ -1,4 +1,4 @@
-"""The embedded data set: scikit-learn's 8x8 digits."""
+"""Handwritten digits of 8x8 pixels, which scikit-learn ships."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ SPLIT_SEED = 2016
 
 
 def load_digits() -> Dataset:
-    """1,797 grey images of 8x8 pixels, ten classes: 1,200 for training, 597 for testing.
+    """Load 1,797 grey images of 8x8 pixels in ten classes: 1,200 training images and 597 test images.
 
     Source: scikit-learn's `load_digits`, the test part of the UCI set "Optical Recognition of Handwritten Digits".
-    Deviation: it has no split of its own; ours is a fixed random one (seed 2016). Grey levels 0 to 16 become 0 to 255, rounded.
+    Deviation: the set is not divided there; here a fixed random choice (seed 2016) are test images. Grey levels 0 to 16
+    become 0 to 255, rounded.
     """
     table = _embedded()
     pixels = np.rint(table[:, :64].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
@@ -30,9 +31,10 @@ def load_digits() -> Dataset:
 
 
 def _embedded() -> NDArray[np.float64]:
-    """[1797, 65]: grey levels of an image's rows, then its label.
+    """Return [1797, 65]: the grey levels of each image, row by row, and its label.
 
-    Read from scikit-learn's file without importing scikit-learn, which takes over a second in every process that trains.
+    They are read from scikit-learn's file; importing scikit-learn would take over a second in every process that
+    trains.
     """
     package = find_spec("sklearn")
     path = Path(package.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if package is not None else None

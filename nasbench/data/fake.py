@@ -1,4 +1,4 @@
-"""Synthetic images for tests: each class a smooth pattern, shifted and noisy, so that a small network learns it quickly."""
+"""Synthetic images for tests: each class has a coarse pattern with noise, which a small network learns quickly."""
 
 from __future__ import annotations
 
@@ -9,20 +9,26 @@ from nasbench.data.dataset import Dataset, Images, make_dataset
 
 
 class FakeOptions(BaseModel):
-    """Shape of the synthetic data."""
+    """Options of the synthetic data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: int = Field(default=256, ge=4, description="training images; half as many test images")
+    images: int = Field(default=256, ge=4, description="number of training images; there are half as many test images")
     size: int = Field(default=8, ge=4, description="height and width in pixels")
-    channels: int = Field(default=3, ge=1, description="channels of an image")
-    classes: int = Field(default=4, ge=2, description="classes, equally frequent")
-    noise: float = Field(default=0.5, ge=0, le=10, description="noise's deviation, in deviations of the pattern")
-    seed: int = Field(default=0, ge=0, description="of patterns and noise")
+    channels: int = Field(default=3, ge=1, description="number of channels")
+    classes: int = Field(default=4, ge=2, description="number of classes; they are equally frequent")
+    noise: float = Field(
+        default=0.5, ge=0, le=10, description="standard deviation of the noise, relative to that of the patterns"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of patterns and noise")
 
 
 def load_fake(options: FakeOptions) -> Dataset:
-    """Make the data set, the same for the same options."""
+    """Make the synthetic data set; equal options give equal images.
+
+    Args:
+        options: sizes, noise and seed.
+    """
     rng = np.random.default_rng([2016, options.seed])
     shape = (options.channels, options.size, options.size)
     coarse = rng.standard_normal((options.classes, options.channels, 4, 4))

@@ -1,4 +1,4 @@
-"""Images in folders, one folder per class: `train/<class>/<image>` and `test/` or `val/`, plain or packed as a tar file."""
+"""Images of a folder or a tar file, with one folder per class: `train/<class>/<image>` and `test/` or `val/`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,13 @@ CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """Folder of the images, their name ("" for the default) and the size to resize them to (0: unchanged)."""
+    """What to load from a folder.
+
+    Args:
+        path: folder or tar file with the images.
+        name: name of the data set; "" for the default.
+        size: height and width in pixels to which images are resized; 0 to leave them as they are.
+    """
 
     path: Path
     name: str
@@ -36,19 +42,23 @@ class FolderOptions:
 
 
 def load_folder(text: str) -> Dataset:
-    """Decode the images once into the cache folder of data sets; later loads map them into memory.
+    """Load the images of a folder or tar file.
 
-    Colour images give three channels; when every image is grey, one channel is kept. With `size`, images are resampled to a square
-    of that many pixels (bilinear, aspect ratio not kept). The test images are those of test/, or of val/ where there is no test/.
-    The 60,000 JPEG files of 32x32 pixels with CIFAR-10's class names are called "cifar10-jpeg", as compression changes the pixels;
-    anything else without a name is called "folder-" and the path's last part.
+    They are decoded once, into the folder of `cache.cached`; later calls memory-map them. Images have three channels,
+    or one if all of them are grey. With a size, images are resized to a square of that many pixels (bilinear; the
+    aspect ratio is not kept). Test images are those in test/, or in val/ if test/ has none.
+
+    Without NAME, the data set is called "folder-" and the last part of the path. One exception: 60,000 JPEG files of
+    32x32 pixels with CIFAR-10's class names are called "cifar10-jpeg", because JPEG compression changes the pixels of
+    CIFAR-10.
 
     Args:
-        text: "PATH[=NAME][,size=PIXELS]"; PATH is a folder or a tar file of the layout.
+        text: "PATH[=NAME][,size=PIXELS]"; PATH holds train/<class>/<image> and test/<class>/<image>.
 
     Raises:
         MissingData: when nothing is at the path.
-        InputError: when the layout, an image or the sizes are not usable.
+        InputError: when the path is neither a folder nor a tar file, or its layout, an image or the sizes are not
+            usable.
     """
     options = parse_folder(text)
     path = options.path
@@ -64,7 +74,10 @@ def load_folder(text: str) -> Dataset:
 
 
 def parse_folder(text: str) -> FolderOptions:
-    """Read "PATH[=NAME][,size=PIXELS]"; a path that exists as written is taken as it is.
+    """Read "PATH[=NAME][,size=PIXELS]"; a text that is an existing path is taken as the path.
+
+    Args:
+        text: path and options.
 
     Raises:
         InputError: when there is no path, or the size is less than 1.
@@ -95,7 +108,7 @@ def _key(options: FolderOptions, stamp: str) -> str:
 
 
 def _walk(root: Path) -> Iterator[tuple[str, str]]:
-    """Image files of the layout as ("train/cat/1.jpg", size and time of change)."""
+    """Yield the image files of the layout: "train/cat/1.jpg", and its size and time of change."""
     for split in SPLITS:
         for folder in filter(Path.is_dir, _visible(root / split)):
             with os.scandir(folder) as files:
@@ -113,7 +126,7 @@ def _is_image(name: str) -> bool:
 
 
 def _decode_archive(options: FolderOptions) -> Dataset:
-    """Read a tar file in one pass; folders above train/ are allowed."""
+    """Read a tar file in one pass; train/ may be inside other folders."""
     contents: dict[str, bytes] = {}
     try:
         with tarfile.open(options.path) as archive:
@@ -128,7 +141,7 @@ def _decode_archive(options: FolderOptions) -> Dataset:
 
 
 def _decode(options: FolderOptions, files: Iterable[str], read: Callable[[str], bytes]) -> Dataset:
-    """Make the data set of image files in order; `read` gives a file's bytes."""
+    """Make the data set of image files in order; `read` returns a file's bytes."""
     by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
     for file in files:
         by_split[file.partition("/")[0]].append(file)
@@ -178,7 +191,7 @@ def _default_name(options: FolderOptions) -> str:
 
 
 class _Decoder:
-    """Decodes image files to RGB of one shape; all calls must agree on it."""
+    """Decodes image files to RGB; images of all calls must have one shape."""
 
     def __init__(self, options: FolderOptions, read: Callable[[str], bytes]) -> None:
         self._options, self._read = options, read
@@ -186,21 +199,21 @@ class _Decoder:
         self.resampled = 0
 
     def decode(self, files: list[str]) -> NDArray[np.uint8]:
-        """Pixels, uint8 [len(files), 3, height, width]."""
+        """Return the pixels, uint8 [len(files), 3, height, width]."""
         self.shape = self.shape or self._decode_one(files[0]).shape
         pixels = np.empty((len(files), *self.shape), np.uint8)
         for number, file in enumerate(files):
             image = self._decode_one(file)
             if image.shape != self.shape:
                 raise InputError(
-                    f"{str(self._options.path)!r}: {file} has {_sides(image.shape)} pixels, the first image {_sides(self.shape)}; "
-                    f"all must be equal: bring them to one size with folder:{self._options.path},size=32"
+                    f"{str(self._options.path)!r}: {file} has {_sides(image.shape)} pixels, the first image "
+                    f"{_sides(self.shape)}; all must be equal: resize them with folder:{self._options.path},size=32"
                 )
             pixels[number] = image
         return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
 
     def _decode_one(self, file: str) -> NDArray[np.uint8]:
-        """Pixels, uint8 [height, width, 3]."""
+        """Return the pixels, uint8 [height, width, 3]."""
         from PIL import Image
 
         try:

@@ -13,12 +13,15 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def parse_options(model: type[M], text: str, what: str) -> M:
-    """Read "key=value,key=value" into a model.
+    """Read "key=value,key=value" into a pydantic model.
 
     Args:
-        model: the options with their ranges.
-        text: the options as written; may be empty.
-        what: owner of the options, the start of the error message.
+        model: the model: options with types, defaults and ranges.
+        text: the options; may be empty. Of an option given twice, the last value counts.
+        what: owner of the options, with which error messages start.
+
+    Returns:
+        The model; options that are not given have their defaults.
 
     Raises:
         InputError: when an option is unknown, misspelled, malformed or out of range.

@@ -1,6 +1,7 @@
-"""The checks in their order, and how they are run: one that raises is itself a finding.
+"""All checks in their order, and the function that runs them. An exception in a check becomes a finding.
 
-Each imports what it looks with when it runs, so that a library that is missing or broken is a finding, too, and stops no other check.
+Each check imports what it needs when it runs, so a missing or broken library becomes a finding and stops no other
+check.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ Say = Callable[[str], None]
 
 
 class Machine:
-    """This machine as the checks see it; what takes seconds is measured once, when it is first asked for.
+    """This machine as the checks see it. Measurements that take seconds are made once, at their first use.
 
     Args:
-        folder: for results.
-        say: called with progress messages.
-        quick: leave out what takes long.
+        folder: folder for results.
+        say: called with each progress message.
+        quick: True to leave out long checks.
     """
 
     def __init__(self, folder: Path, say: Say = lambda line: None, quick: bool = False) -> None:
@@ -58,10 +59,10 @@ class Machine:
 
     @cached_property
     def _torch(self) -> TorchFacts | Exception:
-        self.say("what torch does here: some 5 s ...")
+        self.say("measuring torch: about 5 s ...")
         try:
             return torch_facts()
-        except Exception as error:  # raised for whoever asks
+        except Exception as error:  # raised by each use of `torch`
             return error
 
     @property
@@ -69,7 +70,7 @@ class Machine:
         """Properties of torch on this machine.
 
         Raises:
-            ProbeError: when it does not work; the same to all who ask.
+            ProbeError: when torch does not work; the same one at each use.
         """
         if isinstance(self._torch, Exception):
             raise self._torch
@@ -77,7 +78,7 @@ class Machine:
 
     @property
     def torch_works(self) -> bool:
-        """Whether torch can be imported and computes."""
+        """True if torch can be imported and computes."""
         return not isinstance(self._torch, Exception)
 
 
@@ -86,12 +87,12 @@ class DoctorCheck:
     """A check.
 
     Args:
-        name: the property checked; also the name of the finding when the check raises.
-        group: of its findings.
-        run: looks, and says what it found.
-        long: True if it takes many seconds; a quick check skips it.
-        needs_torch: True if it is skipped when torch does not work.
-        breaks: True if a search may fail when this check raises.
+        name: the property checked; also the name of the finding if the check raises an exception.
+        group: group of its findings.
+        run: runs the check and returns its findings.
+        long: True if it takes many seconds; a quick diagnosis leaves it out.
+        needs_torch: True to leave it out if torch does not work.
+        breaks: True if a search may fail when this check raises an exception.
     """
 
     name: str
@@ -103,21 +104,21 @@ class DoctorCheck:
 
 
 def diagnose(machine: Machine, checks: Sequence[DoctorCheck] | None = None) -> list[Finding]:
-    """Run the checks one after the other.
+    """Run checks one after the other.
 
     Args:
-        machine: the machine to check, with the flag that skips long checks.
+        machine: the machine to check; its `quick` leaves out long checks.
         checks: the checks to run; None for all.
 
     Returns:
-        All that they found. A check that raises is found to be wrong, by the name of the exception.
+        All findings. A check that raises an exception gives one of level "wrong".
     """
     findings: list[Finding] = []
     for check in CHECKS if checks is None else checks:
         if machine.quick and check.long:
             continue
         if check.needs_torch and not machine.torch_works:
-            findings.append(Finding(check.group, check.name, "note", "not tried, as torch does not work here"))
+            findings.append(Finding(check.group, check.name, "note", "not checked, because torch does not work"))
             continue
         try:
             findings += check.run(machine)
@@ -128,7 +129,7 @@ def diagnose(machine: Machine, checks: Sequence[DoctorCheck] | None = None) -> l
 
 def _raised(check: DoctorCheck, error: Exception) -> Finding:
     said = " ".join(str(error).split())[:300]
-    found = f"could not be found out: {type(error).__name__}{': ' * bool(said)}{said}"
+    found = f"the check failed: {type(error).__name__}{': ' * bool(said)}{said}"
     return Finding(check.group, check.name, "wrong", found, "correct that, or report it with this text", check.breaks)
 
 
@@ -148,8 +149,8 @@ def _imports(machine: Machine) -> list[Finding]:
     from nasbench.doctor.versions import SUITE, check_imports, modules_of
 
     if machine.installed is None:
-        return []  # which libraries it needs is not known; said by the check of libraries
-    machine.say("importing the libraries: some 5 s ...")
+        return []  # the required libraries are unknown, which the check of libraries reports
+    machine.say("importing the libraries: about 5 s ...")
     there = [one for one in machine.installed.required_by(SUITE) if machine.installed.version(one) is not None]
     return check_imports(modules_of(there))
 
@@ -204,7 +205,7 @@ def _self_test(machine: Machine) -> list[Finding]:
     from nasbench.doctor.kernels import check_self_test
     from nasbench.kernel_tests.self_test import quick_self_test
 
-    machine.say("self-test of the kernels: some 10 s ...")
+    machine.say("self-test of the kernels: about 10 s ...")
     return check_self_test(quick_self_test())
 
 
@@ -212,7 +213,7 @@ def _golden(machine: Machine) -> list[Finding]:
     from nasbench.doctor.kernels import check_golden
     from nasbench.training.golden import GOLDEN, train_golden
 
-    machine.say(f"{len(GOLDEN)} golden trainings: some 15 s ...")
+    machine.say(f"{len(GOLDEN)} golden trainings: about 15 s ...")
     return check_golden(train_golden(), machine.architecture)
 
 
@@ -224,7 +225,7 @@ def _cuda(machine: Machine) -> list[Finding]:
     facts = CudaFacts((), "", ())
     if built_for:
         if machine.made["driver"]:
-            machine.say(f"CUDA devices{'' if machine.quick else ' and their self-tests'}: some 20 s ...")
+            machine.say(f"CUDA devices{'' if machine.quick else ' and their self-tests'}: about 20 s ...")
         facts = cuda_facts(machine.quick)
     hardware = Hardware(cards_here(), machine.made["driver"], os.environ.get("CUDA_VISIBLE_DEVICES"))
     return check_cuda(facts, built_for, hardware)

@@ -1,6 +1,7 @@
-"""CUDA devices as torch sees them, and their self-test, in a process of its own: `python -m nasbench.doctor.cuda_probe [quick]`.
+"""Program that describes and tests the CUDA devices: `python -m nasbench.doctor.cuda_probe [quick]`.
 
-A process of its own, because a device that fails may end it, and because whoever has used CUDA holds some of the device's memory.
+It runs in a separate process, because a faulty device may end it, and because a process that has used CUDA keeps some
+of the device's memory.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ from typing import Any, Final
 from nasbench.doctor.probe import MARK, ProbeError
 from nasbench.doctor.processes import last_words
 
-SECONDS: Final = 300.0  # after which the process hangs
+SECONDS: Final = 300.0  # after which the process is considered to hang
 
 
 @dataclass(frozen=True)
 class Tried:
-    """Result of a device's self-test for one part; same fields as `nasbench.training.device_checks.DeviceFinding`."""
+    """Result of one test of a device's self-test; a copy of `nasbench.training.device_checks.DeviceFinding` without
+    torch.
+
+    Args:
+        name: the part tested.
+        level: "ok", "note" or "failed".
+        detail: the limitation or failure in one line; "" for none.
+    """
 
     name: str
     level: str
@@ -29,14 +37,14 @@ class Tried:
 
 @dataclass(frozen=True)
 class Device:
-    """A device as torch sees it.
+    """A CUDA device as torch sees it.
 
     Args:
-        name: e.g. "cuda:0".
-        model: e.g. "NVIDIA H100 80GB HBM3".
+        name: torch's name, e.g. "cuda:0".
+        model: model of the GPU, e.g. "NVIDIA H100 80GB HBM3".
         capability: compute capability, e.g. "9.0".
-        memory: bytes.
-        error: why nothing can be computed on it; "" where something can.
+        memory: bytes of memory.
+        error: why the device cannot compute; "" if it can.
         tried: results of its self-test; None if it was not run.
     """
 
@@ -53,9 +61,9 @@ class CudaFacts:
     """CUDA as torch sees it.
 
     Args:
-        devices: in torch's order.
-        error: why torch cannot use CUDA at all, in its words; "" where it can, and where it was built without.
-        kinds: for which torch has kernels, e.g. ("sm_80", "sm_90").
+        devices: the devices, in torch's order.
+        error: torch's message if it cannot use CUDA at all; "" if it can, or if it is a CPU build.
+        kinds: architectures for which torch has kernels, e.g. ("sm_80", "sm_90").
     """
 
     devices: tuple[Device, ...]
@@ -64,23 +72,26 @@ class CudaFacts:
 
 
 def cuda_facts(quick: bool = False, environment: Mapping[str, str] | None = None) -> CudaFacts:
-    """Look at the CUDA devices, and try each, in a process of its own.
+    """Describe and test the CUDA devices in a separate process.
 
     Args:
-        quick: without their self-tests.
-        environment: of that process; None for this one's.
+        quick: True to leave out the self-tests.
+        environment: environment variables of the process; None for this process's.
+
+    Returns:
+        The devices.
 
     Raises:
-        ProbeError: when that process dies or hangs.
+        ProbeError: when the process dies or takes more than 300 seconds.
     """
     words = [sys.executable, "-m", "nasbench.doctor.cuda_probe", *(["quick"] if quick else [])]
     try:
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        raise ProbeError(f"the process that tries the CUDA devices was still going on after {SECONDS:.0f} s") from None
+        raise ProbeError(f"the process that tests the CUDA devices did not end within {SECONDS:.0f} s") from None
     found = next((line for line in done.stdout.splitlines() if line.startswith(MARK)), None)
     if found is None:
-        raise ProbeError(f"the process that tries the CUDA devices died: {last_words(done)}")
+        raise ProbeError(f"the process that tests the CUDA devices died: {last_words(done)}")
     return _facts(json.loads(found.removeprefix(MARK)))
 
 
@@ -93,7 +104,7 @@ def _facts(read: dict[str, Any]) -> CudaFacts:
 
 
 def main() -> None:
-    """Look at all devices, and print what was found."""
+    """Describe and test all devices, and print the result."""
     import torch
 
     quick = "quick" in sys.argv[1:]
@@ -101,7 +112,7 @@ def main() -> None:
     if torch.version.cuda:
         try:
             torch.cuda.init()  # type: ignore[no-untyped-call]
-        except (RuntimeError, AssertionError) as failure:  # how torch says that there is no driver, or a wrong one
+        except (RuntimeError, AssertionError) as failure:  # torch's errors for a missing or unsuitable driver
             error = " ".join(str(failure).split())[:300]
     names = [] if error or not torch.version.cuda else [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     facts = CudaFacts(
@@ -111,18 +122,21 @@ def main() -> None:
 
 
 def look_at(name: str, quick: bool) -> Device:
-    """Look at a device, compute something on it, and do its self-test.
+    """Describe a device, compute something on it, and run its self-test.
 
     Args:
-        name: e.g. "cuda:0".
-        quick: without its self-test.
+        name: torch's name, e.g. "cuda:0".
+        quick: True to leave out the self-test.
+
+    Returns:
+        The device.
     """
     import torch
 
     place, error = torch.device(name), ""
     model, capability, memory = _identity(place)
     try:
-        assert (torch.ones(2, device=place) + 1).tolist() == [2.0, 2.0], "1 + 1 is not 2 there"
+        assert (torch.ones(2, device=place) + 1).tolist() == [2.0, 2.0], "1 + 1 is not 2 on this device"
     except (RuntimeError, AssertionError) as failure:
         error = " ".join(str(failure).split())[:300]
     tried: Sequence[Tried] | None = None
@@ -134,7 +148,7 @@ def look_at(name: str, quick: bool) -> Device:
 
 
 def _identity(place: Any) -> tuple[str, str, int]:
-    """Model, compute capability and bytes of memory."""
+    """Return model, compute capability and bytes of memory."""
     import torch
 
     if place.type != "cuda":

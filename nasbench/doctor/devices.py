@@ -1,4 +1,4 @@
-"""CUDA devices: whether torch can use what the machine has, and whether every operation works on each."""
+"""Checks of CUDA devices: whether torch can use the machine's GPUs, and whether all operations work on each."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from nasbench.doctor.cuda_probe import CudaFacts, Device, Tried
 from nasbench.doctor.findings import Finding
 
 PCI: Final = Path("/sys/bus/pci/devices")
-GRAPHS: Final = "CUDA graphs"  # as the self-test names them
-NONE_VISIBLE: Final = "No CUDA GPUs are available"  # as torch says it, where there is a driver
-SHOWN: Final = 5  # things of the self-test that failed, or are to be noted, by name
+GRAPHS: Final = "CUDA graphs"  # name of their test in the self-test
+NONE_VISIBLE: Final = "No CUDA GPUs are available"  # torch's message when there is a driver
+SHOWN: Final = 5  # most failures, and most notes, of the self-test that are listed
 LITTLE_BYTES: Final = 4 << 30
 _finding = partial(Finding, "devices")
 
 
 @dataclass(frozen=True)
 class Hardware:
-    """GPUs of NVIDIA in this machine.
+    """The NVIDIA GPUs of this machine.
 
     Args:
-        cards: that the bus lists, with or without a driver.
-        driver: version of the driver; "" where none is loaded.
-        visible: the environment variable CUDA_VISIBLE_DEVICES; None where it is not set.
+        cards: number of GPUs on the PCI bus, with or without a driver.
+        driver: version of the driver; "" if none is loaded.
+        visible: value of the environment variable CUDA_VISIBLE_DEVICES; None if it is not set.
     """
 
     cards: int
@@ -35,16 +35,19 @@ class Hardware:
 
 
 def cards_here(root: Path = PCI) -> int:
-    """Count the displays and accelerators of NVIDIA on the bus.
+    """Count the NVIDIA GPUs on the PCI bus.
 
     Args:
         root: Linux's folder of the bus's devices.
+
+    Returns:
+        Number of display controllers and accelerators of NVIDIA.
     """
 
     def line(path: Path) -> str:
         try:
             return path.read_text().strip()
-        except OSError:  # the device went, or the folder is not for this user
+        except OSError:  # the device was removed, or this user may not read the folder
             return ""
 
     return sum(
@@ -53,12 +56,15 @@ def cards_here(root: Path = PCI) -> int:
 
 
 def check_cuda(facts: CudaFacts, built_for: str, hardware: Hardware) -> list[Finding]:
-    """Say whether torch can use the GPUs of this machine, and how each does.
+    """Check whether torch can use this machine's GPUs, and report the self-test of each.
 
     Args:
-        facts: devices as torch sees them.
-        built_for: version of CUDA that torch was built with; "" for a build without.
-        hardware: devices that are installed.
+        facts: CUDA as torch sees it.
+        built_for: version of CUDA that torch was built for; "" for a CPU build.
+        hardware: the GPUs of the machine.
+
+    Returns:
+        At least one finding.
     """
     if facts.devices:
         return [finding for device in facts.devices for finding in _device(device, facts, hardware)]
@@ -69,19 +75,26 @@ def check_cuda(facts: CudaFacts, built_for: str, hardware: Hardware) -> list[Fin
         return [_finding("CUDA", "note", found, "unset CUDA_VISIBLE_DEVICES to use them")]
     if not built_for:
         if hardware.cards or hardware.driver:
-            advice = "install torch's CUDA build: pytorch.org says with which index"
-            return [_finding("CUDA", "slow", f"{there}, and torch is built for the CPU alone", advice)]
-        return [_finding("CUDA", "ok", "no NVIDIA GPU, and torch is built for the CPU alone: searches run on the CPU")]
+            advice = "install torch's CUDA build; pytorch.org shows the command"
+            return [_finding("CUDA", "slow", f"{there}, but torch is built for the CPU only", advice)]
+        return [_finding("CUDA", "ok", "no NVIDIA GPU, and torch is built for the CPU only: searches run on the CPU")]
     if hardware.driver:
-        found = f"driver {hardware.driver}, and torch for CUDA {built_for} cannot use it: {facts.error or 'it finds no device'}"
-        advice = (
-            "searches on the CPU work; for CUDA update the driver, or install a torch that is built for an older CUDA"
+        found = (
+            f"driver {hardware.driver}, but torch for CUDA {built_for} cannot use it: "
+            f"{facts.error or 'it finds no device'}"
         )
+        advice = "searches on the CPU work; for CUDA, update the driver, or install a torch built for an older CUDA"
         return [_finding("CUDA", "wrong", found, advice, True)]
     if hardware.cards:
-        advice = "install NVIDIA's driver (in a container: start it with access to the GPUs); until then searches run on the CPU"
-        return [_finding("CUDA", "slow", f"{there}, and no driver is loaded", advice)]
-    found = f"no NVIDIA GPU: searches run on the CPU (torch's build for CUDA {built_for} works, and is larger than the CPU's)"
+        advice = (
+            "install NVIDIA's driver (in a container: start it with access to the GPUs); until then, searches run on "
+            "the CPU"
+        )
+        return [_finding("CUDA", "slow", f"{there}, but no driver is loaded", advice)]
+    found = (
+        f"no NVIDIA GPU: searches run on the CPU (torch's build for CUDA {built_for} works, but the CPU build is "
+        "smaller)"
+    )
     return [_finding("CUDA", "note", found)]
 
 
@@ -92,44 +105,44 @@ def _device(device: Device, facts: CudaFacts, hardware: Hardware) -> Iterator[Fi
         about += f", driver {hardware.driver}"
     if device.error:
         kinds = f" (torch has kernels for {' '.join(facts.kinds)})" if facts.kinds else ""
-        advice = "install a torch that is built for this device; if it was, reset the device or restart the machine"
-        yield _finding(name, "wrong", f"{about}: nothing can be computed: {device.error}{kinds}", advice, True)
+        advice = (
+            "install a torch that is built for this device; if this one is, reset the device or restart the machine"
+        )
+        yield _finding(name, "wrong", f"{about}: it cannot compute: {device.error}{kinds}", advice, True)
         return
     if device.memory < LITTLE_BYTES:
-        yield _finding(name, "note", about, "small networks and batches only")
+        yield _finding(name, "note", about, "its memory is enough for small networks and batches only")
     else:
         yield _finding(name, "ok", about)
     if int(device.capability.partition(".")[0] or 0) < 8:
-        found = "no instructions for it: as slow as float32, or slower"
+        found = "no bfloat16 instructions: as slow as float32, or slower"
         yield _finding(f"{name} bfloat16", "slow", found, "leave out --set precision=bfloat16 on this device")
     else:
-        yield _finding(f"{name} bfloat16", "ok", "has instructions for it")
+        yield _finding(f"{name} bfloat16", "ok", "has bfloat16 instructions")
     if device.tried is not None:
         yield from _tried(name, device.tried)
 
 
 def _tried(name: str, tried: tuple[Tried, ...]) -> Iterator[Finding]:
-    """Results of the self-test: counts, each failure, each note."""
+    """Report the self-test of a device: counts, failures and notes."""
     failed = [one for one in tried if one.level == "failed"]
     noted = [one for one in tried if one.level == "note" and one.name != GRAPHS]
     title = f"{name} self-test"
     if failed:
-        found = f"{len(failed)} of {len(tried)} things failed: children would fail, or have wrong scores"
+        found = f"{len(failed)} of {len(tried)} tests failed: children would fail or get wrong scores"
         yield _finding(title, "wrong", found, "search on another device, and report it with this text", True)
         for one in failed[:SHOWN]:
-            yield _finding(title, "wrong", f"{one.name}: {one.detail}", "the same", True)
+            yield _finding(title, "wrong", f"{one.name}: {one.detail}", "as above", True)
     else:
-        yield _finding(title, "ok", f"{len(tried)} things tried forward and backward, none failed")
+        yield _finding(title, "ok", f"{len(tried)} tests, none failed")
     for one in noted[:SHOWN]:
         yield _finding(title, "note", f"{one.name}: {one.detail}")
     if len(noted) > SHOWN:
-        yield _finding(title, "note", f"{len(noted) - SHOWN} more such: make test-gpu shows all")
+        yield _finding(title, "note", f"{len(noted) - SHOWN} more notes: make test-gpu shows all")
     if not failed and not noted:
-        yield _finding(
-            f"{name} bits", "ok", "every operation has a deterministic backward pass and gives the same bits twice"
-        )
+        yield _finding(f"{name} bits", "ok", "every operation is deterministic and gives the same bits twice")
     for one in tried:
         if one.name == GRAPHS and one.level == "ok":
             yield _finding(f"{name} graphs", "ok", "training steps are recorded as CUDA graphs")
         elif one.name == GRAPHS and one.level == "note":
-            yield _finding(f"{name} graphs", "slow", one.detail, "nothing is to be done for searches to work")
+            yield _finding(f"{name} graphs", "slow", one.detail, "searches work all the same")

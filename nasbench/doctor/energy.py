@@ -1,4 +1,4 @@
-"""Check that the energy of trainings can be measured: counters of the processor (RAPL) and of NVIDIA's GPUs (NVML)."""
+"""Checks of the energy counters: of the processor (RAPL), and of NVIDIA GPUs (NVML)."""
 
 from __future__ import annotations
 
@@ -15,43 +15,47 @@ _finding = partial(Finding, "devices")
 
 
 def check_rapl(root: Path = POWERCAP) -> list[Finding]:
-    """Say whether the processor's counters of energy are there and may be read.
+    """Check whether the processor has energy counters that this user may read.
 
     Args:
-        root: Linux's folder of them.
+        root: folder of Linux's powercap interface.
+
+    Returns:
+        One finding.
     """
     readable = [counter.name for counter in rapl_counters(root)]
     zones = sorted(zone for zone in root.glob("intel-rapl:*") if (zone / "energy_uj").exists())
     if readable:
-        return [_finding("RAPL", "ok", f"{', '.join(readable)}: energy of the processor is measured")]
+        return [_finding("RAPL", "ok", f"{', '.join(readable)}: the processor's energy is measured")]
     if zones:
-        found = (
-            f"{len(zones)} counters are there, and this user may not read them: no energy of the processor is measured"
-        )
-        return [_finding("RAPL", "note", found, f"as root: chmod a+r {root}/intel-rapl:*/energy_uj, after each start")]
-    return [_finding("RAPL", "note", "no counters here (a virtual machine?): no energy of the processor is measured")]
+        found = f"{len(zones)} counters exist, but this user may not read them: the processor's energy is not measured"
+        return [_finding("RAPL", "note", found, f"as root, after each boot: chmod a+r {root}/intel-rapl:*/energy_uj")]
+    return [_finding("RAPL", "note", "no counters (a virtual machine?): the processor's energy is not measured")]
 
 
 def check_nvml(gpus: int, load: Callable[[], Any] = lambda: importlib.import_module("pynvml")) -> list[Finding]:
-    """Say whether NVIDIA's library answers, and whether it counts energy.
+    """Check whether NVIDIA's library works, and which GPUs count energy.
 
     Args:
-        gpus: NVIDIA GPUs that the driver lists.
-        load: returns the module pynvml.
+        gpus: number of NVIDIA GPUs that the driver lists.
+        load: imports and returns the module pynvml.
+
+    Returns:
+        Findings; none if there is neither a GPU nor the package nvidia-ml-py.
     """
     advice = "pip install 'nasbench-suite[nvml]'"
     try:
         pynvml = load()
     except ImportError:
         if gpus:
-            return [_finding("NVML", "note", "nvidia-ml-py is not installed: no energy of GPUs is measured", advice)]
+            return [_finding("NVML", "note", "nvidia-ml-py is not installed: the GPUs' energy is not measured", advice)]
         return []
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
         if gpus:
-            found = f"does not answer ({error}): no energy of GPUs is measured"
-            return [_finding("NVML", "note", found, "reload or reinstall the NVIDIA driver; nvidia-smi says more")]
+            found = f"does not work ({error}): the GPUs' energy is not measured"
+            return [_finding("NVML", "note", found, "reload or reinstall the NVIDIA driver; nvidia-smi may say more")]
         return [_finding("NVML", "ok", f"nothing to measure: {error}")]
     try:
         return _energy(pynvml)
@@ -68,7 +72,7 @@ def _energy(pynvml: Any) -> list[Finding]:
             model, driver = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlSystemGetDriverVersion()
             joules = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
         except pynvml.NVMLError as error:
-            findings.append(_finding(name, "note", f"energy cannot be read: {error}", "GPUs count it since Volta"))
+            findings.append(_finding(name, "note", f"energy cannot be read: {error}", "needs a Volta GPU or newer"))
         else:
             findings.append(_finding(name, "ok", f"{model}, driver {driver}: {joules:,.0f} J since the driver started"))
-    return findings or [_finding("NVML", "ok", "answers, and lists no GPU")]
+    return findings or [_finding("NVML", "ok", "works, but lists no GPU")]

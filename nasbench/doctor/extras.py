@@ -1,4 +1,4 @@
-"""Check of optional packages (extras) and of a browser for developers."""
+"""Purpose of the optional packages (extras), and the check for a browser, which developers need."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final
 from nasbench.doctor.findings import Finding
 
 USES: Final = {
-    "fast": "results files of a million rows are read several times faster",
+    "fast": "reads results files of a million rows several times faster",
     "parquet": "export and query --format parquet",
     "ray": "--executor ray: children on a cluster",
-    "nvml": "measured energy of GPUs",
+    "nvml": "measures the energy of GPUs",
     "tensorboard": "searches in TensorBoard: nasbench.callbacks.TensorBoard",
     "mlflow": "searches in MLflow: nasbench.callbacks.MLflow",
     "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",
     "dev": "the suite's own tests",
-    "mutation": "faults put into the suite's own code: make test-mutations",
+    "mutation": "mutation tests of the suite: make test-mutations",
     "docs": "the documentation site: make docs",
 }
 """Purpose of each extra of the suite."""
@@ -26,14 +26,17 @@ CHROMIUM: Final = ("chromium", "chromium-browser", "google-chrome", "google-chro
 
 
 def check_chromium(names: Sequence[str] = CHROMIUM, path: str | None = None) -> list[Finding]:
-    """Look for a browser in which the tests of the report's page run.
+    """Look for the browser that the tests of the HTML report need.
 
     Args:
-        names: of programs.
-        path: folders to search; None for PATH.
+        names: names of its program.
+        path: folders to search, separated as in PATH; None for PATH.
+
+    Returns:
+        One finding.
     """
     found = next((program for name in names if (program := shutil.which(name, path=path))), None)
     if found is None:
-        said = "not found: the tests of the report's page are skipped; nothing else needs it"
+        said = "not found: tests of the HTML report are skipped; nothing else needs it"
         return [Finding("extras", "chromium", "note", said, "for development: apt install chromium")]
-    return [Finding("extras", "chromium", "ok", f"{found} (tests of the report's page)")]
+    return [Finding("extras", "chromium", "ok", f"{found} (tests of the HTML report)")]

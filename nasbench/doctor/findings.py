@@ -11,15 +11,19 @@ Group = Literal["versions", "processor", "kernels", "devices", "storage", "clock
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found on this machine.
+    """A result of a check.
 
     Args:
-        group: of the check.
+        group: group of the check.
         name: the property checked; the same on every machine.
-        level: "ok"; "slow": works, and takes longer than it could; "note": works, and is good to know; "wrong": does not work.
+        level: "ok"; "slow": works, but more slowly than it could; "note": works, with something to know; "wrong": does
+            not work.
         found: the result, in one line.
-        advice: the remedy, in one line; "" if none is needed.
-        breaks: True if a search would fail or give wrong results because of it; only at level "wrong".
+        advice: what to do, in one line; "" if there is nothing to do.
+        breaks: True if a search would fail or give wrong results because of it; only with the level "wrong".
+
+    Raises:
+        ValueError: when `breaks` is True at another level than "wrong", or the level "wrong" has no advice.
     """
 
     group: Group
@@ -31,6 +35,6 @@ class Finding:
 
     def __post_init__(self) -> None:
         if self.breaks and self.level != "wrong":
-            raise ValueError(f"{self.name}: {self.level!r} breaks no search")
+            raise ValueError(f"{self.name}: a finding of level {self.level!r} cannot break a search")
         if self.level == "wrong" and not self.advice:
-            raise ValueError(f"{self.name}: says what is wrong and not what to do")
+            raise ValueError(f"{self.name}: a finding of level 'wrong' needs advice")

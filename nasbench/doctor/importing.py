@@ -1,6 +1,7 @@
-"""Imports the modules it is given, one after the other, and reports each: `python -m nasbench.doctor.importing MODULE ...`.
+"""Program that imports modules one after the other: `python -m nasbench.doctor.importing MODULE ...`.
 
-Prints {"module": ..., "error": ...} for each and stops at the first that fails; one that ends the process is the one not reported.
+It prints a line {"module": ..., "error": ...} after each import, and stops at the first error. If a module ends the
+process, its line is missing.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import sys
 
 
 def main() -> None:
-    """Import what the command line names."""
+    """Import the modules named on the command line."""
     for name in sys.argv[1:]:
         error = ""
         try:
             importlib.import_module(name)
-        except Exception as failure:  # whatever it is, it is reported
+        except Exception as failure:  # any error of a library is reported
             error = f"{type(failure).__name__}: {' '.join(str(failure).split())[:300]}"
         print(json.dumps({"module": name, "error": error}), flush=True)
         if error:

@@ -1,4 +1,4 @@
-"""Environment variables by which libraries choose their kernels, and the values that each of them knows."""
+"""Environment variables that choose the kernels of libraries, and their allowed values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Choices:
-    """The values that a library knows for one environment variable.
+    """The allowed values of an environment variable.
 
     Args:
         library: the library that reads the variable.
-        values: regular expression of them.
-        shown: them, or the usual ones, for a person.
-        any_case: True if case is ignored.
+        values: regular expression of the allowed values.
+        shown: readable list of the allowed values, or of the usual ones.
+        any_case: True if upper and lower case are the same.
     """
 
     library: str
@@ -26,18 +26,25 @@ class Choices:
     any_case: bool = True
 
     def has(self, value: str) -> bool:
-        """Return True if the library accepts a value."""
+        """Return True if the library accepts a value.
+
+        Args:
+            value: value of the environment variable.
+
+        Returns:
+            False if the library ignores the value.
+        """
         return re.fullmatch(self.values, value, re.IGNORECASE if self.any_case else 0) is not None
 
 
-# Source: oneDNN 3.x, src/cpu/x64/cpu_isa_traits.cpp, init_max_cpu_isa; values are made small letters first.
+# Source: oneDNN 3.x, src/cpu/x64/cpu_isa_traits.cpp, init_max_cpu_isa; it ignores the case.
 _ONEDNN: Final = Choices(
     "oneDNN",
     "default|sse41|avx|avx2(_vnni(_2)?)?|avx512_core(_vnni|_bf16|_fp16|_amx|_amx_fp16)?|avx10_[12](_512)?(_amx(_fp16|_2)?)?",
     "SSE41, AVX, AVX2, AVX2_VNNI, AVX2_VNNI_2, AVX512_CORE, AVX512_CORE_VNNI, AVX512_CORE_BF16, AVX512_CORE_FP16, "
     "AVX512_CORE_AMX, AVX512_CORE_AMX_FP16 and DEFAULT",
 )
-# Source: torch, aten/src/ATen/native/DispatchStub.cpp, compute_cpu_capability; small letters only.
+# Source: torch, aten/src/ATen/native/DispatchStub.cpp, compute_cpu_capability; lower case only.
 _TORCH: Final = Choices("torch", "default|avx2|avx512|vsx|zvector|sve(128|256)?", "avx512, avx2 and default", False)
 # Source: Intel's oneMKL developer guides, "Specifying Code Branches" and "Instruction Set Specific Dispatching".
 _MKL_BRANCH: Final = Choices(

@@ -1,4 +1,4 @@
-"""The processor's kernels: the self-test, and the golden trainings, whose bits are written down."""
+"""Checks of the processor's kernels: the self-test, and the golden trainings, whose bits are known."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ _finding = partial(Finding, "kernels")
 
 
 def check_self_test(report: Report) -> list[Finding]:
-    """Say what the self-test of layers found.
+    """Report the result of the self-test of kernels.
 
     Args:
-        report: of `nasbench.kernel_tests.self_test.quick_self_test`.
+        report: result of `nasbench.kernel_tests.self_test.quick_self_test`.
+
+    Returns:
+        At least one finding; at most five faults are listed.
     """
     name = "self-test"
     if not report.tried:
-        return [_finding(name, "wrong", "it tried no case at all", "report it with this text", True)]
+        return [_finding(name, "wrong", "no case was tested", "report it with this text", True)]
     if report.faults:
-        advice = "a search would crash or train wrongly: another version of torch may help; report it, with the output of make test-kernels"
+        advice = (
+            "searches would crash or give wrong scores: try another version of torch, and report it with the output of "
+            "make test-kernels"
+        )
         kinds = sorted({fault.kind for fault in report.faults})
         findings = [
             _finding(
@@ -32,21 +38,24 @@ def check_self_test(report: Report) -> list[Finding]:
             )
         ]
         for fault in report.faults[:SHOWN_FAULTS]:
-            findings.append(_finding(name, "wrong", str(fault), "the same", True))
+            findings.append(_finding(name, "wrong", str(fault), "as above", True))
         return findings
     findings = [_finding(name, "ok", report.summary)]
     if not report.checked:
-        found = "writing past a buffer would not be noticed: the C library's checking allocator is not there"
+        found = "buffer overruns are not detected: the C library's checking allocator is missing"
         findings.append(_finding(name, "note", found, "install glibc's libc_malloc_debug.so.0 (Debian: libc6)"))
     return findings
 
 
 def check_golden(outcomes: Iterable[GoldenOutcome], machine: str) -> list[Finding]:
-    """Compare the golden trainings' bits with those that are written down.
+    """Compare the bits of the golden trainings on this machine with the expected ones.
 
     Args:
-        outcomes: of `nasbench.training.golden.train_golden`.
-        machine: architecture, as `platform.machine()` says it.
+        outcomes: result of `nasbench.training.golden.train_golden`.
+        machine: architecture, from `platform.machine()`.
+
+    Returns:
+        One finding per training.
     """
     findings = []
     for outcome in outcomes:
@@ -55,12 +64,15 @@ def check_golden(outcomes: Iterable[GoldenOutcome], machine: str) -> list[Findin
             found = f"the training ended as {outcome.status}: {outcome.error}"
             findings.append(_finding(name, "wrong", found, "report it with this text", True))
         elif outcome.agrees:
-            findings.append(_finding(name, "ok", f"{outcome.digest}, as written down ({outcome.seconds:.1f} s)"))
+            findings.append(_finding(name, "ok", f"{outcome.digest}, as expected ({outcome.seconds:.1f} s)"))
         elif machine in ("x86_64", "AMD64"):
-            found = f"{outcome.digest} instead of {written}: rows of kernels=portable would not have the bits that they promise"
-            advice = "report it with this text; searches with kernels=fast are as good as ever"
+            found = (
+                f"{outcome.digest} instead of {written}: with kernels=portable, rows would have other bits than on "
+                "other processors"
+            )
+            advice = "report it with this text; searches with kernels=fast are not affected"
             findings.append(_finding(name, "wrong", found, advice))
         else:
-            found = f"{outcome.digest}, and {written} on x86-64: {machine} computes other last bits"
-            findings.append(_finding(name, "note", found, "compare with rows of x86-64 by the tolerance"))
+            found = f"{outcome.digest} instead of {written} on x86-64: {machine} computes other last bits"
+            findings.append(_finding(name, "note", found, "verify compares with rows from x86-64 within the tolerance"))
     return findings

@@ -1,4 +1,4 @@
-"""Processors and memory that this process may use, by affinity and by control groups."""
+"""Processors and memory that this process may use, limited by CPU affinity and control groups."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 CGROUPS: Final = Path("/sys/fs/cgroup")
 OWN_CGROUP: Final = Path("/proc/self/cgroup")
 MEMINFO: Final = Path("/proc/meminfo")
-_NO_LIMIT: Final = 1 << 60  # bytes; version 1 says "none" by a number near 2^63
+_NO_LIMIT: Final = 1 << 60  # bytes; version 1 of control groups writes a number near 2^63 for no limit
 
 
 @dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Limits:
     """Processors and memory that a process may use.
 
     Args:
-        there: processors of the machine.
-        usable: processors on which this process may run.
-        cpu_quota: processors' time a second that its control groups give; inf without a limit.
-        memory: bytes of the machine; nan where the system does not tell.
-        available: bytes that are free or can be freed; nan likewise.
-        memory_limit: bytes that its control groups give; inf without a limit.
-        memory_used: bytes of that limit that are used, files in the cache included; nan without a limit.
+        there: number of processors of the machine.
+        usable: number of processors on which this process may run.
+        cpu_quota: processor-seconds per second that control groups allow; inf without a limit.
+        memory: bytes of the machine's memory; nan if unknown.
+        available: bytes of memory that are free or can be freed; nan if unknown.
+        memory_limit: bytes of memory that control groups allow; inf without a limit.
+        memory_used: bytes of that limit in use, cached files included; nan without a limit.
     """
 
     there: int
@@ -38,7 +38,7 @@ class Limits:
 
     @property
     def processors(self) -> float:
-        """Processor seconds per second that this process may use."""
+        """Processor-seconds per second that this process may use."""
         return min(self.usable, self.cpu_quota)
 
 
@@ -47,8 +47,11 @@ def limits_here(root: Path = CGROUPS, own: Path = OWN_CGROUP, meminfo: Path = ME
 
     Args:
         root: mount point of control groups.
-        own: the file that names the groups of this process.
-        meminfo: the file that counts the machine's memory.
+        own: file with the control groups of this process.
+        meminfo: file with the machine's memory.
+
+    Returns:
+        The limits; the strictest one counts if several control groups have one.
     """
     there = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else there
@@ -72,7 +75,7 @@ def _fields(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _groups(root: Path, own: Path, controller: str) -> list[Path]:
-    """The folders of this process's control group and all above it, of version 2 and of version 1."""
+    """Return the folders of this process's control group and of all groups above it, of version 2 and of version 1."""
     found = []
     for number, _, rest in _fields(own):
         controllers, _, path = rest.partition(":")
@@ -83,7 +86,7 @@ def _groups(root: Path, own: Path, controller: str) -> list[Path]:
         else:
             continue
         for top in tops:
-            inner = top / path.lstrip("/")  # not there in a container that sees its own part alone
+            inner = top / path.lstrip("/")  # missing in a container that sees only its own groups
             found += [folder for folder in (inner, *inner.parents) if folder.is_relative_to(top) and folder.is_dir()]
     return list(dict.fromkeys(found))
 
@@ -97,7 +100,7 @@ def _number(path: Path) -> float:
 
 
 def _quota(folder: Path) -> float:
-    """Processors of a group: cpu.max in version 2, cpu.cfs_quota_us in version 1."""
+    """Return the processors that a group allows: cpu.max in version 2, cpu.cfs_quota_us in version 1."""
     try:
         quota, period = (folder / "cpu.max").read_text().split()
         return math.inf if quota == "max" else int(quota) / int(period)
@@ -108,7 +111,7 @@ def _quota(folder: Path) -> float:
 
 
 def _memory(folder: Path) -> tuple[float, float]:
-    """Limit and use of a group in bytes: memory.max in version 2, memory.limit_in_bytes in version 1."""
+    """Return limit and use of a group in bytes: memory.max in version 2, memory.limit_in_bytes in version 1."""
     for limit_name, used_name in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
         limit = _number(folder / limit_name)
         if limit < _NO_LIMIT:

@@ -1,7 +1,8 @@
-"""Properties of torch on this machine, measured in a separate process: `python -m nasbench.doctor.probe`.
+"""Program that measures properties of torch on this machine: `python -m nasbench.doctor.probe`.
 
-A process of its own, because oneDNN says what it uses only to those that ask before it starts, and because a torch that does not fit the
-processor ends its process. Prints oneDNN's own words first, and `MARK` with a JSON object last.
+It runs in a separate process, because oneDNN reports what it uses only if its environment variable was set at the
+start, and because a torch that does not fit the processor ends its process. It prints oneDNN's output first, and `MARK`
+with a JSON object last.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 MARK: Final = "nasbench-doctor: "
-SECONDS: Final = 180.0  # after which the process hangs
+SECONDS: Final = 180.0  # after which the process is considered to hang
 _REPEATS: Final = 5
 _CORENAMES: Final = tuple(
     f"{prefix}openblas_get_corename{suffix}" for prefix in ("scipy_", "") for suffix in ("64_", "")
@@ -34,7 +35,7 @@ _CORENAMES: Final = tuple(
 
 
 class ProbeError(NasbenchError):
-    """The process in which torch was to be tried died; the message has its last words."""
+    """Raised when the process of a probe dies or hangs; the message has the last line of its standard error."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,20 @@ class TorchFacts:
     """Properties of torch on this machine.
 
     Args:
-        version: of torch.
-        cuda: version of CUDA that it was built with; "" for a build without.
-        onednn: version of oneDNN in it; "" for a build without.
-        mkl: version of MKL in it; "" for a build without.
+        version: version of torch.
+        cuda: version of CUDA that torch was built for; "" for a CPU build.
+        onednn: version of oneDNN in torch; "" for a build without it.
+        mkl: version of MKL in torch; "" for a build without it.
         capability: instruction set of torch's own kernels, e.g. "AVX512".
-        predicted_isa: instruction set of oneDNN by `nasbench.kernels.processor`, stored in rows, e.g. "avx2".
-        isa: instruction set that oneDNN reports, e.g. "Intel AVX2"; "" if it reports none.
-        platform: of a row that is trained here with fast kernels.
-        numpy_error: why tensors and arrays cannot share memory; "" where they can.
-        bfloat16_time: seconds of a training step in bfloat16 over those in float32.
-        numpy_kernels: the processor for which numpy's OpenBLAS chose its kernels, e.g. "Haswell"; "" where it does not say.
-        numpy_gflops: 10^9 operations a second of numpy's product of float64 matrices on one thread.
-        torch_gflops: the same of torch.
-        keeps_memory: True if the C library's allocator keeps freed memory for the next step, see `nasbench.training.allocator`.
+        predicted_isa: instruction set of oneDNN by `nasbench.kernels.processor`, which rows store, e.g. "avx2".
+        isa: oneDNN's description of its instruction set, e.g. "Intel AVX2"; "" if it reports none.
+        platform: platform of a row that is trained on this machine with fast kernels.
+        numpy_error: why tensors and arrays cannot share memory; "" if they can.
+        bfloat16_time: seconds of a training step in bfloat16, divided by those in float32.
+        numpy_kernels: processor for which numpy's OpenBLAS chose its kernels, e.g. "Haswell"; "" if unknown.
+        numpy_gflops: speed of numpy's product of float64 matrices on one thread, in 1e9 operations per second.
+        torch_gflops: speed of torch's product of the same matrices.
+        keeps_memory: True if the C library's allocator keeps freed memory, see `nasbench.training.allocator`.
     """
 
     version: str
@@ -75,13 +76,16 @@ class TorchFacts:
 
 
 def torch_facts(environment: Mapping[str, str] | None = None) -> TorchFacts:
-    """Measure what torch is and does in a process of its own, in some seconds.
+    """Measure the properties of torch in a separate process, which takes some seconds.
 
     Args:
-        environment: of that process; None for this one's.
+        environment: environment variables of the process; None for this process's.
+
+    Returns:
+        The properties.
 
     Raises:
-        ProbeError: when that process dies or hangs.
+        ProbeError: when the process dies or takes more than 180 seconds.
     """
     single = {"ONEDNN_VERBOSE": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
@@ -95,7 +99,7 @@ def torch_facts(environment: Mapping[str, str] | None = None) -> TorchFacts:
         )
     except subprocess.TimeoutExpired:
         raise ProbeError(
-            f"a process that imports torch and computes a little was still going on after {SECONDS:.0f} s"
+            f"a process that imports torch and computes a little did not end within {SECONDS:.0f} s"
         ) from None
     facts = next((line for line in done.stdout.splitlines() if line.startswith(MARK)), None)
     if facts is None:
@@ -105,7 +109,7 @@ def torch_facts(environment: Mapping[str, str] | None = None) -> TorchFacts:
 
 
 def main() -> None:
-    """Measure, and print what was found."""
+    """Measure the properties of torch and print them."""
     import torch
 
     from nasbench.kernels.platform import platform_here
@@ -152,7 +156,7 @@ def _numpy_error() -> str:
 
 
 def _convolve_loudly() -> None:
-    """Run one convolution with oneDNN's verbose output, then turn the output off because it takes time."""
+    """Run one convolution with oneDNN's verbose output, which is then switched off because it takes time."""
     import torch
 
     torch.nn.functional.conv2d(torch.ones(4, 16, 16, 16), torch.ones(16, 16, 3, 3))
@@ -162,7 +166,7 @@ def _convolve_loudly() -> None:
 
 
 def _bfloat16_time() -> float:
-    """Seconds of a training step of two convolutions on 16x16 maps in bfloat16 over those in float32, the best of some of each."""
+    """Return the time of a training step of two convolutions on 16x16 maps in bfloat16, divided by that in float32."""
     import torch
     from torch import nn
 
@@ -181,7 +185,7 @@ def _bfloat16_time() -> float:
 
 
 def _matrix_products() -> tuple[float, float]:
-    """Speed of float64 products of 512 x 512 matrices in numpy and in torch, 1e9 operations per second."""
+    """Return the speed of float64 512 x 512 matrix products in numpy and in torch, in 1e9 operations per second."""
     import numpy as np
     import torch
 
@@ -193,9 +197,9 @@ def _matrix_products() -> tuple[float, float]:
 
 
 def _best(first: Callable[[], object], second: Callable[[], object]) -> tuple[float, float]:
-    """Shortest seconds of each, taken in turn so that a busy machine slows both."""
+    """Return the shortest seconds of each; they are run in turn, so a busy machine slows down both."""
     best = [float("inf"), float("inf")]
-    first(), second()  # libraries set themselves up
+    first(), second()  # libraries initialize themselves
     for _ in range(_REPEATS):
         for place, work in enumerate((first, second)):
             start = time.perf_counter()
@@ -205,7 +209,7 @@ def _best(first: Callable[[], object], second: Callable[[], object]) -> tuple[fl
 
 
 def numpy_kernels() -> str:
-    """The processor for which the OpenBLAS that numpy has loaded chose its kernels; "" where there is none or it does not say."""
+    """Return the processor for which numpy's OpenBLAS chose its kernels; "" if numpy uses none, or it is unknown."""
     try:
         maps = Path("/proc/self/maps").read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Findings of the checks, as lines for people and as JSON."""
+"""Output of findings, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nasbench.doctor.checks import Machine
 from nasbench.doctor.findings import Finding, Group, Level
 
 FORMAT: Final = 1
-"""Version of the JSON document; raised when a key is renamed or removed."""
+"""Version of the JSON document. It is raised when a key is renamed or removed."""
 
 TITLES: Final[Mapping[Group, str]] = {
     "versions": "Python and libraries",
@@ -22,7 +22,7 @@ TITLES: Final[Mapping[Group, str]] = {
     "devices": "Devices and energy",
     "storage": "Folder for results",
     "clock": "Clocks",
-    "extras": "Extras, all of which can be missing",
+    "extras": "Extras (optional packages)",
 }
 WIDTH: Final = 150
 _NAME_WIDTH: Final = 18
@@ -30,16 +30,26 @@ _LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 
 def breaks_a_search(findings: Sequence[Finding]) -> bool:
-    """True if a search would fail on this machine or give wrong results."""
+    """Return True if a search on this machine would fail or give wrong results.
+
+    Args:
+        findings: all findings.
+
+    Returns:
+        True if one of them has `breaks`.
+    """
     return any(finding.breaks for finding in findings)
 
 
 def lines_of(findings: Sequence[Finding], seconds: float) -> Iterator[str]:
-    """Lines for people: groups, each finding with its level and what to do, and counts at the end.
+    """Format findings as text: a title per group, each finding with its level and advice, and a summary.
 
     Args:
-        findings: in the order of their groups.
-        seconds: that the checks took.
+        findings: all findings, in the order of their groups.
+        seconds: duration of the checks.
+
+    Yields:
+        Lines without line ends.
     """
     for group, members in groupby(findings, lambda finding: finding.group):
         yield TITLES[group]
@@ -50,11 +60,14 @@ def lines_of(findings: Sequence[Finding], seconds: float) -> Iterator[str]:
 
 
 def summary(findings: Sequence[Finding], seconds: float) -> str:
-    """The last line: how many of each level, and whether a search will work.
+    """Return the last line of the report: the number of findings per level, and whether searches work.
 
     Args:
-        findings: all of them.
-        seconds: that the checks took.
+        findings: all findings.
+        seconds: duration of the checks.
+
+    Returns:
+        One line.
     """
     counts = _counts(findings)
     stops = sum(finding.breaks for finding in findings)
@@ -65,21 +78,21 @@ def summary(findings: Sequence[Finding], seconds: float) -> str:
 
 
 def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> dict[str, Any]:
-    """Return the report as plain JSON values.
+    """Return the report as JSON values.
 
     Args:
-        machine: that the findings are of.
-        findings: all of them.
-        seconds: that the checks took.
+        machine: the machine that was checked.
+        findings: all findings.
+        seconds: duration of the checks.
 
     Returns:
-        "format": `FORMAT`; "machine": what it is, None where that cannot be found out; "findings": a list of objects with the fields of `Finding`; "counts": by level;
-        "searches_work": a boolean; "seconds".
+        "format": `FORMAT`; "machine": result of `describe`, None if it fails; "findings": a list of objects with the
+        fields of `Finding`; "counts": number of findings per level; "searches_work": a boolean; "seconds".
     """
     described: dict[str, Any] | None = None
     try:
         described = describe(machine)
-    except Exception as error:  # e.g. limits that cannot be read; a check reports them too
+    except Exception as error:  # e.g. limits that cannot be read, which a check reports, too
         found = f"cannot be described: {type(error).__name__}: {error}"
         findings = [*findings, Finding("processor", "machine", "wrong", found, "report it with this text")]
     return {
@@ -93,7 +106,15 @@ def document(machine: Machine, findings: Sequence[Finding], seconds: float) -> d
 
 
 def describe(machine: Machine) -> dict[str, Any]:
-    """Description of a machine, as plain JSON values; None for unknown values."""
+    """Describe a machine as JSON values.
+
+    Args:
+        machine: the machine.
+
+    Returns:
+        Versions, system, processor, limits, GPUs, properties of torch, and the folder for results; None for unknown
+        values.
+    """
     from nasbench.kernels.processor import processor_here
 
     made, processor, limits = machine.made, processor_here(), machine.limits

@@ -1,4 +1,4 @@
-"""The file system of the results' folder: whether a results file can be kept there, and how quickly."""
+"""Checks of the folder for results: whether its file system is safe and fast enough for results files."""
 
 from __future__ import annotations
 
@@ -16,62 +16,71 @@ from nasbench.store.errors import DiskFull, NotPermitted, StoreError
 from nasbench.store.filesystem import FileSystem, probe_file_system
 
 NEEDED_BYTES: Final = 64 << 20
-"""A search of 20,000 children leaves 17 MB (docs/scale.md), and a file is written anew beside itself when it is packed."""
+"""Space that a search may need: 20,000 children take 17 MB (docs/scale.md), and packing writes a second file."""
 
 EASY_BYTES: Final = 1 << 30
 NEEDED_FILES: Final = 100
-SLOW_ROW_S: Final = 0.05  # of a child that trains for seconds
-CLOCK_S: Final = 2.0  # by which a file's time may differ from this host's
+SLOW_ROW_S: Final = 0.05  # seconds per row, of children that train for seconds
+CLOCK_S: Final = 2.0  # seconds by which times of files may differ from this host's clock
 IN_MEMORY: Final = frozenset({"tmpfs", "ramfs"})
 _finding = partial(Finding, "storage")
 
 
 def check_folder(folder: Path) -> list[Finding]:
-    """Try the file system of a folder for results.
+    """Test the file system of a folder for results.
 
     Args:
-        folder: where results are to be; where it is not there yet, the nearest folder above it is tried, in which a run would make it.
+        folder: the folder. If it does not exist, the nearest existing folder above it is tested.
+
+    Returns:
+        At least one finding.
     """
     tried = folder.absolute()
     while not tried.exists() and tried != tried.parent:
         tried = tried.parent
     if not tried.is_dir():
-        return [_finding("folder", "wrong", f"{tried} is a file and no folder", "name another: --folder", True)]
+        return [_finding("folder", "wrong", f"{tried} is a file, not a folder", "choose another: --folder", True)]
     try:
         system = probe_file_system(tried)
     except (StoreError, InputError) as error:
-        # The store's own advice is for a search that was going on, which can be resumed; here none was.
+        # The store's own advice is about resuming a search, and does not apply here.
         found, _, advice = str(error).partition("; ")
         if not isinstance(error, (NotPermitted, InputError)):
             room = "free some space, or " if isinstance(error, DiskFull) else ""
             advice = f"{room}choose another folder: --folder here, -o of a run"
         return [_finding("folder", "wrong", found, advice, True)]
     if tried == folder.absolute():
-        first = _finding("folder", "ok", f"{folder}: files can be made and written")
+        first = _finding("folder", "ok", f"{folder}: files can be created and written")
     else:
-        first = _finding("folder", "note", f"{folder} is not there; a run makes it, in {tried}, which was tried")
+        first = _finding(
+            "folder", "note", f"{folder} does not exist; a run will create it in {tried}, which was tested"
+        )
     return [first, *check_file_system(system)]
 
 
 def check_file_system(system: FileSystem) -> list[Finding]:
-    """Say what a file system does, and what it lacks.
+    """Report the properties of a file system that results files need.
 
     Args:
-        system: as it was tried.
+        system: the tested file system.
+
+    Returns:
+        At least one finding.
     """
     return [*_kind(system), *_ownership(system), *_durability(system), *_room(system), *_clock(system)]
 
 
 def _kind(system: FileSystem) -> list[Finding]:
     if not system.kind:
-        return [_finding("file system", "note", "the system does not say what is mounted there")]
+        return [_finding("file system", "note", "the system does not report the kind of file system")]
     where = f"{system.kind}, mounted at {system.mount}"
     if system.is_network:
-        found = f"{where}: other hosts may have it mounted, too"
-        advice = "let one host write a results file; a fast local disk (--folder) costs a child less"
+        found = f"{where}: a network file system, which other hosts may use, too"
+        advice = "write each results file from one host only; a local disk (--folder) is faster"
         return [_finding("file system", "note", found, advice)]
     if system.kind in IN_MEMORY:
-        return [_finding("file system", "note", f"{where}: in memory, gone at the next start", "copy what is to stay")]
+        found = f"{where}: in memory, lost at a restart of the machine"
+        return [_finding("file system", "note", found, "copy results that you want to keep")]
     return [_finding("file system", "ok", where)]
 
 
@@ -79,17 +88,17 @@ def _ownership(system: FileSystem) -> list[Finding]:
     advice = "choose a folder on another file system: --folder"
     findings = []
     if not system.exclusive and not system.links:
-        found = "neither hard links nor exclusive creation of files: two processes could write one results file"
+        found = "neither hard links nor exclusive creation of files: two processes could write to one results file"
         findings.append(_finding("ownership", "wrong", found, advice, True))
     elif not system.flock:
         way = "a hard link" if system.links else "exclusive creation"
-        found = f"no flock; a results file is owned by a lock file with a heartbeat, made by {way}"
-        after = "after a crash on another host: --take-over"
+        found = f"no flock; a lock file with a heartbeat, created by {way}, keeps other processes from a results file"
+        after = "after a crash on another host, use --take-over"
         findings.append(_finding("ownership", "note", found, after))
     else:
-        findings.append(_finding("ownership", "ok", "flock keeps other processes out"))
+        findings.append(_finding("ownership", "ok", "flock keeps other processes from a results file"))
     if system.renames:
-        findings.append(_finding("rename", "ok", "replaces a file at once"))
+        findings.append(_finding("rename", "ok", "replaces a file atomically"))
     else:
         found = "a rename does not replace an existing file: results files cannot be packed"
         findings.append(_finding("rename", "wrong", found, advice, True))
@@ -98,19 +107,17 @@ def _ownership(system: FileSystem) -> list[Finding]:
 
 def _durability(system: FileSystem) -> list[Finding]:
     if system.syncs:
-        found = f"fails ({system.syncs}): no row could be promised to be on the disk"
+        found = f"fails ({system.syncs}): rows may not be on the disk, and a power cut would lose them"
         return [_finding("fsync", "wrong", found, "choose a folder on another file system: --folder", True)]
     findings = []
-    took = f"{1000 * system.row_s:.1f} ms to write a row and have it on the disk"
+    took = f"{1000 * system.row_s:.1f} ms until a row is on the disk"
     if system.row_s > SLOW_ROW_S:
-        findings.append(
-            _finding("fsync", "slow", f"{took}; each child costs that", "a local disk (--folder) is faster")
-        )
+        findings.append(_finding("fsync", "slow", f"{took}, for each child", "a local disk (--folder) is faster"))
     else:
         findings.append(_finding("fsync", "ok", took))
     if not system.syncs_folders:
-        found = "does not work for folders: a power cut may undo the making of a file"
-        findings.append(_finding("fsync of folders", "note", found, "keep copies of files that were just begun"))
+        found = "does not work: a power cut may remove a file that was just created"
+        findings.append(_finding("fsync of folders", "note", found, "keep copies of new results files"))
     return findings
 
 
@@ -119,16 +126,17 @@ def _room(system: FileSystem) -> list[Finding]:
     findings = []
     if system.free_bytes < NEEDED_BYTES:
         found = f"{system.free_bytes / 2**20:.0f} MiB"
-        advice = f"a search may need {NEEDED_BYTES >> 20} MiB: free some, or choose another folder: --folder"
+        advice = f"a search may need {NEEDED_BYTES >> 20} MiB: free some space, or choose another folder: --folder"
         findings.append(_finding("free space", "wrong", found, advice, True))
     elif system.free_bytes < EASY_BYTES:
-        advice = "a million rows take 1 GB, and as much again while they are packed"
+        advice = "a million rows need 1 GB, and twice that while they are packed"
         findings.append(_finding("free space", "note", free, advice))
     else:
         findings.append(_finding("free space", "ok", free))
     if 0 <= system.free_files < NEEDED_FILES:
-        found = f"{system.free_files} more files can be made"
-        findings.append(_finding("free files", "wrong", found, "delete some, or choose another folder: --folder", True))
+        found = f"only {system.free_files} more files can be created"
+        advice = "delete some files, or choose another folder: --folder"
+        findings.append(_finding("free files", "wrong", found, advice, True))
     return findings
 
 
@@ -136,19 +144,22 @@ def _clock(system: FileSystem) -> list[Finding]:
     ahead = system.clock_ahead_s
     if math.isnan(ahead) or abs(ahead) <= CLOCK_S:
         return []
-    found = f"files there are dated {abs(ahead):.0f} s {'after' if ahead > 0 else 'before'} this host's clock"
-    advice = "set both hosts' clocks by NTP; heartbeats are watched by this host's own clock alone"
+    found = f"times of files are {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this host's clock"
+    advice = "set the clocks of both hosts by NTP; heartbeats do not depend on them"
     return [_finding("file clock", "note", found, advice)]
 
 
 def check_temporary_files(folder: Path | None = None) -> list[Finding]:
-    """Try the folder for temporary files, which long searches use for scores that may be asked for again.
+    """Test the folder for temporary files, in which long searches keep scores that they may need again.
 
     Args:
-        folder: None for the one that Python chooses (TMPDIR).
+        folder: the folder; None for Python's choice (TMPDIR).
+
+    Returns:
+        One finding.
     """
     name = "temporary files"
-    advice = "set TMPDIR to a folder with room; else scores that may be asked for again stay in memory"
+    advice = "set TMPDIR to a folder with enough space; otherwise long searches need more memory"
     try:
         chosen = Path(tempfile.gettempdir()) if folder is None else folder
         with tempfile.TemporaryFile(dir=chosen) as file:

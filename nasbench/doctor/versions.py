@@ -1,4 +1,4 @@
-"""Python and the libraries: supported versions, libraries that fit each other, and whether each can be imported."""
+"""Checks of Python and the libraries: supported versions, compatible versions, and imports."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from nasbench.doctor.processes import last_words
 
 SUITE: Final = "nasbench-suite"
 MODULES: Final = {"pillow": "PIL", "scikit-learn": "sklearn", "nvidia-ml-py": "pynvml"}
-"""Modules of distributions that are imported by another name than their own."""
+"""Distributions whose module has another name -> name of the module."""
 
-IMPORT_SECONDS: Final = 120.0  # after which an import hangs; the first one of matplotlib looks through all fonts
+IMPORT_SECONDS: Final = 120.0  # after which imports are considered to hang; the first of matplotlib reads all fonts
 
-SHOWN_PACKAGES: Final = 3  # of an extra, by name
+SHOWN_PACKAGES: Final = 3  # most packages of an extra that are listed by name
 _finding = partial(Finding, "versions")
 
 
 class Installed:
-    """Distributions of this environment and their metadata; tests pass their own.
+    """The installed distributions and their metadata.
 
     Args:
-        versions: of the distributions by canonical name.
-        requirements: lines of Requires-Dist by canonical name; a distribution that is missing here requires nothing.
-        classifiers: of the suite.
-        requires_python: of the suite, e.g. ">=3.10".
+        versions: canonical name of a distribution -> version.
+        requirements: canonical name of a distribution -> lines of Requires-Dist; a missing one requires nothing.
+        classifiers: classifiers of the suite.
+        requires_python: Requires-Python of the suite, e.g. ">=3.10".
     """
 
     def __init__(
@@ -49,7 +49,11 @@ class Installed:
 
     @classmethod
     def here(cls) -> Installed | None:
-        """Read this environment; None where the suite is not installed in it and runs from its folder alone."""
+        """Read this environment.
+
+        Returns:
+            The distributions; None if the suite is not installed and runs from its source folder.
+        """
         try:
             suite = metadata.metadata(SUITE)
         except metadata.PackageNotFoundError:
@@ -64,11 +68,14 @@ class Installed:
         return cls(versions, requirements, suite.get_all("Classifier") or (), suite["Requires-Python"] or "")
 
     def required_by(self, name: str, extra: str = "") -> list[Requirement]:
-        """Requirements of a distribution on this machine: its own, or those of one of its extras.
+        """Return the requirements of a distribution that apply to this machine.
 
         Args:
-            name: of the distribution.
-            extra: "" for what it always requires.
+            name: name of the distribution.
+            extra: name of an extra, for the requirements that it adds; "" for those without extras.
+
+        Returns:
+            The requirements; none if the distribution is not installed.
         """
         found = [Requirement(line) for line in self._requirements.get(canonicalize_name(name), ())]
 
@@ -78,41 +85,56 @@ class Installed:
         return [one for one in found if holds(one, extra) and (not extra or not holds(one, ""))]
 
     def version(self, one: Requirement) -> str | None:
-        """The installed version of what is required; None where it is not there."""
+        """Return the installed version of a requirement.
+
+        Args:
+            one: the requirement.
+
+        Returns:
+            The version; None if the distribution is not installed.
+        """
         return self.versions.get(canonicalize_name(one.name))
 
 
 def check_python(version: tuple[int, int], installed: Installed | None) -> list[Finding]:
-    """Compare the interpreter with those that the suite names.
+    """Check that this version of Python is supported.
 
     Args:
-        version: e.g. (3, 11).
-        installed: the suite's own package metadata.
+        version: version of Python, e.g. (3, 11).
+        installed: the installed distributions; None if the suite is not installed.
+
+    Returns:
+        One finding.
     """
     mine = "{}.{}".format(*version)
     if installed is None:
-        return [_finding("python", "note", f"{mine}; which versions are supported is known of an installed suite only")]
+        return [
+            _finding("python", "note", f"{mine}; the suite is not installed, so the supported versions are unknown")
+        ]
     named = re.findall(r"Programming Language :: Python :: (\d+)\.(\d+)", "\n".join(installed.classifiers))
     tried = sorted((int(major), int(minor)) for major, minor in named)
     if not tried:
-        return [_finding("python", "note", f"{mine}; this installation does not say which versions it was tried with")]
+        return [_finding("python", "note", f"{mine}; this installation does not list the supported versions")]
     lowest, highest = ("{}.{}".format(*tried[at]) for at in (0, -1))
-    advice = f"make the environment with Python {lowest} to {highest}"
+    advice = f"create the environment with Python {lowest} to {highest}"
     if version < tried[0]:
-        return [
-            _finding(
-                "python", "wrong", f"{mine}, older than all that are supported, {lowest} to {highest}", advice, True
-            )
-        ]
+        return [_finding("python", "wrong", f"{mine} is too old; supported: {lowest} to {highest}", advice, True)]
     if version not in tried:
-        return [_finding("python", "note", f"{mine}; the suite was tried with {lowest} to {highest}", advice)]
+        return [_finding("python", "note", f"{mine}; the suite was tested with {lowest} to {highest}", advice)]
     return [_finding("python", "ok", f"{mine} (supported: {lowest} to {highest})")]
 
 
 def check_libraries(installed: Installed | None) -> list[Finding]:
-    """Compare every library with what the suite asks for, and with what the other libraries ask for."""
+    """Check each library's version against the requirements of the suite and of the other libraries.
+
+    Args:
+        installed: the installed distributions; None if the suite is not installed.
+
+    Returns:
+        At least one finding.
+    """
     if installed is None:
-        found = f"{SUITE} is not installed here, so the libraries' versions cannot be compared with what it needs"
+        found = f"{SUITE} is not installed, so the required versions are unknown"
         return [_finding("libraries", "note", found, "in its folder: pip install -e .")]
     needed = installed.required_by(SUITE)
     findings = [finding for one in needed if (finding := _unmet(one, installed, SUITE)) is not None]
@@ -124,7 +146,7 @@ def check_libraries(installed: Installed | None) -> list[Finding]:
         shown = ", ".join(
             f"{one.name} {installed.version(one)}" for one in needed if one.name in ("numpy", "pandas", "h5py", "scipy")
         )
-        found = f"{len(needed)} are there and fit the suite and each other ({shown})"
+        found = f"{len(needed)} are installed and fit the suite and each other ({shown})"
         return [_finding("libraries", "ok", found)]
     return findings
 
@@ -138,19 +160,21 @@ def _unmet(one: Requirement, installed: Installed, by: str) -> Finding | None:
     if not one.specifier.contains(there, prereleases=True):
         if by == SUITE:
             return _finding("libraries", "wrong", f"{one.name} {there} is installed; {by} needs {wanted}", advice, True)
-        pair = f"{by} {installed.versions[canonicalize_name(by)]} needs {wanted}, and {one.name} {there} is installed"
-        return _finding(
-            "libraries", "wrong", pair, f"pip install --upgrade {by} {one.name}"
-        )  # the imports say if it breaks
+        pair = f"{by} {installed.versions[canonicalize_name(by)]} needs {wanted}, but {one.name} {there} is installed"
+        # It does not break a search by itself: the check of the imports shows whether it does.
+        return _finding("libraries", "wrong", pair, f"pip install --upgrade {by} {one.name}")
     return None
 
 
 def check_imports(modules: Sequence[str], environment: Mapping[str, str] | None = None) -> list[Finding]:
-    """Import modules in another process, where a library that was built for other versions may fail or crash.
+    """Import modules in a separate process, which a library built for other versions may crash.
 
     Args:
-        modules: their names.
-        environment: of that process; None for this one's.
+        modules: names of the modules.
+        environment: environment variables of the process; None for this process's.
+
+    Returns:
+        One finding per module that cannot be imported, or one that all can.
     """
     findings: list[Finding] = []
     left = list(modules)
@@ -159,21 +183,24 @@ def check_imports(modules: Sequence[str], environment: Mapping[str, str] | None 
         if failure:
             culprit = left[done]
             package = next((name for name, module in MODULES.items() if module == culprit), culprit)
-            advice = f"it, or a library under it, was built for other versions: pip install --upgrade --force-reinstall {package}"
+            advice = (
+                "it, or a library that it uses, was built for other versions: pip install --upgrade --force-reinstall "
+                f"{package}"
+            )
             findings.append(_finding("imports", "wrong", f"import {culprit}: {failure}", advice, True))
         left = left[done + 1 :]
-    return findings or [_finding("imports", "ok", f"{len(modules)} libraries can be imported together")]
+    return findings or [_finding("imports", "ok", f"all {len(modules)} libraries can be imported together")]
 
 
 def _import(modules: Sequence[str], environment: Mapping[str, str] | None) -> tuple[int, str]:
-    """Import one module after the other until one fails; returns how many went well, and how the next one failed."""
+    """Import modules until one fails; return the number of imported modules and the error of the next, or ""."""
     words = [sys.executable, "-m", "nasbench.doctor.importing", *modules]
     seconds = IMPORT_SECONDS
     try:
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired as error:
         said = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
-        return len(_replies(said)), f"still going on after {seconds:.0f} s"
+        return len(_replies(said)), f"did not end within {seconds:.0f} s"
     replies = _replies(done.stdout)
     failure = next((reply["error"] for reply in replies if reply["error"]), "")
     if failure:
@@ -188,17 +215,27 @@ def _replies(output: str) -> list[dict[str, str]]:
 
 
 def modules_of(needed: Iterable[Requirement]) -> list[str]:
-    """The modules to import for requirements: torch first, as in the suite."""
+    """Return the modules of requirements, in the order in which they are imported: torch first, as in the suite.
+
+    Args:
+        needed: the requirements.
+
+    Returns:
+        Names of the modules.
+    """
     names = [MODULES.get(canonicalize_name(one.name), one.name) for one in needed]
     return sorted(names, key=lambda name: (name != "torch", names.index(name)))
 
 
 def check_extras(installed: Installed | None, uses: Mapping[str, str]) -> list[Finding]:
-    """Say which extras of the suite are installed.
+    """Check which extras of the suite are installed.
 
     Args:
-        installed: this environment.
-        uses: purpose of each extra, by name.
+        installed: the installed distributions; None if the suite is not installed.
+        uses: name of an extra -> its purpose.
+
+    Returns:
+        One finding per extra.
     """
     findings = []
     for extra, use in uses.items():

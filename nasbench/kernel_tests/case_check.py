@@ -1,4 +1,4 @@
-"""One case of the self-test: forward and backward, beside the definition in float64 and beside itself once more."""
+"""Test of one case: forward and backward passes are compared with the definition in float64, and with a second run."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from nasbench.kernel_tests.cases import Case, Precision
 from nasbench.kernel_tests.reference import expected_output
 
 TOLERANCES: Final[dict[Precision, float]] = {"float32": 5e-4, "bfloat16": 1e-1}
-"""Largest allowed difference, as a share of the largest expected value of the same tensor. Rounding gives 2^-24 and
-2^-9 a number and grows with the root of the sum's length, up to 2^19 terms here, and kernels for older instruction sets
-add up bfloat16 in bfloat16; a wrong tap, pixel or stale number gives about 1."""
+"""Largest allowed difference, as a share of the largest expected value of the same tensor.
+
+Rounding gives 2^-24 or 2^-9 per number, times the root of the number of terms of a sum, which is at most 2^19 here; and
+kernels for older instruction sets add up bfloat16 numbers in bfloat16. A wrong pixel, weight or stale value gives about
+1."""
 
 
 class CaseFinding(NamedTuple):
-    """What is wrong, where (output or gradient), and the largest difference as a share of the largest expected value."""
+    """A fault that a case found.
+
+    Args:
+        kind: "wrong values", or "not repeatable" if two runs differ.
+        where: the wrong tensor: the output or a gradient.
+        distance: largest difference, as a share of the largest expected value.
+    """
 
     kind: Literal["wrong values", "not repeatable"]
     where: str
@@ -29,17 +37,25 @@ class CaseFinding(NamedTuple):
 
 
 class CaseOutcome(NamedTuple):
-    """What a case showed: a finding or None, and the largest distance of its tensors from the definition."""
+    """Result of a case.
+
+    Args:
+        finding: the fault; None without one.
+        distance: largest difference of all its tensors from the definition, as a share of the largest expected value.
+    """
 
     finding: CaseFinding | None
     distance: float
 
 
 def check_case(case: Case) -> CaseOutcome:
-    """Run a case twice and compare; inputs depend on the case alone.
+    """Run a case twice, and compare with its definition; the inputs depend on the case only.
+
+    Args:
+        case: the case.
 
     Returns:
-        The first finding: values that are wrong, otherwise values whose bits differ between the two runs.
+        The result. Wrong values have precedence over values that are not repeatable.
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(zlib.crc32(case.to_json().encode()))
@@ -71,7 +87,7 @@ def _compare(case: Case, layer: nn.Module, images: Tensor) -> CaseOutcome:
 
 
 def _prepared(case: Case) -> tuple[nn.Module, Tensor]:
-    """The layer and its input, numbers of the case's precision, laid out as the case says."""
+    """Return the layer and its input, with numbers of the case's precision and in its memory format."""
     layer = build_layer(case)
     with torch.no_grad():
         for weight in layer.parameters():
@@ -89,12 +105,12 @@ def _prepared(case: Case) -> tuple[nn.Module, Tensor]:
 
 
 def _rounded(values: Tensor, precision: Precision) -> Tensor:
-    """The nearest numbers of a precision, in float32."""
+    """Round numbers to a precision; the result is float32."""
     return values.detach().bfloat16().float() if precision == "bfloat16" else values.detach()
 
 
 def _run(case: Case, layer: nn.Module, images: Tensor, gradient: Tensor) -> list[Tensor]:
-    """Output, gradient of the input, gradients of the weights."""
+    """Return output, gradient of the input, and gradients of the weights."""
     source = images.detach().requires_grad_()
     arithmetic: AbstractContextManager[object] = (
         torch.autocast("cpu", dtype=torch.bfloat16) if case.precision == "bfloat16" else nullcontext()
@@ -109,7 +125,7 @@ def _run(case: Case, layer: nn.Module, images: Tensor, gradient: Tensor) -> list
 
 
 def _distance(ours: Tensor, theirs: Tensor) -> float:
-    """The largest difference as a share of the largest expected value; infinite where ours is not finite."""
+    """Return the largest difference as a share of the largest expected value; inf if a value is not finite."""
     largest = theirs.abs().max().item()
     difference = (ours.double() - theirs).abs().max().item()
     if not math.isfinite(difference):

@@ -1,4 +1,4 @@
-"""The layers that the self-test runs: the suite's own, and torch's plain operations in their place."""
+"""The layers that the self-test of kernels runs: the suite's layers, or torch's plain operations in their place."""
 
 from __future__ import annotations
 
@@ -24,14 +24,25 @@ from nasbench.supernets.shared_layers import Chosen, SlotConv2d, SlotReduction
 
 
 class OnTwoMaps(nn.Module):
-    """A layer of a super-network on two maps, concatenated."""
+    """A layer of a super-network, applied to the concatenation of two feature maps.
+
+    Args:
+        layer: the layer, with two slots.
+    """
 
     def __init__(self, layer: SlotConv2d | SlotReduction) -> None:
         super().__init__()
         self.layer = layer
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to what the layer makes of its first and its second half of channels."""
+        """Apply the layer to both halves of the channels.
+
+        Args:
+            images: [batch, channels, height, width], with an even number of channels.
+
+        Returns:
+            [batch, outputs, output height, output width].
+        """
         chosen = Chosen(images.chunk(2, 1), (0, 1))
         output: Tensor = (
             self.layer(chosen.stacked, chosen.slots) if isinstance(self.layer, SlotConv2d) else self.layer(chosen)
@@ -40,7 +51,14 @@ class OnTwoMaps(nn.Module):
 
 
 def build_layer(case: Case) -> nn.Module:
-    """Build the layer of a case, in training mode; its weights come from torch's global generator."""
+    """Build the layer of a case, in training mode.
+
+    Args:
+        case: the case.
+
+    Returns:
+        The layer; its initial weights are drawn from torch's global generator.
+    """
     return BUILDERS[case.layer](case).train()
 
 
@@ -54,7 +72,7 @@ def _biased(case: Case) -> nn.Module:
 
 
 def _unnormed(layer: FactorizedReduction | SlotReduction) -> nn.Module:
-    """The same without its BatchNorm, which is a case of its own and would hide errors by its scale."""
+    """Return a layer without its BatchNorm, which is tested by itself and would hide errors by rescaling."""
     layer.norm = nn.Identity()  # type: ignore[assignment]
     return OnTwoMaps(layer) if isinstance(layer, SlotReduction) else layer
 
@@ -87,7 +105,16 @@ BUILDERS: Mapping[LayerName, Callable[[Case], nn.Module]] = {
 
 
 def plain_output(case: Case, layer: nn.Module, images: Tensor) -> Tensor:
-    """Compute with torch's plain operation what the layer of a case would compute by the suite's ways."""
+    """Compute the output of a layer with torch's plain operation in place of the suite's.
+
+    Args:
+        case: a case whose layer is in `nasbench.kernel_tests.cases.OWN_WAY`.
+        layer: the layer of the case, for its weights.
+        images: [batch, channels, height, width].
+
+    Returns:
+        [batch, outputs, output height, output width].
+    """
     weights: list[Tensor] = list(layer.parameters())
     if case.layer == "max_pool":
         padding = pool_padding(images, case.kernel[0], case.stride[0])

@@ -1,4 +1,4 @@
-"""The processes of the self-test: started with chosen kernels and a checking allocator, started again when they die."""
+"""Worker processes of the self-test, with chosen kernels and a checking allocator; they are restarted when they die."""
 
 from __future__ import annotations
 
@@ -31,36 +31,34 @@ ISAS: Final[Mapping[str, Mapping[str, str]]] = {
     "default": {},
     "portable": {**SETTINGS, PORTABLE: "1"},
 }
-"""What a self-test can be asked for: the instruction sets of oneDNN and torch at most, as on a processor that has no
-more; "default": what this processor has; "portable": the kernels of the protocol's `kernels = "portable"`. The values
-are settings of the environment."""
+"""Kernels that a self-test can test -> their environment variables. The name of an instruction set limits oneDNN and
+torch to it, as on a processor that has no more; "default" uses all that this processor has; "portable" tests portable
+kernels."""
 
-CASE_SECONDS: Final = 120.0  # after which a case hangs
-START_SECONDS: Final = 300.0  # in which a worker must have started
-_NEEDS: Final[
-    Mapping[str, frozenset[str]]
-] = {  # what torch's kernels by that name use; a processor without it would stop at the first one
+CASE_SECONDS: Final = 120.0  # after which a case is considered to hang
+START_SECONDS: Final = 300.0  # in which a worker must start
+# Flags that torch's kernels of an instruction set need; a processor without them would crash.
+_NEEDS: Final[Mapping[str, frozenset[str]]] = {
     "avx2": frozenset({"avx2", "fma"}),
     "avx512": frozenset({"avx512f", "avx512bw", "avx512vl", "avx512dq"}),
 }
 WORKER: Final = (sys.executable, "-m", "nasbench.kernel_tests.case_worker")
 _CHOOSING: Final = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", PORTABLE)
 _ALLOCATOR: Final = "libc_malloc_debug.so.0"
-_TUNABLES: Final = "glibc.malloc.check=3:glibc.malloc.perturb=128"  # abort at an overrun; new memory reads 3.4e38
+_TUNABLES: Final = "glibc.malloc.check=3:glibc.malloc.perturb=128"  # abort at an overrun; fill new memory with 3.4e38
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with this machine's kernels.
+    """A fault of this machine's kernels.
 
     Args:
-        case: what was run.
-        isa: the instruction sets asked for, a key of `ISAS`, or "" for those of this process's environment.
-        kind: "crash" (also where the checking allocator found a buffer overrun), "hang", "wrong values" or "not
-        repeatable".
-        where: the output or gradient; of a crash the signal.
-        distance: largest difference as a share of the largest expected value; NaN for crashes.
-        detail: last words of the process, or "".
+        case: the case that showed it.
+        isa: requested instruction sets, a key of `ISAS`, or "" for those of this process's environment.
+        kind: "crash" (also a buffer overrun that the allocator detected), "hang", "wrong values" or "not repeatable".
+        where: the output or gradient with the fault; for a crash the signal.
+        distance: largest difference, as a share of the largest expected value; NaN for a crash or hang.
+        detail: last line of the process's standard error; "" for none.
     """
 
     case: Case
@@ -77,15 +75,18 @@ class Fault:
 
 
 class SelfTestError(NasbenchError):
-    """The process that runs the cases cannot be started; the message has its last words."""
+    """Raised when a worker process does not start; the message has the last line of its standard error."""
 
 
 def environment(isa: str, threads: int = 1) -> dict[str, str]:
-    """The environment of a process that runs cases: chosen kernels, checking allocator.
+    """Return the environment variables of a worker process: chosen kernels and the checking allocator.
 
     Args:
-        isa: a key of `ISAS`; "" to leave the choice of kernels as it is.
-        threads: of the kernels.
+        isa: a key of `ISAS`; "" for the kernels that this process's environment chooses.
+        threads: threads of the process, >= 1.
+
+    Returns:
+        All environment variables.
     """
     result = dict(os.environ)
     if isa:
@@ -95,21 +96,22 @@ def environment(isa: str, threads: int = 1) -> dict[str, str]:
         if not _NEEDS.get(result.get("ATEN_CPU_CAPABILITY", ""), frozenset()) <= processor_here().flags:
             del result["ATEN_CPU_CAPABILITY"]
     result |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    result["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's would start threads when it is imported, before the fork
-    if (
-        sys.platform == "linux"
-    ):  # other C libraries than glibc say nothing to the tunables, and the loader goes on without the library
+    result["OPENBLAS_NUM_THREADS"] = "1"  # otherwise numpy would start threads at its import, before the fork
+    if sys.platform == "linux":  # C libraries other than glibc ignore both variables
         result |= {"GLIBC_TUNABLES": _TUNABLES, "LD_PRELOAD": _ALLOCATOR}
     return result
 
 
 class CaseProcess:
-    """A process that runs cases, started anew when it died.
+    """Context manager of a worker process, which is restarted when it dies.
 
     Args:
-        isa: a key of `ISAS`, or "".
-        threads: of its kernels.
-        command: starts a program that speaks as `nasbench.kernel_tests.case_worker` does.
+        isa: a key of `ISAS`; "" for the kernels that this process's environment chooses.
+        threads: threads of the process, >= 1.
+        command: command that starts a program with the input and output of `nasbench.kernel_tests.case_worker`.
+
+    Raises:
+        SelfTestError: when the process does not start.
     """
 
     def __init__(self, isa: str, threads: int, command: Sequence[str] = WORKER) -> None:
@@ -128,7 +130,18 @@ class CaseProcess:
         self._words.close()
 
     def run(self, cases: list[Case]) -> tuple[list[Fault], float]:
-        """Run cases; returns the faults and the largest distance of float32 cases without one."""
+        """Run cases.
+
+        Args:
+            cases: the cases, in order.
+
+        Returns:
+            The faults, and the largest difference of float32 cases without a fault from their definition, as a share of
+            the largest expected value.
+
+        Raises:
+            SelfTestError: when the process dies and does not start again.
+        """
         faults: list[Fault] = []
         worst = 0.0
         left = cases
@@ -143,7 +156,7 @@ class CaseProcess:
         return faults, worst
 
     def _blame(self, cases: list[Case], death: Fault) -> list[Fault]:
-        """Find the cases that end a process by themselves; all these ran in the one that died."""
+        """Run each case of a process that died by itself; return the faults of those that end a process."""
         if len(cases) == 1:
             return [death]
         guilty = [alone for alone in (self._run_batch([case])[3] for case in reversed(cases)) if alone is not None]
@@ -155,8 +168,8 @@ class CaseProcess:
         """Run cases in one child.
 
         Returns:
-            Faults, the largest distance without one, the index of the case that ended the child, and that fault or
-            None.
+            Faults; the largest difference of cases without one; the index of the last case; and, if that case ended the
+            child, its fault.
         """
         assert self._process.stdin is not None
         self._words.seek(0)
@@ -171,7 +184,7 @@ class CaseProcess:
             except TimeoutError:
                 self._restart()
                 return faults, worst, current, Fault(cases[current], self._isa, "hang", f"after {CASE_SECONDS:.0f} s")
-            if reply is None:  # the worker itself is gone
+            if reply is None:  # the worker itself has ended
                 status = self._process.wait()
                 death = self._death(cases[current], status)
                 self._restart()
@@ -199,7 +212,7 @@ class CaseProcess:
         return lines[-1].strip()[:200] if lines else ""
 
     def _reply(self, seconds: float) -> dict[str, Any] | None:
-        """The worker's next line; None when it is gone."""
+        """Return the worker's next line; None if it has ended."""
         assert self._process.stdout is not None
         while b"\n" not in self._read:
             if not select.select([self._process.stdout], [], [], seconds)[0]:
@@ -213,7 +226,7 @@ class CaseProcess:
         return reply
 
     def _start(self) -> None:
-        self._read = b""  # of a reply that is not whole yet
+        self._read = b""  # the beginning of an incomplete reply
         self._process = subprocess.Popen(
             list(self._command),
             stdin=subprocess.PIPE,
@@ -228,7 +241,7 @@ class CaseProcess:
             reply = None
         if reply is None:
             self._stop()
-            raise SelfTestError(f"the self-test's process does not start: {self._last_words() or 'it says nothing'}")
+            raise SelfTestError(f"the self-test's process does not start: {self._last_words() or 'without a message'}")
         self.hello = reply["hello"]
 
     def _restart(self) -> None:

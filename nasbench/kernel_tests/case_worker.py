@@ -1,9 +1,9 @@
-"""The process in which the self-test runs cases: `python -m nasbench.kernel_tests.case_worker`.
+"""Worker program of the self-test: `python -m nasbench.kernel_tests.case_worker`.
 
-Each line that it reads is a batch, {"cases": [...]}; a forked child runs the cases and reports each, so that a crash
-ends the child alone. Lines that it writes: first what it is, {"hello": {...}}; {"started": i} and {"done": i, ...} of
-each case; {"ended": 0}, or minus the signal that ended the child. Where processes cannot be forked, the cases run here,
-and a crash ends this process.
+Each input line is a batch, {"cases": [...]}. A forked child process runs the cases, so a crash ends only the child. The
+output lines are {"hello": {...}} at the start; {"started": i} and {"done": i, ...} for each case; and {"ended": status}
+after each batch, with 0 or minus the signal that ended the child. On systems other than Linux there is no fork: the
+cases run in this process, and a crash ends it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import tempfile
 from collections.abc import Callable
 from typing import IO, Any, Final
 
-CAN_FORK: Final = sys.platform == "linux"  # elsewhere, libraries that are loaded by then do not survive a fork
+CAN_FORK: Final = sys.platform == "linux"  # on other systems, libraries that are loaded do not work after a fork
 
 
 def main() -> None:
-    """Serve batches until the input ends."""
+    """Run batches until the input ends."""
     replies = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # libraries may print what they like
+    os.dup2(2, 1)  # output that a library prints must not mix with the replies
     import torch
 
-    import nasbench.kernel_tests.case_check  # noqa: F401 - before the first fork, so that no child has to
+    import nasbench.kernel_tests.case_check  # noqa: F401 - imported before the first fork, once for all children
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     torch.set_deterministic_debug_mode("error")  # as in training
@@ -38,14 +38,16 @@ def main() -> None:
         torch._C._set_nnpack_enabled(False)
     _say(replies, {"hello": _hello()})
     gc.collect()
-    gc.freeze()  # else each collection, one a case, would walk through all of torch's modules
+    gc.freeze()  # otherwise each collection, one per case, would visit all objects of torch's modules
     for line in sys.stdin:
         cases = json.loads(line)["cases"]
         ended = _forked(lambda: _run(cases, replies)) if CAN_FORK else _run(cases, replies)  # noqa: B023
         _say(replies, {"ended": ended})
 
 
-PORTABLE: Final = "NASBENCH_SELFTEST_PORTABLE"  # environment: compute without oneDNN and NNPACK
+PORTABLE: Final = (
+    "NASBENCH_SELFTEST_PORTABLE"  # environment variable; if set, the worker uses neither oneDNN nor NNPACK
+)
 
 
 def _say(replies: IO[str], message: dict[str, Any]) -> None:
@@ -61,14 +63,14 @@ def _run(cases: list[str], replies: IO[str]) -> int:
     for index, text in enumerate(cases):
         _say(replies, {"started": index})
         outcome = check_case(Case.from_json(text))
-        gc.collect()  # frees all of it, where the allocator looks at the ends of the blocks
+        gc.collect()  # frees all blocks of memory, and the allocator checks their ends
         finding = outcome.finding._asdict() if outcome.finding is not None else None
         _say(replies, {"done": index, "distance": outcome.distance, "finding": finding})
     return 0
 
 
 def _forked(work: Callable[[], int]) -> int:
-    """Do something in a child process; returns its exit status, or minus the signal that ended it."""
+    """Run a function in a forked child; return its exit status, or minus the signal that ended it."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -103,7 +105,7 @@ def _onednn_version() -> str:
 
 
 def _onednn_isa() -> str:
-    """The instruction sets that oneDNN says it uses, "" where it says nothing; a child asks."""
+    """Return oneDNN's description of its instruction sets, from a forked child; "" if it reports none."""
     import torch
 
     if not CAN_FORK or not torch._C._has_mkldnn or os.environ.get(PORTABLE):
@@ -124,16 +126,15 @@ def _onednn_isa() -> str:
 
 
 def _notices_overruns() -> bool:
-    """Whether the C library's allocator ends a process that has written one byte past a tensor: tried in a child."""
+    """Return True if the C library's allocator ends a forked child that writes one byte past a tensor."""
     import torch
 
     def overrun() -> int:
-        with open(os.devnull, "w") as nowhere:  # its last words are expected
+        with open(os.devnull, "w") as nowhere:  # hides the expected error message
             os.dup2(nowhere.fileno(), 2)
         tensor = torch.zeros(25)
-        beyond = ctypes.c_ubyte.from_address(
-            tensor.data_ptr() + tensor.nbytes
-        )  # blocks are multiples of 16 bytes: nobody's byte
+        # Blocks of memory are multiples of 16 bytes, so no other object uses this byte.
+        beyond = ctypes.c_ubyte.from_address(tensor.data_ptr() + tensor.nbytes)
         beyond.value ^= 0xFF
         del tensor
         return 0

@@ -1,4 +1,4 @@
-"""The layers and shapes that the self-test of kernels tries: what the networks of the registered spaces are made of."""
+"""The cases of the self-test of kernels: the layers of the networks of all spaces, and shapes to test them on."""
 
 from __future__ import annotations
 
@@ -14,44 +14,45 @@ LayerName = Literal[
     "max_pool", "avg_pool", "stage_pool", "inner_max_pool", "inner_avg_pool", "halving_avg_pool",
     "linear", "classifier", "batch_norm",
 ]  # fmt: skip
-"""`nasbench.kernel_tests.case_layers` says what each is."""
+"""Names of layers; `nasbench.kernel_tests.case_layers` builds them."""
 
 Layout = Literal["channels_last", "contiguous", "sliced"]
-"""How the input lies in memory; "sliced": the first channels of a wider map, as in NAS-Bench-101's cells."""
+"""Memory format of the input; "sliced" is the first channels of a larger map, as in NAS-Bench-101's cells."""
 
 Gradient = Literal["same", "contiguous", "expanded"]
-"""How the output's gradient lies in memory: as the output, contiguous, or one number a map, expanded, as of a mean."""
+"""Memory format of the output's gradient: that of the output, contiguous, or one number per map expanded to its size,
+as the gradient of a mean."""
 
 Precision = Literal["float32", "bfloat16"]
 Channels = Literal["free", "depthwise", "equal", "even", "towers"]
 
-MAX_MULT_ADDS: Final = 1 << 29  # of one case, forward; keeps a case below some seconds, most of them for the reference
-MAX_ELEMENTS: Final = 1 << 22  # of input and output; for max pools times the filter's area, which the reference holds
-USUAL_MULT_ADDS: Final = 1 << 24  # of all but one in a hundred random cases: some milliseconds
+MAX_MULT_ADDS: Final = 1 << 29  # of a case's forward pass: some seconds, most of them for the reference
+MAX_ELEMENTS: Final = 1 << 22  # of input and output; for max pools times the filter's area, as the reference needs it
+USUAL_MULT_ADDS: Final = 1 << 24  # some milliseconds; only one in a hundred larger random cases is used
 CONVOLUTIONS: Final = frozenset({"same_conv", "valid_conv", "padded_conv", "slot_conv", "biased_conv"})
 OWN_WAY: Final = frozenset({*CONVOLUTIONS - {"biased_conv"}, "reduction", "slot_reduction", "max_pool"})
-"""Layers that may reach torch by another call than the plain one; `Case.plain` has a meaning for them."""
+"""Layers for which the suite may call other operations than torch's plain one; only they have `Case.plain`."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One layer on one shape, to be run forward and backward.
+    """A layer and the shape of its input, for a forward and a backward pass.
 
     Args:
-        layer: which layer.
-        batch: images.
+        layer: name of the layer.
+        batch: number of images.
         inputs: input channels (features for "linear").
         outputs: output channels; equal to `inputs` for pools and BatchNorm.
-        height: of the input; 1 for "linear".
-        width: of the input.
+        height: height of the input; 1 for "linear".
+        width: width of the input; 1 for "linear".
         kernel: height and width of the filter.
-        stride: vertical and horizontal.
-        dilation: spacing of the filter's taps.
-        groups: groups of channels.
-        layout: of the input in memory.
-        gradient: layout of the output's gradient in memory.
-        precision: as the protocol's field.
-        plain: call torch's own operation in place of the suite's layer, to see what torch does wrong.
+        stride: vertical and horizontal stride.
+        dilation: dilation of the filter.
+        groups: number of groups of channels.
+        layout: memory format of the input.
+        gradient: memory format of the output's gradient.
+        precision: number format, as in a protocol.
+        plain: True to call torch's operation in place of the suite's layer.
     """
 
     layer: LayerName
@@ -82,24 +83,31 @@ class Case:
         return f"{'torch' if self.plain else 'nasbench'} {self.layer} {' '.join(parts)}"
 
     def to_json(self) -> str:
-        """The case as one line of JSON."""
+        """Return the case as one line of JSON."""
         return json.dumps(asdict(self))
 
     @staticmethod
     def from_json(text: str) -> Case:
-        """Read what `to_json` wrote."""
+        """Read a case.
+
+        Args:
+            text: result of `to_json`.
+
+        Returns:
+            The case.
+        """
         fields = json.loads(text)
         return Case(**{**fields, "kernel": tuple(fields["kernel"]), "stride": tuple(fields["stride"])})
 
     @property
     def mult_adds(self) -> int:
-        """About how many multiply-adds the forward pass takes."""
+        """Approximate multiply-adds of the forward pass."""
         places = -(-self.height // self.stride[0]) * -(-self.width // self.stride[1])
         return self.batch * places * self.outputs * self.inputs // self.groups * self.kernel[0] * self.kernel[1]
 
     @property
     def possible(self) -> bool:
-        """Whether the layer can read that shape, and the case is small enough."""
+        """True if the layer accepts the shape, and the case is small enough."""
         elements = self.batch * max(self.inputs, self.outputs) * self.height * self.width
         if "max_pool" in self.layer:
             elements *= self.kernel[0] * self.kernel[1]
@@ -115,7 +123,16 @@ class Case:
 
 
 class Kind(NamedTuple):
-    """A layer with its filter, without a shape. `channels`: which numbers of channels go together."""
+    """A layer and its filter, without the shape of the input.
+
+    Args:
+        layer: name of the layer.
+        kernel: height and width of the filter.
+        stride: vertical and horizontal stride.
+        dilation: dilation of the filter.
+        channels: allowed numbers of channels: "free"; "even" inputs; "equal" inputs and outputs; "depthwise", equal
+            with one group per channel; or "towers", even with two groups.
+    """
 
     layer: LayerName
     kernel: tuple[int, int] = (1, 1)
@@ -124,7 +141,18 @@ class Kind(NamedTuple):
     channels: Channels = "free"
 
     def case(self, batch: int, inputs: int, outputs: int, height: int, width: int) -> Case:
-        """The case of that shape; the channels are made to go together, "linear" gets one pixel."""
+        """Return a case of this kind; channels are changed to allowed numbers, and "linear" gets one pixel.
+
+        Args:
+            batch: number of images.
+            inputs: input channels.
+            outputs: output channels.
+            height: height of the input.
+            width: width of the input.
+
+        Returns:
+            The case.
+        """
         groups = 1
         if self.channels == "even":
             inputs += inputs % 2
@@ -158,7 +186,7 @@ CELL_CONVOLUTIONS: Final = (
     Kind("reduction"),
     Kind("slot_reduction", channels="even"),
 )
-"""Convolutions of the spaces of cells, of NAS-Bench-101 and 201, of ENAS, of super-networks, of stems and heads."""
+"""Convolutions of spaces of cells, NAS-Bench-101 and 201, ENAS, super-networks, stems and classifiers."""
 
 LAYER_CONVOLUTIONS: Final = tuple(
     Kind("same_conv", (height, width), (down, right))
@@ -166,7 +194,7 @@ LAYER_CONVOLUTIONS: Final = tuple(
     for down, right in itertools.product((1, 2, 3), repeat=2)
     if Kind("same_conv", (height, width), (down, right)) not in CELL_CONVOLUTIONS
 )
-"""Further convolutions of the space `nas`, which chooses height and width of filters and strides one by one."""
+"""Further convolutions of the space `nas`, in which height and width of filters and strides are separate choices."""
 
 ALEXNET_CONVOLUTIONS: Final = (
     Kind("biased_conv", (11, 11), (4, 4)),
@@ -195,15 +223,18 @@ _SIDES: Final = (1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 32, 64)
 _BATCHES: Final = (1, 2, 3, 8, 16, 64, 128)
 _LAYOUTS: Final[tuple[Layout, ...]] = ("channels_last", "contiguous", "channels_last", "contiguous", "sliced")
 SQUARE: Final = 0.75  # share of square maps among random cases
-LARGE: Final = 0.01  # share of those above USUAL_MULT_ADDS that are kept
+LARGE: Final = 0.01  # share of random cases above USUAL_MULT_ADDS that are used
 
 
 def known_cases() -> Iterator[Case]:
-    """Shapes of faults seen so far, which the suite's layers go round.
+    """Iterate over shapes with known faults of torch, which the suite's layers avoid.
 
-    oneDNN 3.12 in torch 2.14.1: buffer overruns of the strided 1x1 convolution of AVX2 and of AVX-512; wrong values of
-    AVX-512's kernels that stride into one column, in float32 for one channel, in bfloat16 for any; the weight's gradient of
-    dilated convolutions in bfloat16 over wide maps.
+    The faults of oneDNN 3.12 in torch 2.14.1 are: buffer overruns of strided 1x1 convolutions with AVX2 and AVX-512;
+    wrong values of strided convolutions whose output has one column with AVX-512, in float32 for one channel, in
+    bfloat16 for any number; wrong gradients of weights of dilated convolutions in bfloat16 on wide maps.
+
+    Yields:
+        The cases.
     """
     for inputs, outputs, side in ((4, 4, 8), (2, 1, 8), (6, 64, 32), (3, 12, 16), (5, 7, 10)):
         yield Case("same_conv", 16, inputs, outputs, side, side, (1, 1), (2, 2))
@@ -223,15 +254,18 @@ def known_cases() -> Iterator[Case]:
 
 
 def grid_cases() -> Iterator[Case]:
-    """The systematic part: each kind with each pair of 17 numbers of channels up to 64 and each of 12 sides up to 64.
+    """Iterate over a grid: each kind of layer with each pair of 17 numbers of channels and each of 12 sides, up to 64.
 
-    Batch and layout go with them in turn, all pairs of these two with each kind. Of `LAYER_CONVOLUTIONS`, a 25th of the
-    shapes; cases of more than `USUAL_MULT_ADDS` are left to the random ones.
+    Batch and memory format change from case to case, so each kind gets all pairs of them. Only one in 25 shapes is used
+    for `LAYER_CONVOLUTIONS`. Cases of more than `USUAL_MULT_ADDS` are left out.
+
+    Yields:
+        The cases.
     """
     for kind in KINDS:
         # 35 pairs, a number that has no factor in common with the 12 sides.
         turns = itertools.cycle(itertools.product(_BATCHES, _LAYOUTS))
-        apart = kind.channels in ("free", "even", "towers")  # whether inputs and outputs may differ
+        apart = kind.channels in ("free", "even", "towers")  # True if inputs and outputs may differ
         pairs = itertools.product(_CHANNELS, _CHANNELS) if apart else ((each, each) for each in _CHANNELS)
         sides = (1,) if kind.layer == "linear" else _SIDES
         for number, ((inputs, outputs), side) in enumerate(itertools.product(pairs, sides)):
@@ -240,20 +274,24 @@ def grid_cases() -> Iterator[Case]:
             batch, layout = next(turns)
             case = replace(kind.case(batch, inputs, outputs, side, side), layout=_layout(kind, layout))
             if (case.inputs, case.outputs) != (inputs, outputs):
-                continue  # rounded, to those of another case
+                continue  # changed to the channels of another case
             if kind.channels == "depthwise" and inputs == 1:
-                continue  # a full convolution
+                continue  # the same as a convolution without groups
             if case.possible and case.mult_adds <= USUAL_MULT_ADDS:
                 yield case
 
 
 def random_cases(seed: int) -> Iterator[Case]:
-    """Cases without end: channels and sides from 1 to 64, batches from 1 to 128, all layouts, both precisions.
+    """Iterate over random cases without end.
 
-    Half of the numbers are at most 16.
+    Channels and sides are 1 to 64 and batches 1 to 128, with small numbers more often, in all memory formats and both
+    precisions.
 
     Args:
-        seed: the same seed gives the same cases.
+        seed: seed of the cases; the same seed gives the same cases.
+
+    Yields:
+        The cases.
     """
     rng = random.Random(seed)
     groups = (CELL_CONVOLUTIONS, LAYER_CONVOLUTIONS, ALEXNET_CONVOLUTIONS, OTHER_LAYERS)
@@ -272,13 +310,27 @@ def random_cases(seed: int) -> Iterator[Case]:
 
 
 def quick_cases(seed: int = 0) -> Iterator[Case]:
-    """For a look of some seconds: shapes of known faults, then random cases without end that are small."""
+    """Iterate over cases for a test of some seconds: shapes of known faults, then small random cases without end.
+
+    Args:
+        seed: seed of the random cases.
+
+    Yields:
+        The cases.
+    """
     yield from known_cases()
     yield from (case for case in random_cases(seed) if case.mult_adds < 1 << 22)
 
 
 def plainly(cases: Iterator[Case]) -> Iterator[Case]:
-    """Select the cases for which the suite has its own layer, and make them call torch directly instead."""
+    """Select the cases in which the suite has its own layer, and make them call torch's operation instead.
+
+    Args:
+        cases: the cases.
+
+    Returns:
+        The selected cases, with `plain`.
+    """
     return (replace(case, plain=True) for case in cases if case.layer in OWN_WAY)
 
 
@@ -287,14 +339,14 @@ def _layout(kind: Kind, layout: Layout) -> Layout:
 
 
 def _gradient(kind: Kind, gradient: Gradient) -> Gradient:
-    """Not one number a map where rounding alone would be far off.
+    """Replace "expanded" for layers whose rounding errors it would make too large to test.
 
-    BatchNorm's gradient can then be exactly zero, and a bias's is the sum of up to 2^19 equal numbers, whose rounding
-    errors are equal too.
+    BatchNorm's gradient can then be exactly zero, and that of a bias is the sum of up to 2^19 equal numbers, which have
+    equal rounding errors.
     """
     return "same" if kind.layer in ("batch_norm", "biased_conv") and gradient == "expanded" else gradient
 
 
 def _number(rng: random.Random, most: int) -> int:
-    """A number from 1 to `most`: half of them uniform, half of them at most 16."""
+    """Draw a number: with probability 1/2 uniformly from 1 to `most`, otherwise from 1 to 16."""
     return rng.randint(1, rng.choice((most, 16)))

@@ -1,4 +1,4 @@
-"""What a layer computes, by its definition in float64: sums over the taps of the filter, without kernels for it."""
+"""Layers by their definition in float64, as sums over the weights of a filter, without torch's kernels for them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ EPSILON = 1e-5  # of BatchNorm
 
 
 def expected_output(case: Case, images: Tensor, weights: list[Tensor]) -> Tensor:
-    """Compute a case's output; differentiable.
+    """Compute the output of a case by its definition; the result is differentiable.
 
     Args:
         case: the layer and its shape.
-        images: float64 [batch, inputs, height, width], [batch, inputs] for "linear".
-        weights: float64, in the order of the layer's parameters.
+        images: float64 [batch, inputs, height, width]; [batch, inputs] for "linear".
+        weights: float64, the layer's parameters in their order.
 
     Returns:
         float64 [batch, outputs, output height, output width]; [batch, outputs] for "linear" and "classifier".
@@ -46,21 +46,21 @@ def expected_output(case: Case, images: Tensor, weights: list[Tensor]) -> Tensor
 
 
 def _padding(case: Case) -> tuple[int, int, int, int]:
-    """Zeros left, right, above and below."""
+    """Return the padding on the left, right, top and bottom."""
     if case.layer in ("same_conv", "max_pool", "avg_pool"):
         rows = same_padding(case.height, case.kernel[0], case.stride[0], case.dilation)
         columns = same_padding(case.width, case.kernel[1], case.stride[1], case.dilation)
         return (*columns, *rows)
-    if case.layer in ("stage_pool", "halving_avg_pool"):  # round up: the last window may hang over
+    if case.layer in ("stage_pool", "halving_avg_pool"):  # sizes are rounded up: the last window may be incomplete
         return 0, case.width % 2, 0, case.height % 2
     around = {"padded_conv": case.kernel[0] // 2, "biased_conv": min(2, case.kernel[0] // 2)}.get(case.layer, 0)
     return around, around, around, around
 
 
 def _reduction(case: Case, images: Tensor, weights: list[Tensor]) -> Tensor:
-    """Two 1x1 convolutions of every other pixel, the second of those one further down and right, zero beyond the edge.
+    """Concatenate two 1x1 convolutions with stride 2; the second reads the pixels one further down and right.
 
-    In super-networks, of ReLU's output.
+    Pixels outside of the image are 0. In super-networks ("slot_reduction"), a ReLU is applied first.
     """
     if case.layer == "slot_reduction":
         images = images.clamp(min=0.0)
@@ -77,7 +77,7 @@ def _reduction(case: Case, images: Tensor, weights: list[Tensor]) -> Tensor:
 
 
 def _pool(case: Case, images: Tensor) -> Tensor:
-    """The maximum, or the mean over what is inside of the image, of all taps."""
+    """Return the maximum of each window, or the mean of its pixels inside of the image."""
     maximum = case.layer in ("max_pool", "stage_pool", "inner_max_pool")
     padded = F.pad(images, _padding(case), value=-math.inf if maximum else 0.0)
     taps = torch.stack([padded[window] for _, _, window in _windows(padded, case.kernel, case.stride, 1)])
@@ -91,7 +91,7 @@ def _pool(case: Case, images: Tensor) -> Tensor:
 def _windows(
     padded: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: int
 ) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
-    """For each tap of the filter its row and column, and the pixels that it reads as an index into the padded map."""
+    """Yield row and column of each weight of a filter, and the pixels that it reads as an index of the padded map."""
     height, width = (
         (size - (taps - 1) * dilation - 1) // step + 1 for size, taps, step in zip(padded.shape[2:], kernel, stride)
     )
@@ -103,7 +103,7 @@ def _windows(
 
 
 class _Convolution(torch.autograd.Function):
-    """A convolution of a padded map without further padding, tap by tap as matrix products; so are its gradients."""
+    """Convolution of a padded map, and its gradients, as one matrix product per row and column of the filter."""
 
     @staticmethod
     def forward(
@@ -132,17 +132,17 @@ class _Convolution(torch.autograd.Function):
 
 
 def _grouped(maps: Tensor, groups: int) -> Tensor:
-    """[batch, channels, height, width] as [groups, channels a group, batch x height x width]."""
+    """Reshape [batch, channels, height, width] to [groups, channels per group, batch x height x width]."""
     return maps.transpose(0, 1).reshape(groups, maps.shape[1] // groups, -1)
 
 
 def _mix(maps: Tensor, tap: Tensor, groups: int) -> Tensor:
-    """Multiply each pixel's channels by a matrix [outputs, inputs a group], group by group."""
+    """Multiply each pixel's channels by a matrix [outputs, inputs per group], group by group."""
     batch, _, height, width = maps.shape
     mixed = tap.reshape(groups, -1, tap.shape[1]) @ _grouped(maps, groups)
     return mixed.reshape(-1, batch, height, width).transpose(0, 1)
 
 
 def _product(gradient: Tensor, maps: Tensor, groups: int) -> Tensor:
-    """Sums over batch and pixels of gradient times input, [outputs, inputs a group]."""
+    """Return the sums over batch and pixels of gradient times input, [outputs, inputs per group]."""
     return (_grouped(gradient, groups) @ _grouped(maps, groups).transpose(1, 2)).reshape(gradient.shape[1], -1)

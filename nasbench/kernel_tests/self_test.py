@@ -1,8 +1,8 @@
-"""Self-test of the processor's kernels: do the layers crash, compute wrong values, or other bits the second time?
+"""Self-test of the processor's kernels: finds layers that crash, compute wrong values, or are not repeatable.
 
-Cases run in a child process whose C library checks the ends of all memory blocks and fills new ones with large numbers,
-so that kernels which write past a buffer or read what nobody wrote are seen. A crash is a fault with a name, and the
-test goes on with the next case.
+Cases run in a child process. Its C library checks the ends of all blocks of memory and fills new ones with large
+numbers, which shows kernels that write past a buffer or read memory that was not written. A crash is recorded as a
+fault, and the test continues with the next case.
 
     from nasbench.kernel_tests.self_test import quick_self_test
     report = quick_self_test(seconds=5)   # report.faults, report.tried, report.summary
@@ -27,22 +27,22 @@ from nasbench.kernel_tests.cases import Case, quick_cases
 
 __all__ = ["ISAS", "Case", "Fault", "Report", "quick_self_test", "self_test"]
 
-BATCH: Final = 40  # cases that one forked child runs
+BATCH: Final = 40  # cases per forked child process
 
 
 @dataclass
 class Report:
-    """What a self-test tried and found.
+    """Result of a self-test.
 
     Args:
-        isa: what was asked for, a key of `ISAS` or "".
-        faults: all that was found.
-        tried: cases that were run.
-        distance: largest distance from the definition among float32 cases without fault.
-        seconds: wall time.
-        hello: what the worker said of itself: versions of "torch" and "onednn", "isa" in oneDNN's words, "capability"
-        in torch's, and
-            "checked", whether the C library's allocator checks for overruns there.
+        isa: requested instruction sets, a key of `ISAS`, or "" for those of this process's environment.
+        faults: all faults.
+        tried: number of cases.
+        distance: largest difference from the definition among float32 cases without a fault, as a share of the largest
+            expected value.
+        seconds: wall time in seconds.
+        hello: properties of the worker process: versions of "torch" and "onednn"; "isa", oneDNN's instruction sets;
+            "capability", those of torch's own kernels; "checked", True if the allocator detects buffer overruns.
     """
 
     isa: str
@@ -54,16 +54,14 @@ class Report:
 
     @property
     def checked(self) -> bool:
-        """Whether buffer overruns were looked for."""
+        """True if buffer overruns would have been detected."""
         return bool(self.hello.get("checked"))
 
     @property
     def summary(self) -> str:
-        """One line: how many cases, what was found, on which instruction sets."""
+        """One line with the number of cases and faults, and the instruction sets."""
         found = f"{len(self.faults)} faults" if self.faults else "no fault"
-        unchecked = (
-            "" if self.checked else "; without looking for buffer overruns (needs glibc's libc_malloc_debug.so.0)"
-        )
+        unchecked = "" if self.checked else "; buffer overruns not tested (needs glibc's libc_malloc_debug.so.0)"
         used = self.hello.get("isa") or f"torch's kernels for {self.hello.get('capability', '?')}"
         return f"{self.isa or 'as set'}: {self.tried:,} cases, {found}, {self.seconds:.0f} s; {used}{unchecked}"
 
@@ -78,27 +76,28 @@ def self_test(
     on_fault: Callable[[Fault], None] = lambda fault: None,
     command: Sequence[str] = WORKER,
 ) -> Report:
-    """Run cases in child processes and collect what is wrong.
+    """Run cases in child processes and collect their faults.
 
     Args:
-        cases: what to try, in this order; may be endless where `seconds` is given.
-        isa: a key of `ISAS`; "" for what this process's environment says.
-        seconds: of wall time after which no further batch of cases starts; the first always runs.
-        jobs: processes at the same time.
-        threads: of each process's kernels.
-        on_fault: called with each fault as it is found.
-        command: starts the processes that run the cases.
+        cases: the cases, in order; they may be endless if `seconds` is finite.
+        isa: a key of `ISAS`; "" for the kernels that this process's environment chooses.
+        seconds: seconds of wall time after which no further batch of cases starts; the first batch always runs.
+        jobs: number of processes at the same time, >= 1.
+        threads: threads per process, >= 1.
+        on_fault: called with each fault when it is found.
+        command: command that starts a worker process.
 
     Returns:
         The report.
 
     Raises:
-        InputError: when there is no such isa.
-        SelfTestError: when the process does not start at all.
+        InputError: when `isa` is unknown.
+        SelfTestError: when a worker process does not start.
     """
     if isa and isa not in ISAS:
         raise InputError(
-            f"unknown instruction sets {isa!r}; allowed: {', '.join(ISAS)}, or nothing for this process's own"
+            f"unknown instruction sets {isa!r}; allowed: {', '.join(ISAS)}, or '' for those of this process's "
+            "environment"
         )
     report, lock, start = Report(isa), Lock(), time.monotonic()
     batches = _batched(iter(cases), BATCH)
@@ -129,12 +128,19 @@ def self_test(
 
 
 def quick_self_test(seconds: float = 5.0, isa: str = "", seed: int = 0) -> Report:
-    """Run as many small cases as fit into some seconds, the shapes of known faults first.
+    """Run small cases for some seconds, beginning with the shapes of known faults.
 
     Args:
-        seconds: of wall time for the cases; starting the process and the last batch come on top.
-        isa: as for `self_test`.
-        seed: of the random cases.
+        seconds: seconds of wall time; the start of the process and the last batch take some more.
+        isa: a key of `ISAS`; "" for the kernels that this process's environment chooses.
+        seed: seed of the random cases, >= 0.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: when `isa` is unknown.
+        SelfTestError: when the worker process does not start.
     """
     return self_test(quick_cases(seed), isa, seconds=seconds)
 

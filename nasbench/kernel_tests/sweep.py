@@ -1,4 +1,4 @@
-"""The long self-test of kernels: `python -m nasbench.kernel_tests.sweep`, `make test-kernels`."""
+"""Program for the long self-test of kernels: `python -m nasbench.kernel_tests.sweep`, or `make test-kernels`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from nasbench.kernels.processor import processor_here
 
 
 def sweep_cases(grid: int, random: int, seed: int) -> Iterator[Case]:
-    """Known faults, then evenly spread ones of the grid, then random ones.
+    """Iterate over cases: known faults first, then a part of the systematic grid, then random cases.
 
     Args:
-        grid: how many of the grid; all of them where it has fewer.
-        random: how many random ones.
-        seed: of the random ones, and of where the spread begins.
+        grid: about how many cases of the grid, evenly spread; all if it has fewer.
+        random: number of random cases, >= 0.
+        seed: seed of the random cases, and of the part of the grid, >= 0.
+
+    Yields:
+        The cases.
     """
     yield from known_cases()
     cases = _grid()
@@ -46,22 +49,22 @@ def _grid() -> tuple[Case, ...]:
     "isas",
     multiple=True,
     type=click.Choice(list(ISAS)),
-    help="May be repeated.  [default: SSE41, AVX2, default]",
+    help="Instruction sets to test; may be repeated.  [default: SSE41, AVX2, default]",
 )
 @click.option(
     "--grid",
     default=4000,
     show_default=True,
-    help="Cases of the systematic grid, evenly spread; a large number for all.",
+    help="Number of cases of the systematic grid, evenly spread; a large number for all.",
 )
-@click.option("--random", "drawn", default=2000, show_default=True, help="Random cases.")
+@click.option("--random", "drawn", default=2000, show_default=True, help="Number of random cases.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the random cases.")
 @click.option("--jobs", default=2, show_default=True, help="Processes at the same time.")
-@click.option("--threads", default=1, show_default=True, help="Threads of each process's kernels.")
+@click.option("--threads", default=1, show_default=True, help="Threads per process.")
 @click.option(
     "--plain",
     is_flag=True,
-    help="Torch's plain operations in place of the suite's layers, to see what torch does wrong.",
+    help="Test torch's plain operations in place of the suite's layers.",
 )
 @click.option(
     "--faults",
@@ -72,7 +75,7 @@ def _grid() -> tuple[Case, ...]:
 def main(
     isas: tuple[str, ...], grid: int, drawn: int, seed: int, jobs: int, threads: int, plain: bool, target: Path | None
 ) -> None:
-    """Look for kernels that crash, compute wrong values or are not repeatable. Exit status 1 when there is one."""
+    """Look for kernels that crash, compute wrong values or are not repeatable; exit with 1 if there are any."""
     reports: list[Report] = []
     for isa in isas or ("SSE41", "AVX2", "default"):
         cases = sweep_cases(grid, drawn, seed)
@@ -93,7 +96,14 @@ def main(
 
 
 def table(reports: list[Report]) -> Iterator[str]:
-    """The reports as a Markdown table, with processor and versions."""
+    """Format reports as a Markdown table, with processor and versions.
+
+    Args:
+        reports: at least one report.
+
+    Yields:
+        Lines without line ends.
+    """
     hello = reports[0].hello
     yield f"{processor_here()}; torch {hello['torch']}; oneDNN {hello['onednn']}"
     yield ""
@@ -121,7 +131,14 @@ def table(reports: list[Report]) -> Iterator[str]:
 
 
 def as_json(fault: Fault) -> str:
-    """A fault as one line of JSON."""
+    """Return a fault as one line of JSON.
+
+    Args:
+        fault: the fault.
+
+    Returns:
+        A JSON object with the fields of `Fault`.
+    """
     return json.dumps(asdict(fault))
 
 

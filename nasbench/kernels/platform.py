@@ -1,8 +1,14 @@
-"""One line, stored in rows, of everything but protocol, seed and device that decides the last bits of a training.
+"""The platform of a training: everything except protocol, seed and device that decides the last bits of its scores.
 
-Fast kernels: processor, instruction sets that torch and oneDNN use, threads, versions of the libraries, settings in the environment that
-choose kernels. Portable kernels: the architecture and the edition of the golden trainings whose bits they must give (processor and versions
-are noted, and decide nothing as long as these are met). Both: the generation of this suite's own computations.
+It is stored in each row as one line of text.
+
+- Fast kernels: processor, instruction sets that torch and oneDNN use, threads, versions of the libraries, and
+    environment
+  variables that choose kernels.
+- Portable kernels: the architecture, and the edition of the golden trainings. Processor and versions are stored, too,
+    but
+  they change no bits as long as the golden trainings give theirs.
+- Both: the generation of the suite's own computations.
 """
 
 from __future__ import annotations
@@ -17,13 +23,13 @@ from nasbench.kernels.portable import Kernels
 from nasbench.kernels.processor import onednn_isa_here, processor_here
 
 COMPUTATION: Final = 2
-"""Generation of the suite's own computations, raised when they change the last bits and nothing else.
+"""Generation of the suite's own computations. It is raised by a change of the suite that changes only last bits.
 
 2: strided 1x1 convolutions read a strided view; dropout and drop-path draw uniform numbers.
 """
 
 GOLDEN_EDITION: Final = 1
-"""Raised when a training or a digest of `nasbench.training.golden` changes."""
+"""Edition of the golden trainings. It is raised when a training or a digest of `nasbench.training.golden` changes."""
 
 _LIBRARIES: Final = ("torchvision", "numpy")
 _SETTINGS: Final = (
@@ -37,16 +43,15 @@ _SETTINGS: Final = (
 
 @lru_cache(maxsize=8)
 def platform_here(kernels: Kernels = "fast", threads: int = 1) -> str:
-    """Describe this process as the platform of a training.
+    """Return the platform of a training in this process.
 
     Args:
-        kernels: of the protocol.
-        threads: of the protocol, >= 1.
+        kernels: kernels of the protocol.
+        threads: CPU threads of the protocol, >= 1.
 
     Returns:
-        Parts separated by "; ", each a name and its value, e.g. "AuthenticAMD family 25 model 17 stepping 1; isa AVX512 +
-        avx512_core_bf16; threads 1; torch 2.14.1+cu130; ...", or "portable x86_64; golden 1; torch 2.14.1+cu130; ...". `platform_parts` takes it
-        apart.
+        Parts separated by "; ", each a name and a value, e.g. "AuthenticAMD family 25 model 17 stepping 1; isa AVX512 +
+        avx512_core_bf16; threads 1; torch 2.14.1+cu130; ...", or "portable x86_64; golden 1; torch 2.14.1+cu130; ...".
     """
     import torch
 
@@ -61,38 +66,71 @@ def platform_here(kernels: Kernels = "fast", threads: int = 1) -> str:
     if kernels == "fast":
         last = [f"{name} {os.environ[name]}" for name in _SETTINGS if os.environ.get(name)]
     else:
-        last = [f"on {processor_here()}"]  # decides no bit, but the seconds
+        last = [f"on {processor_here()}"]  # changes the seconds, but no bits
     return "; ".join([*first, *libraries, f"computation {COMPUTATION}", *last])
 
 
 def platform_parts(line: str) -> dict[str, str]:
-    """Take a platform apart: the processor (or "portable ...") as "processor", every other part by its name; {} for ""."""
+    """Split a platform into its parts.
+
+    Args:
+        line: result of `platform_here`, or "" for an unknown platform.
+
+    Returns:
+        Name -> value; the first part, a processor or "portable ...", has the name "processor". Empty for "".
+    """
     processor, *others = line.split("; ")
     named = (other.partition(" ") for other in others)
     return {"processor": processor, **{name: value for name, _, value in named}} if line else {}
 
 
 def is_coarse(line: str) -> bool:
-    """True if a platform is written in an earlier version, which named only the processor's brand and versions."""
+    """Return True if a platform has only the processor's brand and versions of libraries, as in old results files.
+
+    Args:
+        line: the platform of a row.
+
+    Returns:
+        True for such a platform.
+    """
     parts = platform_parts(line)
     return "torch" in parts and "computation" not in parts
 
 
 def promises_bits(line: str) -> bool:
-    """True if a platform is complete enough that rows of equal platforms have equal bits."""
+    """Return True if a platform is so complete that rows with equal platforms have equal bits.
+
+    Args:
+        line: the platform of a row.
+
+    Returns:
+        False if the processor is unknown, or the platform is from an old results file.
+    """
     parts = platform_parts(line)
     return "computation" in parts and not parts["processor"].startswith("unknown ")
 
 
 def is_portable(line: str) -> bool:
-    """True if a platform is that of portable kernels."""
+    """Return True if a platform is that of portable kernels.
+
+    Args:
+        line: the platform of a row.
+
+    Returns:
+        True for portable kernels.
+    """
     return line.startswith("portable ")
 
 
 def portable_promise(line: str) -> str:
-    """Return the parts of a portable platform that decide its bits: architecture, golden trainings and computation.
+    """Return the part of a platform of portable kernels that decides the bits.
 
-    Versions of libraries are not among them: a version that meets the golden trainings gives the same bits.
+    Args:
+        line: a platform for which `is_portable` is true.
+
+    Returns:
+        Architecture, edition of the golden trainings, and generation of the suite's computations. Versions of libraries
+        are left out, because each version that gives the bits of the golden trainings gives the same bits.
     """
     parts = platform_parts(line)
     return "; ".join(

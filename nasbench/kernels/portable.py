@@ -1,12 +1,13 @@
-"""Portable kernels: the same bits on every x86-64 processor, where torch would choose its kernels by the processor.
+"""Portable kernels, which give the same bits on every x86-64 processor.
 
-torch, MKL and oneDNN pick code by what the processor can do, and the last bits of a sum follow. Portable kernels are the ones that every
-x86-64 processor can run: torch's for the baseline instruction set, MKL's compatible branch, no oneDNN and no NNPACK, one thread. torch and MKL
-read their settings once, when they are loaded, so the choice is made in a process's environment before torch is imported: `spawn_environment`
-is for starting such a process, `portable_kernels` is for computing in it.
+By default, torch, MKL and oneDNN choose their code by the processor, and different code gives sums with different last
+bits. Portable kernels are code that every x86-64 processor can run: torch's kernels for the baseline instruction set,
+MKL's branch COMPATIBLE, no oneDNN and no NNPACK, and one thread. torch and MKL read their settings when they are
+loaded, so the environment must be set before a process imports torch: `spawn_environment` is for starting such a
+process, and `portable_kernels` for computing in it.
 
-Draws by torch's `bernoulli_` depend on the processor's maker in some releases, so the suite's networks draw uniform numbers
-(`nasbench.networks.dropout`).
+The suite's networks do not use torch's `bernoulli_`, whose random numbers depend on the maker of the processor in some
+releases (`nasbench.networks.dropout`).
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from nasbench.errors import InputError
 Kernels = Literal["fast", "portable"]
 
 SETTINGS: Final = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
-"""The environment of a process that is to compute with portable kernels, before it imports torch."""
+"""Environment variables that a process needs before it imports torch, to compute with portable kernels."""
 
-_BASELINE: Final = ("DEFAULT", "NO AVX")  # the second is torch 2.6's name
+_BASELINE: Final = ("DEFAULT", "NO AVX")  # the second is the name in torch 2.6
 
 _lock = threading.RLock()
 
 
 def is_portable_process() -> bool:
-    """True if torch and MKL were loaded with the settings of portable kernels. Imports torch."""
+    """Return True if torch and MKL were loaded with the settings of portable kernels. Imports torch."""
     import torch
 
     asked_for = all(os.environ.get(name) == value for name, value in SETTINGS.items())
@@ -38,27 +39,31 @@ def is_portable_process() -> bool:
 
 
 def require_portable_process() -> None:
-    """Refuse to go on where torch was loaded with the processor's own kernels.
+    """Refuse a process in which torch was loaded with other settings than those of portable kernels.
 
     Raises:
-        InputError: says which settings the process needs.
+        InputError: when it was; the message has the settings that the process needs.
     """
     if not is_portable_process():
         settings = " ".join(f"{name}={value}" for name, value in SETTINGS.items())
         raise InputError(
-            "kernels='portable': torch reads its settings when it is imported, and this process imported it with others; "
-            f"start it with {settings} in the environment"
+            "kernels='portable': torch reads its settings when it is imported, and this process imported it with other "
+            "settings; "
+            f"start the process with {settings} in the environment"
         )
 
 
 @contextmanager
 def spawn_environment(kernels: Kernels) -> Iterator[None]:
-    """Set the environment variables that a new process needs, and restore them afterwards.
+    """Set the environment variables that a new process needs for its kernels, and restore them after the block.
 
-    One thread at a time runs the block: a process that another thread starts must not inherit these settings.
+    Only one thread at a time runs the block, so that a process started by another thread does not inherit the settings.
 
     Args:
-        kernels: those of the new process; "fast" leaves the environment unchanged.
+        kernels: kernels of the new process; "fast" leaves the environment unchanged.
+
+    Yields:
+        Nothing.
     """
     with _lock:
         if kernels == "fast":
@@ -78,15 +83,18 @@ def spawn_environment(kernels: Kernels) -> Iterator[None]:
 
 @contextmanager
 def portable_kernels() -> Iterator[None]:
-    """Compute with portable kernels in the block; torch's switches are as before afterwards.
+    """Compute with portable kernels in the block; torch's settings are restored afterwards.
+
+    Yields:
+        Nothing.
 
     Raises:
-        InputError: when the process was not started for it.
+        InputError: when this process was not started for portable kernels.
     """
     require_portable_process()
     import torch
 
-    # The switches themselves: torch's context managers for them also set, and warn about, TF32.
+    # Not by torch's context managers, which also set TF32 and warn about it.
     before = torch._C._get_mkldnn_enabled(), torch._C._get_nnpack_enabled()
     torch._C._set_mkldnn_enabled(False)
     torch._C._set_nnpack_enabled(False)

@@ -1,4 +1,4 @@
-"""This machine's processor and its instruction sets, as reported by the operating system's kernel."""
+"""This machine's processor and its instruction sets, as the operating system reports them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 
-# Instruction sets of oneDNN on x86-64 in rising order, and the flags of /proc/cpuinfo that each adds.
+# oneDNN's instruction sets on x86-64 in rising order, and the flags of /proc/cpuinfo that each needs in addition.
 # Source: oneDNN's documentation, "CPU Dispatcher Control".
 _ONEDNN: Final = (
     ("sse41", ("sse4_1",)),
@@ -26,7 +26,10 @@ _ONEDNN: Final = (
     ("avx512_core_amx", ("amx_tile", "amx_int8", "amx_bf16")),
     ("avx512_core_amx_fp16", ("amx_fp16",)),
 )
-_OPTIONAL: Final = frozenset({"avx2_vnni", "avx2_vnni_2"})  # a processor with AVX-512 need not have them
+_OPTIONAL: Final = frozenset({"avx2_vnni", "avx2_vnni_2"})  # not every processor with AVX-512 has them
+
+BFLOAT16_FLAGS: Final = frozenset({"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
+"""Flags of /proc/cpuinfo for instructions on bfloat16 numbers; the last is Arm's."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,12 @@ class Processor:
     """A processor as it identifies itself.
 
     Args:
-        vendor: e.g. "AuthenticAMD"; the architecture where the system does not tell.
-        family: as a decimal number, "" where the system does not tell.
-        model: likewise.
-        stepping: likewise.
-        name: as its maker sells it, e.g. "AMD EPYC"; says little about the bits that it computes.
-        flags: instruction sets and other features, by the names of /proc/cpuinfo.
+        vendor: the maker, e.g. "AuthenticAMD"; the architecture if the system does not report it.
+        family: a decimal number; "" if the system does not report it.
+        model: a decimal number; "" if the system does not report it.
+        stepping: a decimal number; "" if the system does not report it.
+        name: product name, e.g. "AMD EPYC"; processors with equal names may compute different bits.
+        flags: instruction sets and other features, by their names in /proc/cpuinfo.
     """
 
     vendor: str
@@ -51,7 +54,7 @@ class Processor:
 
     @property
     def is_known(self) -> bool:
-        """True if family and model are known; without them, different processors cannot be distinguished."""
+        """True if family and model are known, which distinguish processors."""
         return bool(self.family and self.model)
 
     def __str__(self) -> str:
@@ -62,7 +65,7 @@ class Processor:
 
 @lru_cache(maxsize=1)
 def processor_here() -> Processor:
-    """Read the first processor of this machine."""
+    """Return the first processor of this machine; it is read once per process."""
     try:
         return parse_cpuinfo(_CPUINFO.read_text())
     except OSError:
@@ -73,7 +76,10 @@ def parse_cpuinfo(text: str) -> Processor:
     """Read a processor from the text of /proc/cpuinfo.
 
     Args:
-        text: the file's content; only the first processor's lines are used.
+        text: content of the file; only the lines of the first processor are used.
+
+    Returns:
+        The processor.
     """
     lines = text.split("\n\n")[0].splitlines()
     fields = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -93,13 +99,13 @@ def parse_cpuinfo(text: str) -> Processor:
 
 
 def cpu_flags() -> frozenset[str]:
-    """Return the features of this machine's processor, by the names of /proc/cpuinfo; none where the system does not tell."""
+    """Return the flags of this machine's processor; empty if the system does not report them."""
     return processor_here().flags
 
 
 def has_bfloat16() -> bool:
-    """True if the processor has instructions that multiply bfloat16 numbers."""
-    return bool(cpu_flags() & {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"})
+    """Return True if this machine's processor has instructions on bfloat16 numbers."""
+    return bool(cpu_flags() & BFLOAT16_FLAGS)
 
 
 def onednn_isa(processor: Processor, limit: str = "") -> str:
@@ -107,10 +113,11 @@ def onednn_isa(processor: Processor, limit: str = "") -> str:
 
     Args:
         processor: the processor.
-        limit: the environment variable ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; "" or "DEFAULT" for none.
+        limit: value of the environment variable ONEDNN_MAX_CPU_ISA, e.g. "AVX2"; "" or "DEFAULT" for no limit.
 
     Returns:
-        In oneDNN's own names, e.g. "avx512_core_bf16"; "none" where it has no vector kernels, e.g. on other architectures.
+        oneDNN's name of the instruction set, e.g. "avx512_core_bf16"; "none" if it has no vector kernels, e.g. on other
+        architectures than x86-64.
     """
     found, allowed = "none", [name for name, _ in _ONEDNN]
     wanted = limit.strip().lower()
@@ -127,8 +134,7 @@ def onednn_isa(processor: Processor, limit: str = "") -> str:
 
 
 def onednn_isa_here() -> str:
-    """Return `onednn_isa` of this machine with this process's environment."""
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get(
-        "DNNL_MAX_CPU_ISA", ""
-    )  # the latter is the older name
+    """Return `onednn_isa` of this machine's processor and this process's environment."""
+    older_name = os.environ.get("DNNL_MAX_CPU_ISA", "")
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or older_name
     return onednn_isa(processor_here(), limit)

@@ -1,1 +1,1 @@
-"""Torch modules of architectures, and their parameters and multiply-adds in closed form."""
+"""Torch modules of architectures, and closed forms of their parameters and multiply-adds, which need no torch."""

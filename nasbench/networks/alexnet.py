@@ -1,4 +1,4 @@
-"""AlexNet, the first hand-designed network on the ImageNet plots."""
+"""AlexNet, a hand-designed network to compare with on ImageNet."""
 
 from __future__ import annotations
 
@@ -21,33 +21,44 @@ from nasbench.structures import Regularization, Scale
 
 __all__ = ["AlexNet", "build_alexnet", "count_alexnet"]
 
-NEIGHBOURS, ALPHA, BETA, OFFSET = 5, 1e-4, 0.75, 2.0  # n, alpha, beta and k of response normalization
+NEIGHBOURS, ALPHA, BETA, OFFSET = 5, 1e-4, 0.75, 2.0  # n, alpha, beta and k of the paper's response normalization
 HIDDEN_BIAS = 0.1
 
 
 def build_alexnet(scale: Scale, regularization: Regularization | None = None) -> Network:
-    """Build the AlexNet of two towers, written as convolutions in two groups.
+    """Build AlexNet; its two towers are convolutions in two groups.
 
     Args:
-        scale: image size (63 pixels or more; 224 in the paper), channels and classes (1000); cells and filters are AlexNet's own.
-        regularization: only dropout applies, of the units of both hidden layers (0.5 in the paper); None for none.
+        scale: image size (63 pixels or more; 224 in the paper), image channels and classes (1000 in the paper). Its
+            cells and filters are not used.
+        regularization: only dropout is used, for the units of both hidden layers (0.5 in the paper); None for none.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when the image is too small, or the scale asks for the ImageNet stem of cell networks.
+        InputError: when the image is too small, or the scale has an ImageNet stem (that of cell networks) or sets
+            `stem_filters`.
 
-    Source: Krizhevsky et al., NIPS 2012, sections 3 and 5. Weights start from a normal distribution of standard deviation 0.01.
-    Deviation: the paper's 224 pixels need a padding of 2, which it does not mention, to give its 55x55 maps. Biases of the layers
-    where the paper sets them to 1 start from 0.1, as in the BVLC replication, which found that 1 does not train.
+    Source: Krizhevsky et al., NIPS 2012, sections 3 and 5. Weights start from a normal distribution of standard
+    deviation 0.01.
+    Deviation: with 224 pixels the paper's maps of 55x55 need a padding of 2, which the paper does not mention. Biases
+    that start from 1 in the paper start from 0.1, as in the BVLC replication, which found that 1 does not train.
     """
     require_cifar_stem(scale, "AlexNet")
     return AlexNet(scale, regularization or Regularization())
 
 
 class AlexNet(Network):
-    """Five convolutions with biases, three max pools, three fully connected layers."""
+    """Five convolutions with biases, three max pools, three fully connected layers.
+
+    Args:
+        scale: image size and channels, and classes.
+        regularization: only dropout is used.
+
+    Raises:
+        InputError: when the image is too small.
+    """
 
     def __init__(self, scale: Scale, regularization: Regularization) -> None:
         super().__init__()
@@ -75,10 +86,11 @@ class AlexNet(Network):
 
 
 class ResponseNormalization(nn.Module):
-    """Divides each value by a power of the squares' sum over the neighbouring channels at its place.
+    """Divides each value by (k + alpha s)^beta, where s is the sum of squares over neighbouring channels at its pixel.
 
-    Source: Krizhevsky et al., NIPS 2012, section 3.3. Deviation: from `nn.LocalResponseNorm`, whose backward pass (an average pool in three
-    dimensions) has no deterministic implementation on CUDA, and which divides alpha by the number of neighbours.
+    Source: Krizhevsky et al., NIPS 2012, section 3.3, with n = 5 channels, alpha = 1e-4, beta = 0.75, k = 2.
+    Deviation: torch's `nn.LocalResponseNorm` is not used. It divides alpha by n, and its backward pass, an average pool
+    in three dimensions, has no deterministic implementation on CUDA.
     """
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ SMALLEST_IMAGE = 63
 
 
 class AlexConvolution(NamedTuple):
-    """One convolution with bias.
+    """One convolution with bias, and the layers that follow it.
 
-    `groups`: 2 where each tower reads only its own half. `pooled`: followed by a 3x3 max pool of stride 2.
-    `normalized`: response normalization before that pool. `bias`: the bias's initial value.
+    `filters`: output channels. `kernel`, `stride`: side of the filter, and stride of both axes. `padding`: zeros on
+    every side. `groups`: 2 if each tower reads only its own half of the channels. `normalized`: True if response
+    normalization follows. `pooled`: True if then a 3x3 max pool of stride 2 follows. `bias`: initial value of the bias.
     """
 
     filters: int
@@ -30,8 +31,21 @@ class AlexConvolution(NamedTuple):
     bias: float
 
     def output_size(self, size: int) -> int:
-        """Height or width after the convolution, before its pool."""
+        """Return the height or width after the convolution, before a pool.
+
+        Args:
+            size: height or width of the input.
+        """
         return (size + 2 * self.padding - self.kernel) // self.stride + 1
+
+    def next_size(self, size: int) -> int:
+        """Return the height or width after the convolution and its pool, if it has one.
+
+        Args:
+            size: height or width of the input.
+        """
+        after = self.output_size(size)
+        return (after - POOL_KERNEL) // POOL_STRIDE + 1 if self.pooled else after
 
 
 CONVOLUTIONS = (
@@ -44,7 +58,10 @@ CONVOLUTIONS = (
 
 
 def final_size(image_size: int) -> int:
-    """Height and width of the map that the fully connected layers read (6 for images of 224 pixels).
+    """Return the height and width of the map that the fully connected layers read: 6 for images of 224 pixels.
+
+    Args:
+        image_size: height and width of the image, >= 63.
 
     Raises:
         InputError: when the image is too small for the three pools.
@@ -53,24 +70,30 @@ def final_size(image_size: int) -> int:
         raise InputError(f"AlexNet needs images of {SMALLEST_IMAGE} pixels or more, got {image_size}")
     size = image_size
     for layer in CONVOLUTIONS:
-        size = layer.output_size(size)
-        if layer.pooled:
-            size = (size - POOL_KERNEL) // POOL_STRIDE + 1
+        size = layer.next_size(size)
     return size
 
 
 def count_alexnet(scale: Scale) -> Counts:
-    """Count the network that `alexnet.build_alexnet` would build, without building it; arguments and errors as there."""
+    """Count the network that `alexnet.build_alexnet` builds.
+
+    Args:
+        scale: image size (63 pixels or more), image channels and classes. Its cells and filters are not used.
+
+    Returns:
+        Trainable parameters, and multiply-adds of convolutions and fully connected layers for one image.
+
+    Raises:
+        InputError: when the image is too small, or the scale has an ImageNet stem or sets `stem_filters`.
+    """
     require_cifar_stem(scale, "AlexNet")
     features = CONVOLUTIONS[-1].filters * final_size(scale.image_size) ** 2
     size, inputs = scale.image_size, scale.image_channels
     parts = []
     for layer in CONVOLUTIONS:
-        size = layer.output_size(size)
-        parts.append(convolution(inputs, layer.filters, (layer.kernel, layer.kernel), size**2, layer.groups))
+        positions = layer.output_size(size) ** 2
+        parts.append(convolution(inputs, layer.filters, (layer.kernel, layer.kernel), positions, layer.groups))
         parts.append(Counts(layer.filters, 0))  # biases
-        inputs = layer.filters
-        if layer.pooled:
-            size = (size - POOL_KERNEL) // POOL_STRIDE + 1
+        inputs, size = layer.filters, layer.next_size(size)
     parts += [linear(features, HIDDEN), linear(HIDDEN, HIDDEN), linear(HIDDEN, scale.classes)]
     return total(parts)

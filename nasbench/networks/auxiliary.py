@@ -1,4 +1,4 @@
-"""The auxiliary classifier that hands gradient to the middle of a deep cell network."""
+"""The auxiliary classifier, which gives the loss a short way to the middle of a deep cell network."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from nasbench.networks.convolutions import ValidConv2d, convolution_bn
 
 
 class AuxiliaryHead(nn.Module):
-    """ReLU, 5x5 average pool with stride 3, 1x1 convolution to 128, convolution over the whole map to 768, fully connected.
+    """ReLU, 5x5 average pool of stride 3, 1x1 convolution to 128 channels, convolution to 768, fully connected layer.
+
+    The convolution to 768 channels covers the whole map, so one pixel is left.
 
     Args:
         inputs: channels of the feature map.
-        size: its height and width; below 5 the pool shrinks to it (Deviation, see `cell_counts.auxiliary_size`).
-        classes: outputs.
+        size: height and width of the feature map, >= 1.
+        classes: number of classes.
 
-    Source: NASNet's released code.
+    Source: NASNet's released code. Deviation: on maps smaller than 5x5, the pool's square is the whole map.
     """
 
     def __init__(self, inputs: int, size: int, classes: int) -> None:

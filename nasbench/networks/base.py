@@ -1,4 +1,4 @@
-"""Interface of every network of the suite to the training loop."""
+"""Base class of all networks of the suite: what the training loop calls."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from torch import Tensor, nn
 
 
 class Network(nn.Module):
-    """A classifier for images of shape [batch, channels, height, width]."""
+    """A classifier: `forward` maps images [batch, channels, height, width] to logits [batch, classes]."""
 
     def set_progress(self, progress: float) -> None:
-        """Tell the network how far training is, in [0, 1], for schedules such as drop-path's; called before each step."""
+        """Set how much of the training is done, for schedules such as that of drop-path. Called before each step.
+
+        Args:
+            progress: share of the training, in [0, 1].
+        """
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits [batch, classes] and the auxiliary head's logits, or None where the network has no such head."""
+        """Compute the logits and those of the auxiliary head.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits [batch, classes], and the auxiliary head's logits of the same shape, or None without such a head.
+        """
         return self(images), None

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of cell networks in closed form, in microseconds. No torch."""
+"""Parameters and multiply-adds of networks of cells in closed form. Counting takes microseconds. No torch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ from nasbench.networks.skeletons import CellKind, NetworkPlan, Place, Skeleton, 
 from nasbench.networks.wiring import output_width
 from nasbench.structures import PREVIOUS, PREVIOUS_PREVIOUS, Cell, CellPair, Counts, Scale
 
-ADDED, CONCATENATED = 2, 3  # what an operation reads, after p (0) and c (1): a block of F or of 2F channels
+ADDED, CONCATENATED = 2, 3  # states besides p (0) and c (1): blocks of F and of 2F channels
 
 OperationTable = dict[str, tuple[Counts, Counts, Counts, Counts]]
 
 
 class CellUse(NamedTuple):
-    """Cell properties that determine the cost of stem, projections and classifier: width in F; p and c read or output."""
+    """Properties of a cell on which the counts of stem, projections and classifier depend.
+
+    `width`: channels of the output in units of F. `reads_p` and `reads_c`: True if p or c reaches the output.
+    `puts_out_p` and `puts_out_c`: True if the output lists p or c.
+    """
 
     width: int
     reads_p: bool
@@ -28,21 +32,23 @@ class CellUse(NamedTuple):
 
 
 def count_cell_network(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> Counts:
-    """Count the network that `cells.build_cell_network` would build, without building it.
+    """Count the network that `cells.build_cell_network` builds.
 
-    What depends on the scale alone is computed once and kept; a further architecture is a few table look-ups.
+    Everything that depends on the scale alone is computed once and kept in tables, in which further architectures are
+    looked up.
 
     Args:
-        pair: normal and reduction cell; wiring is trusted here and checked by the builder.
+        pair: normal and reduction cell. Their wiring is not checked here; `build_cell_network` checks it.
         scale: N, F, image and stem.
-        skeleton: "nasnet" or "pnas".
+        skeleton: "nasnet" or "pnas", as for `build_cell_network`.
 
     Returns:
-        Trainable parameters without those of an auxiliary head, and multiply-adds of convolutions and fully connected layers for one image.
+        Trainable parameters without those of an auxiliary head, and multiply-adds of convolutions and the classifier
+        for one image.
 
     Raises:
-        UnknownName: when an operation or the skeleton has an unknown name.
-        InputError: when the image is too small for the stem.
+        UnknownName: when an operation that reaches the output, or the skeleton, has an unknown name.
+        InputError: when the scale is not possible, as `skeletons.plan_network` says.
     """
     tables = _operation_tables(scale, skeleton)
     try:
@@ -55,7 +61,7 @@ def count_cell_network(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasne
 
 
 def _count_cell(cell: Cell, table: OperationTable) -> tuple[tuple[int, int], CellUse]:
-    """Cost of the live operations of a cell, summed over the network, and what its frame has to provide."""
+    """Return the counts of a cell's operations, summed over the network, and what decides the other counts."""
     blocks, out = cell.blocks, cell.out
     source = [PREVIOUS_PREVIOUS, PREVIOUS]
     source += [CONCATENATED if block.combine == "concat" else ADDED for block in blocks]
@@ -83,7 +89,7 @@ def _count_cell(cell: Cell, table: OperationTable) -> tuple[tuple[int, int], Cel
 
 @lru_cache(maxsize=256)
 def _operation_tables(scale: Scale, skeleton: Skeleton) -> tuple[OperationTable, OperationTable]:
-    """Cost of each operation on each kind of input, summed over all normal and all reduction cells."""
+    """Return the counts of each operation on each kind of state, summed over all normal and all reduction cells."""
     plan = plan_network(scale, skeleton)
     return _operation_table(plan, "normal"), _operation_table(plan, "reduction")
 
@@ -105,13 +111,13 @@ def _operation_table(plan: NetworkPlan, kind: CellKind) -> OperationTable:
 
 
 def _p_channels(plan: NetworkPlan, place: Place) -> int:
-    """Channels of p as blocks read it: F, or the stem's in the first cell, which has no separate p."""
+    """Return the channels of p when blocks read it: F, or the stem's in the first cell, which has no own p."""
     return plan.stem_filters if place.previous_previous is None else place.filters
 
 
 @lru_cache(maxsize=4096)
 def _count_frame(scale: Scale, skeleton: Skeleton, normal: CellUse, reduction: CellUse) -> Counts:
-    """Cost of all that is not an operation: stem, projections of p and c, classifier."""
+    """Count everything except operations: stem, projections of p and c, p and c in the output, classifier."""
     plan = plan_network(scale, skeleton)
     parts = [convolution_bn(scale.image_channels, plan.stem_filters, (3, 3), plan.stem_size**2)]
     channels = [plan.map_channels(i, normal.width, reduction.width) for i in range(len(plan.places) + 1)]
@@ -132,23 +138,43 @@ def _count_frame(scale: Scale, skeleton: Skeleton, normal: CellUse, reduction: C
 
 
 def _count_match(inputs: int, filters: int, size: int, wanted_size: int) -> Counts:
-    """Cost of bringing a state to the wanted channels and size: a factorized reduction, a 1x1 convolution or nothing."""
+    """Count `cells.match`: a factorized reduction, a 1x1 convolution or nothing."""
     if size != wanted_size:
         return count_factorized_reduction(inputs, filters, size)
     return ZERO if inputs == filters else convolution_bn(inputs, filters, (1, 1), size**2)
 
 
 def auxiliary_size(size: int) -> tuple[int, int]:
-    """Kernel and output size of the auxiliary head's pool on a feature map of `size`: 5x5 with stride 3, smaller on smaller maps.
+    """Return the sizes of the auxiliary head's average pool.
 
-    Deviation: the released head needs 5x5 or more; on less the kernel shrinks to the map.
+    Args:
+        size: height and width of the feature map that the head reads, >= 1.
+
+    Returns:
+        Side of the pool's square, and height and width after the pool, whose stride is 3.
+
+    Source: NASNet's released code. Deviation: that head needs maps of 5x5 or more; on smaller maps, the pool's square
+    is the whole map.
     """
     kernel = min(5, size)
     return kernel, (size - kernel) // 3 + 1
 
 
 def count_auxiliary_head(pair: CellPair, scale: Scale, skeleton: Skeleton = "nasnet") -> Counts:
-    """Count the auxiliary head that `cells.build_cell_network` adds on request; arguments and errors as for `count_cell_network`."""
+    """Count the auxiliary head that `cells.build_cell_network` adds if `Regularization.auxiliary` is set.
+
+    Args:
+        pair: normal and reduction cell. They are not checked.
+        scale: N, F, image, stem and classes.
+        skeleton: "nasnet" or "pnas", as for `build_cell_network`.
+
+    Returns:
+        Trainable parameters of the head, and its multiply-adds for one image.
+
+    Raises:
+        UnknownName: when the skeleton has an unknown name.
+        InputError: when the scale is not possible, as `skeletons.plan_network` says.
+    """
     plan = plan_network(scale, skeleton)
     channels = plan.map_channels(plan.auxiliary, output_width(pair.normal), output_width(pair.reduction))
     pooled = auxiliary_size(plan.map_size(plan.auxiliary))[1]

@@ -34,29 +34,38 @@ def build_cell_network(
     """Build the classifier that repeats a pair of cells.
 
     Args:
-        pair: normal and reduction cell. Blocks that the output does not depend on are not built.
+        pair: normal and reduction cell. Blocks that do not reach the output are not built.
         scale: N, F, image and stem.
         regularization: drop-path, auxiliary head and dropout; None for none.
-        skeleton: "nasnet" (reductions between 3N normal cells) or "pnas" (3N cells including the stride-2 ones).
+        skeleton: "nasnet" (reduction cells between 3N normal cells) or "pnas" (3N cells, two of which have stride 2).
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when a cell reads or lists a state that does not exist, or the image is too small for the stem.
-        UnknownName: when an operation or the skeleton has an unknown name.
+        InputError: when a cell has no output, or reads or lists a state that does not exist, or when the scale is not
+            possible, as `skeletons.plan_network` says.
+        UnknownName: when an operation, a combination or the skeleton has an unknown name.
 
-    Source: NASNet (arXiv 1707.07012) and PNASNet (arXiv 1712.00559); the wiring is their released code's (tensorflow/models,
-    research/slim/nets/nasnet). That code only adds; blocks that concatenate are the paper's, and output 2F channels here.
+    Source: NASNet (arXiv 1707.07012) and PNASNet (arXiv 1712.00559), wired as in their released code
+    (tensorflow/models, research/slim/nets/nasnet). That code only adds; blocks that concatenate are in the paper. Here
+    they have 2F channels.
     """
     check_pair(pair)
     return CellNetwork(pair, plan_network(scale, skeleton), scale, regularization or Regularization())
 
 
 class CellNetwork(Network):
-    """Stem, cells in the places of a plan, classifier. A cell whose output nobody reads is run all the same.
+    """Stem, cells, classifier. A cell whose output is not read is computed all the same.
 
-    Deviation: BatchNorm averages with torch's momentum of 0.1 at every scale; the released ImageNet networks use 0.0003.
+    Args:
+        pair: normal and reduction cell, with possible wiring.
+        plan: positions of the cells.
+        scale: image channels, classes and stem.
+        regularization: drop-path, auxiliary head and dropout.
+
+    Deviation: the running statistics of BatchNorm have torch's momentum of 0.1 at every scale; the released ImageNet
+    networks use 0.0003.
     """
 
     def __init__(self, pair: CellPair, plan: NetworkPlan, scale: Scale, regularization: Regularization) -> None:
@@ -86,8 +95,12 @@ class CellNetwork(Network):
         set_epsilon(self, scale)
 
     def set_progress(self, progress: float) -> None:
-        """Set how far training is, in [0, 1]; paths are dropped the more often the further it is."""
-        for cell in self.cells:  # not self.modules(): that walk takes as long as three convolutions, each step
+        """Set how much of the training is done; the more, the more often paths are dropped.
+
+        Args:
+            progress: share of the training, in [0, 1].
+        """
+        for cell in self.cells:  # not self.modules(), whose walk would take as long as three convolutions in each step
             assert isinstance(cell, CellModule)
             cell.drop_path.set_progress(progress)
 
@@ -96,7 +109,15 @@ class CellNetwork(Network):
         return self._classify(self._feature_maps(images))
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Logits, and the auxiliary head's logits; None when evaluating or without such a head."""
+        """Compute the logits, and in training those of the auxiliary head.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits [batch, classes], and the auxiliary head's logits of the same shape; None in evaluation mode or
+            without such a head.
+        """
         maps = self._feature_maps(images)
         auxiliary = self.auxiliary(maps[self.auxiliary_map]) if self.training and self.auxiliary is not None else None
         return self._classify(maps), auxiliary
@@ -114,7 +135,12 @@ class CellNetwork(Network):
 
 
 def set_epsilon(network: nn.Module, scale: Scale) -> None:
-    """Give the BatchNorms of a finished cell network the epsilon that goes with its stem."""
+    """Set the epsilon of all BatchNorms of a network of cells: 1e-3 with an ImageNet stem, else torch's 1e-5.
+
+    Args:
+        network: the network; it is changed.
+        scale: its stem.
+    """
     if scale.stem == "imagenet":
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -122,7 +148,16 @@ def set_epsilon(network: nn.Module, scale: Scale) -> None:
 
 
 def build_stem(plan: NetworkPlan, scale: Scale) -> nn.Sequential:
-    """The first convolution and its BatchNorm."""
+    """Build the first convolution and its BatchNorm.
+
+    Args:
+        plan: channels of the stem's output.
+        scale: image channels and stem.
+
+    Returns:
+        A module that maps [batch, image channels, size, size] to [batch, `plan.stem_filters`, `plan.stem_size`,
+        `plan.stem_size`].
+    """
     if scale.stem == "imagenet":
         return nn.Sequential(
             ValidConv2d(scale.image_channels, plan.stem_filters, 3, 2), nn.BatchNorm2d(plan.stem_filters)
@@ -131,7 +166,11 @@ def build_stem(plan: NetworkPlan, scale: Scale) -> nn.Sequential:
 
 
 class Join(NamedTuple):
-    """Wiring of one live block: the state that it makes, the states that its two paths read, and their drop-path flags."""
+    """Wiring of one block that reaches the output.
+
+    `state`: index of the state that it computes. `left`, `right`: states that its two operations read. `drop_left`,
+    `drop_right`: True if drop-path applies to the operation. `combine`: how the results are combined.
+    """
 
     state: int
     left: int
@@ -142,19 +181,19 @@ class Join(NamedTuple):
 
 
 class CellModule(nn.Module):
-    """One cell in its place.
+    """One cell of a network.
+
+    c is projected to F channels; p is projected to F channels if it has another number, and reduced to the size of c if
+    it is larger. In the network's first cell, p is c before its projection. A p or c that does not reach the output is
+    not projected. If the output of a reduction cell lists p or c, a factorized reduction brings that state to the size
+    of the output. A state passes one ReLU for all operations that need one before them.
 
     Args:
         cell: its blocks and output list.
-        place: filters, stride and the feature maps it reads.
-        plan: the network around it.
-        channels: channels of every feature map of that network.
+        place: filters, stride and the feature maps that it reads.
+        plan: positions of all cells of the network.
+        channels: channels of every feature map of the network.
         drop_path_keep: probability in (0, 1] of keeping a path at the end of training.
-
-    c is projected to F channels, p is projected or reduced to c's size and F channels; in the network's first cell p is c before
-    its projection. A p or c that no live block reads and the output does not list gets no projection. Where the output of a
-    reduction lists p or c, a factorized reduction brings that state to the output's size. A state that several paths want rectified
-    passes one ReLU, once.
     """
 
     def __init__(self, cell: Cell, place: Place, plan: NetworkPlan, channels: list[int], drop_path_keep: float) -> None:
@@ -188,7 +227,7 @@ class CellModule(nn.Module):
         )
 
     def _add_block(self, cell: Cell, state: int, place: Place, state_channels: dict[int, int]) -> None:
-        """Add the two paths of the block that makes `state`."""
+        """Add the two operations of the block that computes `state`."""
         block = cell.blocks[state - FIRST_BLOCK]
         for source, operation in ((block.left, block.left_op), (block.right, block.right_op)):
             stride = place.stride if source < FIRST_BLOCK else 1
@@ -201,11 +240,15 @@ class CellModule(nn.Module):
         self.joins.append(Join(state, block.left, drops[0], block.right, drops[1], block.combine))
 
     def forward(self, previous: Tensor, previous_previous: Tensor) -> Tensor:
-        """Map the feature maps read as c and p, [batch, its channels, its height, its width] each, to that of the cell.
+        """Compute the cell's feature map.
 
         Args:
-            previous: c before its projection.
-            previous_previous: p before its projection; in the network's first cell the same as `previous`.
+            previous: c before its projection, [batch, channels, height, width].
+            previous_previous: p before its projection, [batch, its channels, its height, its width]; in the network's
+                first cell the same as `previous`.
+
+        Returns:
+            [batch, F x width of the output, ceil(height / stride), ceil(width / stride)].
         """
         states: dict[int, Tensor] = {}
         if self.project_c is not None:
@@ -218,7 +261,7 @@ class CellModule(nn.Module):
         return torch.cat([states[state] for state in self.out], 1)
 
     def _run_blocks(self, states: dict[int, Tensor]) -> None:
-        """Add the live blocks to `states`."""
+        """Compute the blocks that reach the output, and add them to `states`."""
         rectified: dict[int, Tensor] = {}
         paths = iter(self.paths)
 
@@ -244,7 +287,18 @@ def _projection(inputs: int, filters: int) -> nn.Module:
 
 
 def match(inputs: int, filters: int, halves: bool, *first: nn.Module) -> nn.Module:
-    """Bring a state to `filters` channels, and to half its size where asked; nothing where it fits already."""
+    """Build the layers that give a state a number of channels, and half its size if asked.
+
+    Args:
+        inputs: channels of the state.
+        filters: channels that it shall have.
+        halves: True to halve height and width (rounded up).
+        *first: layers in front, which are left out if nothing has to change.
+
+    Returns:
+        `first` and a factorized reduction if `halves`; otherwise `first`, a 1x1 convolution and BatchNorm if the
+        channels differ, or else an identity.
+    """
     if halves:
         return nn.Sequential(*first, FactorizedReduction(inputs, filters))
     return nn.Identity() if inputs == filters else nn.Sequential(*first, *convolution_bn(inputs, filters, 1))

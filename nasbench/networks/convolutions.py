@@ -1,4 +1,4 @@
-"""Convolutions and pools with TensorFlow's SAME padding, and what is built from them alone."""
+"""Convolutions and pools with TensorFlow's SAME padding, and modules that consist of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from nasbench.networks.max_pool import max_pool
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
-    """Zeros before and after one axis under SAME padding: the output has ceil(size / stride) places, the odd zero comes last.
+    """Return how many zeros SAME padding puts before and after one axis.
+
+    Args:
+        size: length of the axis, >= 1.
+        kernel: length of the filter along it.
+        stride: stride along it.
+        dilation: distance between neighbouring taps of the filter.
+
+    Returns:
+        Zeros before and zeros after, such that the output has ceil(size / stride) positions. If their number is odd,
+        there is one more after than before.
 
     Source: TensorFlow's documentation of `tf.nn.convolution`.
     """
@@ -30,43 +40,43 @@ def convolve(
     dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
 ) -> Tensor:
-    """Convolve without bias, as `F.conv2d`; every convolution of the suite without bias is this call.
+    """Convolve without bias, like `F.conv2d`. Every convolution without bias in the suite is this call.
 
-    It is the one place for ways round kernels of torch that crash or compute wrong values. `make test-kernels` looks
-    for such.
+    Torch's kernels for convolutions that crash or compute wrong values are avoided here. `make test-kernels` searches
+    for such kernels.
 
     Args:
         images: [batch, inputs, height, width].
         weight: [outputs, inputs / groups, kernel height, kernel width].
         stride: vertical and horizontal stride.
-        padding: zeros above and below, and zeros to the left and to the right.
-        dilation: spacing of the filter's taps.
-        groups: groups of channels.
+        padding: number of zeros above and below, and number of zeros to the left and to the right.
+        dilation: vertical and horizontal distance between neighbouring taps of the filter.
+        groups: number of groups of channels.
 
     Returns:
         [batch, outputs, output height, output width].
     """
     kernel = weight.shape[2:]
     if tuple(kernel) == (1, 1) and stride != (1, 1):
-        # The output depends on every stride-th pixel alone. oneDNN 3.12 (torch 2.14.1) takes these pixels in the kernel,
-        # and writes past the end of a buffer in the backward pass, where images in channels_last have fewer channels
-        # than a vector has numbers (AVX2: below 8; AVX-512: below 16, seen in maps of 64x64): the process crashes, or
-        # other tensors change. A pool of one pixel picks the same pixels, keeps the memory format both ways, and is
-        # exact.
+        # The output depends only on every stride-th pixel. oneDNN 3.12 (torch 2.14.1) picks these pixels in the kernel.
+        # In the backward pass it writes past the end of a buffer if images in channels_last have fewer channels than a
+        # vector has numbers (AVX2: below 8; AVX-512: below 16, seen in maps of 64x64): the process crashes, or other
+        # tensors change. A pool of one pixel picks the same pixels, is exact, and keeps the memory format in both
+        # passes.
         images = F.avg_pool2d(_padded(images, padding), 1, stride)
         padding, stride = (0, 0), (1, 1)
     reach = (kernel[1] - 1) * dilation[1] + 1
     if stride[1] > 1 and images.shape[3] + 2 * padding[1] - reach < stride[1]:
-        # One output column: the horizontal stride is never used, so it is left out. oneDNN 3.12 (torch 2.14.1) with
-        # AVX-512 reads memory that nobody wrote where it strides into one column: in float32 one channel with stride
-        # (1, 2), forward; in bfloat16 any channels of maps of one column with stride 2 or 3, in the weight's gradient.
-        # Values are wrong, other ones from call to call.
+        # There is one output column, so the horizontal stride is never used and is left out. With it, oneDNN 3.12
+        # (torch 2.14.1) with AVX-512 reads uninitialized memory: in float32 in the forward pass, for one channel and
+        # stride (1, 2); in bfloat16 in the weight's gradient, for maps of one column and stride 2 or 3. Values are then
+        # wrong, and differ from call to call.
         images = _padded(images, padding)[..., :reach]
         padding, stride = (0, 0), (stride[0], 1)
     if dilation != (1, 1) and _is_bfloat16_on_cpu(images):
-        # oneDNN 3.12 (torch 2.14.1) with AVX-512's bfloat16 instructions reads memory that nobody wrote where it
-        # sums the weight's gradient of a dilated convolution over maps of some 28 columns and more: it is infinite, not
-        # a number, or off by its own size. In float32 it is right.
+        # oneDNN 3.12 (torch 2.14.1) with AVX-512's bfloat16 instructions reads uninitialized memory when it sums the
+        # weight's gradient of a dilated convolution over maps of about 28 columns or more: the gradient is infinite,
+        # NaN, or wrong by its own size. In float32 it is right.
         with torch.autocast("cpu", enabled=False):
             exact = F.conv2d(images.float(), weight.float(), None, stride, padding, dilation, groups)
         return exact.to(torch.bfloat16)
@@ -74,12 +84,12 @@ def convolve(
 
 
 def _is_bfloat16_on_cpu(images: Tensor) -> bool:
-    """True if a convolution of these images runs in bfloat16 on the CPU, by their dtype or by autocast."""
+    """Return True if a convolution of these images runs in bfloat16 on the CPU, by their dtype or by autocast."""
     return images.device.type == "cpu" and (images.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu"))
 
 
 def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
-    """With zeros above and below, and to the left and the right; `F.pad` would copy also where there are none to add."""
+    """Pad with zeros on both sides of both axes. `F.pad` would copy the images even if there are none to add."""
     rows, columns = padding
     return F.pad(images, (columns, columns, rows, rows)) if rows or columns else images
 
@@ -87,16 +97,19 @@ def _padded(images: Tensor, padding: tuple[int, int]) -> Tensor:
 class ValidConv2d(nn.Conv2d):
     """A convolution without bias and without padding.
 
+    Initial weights are normal with variance 2 / fan-out, where fan-out = kernel area x outputs / groups (He et al.,
+    arXiv 1502.01852).
+
     Args:
         inputs: input channels.
         outputs: output channels.
         kernel: height and width of the filter, or one number for both.
         stride: vertical and horizontal stride, or one number for both.
-        dilation: spacing of the filter's taps.
-        groups: groups of channels.
+        dilation: distance between neighbouring taps of the filter.
+        groups: number of groups of channels.
 
-    Initial weights are normal with variance 2 / fan-out, fan-out = kernel area x outputs / groups (He et al., arXiv 1502.01852).
-    Source: NASNet's released code sets variance scaling by fan-out. Deviation: the normal there is truncated.
+    Source: NASNet's released code scales the variance by fan-out. Deviation: the normal distribution there is
+    truncated.
     """
 
     def __init__(
@@ -125,7 +138,7 @@ class ValidConv2d(nn.Conv2d):
 
 
 class SameConv2d(ValidConv2d):
-    """A convolution without bias under SAME padding; arguments and initial weights as for `ValidConv2d`."""
+    """A convolution without bias, with SAME padding; arguments and initial weights are those of `ValidConv2d`."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
@@ -138,33 +151,51 @@ class SameConv2d(ValidConv2d):
 
 
 class SameMaxPool2d(nn.Module):
-    """A square max pool under SAME padding; zeros outside never win."""
+    """A square max pool with SAME padding. The maximum is over pixels of the image only, not over the padding.
+
+    Args:
+        kernel: height and width of the square.
+        stride: of both axes.
+    """
 
     def __init__(self, kernel: int, stride: int) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the strided size, rounded up."""
+        """Map [batch, channels, height, width] to [batch, channels, ceil(height / stride), ceil(width / stride)]."""
         padding = pool_padding(images, self.kernel, self.stride)
         return max_pool(images, self.kernel, self.stride, padding)
 
 
 class SameAvgPool2d(nn.Module):
-    """A square average pool under SAME padding; only places inside the image are averaged, as in TensorFlow."""
+    """A square average pool with SAME padding. The average is over pixels of the image only, as in TensorFlow.
+
+    Args:
+        kernel: height and width of the square.
+        stride: of both axes.
+    """
 
     def __init__(self, kernel: int, stride: int) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the strided size, rounded up."""
+        """Map [batch, channels, height, width] to [batch, channels, ceil(height / stride), ceil(width / stride)]."""
         padding = pool_padding(images, self.kernel, self.stride)
         return F.avg_pool2d(images, self.kernel, self.stride, padding, ceil_mode=True, count_include_pad=False)
 
 
 def pool_padding(images: Tensor, kernel: int, stride: int) -> tuple[int, int]:
-    """The leading SAME padding of both axes; rounding the output size up supplies the trailing part."""
+    """Return the SAME padding above and to the left, for pools that round the output size up.
+
+    Rounding up adds the padding below and to the right.
+
+    Args:
+        images: [batch, channels, height, width].
+        kernel: height and width of the pool.
+        stride: of both axes.
+    """
     height, width = images.shape[2:]
     return same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
 
@@ -172,18 +203,32 @@ def pool_padding(images: Tensor, kernel: int, stride: int) -> tuple[int, int]:
 def convolution_bn(
     inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int | tuple[int, int] = 1
 ) -> tuple[nn.Module, nn.Module]:
-    """A SAME convolution without bias and the BatchNorm after it, to be put in a sequence."""
+    """Make a convolution with SAME padding and the BatchNorm after it, to be put in an `nn.Sequential`.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        kernel: height and width of the filter, or one number for both.
+        stride: vertical and horizontal stride, or one number for both.
+
+    Returns:
+        The two modules. They map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride),
+        ceil(width / stride)].
+    """
     return SameConv2d(inputs, outputs, kernel, stride), nn.BatchNorm2d(outputs)
 
 
 class FactorizedReduction(nn.Module):
-    """Halves height and width without losing every other pixel: two shifted stride-2 samplings, 1x1 each, concatenated, BatchNorm.
+    """Halves height and width: two 1x1 convolutions of stride 2 on different pixels, concatenated, then BatchNorm.
+
+    The second convolution reads the image shifted by one pixel up and left, with zeros at its end, so it sees other
+    pixels than the first one.
 
     Args:
         inputs: input channels.
-        outputs: output channels; half of them (rounded down) come from the unshifted path.
+        outputs: output channels, >= 1; half of them (rounded down) come from the convolution of the image as it is.
 
-    Source: NASNet's released code. The second path is shifted by one pixel each way and padded with zeros.
+    Source: NASNet's released code.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -204,12 +249,13 @@ class FactorizedReduction(nn.Module):
 class Classifier(nn.Module):
     """Global average pooling, dropout and a fully connected layer.
 
-    Args:
-        inputs: channels.
-        classes: outputs.
-        dropout: probability in [0, 1) of zeroing a channel's mean in training.
+    Initial weights are normal with standard deviation 0.01, and the bias is 0, so every class starts about equally
+    likely.
 
-    Initial weights are normal with standard deviation 0.01, the bias is 0: every class starts about equally likely.
+    Args:
+        inputs: input channels.
+        classes: number of classes.
+        dropout: probability in [0, 1) of zeroing a channel's mean in training.
     """
 
     def __init__(self, inputs: int, classes: int, dropout: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of single layers, from which every closed form is summed. No torch."""
+"""Parameters and multiply-adds of single layers; every closed form is a sum of these. No torch."""
 
 from __future__ import annotations
 
@@ -11,37 +11,58 @@ ZERO = Counts(0, 0)
 
 
 def convolution(inputs: int, outputs: int, kernel: tuple[int, int], positions: int, groups: int = 1) -> Counts:
-    """Cost of a convolution without bias.
+    """Count a convolution without bias.
 
     Args:
         inputs: input channels.
         outputs: output channels.
-        kernel: height and width.
+        kernel: height and width of the filter.
         positions: height times width of the output.
-        groups: groups of channels; `inputs` of them make it depthwise.
+        groups: number of groups of channels; a depthwise convolution has `inputs` groups.
     """
     weights = inputs // groups * outputs * kernel[0] * kernel[1]
     return Counts(weights, weights * positions)
 
 
 def batch_norm(channels: int) -> Counts:
-    """Cost of a BatchNorm: its scale and shift; running statistics are not parameters and its arithmetic is not counted."""
+    """Count a BatchNorm: scale and shift are parameters, running statistics are not, and its arithmetic is not counted.
+
+    Args:
+        channels: channels of its input.
+    """
     return Counts(2 * channels, 0)
 
 
 def linear(inputs: int, outputs: int) -> Counts:
-    """Cost of a fully connected layer with bias (the bias is a parameter, but no multiply-add)."""
+    """Count a fully connected layer with bias; the bias has parameters, but no multiply-adds.
+
+    Args:
+        inputs: input features.
+        outputs: output features.
+    """
     return Counts(inputs * outputs + outputs, inputs * outputs)
 
 
 def convolution_bn(inputs: int, outputs: int, kernel: tuple[int, int], positions: int, groups: int = 1) -> Counts:
-    """Cost of a convolution without bias and the BatchNorm after it; arguments as for `convolution`."""
+    """Count a convolution without bias and the BatchNorm after it.
+
+    Args:
+        inputs: input channels.
+        outputs: output channels.
+        kernel: height and width of the filter.
+        positions: height times width of the output.
+        groups: number of groups of channels; a depthwise convolution has `inputs` groups.
+    """
     weights = inputs // groups * outputs * kernel[0] * kernel[1]
     return Counts(weights + 2 * outputs, weights * positions)
 
 
 def total(parts: Iterable[Counts]) -> Counts:
-    """The sum of several costs."""
+    """Add up several counts.
+
+    Args:
+        parts: the counts; without any, the sum is 0.
+    """
     params = mult_adds = 0
     for part in parts:
         params += part.params
@@ -50,19 +71,31 @@ def total(parts: Iterable[Counts]) -> Counts:
 
 
 def strided(size: int, stride: int) -> int:
-    """Height or width after a layer with SAME padding: the size over the stride, rounded up."""
+    """Return the height or width after a layer with SAME padding: the size divided by the stride, rounded up.
+
+    Args:
+        size: height or width before the layer.
+        stride: stride along it.
+    """
     return -(-size // stride)
 
 
 def require_cifar_stem(scale: Scale, skeleton: str) -> None:
-    """Refuse a scale with a stem that only cell networks have.
+    """Check that a scale has no stem that only networks of cells have.
+
+    Args:
+        scale: the scale.
+        skeleton: name of the networks, for the message.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem, or for a number of filters in the stem.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
     """
     if scale.stem_filters:
         raise InputError(
-            f"{skeleton} networks have a stem of their own, got stem_filters={scale.stem_filters}; only cell networks take it"
+            f"{skeleton} networks have a stem of their own, got stem_filters={scale.stem_filters}; leave it at 0, "
+            "only networks of cells use it"
         )
     if scale.stem != "cifar":
-        raise InputError(f"{skeleton} networks have no stem {scale.stem!r}, only cell networks do; use stem 'cifar'")
+        raise InputError(
+            f"{skeleton} networks have no stem {scale.stem!r}, only networks of cells do; use stem 'cifar'"
+        )

@@ -1,4 +1,4 @@
-"""Dropout by uniform draws, whose masks are the same on every processor."""
+"""Dropout with uniform random numbers, so that its masks are the same on every processor."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Zeroes each value with a probability and scales the others up, in training only.
+    """Zeroes each value with a probability, and divides the others by 1 minus it, in training only.
 
     Args:
-        probability: of zeroing a value, in [0, 1).
+        probability: probability of zeroing a value, in [0, 1).
 
-    Deviation: torch's own `nn.Dropout` draws by `bernoulli_`, whose CPU code in several releases of torch is MKL's on Intel's processors and
-    torch's on others, so that one seed could give two masks (with torch 2.14.1 an emulated Intel processor gave the same). Uniform
-    numbers come from one generator everywhere.
+    Deviation: torch's `nn.Dropout` draws with `bernoulli_`. In several releases of torch, its CPU code is MKL's on
+    Intel's processors and torch's own on others, so one seed could give two masks (with torch 2.14.1, an emulated Intel
+    processor gave the same mask). Uniform numbers come from the same generator on every processor.
     """
 
     def __init__(self, probability: float) -> None:

@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of NAS-Bench-201 networks in closed form, in microseconds. No torch."""
+"""Parameters and multiply-adds of NAS-Bench-201 networks in closed form. Counting takes microseconds. No torch."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from nasbench.networks.counting import (
 from nasbench.structures import Counts, EdgeCell, Scale
 
 KERNELS: Mapping[str, int] = {"nor_conv_1x1": 1, "nor_conv_3x3": 3, "avg_pool_3x3": 0}
-"""Operations and the kernel size of their convolution; 0 where there is none."""
+"""Operation -> side of its convolution's filter; 0 for operations without convolution."""
 
 
 def count_edge_network(cell: EdgeCell, scale: Scale) -> Counts:
-    """Count the network that `edge_cells.build_edge_network` would build, without building it.
+    """Count the network that `edge_cells.build_edge_network` builds.
+
+    The counts that are published with NAS-Bench-201 differ for two reasons: they include convolutions that do not reach
+    the output, and their operations include the additions of the classifier's bias, one per class.
 
     Args:
-        cell: the operations on live edges; wiring is trusted here and checked by the builder.
-        scale: C (filters), N (cells a stage), image and classes.
+        cell: its operations. Their wiring is not checked here; `build_edge_network` checks it.
+        scale: C (`filters`), N (`cells` per stage), image and classes.
 
     Returns:
         Trainable parameters, and multiply-adds of convolutions and the classifier for one image.
 
     Raises:
-        UnknownName: when an operation has an unknown name.
-        InputError: when the scale asks for the ImageNet stem.
-
-    The counts published with NAS-Bench-201 differ in two ways: they include convolutions on dead edges, and their operations count
-    the additions of the classifier's bias, one a class.
+        UnknownName: when an operation that reaches the output has an unknown name.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
     """
     live = live_operations(cell)
     return count_edge_operations(
@@ -46,14 +46,18 @@ def count_edge_network(cell: EdgeCell, scale: Scale) -> Counts:
 
 
 def count_edge_operations(operations: Iterable[str], scale: Scale) -> Counts:
-    """Count a network whose cells have these live operations; their wiring does not change the counts.
+    """Count a network of cells by the operations that reach the cell's output; their wiring does not change the counts.
 
     Args:
-        operations: the operation of each live edge.
-        scale: as for `count_edge_network`.
+        operations: name of each operation of a cell.
+        scale: C (`filters`), N (`cells` per stage), image and classes.
+
+    Returns:
+        Trainable parameters, and multiply-adds of convolutions and the classifier for one image.
 
     Raises:
-        UnknownName, InputError: as `count_edge_network` does.
+        UnknownName: when an operation has an unknown name.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
     """
     table = operation_costs(scale)
     params, mult_adds = table["frame"]
@@ -67,7 +71,14 @@ def count_edge_operations(operations: Iterable[str], scale: Scale) -> Counts:
 
 
 def live_operations(cell: EdgeCell) -> frozenset[int]:
-    """The states (0 is the input, i is operation i from 1) that the cell's output depends on."""
+    """Return the states on which the cell's output depends.
+
+    Args:
+        cell: operations in topological order.
+
+    Returns:
+        Numbers of the states: 0 is the cell's input, i is operation i from 1.
+    """
     live = set(cell.out)
     for index in range(len(cell.operations), 0, -1):
         if index in live:
@@ -77,7 +88,17 @@ def live_operations(cell: EdgeCell) -> frozenset[int]:
 
 @lru_cache(maxsize=256)
 def operation_costs(scale: Scale) -> Mapping[str, Counts]:
-    """Cost of each operation summed over all cells, and under "frame" of stem, residual blocks and classifier."""
+    """Return the counts of each operation, summed over all cells, and of everything else.
+
+    Args:
+        scale: C (`filters`), N (`cells` per stage), image and classes.
+
+    Returns:
+        Operation -> counts; "frame" -> counts of stem, residual blocks, last BatchNorm and classifier.
+
+    Raises:
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
+    """
     require_cifar_stem(scale, "NAS-Bench-201")
     sizes = [scale.image_size]
     sizes.append(strided(sizes[0], 2))

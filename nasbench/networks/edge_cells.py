@@ -17,7 +17,10 @@ from nasbench.networks.edge_cell_counts import live_operations
 from nasbench.structures import EdgeCell, Regularization, Scale
 
 ReductionPadding = Literal["even", "same"]
-"""Padding of the strided 3x3 convolution between stages: 1 on every side, or TensorFlow's SAME as in this suite's version 1."""
+"""Padding of the 3x3 convolution of stride 2 between stages: "even" is 1 on every side, "same" is TensorFlow's SAME.
+
+Version 1 of the space's networks had "same".
+"""
 
 
 def build_edge_network(
@@ -30,23 +33,26 @@ def build_edge_network(
     """Build the classifier that repeats a NAS-Bench-201 cell.
 
     Args:
-        cell: the operations on live edges. Those that the output does not depend on are not built.
-        scale: C (filters), N (cells a stage), image and classes.
-        regularization: only dropout applies; this skeleton drops no paths and has no place for an auxiliary head.
-        reduction_padding: "even" for the benchmark's network; "same" for that of scores which version 1 of this suite stored.
+        cell: its operations. Those that do not reach the output are not built.
+        scale: C (`filters`), N (`cells` per stage), image and classes.
+        regularization: only dropout is used; these networks have no drop-path and no auxiliary head. None for none.
+        reduction_padding: "even" for the benchmark's network, "same" for version 1 of the space's networks.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when an operation reads nothing or what comes after it, or the scale asks for the ImageNet stem.
+        InputError: when an operation reads nothing or what does not come before it, the output reads an operation that
+            does not exist, or the scale has an ImageNet stem or sets `stem_filters`.
         UnknownName: when an operation has an unknown name.
 
-    Source: Dong and Yang, arXiv 2001.00326: 3x3 convolution and BatchNorm; three stages of N cells with C, 2C and 4C channels, a
-    residual block of stride 2 between them; BatchNorm, ReLU, global average pooling, fully connected. BatchNorms have scale and shift.
-    Deviation: convolutions start from normal weights of variance 2 / fan-out, where the released code leaves torch's default; on
-    images of odd size the shortcut's average pool rounds up so that it fits the convolutions beside it. A convolution on a node that only
-    zeros reach yields its BatchNorm's shift there, a learned constant, and is not built here; that is so in 2,140 of the 15,625 cells.
+    Source: Dong and Yang, arXiv 2001.00326: 3x3 convolution and BatchNorm; three stages of N cells with C, 2C and 4C
+    channels, with a residual block of stride 2 between them; BatchNorm, ReLU, global average pooling, fully connected
+    layer. BatchNorms have scale and shift.
+    Deviation: convolutions start from normal weights of variance 2 / fan-out; the released code leaves torch's default.
+    On images of odd size, the average pool in the shortcut rounds up, to fit the convolutions beside it. A convolution
+    on a node that only zeros reach is not built; in the benchmark it gives the shift of its BatchNorm, a learned
+    constant. This concerns 2,140 of the 15,625 cells.
     """
     require_cifar_stem(scale, "NAS-Bench-201")
     _check_cell(cell)
@@ -54,7 +60,14 @@ def build_edge_network(
 
 
 class EdgeNetwork(Network):
-    """Stem, three stages of cells with residual blocks between them, classifier."""
+    """Stem, three stages of cells with residual blocks between them, classifier.
+
+    Args:
+        cell: its operations, with possible wiring.
+        scale: C, N, image channels and classes.
+        regularization: only dropout is used.
+        reduction_padding: padding of the 3x3 convolution of stride 2.
+    """
 
     def __init__(
         self, cell: EdgeCell, scale: Scale, regularization: Regularization, reduction_padding: ReductionPadding
@@ -77,7 +90,12 @@ class EdgeNetwork(Network):
 
 
 class EdgeCellModule(nn.Module):
-    """One cell: each operation reads the sum of its inputs; the output is a sum too, zero when nothing reaches it."""
+    """One cell: each operation reads the sum of its inputs, and the output is a sum, zero if nothing reaches it.
+
+    Args:
+        cell: its operations, with possible wiring.
+        channels: channels of its input and of its output.
+    """
 
     def __init__(self, cell: EdgeCell, channels: int) -> None:
         super().__init__()
@@ -108,10 +126,15 @@ def _sum(states: Mapping[int, Tensor], indices: tuple[int, ...]) -> Tensor:
 
 
 class ReductionBlock(nn.Module):
-    """The residual block between stages: halves the size and doubles the channels; average pool and 1x1 in the shortcut.
+    """The residual block between stages, which halves height and width and doubles the channels.
 
-    Source: Dong and Yang, arXiv 2001.00326, section 2.1; 3x3 convolutions pad 1 on every side, which for stride 2 and even sizes reads
-    other pixels than SAME padding does.
+    Its shortcut is an average pool and a 1x1 convolution.
+
+    Args:
+        channels: input channels.
+        padding: of the 3x3 convolution of stride 2. At even sizes, "even" and "same" read different pixels.
+
+    Source: Dong and Yang, arXiv 2001.00326, section 2.1. The benchmark's 3x3 convolutions pad 1 on every side.
     """
 
     def __init__(self, channels: int, padding: ReductionPadding = "even") -> None:
@@ -133,9 +156,9 @@ class ReductionBlock(nn.Module):
 
 
 class PaddedConv2d(ValidConv2d):
-    """A convolution without bias that pads kernel // 2 zeros on every side, as torch's `padding` does and SAME does not.
+    """A convolution without bias that pads kernel // 2 zeros on every side, as torch's `padding` does.
 
-    Arguments and initial weights as for `ValidConv2d`; kernels are odd.
+    Arguments and initial weights are those of `ValidConv2d`; the kernel's height and width are odd.
     """
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Counts of many NAS-Bench-201 cells at once: the closed form of `edge_cell_counts` in arrays. No torch."""
+"""Counts of many NAS-Bench-201 cells at once: the closed form of `edge_cell_counts` on arrays. No torch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ IntArray = NDArray[np.int64]
 
 
 class CountArrays(NamedTuple):
-    """Counts of many networks; see `structures.Counts`.
+    """Counts of many networks, as in `structures.Counts`.
 
-    `params`, `mult_adds`: [networks].
+    `params`, `mult_adds`: int64 [networks].
     """
 
     params: IntArray
@@ -26,22 +26,22 @@ class CountArrays(NamedTuple):
 def count_edge_networks(
     choices: IntArray, edges: tuple[tuple[int, int], ...], operations: tuple[str, ...], scale: Scale
 ) -> CountArrays:
-    """Count the networks of many cells without building them or their graphs.
+    """Count the networks of many cells. Neither networks nor graphs are built.
 
-    An operation is counted where the cell's input reaches its edge and its edge reaches the output; "skip_connect" passes on and costs
-    nothing, "none" does not pass on.
+    An operation is counted if the cell's input reaches its edge, and its edge reaches the output. "skip_connect"
+    connects its nodes and costs nothing; "none" does not connect them.
 
     Args:
-        choices: [cells, edges], the operation of each edge.
-        edges: (node, the node it reads), in topological order; node 0 is the input and the last the output.
-        operations: names of the choices; the first two are "none" and "skip_connect".
-        scale: C (filters), N (cells a stage), image and classes.
+        choices: int [cells, edges], the operation of each edge as an index of `operations`.
+        edges: (node, the node that it reads), in topological order; node 0 is the input and the last node the output.
+        operations: names of the operations, with "none" among them.
+        scale: C (`filters`), N (`cells` per stage), image and classes.
 
     Returns:
-        [cells], each equal to `edge_cell_counts.count_edge_network` of the cell.
+        Arrays [cells], equal to `edge_cell_counts.count_edge_network` of each cell.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
     """
     costs = operation_costs(scale)
     used = _live(choices, edges, operations.index("none"))
@@ -55,7 +55,7 @@ def count_edge_networks(
 
 
 def _live(choices: IntArray, edges: tuple[tuple[int, int], ...], none: int) -> NDArray[np.bool_]:
-    """[cells, edges]: True if the edge is on a path from the input to the output."""
+    """Return [cells, edges], True if the edge is on a path from the input to the output."""
     passes = choices != none
     nodes = max(node for node, _ in edges) + 1
     reached = np.zeros((len(choices), nodes), dtype=bool)  # from the input

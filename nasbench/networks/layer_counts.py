@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of 2016 NAS networks in closed form, in microseconds. No torch."""
+"""Parameters and multiply-adds of 2016 NAS networks in closed form. Counting takes microseconds. No torch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from nasbench.structures import Counts, LayerStack, Scale
 
 
 def count_layer_stack(stack: LayerStack, scale: Scale) -> Counts:
-    """Count the network that `layers.build_layer_stack` would build, without building it.
+    """Count the network that `layers.build_layer_stack` builds.
 
     Args:
-        stack: the layers; wiring is trusted here and checked by the builder.
-        scale: image size, channels and classes; cells and filters are the stack's own.
+        stack: the layers. Their wiring is not checked here; `build_layer_stack` checks it.
+        scale: image size, image channels and classes. Its cells and filters are not used.
 
     Returns:
         Trainable parameters, and multiply-adds of convolutions and the classifier for one image.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
     """
     require_cifar_stem(scale, "layer")
     live = live_layers(stack)
@@ -36,7 +36,7 @@ def count_layer_stack(stack: LayerStack, scale: Scale) -> Counts:
                 source_height = pooled(source_height, stage - source_stage)
                 source_width = pooled(source_width, stage - source_stage)
             read += channels
-            height = source_height if source_height > height else height  # quicker than max()
+            height = source_height if source_height > height else height  # faster than max()
             width = source_width if source_width > width else width
         area = layer.height * layer.width * filters
         for _ in range(stack.convs_per_layer - 1):
@@ -53,5 +53,10 @@ def count_layer_stack(stack: LayerStack, scale: Scale) -> Counts:
 
 
 def pooled(size: int, times: int) -> int:
-    """Height or width after so many 2x2 pools of stride 2, each rounding up."""
+    """Return the height or width after 2x2 pools of stride 2, each of which rounds up.
+
+    Args:
+        size: height or width before them.
+        times: number of pools, >= 0.
+    """
     return strided(size, 2**times)

@@ -1,4 +1,4 @@
-"""Layers of a 2016 NAS network that reach the output, and their inputs. No torch."""
+"""Which layers of a 2016 NAS network reach its classifier, what they read, and checks of stacks. No torch."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from nasbench.structures import Layer, LayerStack
 
 
 def sources(layer: Layer) -> tuple[int, ...]:
-    """Inputs of a layer, or the image (0) if it has none."""
+    """Return the inputs of a layer, or the image (0) if it has none.
+
+    Args:
+        layer: the layer.
+    """
     return layer.inputs or (0,)
 
 
 def live_layers(stack: LayerStack) -> frozenset[int]:
-    """The layers (from 1) that the classifier depends on."""
+    """Return the layers on which the classifier depends.
+
+    Args:
+        stack: layers in topological order.
+
+    Returns:
+        Numbers of the layers, from 1.
+    """
     live = set(stack.out)
     for index in range(len(stack.layers), 0, -1):
         if index in live:
@@ -21,11 +32,15 @@ def live_layers(stack: LayerStack) -> frozenset[int]:
 
 
 def check_stack(stack: LayerStack) -> None:
-    """Refuse stacks that cannot be built.
+    """Check that a network can be built of a stack.
+
+    Args:
+        stack: the layers.
 
     Raises:
-        InputError: when a layer reads one that does not come before it or that is of a later stage, when a size is below 1, or
-            when the classifier reads nothing or a layer that does not exist.
+        InputError: when a layer reads one that does not come before it or that has a later stage; when a filter size, a
+            stride, a number of filters or `convs_per_layer` is below 1; or when the classifier reads nothing or a layer
+            that does not exist.
     """
     if stack.convs_per_layer < 1:
         raise InputError(f"convolutions per layer must be at least 1, got {stack.convs_per_layer}")

@@ -1,4 +1,4 @@
-"""The networks of the first neural architecture search: convolution layers with skip inputs."""
+"""Networks of Zoph & Le 2016: convolution layers with skip connections."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def build_layer_stack(stack: LayerStack, scale: Scale, regularization: Regulariz
 
     Args:
         stack: the layers. Those that the classifier does not depend on are not built.
-        scale: image size, channels and classes; cells and filters are the stack's own.
-        regularization: only dropout applies; this skeleton has no paths to drop and no place for an auxiliary head.
+        scale: image size, channels and classes. Its cells and filters are not used, as the stack decides them.
+        regularization: only dropout is used; these networks have no drop-path and no auxiliary head. None for none.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when the stack's wiring is impossible, or the scale asks for the ImageNet stem.
+        InputError: when the stack's wiring is impossible, or the scale has an ImageNet stem or sets `stem_filters`.
 
-    Source: Zoph and Le, arXiv 1611.01578, section 3 and appendix A: inputs are concatenated in depth, smaller ones padded with
-    zeros, and outputs that no layer reads go to the classifier.
-    Deviation: the paper leaves open where the zeros go (here below and to the right), how an input crosses a pooling layer (here a
-    2x2 max pool of stride 2, rounding up, once for every pooling layer between), and what a "fully connected block" of convolutions
-    is: here each reads the layer's inputs and all earlier convolutions of the block, and the last one, which alone has the stride,
-    is the layer's output. The classifier reads at the latest stage among its inputs, so that its earlier inputs are pooled too.
-    Convolutions start from normal weights of variance 2 / fan-out; the paper does not say.
+    Source: Zoph and Le, arXiv 1611.01578, section 3 and appendix A: inputs are concatenated in depth, smaller ones
+    padded with zeros, and outputs that no layer reads go to the classifier.
+    Deviation: the paper leaves four things open. Zeros are padded below and to the right. An input from before a
+    pooling is pooled too: 2x2 max pool, stride 2, size rounded up, once per pooling in between; the classifier's inputs
+    are pooled to the latest stage among them. In a "fully connected block" of convolutions, each reads the layer's
+    inputs and all earlier convolutions of the block; the last one, which alone has the stride, is the layer's output.
+    Convolutions start from normal weights of variance 2 / fan-out.
     """
     require_cifar_stem(scale, "layer")
     check_stack(stack)
@@ -41,7 +41,13 @@ def build_layer_stack(stack: LayerStack, scale: Scale, regularization: Regulariz
 
 
 class LayerStackNetwork(Network):
-    """The live layers of a stack, global average pooling, and a fully connected classifier."""
+    """The layers of a stack that reach the classifier, global average pooling, and a fully connected layer.
+
+    Args:
+        stack: as for `build_layer_stack`, with possible wiring.
+        scale: image channels and classes.
+        regularization: only dropout is used.
+    """
 
     def __init__(self, stack: LayerStack, scale: Scale, regularization: Regularization) -> None:
         super().__init__()
@@ -60,7 +66,7 @@ class LayerStackNetwork(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images [batch, channels, height, width] to logits [batch, classes]."""
-        pooled = {(0, 0): images}  # (layer, stage) -> its output there
+        pooled = {(0, 0): images}  # (layer, stage) -> the layer's output, pooled to that stage
 
         def read(inputs: tuple[int, ...], stage: int) -> Tensor:
             for index in inputs:
@@ -78,12 +84,12 @@ class LayerStackNetwork(Network):
 
 
 class ConvolutionBlock(nn.Module):
-    """One layer: convolution, BatchNorm, ReLU; or several such, each reading the input and all before it.
+    """One layer: convolution, BatchNorm, ReLU; or several of these, each reading the layer's input and all before it.
 
     Args:
         inputs: channels of the layer's concatenated input.
         layer: filter size, stride and filters.
-        convolutions: their number; only the last one has the stride.
+        convolutions: number of convolutions, >= 1; only the last one has the stride.
     """
 
     def __init__(self, inputs: int, layer: Layer, convolutions: int) -> None:
@@ -109,7 +115,14 @@ class ConvolutionBlock(nn.Module):
 
 
 def concatenate(maps: list[Tensor]) -> Tensor:
-    """Concatenate [batch, ., ., .] maps in depth, padding smaller ones with zeros below and to the right."""
+    """Concatenate maps along channels; smaller maps are padded with zeros below and to the right.
+
+    Args:
+        maps: one or more, [batch, channels, height, width], of any heights and widths.
+
+    Returns:
+        [batch, sum of channels, largest height, largest width].
+    """
     if len(maps) == 1:
         return maps[0]
     height, width = max(item.shape[2] for item in maps), max(item.shape[3] for item in maps)

@@ -1,4 +1,4 @@
-"""Networks of ENAS' macro space: a chain of layers with skip connections."""
+"""Networks of ENAS's macro space: a chain of layers with skip connections."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ def build_macro_network(stack: MacroStack, scale: Scale, regularization: Regular
 
     Args:
         stack: the layers.
-        scale: F (filters, doubled at each reduction), image and classes; cells are the stack's own.
-        regularization: only dropout applies; this skeleton drops no paths and has no place for an auxiliary head.
+        scale: F (`filters`, doubled at each reduction), image and classes. Its `cells` are not used.
+        regularization: only dropout is used; these networks have no drop-path and no auxiliary head. None for none.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when the stack's wiring is impossible, or the scale asks for the ImageNet stem.
+        InputError: when the stack's wiring is impossible, or the scale has an ImageNet stem or sets `stem_filters`.
         UnknownName: when an operation has an unknown name.
 
-    Source: Pham et al., arXiv 1802.03268, section 2.3, and the released code's final networks: 3x3 convolution and BatchNorm; a layer's
-    operation reads the state before it; from layer 2 on its result and the skips are concatenated, then ReLU, 1x1, BatchNorm;
-    between stages a factorized reduction brings each state to half the size and twice the filters; global average pooling.
-    Deviation: branches are those of the released search (1x1-BatchNorm-ReLU, then the operation, its BatchNorm and ReLU; a separable
-    convolution is one depthwise and one pointwise); the code's final networks build separable convolutions as plain ones, put ReLUs
-    first and have no pools. States that no later layer reads are not reduced. The classifier has a bias, the code's has none.
+    Source: Pham et al., arXiv 1802.03268, section 2.3, and the released code's final networks. The stem is a 3x3
+    convolution and BatchNorm. A layer's operation reads the state before it; from layer 2 on, its result and the skips
+    are concatenated and pass ReLU, 1x1 convolution and BatchNorm. Between stages, a factorized reduction gives each
+    state half the size and twice the filters. The last state passes global average pooling and a fully connected layer.
+    Deviation: operations are those of the released search: 1x1 convolution, BatchNorm, ReLU, then the operation with
+    its BatchNorm and ReLU; a separable convolution is one depthwise and one pointwise convolution. The code's final
+    networks build separable convolutions as plain ones, put ReLUs first and have no pools. States that no later layer
+    reads are not reduced. The classifier has a bias; the code's has none.
     """
     require_cifar_stem(scale, "ENAS macro")
     check_macro_stack(stack)
@@ -49,7 +51,13 @@ def build_macro_network(stack: MacroStack, scale: Scale, regularization: Regular
 
 
 class MacroNetwork(Network):
-    """Stem, layers with reductions between stages, classifier."""
+    """Stem, layers with reductions between stages, classifier.
+
+    Args:
+        stack: the layers, with possible wiring.
+        scale: F, image channels and classes.
+        regularization: only dropout is used.
+    """
 
     def __init__(self, stack: MacroStack, scale: Scale, regularization: Regularization) -> None:
         super().__init__()
@@ -91,7 +99,15 @@ class MacroNetwork(Network):
 
 
 def build_branch(op: str, width: int) -> nn.Sequential:
-    """A layer's operation behind its 1x1 convolution: [batch, width, height, width of the image] to the same shape."""
+    """Build a layer's operation and the 1x1 convolution, BatchNorm and ReLU before it.
+
+    Args:
+        op: name of the operation, a key of `MACRO_OPERATIONS`.
+        width: input and output channels.
+
+    Returns:
+        A module that maps [batch, channels, height, width] to the same shape.
+    """
     return nn.Sequential(*convolution_bn(width, width, 1), nn.ReLU(), *MACRO_OPERATIONS[op](width))
 
 

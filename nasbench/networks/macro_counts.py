@@ -33,21 +33,21 @@ MACRO_COUNTS: Mapping[str, OperationCount] = {
     "avg_pool_3x3": _count_pool,
     "max_pool_3x3": _count_pool,
 }
-"""Cost of what comes after the 1x1 convolution of a branch, in the order of the released code's choices."""
+"""Counts of the operations, without the 1x1 convolution before them; in the order of the released code's choices."""
 
 
 def count_macro_network(stack: MacroStack, scale: Scale) -> Counts:
-    """Count the network that `macro.build_macro_network` would build, without building it.
+    """Count the network that `macro.build_macro_network` builds.
 
     Args:
-        stack: the layers; wiring is trusted here and checked by the builder.
-        scale: F (filters, doubled at each reduction), image and classes; cells are the stack's own.
+        stack: one or more layers. Their wiring is not checked here; `build_macro_network` checks it.
+        scale: F (`filters`, doubled at each reduction), image and classes. Its `cells` are not used.
 
     Returns:
         Trainable parameters, and multiply-adds of convolutions and the classifier for one image.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
         UnknownName: when an operation has an unknown name.
     """
     frame, stages = _tables(scale, stack.layers[-1].stage)
@@ -72,7 +72,14 @@ def count_macro_network(stack: MacroStack, scale: Scale) -> Counts:
 
 
 def reduced_states(stack: MacroStack) -> tuple[tuple[int, ...], ...]:
-    """For each reduction in order, the states (0 is the stem, i is layer i) before it that a layer after it reads."""
+    """Return which states have to be reduced between stages.
+
+    Args:
+        stack: the layers.
+
+    Returns:
+        Per reduction, in order: the states before it (0 is the stem, i is layer i) that a layer after it reads.
+    """
     reductions = []
     for stage in range(1, stack.layers[-1].stage + 1):
         after = [(number, layer) for number, layer in enumerate(stack.layers, 1) if layer.stage >= stage]
@@ -82,10 +89,14 @@ def reduced_states(stack: MacroStack) -> tuple[tuple[int, ...], ...]:
 
 
 def check_macro_stack(stack: MacroStack) -> None:
-    """Refuse stacks that cannot be built.
+    """Check that a network can be built of a stack.
+
+    Args:
+        stack: the layers.
 
     Raises:
-        InputError: when there is no layer, a layer has a skip from a state that it may not read, or stages do not rise one by one from 0.
+        InputError: when there is no layer, a layer has a skip twice or from a state that it may not read, or stages do
+            not rise one by one from 0.
         UnknownName: when an operation has an unknown name.
     """
     if not stack.layers:
@@ -106,12 +117,16 @@ def check_macro_stack(stack: MacroStack) -> None:
 
 
 Stage = tuple[Mapping[str, Counts], tuple[int, int, int], Counts]
-"""Cost of each branch; width, weights an input and positions of a join; cost of one reduction into the stage."""
+"""Tables of one stage.
+
+Operation -> counts of a layer's operation with its 1x1 convolution; (channels, weights per joined state, pixels) of the
+1x1 convolution that joins states; counts of one reduction into the stage.
+"""
 
 
 @lru_cache(maxsize=256)
 def _tables(scale: Scale, last: int) -> tuple[Counts, tuple[Stage, ...]]:
-    """Cost of stem and classifier, and the tables of stages 0 to `last`."""
+    """Return the counts of stem and classifier together, and the tables of stages 0 to `last`."""
     require_cifar_stem(scale, "ENAS macro")
     stages: list[Stage] = []
     width, size, reduction = scale.filters, scale.image_size, ZERO

@@ -1,4 +1,4 @@
-"""Large max pools in two passes, along rows and then along columns, with the same values and the same gradients to the bit."""
+"""Large max pools in two passes, along rows and then along columns, with bit for bit the same values and gradients."""
 
 from __future__ import annotations
 
@@ -9,29 +9,34 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-FROM_KERNEL = 5  # side from which two passes cost less than one
-FROM_SIZE = 1 << 14  # elements of a map from which a call's time is that of its arithmetic
+FROM_KERNEL = 5  # smallest side of the square for which two passes take less time than one
+FROM_SIZE = 1 << 14  # smallest number of elements for which arithmetic, not the call itself, takes most of the time
 
 
 def max_pool(images: Tensor, kernel: int, stride: int, padding: tuple[int, int]) -> Tensor:
-    """As `F.max_pool2d` with `ceil_mode`; large pools of maps in channels_last take a half to a third of the time on the CPU.
+    """Take the maximum of squares, like `F.max_pool2d` with `ceil_mode`, faster for large pools on the CPU.
 
-    The maximum of a square is the maximum of its rows' maxima. Among equal values one pass takes the first, row by row; so do two: the
-    leftmost in each row, then the topmost row. Gradients go to the same pixels, added up in the same order by the same kernel. The pass
-    along columns looks at all columns as channels of one, so that the processor's vectors are full even where a map has few channels.
+    Large pools of images in channels_last take a half to a third of the time, because they are computed in two passes:
+    the maximum of a square is the maximum of the maxima of its rows. Among equal values, one pass takes the first, row
+    by row. Two passes take the same one: the leftmost in each row, then the topmost row. So gradients go to the same
+    pixels, and are summed in the same order by the same kernel. The pass along columns treats all columns as channels
+    of one column, which fills the processor's vectors even if there are few channels.
 
     Args:
         images: [batch, channels, height, width].
-        kernel: side of the square.
+        kernel: height and width of the square.
         stride: of both axes.
-        padding: of the top and the left.
+        padding: at the top and at the left, at most half of `kernel`.
 
-    Deviation: gradients of gradients are not defined where two passes are taken; nothing in the suite needs them.
+    Returns:
+        [batch, channels, output height, output width], with sizes rounded up as by `ceil_mode`.
+
+    Deviation: where two passes are used, gradients of gradients are not defined; nothing in the suite needs them.
     """
     if (
         kernel < FROM_KERNEL
         or images.numel() < FROM_SIZE
-        or min(images.shape[1:]) == 1  # its memory format would be ambiguous
+        or min(images.shape[1:]) == 1  # the memory format would be ambiguous
         or images.device.type != "cpu"
         or not images.is_contiguous(memory_format=torch.channels_last)
         or torch.compiler.is_compiling()
@@ -46,7 +51,7 @@ def max_pool(images: Tensor, kernel: int, stride: int, padding: tuple[int, int])
 
 
 class _TwoPasses(torch.autograd.Function):
-    """Remembers which pixel won, as torch's own pool does, and hands gradients back through that pool's kernel."""
+    """Stores the position of each maximum, as torch's own pool does, and uses that pool's kernel backwards."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, kernel: int, stride: int, padding: tuple[int, int]) -> Tensor:
@@ -82,7 +87,7 @@ def _packed(column: Tensor) -> Tensor:
 
 
 def _as_columns(packed: Tensor, rows: Tensor) -> Tensor:
-    """View [batch, height, width x channels] as channels_last [batch, channels, height, width], the latter two as `rows` has them."""
+    """View [batch, height, width x channels] as channels_last [batch, channels, height, width], as `rows` has."""
     batch, height, _ = packed.shape
     channels, width = rows.shape[1], rows.shape[3]
     return packed.view(batch, height, width, channels).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Cost of every operation of a cell in closed form, row for row the table of `nasbench.networks.operations`. No torch."""
+"""Counts of the operations of a cell in closed form; `nasbench.networks.operations` builds the same names. No torch."""
 
 from __future__ import annotations
 
@@ -9,36 +9,72 @@ from nasbench.networks.counting import ZERO, batch_norm, convolution, convolutio
 from nasbench.structures import Counts
 
 OperationCount = Callable[[int, int, int, int], Counts]
-"""(input channels, output channels F, input height and width, stride) -> cost"""
+"""(input channels, output channels F, height and width of the input, stride) -> counts"""
 
 
 def bottleneck_filters(filters: int, wide: bool) -> int:
-    """Channels inside a bottlenecked convolution: F/4, or 3F/8 for the 1x3-3x1 pair (`wide`), rounded down, at least 1.
+    """Return the channels inside a convolution with a bottleneck.
 
-    Source: the code of NASNet's and AmoebaNet's authors; their papers do not say. Deviation: "at least 1", for F below 4.
+    Args:
+        filters: output channels F, >= 1.
+        wide: True for the pair of a 1x3 and a 3x1 convolution.
+
+    Returns:
+        F/4, or 3F/8 if `wide`, rounded down, at least 1.
+
+    Source: the code of NASNet's and AmoebaNet's authors; their papers do not say. Deviation: at least 1, for F below 4.
     """
     return max(1, 3 * filters // 8 if wide else filters // 4)
 
 
 def count_identity(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """Nothing, or the 1x1 convolution that adapts stride and channels."""
+    """Count the operation that does nothing: the 1x1 convolution if the stride is not 1 or the channels change, else 0.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        size: height and width of the input.
+        stride: of both axes.
+    """
     if stride == 1 and inputs == filters:
         return ZERO
     return convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
 
 def count_pool(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """Nothing, or the 1x1 convolution that adapts the channels after the pool."""
+    """Count a pool: the 1x1 convolution after it if the channels change, else 0.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        size: height and width of the input.
+        stride: of both axes.
+    """
     return ZERO if inputs == filters else convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
 
 def count_convolution_1x1(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """A 1x1 convolution."""
+    """Count a 1x1 convolution and its BatchNorm.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        size: height and width of the input.
+        stride: of both axes.
+    """
     return convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
 
 def count_separable(inputs: int, filters: int, size: int, stride: int, *, kernel: int) -> Counts:
-    """Two rounds of depthwise and pointwise convolution, the stride in the first."""
+    """Count a depthwise-separable convolution that is applied twice; the first one has the stride.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        size: height and width of the input.
+        stride: of both axes.
+        kernel: height and width of the depthwise filter.
+    """
     positions = strided(size, stride) ** 2
     square = (kernel, kernel)
     return total(
@@ -52,7 +88,15 @@ def count_separable(inputs: int, filters: int, size: int, stride: int, *, kernel
 
 
 def count_bottleneck(inputs: int, filters: int, size: int, stride: int, *, kernel: int) -> Counts:
-    """1x1 to fewer channels, one square convolution (dilated or not), 1x1 back."""
+    """Count a square convolution with F/4 channels between two 1x1 convolutions; dilation does not change the counts.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        size: height and width of the input.
+        stride: of both axes.
+        kernel: height and width of the filter.
+    """
     inner = bottleneck_filters(filters, wide=False)
     after = strided(size, stride) ** 2
     return total(
@@ -65,7 +109,17 @@ def count_bottleneck(inputs: int, filters: int, size: int, stride: int, *, kerne
 
 
 def count_factored(inputs: int, filters: int, size: int, stride: int, *, length: int) -> Counts:
-    """1x1 to fewer channels, 1 x length, length x 1, 1x1 back; the width is strided first, then the height."""
+    """Count a 1 x length and a length x 1 convolution between two 1x1 convolutions.
+
+    The first one has the horizontal stride, the second one the vertical.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        size: height and width of the input.
+        stride: of both axes.
+        length: length of both filters, 3 or 7.
+    """
     inner = bottleneck_filters(filters, wide=length == 3)
     after = strided(size, stride)
     return total(
@@ -79,7 +133,13 @@ def count_factored(inputs: int, filters: int, size: int, stride: int, *, length:
 
 
 def count_factorized_reduction(inputs: int, filters: int, size: int) -> Counts:
-    """Two stride-2 samplings of `size` x `size`, a 1x1 convolution each, one BatchNorm on both."""
+    """Count `convolutions.FactorizedReduction`, which halves height and width.
+
+    Args:
+        inputs: input channels.
+        filters: output channels.
+        size: height and width of the input.
+    """
     return total((convolution(inputs, filters, (1, 1), strided(size, 2) ** 2), batch_norm(filters)))
 
 

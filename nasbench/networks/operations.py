@@ -1,4 +1,4 @@
-"""The operations of a cell as torch modules, row for row the table of `nasbench.networks.operation_counts`."""
+"""The operations of a cell as torch modules; `nasbench.networks.operation_counts` counts them under the same names."""
 
 from __future__ import annotations
 
@@ -11,15 +11,27 @@ from nasbench.networks.convolutions import SameAvgPool2d, SameConv2d, SameMaxPoo
 from nasbench.networks.operation_counts import bottleneck_filters
 
 OperationBuilder = Callable[[int, int, int], nn.Module]
-"""(input channels, output channels F, stride) -> module that maps [batch, inputs, h, w] to [batch, F, ceil(h/stride), ceil(w/stride)]"""
+"""(input channels, output channels F, stride) -> a module.
+
+It maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+"""
 
 
 class AfterReLU(nn.Sequential):
-    """Layers that want their input rectified; the cell does that once for all readers of a state."""
+    """Layers whose input has to pass a ReLU first. The cell applies it once per state, for all readers of the state."""
 
 
 def build_identity(inputs: int, filters: int, stride: int) -> nn.Module:
-    """Nothing; where stride or channels change, a 1x1 convolution."""
+    """Build the operation that does nothing, or a 1x1 convolution if the stride is not 1 or the channels change.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        stride: of both axes.
+
+    Returns:
+        A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+    """
     if stride == 1 and inputs == filters:
         return nn.Identity()
     return AfterReLU(*convolution_bn(inputs, filters, 1, stride))
@@ -28,21 +40,52 @@ def build_identity(inputs: int, filters: int, stride: int) -> nn.Module:
 def build_pool(
     inputs: int, filters: int, stride: int, *, pool: type[SameAvgPool2d] | type[SameMaxPool2d], kernel: int
 ) -> nn.Module:
-    """A pool; where channels change, a 1x1 convolution after it, without ReLU."""
+    """Build a pool; if the channels change, a 1x1 convolution and BatchNorm follow it, without ReLU.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        stride: of both axes.
+        pool: class of the pool.
+        kernel: height and width of its square.
+
+    Returns:
+        A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+    """
     if inputs == filters:
         return pool(kernel, stride)
     return nn.Sequential(pool(kernel, stride), *convolution_bn(inputs, filters, 1))
 
 
 def build_convolution_1x1(inputs: int, filters: int, stride: int) -> nn.Module:
-    """A 1x1 convolution, not bottlenecked."""
+    """Build a 1x1 convolution from `inputs` to F channels and its BatchNorm, without bottleneck.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        stride: of both axes.
+
+    Returns:
+        A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+    """
     return AfterReLU(*convolution_bn(inputs, filters, 1, stride))
 
 
 def build_separable(inputs: int, filters: int, stride: int, *, kernel: int, dilation: int = 1) -> nn.Module:
-    """A depthwise-separable convolution applied twice, the stride in the first round.
+    """Build a depthwise-separable convolution that is applied twice; the first one has the stride.
 
-    Deviation: that a dilated one too is applied twice, with the dilation in both rounds, is our reading; no paper says it.
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        stride: of both axes.
+        kernel: height and width of the depthwise filter.
+        dilation: distance between neighbouring taps of the filter, in both convolutions.
+
+    Returns:
+        A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+
+    Source: NASNet's released code.
+    Deviation: no paper says whether a dilated one is applied twice, and dilated both times; here it is.
     """
     return AfterReLU(
         SameConv2d(inputs, inputs, kernel, stride, dilation, groups=inputs),
@@ -54,7 +97,18 @@ def build_separable(inputs: int, filters: int, stride: int, *, kernel: int, dila
 
 
 def build_bottleneck(inputs: int, filters: int, stride: int, *, kernel: int, dilation: int = 1) -> nn.Module:
-    """A square convolution at F/4 channels between two 1x1 convolutions."""
+    """Build a square convolution with F/4 channels between two 1x1 convolutions.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        stride: of both axes.
+        kernel: height and width of the filter.
+        dilation: distance between neighbouring taps of the filter.
+
+    Returns:
+        A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+    """
     inner = bottleneck_filters(filters, wide=False)
     return AfterReLU(
         *convolution_bn(inputs, inner, 1),
@@ -67,7 +121,19 @@ def build_bottleneck(inputs: int, filters: int, stride: int, *, kernel: int, dil
 
 
 def build_factored(inputs: int, filters: int, stride: int, *, length: int) -> nn.Module:
-    """A 1 x length and a length x 1 convolution between two 1x1 convolutions; each strides along its length."""
+    """Build a 1 x length and a length x 1 convolution between two 1x1 convolutions.
+
+    The first one has the horizontal stride, the second one the vertical.
+
+    Args:
+        inputs: input channels.
+        filters: output channels F.
+        stride: of both axes.
+        length: length of both filters, 3 or 7; it decides the inner channels, see `bottleneck_filters`.
+
+    Returns:
+        A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
+    """
     inner = bottleneck_filters(filters, wide=length == 3)
     return AfterReLU(
         *convolution_bn(inputs, inner, 1),
@@ -81,7 +147,7 @@ def build_factored(inputs: int, filters: int, stride: int, *, length: int) -> nn
 
 
 IDENTITIES = frozenset({"none", "identity"})
-"""Names of the operation that does nothing, which drop-path spares. "none" is AmoebaNet's word for it (arXiv 1802.01548)."""
+"""Names of the operation that does nothing; drop-path never drops it. AmoebaNet (arXiv 1802.01548) says "none"."""
 
 OPERATIONS: Mapping[str, OperationBuilder] = {
     "none": build_identity,

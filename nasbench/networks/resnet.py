@@ -1,4 +1,4 @@
-"""ResNets for CIFAR, the hand-designed baseline."""
+"""ResNets for CIFAR, hand-designed networks to compare with."""
 
 from __future__ import annotations
 
@@ -18,25 +18,31 @@ def build_resnet(depth: int, scale: Scale) -> Network:
     """Build a ResNet of depth 6n + 2 with 16, 32 and 64 filters and shortcuts without parameters.
 
     Args:
-        depth: 20, 32, 44, 56, 110 in the paper.
-        scale: image size, channels and classes; cells and filters are the ResNet's own.
+        depth: 6n + 2 with n >= 1; 20, 32, 44, 56 and 110 in the paper.
+        scale: image size, image channels and classes. Its cells and filters are not used.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when the depth is not 6n + 2, or the scale asks for the ImageNet stem.
+        InputError: when the depth is not 6n + 2, or the scale has an ImageNet stem or sets `stem_filters`.
 
-    Source: He et al., arXiv 1512.03385, section 4.2. Deviation: strided convolutions use SAME padding like the rest of the suite,
-    which on even sizes puts the zero after the image instead of before; counts are the same. On odd sizes both halve upwards.
-    Convolutions start from normal weights of variance 2 / fan-out, as there; the classifier as `Classifier` says.
+    Source: He et al., arXiv 1512.03385, section 4.2. Convolutions start from normal weights of variance 2 / fan-out, as
+    in the paper.
+    Deviation: convolutions of stride 2 have SAME padding, like the rest of the suite; on even sizes it puts its zero
+    after the image instead of before. Counts are the same. The classifier starts as `convolutions.Classifier` says.
     """
     require_cifar_stem(scale, "ResNet-CIFAR")
     return ResNet(blocks_per_stage(depth), scale)
 
 
 class ResNet(Network):
-    """Convolution, three stages of residual blocks, classifier."""
+    """Convolution, three stages of residual blocks, classifier.
+
+    Args:
+        blocks: residual blocks per stage, >= 1.
+        scale: image channels and classes.
+    """
 
     def __init__(self, blocks: int, scale: Scale) -> None:
         super().__init__()
@@ -56,7 +62,15 @@ class ResNet(Network):
 
 
 class ResidualBlock(nn.Module):
-    """Residual block: two 3x3 convolutions and an identity, which samples every other pixel and pads channels with zeros ("option A")."""
+    """Two 3x3 convolutions, to whose result the input is added.
+
+    Where the size halves, the input's every other pixel is added, and new channels are zero (the paper's option A).
+
+    Args:
+        inputs: input channels.
+        filters: output channels, >= `inputs`.
+        stride: 1 or 2.
+    """
 
     def __init__(self, inputs: int, filters: int, stride: int) -> None:
         super().__init__()

@@ -10,7 +10,10 @@ STAGE_FILTERS = (16, 32, 64)
 
 
 def blocks_per_stage(depth: int) -> int:
-    """n of the depth 6n + 2.
+    """Return the number n of residual blocks per stage of a ResNet of depth 6n + 2.
+
+    Args:
+        depth: 8, 14, 20, ...
 
     Raises:
         InputError: when the depth has no such n >= 1.
@@ -21,7 +24,18 @@ def blocks_per_stage(depth: int) -> int:
 
 
 def count_resnet(depth: int, scale: Scale) -> Counts:
-    """Count the network that `resnet.build_resnet` would build, without building it; arguments and errors as there."""
+    """Count the network that `resnet.build_resnet` builds.
+
+    Args:
+        depth: 6n + 2 with n >= 1.
+        scale: image size, image channels and classes. Its cells and filters are not used.
+
+    Returns:
+        Trainable parameters, and multiply-adds of convolutions and the classifier for one image.
+
+    Raises:
+        InputError: when the depth is not 6n + 2, or the scale has an ImageNet stem or sets `stem_filters`.
+    """
     require_cifar_stem(scale, "ResNet-CIFAR")
     size, inputs = scale.image_size, STAGE_FILTERS[0]
     parts = [convolution_bn(scale.image_channels, inputs, (3, 3), size**2)]

@@ -1,4 +1,4 @@
-"""Positions of the cells of a network: order, filters, sizes and inputs. Shared by builder and counter. No torch."""
+"""Skeletons of networks: order of the cells, their filters, sizes and inputs, for builders and counts. No torch."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ from nasbench.networks.counting import strided
 from nasbench.structures import Scale
 
 Skeleton = Literal["nasnet", "pnas"]
-"""Stacking rules: "nasnet" inserts reduction cells between 3N normal cells, "pnas" has 3N cells including the stride-2 ones."""
+"""How cells are stacked.
+
+"nasnet": 3N normal cells, and two reduction cells between them. "pnas": 3N cells, two of which have stride 2.
+"""
 
 CellKind = Literal["normal", "reduction"]
 
 LARGE_STEM_FILTERS = 96
 MOBILE_STEM_FILTERS = 32
-LARGE_FROM = 128  # initial filters F from which an ImageNet network gets the large stem
+LARGE_FROM = 128  # smallest F for which an ImageNet network has the large stem
 
 
 class Place(NamedTuple):
-    """One cell in its network. Feature maps are numbered: 0 is the stem's, i is that of the i-th place (from 1).
+    """Position of one cell in its network. Feature map 0 is the stem's output, i is the output of the i-th cell from 1.
 
-    `filters`: F here. `size`: height and width of the cell's input c. `stride`: 1, or 2 in a reduction.
-    `previous` and `previous_previous`: the feature maps read as c and p; no p (None) in the first cell.
+    `kind`: "normal" or "reduction". `filters`: F of this cell. `stride`: 1, or 2 in a reduction cell. `size`: height
+    and width of the cell's input c. `previous`, `previous_previous`: the feature maps that it reads as c and p; the
+    first cell has no p of its own (None) and reads c instead.
     """
 
     kind: CellKind
@@ -35,7 +39,12 @@ class Place(NamedTuple):
 
 
 class NetworkPlan(NamedTuple):
-    """All places of a network in order; `auxiliary` is the index of the feature map that the auxiliary head reads."""
+    """Positions of all cells of a network.
+
+    `stem_filters`, `stem_size`: channels, and height and width, of the stem's output. `places`: the cells in order.
+    `auxiliary`: index of the feature map that an auxiliary head reads, the input of the second reduction cell that is
+    not the stem's.
+    """
 
     stem_filters: int
     stem_size: int
@@ -48,11 +57,21 @@ class NetworkPlan(NamedTuple):
         return strided(self.places[-1].size, self.places[-1].stride)
 
     def map_size(self, index: int) -> int:
-        """Height and width of feature map `index`."""
+        """Return the height and width of a feature map.
+
+        Args:
+            index: 0 for the stem's, i for that of the i-th place from 1.
+        """
         return strided(self.places[index - 1].size, self.places[index - 1].stride) if index else self.stem_size
 
     def map_channels(self, index: int, normal_width: int, reduction_width: int) -> int:
-        """Channels of feature map `index`, for cells whose outputs are so many times F wide."""
+        """Return the channels of a feature map.
+
+        Args:
+            index: 0 for the stem's, i for that of the i-th place from 1.
+            normal_width: channels of a normal cell's output, in units of its F.
+            reduction_width: channels of a reduction cell's output, in units of its F.
+        """
         if index == 0:
             return self.stem_filters
         place = self.places[index - 1]
@@ -61,32 +80,37 @@ class NetworkPlan(NamedTuple):
 
 @lru_cache(maxsize=256)
 def plan_network(scale: Scale, skeleton: Skeleton) -> NetworkPlan:
-    """Lay out the cells of a network.
+    """Determine the positions of the cells of a network.
+
+    In "nasnet", one reduction cell comes after the first N normal cells and another after 2N. In "pnas", cells N and 2N
+    of the 3N, counted from 0, have stride 2. In both, the filters double there. An ImageNet stem adds two reduction
+    cells in front, with F/4 and F/2 filters.
 
     Args:
         scale: N, F, image size and stem.
-        skeleton: name of the stacking rule.
+        skeleton: "nasnet" or "pnas".
 
     Returns:
-        The places. In "nasnet" a reduction stands before normal cells N and 2N and doubles the filters; in "pnas" cells N and 2N
-        of the 3N are the reductions. An ImageNet stem adds two reductions at F/4 and F/2 in front.
+        The positions.
 
     Raises:
-        InputError: when the image is too small for the ImageNet stem, or the scale has no cells or filters, or fewer than 0 in the stem.
-        UnknownName: when the skeleton is unknown.
+        InputError: when cells, filters or image size are below 1, `stem_filters` is below 0, or the image is smaller
+            than 3 pixels with an ImageNet stem.
+        UnknownName: when the skeleton has another name.
 
-    Source: Zoph et al., arXiv 1707.07012, figure 2, and Liu et al., arXiv 1712.00559, section 3; what reads what is their released
-    code's (tensorflow/models, research/slim/nets/nasnet).
-    Deviation: the filters of the ImageNet stem's convolution are set by hand in each released configuration (96 in NASNet's and PNASNet's
-    large ones, F = 168 and 216; 32 in their mobile ones, F = 44 and 54, and in AmoebaNet's at every F); here the scale's
-    `stem_filters`, or where it has none 96 for F >= 128, else 32. In "pnas" p is always the output of the cell before the previous one,
-    whatever `skip_reduction_input` says, which is what the released code does with that setting on; with it off that code hands the
-    stride-2 cells the p of the cell before them.
+    Source: Zoph et al., arXiv 1707.07012, figure 2, and Liu et al., arXiv 1712.00559, section 3. Which cell reads which
+    is that of their released code (tensorflow/models, research/slim/nets/nasnet).
+    Deviation: in each released configuration the filters of the ImageNet stem's convolution are set by hand: 96 in the
+    large NASNet and PNASNet (F = 168 and 216), 32 in their mobile versions (F = 44 and 54) and in AmoebaNet at every F.
+    Here they are `stem_filters`, or if that is 0, 96 for F >= 128 and 32 below. In "pnas", p is always the output of
+    the cell before the previous one, whatever `skip_reduction_input` is. The released code does the same with that
+    setting on; with it off, its cells of stride 2 read as p what the cell before them read as p.
     """
     if skeleton not in ("nasnet", "pnas"):
         raise UnknownName("skeleton", skeleton, ("nasnet", "pnas"))
     if min(scale.cells, scale.filters, scale.image_size) < 1:
-        raise InputError(f"cells, filters and image size must be at least 1, got {scale}")
+        sizes = f"{scale.cells}, {scale.filters} and {scale.image_size}"
+        raise InputError(f"cells, filters and image size must be at least 1, got {sizes}")
     if scale.stem_filters < 0:
         raise InputError(f"stem_filters takes 1 or more, or 0 for the skeleton's own rule, got {scale.stem_filters}")
     stem_filters, size = _stem(scale)
@@ -108,7 +132,7 @@ def plan_network(scale: Scale, skeleton: Skeleton) -> NetworkPlan:
 
 
 def _stem(scale: Scale) -> tuple[int, int]:
-    """Filters and output size of the stem's convolution."""
+    """Return the filters and the output size of the stem's convolution."""
     if scale.stem == "cifar":
         return scale.stem_filters or 3 * scale.filters, scale.image_size
     if scale.image_size < 3:
@@ -134,7 +158,7 @@ def _order(scale: Scale, skeleton: Skeleton) -> list[tuple[CellKind, int]]:
 
 
 def _skips(scale: Scale, skeleton: Skeleton, places: list[Place], stem_cells: int) -> bool:
-    """True if the next cell follows an inserted reduction and skips that reduction's input."""
+    """Return True if the next cell follows a reduction cell (not one of the stem) and skips that cell's input."""
     if not scale.skip_reduction_input or skeleton == "pnas" or len(places) <= stem_cells:
         return False
     return places[-1].kind == "reduction"

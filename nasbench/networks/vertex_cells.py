@@ -17,22 +17,26 @@ def build_vertex_network(cell: VertexCell, scale: Scale, regularization: Regular
     """Build the classifier that repeats a NAS-Bench-101 cell.
 
     Args:
-        cell: pruned vertices: each is reached from the input and leads to the output.
-        scale: filters of the stem and the first stack (128 in the paper), cells (modules a stack, 3 in the paper), image, classes.
-        regularization: only dropout applies; this skeleton drops no paths and has no place for an auxiliary head.
+        cell: a pruned cell, in which every vertex is on a path from the input to the output.
+        scale: `filters` of the stem and the first stack (128 in the paper), `cells` per stack (3 in the paper), image
+            and classes.
+        regularization: only dropout is used; these networks have no drop-path and no auxiliary head. None for none.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when the cell's wiring is impossible, the filters do not suffice, or the scale asks for the ImageNet stem.
+        InputError: when the cell's wiring is impossible, more vertices lead to the output than there are filters, or
+            the scale has an ImageNet stem or sets `stem_filters`.
         UnknownName: when an operation has an unknown name.
 
-    Source: Ying et al. 2019 (1902.09635), section 2.2 and 2.3, and the released code: 3x3 stem; three stacks of cells, a 2x2 max pool and
-    twice the channels between them; inputs of a vertex are added, the cell's input through a 1x1 projection of its own, wider ones cut
-    to the vertex' channels; vertices that lead to the output are concatenated, and a projection of the input is added where an edge
-    says so. Every convolution is followed by BatchNorm and ReLU.
-    Deviation: convolutions start from normal weights of variance 2 / fan-out, and BatchNorm has torch's momentum and epsilon.
+    Source: Ying et al. 2019 (1902.09635), sections 2.2 and 2.3, and the released code. The stem is a 3x3 convolution.
+    There are three stacks of cells; between them, a 2x2 max pool halves the size and the channels double. Every
+    convolution is followed by BatchNorm and ReLU. A vertex reads the sum of its inputs: the cell's input passes a 1x1
+    projection for this vertex, and of wider vertices the first channels are used. The vertices that lead to the output
+    are concatenated; if the cell's input leads to it too, a projection of it is added.
+    Deviation: convolutions start from normal weights of variance 2 / fan-out, and BatchNorm has torch's momentum and
+    epsilon.
     """
     require_cifar_stem(scale, "NAS-Bench-101")
     _check_cell(cell)
@@ -40,7 +44,13 @@ def build_vertex_network(cell: VertexCell, scale: Scale, regularization: Regular
 
 
 class VertexNetwork(Network):
-    """Stem, three stacks of cells with max pools between them, classifier."""
+    """Stem, three stacks of cells with max pools between them, classifier.
+
+    Args:
+        cell: a pruned cell, with possible wiring.
+        scale: filters, cells per stack, image channels and classes.
+        regularization: only dropout is used.
+    """
 
     def __init__(self, cell: VertexCell, scale: Scale, regularization: Regularization) -> None:
         super().__init__()
@@ -63,12 +73,15 @@ class VertexNetwork(Network):
 
 
 class VertexCellModule(nn.Module):
-    """One cell.
+    """One cell of a network.
 
     Args:
         cell: its vertices.
         inputs: channels of its input.
         outputs: channels of its output.
+
+    Raises:
+        InputError: when more vertices lead to the output than it has channels.
     """
 
     def __init__(self, cell: VertexCell, inputs: int, outputs: int) -> None:

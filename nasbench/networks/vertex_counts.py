@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of NAS-Bench-101 networks in closed form, and how channels are divided in a cell. No torch."""
+"""Parameters and multiply-adds of NAS-Bench-101 networks in closed form, and channels of vertices. No torch."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from nasbench.networks.counting import convolution_bn, linear, require_cifar_ste
 from nasbench.structures import Counts, Scale, VertexCell
 
 KERNELS: Mapping[str, int] = {"conv3x3-bn-relu": 3, "conv1x1-bn-relu": 1, "maxpool3x3": 0}
-"""Operations and the kernel size of their convolution; 0 where there is none."""
+"""Operation -> side of its convolution's filter; 0 for operations without convolution."""
 
 STACKS = 3
 
 
 def count_vertex_network(cell: VertexCell, scale: Scale) -> Counts:
-    """Count the network that `vertex_cells.build_vertex_network` would build, without building it.
+    """Count the network that `vertex_cells.build_vertex_network` builds.
 
     Args:
-        cell: pruned vertices; wiring is trusted here and checked by the builder.
-        scale: stem filters, cells (modules a stack), image and classes.
+        cell: a pruned cell. Its wiring is not checked here; `build_vertex_network` checks it.
+        scale: `filters` of the stem and the first stack, `cells` per stack, image and classes.
 
     Returns:
         Trainable parameters, and multiply-adds of convolutions and the classifier for one image.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem, or has fewer filters than vertices lead to the output.
+        InputError: when more vertices lead to the output than there are filters, or the scale has an ImageNet stem or
+            sets `stem_filters`.
         UnknownName: when an operation has an unknown name.
     """
     params, mult_adds = _count_frame(scale)
@@ -38,21 +39,30 @@ def count_vertex_network(cell: VertexCell, scale: Scale) -> Counts:
 
 
 def divide_channels(cell: VertexCell, output: int) -> list[int]:
-    """The channels of each vertex of a cell with so many output channels.
+    """Return the channels of each vertex of a cell.
 
-    Those of the output are divided among the vertices that lead to it, the first of them getting one more each where the division
-    has a remainder; any other vertex has as many as the widest vertex that reads it.
+    The output's channels are divided equally among the vertices that lead to it; if there is a remainder, the first of
+    them have one more each. Every other vertex has as many channels as the widest vertex that reads it.
+
+    Args:
+        cell: a pruned cell.
+        output: channels of the cell's output.
+
+    Returns:
+        One number per vertex.
 
     Raises:
         InputError: when more vertices lead to the output than it has channels.
 
-    Source: Ying et al. 2019 (1902.09635), section 2.3, and the released code (remainders). Deviation: "the first" goes by the order of
-    the cell's vertices, which is canonical for architectures of the space; the released code takes that of the matrix given.
+    Source: Ying et al. 2019 (1902.09635), section 2.3; remainders as in the released code. Deviation: which vertices
+    are the first is decided by their order in the cell, which is canonical for architectures of the space; in the
+    released code, by their order in the given matrix.
     """
     direct = [number for number in cell.out if number]
     if len(direct) > output:
         raise InputError(
-            f"{len(direct)} vertices of the NAS-Bench-101 cell share {output} channels; use at least {len(direct)} filters"
+            f"{len(direct)} vertices of the NAS-Bench-101 cell share {output} channels; "
+            f"use at least {len(direct)} filters"
         )
     channels = [0] * len(cell.vertices)
     for place, number in enumerate(sorted(direct)):
@@ -65,7 +75,7 @@ def divide_channels(cell: VertexCell, output: int) -> list[int]:
 
 
 def _count_cell(cell: VertexCell, inputs: int, output: int) -> tuple[int, int]:
-    """Weights of the convolutions of one cell, and parameters of its BatchNorms."""
+    """Return the number of weights of a cell's convolutions, and of its BatchNorms' parameters."""
     weights = norms = 0
     for vertex, channels in zip(cell.vertices, divide_channels(cell, output)):
         if vertex.op not in KERNELS:
@@ -84,7 +94,7 @@ def _count_cell(cell: VertexCell, inputs: int, output: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)
 def _count_frame(scale: Scale) -> Counts:
-    """Cost of stem and classifier."""
+    """Count stem and classifier."""
     require_cifar_stem(scale, "NAS-Bench-101")
     stem = convolution_bn(scale.image_channels, scale.filters, (3, 3), scale.image_size**2)
     classifier = linear(scale.filters * 2 ** (STACKS - 1), scale.classes)
@@ -93,7 +103,10 @@ def _count_frame(scale: Scale) -> Counts:
 
 @lru_cache(maxsize=256)
 def _stacks(scale: Scale) -> tuple[tuple[int, int, int, int], ...]:
-    """Input channels, output channels, size and number of the cells that are alike: the first of each stack, and the others."""
+    """Return groups of equal cells: (input channels, output channels, size, number of cells).
+
+    The first cell of each stack is a group, and its other cells are one.
+    """
     groups = []
     width, size = scale.filters, scale.image_size
     for stack in range(STACKS):

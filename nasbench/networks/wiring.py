@@ -1,4 +1,4 @@
-"""States of a cell that reach the output, and their widths. No torch."""
+"""Which states of a cell reach its output, how wide they are, and checks of cells. No torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from nasbench.structures import FIRST_BLOCK, Cell, CellPair
 
 
 def live_states(cell: Cell) -> frozenset[int]:
-    """The states (0 is p, 1 is c, 2 + i is block i) that the cell's output depends on."""
+    """Return the states on which the cell's output depends.
+
+    Args:
+        cell: blocks in topological order.
+
+    Returns:
+        State indices: 0 is p, 1 is c, 2 + i is block i.
+    """
     live = set(cell.out)
     for index in reversed(range(len(cell.blocks))):
         if FIRST_BLOCK + index in live:
@@ -17,20 +24,33 @@ def live_states(cell: Cell) -> frozenset[int]:
 
 
 def state_width(cell: Cell, state: int) -> int:
-    """Channels of a state in units of F: 2 for a block that concatenates, else 1."""
+    """Return the channels of a state in units of F: 2 for a block that concatenates, else 1.
+
+    Args:
+        cell: the cell.
+        state: index of the state, as in `structures.Block`.
+    """
     return 2 if state >= FIRST_BLOCK and cell.blocks[state - FIRST_BLOCK].combine == "concat" else 1
 
 
 def output_width(cell: Cell) -> int:
-    """Channels of the cell's output in units of F."""
+    """Return the channels of the cell's output in units of F.
+
+    Args:
+        cell: the cell.
+    """
     return sum(state_width(cell, state) for state in cell.out)
 
 
 def check_pair(pair: CellPair) -> None:
-    """Refuse cells that cannot be built.
+    """Check that a network can be built of two cells.
+
+    Args:
+        pair: the normal and the reduction cell.
 
     Raises:
-        InputError: when a cell has no output or reads a state that does not exist yet.
+        InputError: when a cell has no output, a block reads a state that does not come before it, or the output lists a
+            state that does not exist.
         UnknownName: when an operation or a combination has an unknown name.
     """
     for name, cell in (("normal", pair.normal), ("reduction", pair.reduction)):

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from nasbench.errors import InputError
 from nasbench.registry import Registry
-from nasbench.spaces.base import Architecture, Decision, Space, space_options
+from nasbench.spaces.base import Architecture, Decision, Space, option_fields, space_options
 
 __all__ = ["SPACES", "Architecture", "Decision", "Space", "from_json", "get_space"]
 
@@ -49,7 +49,8 @@ def get_space(spec: str) -> Space:
     for part in filter(None, (piece.strip() for piece in tail.split(","))):
         key, equals, text = part.partition("=")
         if not equals:
-            raise InputError(f"space option {part!r} in {spec!r} should read key=value, e.g. {name}:blocks=3")
+            allowed = ", ".join(field.name for field in option_fields(kind)) or "none"
+            raise InputError(f"space option {part!r} in {spec!r} should read key=value; options of {name}: {allowed}")
         given[key.strip()] = text.strip()
     return kind(**space_options(kind, given))
 
@@ -79,4 +80,4 @@ def from_json(text: str) -> Architecture:
 
 
 def _not_an_architecture(text: str) -> InputError:
-    return InputError(f'an architecture reads {{"space": "nasnet", "choices": [0, 1, ..]}}, got {text[:80]!r}')
+    return InputError(f'an architecture is written {{"space": "nasnet", "choices": [0, 1, ..]}}, got {text[:80]!r}')

@@ -415,7 +415,7 @@ def _typed(space: str, key: str, text: str, like: Any) -> Any:
         if isinstance(like, bool):
             return {"true": True, "false": False}[text.lower()]
         if isinstance(like, tuple):
-            kind = type(like[0]) if like else int  # the one empty default, `nas:filters`, is of numbers
+            kind = type(like[0]) if like else int  # an empty default, as that of nas:filters, is for numbers
             return tuple(kind(part) for part in text.split("/"))
         return type(like)(text)
     except (KeyError, ValueError):

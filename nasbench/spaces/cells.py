@@ -193,7 +193,9 @@ def read_pair(text: str) -> CellPair:
             break
         cells.append(read_cell(body))
     if len(cells) != 2 or len(parts) != 2:
-        raise InputError(f"two cells read 'normal: b1=..; out=[..] | reduction: b1=..; out=[..]', got {text[:80]!r}")
+        raise InputError(
+            f"two cells are written 'normal: b1=..; out=[..] | reduction: b1=..; out=[..]', got {text[:80]!r}"
+        )
     return CellPair(*cells)
 
 

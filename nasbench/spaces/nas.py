@@ -22,7 +22,7 @@ Chain = Literal["free", "forced"]
 VARIANT_FILTERS = {"v1": (24, 36, 48, 64), "v2": (24, 36, 48, 64), "v3": (6, 12, 24, 36)}
 PREDICTED_STRIDES = (1, 2, 3)
 MAX_LAYERS = 200
-IMAGE = -1  # the fixed source of the graph
+IMAGE = -1  # the image, a fixed source of the graph
 
 _LAYER = re.compile(r"(\d+)\s+(\d+)x(\d+)(?:/(\d+)x(\d+))?,(\d+)\s*\[([\d,\s]*)\]")
 
@@ -77,7 +77,7 @@ class NasSpace(Space):
         check_range(self.name, "more_filters", self.more_filters, 0, 4096)
         if self.variant != "v2" and self.strides != PREDICTED_STRIDES:
             raise InputError(
-                f"option 'strides' of space 'nas' is for variant=v2; variant {self.variant!r} predicts none"
+                f"option 'strides' of space 'nas' needs variant=v2; variant {self.variant!r} predicts no strides"
             )
         if self.filters == VARIANT_FILTERS[self.variant]:
             object.__setattr__(self, "filters", ())  # spaces with the same choices are equal

@@ -37,8 +37,8 @@ class NasBench101Space(Space):
 
     A graph is valid, as in the benchmark, if its input reaches its output and it has at most 9 edges after pruning,
     which removes everything that is not on a path from the input to the output. `random` and `mutate` return valid
-    graphs only, by rejection. `decode` takes every sequence of choices, because controllers make such; an invalid graph
-    is replaced by a valid one:
+    graphs only, by rejection. `decode` takes every sequence of choices, because controllers write such sequences; an
+    invalid graph is replaced by a valid one:
     1. It is pruned. If the input does not reach the output, the cell is a single edge from the input to the output.
     2. While more than 9 edges are left, the longest edge (with the most vertices between its ends; among equal ones
        that from the earliest vertex) is removed, and the graph is pruned again. This never cuts the output off.

@@ -112,7 +112,7 @@ class NasBench201Space(Space):
             architecture = self.decode([OPERATIONS.index(operation) for operation, _ in edges])
             if self.describe(architecture) == text.strip():
                 return architecture
-        raise InputError(f"a cell reads |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, got {text[:100]!r}")
+        raise InputError(f"a cell is written |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, got {text[:100]!r}")
 
     def enumerate(self) -> Iterator[Architecture]:
         """Yield all 15,625 architectures in the order of the official index."""

@@ -124,7 +124,14 @@ class ScoreCache:
 
 
 def source_row(row: Mapping[str, Any]) -> str:
-    """Value of the column cached_from for a copy of `row`: "run id/index" of the trained row, never of another copy."""
+    """Return the value of the column cached_from for a copy of a row.
+
+    Args:
+        row: a row with run, index and cached_from.
+
+    Returns:
+        "run id/index" of the row that was trained; of a copy's source, never of the copy.
+    """
     return str(row["cached_from"]) or f"{row['run']}/{row['index']}"
 
 

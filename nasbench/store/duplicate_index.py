@@ -59,7 +59,11 @@ class DuplicateIndex:
         return index in self._added[run, stage] or (stored is not None and _holds(stored, index))
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Add a child that was written."""
+        """Add a child that was written.
+
+        Args:
+            row: the child, with run, stage and index.
+        """
         self._added[row["run"], row["stage"]].add(row["index"])
 
 

@@ -31,12 +31,15 @@ class NewerSchema(StoreError):
 
     @classmethod
     def of(cls, path: Path, found: int, known: int) -> NewerSchema:
-        """Make the error for a file of schema `found` if this version reads up to `known`.
+        """Make the error for a file whose schema is newer than this version can read.
 
         Args:
             path: the file.
             found: its schema version.
             known: latest schema version that can be read.
+
+        Returns:
+            The error, to be raised.
         """
         return cls(
             f"{path} was written by schema {found}, this nasbench reads up to {known}: upgrade nasbench-suite to read it"
@@ -48,12 +51,15 @@ class OlderSchema(StoreError):
 
     @classmethod
     def of(cls, path: Path, found: int, known: int) -> OlderSchema:
-        """Make the error for a file of schema `found` if this version reads `known`.
+        """Make the error for a file whose schema is older than this version can read.
 
         Args:
             path: the file.
             found: its schema version.
             known: schema version that can be read.
+
+        Returns:
+            The error, to be raised.
         """
         return cls(
             f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate {path.with_suffix('.h5')}"

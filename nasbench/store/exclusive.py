@@ -149,11 +149,14 @@ class Draft:
 
 
 def claim_on(name: Path, text: bytes) -> Path:
-    """Name of the claim that a process must create to replace a text.
+    """Return the name of the claim file that a process must create before it replaces a text.
 
     Args:
         name: name of the lock file.
         text: text to be replaced.
+
+    Returns:
+        The name, in the folder of the lock file.
     """
     return name.with_name(f"{name.name}.{blake2b(text, digest_size=_DIGITS // 2).hexdigest()}")
 
@@ -179,7 +182,11 @@ def sweep(name: Path, text: bytes) -> None:
 
 
 def drop(path: Path) -> None:
-    """Remove a file that is not needed. A failure is only logged, because the next owner removes it."""
+    """Remove a file that is not needed. A failure is only logged, because the next owner removes it.
+
+    Args:
+        path: the file.
+    """
     try:
         remove_if_there(path)
     except OSError as error:
@@ -187,9 +194,19 @@ def drop(path: Path) -> None:
 
 
 def read_text(path: Path) -> bytes | None:
-    """Read the bytes of a lock file, None if there is none.
+    """Read the bytes of a lock file.
 
-    The file is opened because on NFS that asks the server and not the cache.
+    The file is opened, because on NFS opening asks the server and not the cache.
+
+    Args:
+        path: the lock file.
+
+    Returns:
+        Its bytes, at most `TEXT_BYTES`; None if there is no such file.
+
+    Raises:
+        NotALock: when it is not a file.
+        OSError: when it cannot be read.
     """
     handle = open_text(path)
     if handle is None:
@@ -201,9 +218,15 @@ def read_text(path: Path) -> bytes | None:
 
 
 def open_text(path: Path) -> int | None:
-    """Open a lock file for reading; None if there is none. Never blocks, unlike a plain open of a named pipe.
+    """Open a lock file for reading. Never blocks, unlike a plain open of a named pipe.
 
     A symbolic link to a file is followed.
+
+    Args:
+        path: the lock file.
+
+    Returns:
+        File number; None if there is no such file.
 
     Raises:
         NotALock: when it is not a file: a pipe, a device, a socket, a folder, or a broken symbolic link.
@@ -228,11 +251,14 @@ def open_text(path: Path) -> int | None:
 
 
 def is_current(handle: int, path: Path) -> bool:
-    """Whether an open file still has a given name.
+    """Check whether an open file still has a given name.
 
     Args:
         handle: file number of the open file.
         path: the name.
+
+    Returns:
+        False if the name is gone or belongs to another file.
     """
     try:
         there = os.stat(path)
@@ -269,7 +295,17 @@ def flock_works(handle: int, path: Path) -> bool:
 
 
 def is_flocked(handle: int) -> bool | None:
-    """Whether another open file holds the flock; None if flock is unavailable."""
+    """Check whether another open file holds the flock.
+
+    Args:
+        handle: file number of the open lock file.
+
+    Returns:
+        True or False; None if flock is unavailable.
+
+    Raises:
+        OSError: when flock fails otherwise.
+    """
     try:
         # Shared, because processes that look at the same time would otherwise take each other for the owner.
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -29,6 +29,12 @@ class ResultsPaths:
     def of(cls, path: str | os.PathLike[str]) -> ResultsPaths:
         """Make the paths of a results file.
 
+        Args:
+            path: the results file, ending in .h5.
+
+        Returns:
+            Its paths.
+
         Raises:
             InputError: when the name does not end in .h5.
         """
@@ -73,7 +79,17 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def read_all(path: Path) -> bytes | None:
-    """Read the bytes of a file; None if there is no such file."""
+    """Read the bytes of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its bytes; None if there is no such file.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -81,7 +97,14 @@ def read_all(path: Path) -> bytes | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make creations and renames in a folder survive a power cut, if the file system can."""
+    """Make creations and renames in a folder survive a power cut, if the file system can.
+
+    Args:
+        folder: the folder.
+
+    Raises:
+        OSError: when the sync fails on a file system that can do it.
+    """
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -93,7 +116,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def close_handle(handle: int) -> None:
-    """Close a file that is synced already. An error is only logged, because the kernel closes the file all the same."""
+    """Close a file that is synced already. An error is only logged, because the kernel closes the file all the same.
+
+    Args:
+        handle: file number of the open file.
+    """
     try:
         os.close(handle)
     except OSError as error:
@@ -101,7 +128,14 @@ def close_handle(handle: int) -> None:
 
 
 def remove_if_there(path: Path) -> None:
-    """Remove a file if it exists."""
+    """Remove a file if it exists.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: when it cannot be removed.
+    """
     try:
         os.unlink(path)
     except FileNotFoundError:

@@ -121,8 +121,12 @@ class JournalContents:
     def require_sound(self, path: Path) -> None:
         """Raise if a line is damaged.
 
+        Args:
+            path: the journal, for the message.
+
         Raises:
-            CorruptResults: when a line is damaged; the message names the first one, its records, and the number of others.
+            CorruptResults: when a line is damaged; the message names the first one, its records, and the number of
+                others.
         """
         if self.damages:
             more = f" (and {len(self.damages) - 1} more)" if len(self.damages) > 1 else ""
@@ -477,7 +481,11 @@ class JournalWriter:
             self._handle = -1
 
     def start_again(self, header: Header) -> None:
-        """Forget the journal that was packed and removed; the next append creates a new one."""
+        """Forget the journal that was packed and removed; the next append creates a new one.
+
+        Args:
+            header: header of the new journal.
+        """
         self.close()
         self._header, self.sequence, self.length, self._commit_counter_at, self._settled = (
             header,

@@ -46,14 +46,28 @@ class Owner:
 
     @classmethod
     def me(cls, flock: bool = True) -> Owner:
-        """Make the owner for this process, with the current time."""
+        """Make the owner for this process, with the current time.
+
+        Args:
+            flock: whether the process holds the flock of the lock file.
+
+        Returns:
+            The owner.
+        """
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         start = _process_start(os.getpid())
         return cls(os.getpid(), platform.node(), start, now, _boot(), _pid_namespace(), uuid4().hex[:16], flock)
 
     @classmethod
     def parse(cls, text: bytes) -> Owner | None:
-        """Parse the text of a lock file; None if it is incomplete or foreign. Fields of later versions are ignored."""
+        """Parse the text of a lock file. Fields of later versions are ignored.
+
+        Args:
+            text: bytes of the file.
+
+        Returns:
+            The owner; None if the text is incomplete or not that of a lock file.
+        """
         try:
             content = json.loads(text)
         except (ValueError, RecursionError):  # RecursionError: too many nested brackets
@@ -66,7 +80,11 @@ class Owner:
         return cls(**known) if all(_can_be(name, value) for name, value in known.items()) else None
 
     def text(self) -> bytes:
-        """Text to write into the lock file."""
+        """Return the text for the lock file.
+
+        Returns:
+            JSON in UTF-8.
+        """
         return json.dumps(asdict(self)).encode()
 
     @property
@@ -105,7 +123,18 @@ class Owner:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Read the owner from a lock file; None if the file is missing or unreadable as an owner."""
+    """Read the owner from a lock file.
+
+    Args:
+        path: the lock file.
+
+    Returns:
+        The owner; None if the file is missing, or its text is not that of a lock file.
+
+    Raises:
+        NotALock: when it is not a file.
+        OSError: when it cannot be read.
+    """
     text = read_text(path)
     return None if text is None else Owner.parse(text)
 

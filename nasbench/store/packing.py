@@ -78,13 +78,32 @@ class Content(Protocol):
         """Rows of the runs table."""
 
     def column(self, table: Table, column: Column) -> Data:
-        """A column of a table."""
+        """Return a column of a table.
+
+        Args:
+            table: "children" or "runs".
+            column: a column of that table.
+
+        Returns:
+            The column, shape [rows].
+        """
 
     def curve(self, name: str) -> Numbers:
-        """A curve of all children end to end."""
+        """Return one curve of all children, end to end.
+
+        Args:
+            name: a curve of `schema.CURVES`.
+
+        Returns:
+            Floats, shape [epochs of all children].
+        """
 
     def offsets(self) -> Numbers:
-        """Where each child's epochs start in a curve, and the end."""
+        """Return the start of each child's epochs in a curve, and the end of the last.
+
+        Returns:
+            Ints, shape [children + 1].
+        """
 
 
 def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:

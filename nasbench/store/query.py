@@ -80,7 +80,17 @@ class Source:
         self._curves_read = 0
 
     def column(self, name: str) -> Data:
-        """Read a column of the children table, and cache it."""
+        """Read a column of the children table, and cache it.
+
+        Args:
+            name: name of the column.
+
+        Returns:
+            The column, shape [children].
+
+        Raises:
+            CorruptResults: when the column is damaged.
+        """
         if name not in self._columns:
             self._columns[name] = self.snapshot.column("children", _CHILD[name])
         return self._columns[name]
@@ -96,7 +106,19 @@ class Source:
         return self.snapshot.offsets()
 
     def curves_of(self, position: int) -> dict[str, tuple[float, ...]]:
-        """Curves of one child. In a large file, reads single curves at first, then loads and caches all of them."""
+        """Read the curves of one child.
+
+        In a large file, reads single curves at first, then loads and caches all of them.
+
+        Args:
+            position: position of the child in the file.
+
+        Returns:
+            Curve -> one value per epoch.
+
+        Raises:
+            CorruptResults: when a curve is damaged.
+        """
         start, end = self.offsets[position], self.offsets[position + 1]
         self._curves_read += 1
         if self._curves_read > _SEARCHES or self.offsets[-1] < _FEW_EPOCHS:
@@ -249,7 +271,11 @@ class Results:
         return self._long(np.flatnonzero(chosen))
 
     def all_curves(self) -> pd.DataFrame:
-        """The curves of every child, in the form of `curves`."""
+        """Read the curves of every child.
+
+        Returns:
+            The columns of `curves`.
+        """
         return self._long(np.arange(len(self)))
 
     def _long(self, children: Numbers) -> pd.DataFrame:
@@ -320,7 +346,13 @@ class Results:
         return index
 
     def determined(self) -> Iterator[tuple[Key, Row]]:
-        """Yield all rows that are ok or diverged, with their keys. Their outcome is a property of the architecture."""
+        """Iterate over all rows with status ok or diverged.
+
+        Their scores depend on architecture, protocol and seed alone.
+
+        Yields:
+            Key (hash, fingerprint, seed, stage) and row.
+        """
         for source in self._sources:
             statuses = cast("Text", source.column("status"))
             positions = np.flatnonzero(np.isin(statuses.objects(), REPEATABLE_STATUSES))
@@ -328,7 +360,14 @@ class Results:
                 yield key, Row(source, position)
 
     def children_of(self, run: str) -> list[Row]:
-        """The rows of one run in commit order, both stages, as needed to resume it."""
+        """List the rows of one run in commit order, both stages, as needed to resume it.
+
+        Args:
+            run: id of the run.
+
+        Returns:
+            Its rows; empty for an unknown run.
+        """
         return [
             Row(source, position)
             for source in self._sources
@@ -358,7 +397,15 @@ class Results:
 
 
 def keys_of(source: Source, positions: Numbers) -> Iterator[Key]:
-    """Keys (hash, fingerprint, seed, stage) of the rows at `positions`."""
+    """Make the keys (hash, fingerprint, seed, stage) of some rows.
+
+    Args:
+        source: the file.
+        positions: ints, positions of its children.
+
+    Yields:
+        One key per position.
+    """
     texts = [cast("Text", source.column(name)).take(positions).objects() for name in ("hash", "fingerprint", "stage")]
     seeds = cast("Numbers", source.column("seed"))[positions].tolist()
     return zip(texts[0].tolist(), texts[1].tolist(), seeds, texts[2].tolist())

@@ -76,7 +76,14 @@ class Snapshot:
         return data if table == "children" else take(data, self._current_runs)
 
     def fresh_records(self, table: Table) -> list[Record]:
-        """Records of a table that are only in the journal, in commit order."""
+        """Return the records of a table that are only in the journal.
+
+        Args:
+            table: "children" or "runs".
+
+        Returns:
+            Records in commit order.
+        """
         return self._fresh[table]
 
     def children_at(self, column: Column, positions: Numbers) -> Data:
@@ -117,9 +124,16 @@ class Snapshot:
         return np.array(list(latest.values()), dtype=np.int64)
 
     def curve(self, name: str) -> Numbers:
-        """Read one curve of all children end to end, shape [epochs of all children].
+        """Read one curve of all children, end to end; `offsets` gives the start of each child.
 
-        `offsets` gives the start of each child.
+        Args:
+            name: a curve of `schema.CURVES`.
+
+        Returns:
+            Floats, shape [epochs of all children].
+
+        Raises:
+            CorruptResults: when the curve is damaged.
         """
         packed = [self.packed.values(f"curves/{name}")] if self.packed else []
         return np.concatenate([*packed, self._fresh_curve(name)])
@@ -152,7 +166,11 @@ class Snapshot:
         return self.packed.values("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
 
     def offsets(self) -> Numbers:
-        """Start of each child's epochs in a curve, and the end of the last: ints, shape [children + 1]."""
+        """Return the start of each child's epochs in a curve, and the end of the last.
+
+        Returns:
+            Ints, shape [children + 1].
+        """
         packed = self._packed_offsets
         lengths = [len(next(iter(record.curves.values()))) for record in self._fresh["children"]]
         return np.concatenate([packed, packed[-1] + np.cumsum(np.array(lengths, dtype="<i8"))])
@@ -228,12 +246,15 @@ def _is_current(paths: ResultsPaths, packed: PackedFile | None) -> bool:
 
 
 def mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalContents) -> Exception | None:
-    """Error to raise if an HDF5 file and a journal cannot be read together; None if they can.
+    """Check that an HDF5 file and a journal can be read together.
 
     Args:
         paths: paths of the results file.
         packed: the HDF5 file, or None.
         journal: parsed journal.
+
+    Returns:
+        The error to raise; None if they can be read together.
     """
     header = journal.header
     if journal.damages:

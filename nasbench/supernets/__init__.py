@@ -1,1 +1,1 @@
-"""Super-networks: the weights that the children of one search share."""
+"""Super-networks: networks whose weights all architectures of a space share, and their training."""

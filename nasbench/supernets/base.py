@@ -1,4 +1,4 @@
-"""The base class of super-networks: one network that holds the weights of every architecture of a space."""
+"""Base class of super-networks: one network with the weights of all architectures of a space."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ from nasbench.spaces.base import Architecture
 
 
 class SuperNetwork(nn.Module, ABC):
-    """A classifier in which an architecture is a path; paths share the weights of the parts they have in common.
+    """A classifier in which each architecture of a space is a path; paths share the weights of common parts.
 
-    Only the parts on the path are run and get gradients. BatchNorms always normalize by the current batch, also in evaluation.
+    Only the parts on the path of an architecture are computed and get gradients. BatchNorms normalize by the current
+    batch, in evaluation mode too.
     """
 
     @abstractmethod
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes] along the path of an architecture."""
+        """Compute the logits of an architecture.
+
+        Args:
+            images: [batch, channels, height, width].
+            architecture: of the super-network's space.
+
+        Returns:
+            Logits [batch, classes].
+        """

@@ -1,4 +1,4 @@
-"""Construction of super-networks, and the spaces that have one."""
+"""Building super-networks, and which spaces have one."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def build_supernetwork(space: Space, scale: Scale, regularization: Regularizatio
     """Build the super-network of a space.
 
     Args:
-        space: one for which `require_supernetwork` passes.
-        scale: of every network in it.
-        regularization: only dropout applies, as in ENAS's released search; None for none.
+        space: enas-macro, or a space of cells whose blocks add.
+        scale: size of the networks that share the weights, and of their images.
+        regularization: only dropout is used, as in ENAS's released search; None for none.
 
     Returns:
         The network; initial weights come from torch's global generator.
 
     Raises:
-        InputError: when the space has no super-network or the scale does not fit it.
+        InputError: when the space has no super-network, or the scale does not fit it.
     """
     require_supernetwork(space)
     parts = regularization or Regularization()
@@ -35,10 +35,14 @@ def build_supernetwork(space: Space, scale: Scale, regularization: Regularizatio
 
 
 def require_supernetwork(space: Space) -> None:
-    """Refuse a space whose networks cannot share weights here.
+    """Check that a space has a super-network.
+
+    Args:
+        space: the space.
 
     Raises:
-        InputError: for spaces other than ENAS's macro space and those of cells, and for cells whose blocks may concatenate.
+        InputError: when the space is neither ENAS's macro space nor a space of cells, or when blocks of its cells may
+            concatenate.
     """
     if isinstance(space, EnasMacroSpace):
         return
@@ -49,5 +53,6 @@ def require_supernetwork(space: Space) -> None:
         )
     if space.grammar.combinations != ("add",):
         raise InputError(
-            f"space {space.spec!r} lets blocks concatenate, and a super-network needs states of one width: use combinations=add"
+            f"space {space.spec!r} lets blocks concatenate, but all states of a super-network have equally many "
+            "channels; use combinations=add"
         )

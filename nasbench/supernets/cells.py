@@ -25,33 +25,42 @@ from nasbench.supernets.shared_layers import (
 
 
 class Slots(NamedTuple):
-    """Possible contents of a feature map of the super-network: number of states, and channels per state."""
+    """States that a feature map of the super-network may concatenate.
+
+    `number`: number of these states. `width`: channels of each.
+    """
 
     number: int
     width: int
 
 
 class CellSuperNetwork(SuperNetwork):
-    """All networks of a space of cells with adding blocks.
+    """The super-network of a space of cells whose blocks add.
 
-    Blocks and operands run in the order of the architecture's decisions: two encodings of one graph use
-    different weights, as in ENAS's released code. Shared by all paths that use it:
-    - an operation's weights and BatchNorms: one set per position in the network, block, operand (left, right), operation and input
-      state. Pools and identities have some where channels or size change.
-    - the projections of c and p in each place, the classifier, and the steps that halve p or c where a cell's output lists them: a
-      slice of weights for each state of the map they read, and one BatchNorm.
+    Blocks and operands are computed in the order of the architecture's decisions, so two sequences of choices for one
+    graph use different weights, as in ENAS's released code. Paths share:
+    - the weights and BatchNorms of operations: one set per cell of the network, block, operand (left or right),
+      operation and input state. Pools and identities have some if channels or size change.
+    - the projections of c and p in each cell (with stride 2 for a p that is larger than c), and the classifier. They
+      have one slice of weights per state of the feature map that they read, and the projections have one BatchNorm.
+    - the layers that give p or c the size and channels of the cell's output, if it lists them.
     - the stem.
 
     Args:
         space: cells whose blocks add.
         scale: N, F, image and stem.
-        regularization: only dropout applies.
+        regularization: only dropout is used.
 
-    Source: Pham et al. 2018 (1802.03268), section 2.4, and the released micro search (github.com/melodyguan/enas, micro_child.py).
-    Deviation: it has our skeleton, so that a path with its weights is exactly a stand-alone network of the space. Hence reductions
-    stride in the operations that read p or c, where the released search halves c before its reduction cells and all operations have
-    stride 1; the slices of weights by state sit in the projections that read a cell's output, not in a convolution that ends each
-    cell; and there is no auxiliary head. BatchNorms of pools and identities are by input state too.
+    Raises:
+        InputError: when the scale is not possible, as `skeletons.plan_network` says.
+
+    Source: Pham et al. 2018 (1802.03268), section 2.4, and the released micro search (github.com/melodyguan/enas,
+    micro_child.py).
+    Deviation: the skeleton is that of the space's networks, so a path with its weights is exactly a network of the
+    space. In reduction cells, the operations that read p or c have stride 2; the released search halves c before these
+    cells, and its operations have stride 1. The slices of weights per state are in the projections that read a cell's
+    output; there, they are in a convolution at the end of each cell. There is no auxiliary head. Pools and identities
+    have a BatchNorm per input state too.
     """
 
     def __init__(self, space: CellSpace, scale: Scale, regularization: Regularization) -> None:
@@ -68,7 +77,7 @@ class CellSuperNetwork(SuperNetwork):
         use_batch_statistics(self)
 
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes] along the path of an architecture."""
+        """Compute the logits of an architecture; see `SuperNetwork.forward`."""
         pair = self.space.spelled(architecture)
         maps = [Chosen([self.stem(images)], (0,))]
         for place, module in zip(self.places, self.cells):
@@ -80,13 +89,15 @@ class CellSuperNetwork(SuperNetwork):
 
 
 class SharedCell(nn.Module):
-    """All cells in one place; see `CellSuperNetwork` for what they share and `cells.CellModule` for what they compute.
+    """All cells at one position of the network. They compute what `networks.cells.CellModule` does.
+
+    `CellSuperNetwork` says which weights they share.
 
     Args:
-        space: of the cells.
-        place: filters, stride and the feature maps it reads.
-        plan: the network around it.
-        slots: possible contents of each feature map of that network.
+        space: the space of the cells.
+        place: filters, stride and the feature maps that the cell reads.
+        plan: positions of all cells of the network.
+        slots: states that each feature map of the network may concatenate.
     """
 
     def __init__(self, space: CellSpace, place: Place, plan: NetworkPlan, slots: list[Slots]) -> None:
@@ -119,7 +130,17 @@ class SharedCell(nn.Module):
         )
 
     def forward(self, previous: Chosen, previous_previous: Chosen, cell: Cell) -> Chosen:
-        """Compute the states of the cell's output from the maps read as c and p (in the first cell both are the same)."""
+        """Compute the states that a cell outputs.
+
+        Args:
+            previous: states of the feature map that the cell reads as c.
+            previous_previous: states of the feature map that the cell reads as p; in the first cell the same as
+                `previous`.
+            cell: blocks and output of the architecture's cell.
+
+        Returns:
+            The states of the output, each [batch, F, ceil(height / stride), ceil(width / stride)].
+        """
         live = live_states(cell)
         states: dict[int, Tensor] = {}
         if PREVIOUS in live:
@@ -138,7 +159,7 @@ class SharedCell(nn.Module):
         )
 
     def _matched(self, chosen: Chosen) -> Tensor:
-        """p in c's size and with F channels; unchanged if it has both, and in the network's first cell."""
+        """Return p with c's size and F channels; unchanged if it has both, and in the network's first cell."""
         fits = not self.halves_p and sum(each.shape[1] for each in chosen.maps) == self.filters
         if self.project_p is None or fits:
             return chosen.stacked
@@ -156,5 +177,12 @@ class SharedCell(nn.Module):
 
 
 def path_name(state: int, side: str, operation: str, source: int) -> str:
-    """Name in `SharedCell.paths` of the operation that block `state` applies to one operand."""
+    """Return the key in `SharedCell.paths` of one operation.
+
+    Args:
+        state: index of the state that its block computes.
+        side: the operand, "left" or "right".
+        operation: name of the operation.
+        source: index of the state that it reads.
+    """
     return f"{state}_{side}_{operation}_of_{source}"

@@ -1,4 +1,4 @@
-"""The super-network of ENAS' macro space."""
+"""The super-network of ENAS's macro space."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from nasbench.supernets.shared_layers import use_batch_statistics
 
 
 class MacroSuperNetwork(SuperNetwork):
-    """All networks of the macro space, with skips added where a stand-alone network concatenates them.
+    """The super-network of the macro space. Skips are added here; a network of the space concatenates them.
 
-    Shared by all paths that use it: each layer's branch for each operation; the BatchNorm after each layer's sum (none in the first
-    layer, which has no skips); a factorized reduction for each state between stages; stem and classifier.
+    Paths share: the operations of each layer, with the 1x1 convolutions before them; the BatchNorm after the sum of
+    each layer (the first layer has none, as it has no skips); a factorized reduction per state between stages; stem and
+    classifier.
 
     Args:
         space: layers and operations.
         scale: F, image and classes.
-        regularization: only dropout applies.
+        regularization: only dropout is used.
 
     Raises:
-        InputError: when the scale asks for the ImageNet stem.
+        InputError: when the scale has an ImageNet stem or sets `stem_filters`.
 
-    Source: Pham et al. 2018 (1802.03268), section 2.3, and the released macro search (github.com/melodyguan/enas, general_child.py).
-    Deviation: filters double at each reduction, as in the space's stand-alone networks; the released search keeps their number.
-    States that no later layer reads are not reduced.
+    Source: Pham et al. 2018 (1802.03268), section 2.3, and the released macro search (github.com/melodyguan/enas,
+    general_child.py).
+    Deviation: filters double at each reduction, as in the networks of the space; in the released search their number
+    stays the same. States that no later layer reads are not reduced.
     """
 
     def __init__(self, space: EnasMacroSpace, scale: Scale, regularization: Regularization) -> None:
@@ -56,7 +58,7 @@ class MacroSuperNetwork(SuperNetwork):
         use_batch_statistics(self)
 
     def forward(self, images: Tensor, architecture: Architecture) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes] along the path of an architecture."""
+        """Compute the logits of an architecture; see `SuperNetwork.forward`."""
         stack = self.space.structure(architecture)
         reduced = reduced_states(stack)
         states: dict[int, Tensor] = {0: self.stem(images)}

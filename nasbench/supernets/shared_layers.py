@@ -1,4 +1,4 @@
-"""Layers of super-networks: their input is a choice of feature maps, with one weight slice per input feature map."""
+"""Layers of super-networks that read any subset of several feature maps; each map has its own slice of the weights."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from nasbench.networks.dropout import Dropout
 
 
 class Chosen(NamedTuple):
-    """The feature maps that a path uses, among those that a super-network has at one point.
+    """The feature maps that a path uses, among all that a super-network may have at one point.
 
-    `maps`: each [batch, width, height, width of the image], in rising order of their slots. `slots`: which maps they are.
+    `maps`: each [batch, channels, height, width], in rising order of their slots. `slots`: index of each among all
+    maps.
     """
 
     maps: Sequence[Tensor]
@@ -30,16 +31,16 @@ class Chosen(NamedTuple):
 
 
 class SlotConv2d(nn.Module):
-    """A 1x1 convolution without bias over the concatenation of any of `slots` maps.
+    """A 1x1 convolution without bias, of the concatenation of any of several feature maps.
 
-    Each map has its own weights, so a choice of maps uses, and gives gradients to, only the weights of these maps. Initial
-    weights are those of `convolutions.ValidConv2d`, whose variance does not depend on the number of inputs.
+    Each map has its own weights, so only the weights of the chosen maps are used and get gradients. Initial weights are
+    distributed as in `convolutions.ValidConv2d`, whose variance does not depend on the number of inputs.
 
     Args:
         slots: largest number of feature maps.
-        width: channels of each.
+        width: channels of each feature map.
         outputs: output channels.
-        stride: vertical and horizontal stride.
+        stride: of both axes.
     """
 
     def __init__(self, slots: int, width: int, outputs: int, stride: int = 1) -> None:
@@ -50,16 +51,37 @@ class SlotConv2d(nn.Module):
         self.stride = stride
 
     def weight_of(self, slots: tuple[int, ...]) -> Tensor:
-        """The weights for these maps, [outputs, maps x width, 1, 1]."""
+        """Return the weights for some of the maps.
+
+        Args:
+            slots: indices of these maps.
+
+        Returns:
+            [outputs, maps x width, 1, 1].
+        """
         return torch.cat([self.slices[slot] for slot in slots], 1)
 
     def forward(self, images: Tensor, slots: tuple[int, ...]) -> Tensor:
-        """Map the concatenation of the maps in `slots` to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
+        """Convolve some of the maps.
+
+        Args:
+            images: their concatenation, [batch, maps x width, height, width].
+            slots: their indices.
+
+        Returns:
+            [batch, outputs, ceil(height / stride), ceil(width / stride)].
+        """
         return convolve(images, self.weight_of(slots), (self.stride, self.stride))
 
 
 class SlotProjection(nn.Module):
-    """ReLU, 1x1 convolution and BatchNorm of a choice of maps; arguments as for `SlotConv2d`."""
+    """ReLU, 1x1 convolution and BatchNorm, of any of several feature maps.
+
+    Args:
+        slots: largest number of feature maps.
+        width: channels of each feature map.
+        outputs: output channels.
+    """
 
     def __init__(self, slots: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -73,7 +95,13 @@ class SlotProjection(nn.Module):
 
 
 class SlotReduction(nn.Module):
-    """ReLU and `convolutions.FactorizedReduction` of a choice of maps; arguments as for `SlotConv2d`."""
+    """ReLU and `convolutions.FactorizedReduction`, of any of several feature maps.
+
+    Args:
+        slots: largest number of feature maps.
+        width: channels of each feature map.
+        outputs: output channels.
+    """
 
     def __init__(self, slots: int, width: int, outputs: int) -> None:
         super().__init__()
@@ -93,15 +121,15 @@ class SlotReduction(nn.Module):
 
 
 class SlotClassifier(nn.Module):
-    """ReLU, global average pooling, dropout and a fully connected layer over a choice of maps.
+    """ReLU, global average pooling, dropout and a fully connected layer, of any of several feature maps.
+
+    Initial weights are distributed as in `convolutions.Classifier`.
 
     Args:
         slots: largest number of feature maps.
-        width: channels of each.
-        classes: outputs.
+        width: channels of each feature map.
+        classes: number of classes.
         dropout: probability in [0, 1) of zeroing a channel's mean in training.
-
-    Initial weights are those of `convolutions.Classifier`.
     """
 
     def __init__(self, slots: int, width: int, classes: int, dropout: float) -> None:
@@ -113,7 +141,14 @@ class SlotClassifier(nn.Module):
         self.dropout = Dropout(dropout)
 
     def weight_of(self, slots: tuple[int, ...]) -> Tensor:
-        """The weights for these maps, [classes, maps x width]."""
+        """Return the weights for some of the maps.
+
+        Args:
+            slots: indices of these maps.
+
+        Returns:
+            [classes, maps x width].
+        """
         return torch.cat([self.slices[slot] for slot in slots], 1)
 
     def forward(self, chosen: Chosen) -> Tensor:
@@ -123,9 +158,12 @@ class SlotClassifier(nn.Module):
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Set every BatchNorm to normalize by the current batch, in evaluation too, without running statistics.
+    """Let every BatchNorm normalize by the current batch, in evaluation mode too, without running statistics.
 
-    Averages over batches would mix the statistics of all paths that pass a shared layer, and fit none.
+    Running statistics of a shared layer would average over all paths through it, and fit none of them.
+
+    Args:
+        network: the network; it is changed.
     """
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Training of a super-network's shared weights, and scores of architectures that use them."""
+"""Training a super-network's shared weights, and scoring architectures with them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ from nasbench.training.optimizers import Nesterov
 from nasbench.training.steps import autocast
 
 Minibatch = tuple[Tensor, Tensor]
-"""Images float32 [b, c, h, w] and labels int64 [b]."""
+"""Images float32 [batch, channels, height, width] and labels int64 [batch]."""
 
 
 class SharedWeightsDiverged(NasbenchError):
-    """The training of a super-network whose loss is no longer finite."""
+    """The training loss of a super-network is infinite or NaN."""
 
 
 class PathNesterov(Nesterov):
-    """Nesterov momentum for shared weights: weights that a step does not use keep their value and their velocity.
+    """Nesterov momentum for shared weights; weights that a step does not use keep their value and their velocity.
 
-    Deviation: in ENAS's released code the L2 penalty and the remaining velocity also move the weights off the path.
+    Args:
+        weights: all weights of the super-network.
+        momentum: in [0, 1).
+        weight_decay: factor of the weights in the gradient (L2), >= 0.
+
+    Deviation: in ENAS's released code, the L2 penalty and the velocity also move weights that are not on the path.
     """
 
     def __init__(self, weights: Iterator[nn.Parameter], *, momentum: float, weight_decay: float) -> None:
@@ -38,7 +43,11 @@ class PathNesterov(Nesterov):
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """One update, at this learning rate, of the weights that have a gradient."""
+        """Update the weights that have a gradient.
+
+        Args:
+            learning_rate: learning rate of this step, >= 0.
+        """
         used = [weight for weight in self.weights if weight.grad is not None]
         for weight in used:
             if weight not in self._kept:
@@ -48,15 +57,16 @@ class PathNesterov(Nesterov):
 
 
 class SharedWeights:
-    """Trains a super-network and scores its paths. Use it within `training.reproducible`.
+    """Trains a super-network and scores its paths. Use it within `training.loop.reproducible`.
 
     Args:
-        network: on the images' device.
+        network: the super-network, on the images' device.
         images: training images.
-        validation: images that architectures are scored on.
-        protocol: momentum, weight decay, label smoothing, gradient clipping and precision.
-        seeds: of order and augmentation, dropout and validation minibatches.
-        minibatch_size: validation images per minibatch, >= 1; all if there are fewer.
+        validation: validation images, on which architectures are scored.
+        protocol: momentum, weight decay, label smoothing, gradient clipping and precision; nothing else in it is used.
+        seeds: `order` decides order and augmentation of training images and the order of validation images, `noise`
+            dropout.
+        minibatch_size: validation images per minibatch, >= 1; all of them if there are fewer.
     """
 
     def __init__(
@@ -81,14 +91,15 @@ class SharedWeights:
         """Train for one pass over the training images; each step uses the path of one architecture.
 
         Args:
-            architectures: the path of each step, `images.steps` of them.
-            learning_rate: learning rate of the whole pass.
+            architectures: the path of each step; as many as `images.steps`.
+            learning_rate: learning rate of all steps, > 0.
 
         Returns:
-            Mean loss in nats.
+            Mean loss over the images, in nats.
 
         Raises:
-            SharedWeightsDiverged: when the loss is not finite.
+            SharedWeightsDiverged: when the mean loss is infinite or NaN.
+            ValueError: when the number of architectures is not `images.steps`.
         """
         self.network.train()
         losses = [
@@ -98,12 +109,13 @@ class SharedWeights:
         loss = float(sum(torch.stack(losses).tolist())) / len(self.images)
         if not math.isfinite(loss):
             raise SharedWeightsDiverged(
-                f"the shared weights diverged (their training loss is {loss}); lower the strategy's learning rate, {learning_rate:g} here"
+                f"the shared weights diverged (their training loss is {loss}); "
+                f"lower the strategy's learning rate, {learning_rate:g} here"
             )
         return loss
 
     def minibatch(self) -> Minibatch:
-        """The next validation images in random order; a new order when too few are left."""
+        """Return the next validation images in random order. A new order is drawn when too few images are left."""
         if len(self._order) < self.minibatch_size:
             self._order = torch.randperm(len(self.validation), generator=self._generator)
         chosen, self._order = self._order[: self.minibatch_size], self._order[self.minibatch_size :]
@@ -111,18 +123,33 @@ class SharedWeights:
         return self.validation.whitened(self.validation.pixels[chosen]), self.validation.labels[chosen]
 
     def accuracy(self, architecture: Architecture, minibatch: Minibatch) -> float:
-        """Accuracy in [0, 1] of a path on a minibatch, without dropout, with the minibatch's own BatchNorm statistics."""
+        """Compute the accuracy of an architecture on a minibatch, without dropout.
+
+        Args:
+            architecture: of the super-network's space.
+            minibatch: images and labels; BatchNorms normalize by these images.
+
+        Returns:
+            Accuracy in [0, 1].
+        """
         return self._hits(architecture, *minibatch) / len(minibatch[1])
 
     def validation_accuracy(self, architecture: Architecture) -> float:
-        """Accuracy in [0, 1] of a path on all validation images, computed minibatch by minibatch."""
+        """Compute the accuracy of an architecture on all validation images, minibatch by minibatch.
+
+        Args:
+            architecture: of the super-network's space.
+
+        Returns:
+            Accuracy in [0, 1].
+        """
         images = len(self.validation)
         parts = -(-images // self.minibatch_size)
-        batches = self.validation.batches(-(-images // parts))  # about equal: a runt's statistics would be worthless
+        batches = self.validation.batches(-(-images // parts))  # of about one size, as few images give poor statistics
         return sum(self._hits(architecture, *batch) for batch in batches) / images
 
     def _step(self, images: Tensor, labels: Tensor, architecture: Architecture, learning_rate: float) -> Tensor:
-        """One update; returns the mean loss, detached."""
+        """Train on one batch. Return the mean loss, detached."""
         with autocast(self.protocol, images.device):
             logits = self.network(images, architecture)
         loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.protocol.label_smoothing)
@@ -142,16 +169,19 @@ class SharedWeights:
 
 
 def cosine_restarts(epochs: int, highest: float, lowest: float, first: int, factor: int) -> list[float]:
-    """The learning rate of every epoch: half a cosine from highest towards lowest over `first` epochs, then over `factor` times more, ..
+    """Return learning rates that fall along half a cosine in each of several periods (cosine annealing with restarts).
 
     Args:
-        epochs: number of rates, >= 1.
-        highest: rate of a period's first epoch, > 0.
-        lowest: rate that the epoch after a period's last would have, in [0, highest].
-        first: epochs of the first period, >= 1.
-        factor: ratio of each period to the one before, >= 1.
+        epochs: number of epochs, >= 1.
+        highest: learning rate of the first epoch of each period, > 0.
+        lowest: learning rate in which a period would end if it had one more epoch, in [0, highest].
+        first: number of epochs of the first period, >= 1.
+        factor: number of epochs of each period, divided by that of the period before, >= 1.
 
-    Source: Loshchilov and Hutter 2017 (1608.03983), one rate per epoch as in ENAS's released code.
+    Returns:
+        One learning rate per epoch.
+
+    Source: Loshchilov and Hutter 2017 (1608.03983), with one rate per epoch as in ENAS's released code.
     """
     rates: list[float] = []
     period = first

@@ -1,1 +1,1 @@
-"""Complete tables of a space, published figures, and results of others."""
+"""Complete tables of a space, published figures, and importers of published tables."""

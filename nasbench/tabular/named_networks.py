@@ -1,4 +1,4 @@
-"""Networks with a name: how a space encodes them, their counts at the published sizes, and the scores that papers print. No torch."""
+"""Networks with a name: their architecture in a space, counts at the published sizes, and printed scores. No torch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SPACES: Mapping[str, str] = {
     "nasnet-a": "nasnet:output=explicit",
     "pnasnet-5": "pnas",
 }
-"""A space that has each genotype."""
+"""Genotype -> a space that contains it."""
 
 RESNET_DEPTHS = (20, 32, 44, 56, 110)
 
@@ -43,7 +43,7 @@ HAND_DESIGNED: Mapping[str, str] = {
     **{f"resnet-{depth}": f"nasbench.networks.resnet.build_resnet({depth}, scale)" for depth in RESNET_DEPTHS},
     "alexnet": "nasbench.networks.alexnet.build_alexnet(scale)",
 }
-"""Name -> the call that builds it."""
+"""Name -> the Python call that builds it."""
 
 NAMES = (*GENOTYPES, *HAND_DESIGNED)
 
@@ -56,7 +56,7 @@ _TITLES: Mapping[str, str] = {
     "alexnet": "AlexNet two towers",
     **{f"resnet-{depth}": f"ResNet-{depth}" for depth in RESNET_DEPTHS},
 }
-"""Name -> how its rows of `nasbench.tabular.published` begin."""
+"""Name -> first words of its models in `nasbench.tabular.published`."""
 
 _OTHER_NETWORKS = ("NAS v1 with all skips", "NAS v1 without skips")
 
@@ -65,9 +65,21 @@ _NOT_REPRODUCED = ("7@2304", "5@1538", "7@1920")
 
 
 class PublishedSize(NamedTuple):
-    """A row that a paper prints for a network, with our counts at that size; None where the size is not reproduced or not known.
+    """One published size of a network, with the counts of this suite at that size.
 
-    `printed_params`, `printed_mult_adds`, `top1_acc`, `top1_sd`, `top5_acc`: as printed, accuracies in [0, 1]; NaN where it is silent.
+    Attributes:
+        model: name of the network as published.
+        data: data set, "cifar10" or "imagenet".
+        pixels: height and width of the images.
+        counts: counts by closed form; None if this suite does not reproduce the size or the paper does not give it.
+        printed_params: parameters as printed; NaN if the source gives none.
+        printed_mult_adds: multiply-adds as printed; NaN if the source gives none.
+        top1_acc: accuracy as printed, in [0, 1]; NaN if the source gives none.
+        top1_sd: standard deviation of the top-1 error, as a fraction; NaN if the source gives none.
+        top5_acc: top-5 accuracy as printed, in [0, 1]; NaN if the source gives none.
+        paper: arXiv id, or conference and year.
+        tag: "verified" or "recalled", see `published.published`.
+        note: remark on the row, or ''.
     """
 
     model: str
@@ -85,7 +97,17 @@ class PublishedSize(NamedTuple):
 
 
 def named_architecture(name: str) -> Architecture:
-    """A genotype's architecture in the space of `SPACES`, by which it has a hash and an encoding."""
+    """Return the architecture of a genotype in its space of `SPACES`.
+
+    Args:
+        name: a key of `SPACES`, e.g. "nasnet-a".
+
+    Returns:
+        The architecture, with hash and encoding.
+
+    Raises:
+        KeyError: for another name.
+    """
     space, genotype = get_space(SPACES[name]), GENOTYPES[name]
     if isinstance(genotype, LayerStack):
         assert isinstance(space, NasSpace)
@@ -95,11 +117,17 @@ def named_architecture(name: str) -> Architecture:
 
 
 def published_sizes(name: str, networks: pd.DataFrame) -> list[PublishedSize]:
-    """Published figures of a named network, in the order of the table.
+    """List the published sizes of a named network.
 
     Args:
         name: one of `NAMES`.
-        networks: `nasbench.tabular.published.published()`.
+        networks: the frame of `nasbench.tabular.published.published`.
+
+    Returns:
+        One entry per row of the network, in the order of `networks`.
+
+    Raises:
+        KeyError: for another name.
     """
     title = _TITLES[name]
     ours = [
@@ -110,7 +138,15 @@ def published_sizes(name: str, networks: pd.DataFrame) -> list[PublishedSize]:
 
 
 def published_rows(model: str, networks: pd.DataFrame) -> list[PublishedSize]:
-    """The rows of networks that are published under a name, whatever its case, without counts of ours."""
+    """List the published rows of a model, without counts of this suite.
+
+    Args:
+        model: name as published; upper and lower case are the same.
+        networks: the frame of `nasbench.tabular.published.published`.
+
+    Returns:
+        One entry per row of that name; empty if there is none.
+    """
     rows = networks[networks["model"].str.lower() == model.lower()]
     return [_size(row, None) for row in rows.to_dict("records")]
 
@@ -138,7 +174,7 @@ def _size(row: Mapping[Any, Any], counts: Counts | None) -> PublishedSize:
 
 
 def _counts(name: str, row: Mapping[Any, Any]) -> Counts | None:
-    """Our counts of the network of a row, in closed form."""
+    """Count the network of a row in closed form; None if its size is missing or not reproduced."""
     pixels = int(row["image_px"])
     if name == "alexnet":
         return count_alexnet(Scale(image_size=pixels, classes=1000))
@@ -158,7 +194,7 @@ def _counts(name: str, row: Mapping[Any, Any]) -> Counts | None:
 
 
 def _size_text(model: str) -> str | None:
-    """The size N@F in the name of a published row, None where it has none."""
+    """Return the size N@F from the name of a published row; None if the name has no size."""
     if model in PNASNET_SIZES:
         return PNASNET_SIZES[model]
     match = re.search(r"(\d+)@(\d+)|N=(\d+) F=(\d+)", model)

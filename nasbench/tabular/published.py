@@ -1,7 +1,7 @@
 """Figures published by papers and libraries: size and accuracy of networks, and cost of the searches for them.
 
-The rows of the papers ship as CSV (`results/`); torchvision's are read from the metadata of the installed version, with no network access
-and no weights. What no source says stays missing.
+The rows of the papers ship as CSV (`results/`). Those of torchvision come from the metadata of the installed version,
+without downloading weights. A value that no source gives stays missing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COUNTS = (
 )
 _FLAGS = ("cutout", "as_published")
 
-# Columns of every frame of networks, in order; `results/README.md` says what each means.
+# Columns of every frame of networks, in order; `results/README.md` explains each.
 NETWORK_COLUMNS = (
     "system",
     "model",
@@ -61,7 +61,7 @@ NETWORK_COLUMNS = (
     "note",
 )
 
-# Name in torchvision without size -> family, its own paper, and how it was found. The longest prefix of a name wins.
+# Prefix of a torchvision name -> family, its paper, "hand-designed" or "searched". The longest prefix of a name wins.
 _TORCHVISION_FAMILIES = {
     "alexnet": ("AlexNet", "1404.5997", "hand-designed"),
     "convnext": ("ConvNeXt", "2201.03545", "hand-designed"),
@@ -86,7 +86,8 @@ _TORCHVISION_FAMILIES = {
     "wide_resnet": ("Wide ResNet", "1605.07146", "hand-designed"),
 }
 
-# Recipes (as the metadata cites them) of V1 weights that torchvision trained years after the paper, far better than the paper did.
+# Recipes, as cited in the metadata, of V1 weights that torchvision trained years after the paper, with far better
+# results than the paper.
 _LATER_RECIPES = ("pull/5906", "pull/5935", "pull/6019")
 
 _PARAMS_NOTES = {
@@ -96,12 +97,13 @@ _PARAMS_NOTES = {
 
 
 def published() -> pd.DataFrame:
-    """The networks of the papers, one row each, with the cost of the search that found them.
+    """Read the networks of the papers, one row each, with the cost of the search that found them.
 
     Returns:
-        `NETWORK_COLUMNS`. params and mult_adds are as printed (rounded); exact_params and exact_mult_adds as this suite counts them
-        (trainable, without auxiliary head). Accuracies and errors are fractions in [0, 1]: of CIFAR-10's test set, of ImageNet's
-        validation set. Missing is missing. tag is "verified" (read in the paper or its released code, or counted) or "recalled".
+        `NETWORK_COLUMNS`. params and mult_adds are as printed (rounded); exact_params and exact_mult_adds as counted by
+        this suite (trainable, without auxiliary head). Accuracies and errors are fractions in [0, 1], on the test set
+        of CIFAR-10 and on the validation set of ImageNet. tag is "verified" (read in the paper or its released code, or
+        counted) or "recalled". A value that the source does not give is missing.
     """
     rows = _shipped("published.csv")
     costs = published_searches()[["search", "device", "devices", "days", "gpu_days", "children"]]
@@ -115,12 +117,12 @@ def published() -> pd.DataFrame:
 
 
 def published_searches() -> pd.DataFrame:
-    """Cost of the papers' searches as the papers state it, one row per search.
+    """Read the cost of the papers' searches as the papers state it, one row per search.
 
     Returns:
-        search (key), system, device, devices, days, gpu_days (devices x days, or what the paper gives), children, epochs (a child's),
-        printed_gpu_hours (the literature's figure where it differs from gpu_days x 24), paper, place, tag, note. Texts that are missing
-        are '', numbers NaN.
+        search (key), system, device, devices, days, gpu_days (devices x days, or the paper's figure), children, epochs
+        (per child), printed_gpu_hours (the figure in the literature if it differs from gpu_days x 24), paper, place
+        (in the paper), tag, note. Missing texts are '', missing numbers NaN.
     """
     rows = _shipped("published_searches.csv")
     for name in ("devices", "days", "gpu_days", "children", "epochs", "printed_gpu_hours"):
@@ -129,21 +131,21 @@ def published_searches() -> pd.DataFrame:
 
 
 def torchvision_models(weights: str | None = AS_PUBLISHED) -> pd.DataFrame:
-    """torchvision's classification networks from the metadata of their weights: params, multiply-adds, crop size, top-1 and top-5.
+    """List size, cost and ImageNet accuracy of torchvision's classification networks, from their weights' metadata.
 
-    torchvision's `_ops` are multiply-adds in units of 1e9, rounded to 1e6, although its documentation heads them "GFLOPS": its counter
-    takes one operation for each multiplication of convolutions and matrix products, those of attention included. One network each of
-    twenty families was counted anew with half of torch's FlopCounterMode: all agree to the last digit (ViT after adding its fused
-    attention, which that counter does not see).
+    The metadata's `_ops` are multiply-adds in units of 1e9, rounded to 1e6, although torchvision's documentation calls
+    them "GFLOPS": its counter counts one operation per multiplication in convolutions and matrix products, including
+    attention. One network of each of twenty families was counted again with half of torch's FlopCounterMode, and all
+    agree to the last digit (ViT after its fused attention was added, which that counter does not see).
 
     Args:
-        weights: name of the weights, or None for all sets. The first version is the one closest to the papers; later versions
-            come from longer recipes. Even of the first, `as_published` is False where it has such a recipe, or for VGG with batch
-            normalization, which its paper has not.
+        weights: name of the weights, e.g. "IMAGENET1K_V1", or None for all. The first version is closest to the papers;
+            later versions were trained longer. `as_published` is False for first versions trained by such a later
+            recipe, and for VGG with batch normalization, which is not in its paper.
 
     Returns:
-        `NETWORK_COLUMNS`; params and mult_adds as the metadata has them, on ImageNet at the crop size of the weights. Weights without
-        an accuracy (features only) are left out.
+        `NETWORK_COLUMNS`. params and mult_adds are those of the metadata, at the crop size of the weights. Weights
+        without an accuracy (features only) are left out.
     """
     from torchvision import models
 
@@ -157,20 +159,39 @@ def torchvision_models(weights: str | None = AS_PUBLISHED) -> pd.DataFrame:
 
 
 def published_networks() -> pd.DataFrame:
-    """Return the networks of `published`, then those of `torchvision_models`."""
+    """Join the networks of `published` and of `torchvision_models`.
+
+    Returns:
+        `NETWORK_COLUMNS`; the papers' rows first.
+    """
     return pd.concat([published(), torchvision_models()], ignore_index=True)
 
 
 def year_of(paper: str) -> int:
-    """The year of a paper: of its arXiv id ("1707.07012" is 2017), or the one in its name ("NIPS 2012")."""
+    """Return the year of a paper.
+
+    Args:
+        paper: arXiv id, e.g. "1707.07012" (2017), or a text that ends with the year, e.g. "NIPS 2012".
+
+    Returns:
+        The year.
+
+    Raises:
+        ValueError: for any other text.
+    """
     arxiv = re.fullmatch(r"(\d\d)\d\d\.\d+", paper)
     return 2000 + int(arxiv.group(1)) if arxiv else int(paper.split()[-1])
 
 
 def torchvision_family(name: str) -> tuple[str, str, str]:
-    """Family, arXiv id of its paper and kind ("hand-designed" or "searched") of a torchvision model; ('', '', '') when unknown.
+    """Look up the family of a torchvision model.
 
-    A model that a later torchvision adds is listed without them, not dropped.
+    Args:
+        name: name in torchvision, e.g. "resnet50".
+
+    Returns:
+        Family, arXiv id of its paper, and "hand-designed" or "searched". Three times '' for an unknown model, so that
+        models of later torchvision versions are listed, too.
     """
     known = [prefix for prefix in _TORCHVISION_FAMILIES if name.startswith(prefix)]
     return _TORCHVISION_FAMILIES[max(known, key=len)] if known else ("", "", "")
@@ -208,7 +229,7 @@ def _torchvision_row(name: str, weights: WeightsEnum) -> dict[str, Any]:
 
 
 def _shipped(name: str) -> pd.DataFrame:
-    """A CSV of `results/` with empty texts as '' and empty numbers as NaN."""
+    """Read a CSV of `results/`; empty texts are '' and empty numbers NaN."""
     with resources.files("nasbench.results").joinpath(name).open(encoding="utf-8") as file:
         rows = pd.read_csv(file, dtype={"paper": str})
     texts = rows.columns.difference([*_COUNTS, *_FLAGS]).difference(rows.select_dtypes("number").columns)
@@ -217,7 +238,7 @@ def _shipped(name: str) -> pd.DataFrame:
 
 
 def _typed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns in order, whole numbers as Int64 (which knows missing), flags as bool, missing texts as ''."""
+    """Order and convert the columns: integers to Int64 (which can be missing), flags to bool, missing texts to ''."""
     rows = rows[list(NETWORK_COLUMNS)].copy()
     for name in (*_COUNTS, "year"):
         rows[name] = rows[name].astype("Int64")

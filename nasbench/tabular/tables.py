@@ -1,4 +1,4 @@
-"""Complete tables: what every architecture of a space scored and what it cost, as arrays. No torch."""
+"""Complete tables: score and cost of every architecture of a space, as arrays. No torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.tabular.nasbench201_networks import table_counts
-from nasbench.tabular.trainings import Draw, Trainings, trainings_of
+from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ LARGEST = 10_000_000  # sequences of choices; a larger space has no complete tab
 MEAN_SEED = -1  # of a row that is a mean over seeds
 _PERCENT = 100.0
 
-# Data set -> the columns that the published searches see, pay and report.
+# Data set -> arrays of the archive: validation accuracy (the outcome), cost in seconds, reported test accuracy.
 # Source: NAS-Bench-201 (2001.00326), section 5; the archive's own notes.
 NASBENCH201_COLUMNS = {
     "cifar10": ("c10_valid_acc_12", "sim_cost_12_c10_s", "c10_test_acc_200"),
@@ -45,10 +45,10 @@ class Selection:
     """Selection of a file's children that make a table.
 
     Args:
-        data: for the archive of NAS-Bench-201 "cifar10" (None is the same), "cifar100" or "imagenet16-120"; for a results file one of
-            its data sets, None where it has only one.
-        seeds: training seeds whose children are used; None for all. A search that sees some seeds and is reported by others shows what
-            its choice is worth without the luck of the trainings that it chose by.
+        data: data set. Of the NAS-Bench-201 archive: "cifar10" (default), "cifar100" or "imagenet16-120". Of a results
+            file: one of its data sets; None if it has only one.
+        seeds: training seeds whose children are used; None for all. Searching with some seeds and reporting with others
+            keeps the luck of the searched trainings out of the reported score.
     """
 
     data: str | None = None
@@ -59,7 +59,8 @@ class Selection:
 class Table:
     """Scores and costs of all architectures of a space.
 
-    Position i of every column belongs to the i-th sequence of choices in lexicographic order (last decision fastest); `code` finds it.
+    Position i of every column belongs to the i-th sequence of choices in lexicographic order (last decision fastest).
+    `code` computes the position.
 
     Args:
         name: name of the data set, e.g. "cifar10".
@@ -101,61 +102,77 @@ class Table:
 
     @cached_property
     def place_values(self) -> IntArray:
-        """[decisions]: how far apart in the table two architectures are that differ by 1 in a decision."""
+        """Change of the position in the table if one decision's choice grows by 1: ints [decisions]."""
         options = [decision.options for decision in self.space.decisions]
         return np.array([math.prod(options[index + 1 :]) for index in range(len(options))], dtype=np.int64)
 
     def code(self, choices: IntArray) -> IntArray:
-        """Positions in the table.
+        """Compute the positions of architectures in the table.
 
         Args:
-            choices: [..., decisions].
+            choices: ints [..., decisions].
 
         Returns:
-            [...].
+            Ints [...], in [0, size).
         """
         codes: IntArray = choices @ self.place_values
         return codes
 
     def architecture(self, code: int) -> Architecture:
-        """The architecture at a position."""
+        """Return the architecture at a position.
+
+        Args:
+            code: position in the table, in [0, size).
+
+        Returns:
+            The architecture.
+        """
         choices = []
         for place, decision in zip(self.place_values.tolist(), self.space.decisions):
             choices.append(code // place % decision.options)
         return self.space.decode(choices)
 
-    def require_draw(self, draw: Draw) -> None:
-        """Raise InputError when single trainings are to be drawn and the table has none, or one of each architecture."""
-        if draw == "mean" or (self.trainings is not None and self.trainings.several):
+    def check_outcome_from(self, outcome_from: OutcomeFrom) -> None:
+        """Check that a table can give outcomes of single trainings, if they are wanted.
+
+        Args:
+            outcome_from: "mean" or "one", see `outcomes`.
+
+        Raises:
+            InputError: for "one" if no architecture of the table has several trainings.
+        """
+        if outcome_from == "mean" or (self.trainings is not None and self.trainings.several):
             return
         what = "means only" if self.trainings is None else "one training of each architecture"
         raise InputError(
             f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave --draw out"
         )
 
-    def outcomes(self, codes: IntArray, runs: IntArray, draw: Draw) -> FloatArray:
-        """The validation accuracies that searches receive as outcomes.
+    def outcomes(self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom) -> FloatArray:
+        """Return the validation accuracies that searches receive as outcomes.
 
         Args:
-            codes: positions in the table.
-            runs: seeds of the searches; broadcast against `codes`.
-            draw: "mean" for that of all trainings of a hash, "one" for the one that the search is shown.
+            codes: ints of any shape, positions in the table.
+            runs: ints, search seeds, each >= 0; broadcast against `codes`.
+            draw: "mean" for the mean over the architecture's trainings, "one" for one training, picked by
+                `Trainings.picked`.
 
         Returns:
-            In [0, 1], NaN for a child that failed; of the shape of codes and runs together.
+            Accuracies in [0, 1], NaN for a child that failed. Their shape is that of `codes` for "mean", and that of
+            `codes` and `runs` broadcast together for "one".
         """
-        if draw == "mean" or self.trainings is None:
+        if outcome_from == "mean" or self.trainings is None:
             return self.val_acc[codes]
-        return self.trainings.val_acc[self.trainings.drawn(codes, runs)]
+        return self.trainings.val_acc[self.trainings.picked(codes, runs)]
 
     @property
     def protocol(self) -> str:
-        """The word "table" and the name, in place of a protocol's name: a table does not state how its children were trained."""
+        """Name in place of a protocol's, e.g. "table cifar10", because tables do not say how children were trained."""
         return f"table {self.name}"
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the space and of all means, 16 hexadecimal digits: equal for two tables exactly when they are the same."""
+        """Digest of name, space and all columns, 16 hexadecimal digits."""
         digest = hashlib.blake2b(f"{self.name}|{self.space.spec}".encode(), digest_size=8)
         for column in (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds):
             digest.update(np.ascontiguousarray(column).tobytes())
@@ -163,28 +180,43 @@ class Table:
 
     @cached_property
     def best_test_acc(self) -> float:
-        """The optimum: the highest test accuracy in the table."""
+        """Highest test accuracy in the table, in [0, 1]."""
         return float(np.nanmax(self.test_acc))
 
 
 def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None) -> Table:
-    """Read a complete table: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
+    """Read a complete table.
 
     Args:
-        path: the file.
+        path: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
         data: see `Selection`.
         seeds: see `Selection`.
+
+    Returns:
+        The table.
 
     Raises:
         MissingData: when the file does not exist.
         UnknownName: when it has no such data set.
         InputError: when it is not a table of the data set, lacks one of the seeds, or its rows do not cover the space.
+        StoreError: when a results file cannot be read (`CorruptResults`, `NewerSchema` and `OlderSchema` among others).
     """
     return read_tables(path, [Selection(data, seeds)])[0]
 
 
 def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table]:
-    """Read several tables from one file, which is read once; equal selections give the same table. Otherwise as `read_table`."""
+    """Read several tables from one file. The file is read once, and equal selections give the same object.
+
+    Args:
+        path: see `read_table`.
+        selections: selections of children, one per table.
+
+    Returns:
+        One table per selection, in their order.
+
+    Raises:
+        MissingData, UnknownName, InputError, StoreError: see `read_table`.
+    """
     path = Path(path)
     if not path.exists():
         raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
@@ -206,7 +238,7 @@ def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table
 
 
 def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:
-    """The rows of one data set; all where none is named and there are not several."""
+    """Select the rows of one data set; all rows if `data` is None and there is only one."""
     names = sorted(set(frame["data"]))
     if data is None:
         if len(names) > 1:
@@ -218,7 +250,7 @@ def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:
 
 
 def _of_seeds(frame: pd.DataFrame, seeds: tuple[int, ...] | None, path: Path) -> pd.DataFrame:
-    """The rows of some training seeds; all where none are named."""
+    """Select the rows of some training seeds; all rows for None."""
     if seeds is None:
         return frame
     there = sorted(set(frame["seed"].tolist()))
@@ -231,17 +263,21 @@ def _of_seeds(frame: pd.DataFrame, seeds: tuple[int, ...] | None, path: Path) ->
 
 
 def read_nasbench201(path: Path, data: str) -> Table:
-    """Read the archive of NAS-Bench-201: rewards and costs of 12 epochs, test accuracy after 200. It holds means only.
+    """Read the archive of NAS-Bench-201, which holds means over seeds only.
 
     Args:
         path: the .npz archive.
-        data: see `read_table`.
+        data: "cifar10", "cifar100" or "imagenet16-120".
+
+    Returns:
+        The table: validation accuracy and cost of 12 epochs, test accuracy after 200 epochs.
 
     Raises:
-        UnknownName, InputError: see `read_table`.
+        UnknownName: for another data set.
+        InputError: when the file is not the archive.
 
-    Source: Dong & Yang 2020 (2001.00326), section 5: searches see the validation accuracy after 12 epochs and pay its training and
-        validation time; reported is the test accuracy after 200 epochs.
+    Source: Dong & Yang 2020 (2001.00326), section 5. A search receives the validation accuracy after 12 epochs and is
+        charged the training and validation time of these epochs. The test accuracy after 200 epochs is reported.
     """
     if data not in NASBENCH201_COLUMNS:
         raise UnknownName("data set of NAS-Bench-201", data, NASBENCH201_COLUMNS)
@@ -272,20 +308,22 @@ def read_nasbench201(path: Path, data: str) -> Table:
 
 
 def table_of_children(frame: pd.DataFrame, source: str) -> Table:
-    """The table of a results file whose rows cover their space, each hash at least once; means over repeats and seeds.
+    """Make the table of a results file whose rows cover their space; its values are means over the rows of a hash.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         source: the file's name, for errors.
 
     Returns:
-        Rewards and costs of stage "search" (of stage "final" where there is no other, as in a built table) and test accuracies of stage
-        "final"; a hash all of whose children failed has no reward. Where rows were trained on several platforms, the costs are those of
-        one platform (`of_one_platform`): seconds of different machines do not mix. The trainings are those of which the rewards are the
-        means; none where rows are themselves means over seeds (seed -1), as an import writes them.
+        The table. Validation accuracies and costs come from rows of stage "search", or of stage "final" if there are no
+        others, as in a table that this suite built. Test accuracies come from rows of stage "final". An architecture
+        whose children all failed has a validation accuracy of NaN. Costs come from one platform (`of_one_platform`),
+        because seconds of different machines cannot be averaged. `trainings` is None if rows are themselves means over
+        seeds (seed -1), as importers write them.
 
     Raises:
         InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
+        UnknownName: when there is no such space.
     """
     search = frame[frame["stage"] == "search"]
     if search.empty:  # a built table: each training was scored on both sets at once
@@ -322,13 +360,14 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
 
 
 def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose seconds can be compared.
+    """Select rows whose seconds can be compared.
 
     Args:
-        rows: children with hash and platform.
+        rows: children with hash and platform, at least one.
 
     Returns:
-        Those of the platform that has the most hashes (among equals the most rows), and all rows of hashes that it has not.
+        The rows of the platform with the most hashes (if equal, the most rows), and all rows of hashes that this
+        platform lacks.
     """
     platforms = (
         rows.groupby("platform")["hash"].agg(["nunique", "size"]).sort_values(["nunique", "size"], kind="stable")
@@ -338,7 +377,12 @@ def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def published_replays() -> pd.DataFrame:
-    """Published results of searches of complete tables: the columns of `results/published_replays.csv`, '' where empty."""
+    """Read the published results of searches of complete tables.
+
+    Returns:
+        The columns of `results/published_replays.csv`, which `results/README.md` explains; missing options and notes
+        are ''.
+    """
     import pandas as pd
 
     text = resources.files("nasbench.results").joinpath("published_replays.csv").read_text(encoding="utf-8")
@@ -347,7 +391,7 @@ def published_replays() -> pd.DataFrame:
 
 
 def _hashes(space: Space) -> list[str]:
-    """The hash of every sequence of choices, in lexicographic order."""
+    """List the hash of every sequence of choices, in lexicographic order."""
     options = [decision.options for decision in space.decisions]
     choices = np.stack(np.unravel_index(np.arange(space.size), options), axis=-1).tolist()
     return [space.hash(Architecture(space, tuple(row))) for row in choices]

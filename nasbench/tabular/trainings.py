@@ -1,4 +1,4 @@
-"""The single trainings behind a table's means, and which of them a replayed search is shown. No torch."""
+"""The single trainings behind a table's means, and the choice of one of them as a child's outcome. No torch."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Keys = NDArray[np.uint64]
 
-Draw = Literal["mean", "one"]
-DRAWS: tuple[Draw, ...] = ("mean", "one")
+OutcomeFrom = Literal["mean", "one"]
+OUTCOMES_FROM: tuple[OutcomeFrom, ...] = ("mean", "one")
 _KEY_DIGITS = 16  # hexadecimal, of a hash: 64 bits
 _HALF = np.uint64(32)  # bits
 
 
 @dataclass(frozen=True, eq=False)
 class Trainings:
-    """Every training of a table, those of one architecture together.
+    """All trainings of a table, sorted by hash.
 
     Args:
-        keys: [size], 64 bits of the hash at each position of the table; positions of one hash have one key.
-        first: [size], where the trainings of a position's hash begin in `val_acc`.
-        counts: [size], how many they are, >= 1.
-        val_acc: [trainings], in [0, 1]; NaN for one that failed.
-        seeds: [trainings], the seeds that they were trained with.
+        keys: uint64 [size], the first 64 bits of the hash per position of the table; equal hashes have equal keys.
+        first: ints [size], position in `val_acc` of the first training of each hash.
+        counts: ints [size], number of trainings of each hash, >= 1.
+        val_acc: [trainings], validation accuracies in [0, 1]; NaN for a training that failed.
+        seeds: ints [trainings], their training seeds.
     """
 
     keys: Keys
@@ -45,15 +45,17 @@ class Trainings:
         """True if any architecture was trained more than once."""
         return bool((self.counts > 1).any())
 
-    def drawn(self, codes: IntArray, runs: IntArray) -> IntArray:
-        """Index of the training that a search receives; it depends only on the search's seed and the architecture's hash.
+    def picked(self, codes: IntArray, runs: IntArray) -> IntArray:
+        """Pick the training whose accuracy a search receives, from the search seed and the architecture's hash alone.
+
+        All trainings of an architecture are equally likely.
 
         Args:
-            codes: positions in the table.
-            runs: seeds of the searches, each >= 0; broadcast against `codes`.
+            codes: ints of any shape, positions in the table.
+            runs: ints, search seeds, each >= 0; broadcast against `codes`.
 
         Returns:
-            Places in `val_acc` and `seeds`, of the shape of both together. Each training of an architecture is as likely as another.
+            Ints, positions in `val_acc` and `seeds`; their shape is that of `codes` and `runs` broadcast together.
         """
         seeds = _mixed(np.asarray(runs, dtype=np.uint64))
         bits = _mixed(self.keys[codes] ^ seeds) >> _HALF
@@ -63,12 +65,15 @@ class Trainings:
 
 
 def trainings_of(rows: pd.DataFrame, hashes: Sequence[str]) -> Trainings:
-    """The trainings that a table's means are of.
+    """Collect the trainings whose means a table holds.
 
     Args:
-        rows: children with hash, seed, status and val_acc; of every hash at least one. A row that repeats hash, seed and score is a copy
-            of the same training, as a cache makes them.
-        hashes: [size], of each position of the table.
+        rows: children with hash, seed, status and val_acc; at least one per hash. Rows with the same hash, seed and
+            accuracy are copies of one training, made by a cache, and count once.
+        hashes: [size], the hash at each position of the table.
+
+    Returns:
+        The trainings.
     """
     single = rows.assign(val_acc=rows["val_acc"].where(rows["status"] == "ok"))
     single = single.drop_duplicates(["hash", "seed", "val_acc"]).sort_values(["hash", "seed", "val_acc"])
@@ -86,9 +91,12 @@ def trainings_of(rows: pd.DataFrame, hashes: Sequence[str]) -> Trainings:
 
 
 def _mixed(numbers: Keys) -> Keys:
-    """Numbers whose 64 bits all depend on all bits of those given; another number for each. Arrays only: it counts on overflow.
+    """Mix the bits of uint64 numbers: a bijection in which every output bit depends on every input bit.
 
-    Source: splitmix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"), its increment and finalizer.
+    The numbers become an array because overflow wraps without a warning only in arrays.
+
+    Source: splitmix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"), its increment and
+        finalizer.
     """
     mixed = np.atleast_1d(numbers) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -243,8 +243,7 @@ class _Trainer:
         return self._take_step.note
 
     def epoch(self, deadline: float) -> tuple[float, float]:
-        """Train one epoch; return the main classifier's mean training loss in nats (with label smoothing) and
-        accuracy."""
+        """Train one epoch; return mean loss in nats (main classifier, with label smoothing) and accuracy."""
         self._network.train()
         losses, hits = [], []
         for images, labels in self._images.epoch(self._generator):

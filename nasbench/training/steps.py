@@ -238,8 +238,7 @@ class CudaRecorder:
 
     @contextmanager
     def warming(self) -> Iterator[None]:
-        """Run the block on the stream of the recordings, where libraries then allocate their buffers outside the
-        graph."""
+        """Run the block on the stream of the recordings, so that libraries allocate their buffers before."""
         main = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(main)
         with torch.cuda.stream(self._stream):

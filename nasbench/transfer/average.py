@@ -1,4 +1,4 @@
-"""Moving average of a network's weights; the average is scored."""
+"""Moving average of a network's weights, which is scored in place of the network."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from nasbench.networks.base import Network
 
 
 class AveragedNetwork:
-    """A copy of a network whose weights and running statistics trail behind: a = d a + (1 - d) w after each step.
+    """A copy of a network with exponentially averaged weights: a <- d a + (1 - d) w after each step.
+
+    BatchNorm's running statistics are averaged, too. In step t (from 0), d is at most (1 + t) / (10 + t), so the first
+    weights are soon forgotten.
 
     Args:
-        network: the network to average; the average starts at its weights.
-        decay: d, in [0, 1); 0 makes the copy equal the network after each step.
+        network: the network to average; the average starts with its weights.
+        decay: d, in [0, 1); 0 makes the copy equal to the network after each step.
 
-    In step t (from 0) d is at most (1 + t) / (10 + t), so that the first weights are soon forgotten.
-
-    Source: `ExponentialMovingAverage` of TensorFlow with `num_updates`, as train_image_classifier.py of tensorflow/models,
-    research/slim, uses it over all model variables, running statistics included.
+    Source: `ExponentialMovingAverage` of TensorFlow with `num_updates`, as in train_image_classifier.py of
+    tensorflow/models, research/slim.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
@@ -31,6 +32,10 @@ class AveragedNetwork:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Follow the network after its step number `step`, from 0."""
+        """Update the average after a step of the network.
+
+        Args:
+            step: number of the step in the whole training, from 0.
+        """
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_([ours for ours, _ in self._pairs], [theirs for _, theirs in self._pairs], 1 - decay)

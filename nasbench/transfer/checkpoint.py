@@ -1,4 +1,4 @@
-"""Files of a training: a checkpoint to resume from and a record for people, each replaced atomically."""
+"""The two files of a training: a checkpoint to resume from, and a readable record; each is replaced atomically."""
 
 from __future__ import annotations
 
@@ -18,26 +18,45 @@ CHECKPOINT, RECORD = "checkpoint.pt", "record.json"
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
-    """Replace the checkpoint; a crash at any moment leaves the old one or the new one."""
+    """Replace the checkpoint. A crash at any moment leaves either the old or the new file.
+
+    Args:
+        folder: an existing folder.
+        state: the state, which `torch.save` writes; with the key "identity".
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
     _replace(folder / CHECKPOINT, lambda file: torch.save(state, file))
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:
-    """Replace the record, JSON; a crash at any moment leaves the old one or the new one."""
+    """Replace the record, record.json. A crash at any moment leaves either the old or the new file.
+
+    Args:
+        folder: an existing folder.
+        record: JSON values.
+
+    Raises:
+        OSError: when the file cannot be written.
+    """
     text = json.dumps(record, indent=1, allow_nan=True) + "\n"
     _replace(folder / RECORD, lambda file: file.write(text.encode()))
 
 
 def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device) -> dict[str, Any] | None:
-    """The state to go on from; None when nothing was trained here.
+    """Read the state to resume from.
 
     Args:
         folder: folder of the checkpoint.
-        identity: identity of the training; the checkpoint must have the same.
-        device: device for its tensors.
+        identity: JSON values that identify the training; the checkpoint must have the same.
+        device: device for the state's tensors.
+
+    Returns:
+        The state; None if the folder has no checkpoint.
 
     Raises:
-        InputError: when the file cannot be read, or is of another training: names what differs.
+        InputError: when the file cannot be read, or belongs to another training; the message names the differences.
     """
     path = folder / CHECKPOINT
     if not path.exists():
@@ -45,11 +64,11 @@ def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        raise InputError(f"cannot read {str(path)!r} ({type(error).__name__}); remove it to start anew") from None
+        raise InputError(f"cannot read {str(path)!r} ({type(error).__name__}); delete it to start again") from None
     there = state["identity"]
     if differs := sorted(key for key in identity.keys() | there.keys() if identity.get(key) != there.get(key)):
         shown = ", ".join(f"{key} {there.get(key)!r} instead of {identity.get(key)!r}" for key in differs[:3])
-        raise InputError(f"{str(path)!r} is of another training: {shown}; choose another folder with -o")
+        raise InputError(f"{str(path)!r} belongs to another training: {shown}; choose another folder with -o")
     return state
 
 

@@ -1,4 +1,4 @@
-"""The sizes N@F that one pair of cells is built in, with their counts and the rows that papers print. No torch."""
+"""Sizes N@F in which a paper builds one pair of cells, their counts, and the figures that papers print. No torch."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 
 LARGE_PIXELS, MOBILE_PIXELS, CIFAR_PIXELS = 331, 224, 32
 
-# The names under which rows of `nasbench.tabular.published` carry a size; others are called "<title> <size>".
+# In `nasbench.tabular.published`, networks of these genotypes are named "<title> <size>".
 _TITLES = {"nasnet-a": "NASNet-A", "pnasnet-5": "PNASNet-5", "amoebanet-a": "AmoebaNet-A", "enas-micro": "ENAS micro"}
 PNASNET_SIZES: Mapping[str, str] = {
     "PNASNet-5 CIFAR": "3@960",
     "PNASNet-5 mobile": "3@1080",
     "PNASNet-5 large": "4@4320",
 }
-"""Rows whose names do not state their size.
+"""Rows of `nasbench.tabular.published` whose names do not contain their size -> size.
 
 Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 filters (mobile), 12 of 216 (large).
 """
 
 
 class Family(NamedTuple):
-    """A paper's notation of network sizes, and the stem of these networks on ImageNet.
+    """A paper's notation of network sizes, and the stem of its networks on ImageNet.
 
-    `names_by`: what F is in N@F: "depth", the filters before the classifier, or "filters", the initial ones.
-    `imagenet_stem`: filters of the ImageNet stem's convolution; 0 for the skeleton's own rule.
+    Args:
+        names_by: meaning of F in N@F: "depth", the filters before the classifier, or "filters", the initial filters.
+        imagenet_stem: filters of the ImageNet stem's convolution, >= 1; 0 for the skeleton's own rule.
     """
 
     names_by: Literal["depth", "filters"]
@@ -46,17 +47,31 @@ NASNET = Family("depth", 0)
 """Source: Zoph et al., arXiv 1707.07012, section 4: "N @ F", F the filters in the penultimate layer."""
 
 AMOEBANET = Family("filters", 32)
-"""Source: Real et al., arXiv 1802.01548, table 2: "N=6, F=190", F the initial filters; the released code's `stem_reduction_size`
-(tensorflow/tpu, models/official/amoeba_net) is 32 for every F."""
+"""Source: Real et al., arXiv 1802.01548, table 2: "N=6, F=190", F the initial filters; the released code's
+`stem_reduction_size` (tensorflow/tpu, models/official/amoeba_net) is 32 for every F."""
 
 
 def family_of(name: str) -> Family:
-    """The family of a published pair of cells, e.g. "nasnet-a": AmoebaNet's or, for all others, NASNet's."""
+    """Return the family of a published pair of cells.
+
+    Args:
+        name: name of the genotype, e.g. "nasnet-a".
+
+    Returns:
+        `AMOEBANET` for "amoebanet-a", `NASNET` for all others.
+    """
     return AMOEBANET if name == "amoebanet-a" else NASNET
 
 
 class Size(NamedTuple):
-    """A size as the family's paper writes it: N cells a stage and the penultimate depth or the initial filters, e.g. 6@4032 or 6@190."""
+    """Size of a network. As text it is N@F in the notation of the family's paper, e.g. 6@4032 or 6@190.
+
+    Args:
+        cells: N, normal cells per stage, >= 1.
+        depth: filters before the classifier.
+        filters: initial filters.
+        family: notation, and stem on ImageNet.
+    """
 
     cells: int
     depth: int
@@ -68,7 +83,14 @@ class Size(NamedTuple):
 
 
 class Member(NamedTuple):
-    """One network of the family. `auxiliary`: what the auxiliary head adds in training, not in `counts`."""
+    """A network of a family.
+
+    Args:
+        size: N and F.
+        scale: scale at which the network is built.
+        counts: parameters and multiply-adds, without the auxiliary classifier.
+        auxiliary: parameters and multiply-adds that the auxiliary classifier adds in training.
+    """
 
     size: Size
     scale: Scale
@@ -77,7 +99,15 @@ class Member(NamedTuple):
 
 
 class Published(NamedTuple):
-    """Published figures of a network: NaN if the paper gives none. `params` and `mult_adds` are rounded there."""
+    """Published figures of a network; NaN if the paper gives none.
+
+    Args:
+        model: name of the network in the table of published figures.
+        params: parameters, rounded as in the paper.
+        mult_adds: multiply-adds for one image, rounded as in the paper.
+        top1_acc: top-1 accuracy, in [0, 1].
+        top5_acc: top-5 accuracy, in [0, 1].
+    """
 
     model: str
     params: float
@@ -87,9 +117,18 @@ class Published(NamedTuple):
 
 
 def filters_multiple(pair: CellPair, cells: int, skeleton: Skeleton) -> int:
-    """The penultimate depth in units of the initial F: 4 (two doublings) times the states that the last cell outputs.
+    """Return the number of filters before the classifier divided by the initial filters.
 
-    24 for NASNet-A (6 states), 20 for PNASNet-5 (5), 16 for AmoebaNet-A (4); a block that concatenates counts twice.
+    It is 4 (filters are doubled twice) times the number of states that the last cell concatenates: 24 for NASNet-A (6
+    states), 20 for PNASNet-5 (5), 16 for AmoebaNet-A (4). A block that concatenates its operations counts twice.
+
+    Args:
+        pair: normal and reduction cell.
+        cells: N, normal cells per stage, >= 1.
+        skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
+
+    Returns:
+        The factor, >= 1.
     """
     plan = plan_network(Scale(cells=cells, filters=1), skeleton)
     return plan.map_channels(len(plan.places), output_width(pair.normal), output_width(pair.reduction))
@@ -99,15 +138,19 @@ def parse_sizes(text: str, name: str, pair: CellPair, skeleton: Skeleton, family
     """Read sizes such as "4@1056,6@4032".
 
     Args:
-        text: N@F or N/F with commas between: N cells of a stage, >= 1. In N@F, F is what the family's paper means by it: the penultimate
-            depth, a multiple of `filters_multiple`, or the initial filters. In N/F it is the initial filters of any family.
-        name: name of the pair, for messages.
-        pair: the cells.
-        skeleton: name of the stacking rule.
-        family: notation of sizes in the cells' paper.
+        text: N@F or N/F, separated by commas, with N >= 1 normal cells per stage. In N@F, F has the meaning of the
+            family's paper: the filters before the classifier, a multiple of `filters_multiple`, or the initial filters.
+            In N/F, F is always the initial filters.
+        name: name of the pair, for error messages.
+        pair: normal and reduction cell.
+        skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
+        family: notation of the cells' paper.
+
+    Returns:
+        The sizes, in the order of the text.
 
     Raises:
-        InputError: when a size is malformed, given twice, or its depth is no multiple.
+        InputError: when a size is malformed or given twice, or its depth is not a multiple of `filters_multiple`.
     """
     sizes = [_parse_size(part.strip(), name, pair, skeleton, family) for part in text.split(",")]
     if twice := sorted({str(size) for size in sizes if sizes.count(size) > 1}):
@@ -121,7 +164,9 @@ def _parse_size(text: str, name: str, pair: CellPair, skeleton: Skeleton, family
         meaning = "F filters before the classifier, e.g. 4@1056"
         if family.names_by == "filters":
             meaning = "F initial filters, e.g. 6@190"
-        raise InputError(f"size {text!r} should read N@F, N cells a stage and {meaning} (or N/F, F initial filters)")
+        raise InputError(
+            f"size {text!r} should read N@F, with N cells per stage and {meaning} (or N/F, with F initial filters)"
+        )
     cells, depth = int(match[1]), int(match[3])
     multiple = filters_multiple(pair, cells, skeleton)
     if match[2] == "/" or family.names_by == "filters":
@@ -137,15 +182,22 @@ def _parse_size(text: str, name: str, pair: CellPair, skeleton: Skeleton, family
 
 
 def imagenet_scale(size: Size, classes: int = 1000, pixels: int | None = None) -> Scale:
-    """The scale of an ImageNet network: from F = 128 on that of the large ones (331 pixels, p past the reductions), else of the mobile.
+    """Return the scale of an ImageNet network.
+
+    Networks with F >= 128 initial filters are built as the large ones (331 pixels, `skip_reduction_input`), others as
+    the mobile ones (224 pixels).
 
     Args:
-        size: N, F and the family, whose stem it gets.
-        classes: outputs.
-        pixels: image size; None for 331 (large) or 224.
+        size: N, F and the family, which defines the stem.
+        classes: number of classes, >= 2.
+        pixels: side of the images; None for 331 or 224.
 
-    Source: the configurations in tensorflow/models, research/slim/nets/nasnet (`skip_reduction_layer_input` 1 for the large networks,
-    0 for the mobile ones). Deviation: the border between the two is ours; no published network has F from 55 to 167 in that code.
+    Returns:
+        The scale.
+
+    Source: the configurations in tensorflow/models, research/slim/nets/nasnet; `skip_reduction_layer_input` is 1 for
+    the large networks and 0 for the mobile ones.
+    Deviation: the limit of 128 is ours; that code has no network with F from 55 to 167.
     """
     large = size.filters >= LARGE_FROM
     side = pixels or (LARGE_PIXELS if large else MOBILE_PIXELS)
@@ -154,26 +206,46 @@ def imagenet_scale(size: Size, classes: int = 1000, pixels: int | None = None) -
 
 
 def cifar_scale(size: Size, classes: int, pixels: int = CIFAR_PIXELS, channels: int = 3) -> Scale:
-    """The scale of a CIFAR network, which images of other small data sets get too."""
+    """Return the scale of a network for CIFAR or another data set of small images.
+
+    Args:
+        size: N and F.
+        classes: number of classes, >= 2.
+        pixels: side of the images.
+        channels: channels of the images, >= 1.
+
+    Returns:
+        The scale.
+    """
     return Scale(size.cells, size.filters, pixels, channels, classes)
 
 
 def count_member(pair: CellPair, size: Size, scale: Scale, skeleton: Skeleton) -> Member:
-    """Count one network of the family in closed form."""
+    """Count parameters and multiply-adds of a network without building it.
+
+    Args:
+        pair: normal and reduction cell.
+        size: N and F.
+        scale: scale of the network.
+        skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
+
+    Returns:
+        The network's size, scale and counts.
+    """
     counts = count_cell_network(pair, scale, skeleton)
     return Member(size, scale, counts, count_auxiliary_head(pair, scale, skeleton))
 
 
 def published_row(networks: pd.DataFrame, name: str, member: Member) -> Published | None:
-    """Published figures of this network.
+    """Find the published figures of a network.
 
     Args:
-        networks: `nasbench.tabular.published.published()`.
-        name: of the genotype, e.g. "nasnet-a".
-        member: size and scale; the row must be of the same data, classes and image size.
+        networks: the table of `nasbench.tabular.published.published()`.
+        name: name of the genotype, e.g. "nasnet-a".
+        member: the network; the row must have the same data set, size, number of classes and image size.
 
     Returns:
-        The row without cutout, or None where there is none.
+        The figures without cutout; None if there are none.
     """
     from pandas import isna as missing
 

@@ -1,7 +1,7 @@
-"""Images in folders, decoded while training: torchvision's ImageFolder layout, random crops, flips and colours, decode workers.
+"""Images in folders, decoded and augmented while training, in the layout of torchvision's ImageFolder.
 
-Every image of an epoch draws its own augmentation from (seed, epoch, image), so that a batch is the same whatever the number of
-workers and of processes, and whatever ran before.
+The augmentation of an image depends on the seed, the epoch and the image's index only. So a batch is the same for any
+number of decoding workers and training processes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,17 @@ from nasbench.transfer.protocol import TransferProtocol
 
 LAYOUT = "train/<class>/<image> and val/<class>/<image> (or test/)"
 ASPECT = (3 / 4, 4 / 3)  # of random crops
-EVALUATION_BATCH = 64  # images of a scoring pass a process
+EVALUATION_BATCH = 64  # images per batch of a scoring pass, per process
 
 
 class Folders(NamedTuple):
-    """Training and scored images, and the classes' names: a label is an index into them."""
+    """The images of a data set in folders.
+
+    Args:
+        train: training images.
+        scored: images that are scored after each epoch.
+        classes: names of the classes; a label is an index into them.
+    """
 
     train: ImageFolder
     scored: ImageFolder
@@ -37,7 +43,7 @@ class Folders(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """Digest of names, labels and sizes of all files, 32 hexadecimal digits; the bytes of a data set of 150 GB are not read."""
+        """Digest of the names, labels and sizes of all files, 32 hexadecimal digits. The files are not read."""
         digest = hashlib.blake2b(digest_size=16)
         for folder in (self.train, self.scored):
             for path, label in folder.samples:
@@ -47,27 +53,32 @@ class Folders(NamedTuple):
 
 
 def open_folders(root: str | Path) -> Folders:
-    """Find the images of a folder.
+    """Find the images of a data set in folders.
 
     Args:
-        root: holds train/ and val/ (or test/, where there is no val/), each with one folder per class.
+        root: folder with train/ and val/ (or test/, if there is no val/), each of them with one folder per class.
+
+    Returns:
+        The images, which are not read yet.
 
     Raises:
-        MissingData: when a folder is not there.
-        InputError: when a folder has no images, or the scored images have other classes than the training images.
+        MissingData: when one of the folders is missing.
+        InputError: when a folder has no images, there are fewer than 2 classes, or the scored images have other classes
+            than the training images.
     """
     base = Path(root).expanduser()
     scored = next((base / name for name in ("val", "test") if (base / name).is_dir()), None)
     if not (base / "train").is_dir() or scored is None:
-        raise MissingData(f"no images in {str(base)!r}; it should hold {LAYOUT}")
+        raise MissingData(f"no images in {str(base)!r}; it should contain {LAYOUT}")
     try:
         folders = ImageFolder(str(base / "train")), ImageFolder(str(scored))
     except FileNotFoundError as error:
-        raise InputError(f"{str(base)!r}: {error}; it should hold {LAYOUT}") from None
+        raise InputError(f"{str(base)!r}: {error}; it should contain {LAYOUT}") from None
     if folders[0].classes != folders[1].classes:
         odd = sorted(set(folders[0].classes) ^ set(folders[1].classes))
         raise InputError(
-            f"{str(base)!r}: train/ and {scored.name}/ have different classes, only one has: {', '.join(odd[:5])}"
+            f"{str(base)!r}: train/ and {scored.name}/ have different classes; in only one of them: "
+            f"{', '.join(odd[:5])}"
         )
     if len(folders[0].classes) < 2:
         raise InputError(f"{str(base)!r} has 1 class; it needs at least 2")
@@ -75,9 +86,16 @@ def open_folders(root: str | Path) -> Folders:
 
 
 def training_pipeline(protocol: TransferProtocol, pixels: int) -> v2.Compose:
-    """From a PIL image to a distorted float32 [3, pixels, pixels] in [-1, 1]: random resized crop, flip, colours.
+    """Return the transformation of training images: random resized crop, flip, and random brightness and colours.
 
-    Source: inception_preprocessing.py of tensorflow/models, research/slim, which the released ImageNet networks are trained with.
+    Args:
+        protocol: ranges of the crop and of brightness, saturation, contrast and hue.
+        pixels: side of the result, >= 1.
+
+    Returns:
+        A transformation of a PIL image into float32 [3, pixels, pixels] in [-1, 1].
+
+    Source: inception_preprocessing.py of tensorflow/models, research/slim.
     """
     jitter = v2.ColorJitter(protocol.brightness, protocol.contrast, protocol.saturation, protocol.hue)
     crop = v2.RandomResizedCrop(pixels, (protocol.crop_area, 1.0), ASPECT, InterpolationMode.BILINEAR)
@@ -85,7 +103,15 @@ def training_pipeline(protocol: TransferProtocol, pixels: int) -> v2.Compose:
 
 
 def scoring_pipeline(protocol: TransferProtocol, pixels: int) -> v2.Compose:
-    """From a PIL image to float32 [3, pixels, pixels] in [-1, 1]: the centre of the image, `central_share` of its shorter side."""
+    """Return the transformation of scored images: a central square crop.
+
+    Args:
+        protocol: `central_share`, the fraction of the shorter side that the crop keeps.
+        pixels: side of the result, >= 1.
+
+    Returns:
+        A transformation of a PIL image into float32 [3, pixels, pixels] in [-1, 1].
+    """
     shorter = max(pixels, round(pixels / protocol.central_share))
     return v2.Compose([v2.Resize(shorter, InterpolationMode.BILINEAR), v2.CenterCrop(pixels), *_to_tensor()])
 
@@ -95,26 +121,37 @@ def _to_tensor() -> list[torch.nn.Module]:
 
 
 class Draw(NamedTuple):
-    """One image of one epoch; the epoch travels with the index, as persistent workers keep the data set they began with."""
+    """An image in an epoch; persistent decoding workers learn the epoch only from here.
+
+    Args:
+        epoch: number of the epoch, from 0.
+        image: index of the image.
+    """
 
     epoch: int
     image: int
 
 
 class AugmentedImages(Dataset[tuple[Tensor, int]]):
-    """Images and labels by `Draw`, each distorted from its own seed.
+    """Transformed images and labels, indexed by `Draw`; each image has its own random seed.
 
     Args:
-        folder: folder of the images.
-        pipeline: `training_pipeline` or `scoring_pipeline`.
-        seed: of the training, >= 0.
+        folder: the images.
+        pipeline: result of `training_pipeline` or `scoring_pipeline`.
+        seed: seed of the augmentation, >= 0.
     """
 
     def __init__(self, folder: ImageFolder, pipeline: v2.Compose, seed: int) -> None:
         self._folder, self._pipeline, self._seed = folder, pipeline, seed
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, int]:
-        """The image as float32 [3, pixels, pixels], and its label.
+        """Decode and transform an image.
+
+        Args:
+            draw: epoch and index of the image.
+
+        Returns:
+            float32 [3, pixels, pixels], and the label.
 
         Raises:
             InputError: when the file cannot be decoded.
@@ -122,7 +159,7 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
         path, label = self._folder.samples[draw.image]
         try:
             image = self._folder.loader(path)
-        except (OSError, SyntaxError) as error:  # Pillow raises the latter for some broken PNG files
+        except (OSError, SyntaxError) as error:  # Pillow raises SyntaxError for some broken PNG files
             raise InputError(f"cannot decode {path!r}: {error}") from None
         before = torch.get_rng_state()
         try:
@@ -133,23 +170,30 @@ class AugmentedImages(Dataset[tuple[Tensor, int]]):
 
 
 def derived_seed(*numbers: int) -> int:
-    """One seed of several numbers >= 0, independent for different ones."""
+    """Derive a seed from several numbers; different numbers give independent seeds.
+
+    Args:
+        numbers: integers >= 0.
+
+    Returns:
+        A seed in [0, 2^64).
+    """
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 class EpochBatches(Sampler[list[Draw]]):
-    """The pieces of this process's part of each global batch, one epoch after the other.
+    """The micro-batches of one process; an iteration is one epoch, whose number is the attribute `epoch`.
 
-    An epoch is a random order of all images cut into whole global batches; process r of w takes the r-th of w equal parts of each,
-    and cuts it into equal pieces.
+    An epoch is a random order of all images, cut into whole batches. Each batch is cut into equal parts, one per
+    process, and each part into equal micro-batches.
 
     Args:
         images: number of images.
-        batch_size: of a global batch; a multiple of `processes` times `piece`.
-        piece: images that pass the network at once.
-        seed: of the order, >= 0.
-        process: index of this process.
-        processes: number of processes that share a global batch.
+        batch_size: images per batch, of all processes; a multiple of `processes` x `piece`.
+        piece: images per micro-batch.
+        seed: seed of the order, >= 0.
+        process: index of this process, 0 to `processes` - 1.
+        processes: number of processes, >= 1.
     """
 
     def __init__(
@@ -174,7 +218,13 @@ class EpochBatches(Sampler[list[Draw]]):
 
 
 class ScoringBatches(Sampler[list[Draw]]):
-    """Batches of every `processes`-th image, in order; no image twice, none left out."""
+    """The batches that one process scores: every `processes`-th image, in order.
+
+    Args:
+        images: number of images; together, the processes score each of them once.
+        process: index of this process, 0 to `processes` - 1.
+        processes: number of processes, >= 1.
+    """
 
     def __init__(self, images: int, process: int = 0, processes: int = 1) -> None:
         self._mine = range(process, images, processes)
@@ -191,13 +241,16 @@ Batches = DataLoader[tuple[Tensor, int]]
 
 
 def load_batches(images: AugmentedImages, batches: Sampler[list[Draw]], workers: int, device: torch.device) -> Batches:
-    """A loader of the batches; workers live as long as it does.
+    """Return a loader of batches, whose workers live as long as the loader.
 
     Args:
         images: the images to load.
-        batches: the draws of each batch, in order.
-        workers: processes that decode; 0 decodes in this one.
-        device: device for the batches; pinned memory speeds the copy to CUDA.
+        batches: epoch and index of the images of each batch.
+        workers: number of decoding processes; 0 decodes in this process.
+        device: device that will use the batches; for CUDA they are put into pinned memory, which speeds up the copy.
+
+    Returns:
+        The loader.
     """
     return DataLoader(
         images,
@@ -205,15 +258,21 @@ def load_batches(images: AugmentedImages, batches: Sampler[list[Draw]], workers:
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else each epoch draws a number from the generator of dropout and drop-path
+        generator=torch.Generator(),  # otherwise each epoch would draw a number from the generator of dropout
     )
 
 
 def decoded(batches: Batches) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of one pass: images float32 [b, 3, pixels, pixels] and labels int64 [b].
+    """Iterate over the batches of a loader, with errors of its workers in one line.
+
+    Args:
+        batches: result of `load_batches`.
+
+    Yields:
+        Images float32 [b, 3, pixels, pixels] and labels int64 [b].
 
     Raises:
-        InputError: when a file cannot be decoded; in one line, also from a worker, whose error arrives with its traceback as text.
+        InputError: when a file cannot be decoded. A worker's error contains its traceback as text, which is removed.
     """
     try:
         yield from batches

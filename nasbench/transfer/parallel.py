@@ -1,4 +1,4 @@
-"""Several processes that train one network: started here or by torchrun, one device each."""
+"""Data-parallel processes that train one network, one device each; started here or by torchrun."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ERROR_SUFFIX = ".error"
 
 @dataclass(frozen=True)
 class Share:
-    """This process's place among those that train one network.
+    """This process's part in the training of one network.
 
     Args:
-        device: device that computes.
-        process: its index; the first one (0) writes the files.
-        processes: number of processes.
+        device: device of this process.
+        process: index of this process, 0 to `processes` - 1; process 0 writes the files.
+        processes: number of processes, >= 1.
     """
 
     device: torch.device
@@ -37,13 +37,24 @@ class Share:
     processes: int = 1
 
     def add(self, values: Tensor) -> Tensor:
-        """The sum of each process's values, on all of them."""
+        """Add up a tensor over all processes.
+
+        Args:
+            values: this process's tensor, of the same shape in all processes; it is overwritten.
+
+        Returns:
+            The sum, the same in all processes.
+        """
         if self.processes > 1:
             distributed.all_reduce(values)
         return values
 
     def take_from_first(self, values: list[Tensor]) -> None:
-        """Overwrite the values with those of the first process."""
+        """Overwrite tensors with those of process 0.
+
+        Args:
+            values: tensors, of the same shapes in all processes.
+        """
         if self.processes > 1:
             for value in values:
                 distributed.broadcast(value, 0)
@@ -55,30 +66,38 @@ def under_torchrun() -> bool:
 
 
 def process_count(processes: int) -> int:
-    """Number of training processes: as requested, or, under torchrun, as many as it started.
+    """Return the number of training processes.
+
+    Args:
+        processes: number requested, >= 1; 1 leaves it to torchrun.
+
+    Returns:
+        Under torchrun the number of processes that it started, otherwise `processes`.
 
     Raises:
-        InputError: when both are given and differ.
+        InputError: when torchrun started another number than requested.
     """
     if not under_torchrun():
         return processes
     started = int(os.environ["WORLD_SIZE"])
     if processes not in (1, started):
-        raise InputError(f"torchrun started {started} processes, --processes asks for {processes}; leave it out")
+        raise InputError(f"torchrun started {started} processes, but --processes is {processes}; leave it out")
     return started
 
 
 def run_shares(work: Callable[[Share, Job], None], job: Job, device: str, processes: int) -> None:
-    """Do a job in `processes` processes that can talk to each other, over NCCL on CUDA and gloo on the CPU.
+    """Do a job in several processes that communicate by NCCL on CUDA and by gloo on the CPU.
 
     Args:
         work: an importable function of the share and the job.
-        job: can be pickled.
-        device: "cpu", "cuda" (process i gets the i-th) or, with one process, "cuda:1".
-        processes: number of processes to start; under torchrun, the number that it started.
+        job: the job; it can be pickled.
+        device: "cpu", "cuda" (process i gets GPU i) or, with one process, "cuda:1".
+        processes: number of processes, >= 1. Under torchrun it is ignored: each of torchrun's processes does its share.
 
     Raises:
-        InputError: when a device is not there.
+        InputError: when a device does not exist.
+        NasbenchError: any that `work` raises, also in another process.
+        torch.multiprocessing.spawn.ProcessException: when another process raises any other exception, or dies.
     """
     if under_torchrun():
         _join(work, job, device, int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://")
@@ -92,7 +111,7 @@ def run_shares(work: Callable[[Share, Job], None], job: Job, device: str, proces
 
 
 def _run_processes(words: tuple[Any, ...], processes: int, folder: Path) -> None:
-    """Start processes and wait for them; none outlives this call, however it ends."""
+    """Start processes and wait for them; all have ended when this returns or raises."""
     running = spawn(_start, words, nprocs=processes, join=False)  # type: ignore[no-untyped-call]
     try:
         while not running.join():
@@ -102,7 +121,7 @@ def _run_processes(words: tuple[Any, ...], processes: int, folder: Path) -> None
         raise
     finally:
         for process in running.processes:
-            process.terminate()  # does nothing to one that has ended
+            process.terminate()  # no effect on a process that has ended
         for process in running.processes:
             process.join()
 
@@ -110,7 +129,7 @@ def _run_processes(words: tuple[Any, ...], processes: int, folder: Path) -> None
 def _start(
     process: int, work: Callable[[Share, Job], None], job: Job, device: str, processes: int, folder: str
 ) -> None:
-    """Begin one process; the folder is where they meet, and where an error of the suite goes that would lose its type on the way."""
+    """Do one process's share; a NasbenchError goes into the folder, because spawn would not keep its type."""
     place = Path(folder).resolve()
     try:
         _join(work, job, device, process, processes, f"file://{place / 'meeting'}")
@@ -120,7 +139,7 @@ def _start(
 
 
 def _raise_again(folder: Path) -> None:
-    """Raise the first error of the suite that a process left, if one did."""
+    """Raise the first NasbenchError that a process wrote to the folder, if there is one."""
     for file in sorted(folder.glob(f"*{ERROR_SUFFIX}")):
         raise pickle.loads(file.read_bytes())
 

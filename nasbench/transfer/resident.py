@@ -1,4 +1,5 @@
-"""Training of one network of the family on a data set that fits in memory, by the same evaluator that trains searches' children."""
+"""Training of one published network on a data set that fits in memory, with the code that trains children of
+searches."""
 
 from __future__ import annotations
 
@@ -23,11 +24,13 @@ RECORD_VERSION = 1
 
 @dataclass(frozen=True)
 class SingleCellPair(Space):
-    """A one-architecture space that wraps published cells, which no other space contains. It has no decisions.
+    """A space without decisions, whose only architecture is a given pair of cells.
+
+    It is used for published cells that no other space contains. Methods without a description are as in `Space`.
 
     Args:
-        pair: the cells, built as they are.
-        skeleton: name of the stacking rule.
+        pair: normal and reduction cell.
+        skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
     """
 
     pair: CellPair
@@ -37,31 +40,31 @@ class SingleCellPair(Space):
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        """None."""
+        """The empty tuple."""
         return ()
 
     def structure(self, architecture: Architecture) -> CellPair:
-        """The pair."""
+        """Return the pair of cells, see `Space.structure`."""
         return self.pair
 
     def form(self, architecture: Architecture) -> str:
-        """Skeleton and cells."""
+        """Return skeleton and cells as text, see `Space.form`."""
         return f"{self.skeleton}|{encode_cell(self.pair.normal)}|{encode_cell(self.pair.reduction)}"
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Itself."""
+        """Return the architecture itself, see `Space.canonical`."""
         return architecture
 
     def describe(self, architecture: Architecture) -> str:
-        """As `form`."""
+        """Return the same text as `form`, see `Space.describe`."""
         return self.form(architecture)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count the network in closed form."""
+        """Count parameters and multiply-adds, see `Space.count_at`."""
         return count_cell_network(self.pair, scale, self.skeleton)
 
     def build(self, architecture: Architecture, scale: Scale, regularization: Regularization | None = None) -> Network:
-        """Build the network."""
+        """Build the network, see `Space.build`."""
         from nasbench.networks.cells import build_cell_network
 
         return build_cell_network(self.pair, scale, regularization, skeleton=self.skeleton)
@@ -72,21 +75,24 @@ def train_resident(
 ) -> dict[str, Any]:
     """Train a network, score it on the test images once, and write the record.
 
+    There is no checkpoint: a training that is stopped starts again from the beginning.
+
     Args:
-        pair: its cells.
-        skeleton: name of the stacking rule.
-        protocol: with data, N and F.
-        seed: of weights, order and augmentation, >= 0.
+        pair: normal and reduction cell.
+        skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
+        protocol: the training protocol, with data set, N and F.
+        seed: training seed, >= 0.
         device: "cpu", "cuda" or "cuda:1".
-        folder: gets record.json.
-        about: entries of the record besides protocol and outcome, e.g. the architecture's name.
+        folder: folder for record.json; created if missing.
+        about: further entries of the record, e.g. the architecture's name.
 
     Returns:
-        The record. There is no checkpoint: a training that is stopped starts again from the beginning.
+        The record, as JSON values.
 
     Raises:
-        InputError: when the device is not there, or the protocol does not fit the data.
-        MissingData: when the data's files are not there.
+        InputError: when the device does not exist, or the protocol does not fit the data or the device.
+        MissingData: when the files of the data set are missing.
+        DeviceFault: when a CUDA device fails its self-test.
     """
     from nasbench.training.evaluate import evaluate
     from nasbench.transfer.checkpoint import write_record

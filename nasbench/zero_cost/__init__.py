@@ -1,4 +1,4 @@
-"""Zero-cost scores: estimates of a network's quality from one minibatch, without training."""
+"""Zero-cost scores: estimates of how good a network will be, from one minibatch at most and without training."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ ZERO_COST: Registry[Scorer] = Registry(
 
 
 class ZeroCost(NamedTuple):
-    """A score and what it cost.
+    """A zero-cost score and the time that it took.
 
-    `value`: the larger, the better the network is held to be; only the order means something, and only between scores of one name,
-    protocol and seed. NaN where the score is undefined, infinite where it is singular or overflows.
-    `seconds`: of building the network and scoring it.
+    `value`: the score; larger predicts a better network. Only the order of scores of one name, protocol and seed has a
+    meaning. NaN if the score is undefined, infinite if a determinant is 0 or a sum overflows.
+    `seconds`: wall time of building the network and scoring it.
     """
 
     value: float
@@ -42,26 +42,29 @@ class ZeroCost(NamedTuple):
 def zero_cost_score(
     architecture: Architecture, score: str, protocol: Protocol, seed: int, device: str = "cpu"
 ) -> ZeroCost:
-    """Score an architecture without training it. The same arguments on the same machine give the same value to the bit.
+    """Score an architecture without training it. Equal arguments on one machine give bit for bit equal values.
 
     Args:
         architecture: the architecture to score.
         score: a registered name: naswot, synflow, jacob_cov, snip, grad_norm, params or mult_adds.
-        protocol: the data, how they are whitened, and the network's scale; nothing else in it matters, as nothing is trained.
-        seed: of the initial weights and of the minibatch, >= 0.
-        device: "cpu", "cuda" or "cuda:1"; params and mult_adds need none.
+        protocol: decides data, training split, whitening, size of the network, threads, kernels and memory format;
+            settings of the training itself are not used.
+        seed: seed of the initial weights and of the minibatch, >= 0.
+        device: "cpu", "cuda" or "cuda:INDEX"; params and mult_adds do not use it.
 
     Returns:
-        The value and the seconds. Reading the data from disk, once a process, is not counted.
+        The value and the seconds. Reading the data from disk, once per process, is not in the seconds.
 
     Raises:
         UnknownName: when no score has that name.
-        InputError: when the device is not there or the network cannot be built for these data.
-        MissingData: when the data's files are not there.
+        InputError: when the seed is negative, the device is not there, or the network cannot be built for these data.
+        MissingData: when the data's files are missing.
 
-    Source: Mellor et al. 2020 (2006.04647) for naswot; Abdelfattah et al. 2021 (2101.08134) for synflow, jacob_cov, snip and grad_norm.
-    Deviation: each scorer says its own. For all: initial weights are those our networks are trained from; the minibatch is not
-        augmented; scores are computed in float32 (synflow in float64) whatever the protocol's precision.
+    Source: Mellor et al. 2020 (2006.04647) for naswot; Abdelfattah et al. 2021 (2101.08134) for synflow, jacob_cov,
+    snip and grad_norm.
+    Deviation: each score's function names its own. All of them: initial weights are those from which training starts;
+    the minibatch is not augmented; networks are computed in float32 (for synflow in float64), whatever the protocol's
+    precision.
     """
     scorer = ZERO_COST.get(score)
     scoring_input = ScoringInput.of(architecture, protocol, seed, device)

@@ -1,4 +1,4 @@
-"""NASWOT: how differently the rectifiers of an untrained network see the images of a minibatch."""
+"""NASWOT: how differently the ReLUs of an untrained network react to the images of a minibatch."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ RECTIFIERS = frozenset({functional.relu, functional.relu_, torch.relu, torch.rel
 
 
 class ActivationKernel(TorchFunctionMode):
-    """Adds up, over every ReLU called within its block, how many units each two images agree on.
+    """Counts, for each two images of a minibatch, the units of all ReLUs that are active for both or for neither.
 
-    It sees calls, not modules: ReLUs in place and ReLUs called as functions count like `nn.ReLU` modules.
+    Use it as a context manager around the network's forward pass. It sees calls of ReLU, not modules: in-place ReLUs
+    and ReLUs called as functions count like `nn.ReLU` modules.
 
     Args:
-        images: b, the size of the minibatch.
+        images: number of images of the minibatch, b.
         device: device on which the network computes.
 
     Attributes:
-        total: float64 [b, b]; whole numbers, so they do not depend on the order of sums.
+        total: the counts, float64 [b, b]; they are whole numbers, so the order of sums does not change them.
     """
 
     def __init__(self, images: int, device: torch.device) -> None:
@@ -41,28 +42,36 @@ class ActivationKernel(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Look at a ReLU's input before it runs, because it may run in place."""
+        """Count a ReLU's input before the ReLU runs, because it may run in place."""
         named = kwargs or {}
         if func in RECTIFIERS:
             self._add(args[0] if args else named["input"])
         return func(*args, **named)
 
     def _add(self, inputs: Tensor) -> None:
-        # With x the binary activations of D units, (1 - x)(1 - x)^T = D - |x_i| - |x_j| + x x^T: one product instead of two. Whole
-        # numbers up to D are exact in float32 to D = 2^24, 17 million units of one layer.
+        # With x the binary activations of D units, (1 - x)(1 - x)^T = D - |x_i| - |x_j| + x x^T, which takes one
+        # product instead of two. Float32 is exact for whole numbers up to 2^24, so for layers of up to 17 million
+        # units.
         active = (inputs > 0).flatten(1).float()
         both, each = active @ active.T, active.sum(1)
         self.total += 2 * both + (active.shape[1] - each[:, None] - each[None, :])
 
 
 def naswot(scoring_input: ScoringInput) -> float:
-    """log |det K|, K = sum over all ReLUs of x x^T + (1 - x)(1 - x)^T, x the binary activations [images, units].
+    """Compute the NASWOT score: log |det K|, where K counts on how many units of all ReLUs two images agree.
 
-    BatchNorm uses the minibatch's statistics. Minus infinity where K is singular, e.g. where all ReLUs see two images alike.
+    K is the sum over all ReLUs of x x^T + (1 - x)(1 - x)^T, where x are the binary activations [images, units].
+    BatchNorm uses the minibatch's statistics.
 
-    Source: Mellor et al. 2020 (2006.04647), equations 1 and 2 and the released code, which adds K over layers.
-    Deviation: for a singular K that code gives minus infinity or, by rounding, any small number. It leaves out ReLUs that the output does not depend on; here
-        all count that run, and our networks hardly run others.
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score; minus infinity if K is singular, e.g. if all ReLUs react alike to two images.
+
+    Source: Mellor et al. 2020 (2006.04647), equations 1 and 2, and the released code, which adds K over layers.
+    Deviation: for a singular K, that code gives minus infinity or, by rounding, any small number. It leaves out ReLUs
+    on which the output does not depend; here all ReLUs that run are counted, and our networks run hardly any others.
     """
     images, _ = minibatch(scoring_input)
     with untrained(scoring_input) as network, torch.no_grad():
@@ -72,7 +81,14 @@ def naswot(scoring_input: ScoringInput) -> float:
 
 
 def log_determinant(kernel: Tensor) -> float:
-    """log |det K| of a positive semidefinite float64 [b, b]; minus infinity where its rank is below b to float64 precision."""
+    """Compute log |det K| of a positive semidefinite matrix.
+
+    Args:
+        kernel: K, float64 [b, b].
+
+    Returns:
+        The logarithm; minus infinity if the rank of K is below b in float64 precision.
+    """
     if int(torch.linalg.matrix_rank(kernel, hermitian=True)) < len(kernel):
         return -math.inf
     return float(torch.linalg.slogdet(kernel).logabsdet)

@@ -12,9 +12,19 @@ from nasbench.zero_cost.untrained import minibatch, untrained, weights_of
 
 
 def snip(scoring_input: ScoringInput) -> float:
-    """Sum of |weight x gradient| over convolutions and fully connected layers: what removing each weight would change.
+    """Compute the SNIP score: the sum of |weight x gradient| over all weights.
 
-    Source: Lee et al. 2019 (1810.02340), equation 4, without its normalisation, summed as in Abdelfattah et al. 2021 (2101.08134).
+    Weights are those of convolutions and fully connected layers. Each term estimates how much the loss changes when the
+    weight is removed.
+
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score, >= 0.
+
+    Source: Lee et al. 2019 (1810.02340), equation 4, without its normalization, summed as in Abdelfattah et al. 2021
+    (2101.08134).
     """
     with untrained(scoring_input) as network:
         pairs = zip(weights_of(network), weight_gradients(network, *minibatch(scoring_input)))
@@ -22,24 +32,36 @@ def snip(scoring_input: ScoringInput) -> float:
 
 
 def grad_norm(scoring_input: ScoringInput) -> float:
-    """Sum over convolutions and fully connected layers of the Euclidean norm of the weight's gradient.
+    """Compute the gradient-norm score: the sum of the Euclidean norms of the layers' gradients.
 
-    Source: Abdelfattah et al. 2021 (2101.08134), section 3.1, and the released code, which adds the norms of the layers.
-    Deviation: our classifiers start from a standard deviation of 0.01, so their own gradient weighs more here. On 60 cells of
-        NAS-Bench-201 (N = 1, CIFAR-10) the rank correlation with the published final accuracy was -0.09, and 0.29 with torch's default
-        for the classifier; snip had 0.54 and 0.47.
+    Layers are convolutions and fully connected layers; their biases are left out.
+
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score, >= 0.
+
+    Source: Abdelfattah et al. 2021 (2101.08134), section 3.1, and the released code, which adds the norms of the
+    layers.
+    Deviation: the weights of our classifiers start with a standard deviation of 0.01, so the classifier's gradient has
+    a larger share. On 60 cells of NAS-Bench-201 (N = 1, CIFAR-10), the rank correlation with the published final
+    accuracy was -0.09, and 0.29 with torch's default for the classifier; that of snip was 0.54 and 0.47.
     """
     with untrained(scoring_input) as network:
         return sum(float(gradient.norm()) for gradient in weight_gradients(network, *minibatch(scoring_input)))
 
 
 def weight_gradients(network: Network, images: Tensor, labels: Tensor) -> list[Tensor]:
-    """Gradient of the mean cross-entropy with respect to each weight of `weights_of`, float64; zero where it is not used.
+    """Compute the gradient of the mean cross-entropy with respect to each weight of `weights_of`.
 
     Args:
-        network: in training mode: BatchNorm uses the minibatch's statistics.
-        images: float32 [b, c, h, w].
-        labels: int64 [b].
+        network: the network, in training mode, so that BatchNorm uses the minibatch's statistics.
+        images: float32 [batch, channels, height, width].
+        labels: int64 [batch].
+
+    Returns:
+        One float64 tensor per weight; zero for weights that the network does not use.
     """
     weights = weights_of(network)
     loss = functional.cross_entropy(network(images), labels)

@@ -12,13 +12,21 @@ STABILIZER = 1e-5  # k of the paper
 
 
 def jacob_cov(scoring_input: ScoringInput) -> float:
-    """-sum of log(v + k) + 1 / (v + k) over the eigenvalues v of the correlations between the images' Jacobians, k = 1e-5.
+    """Compute the Jacobian-covariance score: minus the sum of log(v + k) + 1 / (v + k) over eigenvalues v.
 
-    The Jacobian of an image is the gradient of the sum of all logits of the minibatch with respect to its pixels. NaN where that of some
-    image is constant, so that it correlates with nothing. With fewer pixels than images (digits: 64 of 128) the missing rank puts the same
-    large constant under every network's score; the order is not touched.
+    The eigenvalues are those of the correlation matrix of the images' Jacobians, and k = 1e-5. The Jacobian of an image
+    is the gradient of the sum of all logits of the minibatch with respect to the image's pixels. If there are fewer
+    pixels than images (digits: 64 and 128), the eigenvalues that are 0 add the same large constant to every network's
+    score, which does not change the order.
 
-    Source: the first version of Mellor et al. 2020 (2006.04647v1), section 3, as used by Abdelfattah et al. 2021 (2101.08134).
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score; NaN if the Jacobian of an image is constant, so that its correlations are undefined.
+
+    Source: the first version of Mellor et al. 2020 (2006.04647v1), section 3, as used by Abdelfattah et al. 2021
+    (2101.08134).
     Deviation: eigenvalues by a routine for symmetric matrices, in float64.
     """
     images, _ = minibatch(scoring_input)
@@ -29,7 +37,14 @@ def jacob_cov(scoring_input: ScoringInput) -> float:
 
 
 def correlation_score(jacobian: Tensor) -> float:
-    """The score of Jacobians float64 [images, pixels]."""
+    """Compute the score of given Jacobians.
+
+    Args:
+        jacobian: float64 [images, pixels x channels].
+
+    Returns:
+        The score; NaN if a row is constant.
+    """
     correlations = torch.corrcoef(jacobian)
     if not bool(correlations.isfinite().all()):
         return float("nan")

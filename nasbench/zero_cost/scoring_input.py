@@ -1,4 +1,4 @@
-"""Input of a zero-cost score. Imports no torch, because scores that only count parameters do not need it."""
+"""Input of a zero-cost score. Does not import torch, which scores that only count do not need."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nasbench.structures import Scale
 
 @dataclass(frozen=True)
 class ScoringInput:
-    """An architecture with all that its score depends on.
+    """An architecture, and everything else on which its score depends.
 
     Args:
         architecture: the architecture to score.
-        protocol: the data and how they are whitened.
-        scale: size of the network, for the protocol's data.
-        seed: of the initial weights and of the minibatch, >= 0.
-        device: device of the network, as text.
+        protocol: data, training split, whitening, threads, kernels and memory format.
+        scale: size of the network and of the protocol's images.
+        seed: seed of the initial weights and of the minibatch, >= 0.
+        device: device of the network: "cpu", "cuda" or "cuda:INDEX".
     """
 
     architecture: Architecture
@@ -32,11 +32,19 @@ class ScoringInput:
 
     @staticmethod
     def of(architecture: Architecture, protocol: Protocol, seed: int, device: str) -> ScoringInput:
-        """Look up the scale; reads the data when the process has not done so yet.
+        """Make the input of a score; the scale is that of the protocol and its data.
+
+        Reads the data if this process has not read them yet.
+
+        Args:
+            architecture: the architecture to score.
+            protocol: the protocol.
+            seed: seed of the initial weights and of the minibatch, >= 0.
+            device: device of the network: "cpu", "cuda" or "cuda:INDEX".
 
         Raises:
-            InputError: when the seed is negative.
-            MissingData: when the data's files are not there.
+            InputError: when the seed is negative, or the data's name or files are not usable.
+            MissingData: when the data's files are missing.
         """
         if seed < 0:
             raise InputError(f"the seed of a zero-cost score is 0 or more, got {seed}")
@@ -47,4 +55,7 @@ class ScoringInput:
 
 
 Scorer = Callable[[ScoringInput], float]
-"""A zero-cost score: the larger, the better; NaN where undefined. `nasbench.zero_cost.untrained` has network and minibatch."""
+"""A zero-cost score: larger predicts a better network; NaN if undefined.
+
+`nasbench.zero_cost.untrained` makes the network and the minibatch for it.
+"""

@@ -1,4 +1,4 @@
-"""Synaptic flow: how much can run through a network when no weight is negative."""
+"""Synaptic flow: gradients of a network whose weights are all made positive, without data."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from nasbench.zero_cost.untrained import untrained, weights_of
 
 
 def synflow(scoring_input: ScoringInput) -> float:
-    """Sum of |weight x dR/dweight| over convolutions and fully connected layers; R sums the outputs for an image of ones.
+    """Compute the synflow score: the sum of |weight x dR/dweight| over convolutions and fully connected layers.
 
-    All weights and biases are replaced by their absolute values, BatchNorm by nothing at all, and everything is float64. No data but
-    their shape. Infinite where that overflows.
+    R is the sum of the logits for one image of ones. Weights and biases are replaced by their absolute values, and
+    BatchNorms are removed. Everything is computed in float64. Of the data, only the shape is used.
 
-    Source: Tanaka et al. 2020 (2006.05467), as summed by Abdelfattah et al. 2021 (2101.08134), whose released code for synflow builds
-        the networks without BatchNorm layers too.
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score, >= 0; infinite if it overflows.
+
+    Source: Tanaka et al. 2020 (2006.05467), summed as in Abdelfattah et al. 2021 (2101.08134), whose released code also
+    builds the networks without BatchNorms for this score.
     """
     scale = scoring_input.scale
     with untrained(scoring_input) as network:
@@ -34,7 +40,11 @@ def synflow(scoring_input: ScoringInput) -> float:
 
 
 def remove_batch_norm(module: nn.Module) -> None:
-    """Replace every BatchNorm below a module by an identity."""
+    """Replace every BatchNorm in a module by an identity.
+
+    Args:
+        module: the module; it is changed.
+    """
     for name, child in module.named_children():
         if isinstance(child, nn.BatchNorm2d):
             setattr(module, name, nn.Identity())

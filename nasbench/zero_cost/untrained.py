@@ -1,4 +1,4 @@
-"""A network before its training, and the one minibatch it is shown."""
+"""An untrained network, and the one minibatch with which it is scored."""
 
 from __future__ import annotations
 
@@ -18,18 +18,26 @@ from nasbench.training.evaluate import resolve_device
 from nasbench.training.loop import Seeds, reproducible, seed_device
 from nasbench.zero_cost.scoring_input import ScoringInput
 
-MINIBATCH = 128  # images; the size of Mellor et al. 2020 (2006.04647)
+MINIBATCH = 128  # images, as in Mellor et al. 2020 (2006.04647)
 
 
 @contextmanager
 def untrained(scoring_input: ScoringInput) -> Iterator[Network]:
-    """A fresh network in training mode on the scoring_input's device, without drop-path, dropout and auxiliary head.
+    """Build the untrained network of a score, as a context manager.
 
-    It is the network that training with this seed would start from, and the block's to change. All that is computed in the block gives
-    the same bits on the same machine; torch's settings and global random states come back afterwards.
+    The network is the one from which training with this seed starts, but without drop-path, dropout and auxiliary head.
+    It is on the device of `scoring_input`, in training mode, and the block may change it. Computations in the block
+    give bit for bit the same values on one machine. Afterwards, torch's settings and global random states are restored.
+
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Yields:
+        The network.
 
     Raises:
-        InputError: when the device is not there or the network cannot be built.
+        InputError: when the device is not there, the network cannot be built, or kernels are portable and the process
+            was not started for them.
     """
     place, protocol = resolve_device(scoring_input.device), scoring_input.protocol
     with reproducible(place, protocol.threads, protocol.kernels):
@@ -41,10 +49,19 @@ def untrained(scoring_input: ScoringInput) -> Iterator[Network]:
 
 
 def minibatch(scoring_input: ScoringInput) -> tuple[Tensor, Tensor]:
-    """128 training images of the protocol's split drawn by the seed, whitened, not augmented; all where there are fewer.
+    """Return 128 training images, drawn by the seed, whitened and not augmented; all of them if there are fewer.
+
+    They are drawn from the training images of the protocol's split.
+
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
 
     Returns:
-        Images float32 [b, c, h, w] and labels int64 [b], shared by later calls: not to be changed.
+        Images float32 [batch, channels, height, width] and labels int64 [batch]. Later calls may return the same
+        tensors, so do not change them.
+
+    Raises:
+        InputError: when the device is not there.
     """
     return _minibatch(scoring_input.protocol, scoring_input.seed, resolve_device(scoring_input.device))
 
@@ -62,5 +79,9 @@ def _minibatch(protocol: Protocol, seed: int, place: torch.device) -> tuple[Tens
 
 
 def weights_of(network: nn.Module) -> list[Tensor]:
-    """The weights of all convolutions and fully connected layers, without biases and BatchNorm's."""
+    """Return the weights of all convolutions and fully connected layers, without biases and BatchNorms.
+
+    Args:
+        network: the network.
+    """
     return [module.weight for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]

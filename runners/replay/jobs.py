@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay, runs_in_step
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, is_vectorized, replay
 from nasbench.tabular.tables import IntArray, Table
-from nasbench.tabular.trainings import Draw
+from nasbench.tabular.trainings import OutcomeFrom
 
 SEEDS_A_TASK = 10  # searches per task of a strategy that is not vectorized: seconds of work
 
 Report = Callable[[str, int], None]
-_Shared = tuple[Table, ReplayBudget, Draw]  # what all tasks share
+_Shared = tuple[Table, ReplayBudget, OutcomeFrom]  # what all tasks share
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ def replay_all(
     table: Table,
     settings: Sequence[Setting],
     seeds: Sequence[int],
-    price: ReplayBudget,
+    budget: ReplayBudget,
     jobs: int,
     report: Report,
-    draw: Draw = "mean",
+    outcome_from: OutcomeFrom = "mean",
 ) -> list[Replayed]:
     """Search a table with several strategies, once per seed. The result does not depend on `jobs`.
 
@@ -42,31 +42,32 @@ def replay_all(
         table: the complete table.
         settings: the strategies with their options.
         seeds: search seeds, at least one, each >= 0.
-        price: the budget.
+        budget: the budget.
         jobs: number of processes, >= 1; 1 runs everything in this process.
         report: function called with a strategy's name and its number of ended searches, whenever some have ended.
-        draw: outcome of a child, see `replay`.
+        outcome_from: outcome of a child, see `replay`.
 
     Returns:
         One result per setting, in their order.
 
     Raises:
-        InputError: when there are no seeds, a strategy cannot search the space, or there are no trainings to draw.
+        InputError: when there are no seeds, a strategy cannot search the space, or no architecture of the table has
+            several trainings to pick from.
     """
-    table.require_draw(draw)
+    table.check_outcome_from(outcome_from)
     tasks = [task for setting in settings for task in _split(table, setting, seeds)]
     codes: dict[int, IntArray] = {}
-    for place, found in _done((table, price, draw), tasks, jobs):
+    for place, found in _done((table, budget, outcome_from), tasks, jobs):
         codes[place] = found
         report(tasks[place].setting.name, len(tasks[place].seeds))
     return [
         Replayed(
             setting,
             table,
-            price,
+            budget,
             tuple(seeds),
             _stacked([codes[place] for place, task in enumerate(tasks) if task.setting is setting]),
-            draw,
+            outcome_from,
         )
         for setting in settings
     ]
@@ -74,7 +75,7 @@ def replay_all(
 
 def _split(table: Table, setting: Setting, seeds: Sequence[int]) -> list[_Task]:
     """Make one task for a vectorized strategy (or without seeds), else one task per group of seeds."""
-    size = len(seeds) if runs_in_step(table, setting) else SEEDS_A_TASK
+    size = len(seeds) if is_vectorized(table, setting) else SEEDS_A_TASK
     starts = range(0, max(len(seeds), 1), max(size, 1))
     return [_Task(setting, tuple(seeds[start : start + size])) for start in starts]
 
@@ -99,11 +100,11 @@ def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[
 _given: _Shared  # set in each worker
 
 
-def _start(table: Table, price: ReplayBudget, draw: Draw) -> None:
+def _start(table: Table, budget: ReplayBudget, outcome_from: OutcomeFrom) -> None:
     import torch
 
     global _given
-    _given = (table, price, draw)
+    _given = (table, budget, outcome_from)
     torch.set_num_threads(1)  # the workers share the cores
 
 
@@ -112,8 +113,8 @@ def _work(task: _Task) -> IntArray:
 
 
 def _searched(shared: _Shared, task: _Task) -> IntArray:
-    table, price, draw = shared
-    return replay(table, task.setting, task.seeds, price, draw).codes
+    table, budget, outcome_from = shared
+    return replay(table, task.setting, task.seeds, budget, outcome_from).codes
 
 
 def _stacked(pieces: Sequence[IntArray]) -> IntArray:

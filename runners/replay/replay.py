@@ -1,4 +1,4 @@
-"""Replays: searches of a complete table, with real strategies and stop rule, and the table's costs as the clock."""
+"""Replays: searches of a complete table with real strategies and stop rule, on a clock that adds the table's costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyC
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.tabular.tables import FloatArray, IntArray, Table
-from nasbench.tabular.trainings import Draw
+from nasbench.tabular.trainings import OutcomeFrom
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,8 @@ class Setting:
             The strategy with its options.
 
         Raises:
-            UnknownName, InputError: one line that says what to correct.
+            UnknownName: when there is no such strategy.
+            InputError: when it has no such option, or a value does not fit; the message names the option.
         """
         kind = STRATEGIES.get(name)
         return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
@@ -94,6 +95,16 @@ class ReplayBudget:
                 f"budget {self.budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10"
             )
 
+    @property
+    def text(self) -> str:
+        """The budget as given, e.g. "100 children"."""
+        return self.budget.text
+
+    @property
+    def unit(self) -> str:
+        """Unit of the budget, e.g. "children"."""
+        return self.budget.unit
+
     def spent(self, seconds: FloatArray, children: int) -> FloatArray:
         """Spending of searches so far, in the budget's unit.
 
@@ -112,7 +123,7 @@ class ReplayBudget:
         )
 
     def counted(self, before: FloatArray, cost: FloatArray, children: int) -> Any:
-        """Whether the next child of each search counts, [runs]: `Ledger.room` and `Ledger.fits` for many searches.
+        """Whether the next child of each search counts: `Ledger.room` and `Ledger.fits` for many searches at once.
 
         Args:
             before: [runs], seconds charged so far.
@@ -133,19 +144,19 @@ class Replayed:
     Args:
         setting: the strategy with its options.
         table: the table that was searched.
-        price: the budget.
+        budget: the budget.
         seeds: search seeds, one per search.
         codes: [runs, most children], positions in the table of the counted children, in the order of their outcomes; -1
             after the last.
-        draw: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
+        outcome_from: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
     """
 
     setting: Setting
     table: Table
-    price: ReplayBudget
+    budget: ReplayBudget
     seeds: tuple[int, ...]
     codes: IntArray
-    draw: Draw = "mean"
+    outcome_from: OutcomeFrom = "mean"
 
     @cached_property
     def children(self) -> IntArray:
@@ -161,7 +172,7 @@ class Replayed:
     @cached_property
     def outcomes(self) -> FloatArray:
         """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
-        scores = self.table.outcomes(self.codes, np.array(self.setting.streams(self.seeds))[:, None], self.draw)
+        scores = self.table.outcomes(self.codes, np.array(self.setting.streams(self.seeds))[:, None], self.outcome_from)
         return np.where(self.codes >= 0, scores, np.nan)
 
     @cached_property
@@ -169,15 +180,37 @@ class Replayed:
         return np.where(np.isnan(self.outcomes), -np.inf, self.outcomes)
 
     def chosen(self) -> tuple[IntArray, IntArray]:
-        """Runs that have a choice, and its position among their children: the first with the highest accuracy."""
+        """Find the choice of each run: its first child with the highest validation accuracy.
+
+        Returns:
+            Ints: runs that have a child with a score, and the position of the choice among the children of each.
+        """
         if not self.codes.shape[1]:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         places = self._scores.argmax(axis=1)
         runs = np.flatnonzero(np.isfinite(self._scores[np.arange(len(places)), places]))
         return runs, places[runs]
 
+    def improved(self) -> tuple[IntArray, IntArray]:
+        """Find the incumbents: children with a higher validation accuracy than all earlier children of their run.
+
+        Returns:
+            Ints [incumbents]: their runs, and their positions among the children of the run; sorted by run, then
+            position.
+        """
+        best = np.maximum.accumulate(self._scores, axis=1)
+        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
+        runs, places = np.nonzero(self._scores > before)
+        return runs, places
+
     def scores_on(self, report: Table | None) -> Table:
-        """Table in which choices are scored: the searched one for None.
+        """Return the table in which choices are scored.
+
+        Args:
+            report: a table of the same space; None for the searched table.
+
+        Returns:
+            The table.
 
         Raises:
             InputError: when the table belongs to another space.
@@ -191,16 +224,20 @@ class Replayed:
         return report
 
     def frame(self, report: Table | None = None) -> pd.DataFrame:
-        """Make a frame with one row per search: its choice, the first counted child with the highest accuracy received.
+        """Make a frame with one row per search: its choice, the first child with the highest validation accuracy.
 
         Args:
-            report: the table in which the choices are scored, of any data set; None for the one that was searched.
+            report: table of the same space in which the choices are scored, of any data set; None for the searched
+                table.
 
         Returns:
             strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the
             budget's unit), index (of the choice in the order of proposals; -1 without one), choices, architecture
-            (text), told (the accuracy that the search received, on `searched_on`), val_acc, test_acc (on `data`, means
-            over trainings; NaN without a choice).
+            (text), outcome (the validation accuracy that the search received, on `searched_on`), val_acc, test_acc (on
+            `data`, means over trainings). Accuracies are in [0, 1]; NaN without a choice.
+
+        Raises:
+            InputError: when the table belongs to another space.
         """
         import pandas as pd
 
@@ -237,15 +274,16 @@ class Replayed:
             report: see `frame`.
 
         Returns:
-            strategy, seed, searched_on, data, children (counted up to and with it), spent (in the budget's unit),
-            val_acc, test_acc (both on `data`, means over trainings).
+            strategy, seed, searched_on, data, children (counted so far, including this one), spent (in the budget's
+            unit), val_acc, test_acc (both on `data`, in [0, 1], means over trainings).
+
+        Raises:
+            InputError: when the table belongs to another space.
         """
         import pandas as pd
 
         table = self.scores_on(report)
-        best = np.maximum.accumulate(self._scores, axis=1)
-        before = np.concatenate([np.full((len(best), 1), -np.inf), best[:, :-1]], axis=1)
-        runs, places = np.nonzero(self._scores > before)
+        runs, places = self.improved()
         codes = self.codes[runs, places]
         return pd.DataFrame(
             {
@@ -265,12 +303,14 @@ class Replayed:
         return self._spent(seconds, self.children)
 
     def _spent(self, seconds: FloatArray, children: IntArray) -> FloatArray:
-        if self.price.budget.unit == "children":
+        if self.budget.unit == "children":
             return children.astype(np.float64)
-        return self.price.spent(seconds, 0)
+        return self.budget.spent(seconds, 0)
 
 
-def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean") -> Replayed:
+def replay(
+    table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
+) -> Replayed:
     """Search a table once per seed, with one child in training at a time.
 
     The simulated clock and the ledger use the costs of children in the table. The searcher's own time is not charged,
@@ -280,19 +320,20 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
         table: the complete table.
         setting: the strategy with its options.
         seeds: search seeds, at least one, each >= 0.
-        price: the budget.
-        draw: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search (its
-            strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a child is
-            the table's `seconds` in both cases, because trainings of one architecture may have run on machines of
-            different speed.
+        budget: the budget.
+        outcome_from: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the search
+            (strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of a
+            child is the table's `seconds` in both cases, because trainings of one architecture may have run on machines
+            of different speed.
 
     Returns:
         The results; for vectorized strategies they equal those of `replay_one_by_one`.
 
     Raises:
-        InputError: when there are no seeds, the strategy cannot search the space, or there are no trainings to draw.
+        InputError: when there are no seeds, the strategy cannot search the space, or no architecture of the table has
+            several trainings to pick from.
     """
-    table.require_draw(draw)
+    table.check_outcome_from(outcome_from)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
     if issubclass(setting.kind, VectorizedStrategy):
@@ -301,54 +342,60 @@ def replay(table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBu
             return Replayed(
                 setting,
                 table,
-                price,
+                budget,
                 tuple(seeds),
-                _replay_vectorized(table, searches, setting.streams(seeds), price, draw),
-                draw,
+                _replay_vectorized(table, searches, setting.streams(seeds), budget, outcome_from),
+                outcome_from,
             )
-    return replay_one_by_one(table, setting, seeds, price, draw)
+    return replay_one_by_one(table, setting, seeds, budget, outcome_from)
 
 
-def runs_in_step(table: Table, setting: Setting) -> bool:
+def is_vectorized(table: Table, setting: Setting) -> bool:
     """Whether all searches of a strategy run at once in arrays on this table.
 
     Args:
         table: the complete table.
         setting: the strategy with its options.
+
+    Returns:
+        False if `ask` and `tell` are called for one search after another.
     """
     kind = setting.kind
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
 
 def replay_one_by_one(
-    table: Table, setting: Setting, seeds: Sequence[int], price: ReplayBudget, draw: Draw = "mean"
+    table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
 ) -> Replayed:
-    """Same as `replay`, but by the strategy's `ask` and `tell`, one search after another.
+    """Do the same as `replay` with the strategy's `ask` and `tell`, one search after another.
 
     Args:
         table: see `replay`.
         setting: see `replay`.
         seeds: see `replay`.
-        price: see `replay`.
-        draw: see `replay`.
+        budget: see `replay`.
+        outcome_from: see `replay`.
 
     Returns:
         The results.
+
+    Raises:
+        InputError: see `replay`.
     """
-    table.require_draw(draw)
+    table.check_outcome_from(outcome_from)
     found = []
     for seed in setting.streams(seeds):
-        ledger = Ledger(price.budget, price.usd_per_hour)
-        outcomes = partial(_drawn, table, seed) if draw == "one" else table.val_acc.__getitem__
+        ledger = Ledger(budget.budget, budget.usd_per_hour)
+        outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
         found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, outcomes))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
         row[: len(children)] = children
-    return Replayed(setting, table, price, tuple(seeds), codes, draw)
+    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
 
 
-def _drawn(table: Table, seed: int, code: int) -> float:
+def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
@@ -385,7 +432,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
 
 
 def _replay_vectorized(
-    table: Table, searches: VectorizedSearch, seeds: Sequence[int], price: ReplayBudget, draw: Draw
+    table: Table, searches: VectorizedSearch, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom
 ) -> IntArray:
     """Run all searches at once until the last has spent its budget.
 
@@ -400,7 +447,7 @@ def _replay_vectorized(
     while True:
         asked = table.code(searches.ask())
         cost = table.seconds[asked]
-        going &= price.counted(seconds, cost, children)
+        going &= budget.counted(seconds, cost, children)
         if not going.any():
             return codes[:, :children]
         seconds += cost
@@ -408,4 +455,8 @@ def _replay_vectorized(
             codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
         codes[:, children] = np.where(going, asked, -1)
         children += 1
-        searches.tell(rewards[asked] if draw == "mean" else np.nan_to_num(table.outcomes(asked, runs, draw), nan=0.0))
+        searches.tell(
+            rewards[asked]
+            if outcome_from == "mean"
+            else np.nan_to_num(table.outcomes(asked, runs, outcome_from), nan=0.0)
+        )

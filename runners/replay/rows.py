@@ -21,13 +21,15 @@ DEVICE = "table"
 
 
 def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
-    """Make rows of all counted children, of each choice as stage "final" with its test accuracy, and of the runs.
+    """Make rows of all counted children, of every incumbent as stage "final" with its test accuracy, and of the runs.
 
     Costs are those of the table, in category "cached"; wall time is the simulated clock; reading a test accuracy costs
     nothing. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
     data set in its column `data`, with that table's fingerprint. Search rows have the scores that the search received,
-    from the searched table. Final rows have means over trainings, one row per table in which choices are reported,
-    numbered by `index`. The `data` of a run is that of the searched table.
+    from the searched table. Final rows have means over trainings: for each table in which choices are reported, one row
+    per incumbent in the order in which the run found them, numbered on by `index`; the last is the run's choice. So a
+    test accuracy is known at every moment of a run, as after a search with final="incumbents". The `data` of a run is
+    that of the searched table.
 
     Args:
         replays: replays of one table, at least one.
@@ -36,6 +38,12 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
 
     Returns:
         Rows of children and runs, for `table_builder.write_new`.
+
+    Raises:
+        InputError: when a table of `reports` belongs to another space.
+
+    Raises:
+        InputError: when a table of `reports` belongs to another space.
     """
     return join_tables([_tables(replayed, reports) for replayed in replays])
 
@@ -73,8 +81,8 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         "strategy": replayed.setting.name,
         "options": replayed.setting.config.model_dump(mode="json"),
         "space": replayed.table.space.spec,
-        "budget": replayed.price.budget.text,
-        "price": replayed.price.usd_per_hour,
+        "budget": replayed.budget.text,
+        "price": replayed.budget.usd_per_hour,
     }
     config["stream"] = "strategy"  # earlier versions seeded every strategy with the run's seed, and did not say so
     if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
@@ -83,25 +91,25 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["search_seeds"] = replayed.table.seeds
     if scored[0].seeds is not None:
         config["report_seeds"] = scored[0].seeds
-    if replayed.draw != "mean":
-        config["draw"] = replayed.draw
+    if replayed.outcome_from != "mean":
+        config["draw"] = replayed.outcome_from
     return config
 
 
-def _filled(column: Column, known: Mapping[str, Any], count: int) -> Data:
+def _filled(column: Column, given: Mapping[str, Any], count: int) -> Data:
     """Make a column; a single value is repeated for all rows, and an unknown one is NaN, 0, false or ''."""
-    value = known.get(column.name, {"int": 0, "float": np.nan, "bool": False, "str": ""}[column.type])
+    value = given.get(column.name, {"int": 0, "float": np.nan, "bool": False, "str": ""}[column.type])
     if column.type == "str":
         return value if isinstance(value, Text) else Text(np.zeros(count, dtype=np.int64), [value])
     return np.broadcast_to(np.asarray(value, dtype=DTYPES[column.type]), (count,)).copy()
 
 
 def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> dict[str, Any]:
-    """Make the known columns: search rows by run and order, then the choices' final rows by table and run."""
-    table, rate = replayed.table, replayed.price.usd_per_hour / SECONDS_PER_HOUR
+    """Make the columns of all rows: search rows by run and order, then the incumbents' final rows by table and run."""
+    table, rate = replayed.table, replayed.budget.usd_per_hour / SECONDS_PER_HOUR
     runs, places = np.nonzero(replayed.codes >= 0)
     codes = replayed.codes[runs, places]
-    tested_runs, tested_places = replayed.chosen()
+    tested_runs, tested_places = replayed.improved()
     tested = replayed.codes[tested_runs, tested_places]
     n, m = len(codes), len(tested) * len(scored)
     every = np.concatenate([codes, np.tile(tested, len(scored))])
@@ -119,7 +127,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     nothing = np.zeros(m)
     return {
         "run": Text(run, ids),
-        "index": np.concatenate([places, of[n:] - 1]),
+        "index": np.concatenate([places, _final_index(tested_runs, len(scored))]),
         "asked": np.concatenate([places + 1, asked]),
         "stage": Text(np.repeat([0, 1], [n, m]), ["search", "final"]),
         "strategy": replayed.setting.name,
@@ -157,12 +165,20 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     }
 
 
+def _final_index(runs: IntArray, tables: int) -> IntArray:
+    """Index of each final row in its run, given the runs of the incumbents in order: table after table."""
+    first = np.searchsorted(runs, runs, side="left")
+    count = np.searchsorted(runs, runs, side="right") - first
+    index: IntArray = np.concatenate([np.arange(len(runs)) - first + table * count for table in range(tables)])
+    return index
+
+
 def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntArray:
     """Seed of the training whose accuracy the search received, per child; 0 for a mean."""
     trainings = replayed.table.trainings
-    if replayed.draw == "mean" or trainings is None:
+    if replayed.outcome_from == "mean" or trainings is None:
         return np.zeros(len(codes), dtype=np.int64)
-    return trainings.seeds[trainings.drawn(codes, np.array(replayed.setting.streams(replayed.seeds))[runs])]
+    return trainings.seeds[trainings.picked(codes, np.array(replayed.setting.streams(replayed.seeds))[runs])]
 
 
 def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:
@@ -195,12 +211,12 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         "data": table.name,
         "data_digest": table.fingerprint,
         "seed": np.array(replayed.seeds),
-        "budget": replayed.price.budget.text,
+        "budget": replayed.budget.text,
         "status": "complete",
         "children": replayed.children,
         **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
         "cached_hours": seconds / SECONDS_PER_HOUR,
-        "usd": seconds / SECONDS_PER_HOUR * replayed.price.usd_per_hour,
+        "usd": seconds / SECONDS_PER_HOUR * replayed.budget.usd_per_hour,
         "wall_seconds": seconds,
         "started_at": now,
         "finished_at": now,

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator
 
 from nasbench.costs.pricing import price_of, prices_from
+from nasbench.costs.units import device_time
 from nasbench.errors import InputError
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
@@ -139,6 +140,11 @@ class SearchPlan:
             stored: ids of the file's runs.
         """
         return replace(self, run=next((run for run in (self.run, *self.ids) if run in stored), self.run))
+
+    @property
+    def hours_unit(self) -> str:
+        """Name of the unit of device time on the devices of the search: "GPU-hours" or "device-hours"."""
+        return device_time(["cuda"] if self.config.gpus_per_child > 0 else self.config.devices)
 
     def strategy(self) -> Strategy[Any]:
         """Make a fresh strategy, in the state before the first `ask`."""

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from tqdm.auto import tqdm
 
+from nasbench.costs.units import DEVICE_HOURS
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 
 LINE_SECONDS = 10.0  # minimum seconds between two plain lines
@@ -21,9 +22,13 @@ class Progress:
         stream: output stream; a terminal gets a bar, anything else an occasional line.
         bar: whether to draw a bar; None draws one only if the stream is a terminal. Notebooks can show one although
             their stream is no terminal.
+        unit: name of the unit of device time, e.g. "GPU-hours".
     """
 
-    def __init__(self, title: str, stream: TextIO | None = None, bar: bool | None = None) -> None:
+    def __init__(
+        self, title: str, stream: TextIO | None = None, bar: bool | None = None, unit: str = DEVICE_HOURS
+    ) -> None:
+        self._unit = unit
         self._title, self._draw_bar = title, bar
         self._stream = stream if stream is not None else sys.stderr
         self._bar: tqdm[None] | None = None
@@ -57,7 +62,7 @@ class Progress:
             busy: number of devices in use when the child ended.
         """
         share = _share(ledger)
-        text = f"{_spent(ledger)}, {busy:g} devices busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
+        text = f"{_spent(ledger, self._unit)}, {busy:g} devices busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
         if self._bar is not None:
             self._bar.n, self._bar.unit = 100.0 * share, text
             self._bar.refresh()
@@ -94,6 +99,6 @@ def _share(ledger: Ledger) -> float:
     return min(1.0, ledger.spent / ledger.budget.limit)
 
 
-def _spent(ledger: Ledger) -> str:
+def _spent(ledger: Ledger, unit: str) -> str:
     hours = ledger.search_seconds / SECONDS_PER_HOUR
-    return f"{ledger.children} children, {hours:.4g} device-hours, {ledger.usd:.4g} USD"
+    return f"{ledger.children} children, {hours:.4g} {unit}, {ledger.usd:.4g} USD"

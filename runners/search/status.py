@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.schema import REPEATABLE_STATUSES, TABLE
@@ -33,6 +34,7 @@ COLUMNS = (
         "devices",
         "gpu_hours",
         "usd",
+        "device",
     ),
     *("spent_gpu_hours", "wall_seconds", "finished_at"),
 )
@@ -69,6 +71,7 @@ class RunStatus:
         children_a_minute: children per minute, over all its wall time.
         recent_a_minute: children per minute, over the last ten minutes; None unless running.
         gpu_hours, usd: charged to the search.
+        hours_unit: "GPU-hours" if all its children were trained on GPUs, else "device-hours".
         share: share of the budget that is spent, in [0, 1].
         left_seconds: seconds until the budget is spent, at the rate so far; None unless running.
         best: highest validation accuracy, a fraction; None before the first.
@@ -94,6 +97,7 @@ class RunStatus:
     best: float | None
     best_hash: str
     last_child: str
+    hours_unit: str = DEVICE_HOURS
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,7 @@ def _run_status(row: dict[str, Any], children: pd.DataFrame, writer: Writer | No
         best=float(best["val_acc"]) if best is not None else None,
         best_hash=str(best["hash"]) if best is not None else "",
         last_child=max(ended, default=""),
+        hours_unit=device_time(children["device"].unique()),
     )
 
 

@@ -29,7 +29,7 @@ def distinct_architectures(space: Space) -> list[Architecture]:
     """List one architecture per hash: the lexicographically first by its choices. The list is in the same order.
 
     Args:
-        space: of at most 10,000,000 sequences of choices.
+        space: a space with at most 10,000,000 sequences of choices.
 
     Returns:
         The architectures.
@@ -50,16 +50,14 @@ def distinct_architectures(space: Space) -> list[Architecture]:
 
 
 def hash_neighbours(space: Space, digest: str) -> set[str]:
-    """Find the hashes of all architectures that differ in one decision from an architecture of the given hash.
-
-    The given hash itself is left out.
+    """Find the hashes of all architectures that differ in one decision from an architecture with the given hash.
 
     Args:
-        space: of at most 10,000,000 sequences of choices.
+        space: a space; all of its sequences of choices are visited.
         digest: the hash, 32 hexadecimal digits.
 
     Returns:
-        Hashes, 32 hexadecimal digits each.
+        Hashes, 32 hexadecimal digits each, without `digest`.
     """
     options = [range(decision.options) for decision in space.decisions]
     same = [each for choices in itertools.product(*options) if (each := Architecture(space, choices)).hash == digest]
@@ -103,18 +101,18 @@ class TableBuild:
         self._best: dict[str, Any] | None = None
 
     def run(self) -> None:
-        """Train to the end.
+        """Train all missing architectures, one seed after another, and store each child when it ends.
 
         Raises:
             KeyboardInterrupt: passed on after the run was marked as interrupted; all finished trainings are kept.
             StoreError: when the file is damaged, newer, locked by another process or cannot be written.
         """
         with ResultsWriter(self._path, take_over=self._take_over) as writer:
-            there = self._stored()
+            stored = self._stored()
             self._progress.start(self._whole)
             try:
                 for plan in self._plans:
-                    missing = [index for index in range(len(self._architectures)) if index not in there[plan.run]]
+                    missing = [index for index in range(len(self._architectures)) if index not in stored[plan.run]]
                     if missing:
                         self._build(plan, missing, writer)
             finally:
@@ -159,10 +157,10 @@ class TableBuild:
                 yield index, evaluation
 
     def _row(self, plan: SearchPlan, index: int, evaluation: Evaluation) -> dict[str, Any]:
-        asked = Proposal(index, self._architectures[index], plan.config.seed, duplicate=False)
+        proposal = Proposal(index, self._architectures[index], plan.config.seed, duplicate=False)
         hours = evaluation.device_seconds / SECONDS_PER_HOUR
         return {
-            **search_child_row(plan, asked, evaluation, "final"),
+            **search_child_row(plan, proposal, evaluation, "final"),
             "asked": 0,
             "reward": math.nan,
             "gpu_hours": hours,
@@ -184,21 +182,21 @@ class TableBuild:
 
     def _stored(self) -> dict[str, set[int]]:
         """Map each run to the positions of the architectures that the file has."""
-        there: dict[str, set[int]] = {plan.run: set() for plan in self._plans}
+        stored: dict[str, set[int]] = {plan.run: set() for plan in self._plans}
         try:
             results = Results(str(self._path))
         except MissingResults:
-            return there
+            return stored
         columns = ["run", "index", "hash", "status", "val_acc", "gpu_hours", "wall_seconds"]
         with results:
             rows = results.frame(columns).to_dict("records")
         for row in rows:
-            if row["run"] in there:
-                there[row["run"]].add(int(row["index"]))
+            if row["run"] in stored:
+                stored[row["run"]].add(int(row["index"]))
                 ledger = self._ledgers[row["run"]]
                 ledger.wall_seconds = max(ledger.wall_seconds, row["wall_seconds"])
                 self._account(row["run"], row)
-        return there
+        return stored
 
     def _best_text(self) -> str:
         return f"{self._best['val_acc']:.4f} ({self._best['hash'][:8]})" if self._best is not None else "none yet"

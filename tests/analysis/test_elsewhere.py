@@ -16,7 +16,7 @@ from nasbench.analysis.costs.cost_on_other_devices import (
     estimate_notes,
     plot_cost_on_other_devices,
 )
-from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting import saving, style
 from nasbench.costs.pricing import Price
 from nasbench.costs.speeds import Speed
 from nasbench.errors import InputError
@@ -81,7 +81,7 @@ def test_the_picture_tells_estimates_from_what_was_run(two, tmp_path):
     figure = plot_cost_on_other_devices(data)
     faces = [line.get_markerfacecolor() for line in figure.axes[0].lines if len(line.get_xdata())]
     assert faces == [style.look("random").colour, "none", "none"]
-    style.save_figure(figure, tmp_path / "elsewhere.svg")
+    saving.save_figure(figure, tmp_path / "elsewhere.svg")
     drawn = (tmp_path / "elsewhere.svg").read_text()
     assert "(estimate)" in drawn
     assert "(as run)" in drawn
@@ -93,7 +93,7 @@ def test_nothing_charged_is_said(two, tmp_path):
     free = cost_on_other_devices(
         frame.assign(gpu_hours=0.0), runs.assign(training_hours=0.0, searcher_hours=0.0, usd=0.0), ["A100"]
     )
-    style.save_figure(plot_cost_on_other_devices(free), tmp_path / "none.svg")
+    saving.save_figure(plot_cost_on_other_devices(free), tmp_path / "none.svg")
     assert "Nothing was charged" in (tmp_path / "none.svg").read_text()
 
 

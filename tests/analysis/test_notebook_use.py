@@ -20,7 +20,7 @@ from nasbench.analysis.comparison.curves import draw_curves, learning_curves
 from nasbench.analysis.comparison.random_search_claim import draw_tops, top_means
 from nasbench.analysis.costs.cost import cost_by_strategy, draw_cost
 from nasbench.analysis.pareto.pareto import draw_pareto, pareto_front
-from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting import saving, style
 from nasbench.analysis.report.colours import contrast
 from nasbench.analysis.statistics.final_scores import draw_score_intervals, final_scores, score_intervals
 from nasbench.analysis.statistics.regret_area import draw_regret_areas, regret_areas
@@ -89,5 +89,5 @@ def test_the_saved_picture_keeps_the_ground_of_the_style(tmp_path):
 
     with style.theme({"figure.facecolor": "#102030"}):
         figure = style.new_figure(2, 1)
-    corner = imread(style.save_figure(figure, tmp_path / "dark.png"))[0, 0, :3]
+    corner = imread(saving.save_figure(figure, tmp_path / "dark.png"))[0, 0, :3]
     assert [round(255 * float(part)) for part in corner] == [0x10, 0x20, 0x30]

@@ -20,7 +20,7 @@ from nasbench.analysis.pareto.objectives import (
     reference_point,
     run_volumes,
 )
-from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting import saving
 from nasbench.errors import InputError, UnknownName
 
 
@@ -178,7 +178,7 @@ def test_pictures_show_every_point_of_the_front(make, objectives, tmp_path):
     }  # fmt: skip
     front = data[data["front"]][[objectives[1], objectives[0]]].to_numpy(dtype=float).round(9)
     assert {tuple(point) for point in front.tolist()} <= drawn
-    assert style.save_figure(figure, tmp_path / "front.png").stat().st_size > 10_000
+    assert saving.save_figure(figure, tmp_path / "front.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
@@ -188,7 +188,7 @@ def test_pictures_of_nothing_say_so(make, objectives, tmp_path):
     figure = plot_objectives(
         objective_front(empty, objectives), objectives, attainment(empty.assign(run=""), objectives)
     )
-    style.save_figure(figure, tmp_path / "front.svg")
+    saving.save_figure(figure, tmp_path / "front.svg")
     assert "No child finished with a score" in (tmp_path / "front.svg").read_text()
 
 

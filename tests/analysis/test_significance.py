@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from nasbench.analysis.inference.equivalence import detectable_difference, equivalence_p, paired_detectable
+from nasbench.analysis.inference.intervals import improvement_interval
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.significance import draw_improvement, hedges_g, holm, paired_tests, unpaired_tests
 from nasbench.errors import InputError
@@ -50,21 +52,16 @@ def test_statistics_p_values_and_corrections_are_scipys_and_statsmodels(three):
     np.testing.assert_allclose(table["welch_p_holm"], multipletests(table["welch_p"], method="holm")[1])
 
 
-def test_intervals_of_difference_and_improvement_are_the_bootstrap_ones(three):
-    row = unpaired_tests(table_of(three), "random", resamples=20000).set_index("first").loc["ppo"]
-    pair = (np.array(three["ppo"]), np.array(three["random"]))
-
-    def difference(a, b, axis):
-        return a.mean(axis=axis) - b.mean(axis=axis)
-
-    theirs = stats.bootstrap(pair, difference, n_resamples=20000, method="percentile", vectorized=True)
-    np.testing.assert_allclose([row["difference_low"], row["difference_high"]], theirs.confidence_interval, atol=4e-4)
-
-    def improvement(a, b):
-        return stats.mannwhitneyu(a, b).statistic / (len(a) * len(b))
-
-    theirs = stats.bootstrap(pair, improvement, n_resamples=500, method="percentile", vectorized=False)
-    np.testing.assert_allclose([row["improvement_low"], row["improvement_high"]], theirs.confidence_interval, atol=0.03)
+def test_intervals_of_difference_and_improvement_stand_in_the_table(three):
+    row = unpaired_tests(table_of(three), "random").set_index("first").loc["ppo"]
+    a, b = np.array(three["ppo"]), np.array(three["random"])
+    welch = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((welch.low, welch.high))
+    better = improvement_interval(a, b)
+    assert (row["improvement_low"], row["improvement_high"]) == (better.low, better.high)
+    assert (row["interval"], row["margin"]) == ("95% Welch", 0.01)
+    assert row["tost_p"] == equivalence_p(a, b, 0.01)
+    assert row["detectable"] == detectable_difference((a.std(ddof=1), b.std(ddof=1)), (18, 20))
 
 
 def test_hedges_g_against_cohens_d_and_its_correction():
@@ -87,10 +84,10 @@ def test_tests_not_made_do_not_count_for_holm():
     np.testing.assert_allclose(holm(np.array([0.01, NAN, 0.02])), [0.02, NAN, 0.02])
 
 
-def test_two_seeds_are_insufficient_and_get_no_p(three):
+def test_two_seeds_are_too_few_and_get_no_p(three):
     few = table_of({**three, "ppo": three["ppo"][:2]})
     row = unpaired_tests(few, "random").set_index("first").loc["ppo"]
-    assert row["verdict"] == "ppo against random: insufficient (n=2 and 20; 5 seeds a side are the least)"
+    assert row["verdict"] == "ppo against random: n too small (n=2 and 20; 5 seeds a side are the least)"
     assert np.isnan([row["p"], row["p_holm"], row["difference_low"]]).all()
     assert row["difference"] == pytest.approx(np.mean(three["ppo"][:2]) - np.mean(three["random"]))
 
@@ -99,9 +96,11 @@ def test_verdicts_say_what_was_found():
     up = [0.9 + 0.001 * i for i in range(10)]
     groups = {"random": up, "ppo": [x + 0.05 for x in up], "reinforce": [x - 0.05 for x in up], "pnas": up}
     said = unpaired_tests(table_of(groups), "random").set_index("first")["verdict"]
-    assert said["ppo"].startswith("ppo is better than random (beats it in 100% of pairs, large effect, p<0.001")
-    assert said["reinforce"].startswith("reinforce is worse than random")
-    assert said["pnas"].startswith("pnas against random: no difference is shown (beats it in 50% of pairs, negligible")
+    assert said["ppo"].startswith("ppo against random: differs, better (Holm p = <0.001, +5.00 points [+4.72, +5.28]")
+    assert said["reinforce"].startswith("reinforce against random: differs, worse (Holm p = <0.001, -5.00 points")
+    assert said["pnas"].startswith(
+        "pnas against random: equivalent within +-1 point (TOST, Holm p = <0.001, +0.00 points"
+    )
 
 
 def test_equal_scores_everywhere_have_no_t_test():
@@ -128,11 +127,14 @@ def test_pairs_are_means_of_tables_not_equal_seeds():
     assert (row["t"], row["t_p"]) == pytest.approx(tuple(stats.ttest_rel(a, b)))
     assert row["cohens_dz"] == pytest.approx((a - b).mean() / (a - b).std(ddof=1))
     assert row["n"] == 8
+    student = stats.ttest_rel(a, b).confidence_interval()
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((student.low, student.high))
+    assert row["detectable"] == paired_detectable((a - b).std(ddof=1), 8)
     assert row["least_p"] == 2 / 2**8
     signed = stats.rankdata(np.abs(a - b)) * np.sign(a - b)
     assert row["rank_biserial"] == pytest.approx(signed.sum() / np.abs(signed).sum())
     few = paired_tests(scores[scores["table"].isin(tables[:3])]).iloc[0]
-    assert few["verdict"] == "ppo against random: insufficient (n=3 tables; the smallest p that they can give is 0.25)"
+    assert few["verdict"] == "ppo against random: n too small (n=3 tables; the smallest p that they can give is 0.25)"
 
 
 def test_bad_calls_are_one_clear_line(three):
@@ -142,7 +144,7 @@ def test_bad_calls_are_one_clear_line(three):
         unpaired_tests(table_of(three), "enas")
 
 
-def test_the_plot_shows_p_and_n_or_insufficient(three):
+def test_the_plot_shows_p_and_n_or_that_n_is_too_small(three):
     with style.theme():
         figure = style.new_figure(18, 3)
         axes = figure.subplots(1, 3)
@@ -151,5 +153,5 @@ def test_the_plot_shows_p_and_n_or_insufficient(three):
         draw_improvement(unpaired_tests(table_of({"random": [NAN], "ppo": [0.5]})), axes[2])
         figure.draw_without_rendering()
     assert any("n=18+20" in text.get_text() for text in axes[0].texts)
-    assert [text.get_text() for text in axes[1].texts] == ["insufficient, n=2+2"] * 2
+    assert [text.get_text() for text in axes[1].texts] == ["n too small, n=2+2"] * 2
     assert "No two strategies" in axes[2].texts[0].get_text()

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.plotting import style
+from nasbench.analysis.plotting import saving, style
 from nasbench.analysis.plotting.spacing import spread
 from nasbench.errors import InputError
 
@@ -69,7 +69,7 @@ def test_saving_writes_the_same_bytes_twice(tmp_path):
         with style.theme():
             figure = style.new_figure(3, 2)
             figure.subplots().plot([0, 1])
-        written.append(style.save(figure, tmp_path / name / "plot", data))
+        written.append(saving.save(figure, tmp_path / name / "plot", data))
     assert [path.name for path in written[0]] == ["plot.png", "plot.svg", "plot.csv"]
     for first, second in zip(*written):
         assert first.read_bytes() == second.read_bytes()
@@ -80,9 +80,9 @@ def test_a_place_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("")
     figure = style.new_figure(1, 1)
     with pytest.raises(InputError, match="cannot write"):
-        style.save(figure, tmp_path / "file" / "plot", pd.DataFrame())
+        saving.save(figure, tmp_path / "file" / "plot", pd.DataFrame())
     with pytest.raises(InputError, match=r"must end in \.png, \.svg or \.pdf"):
-        style.save_figure(figure, tmp_path / "plot.xls")
+        saving.save_figure(figure, tmp_path / "plot.xls")
 
 
 def test_spread_keeps_order_and_distance_and_moves_least():

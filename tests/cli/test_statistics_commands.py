@@ -73,8 +73,12 @@ def test_one_table_is_ranked_by_runs_drawn_at_random(call, files, tmp_path):
     out = call("ranks", files[0], "--csv", "table.csv")
     results = Results([files[0]])
     expected = expected_ranks(final_scores(results.frame(), results.runs()))
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), expected)
+    written = pd.read_csv(tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(written[["strategy", "runs", "rank"]], expected)
+    assert ((written["low"] < written["rank"]) & (written["rank"] < written["high"])).all()
     assert "Kruskal-Wallis: H(2)" in out
+    assert "Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm, 5%; least attainable p" in out
+    assert "Ranks at 25%, 50%, 100% of the budget: " in out
     assert (tmp_path / "table.csv").read_bytes() == Path(files[0]).with_name("first-ranks.csv").read_bytes()
     assert "<svg" in Path(files[0]).with_name("first-ranks.svg").read_text()
 

@@ -86,8 +86,8 @@ def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):
         (("nas-v1", "--sizes", "4@1056"), "nas-v1 has no cells to repeat at other sizes (it is a LayerStack)"),
         (("nasnet-a", "--sizes", "4@1056", "--data", "imagnet"), "did you mean 'imagenet'"),
         (("nasnet-a", "--sizes", "4@1056", "--data", "folder:"), "unknown data 'folder:'"),
-        (("nasnet-a", "--sizes", "4@1056", "--data", "folder:none"), "should hold train/<class>/<image>"),
-        (("nasnet-a", "--sizes", "4@1056", "--train"), "should hold train/<class>/<image>"),
+        (("nasnet-a", "--sizes", "4@1056", "--data", "folder:none"), "should contain train/<class>/<image>"),
+        (("nasnet-a", "--sizes", "4@1056", "--train"), "should contain train/<class>/<image>"),
         (("nasnet-a", "--sizes", "4@1056", "--pixels", "2"), "images of 3 pixels or more, got 2"),
         (("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--pixels", "64"), "have 32 pixels, got --pixels 64"),
         (("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--set", "epochs=1"), "add --train"),
@@ -214,4 +214,4 @@ def test_mistakes_that_only_several_processes_find_are_one_line(tmp_path):
     assert nasbench(*words, *QUICK, cwd=tmp_path).code == 0
     done = nasbench(*words, *QUICK, "--processes", "2", "--seed", "1", cwd=tmp_path)
     assert done.code == 2
-    assert "is of another training: seed 0 instead of 1" in done.err
+    assert "belongs to another training: seed 0 instead of 1" in done.err

@@ -41,7 +41,8 @@ def test_only_bfloat16_on_the_processor_is_slow():
     older = processor(*AVX2)
     (line,) = slow_here([("float32", ["cpu"]), ("bfloat16", ["cpu", "cpu"])], older)
     assert line == (
-        "slow here: precision=bfloat16 on a processor without instructions for it (avx2) trains about 7 times slower than float32; "
+        "slow here: precision=bfloat16 trains about 7 times slower than float32, because this processor has no "
+        "bfloat16 instructions (avx2); "
         "nasbench doctor measures it"
     )
     assert "about 2 times" in slow_here([("bfloat16", ["cpu"])], processor(*AVX512))[0]

@@ -33,11 +33,11 @@ def levels(found):
 @pytest.mark.parametrize(
     ("facts", "built_for", "hardware", "level", "words"),
     [
-        (NOTHING, "", NONE, "ok", "no NVIDIA GPU, and torch is built for the CPU alone"),
+        (NOTHING, "", NONE, "ok", "no NVIDIA GPU, and torch is built for the CPU only"),
         (NOTHING, "13.0", NONE, "note", "no NVIDIA GPU: searches run on the CPU"),
         (replace(NOTHING, error="Found no NVIDIA driver"), "13.0", NONE, "note", "no NVIDIA GPU"),
-        (NOTHING, "", DRIVER, "slow", "2 NVIDIA GPUs, and torch is built for the CPU alone"),
-        (NOTHING, "", replace(NONE, cards=1), "slow", "1 NVIDIA GPU, and torch is built for the CPU alone"),
+        (NOTHING, "", DRIVER, "slow", "2 NVIDIA GPUs, but torch is built for the CPU only"),
+        (NOTHING, "", replace(NONE, cards=1), "slow", "1 NVIDIA GPU, but torch is built for the CPU only"),
         (
             replace(NOTHING, error="Found no NVIDIA driver"),
             "13.0",
@@ -86,7 +86,7 @@ def test_a_device_where_all_is_well():
         ("cuda:0 graphs", "ok", False),
     ]
     assert found[0].found == "NVIDIA H100 80GB HBM3, 80.0 GiB, compute capability 9.0, driver 580.65.06"
-    assert "3 things tried" in found[2].found
+    assert "3 tests" in found[2].found
 
 
 def test_two_devices_have_lines_of_their_own():
@@ -113,7 +113,7 @@ def test_what_failed_in_the_self_test_breaks_searches():
     failed = tuple(Tried(f"part {place}", "failed", "values that are not finite") for place in range(SHOWN + 2))
     found = [finding for finding in of(replace(H100, tried=(*TRIED, *failed))) if finding.name.endswith("self-test")]
     assert levels(found) == [("cuda:0 self-test", "wrong", True)] * (1 + SHOWN)
-    assert found[0].found.startswith(f"{SHOWN + 2} of {SHOWN + 5} things failed")
+    assert found[0].found.startswith(f"{SHOWN + 2} of {SHOWN + 5} tests failed")
     assert found[1].found == "part 0: values that are not finite"
 
 
@@ -125,7 +125,7 @@ def test_what_is_not_deterministic_is_noted_and_named():
     told = [finding.found for finding in found if finding.level == "note"]
     assert told == [
         *(f"part {place}: no deterministic implementation of x" for place in range(SHOWN)),
-        "2 more such: make test-gpu shows all",
+        "2 more notes: make test-gpu shows all",
     ]
 
 
@@ -181,7 +181,7 @@ def test_this_machine_is_looked_at_in_a_process_of_its_own():
     ("line", "words"),
     [
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "died: SIGSEGV"),
-        ("import time; time.sleep(60)", "still going on after 3 s"),
+        ("import time; time.sleep(60)", "did not end within 3 s"),
     ],
 )
 def test_a_process_that_dies_or_hangs_is_said_in_one_line(tmp_path, monkeypatch, line, words):

@@ -38,11 +38,11 @@ def machine(tmp_path, monkeypatch, facts):
 @pytest.mark.parametrize(
     ("error", "found"),
     [
-        (ZeroDivisionError("division\nby zero"), "could not be found out: ZeroDivisionError: division by zero"),
-        (OSError(5, "Input/output error"), "could not be found out: OSError: [Errno 5] Input/output error"),
-        (AssertionError(), "could not be found out: AssertionError"),
-        (InputError("no such thing"), "could not be found out: InputError: no such thing"),
-        (ImportError("no module"), "could not be found out: ImportError: no module"),
+        (ZeroDivisionError("division\nby zero"), "the check failed: ZeroDivisionError: division by zero"),
+        (OSError(5, "Input/output error"), "the check failed: OSError: [Errno 5] Input/output error"),
+        (AssertionError(), "the check failed: AssertionError"),
+        (InputError("no such thing"), "the check failed: InputError: no such thing"),
+        (ImportError("no module"), "the check failed: ImportError: no module"),
     ],
 )
 @pytest.mark.parametrize("breaks", [True, False])
@@ -78,8 +78,8 @@ def test_what_needs_torch_is_not_tried_without_it_and_says_so(tmp_path, monkeypa
     wrong, skipped, also = diagnose(machine, checks=[torch, check(lambda machine: [FINE], needs_torch=True), torch])
     assert (wrong.level, wrong.breaks) == ("wrong", True)
     assert wrong == also
-    assert wrong.found == "could not be found out: ProbeError: a process that imports torch died: SIGILL"
-    assert (skipped.name, skipped.level, skipped.found) == ("it", "note", "not tried, as torch does not work here")
+    assert wrong.found == "the check failed: ProbeError: a process that imports torch died: SIGILL"
+    assert (skipped.name, skipped.level, skipped.found) == ("it", "note", "not checked, because torch does not work")
     assert asked == [1]  # each try may take minutes
     assert document(machine, [wrong], 1.0)["machine"]["torch"] is None
 
@@ -89,7 +89,7 @@ def test_people_who_wait_are_told(tmp_path, monkeypatch, facts):
     said = []
     machine = Machine(tmp_path, said.append)
     assert machine.torch is machine.torch is facts
-    assert said == ["what torch does here: some 5 s ..."]
+    assert said == ["measuring torch: about 5 s ..."]
 
 
 def test_every_group_of_checks_has_a_title_and_stands_together():
@@ -102,9 +102,9 @@ def test_every_group_of_checks_has_a_title_and_stands_together():
 
 
 def test_a_finding_says_what_to_do_and_only_what_is_wrong_breaks():
-    with pytest.raises(ValueError, match="not what to do"):
+    with pytest.raises(ValueError, match="needs advice"):
         Finding("clock", "x", "wrong", "broken")
-    with pytest.raises(ValueError, match="breaks no search"):
+    with pytest.raises(ValueError, match="cannot break a search"):
         Finding("clock", "x", "note", "odd", "look", True)
 
 
@@ -120,7 +120,7 @@ def test_lines_say_the_level_and_what_to_do():
         "  ok    fine: all is well",
         "  slow  s: takes long",
         "        -> be patient",
-        "Extras, all of which can be missing",
+        "Extras (optional packages)",
         "  WRONG w: does not fit",
         "        -> pip install it",
         "",

@@ -61,24 +61,24 @@ def test_every_line_of_a_good_file_system():
 @pytest.mark.parametrize(
     ("changes", "name", "level", "breaks", "words"),
     [
-        ({"kind": "", "mount": ""}, "file system", "note", False, "does not say"),
-        ({"kind": "nfs4", "is_network": True}, "file system", "note", False, "other hosts may have it mounted"),
-        ({"kind": "tmpfs"}, "file system", "note", False, "gone at the next start"),
+        ({"kind": "", "mount": ""}, "file system", "note", False, "does not report"),
+        ({"kind": "nfs4", "is_network": True}, "file system", "note", False, "other hosts may use"),
+        ({"kind": "tmpfs"}, "file system", "note", False, "lost at a restart"),
         (
             {"flock": False},
             "ownership",
             "note",
             False,
-            "no flock; a results file is owned by a lock file with a heartbeat, made by a hard link",
+            "no flock; a lock file with a heartbeat, created by a hard link",
         ),
-        ({"flock": False, "links": False}, "ownership", "note", False, "made by exclusive creation"),
+        ({"flock": False, "links": False}, "ownership", "note", False, "created by exclusive creation"),
         ({"exclusive": False}, "ownership", "ok", False, "flock"),
         (
             {"exclusive": False, "links": False},
             "ownership",
             "wrong",
             True,
-            "two processes could write one results file",
+            "two processes could write to one results file",
         ),
         ({"renames": False}, "rename", "wrong", True, "cannot be packed"),
         ({"syncs": "Invalid argument", "row_s": math.nan}, "fsync", "wrong", True, "fails (Invalid argument)"),
@@ -87,8 +87,8 @@ def test_every_line_of_a_good_file_system():
         ({"free_bytes": 10 << 20}, "free space", "wrong", True, "10 MiB"),
         ({"free_bytes": 500 << 20}, "free space", "note", False, "0.5 GiB"),
         ({"free_files": 3}, "free files", "wrong", True, "3 more files"),
-        ({"clock_ahead_s": 61.0}, "file clock", "note", False, "61 s after this host's"),
-        ({"clock_ahead_s": -61.0}, "file clock", "note", False, "61 s before this host's"),
+        ({"clock_ahead_s": 61.0}, "file clock", "note", False, "61 s ahead of this host's"),
+        ({"clock_ahead_s": -61.0}, "file clock", "note", False, "61 s behind this host's"),
     ],
 )
 def test_what_a_file_system_lacks(changes, name, level, breaks, words):
@@ -121,7 +121,7 @@ def test_a_file_system_without_flock_is_tried_as_it_is(tmp_path, monkeypatch):
     take_flock_away(monkeypatch)
     assert named(check_folder(tmp_path))["ownership"].level == "note"
     take_links_away(monkeypatch)
-    assert "made by exclusive creation" in named(check_folder(tmp_path))["ownership"].found
+    assert "created by exclusive creation" in named(check_folder(tmp_path))["ownership"].found
 
 
 def test_a_slow_disk_is_measured(tmp_path, monkeypatch):
@@ -132,7 +132,7 @@ def test_a_slow_disk_is_measured(tmp_path, monkeypatch):
 def test_a_folder_that_is_not_there_is_tried_in_the_one_above_and_not_made(tmp_path):
     found = check_folder(tmp_path / "a" / "b")
     assert (found[0].name, found[0].level) == ("folder", "note")
-    assert f"in {tmp_path}, which was tried" in found[0].found
+    assert f"in {tmp_path}, which was tested" in found[0].found
     assert len(found) > 4
     assert list(tmp_path.iterdir()) == []
 

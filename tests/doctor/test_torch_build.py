@@ -26,7 +26,7 @@ def test_a_usual_build_is_one_line(facts):
     assert found.level == "ok"
     assert found.found == "2.14.1+cu130, built for CUDA 13.0, oneDNN 3.12.0, MKL 2024.2"
     (cpu,) = check_torch(replace(facts, cuda="", mkl=""))
-    assert cpu.found == "2.14.1+cu130, built for the CPU alone, oneDNN 3.12.0"
+    assert cpu.found == "2.14.1+cu130, built for the CPU only, oneDNN 3.12.0"
 
 
 def test_a_torch_of_another_numpy_breaks_searches(facts):
@@ -44,16 +44,16 @@ def test_a_torch_without_onednn_is_slow(facts):
 @pytest.mark.parametrize(
     ("changes", "machine", "level", "words"),
     [
-        ({}, "x86_64", "ok", "as rows keep it"),
+        ({}, "x86_64", "ok", "as rows store it"),
         ({"isa": "Intel AVX2", "predicted_isa": "avx2"}, "AMD64", "ok", "oneDNN avx2"),
         (
             {"isa": "Intel AVX2"},
             "x86_64",
             "wrong",
-            "oneDNN uses avx2 (Intel AVX2), and rows would say avx512_core_bf16",
+            "oneDNN uses avx2 (Intel AVX2), but rows would store avx512_core_bf16",
         ),
         ({"isa": "Intel AVX11"}, "x86_64", "note", "'Intel AVX11', which this version of the suite does not know"),
-        ({"isa": ""}, "x86_64", "note", "does not say what it uses"),
+        ({"isa": ""}, "x86_64", "note", "does not report what it uses"),
         ({"isa": ARM, "predicted_isa": "none"}, "aarch64", "note", "on aarch64 give other bits"),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_processor_that_the_system_does_not_name_is_a_note(facts):
     """No flags are known, so that "none" is predicted whatever oneDNN uses."""
     (found,) = check_instruction_sets(replace(facts, predicted_isa="none"), UNKNOWN, "x86_64", {})
     assert (found.level, found.breaks) == ("note", False)
-    assert "does not say which processor this is" in found.found
+    assert "does not report the processor" in found.found
     assert "within the tolerance" in found.advice
     assert "report it" not in found.advice
 
@@ -122,7 +122,7 @@ def test_every_limit_is_predicted(limit):
     [
         ("raise ImportError('libc10.so: cannot open')", "died: exit status 1: ImportError: libc10.so: cannot open"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "died: SIGILL"),
-        ("import time; time.sleep(60)", "still going on after 4 s"),
+        ("import time; time.sleep(60)", "did not end within 4 s"),
     ],
 )
 def test_a_torch_that_does_not_work_is_said_in_one_line(tmp_path, monkeypatch, torch, words):

@@ -59,7 +59,7 @@ def test_libraries_that_fit_are_one_line():
     (found,) = check_libraries(installed())
     assert (found.level, found.name) == ("ok", "libraries")
     assert "numpy 2.4.6" in found.found
-    assert found.found.startswith("4 are there")  # tomli is for older Pythons, deflate for an extra
+    assert found.found.startswith("4 are installed")  # tomli is for older Pythons, deflate for an extra
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_libraries_that_fit_are_one_line():
         ({"torch": None}, "torch is missing; nasbench-suite needs torch>=2.6", "pip install 'torch>=2.6'", True),
         (
             {"torch": "2.7.0+cpu"},
-            "torchvision 0.29.1 needs torch==2.14.1, and torch 2.7.0+cpu is installed",
+            "torchvision 0.29.1 needs torch==2.14.1, but torch 2.7.0+cpu is installed",
             "pip install --upgrade torchvision torch",
             False,
         ),
@@ -161,7 +161,7 @@ def broken(tmp_path):
 
 def test_modules_that_can_be_imported_are_one_line(broken):
     (found,) = check_imports(["sound", "talks", "json"], broken)
-    assert (found.level, found.found) == ("ok", "3 libraries can be imported together")
+    assert (found.level, found.found) == ("ok", "all 3 libraries can be imported together")
 
 
 def test_every_module_that_fails_is_named_and_the_others_are_tried_all_the_same(broken):
@@ -179,7 +179,7 @@ def test_every_module_that_fails_is_named_and_the_others_are_tried_all_the_same(
 def test_an_import_that_hangs_is_given_up(broken, monkeypatch):
     monkeypatch.setattr(versions, "IMPORT_SECONDS", 5.0)
     found = check_imports(["sound", "hanging", "json"], broken)
-    assert [finding.found for finding in found] == ["import hanging: still going on after 5 s"]
+    assert [finding.found for finding in found] == ["import hanging: did not end within 5 s"]
 
 
 def test_the_package_of_a_module_with_another_name_is_advised(tmp_path):

@@ -213,7 +213,7 @@ def test_unknown_operations_and_the_imagenet_stem_are_refused_by_builder_and_cou
             use(EdgeCell((EdgeOperation("nor_conv3x3", (0,)),), (1,)), Scale())
         with pytest.raises(InputError, match="imagenet"):
             use(IDENTITY, Scale(stem="imagenet"))
-        with pytest.raises(InputError, match="stem_filters=32; only cell networks"):
+        with pytest.raises(InputError, match="stem_filters=32; leave it at 0, only networks of cells"):
             use(IDENTITY, Scale(stem_filters=32))
 
 

@@ -210,7 +210,7 @@ def test_a_file_of_choices_on_several_data_sets_is_sound_and_never_pooled(tmp_pa
     chosen = CliRunner().invoke(nasbench, [*compare, "--where", "stage == 'search' or data == 'cifar100'"])
     assert chosen.exit_code == 0, chosen.output
     frame = Results(path).frame()
-    tests = frame[(frame["data"] == "cifar100") & (frame["strategy"] == "random")]["test_acc"]
+    tests = frame[(frame["data"] == "cifar100") & (frame["strategy"] == "random")].groupby("run")["test_acc"].last()
     assert f"{100 * tests.median():.2f}" in chosen.output
 
 

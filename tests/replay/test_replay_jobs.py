@@ -64,7 +64,7 @@ def test_processes_draw_the_same_trainings(table):
     found = replay_all(table, settings, SEEDS, PRICE, 2, lambda name, searches: None, "one")
     for setting, each in zip(settings, found):
         alone = replay(table, setting, SEEDS, PRICE, "one")
-        assert each.draw == "one"
+        assert each.outcome_from == "one"
         np.testing.assert_array_equal(each.codes, alone.codes)
         np.testing.assert_array_equal(each.outcomes, alone.outcomes)
     with pytest.raises(InputError, match="no training can be drawn"):

@@ -11,7 +11,7 @@ import pytest
 from searching import search, tiny_plan
 from small_spaces import Row
 
-from nasbench.analysis.comparison.compare import run_hours, summarize
+from nasbench.analysis.comparison.compare import run_hours, summarize, trajectories
 from nasbench.errors import InputError, UnknownName
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
@@ -249,9 +249,18 @@ def test_a_results_file_of_replays_reads_as_one_of_real_runs(tmp_path):
     assert ((rows["status"] == "failed") == rows["val_acc"].isna()).all()
     assert rows["test_acc"].isna().all()
     final = frame[frame["stage"] == "final"]
-    assert final["test_acc"].tolist() == [test for run in replays for test in run.frame()["test_acc"]]
+    assert final["test_acc"].tolist() == [test for run in replays for test in run.incumbents()["test_acc"]]
+    last = final.groupby("run", sort=False).tail(1)
+    assert last["test_acc"].tolist() == [test for run in replays for test in run.frame()["test_acc"]]
+    assert last["index"].tolist() == [each - 1 for each in final.groupby("run", sort=False).size()]
+    course, wanted = trajectories(frame, runs), [run.incumbents() for run in replays]
+    changed = course[course["hash"].ne(course.groupby("run")["hash"].shift())]
+    by_run = {strategy: each.groupby("seed")["test_acc"].agg(list) for strategy, each in changed.groupby("strategy")}
+    for each in wanted:  # a test accuracy at every moment, of the choice that the run had then
+        mine = each.groupby("seed")["test_acc"].agg(list)
+        assert by_run[each["strategy"].iloc[0]].to_dict() == mine.to_dict()
     np.testing.assert_allclose(run_hours(runs), runs["wall_seconds"] / 3600)
-    summary = summarize(frame, runs, resamples=10).set_index("strategy")
+    summary = summarize(frame, runs).set_index("strategy")
     assert summary.loc["random", "test_acc"] == np.median(replays[0].frame()["test_acc"])
 
 

@@ -105,19 +105,24 @@ def test_each_row_says_of_which_data_set_its_scores_are(tables, replays, tmp_pat
     pd.testing.assert_frame_equal(rows.drop(columns="run"), before.drop(columns="run"))
     assert set(rows["data"]) == set(runs["data"]) == {"small"}
     final = frame[frame["stage"] == "final"]
-    assert len(final) == 2 * len(runs)
+    assert len(final) == 2 * sum(len(found.incumbents()) for found in replays)
+    assert not final.duplicated(["run", "index"]).any()
     for place, table in enumerate(tables[1:]):
         mine = final[final["data"] == table.name]
         assert set(mine["fingerprint"]) == {table.fingerprint}
         assert set(mine["protocol"]) == {f"table {table.name}"}
         assert set(mine["cached_from"]) == {f"table {table.fingerprint}"}
-        assert set(mine["index"]) == {place}
-        wanted = pd.concat([found.frame(table) for found in replays])
+        counts = mine.groupby("run", sort=False).size()
+        assert mine.groupby("run", sort=False)["index"].first().tolist() == [place * count for count in counts]
+        assert mine.groupby("run", sort=False)["index"].diff().dropna().eq(1).all()
+        wanted = pd.concat([found.incumbents(table) for found in replays])
         assert mine["test_acc"].tolist() == wanted["test_acc"].tolist()
         np.testing.assert_array_equal(mine["val_acc"], wanted["val_acc"])
         codes = [int(table.code(np.array(json.loads(choices)))) for choices in mine["choices"]]
         assert mine["params"].tolist() == table.params[codes].tolist()
         assert set(mine["status"]) == {"ok"}  # each has a test score
+        chosen = pd.concat([found.frame(table) for found in replays])["test_acc"]
+        assert mine.groupby("run", sort=False)["test_acc"].last().tolist() == chosen.tolist()
     assert not set(final["counted"]) - {False}
     assert final["device_seconds"].sum() == 0
 
@@ -142,7 +147,7 @@ def test_scores_of_two_data_sets_are_not_put_together(tables, replays, tmp_path)
         check_comparable(frame, runs, REPLAYS_NEVER_HAVE)
     only = frame[(frame["stage"] == "search") | (frame["data"] == "medium")]
     check_comparable(only, runs, REPLAYS_NEVER_HAVE)
-    summary = summarize(only, runs, resamples=10).set_index("strategy")
+    summary = summarize(only, runs).set_index("strategy")
     assert summary.loc["random", "test_acc"] == np.median(replays[0].frame(tables[1])["test_acc"])
 
 

@@ -73,7 +73,7 @@ def test_searches_see_their_seeds_and_choices_are_reported_by_the_others(path, d
     results = Results(out)
     frame, runs = results.frame(), results.runs()
     final = frame[frame["stage"] == "final"]
-    assert len(final) == 3
+    assert len(final) > final["run"].nunique() == 3
     for row in final.itertuples():
         code = int(reported.code(np.array(json.loads(row.choices))))
         assert row.test_acc == reported.test_acc[code]

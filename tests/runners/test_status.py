@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import store_rows
 from commands import nasbench
 from searching import search, tiny_plan
 
+from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.status import file_status
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
@@ -113,3 +116,31 @@ def test_a_missing_file_is_one_line(tmp_path):
     assert done.code == 2
     assert "missing.h5: no such results file" in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("device", "unit"), [("cpu", "device-hours"), ("NVIDIA H200", "GPU-hours")])
+def test_the_unit_of_hours_is_that_of_the_runs_devices(tmp_path, monkeypatch, device, unit):
+    monkeypatch.setitem(SHARED, "device", device)
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        write(writer, "complete")
+    assert file_status(str(path)).runs[0].hours_unit == unit
+    assert f" {unit} " in nasbench("status", str(path)).out
+
+
+@pytest.mark.parametrize(
+    ("fields", "unit"),
+    [
+        ({"devices": ("cpu", "cpu")}, "device-hours"),
+        ({"devices": ("cuda:0", "cuda:1")}, "GPU-hours"),
+        ({"gpus_per_child": 0.5}, "GPU-hours"),
+    ],
+)
+def test_progress_names_the_unit_of_the_searchs_devices(fields, unit):
+    plan = tiny_plan()
+    plan = replace(plan, config=plan.config.model_copy(update=fields))
+    out = io.StringIO()
+    progress = Progress("search", out, unit=plan.hours_unit)
+    progress.start(plan.ledger())
+    progress.child(plan.ledger(), "none yet", 1.0)
+    assert f" {unit}, 0 USD" in out.getvalue()

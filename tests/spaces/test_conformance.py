@@ -92,7 +92,8 @@ def test_suite_finds_repeated_decisions():
 BAD_SPECS = [
     ("nasnett", "did you mean 'nasnet'"),
     ("nasnet:block=3", "no option 'block', did you mean 'blocks'"),
-    ("nasnet:blocks", "key=value"),
+    ("nasnet:blocks", "key=value; options of nasnet: blocks, operations, combinations, output"),
+    ("nasbench201:x", "key=value; options of nasbench201: none"),
     ("nasnet:blocks=0", "from 1 to 50, got 0"),
     ("nasnet:blocks=three", "got 'three'"),
     ("nasnet:operations=sep_conv_3x4", "did you mean 'sep_conv_3x3'"),

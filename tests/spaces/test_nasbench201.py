@@ -189,10 +189,10 @@ def test_hash_of_one_cell_needs_no_table():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "a cell reads"),
-        (RESNET[:-1], "a cell reads"),
-        (RESNET + "|none~0|", "a cell reads"),
-        (RESNET.replace("none~1", "none~2", 1), "a cell reads"),
+        ("", "a cell is written"),
+        (RESNET[:-1], "a cell is written"),
+        (RESNET + "|none~0|", "a cell is written"),
+        (RESNET.replace("none~1", "none~2", 1), "a cell is written"),
         (RESNET.replace("none", "nor_conv_3x4"), "did you mean 'nor_conv_3x3'"),
     ],
 )

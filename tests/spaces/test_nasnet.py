@@ -114,10 +114,10 @@ def test_concatenation_is_written_with_an_ampersand():
 
 ONE = "b1=id(p)+id(c); out=[b1]"
 UNREADABLE = [
-    ("", "two cells read"),
-    (ONE, "two cells read"),
-    (f"normal: {ONE} | reduction: {ONE} | third: {ONE}", "two cells read"),
-    (f"reduction: {ONE} | normal: {ONE}", "two cells read"),
+    ("", "two cells are written"),
+    (ONE, "two cells are written"),
+    (f"normal: {ONE} | reduction: {ONE} | third: {ONE}", "two cells are written"),
+    (f"reduction: {ONE} | normal: {ONE}", "two cells are written"),
     (f"normal: b2=id(p)+id(c); out=[b2] | reduction: {ONE}", "expected a block like 'b1="),
     (f"normal: b1=id(p)-id(c); out=[b1] | reduction: {ONE}", "expected a block like 'b1="),
     (f"normal: b1=sep9(p)+id(c); out=[b1] | reduction: {ONE}", "no operation 'sep9', did you mean"),

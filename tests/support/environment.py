@@ -18,7 +18,7 @@ SUITE = ["--editable", ".[dev]"]
 
 SEVERAL_GB = (
     "Several GB are downloaded and unpacked, most of it torch's CUDA libraries: 2 to 20 minutes, and nothing is printed for most of "
-    "them. Without a GPU a smaller environment will do: README, 'The environment'."
+    "them. Without a GPU a smaller environment will do: docs/environment.md."
 )
 
 

@@ -142,11 +142,11 @@ def test_an_image_that_cannot_be_decoded_is_named(folders, tmp_path):
 
 
 def test_unusable_folders_are_refused(tmp_path):
-    with pytest.raises(MissingData, match=r"no images in .* should hold train/<class>/<image>"):
+    with pytest.raises(MissingData, match=r"no images in .* should contain train/<class>/<image>"):
         open_folders(tmp_path / "none")
     root = make_image_folder(tmp_path / "a")
     (root / "val" / "cedar").rename(root / "val" / "oak")
-    with pytest.raises(InputError, match="different classes, only one has: cedar, oak"):
+    with pytest.raises(InputError, match="different classes; in only one of them: cedar, oak"):
         open_folders(root)
     for file in (root / "train" / "ash").iterdir():
         file.unlink()

@@ -4,7 +4,7 @@
 const COSTS = {
   params: { label: "parameters", values: CHILDREN.params, field: "params" },
   mult_adds: { label: "multiply-adds for one image", values: CHILDREN.mult_adds, field: "mult_adds" },
-  seconds: { label: "device-seconds to train", values: CHILDREN.seconds, field: "seconds" },
+  seconds: { label: `${DATA.seconds_unit} to train`, values: CHILDREN.seconds, field: "seconds" },
 };
 const SCORES = {
   val: { label: "validation accuracy", values: CHILDREN.val, field: "val" },

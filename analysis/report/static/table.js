@@ -11,7 +11,7 @@ const COLUMNS = [
   { key: "test", heading: "Test", number: true, values: (i) => percentOf(CHILDREN.test[i]), order: (i) => CHILDREN.test[i], raw: (i) => CHILDREN.test[i] },
   { key: "params", heading: "Parameters", number: true, values: (i) => grouped(CHILDREN.params[i]), order: (i) => CHILDREN.params[i], raw: (i) => CHILDREN.params[i] },
   { key: "mult_adds", heading: "Multiply-adds", number: true, values: (i) => short(CHILDREN.mult_adds[i]), order: (i) => CHILDREN.mult_adds[i], raw: (i) => CHILDREN.mult_adds[i] },
-  { key: "seconds", heading: "Device-seconds", number: true, values: (i) => (Number.isNaN(CHILDREN.seconds[i]) ? "–" : short(CHILDREN.seconds[i])), order: (i) => CHILDREN.seconds[i], raw: (i) => CHILDREN.seconds[i] },
+  { key: "seconds", heading: DATA.seconds_unit.replace(/^d/, "D"), number: true, values: (i) => (Number.isNaN(CHILDREN.seconds[i]) ? "–" : short(CHILDREN.seconds[i])), order: (i) => CHILDREN.seconds[i], raw: (i) => CHILDREN.seconds[i] },
 ];
 const PAGE_SIZES = [25, 100, 500];
 

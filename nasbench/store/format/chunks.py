@@ -27,9 +27,10 @@ _SMALL_BYTES: Final = 1 << 16
 
 @cache
 def decompressor() -> Callable[[Any, int], Any]:
-    """Function that decompresses zlib data, given the data and the result's size.
+    """Return a function that decompresses zlib data: libdeflate's if installed (the extra `fast`), else Python's.
 
-    It is libdeflate's if installed (the extra `fast`).
+    Returns:
+        Function of the data and the size of the result in bytes.
     """
     try:
         from deflate import zlib_decompress
@@ -49,11 +50,19 @@ class Crc32:
         self._value = zlib.crc32(about)
 
     def update(self, data: Any) -> None:
-        """Add bytes to the checksum."""
+        """Add bytes to the checksum.
+
+        Args:
+            data: bytes, or an object with a buffer.
+        """
         self._value = zlib.crc32(data, self._value)
 
     def hexdigest(self) -> str:
-        """Eight hexadecimal digits."""
+        """Return the checksum.
+
+        Returns:
+            Eight hexadecimal digits.
+        """
         return f"{self._value:08x}"
 
 
@@ -73,7 +82,14 @@ def digest_of(values: Numbers, kind: Callable[[bytes], Any]) -> str:
 
 
 def blake2b_16(about: bytes) -> blake2b:
-    """Start a BLAKE2b digest of 16 bytes with the text `about`."""
+    """Start a BLAKE2b digest of 16 bytes.
+
+    Args:
+        about: first bytes of the digested text.
+
+    Returns:
+        The digest, to be updated.
+    """
     return blake2b(about, digest_size=16)
 
 
@@ -112,7 +128,14 @@ def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], An
 
 
 def filters_of(dataset: Any) -> list[int]:
-    """Filters of a dataset that `packing` wrote; empty for small datasets and other filters, which HDF5 reads."""
+    """Return the filters of a dataset whose chunks can be read without HDF5.
+
+    Args:
+        dataset: an h5py dataset.
+
+    Returns:
+        HDF5's filter numbers in their order; empty for small datasets and for filters that `packing` does not write.
+    """
     if dataset.ndim != 1 or not dataset.chunks:
         return []
     if len(dataset) <= dataset.chunks[0] and dataset.nbytes < _SMALL_BYTES:

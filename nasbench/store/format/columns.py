@@ -28,11 +28,14 @@ class FixedTexts(Sequence[str]):
 
     @classmethod
     def of(cls, values: Sequence[str], width: int) -> FixedTexts | None:
-        """Encode texts with at most `width` bytes each; None if one is longer or numpy cannot hold it.
+        """Encode texts with at most `width` bytes each.
 
         Args:
             values: texts.
             width: maximal number of bytes per text.
+
+        Returns:
+            The encoded texts; None if one is longer or numpy cannot hold it.
         """
         if isinstance(values, FixedTexts):
             return values
@@ -67,7 +70,14 @@ class FixedTexts(Sequence[str]):
         return len(self.raw)
 
     def places(self, value: str) -> Numbers:
-        """Positions of `value`: ints."""
+        """Find a text.
+
+        Args:
+            value: the text.
+
+        Returns:
+            Its positions, ints, shape [matches].
+        """
         wanted = FixedTexts.of([value], max(1, self.raw.dtype.itemsize))
         return np.flatnonzero(self.raw == wanted.raw[0]) if wanted else np.zeros(0, dtype=np.int64)
 
@@ -91,11 +101,22 @@ class Text:
         return self.categories[int(self.codes[position])]
 
     def objects(self) -> Numbers:
-        """The values as an object array of str, shape [rows]."""
+        """Convert to an array of str.
+
+        Returns:
+            The values, dtype object, shape [rows].
+        """
         return np.array([*self.categories, ""], dtype=object)[self.codes]
 
     def equals(self, value: str) -> Numbers:
-        """Whether each row has `value`: bools, shape [rows]."""
+        """Compare each row with a text.
+
+        Args:
+            value: the text.
+
+        Returns:
+            Bools, shape [rows].
+        """
         if isinstance(self.categories, FixedTexts):
             same = self.categories.places(value).tolist()
         else:
@@ -103,11 +124,22 @@ class Text:
         return self.codes == same[0] if len(same) == 1 else np.isin(self.codes, same)
 
     def take(self, positions: Numbers) -> Text:
-        """The rows at `positions`, or the rows for which a bool mask is true."""
+        """Select rows.
+
+        Args:
+            positions: ints, or bools with shape [rows].
+
+        Returns:
+            The selected rows, with the same categories.
+        """
         return Text(self.codes[positions], self.categories)
 
     def compact(self) -> Text:
-        """The same column without unused and repeated categories, in their order of first appearance."""
+        """Remove unused and repeated categories; the others keep their order of first appearance.
+
+        Returns:
+            A column with the same values.
+        """
         used = np.zeros(len(self.categories), dtype=bool)
         used[self.codes] = True
         places: dict[str, int] = {}
@@ -130,6 +162,9 @@ def column_of(column: Column, values: Sequence[Any]) -> Data:
     Args:
         column: column of the schema.
         values: one value per row.
+
+    Returns:
+        The column, shape [rows].
     """
     if column.type == "str":
         return Text(np.arange(len(values), dtype=np.int64), list(values)).compact()
@@ -137,17 +172,27 @@ def column_of(column: Column, values: Sequence[Any]) -> Data:
 
 
 def take(data: Data, positions: Numbers) -> Data:
-    """The rows of a column at `positions`, or those for which a bool mask is true.
+    """Select rows of a column.
 
     Args:
-        data: the column.
+        data: the column, shape [rows].
         positions: ints, or bools with shape [rows].
+
+    Returns:
+        The selected rows.
     """
     return data.take(positions) if isinstance(data, Text) else data[positions]
 
 
 def join_columns(parts: Iterable[Data]) -> Data:
-    """Put columns of one type end to end; at least one is needed."""
+    """Concatenate columns of one type.
+
+    Args:
+        parts: columns, at least one.
+
+    Returns:
+        One column with all rows, in order.
+    """
     pieces = list(parts)
     texts = [piece for piece in pieces if isinstance(piece, Text)]
     if not texts:

@@ -17,6 +17,12 @@ def for_pandas(data: Data) -> Any:
 
     In pandas 3 with pyarrow this is Arrow's string type, built directly from the bytes in the file without one str per
     value.
+
+    Args:
+        data: the column, shape [rows].
+
+    Returns:
+        A numpy or pandas array, shape [rows].
     """
     if not isinstance(data, Text):
         return data

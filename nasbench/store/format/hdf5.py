@@ -81,24 +81,49 @@ class Manifest:
     datasets: Mapping[str, Entry]
 
     def to_json(self) -> str:
-        """Convert to text, which is stored beside its `checksum_of_text`."""
+        """Convert to JSON. The file stores it beside its `checksum_of_text`.
+
+        Returns:
+            The text.
+        """
         content = {**asdict(self), "datasets": {path: asdict(entry) for path, entry in self.datasets.items()}}
         return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Parse the text of `to_json`."""
+        """Parse the text of `to_json`.
+
+        Args:
+            text: sound text.
+
+        Returns:
+            The manifest.
+        """
         content = json.loads(text)
         return cls(**{**content, "datasets": {path: Entry(**entry) for path, entry in content["datasets"].items()}})
 
 
 def checksum_of_text(text: str) -> str:
-    """Digest of a text: BLAKE2b, 16 bytes, in hexadecimal."""
+    """Compute the digest of a text.
+
+    Args:
+        text: any text.
+
+    Returns:
+        BLAKE2b of 16 bytes, in hexadecimal.
+    """
     return blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def checksum_of(values: Numbers) -> str:
-    """Digest of an array's type, shape and bytes: BLAKE2b, 16 bytes, in hexadecimal."""
+    """Compute the digest of an array's type, shape and bytes.
+
+    Args:
+        values: the array.
+
+    Returns:
+        BLAKE2b of 16 bytes, in hexadecimal.
+    """
     return digest_of(values, blake2b_16)
 
 
@@ -272,7 +297,17 @@ class PackedFile:
         return values
 
     def values(self, path: str) -> Numbers:
-        """Read one dataset as `numbers` does, but verify only its CRC-32, or in earlier files only its digest."""
+        """Read one dataset as `numbers` does, but verify only its CRC-32, or in earlier files only its digest.
+
+        Args:
+            path: path of the dataset, e.g. "curves/val_acc".
+
+        Returns:
+            Its values.
+
+        Raises:
+            CorruptResults: when it is damaged.
+        """
         entry = self._entry(path)
         found = None
         try:
@@ -322,9 +357,13 @@ class PackedFile:
 
 
 def attributes_of(owner: Any) -> dict[str, Any]:
-    """Attributes of a file or dataset.
+    """Read the attributes of a file or dataset.
 
-    Text becomes str, both at fixed width (now) and at variable width (early files).
+    Args:
+        owner: an h5py file or dataset.
+
+    Returns:
+        Name -> value. Text is str, both at fixed width (now) and at variable width (early files).
     """
     values = dict(owner.attrs)
     return {

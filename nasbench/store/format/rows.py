@@ -23,8 +23,14 @@ _ALLOWED: Final = {"status": STATUSES, "stage": STAGES}
 def child_row(row: Mapping[str, Any]) -> Row:
     """Check a row of the children table and convert it to plain Python types, in the schema's order.
 
+    Args:
+        row: exactly the columns of `schema.CHILD_COLUMNS`.
+
+    Returns:
+        Column -> value.
+
     Raises:
-        InputError: for a missing, unknown or wrongly typed column, an int outside 64 bits, an unknown status or stage.
+        InputError: for a missing, unknown or wrongly typed column, or an unknown status or stage.
     """
     checked = _typed(row, CHILD_COLUMNS, "child")
     for name, allowed in _ALLOWED.items():
@@ -35,6 +41,12 @@ def child_row(row: Mapping[str, Any]) -> Row:
 
 def run_row(row: Mapping[str, Any]) -> Row:
     """Check a row of the runs table and convert it to plain Python types, in the schema's order.
+
+    Args:
+        row: exactly the columns of `schema.RUN_COLUMNS`.
+
+    Returns:
+        Column -> value.
 
     Raises:
         InputError: for a missing, unknown or wrongly typed column, or an empty run id.
@@ -47,6 +59,12 @@ def run_row(row: Mapping[str, Any]) -> Row:
 
 def child_curves(curves: Mapping[str, Sequence[float]]) -> Curves:
     """Check a child's curves: either none, or every curve of the schema, all of the same length.
+
+    Args:
+        curves: curve -> one value per epoch; empty for no curves.
+
+    Returns:
+        Every curve of the schema -> floats, one per epoch.
 
     Raises:
         InputError: for a missing or unknown curve, unequal lengths, or a value that is not a number.
@@ -116,12 +134,27 @@ _CHECKS: Final[dict[ColumnType, Callable[[Any, str, str], Any]]] = {
 
 
 def spell_float(value: Any) -> Any:
-    """Replace NaN and the infinities, which JSON cannot express as numbers, by the strings "nan", "inf" and "-inf"."""
+    """Replace NaN and the infinities, which JSON cannot express as numbers, by the strings "nan", "inf" and "-inf".
+
+    Args:
+        value: any value.
+
+    Returns:
+        The string, or the value itself.
+    """
     return repr(value) if type(value) is float and not math.isfinite(value) else value
 
 
 def unspell_floats(values: Mapping[str, Any], floats: Sequence[str]) -> dict[str, Any]:
-    """Reverse `spell_float` for the columns named in `floats`."""
+    """Reverse `spell_float` for some columns.
+
+    Args:
+        values: column -> value.
+        floats: names of the columns of floats; those that `values` lacks are ignored.
+
+    Returns:
+        Column -> value.
+    """
     plain = dict(values)
     for name in floats:
         if name in plain:  # rows of an earlier schema may lack one

@@ -1,6 +1,7 @@
-"""Columns of a results file, which the evaluator, the store and the analyses share.
+"""Columns of a results file: names, types, units and meanings.
 
-Imports neither torch nor pandas.
+Training, store and analyses share them. Imports neither torch nor pandas. Meanings are stored beside the columns, and
+no reader depends on their text.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ ColumnType = Literal["int", "float", "bool", "str"]
 
 STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed", "unfinished")
 REPEATABLE_STATUSES = ("ok", "diverged")
-"""Statuses that repeat when the same child is trained again. The others depend on the machine, and count as failed."""
+"""Statuses that another training of the same child would give, too. The others depend on the machine; their time is
+charged to the category failed."""
 STAGES = ("search", "final")
 TABLE = "table"  # value of the column "strategy" in complete tables, whose rows no strategy chose
 
@@ -26,9 +28,13 @@ on children that its budget did not cover. Both are reported separately."""
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the children table: its name, type, unit and meaning.
+    """One column of a results file.
 
-    A missing float is NaN, a missing str is ''.
+    Args:
+        name: its name in files and data frames.
+        type: "int", "float", "bool" or "str". A missing float is NaN, a missing str is ''.
+        unit: unit of its values, '' if they have none.
+        meaning: one line for people.
     """
 
     name: str
@@ -38,22 +44,29 @@ class Column:
 
 
 CHILD_COLUMNS: tuple[Column, ...] = (
-    Column("run", "str", "", "id of the run the child belongs to"),
-    Column("index", "int", "", "order in which the strategy asked for the child within its run and stage, from 0"),
-    Column("asked", "int", "", "architectures asked for before this child was told: what an exact replay needs"),
+    Column("run", "str", "", "id of the child's run"),
+    Column("index", "int", "", "position of the child among the proposals of its run and stage, from 0"),
+    Column(
+        "asked",
+        "int",
+        "",
+        "number of `ask()` calls before the `tell()` of this child; a resumed run repeats them in this order",
+    ),
     Column(
         "stage",
         "str",
         "",
-        "search (chosen by the strategy) or final (trained with its test score: again after a search, or for a complete table)",
+        "search (proposed by the strategy) or final (trained after a search, or for a complete table; has a test score)",
     ),
     Column("strategy", "str", "", "name of the strategy"),
     Column("run_seed", "int", "", "seed of the run"),
     Column("space", "str", "", "space with its options, e.g. nasnet:blocks=3"),
     Column("hash", "str", "", "architecture hash, 32 hexadecimal digits"),
-    Column("choices", "str", "", "the decisions' choices, a JSON list of ints"),
+    Column("choices", "str", "", "choices of the architecture, one per decision: a JSON list of ints"),
     Column("protocol", "str", "", "name of the protocol"),
-    Column("fingerprint", "str", "", "digest of the protocol with its data, 16 hexadecimal digits"),
+    Column(
+        "fingerprint", "str", "", "digest of the protocol, its data and the network's version, 16 hexadecimal digits"
+    ),
     Column("data", "str", "", "name of the data set"),
     Column("seed", "int", "", "seed of the training (initial weights, order, augmentation)"),
     Column(
@@ -62,7 +75,7 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "",
         "ok, diverged, out_of_memory, timed_out, failed, or unfinished (the budget ended during its training)",
     ),
-    Column("error", "str", "", "one line on what went wrong, or ''"),
+    Column("error", "str", "", "error message of a child that failed, one line, or ''"),
     Column("val_acc", "float", "fraction", "validation accuracy after the last epoch"),
     Column("val_acc_best", "float", "fraction", "best validation accuracy over the epochs"),
     Column("val_loss", "float", "nats", "validation cross-entropy after the last epoch"),
@@ -72,10 +85,10 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "test_acc",
         "float",
         "fraction",
-        "test accuracy after the last epoch; only in stage final, never told to a strategy",
+        "test accuracy after the last epoch; only in stage final, and never given to a strategy",
     ),
     Column("test_loss", "float", "nats", "test cross-entropy after the last epoch; only in stage final"),
-    Column("reward", "float", "", "what the strategy learned from"),
+    Column("reward", "float", "", "number that the strategy maximizes, made from the validation accuracy"),
     Column("params", "int", "", "trainable parameters without auxiliary head"),
     Column("mult_adds", "int", "", "multiply-adds of convolutions and fully connected layers for one image"),
     Column(
@@ -86,14 +99,26 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     ),
     Column("published_mult_adds", "int", "", "multiply-adds that an imported table states, -1 otherwise"),
     Column("epochs", "int", "", "epochs completed"),
-    Column("train_seconds", "float", "s", "seconds in training steps, when it was trained"),
-    Column("eval_seconds", "float", "s", "seconds in validation and test passes, when it was trained"),
-    Column("setup_seconds", "float", "s", "seconds in building the network and placing data, when it was trained"),
+    Column(
+        "train_seconds", "float", "s", "seconds in training steps; of a cached child, those of the original training"
+    ),
+    Column(
+        "eval_seconds",
+        "float",
+        "s",
+        "seconds in validation and test passes; of a cached child, those of the original training",
+    ),
+    Column(
+        "setup_seconds",
+        "float",
+        "s",
+        "seconds in building the network and placing data; of a cached child, those of the original training",
+    ),
     Column(
         "device_seconds",
         "float",
         "s",
-        "train + eval + setup seconds times the share of devices held, when it was trained",
+        "train + eval + setup seconds times the devices held; of a cached child, those of the original training",
     ),
     Column("gpu_hours", "float", "h", "device-hours charged to the ledger for this child"),
     Column("usd", "float", "USD", "price of the charged hours"),
@@ -101,32 +126,36 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "searcher_seconds",
         "float",
         "s",
-        "seconds the strategy took (ask and tell) since the child before, charged to searcher, or to supernet where they went into shared weights",
+        "seconds of the strategy (ask and tell) since the previous child; charged to searcher, or to supernet if they trained shared weights",
     ),
     Column(
         "spent_gpu_hours",
         "float",
         "h",
-        "device-hours the search had been charged when this child was told, itself included",
+        "device-hours charged to the search so far, including this child if it is counted",
     ),
-    Column("wall_seconds", "float", "s", "wall time of the run, over all attempts, when this child was told"),
-    Column("peak_memory", "int", "bytes", "peak memory of the training, -1 where unknown"),
+    Column("wall_seconds", "float", "s", "wall time of the run, over all attempts, at the `tell()` of this child"),
+    Column("peak_memory", "int", "bytes", "peak memory of the training, -1 if unknown"),
     Column("device", "str", "", "device name, e.g. cpu or NVIDIA H100"),
-    Column("devices", "float", "", "share of devices held (0.25 when four children share one)"),
+    Column("devices", "float", "", "devices held (0.25 if four children share one)"),
     Column(
         "platform",
         "str",
         "",
-        "processor and versions, which the last bits depend on, where and when it was trained; '' where it was not trained or did not end",
+        "processor and library versions of the training, which its last bits depend on; '' if no training finished",
     ),
-    Column("cached_from", "str", "", "run id/index of the row whose scores were reused, or ''"),
-    Column("duplicate", "bool", "", "whether the same run asked for the same hash before"),
-    Column("counted", "bool", "", "whether the child lies within the budget and was told to the strategy"),
-    Column("started_at", "str", "UTC ISO 8601", "when the evaluation started"),
-    Column("finished_at", "str", "UTC ISO 8601", "when the evaluation finished"),
+    Column("cached_from", "str", "", "run id/index of the row whose scores this child reuses, or ''"),
+    Column("duplicate", "bool", "", "whether an earlier proposal of the same run has the same hash"),
+    Column("counted", "bool", "", "whether the child is within the budget, and the strategy received its outcome"),
+    Column(
+        "started_at", "str", "UTC ISO 8601", "start of the training; of a cached child, that of the original training"
+    ),
+    Column(
+        "finished_at", "str", "UTC ISO 8601", "end of the training; of a cached child, that of the original training"
+    ),
 )
 
-# Ragged: one value per completed epoch and row.
+# One value per completed epoch of each child, so lengths differ between children.
 CURVES: tuple[Column, ...] = (
     Column("train_loss", "float", "nats", "running training loss"),
     Column("train_acc", "float", "fraction", "running training accuracy"),
@@ -140,7 +169,7 @@ RUN_COLUMNS: tuple[Column, ...] = (
     Column("strategy", "str", "", "name of the strategy"),
     Column("space", "str", "", "space with its options"),
     Column("protocol", "str", "", "name of the protocol"),
-    Column("fingerprint", "str", "", "digest of the protocol with its data"),
+    Column("fingerprint", "str", "", "digest of the protocol, its data and the network's version"),
     Column("data", "str", "", "name of the data set"),
     Column("data_digest", "str", "", "digest of the data set's bytes"),
     Column("seed", "int", "", "seed of the run"),
@@ -157,8 +186,8 @@ RUN_COLUMNS: tuple[Column, ...] = (
     ),
     Column("usd", "float", "USD", "price of all charged hours"),
     Column("wall_seconds", "float", "s", "wall time over all attempts"),
-    Column("started_at", "str", "UTC ISO 8601", "when the run started"),
-    Column("finished_at", "str", "UTC ISO 8601", "when the run ended, or ''"),
+    Column("started_at", "str", "UTC ISO 8601", "start of the run"),
+    Column("finished_at", "str", "UTC ISO 8601", "end of the run, or ''"),
     Column("config", "str", "", "the whole configuration as JSON"),
     Column("provenance", "str", "", "versions, commit, host, processor, devices, threads and command line as JSON"),
 )

@@ -67,11 +67,19 @@ class Health:
         return not any(finding.severity == "damage" for finding in self.findings)
 
     def damage(self, text: str) -> None:
-        """Add a damage."""
+        """Add a damage.
+
+        Args:
+            text: one line.
+        """
         self.findings.append(FileFinding("damage", text))
 
     def note(self, text: str) -> None:
-        """Add a note."""
+        """Add a note.
+
+        Args:
+            text: one line.
+        """
         self.findings.append(FileFinding("note", text))
 
 

@@ -222,6 +222,9 @@ def filler(column: Column, rows: int) -> Data:
     Args:
         column: column of the schema.
         rows: number of rows.
+
+    Returns:
+        The column, shape [rows].
     """
     if column.type == "str":
         return filler_text(rows)
@@ -230,7 +233,14 @@ def filler(column: Column, rows: int) -> Data:
 
 
 def filler_text(rows: int) -> Text:
-    """Make a text column of ''."""
+    """Make a text column of ''.
+
+    Args:
+        rows: number of rows.
+
+    Returns:
+        The column, shape [rows].
+    """
     return Text(np.zeros(rows, dtype=np.int64), [""])
 
 

@@ -206,10 +206,13 @@ def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
     """Replace the lost values of a column by filler values.
 
     Args:
-        data: the column.
+        data: the column, shape [rows].
         lost: bools, shape [rows].
         name: name of the column.
         table: its table.
+
+    Returns:
+        The column, shape [rows].
     """
     column = next(item for item in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS) if item.name == name)
     if not lost.any():

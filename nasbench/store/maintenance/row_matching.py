@@ -41,20 +41,27 @@ class RowMatches:
 
 
 def keys_of(tables: Tables) -> list[Key]:
-    """Keys (run, stage, index) of all children."""
+    """List the keys (run, stage, index) of all children.
+
+    Args:
+        tables: rows of a results file.
+
+    Returns:
+        One key per child, in their order.
+    """
     texts = [cast("Text", tables.children[name]).objects().tolist() for name in ("run", "stage")]
     return list(zip(*texts, cast("Numbers", tables.children["index"]).tolist()))
 
 
 def match_children(left: Tables, right: Tables) -> RowMatches:
-    """Compare the children of two files, to the bit; NaN equals NaN.
+    """Match the children of two files by run, stage and index, and compare each pair to the bit; NaN equals NaN.
 
     Args:
         left: rows of the first file.
         right: rows of the second file.
 
     Returns:
-        Pairs and unpaired rows.
+        Pairs with their differences, and the rows that only one file has.
     """
     places = {key: position for position, key in reversed(list(enumerate(keys_of(left))))}
     keys = keys_of(right)
@@ -77,7 +84,17 @@ def _differing(left: Tables, right: Tables, at_left: Numbers, at_right: Numbers)
 
 
 def same(left: Data, right: Data, at_left: Numbers, at_right: Numbers) -> Numbers:
-    """Whether two columns have the same value, to the bit: bools, shape [positions]."""
+    """Compare two columns at some positions, to the bit; NaN equals NaN.
+
+    Args:
+        left: a column.
+        right: a column of the same type.
+        at_left: ints, shape [pairs], positions in `left`.
+        at_right: ints, shape [pairs], positions in `right`.
+
+    Returns:
+        Whether the values are equal: bools, shape [pairs].
+    """
     if isinstance(left, Text) and isinstance(right, Text):
         return cast("Numbers", left.take(at_left).objects() == right.take(at_right).objects())
     return _same_numbers(cast("Numbers", left)[at_left], cast("Numbers", right)[at_right])

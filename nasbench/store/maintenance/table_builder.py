@@ -42,7 +42,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class TableBuilder:
-    """Makes tables writable as a results file by `packing.pack_snapshot`.
+    """Whole tables in the form that `packing.pack_snapshot` writes as a results file.
 
     Args:
         paths: paths of the file to write.
@@ -67,15 +67,34 @@ class TableBuilder:
         return len(self.tables.runs["run"])
 
     def column(self, table: Table, column: Column) -> Data:
-        """Return a column of a table."""
+        """Return a column of a table.
+
+        Args:
+            table: "children" or "runs".
+            column: a column of that table.
+
+        Returns:
+            The column, shape [rows].
+        """
         return (self.tables.children if table == "children" else self.tables.runs)[column.name]
 
     def curve(self, name: str) -> Numbers:
-        """Return a curve of all children end to end."""
+        """Return one curve of all children, end to end.
+
+        Args:
+            name: a curve of `schema.CURVES`.
+
+        Returns:
+            Floats, shape [epochs of all children].
+        """
         return self.tables.curves[name]
 
     def offsets(self) -> Numbers:
-        """Start of each child's epochs in a curve, and the end of the last: ints, shape [children + 1]."""
+        """Return the start of each child's epochs in a curve, and the end of the last.
+
+        Returns:
+            Ints, shape [children + 1].
+        """
         return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(self.tables.lengths, dtype="<i8")])
 
 
@@ -101,7 +120,17 @@ def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) 
 
 
 def tables_of_snapshot(snapshot: Snapshot) -> Tables:
-    """Read all tables of a results file."""
+    """Read all tables of a results file.
+
+    Args:
+        snapshot: the opened results file.
+
+    Returns:
+        Its tables.
+
+    Raises:
+        CorruptResults: when a dataset is damaged; the message names it.
+    """
     return Tables(
         children={item.name: snapshot.column("children", item) for item in CHILD_COLUMNS},
         runs={item.name: snapshot.column("runs", item) for item in RUN_COLUMNS},
@@ -130,11 +159,14 @@ def take_children(tables: Tables, positions: Numbers) -> Tables:
 
 
 def epochs_at(lengths: Numbers, positions: Numbers) -> Numbers:
-    """Positions in the curves of all epochs of the children at `positions`: ints, end to end.
+    """Compute the positions, in the curves, of all epochs of some children.
 
     Args:
         lengths: number of epochs per child, ints, shape [children].
-        positions: ints, positions of children.
+        positions: positions of children, ints.
+
+    Returns:
+        Ints, the epochs of the children end to end.
     """
     starts = (np.cumsum(lengths) - lengths)[positions]
     repeats = lengths[positions]
@@ -145,7 +177,14 @@ def epochs_at(lengths: Numbers, positions: Numbers) -> Numbers:
 
 
 def join_tables(parts: Sequence[Tables]) -> Tables:
-    """Concatenate tables; at least one is needed."""
+    """Concatenate tables.
+
+    Args:
+        parts: tables with the same columns, at least one.
+
+    Returns:
+        Tables with all rows, in order.
+    """
     return Tables(
         children={name: join_columns([part.children[name] for part in parts]) for name in parts[0].children},
         runs={name: join_columns([part.runs[name] for part in parts]) for name in parts[0].runs},
@@ -177,7 +216,7 @@ def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
 
     Raises:
         InputError: when the name does not end in .h5, or when the file exists; nothing is written.
-        StoreError: when it cannot be written.
+        StoreError: when it cannot be written, or another process has it open for writing (`ResultsLocked`).
     """
     paths = ResultsPaths.of(path)
     try:

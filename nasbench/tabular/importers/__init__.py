@@ -1,1 +1,1 @@
-"""Results of others as rows like any other: one file a format."""
+"""Importers of published results into results files: one module per format."""

@@ -1,4 +1,4 @@
-"""Import of any CSV or parquet table, by a map from our columns to the table's."""
+"""Import of CSV and parquet tables, given a mapping from the suite's columns to the table's."""
 
 from __future__ import annotations
 
@@ -49,26 +49,35 @@ def import_tabular(
     percent: Sequence[str] = (),
     take_over: bool = False,
 ) -> Imported:
-    """Write a table with one training per row as a results file.
+    """Import a table with one training per row as a new results file.
+
+    A row with val_acc or val_loss becomes a child of stage "search", a row with test_acc a child of stage "final", and
+    a row with both becomes two.
 
     Args:
-        path: of the table, ending in .csv or .parquet.
-        output: the new results file.
-        space: of all its architectures, with options.
-        columns: our column -> theirs. "architecture" is needed: a JSON list of choices, JSON as `Architecture.to_json` gives, or a text
-            that the space parses. Rows with test_acc have a row of stage "final", rows with val_acc or val_loss one of stage "search".
-        constants: our column -> a value for all rows, e.g. "data" and "protocol".
-        percent: our accuracies that theirs are in percent of.
+        path: the table, ending in .csv or .parquet.
+        output: the new results file, ending in .h5.
+        space: name and options of the space of all architectures, e.g. "nasbench201".
+        columns: column of a results file -> column of the table. "architecture" is required; its values are JSON lists
+            of choices, JSON from `Architecture.to_json`, or texts that the space parses.
+        constants: column of a results file -> value for all rows, as text, e.g. for "data" and "protocol".
+        percent: columns of a results file whose values in the table are percentages, e.g. ("val_acc",).
         take_over: see `store.lock.ResultsLock`.
 
+    Returns:
+        Number of children and runs written, and of missing values.
+
     Raises:
-        MissingData, MissingExtra: when there is no such file, or it is parquet and pyarrow is not installed.
-        UnknownName: for a column that there is not, ours or theirs.
-        InputError: when a value does not fit its column, naming the row; or the output is there already. Nothing is written then.
+        MissingData: when the file does not exist or has no rows.
+        MissingExtra: when it is parquet and pyarrow is not installed.
+        UnknownName: for an unknown column of either kind, an unknown space or an unknown status.
+        InputError: when a value does not fit its column (the message names the row), or the output exists. Nothing is
+            written then.
+        StoreError: when the output cannot be written.
     """
     _check_names([*columns, *constants, *percent])
     if ARCHITECTURE not in columns:
-        raise InputError(f"{path}: say which column has the architectures: --map {ARCHITECTURE}=COLUMN")
+        raise InputError(f"{path}: no column is given for the architectures: add --map {ARCHITECTURE}=COLUMN")
     source = ImportSource.of(path, f"table {path.rpartition('.')[2]}")
     frame = _read(path)
     for theirs in columns.values():
@@ -153,7 +162,7 @@ def _architecture(space: Space, value: Any) -> Architecture:
 
 
 def _typed(name: str, value: Any) -> Any:
-    """A value of a table as the type of our column; what is missing there is missing here."""
+    """Convert a value to the type of its column; a missing value stays missing."""
     kind = _TYPES[name]
     plain = value.item() if hasattr(value, "item") else value
     missing = plain is None or plain == "" or (isinstance(plain, float) and math.isnan(plain))

@@ -1,4 +1,4 @@
-"""Base of all imports. Absent fields become missing values, and their number is reported."""
+"""Base of all importers. Absent fields become missing values, and their number is reported."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNKNOWN: Final = -1
 
 _PERCENT: Final = 100.0
 _HOUR: Final = 3600.0
-_BATCH: Final = 20_000  # rows as Python values at a time; a million of them would take gigabytes
+_BATCH: Final = 20_000  # rows held as Python values; a million of them would take gigabytes
 _BLOCK: Final = 1 << 20
 _BLANK: Final = {"int": UNKNOWN, "float": math.nan, "bool": False, "str": ""}
 _COUNTED: Final = {column.name: column.type for column in CHILD_COLUMNS if column.type in ("int", "float")}
@@ -43,8 +43,8 @@ class ImportSource:
     """A file that is imported.
 
     Args:
-        path: of the file.
-        digest: of its bytes, 32 hexadecimal digits.
+        path: path of the file.
+        digest: digest of its bytes, 32 hexadecimal digits.
         format: format of the source, e.g. "nasbench201".
     """
 
@@ -54,10 +54,17 @@ class ImportSource:
 
     @classmethod
     def of(cls, path: str | Path, format: str) -> ImportSource:
-        """Digest a file.
+        """Compute the digest of a file.
+
+        Args:
+            path: path of the file.
+            format: format of the source, e.g. "nasbench201".
+
+        Returns:
+            The source.
 
         Raises:
-            MissingData: when there is none that can be read.
+            MissingData: when the file does not exist or cannot be read.
         """
         digest = hashlib.blake2b(digest_size=16)
         try:
@@ -69,19 +76,27 @@ class ImportSource:
         return cls(Path(path), digest.hexdigest(), format)
 
     def fingerprint(self, protocol: str, data: str) -> str:
-        """Stands for a protocol of which only the source knows everything: 16 hexadecimal digits."""
+        """Make a fingerprint for a protocol that is described only by the source.
+
+        Args:
+            protocol: name of the protocol.
+            data: name of the data set.
+
+        Returns:
+            16 hexadecimal digits; they depend on the source's bytes, too.
+        """
         return hashlib.blake2b(f"{self.digest}|{protocol}|{data}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows that belong to one run of the results file.
+    """Children that form one run of the results file: those of one space, protocol and data set.
 
     Args:
-        space: with its options.
-        protocol: name; the fingerprint is the source's.
+        space: space with its options.
+        protocol: name of the protocol; the fingerprint is that of `ImportSource.fingerprint`.
         data: name of the data set.
-        notes: the source's remarks on its values, stored with the run.
+        notes: remarks on the values, stored with the run.
     """
 
     space: str
@@ -95,9 +110,9 @@ class Imported:
     """Result of an import.
 
     Args:
-        children: rows written, by stage.
-        runs: runs written.
-        missing: column -> how many rows of stage "search" (of stage "final" for the test scores) have no value.
+        children: stage -> number of children written.
+        runs: number of runs written.
+        missing: column -> number of children without a value: of stage "final" for test scores, else of stage "search".
     """
 
     children: Mapping[str, int]
@@ -116,7 +131,11 @@ class _Run:
 
 
 class Collector:
-    """Takes the children of a source and writes them as a results file."""
+    """Collects the children of a source and writes them as a results file.
+
+    Args:
+        source: the imported file.
+    """
 
     def __init__(self, source: ImportSource) -> None:
         self.source = source
@@ -135,15 +154,20 @@ class Collector:
         curves: Mapping[str, Sequence[float]] | None = None,
         digest: str | None = None,
     ) -> None:
-        """Add a child: a row of stage "search" without a test score, a row of stage "final" with one.
+        """Add a training as a child of stage "search", of stage "final", or of both.
+
+        Stage "search" needs val_acc or val_loss and has no test score; stage "final" needs test_acc.
 
         Args:
-            group: whose run it belongs to.
+            group: the child's run.
             architecture: the trained architecture.
-            scores: columns of the children table that the source has; NaN and absent ones are missing. A child without any validation
-                score has no row of stage "search". A child of another protocol than its run's gives "protocol" and "fingerprint" too.
-            curves: exactly those of the schema, or None.
-            digest: the architecture's hash, where it is known.
+            scores: column of the children table -> value; NaN and absent values are missing. If the child's protocol
+                differs from its run's, they include "protocol" and "fingerprint".
+            curves: curve of `store.format.schema.CURVES` -> one value per epoch, with all curves; None for no curves.
+            digest: hash of the architecture; None to compute it.
+
+        Raises:
+            InputError: when a value does not fit its column; the message names it.
         """
         run = self._run(group)
         base = self._base(group, run, architecture, digest or architecture.hash) | dict(scores)
@@ -212,11 +236,19 @@ class Collector:
         self._rows = []
 
     def write(self, output: str, take_over: bool = False) -> Imported:
-        """Write everything as a new results file; `take_over` as for `store.lock.ResultsLock`.
+        """Write all children as a new results file.
+
+        Args:
+            output: the new results file, ending in .h5.
+            take_over: see `store.lock.ResultsLock`.
+
+        Returns:
+            Number of children and runs written, and of missing values.
 
         Raises:
-            MissingData: when the source had no child.
-            InputError, StoreError: see `store.maintenance.table_builder.write_new`.
+            MissingData: when no child was added.
+            InputError: when the name does not end in .h5, or the file exists.
+            StoreError: when it cannot be written.
         """
         if not self._runs:
             raise MissingData(f"{self.source.path} has no rows to import")
@@ -257,5 +289,12 @@ class Collector:
 
 
 def fraction(percent: float) -> float:
-    """An accuracy of 0 to 100 as a fraction; NaN stays NaN."""
+    """Convert an accuracy from percent to a fraction.
+
+    Args:
+        percent: accuracy in [0, 100], or NaN.
+
+    Returns:
+        The accuracy in [0, 1], or NaN.
+    """
     return percent / _PERCENT

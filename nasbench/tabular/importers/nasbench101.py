@@ -1,15 +1,17 @@
-"""The NAS-Bench-101 data set: a TFRecord of JSON lists, each with its metrics as a protocol buffer.
+"""Import of the NAS-Bench-101 data set: a TFRecord of JSON lists, each with its metrics as a protocol buffer.
 
-A record is the JSON list [module hash, epochs, adjacency, operations, metrics]. `adjacency` is the matrix row by row as a text of 0 and 1,
-`operations` comma-separated labels from "input" to "output", `metrics` the base64 of a message ModelMetrics:
+A record is the JSON list [module hash, epochs, adjacency, operations, metrics]. `adjacency` is the matrix row by row as
+a text of 0 and 1; `operations` are comma-separated labels from "input" to "output"; `metrics` is the base64 of a
+message ModelMetrics:
 
     1 evaluation_data      EvaluationData, repeated: before training, halfway, at the end
     2 trainable_parameters int32
     3 total_time           double, seconds
-    EvaluationData: 1 current_epoch, 2 training_time (seconds up to then, evaluation out), 3 train_accuracy (on 10,000 fixed training
-    images), 4 validation_accuracy, 5 test_accuracy: doubles, accuracies as fractions; 6 checkpoint_path: string, not read
+    EvaluationData: 1 current_epoch, 2 training_time (seconds so far, without evaluation), 3 train_accuracy (on 10,000
+    fixed training images), 4 validation_accuracy, 5 test_accuracy: doubles, accuracies as fractions;
+    6 checkpoint_path: string, not read
 
-ImportSource: google-research/nasbench, nasbench/lib/model_metrics.proto and nasbench/api.py; Ying et al. 2019 (1902.09635).
+Source: google-research/nasbench, nasbench/lib/model_metrics.proto and nasbench/api.py; Ying et al. 2019 (1902.09635).
 """
 
 from __future__ import annotations
@@ -39,17 +41,23 @@ _NOTES: Final = (
 
 
 def import_nasbench101(path: str, output: str, take_over: bool = False) -> Imported:
-    """Write the data set as a results file: a run for each number of epochs, a row of each stage for each training.
+    """Import the data set as a new results file: one run per number of epochs, one child per training and stage.
 
     Args:
-        path: of the .tfrecord.
-        output: the new results file.
+        path: the .tfrecord file.
+        output: the new results file, ending in .h5.
         take_over: see `store.lock.ResultsLock`.
 
+    Returns:
+        Number of children and runs written, and of missing values.
+
     Raises:
-        MissingData: when there is no such file.
-        InputError: when a checksum does not fit or a record is not one of NAS-Bench-101, naming it; or the output is there already.
+        MissingData: when the file does not exist or has no records.
+        InputError: when a record is damaged or not one of NAS-Bench-101 (the message names it), or the output exists.
             Nothing is written then.
+        StoreError: when the output cannot be written.
+
+    Source: Ying et al. 2019 (1902.09635).
     """
     source = ImportSource.of(path, FORMAT)
     collector = Collector(source)

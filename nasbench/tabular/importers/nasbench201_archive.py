@@ -1,4 +1,4 @@
-"""The table of NAS-Bench-201 as a NumPy archive: all 15,625 cells, means over seeds."""
+"""Import of the NAS-Bench-201 table from a NumPy archive: all 15,625 cells, means over seeds."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ _SHARED: Final = ("ops", "op_names", "params_m_c10", "flops_m_c10", "c10v_train_
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of the archive's arrays for one data set.
+    """The archive's arrays for one data set, and the cost of its trainings.
 
     Args:
-        val: validation accuracy, %.
-        test: test accuracy, %.
-        epochs: of the training behind `val`.
-        protocol: name of the protocol behind `val`.
-        train: passes over the 25,000 images of CIFAR-10's half that its training seconds amount to.
-        evaluate: CIFAR-10 validation passes that its evaluation seconds amount to.
-        losses: further columns of the children table -> array.
-        notes: meaning of the numbers.
+        val: array of the validation accuracy, %.
+        test: array of the test accuracy, %.
+        epochs: epochs of the training that gave `val`.
+        protocol: name of the protocol that gave `val`.
+        train: training time in multiples of one epoch on half of CIFAR-10's training images (25,000).
+        evaluate: evaluation time in multiples of one pass over CIFAR-10's validation images.
+        losses: pairs of a further column of the children table and its array.
+        notes: remarks on the values, stored with the run.
     """
 
     val: str
@@ -85,22 +85,27 @@ DATA: Final = {
 
 
 def import_archive(path: str, output: str, data: str = "cifar10", take_over: bool = False) -> Imported:
-    """Write the archive's cells as a results file: for each cell a row of stage "search" and one of stage "final".
+    """Import the archive as a new results file: per cell one child of stage "search" and one of stage "final".
 
     Args:
         path: the .npz archive.
-        output: the new results file.
-        data: "cifar10", "cifar100" or "imagenet16-120": validation after 12 epochs, test after 200; or "cifar10-valid": everything after
-            200 epochs on half of CIFAR-10.
+        output: the new results file, ending in .h5.
+        data: "cifar10", "cifar100" or "imagenet16-120" (validation after 12 epochs, test after 200), or "cifar10-valid"
+            (all scores after 200 epochs on half of CIFAR-10's training images).
         take_over: see `store.lock.ResultsLock`.
+
+    Returns:
+        Number of children and runs written, and of missing values.
 
     Raises:
         UnknownName: for another data set.
         MissingData: when the file does not exist.
-        InputError: when it is not the archive, or the output is there already.
+        InputError: when it is not the archive, or the output exists.
+        StoreError: when the output cannot be written.
 
-    ImportSource: Dong & Yang 2020 (2001.00326), sections 2 and 5. Seconds: t a training epoch, v a validation pass, both on CIFAR-10; 12t + v on
-        CIFAR-10, 24t + v/5 on CIFAR-100, 12 x 6.068t + 0.12v on ImageNet16-120.
+    Source: Dong & Yang 2020 (2001.00326), sections 2 and 5. With t seconds per training epoch and v seconds per
+        validation pass, both on CIFAR-10, a child takes 12t + v on CIFAR-10, 24t + v/5 on CIFAR-100, and
+        12 x 6.068t + 0.12v on ImageNet16-120.
     """
     if data not in DATA:
         raise UnknownName("data set of NAS-Bench-201", data, DATA)

@@ -1,9 +1,9 @@
-"""NATS-Bench's records of its topology space: one training a record, every epoch, as JSON (plain or gzip).
+"""Import of NATS-Bench's records of its topology space: one training per record, every epoch, as JSON (plain or gzip).
 
-A record has `arch` (the official string), `hp` (epochs, "12" or "200"), `dataset`, `seed`, `flops_m`, `params_m`, `train_acc` {epoch: %},
-`train_times` {epoch: s}, and `eval_acc` {"SPLIT@EPOCH": %}. Splits: `x-valid` is the validation set; `x-test` the test set where it was
-split off from it, with `ori-test` the two together; without `x-test`, `ori-test` is the test set. Where losses are there, as
-`train_losses` {epoch: nats} and `eval_losses` {"SPLIT@EPOCH": nats}, they are read too.
+A record has `arch` (the official string), `hp` (epochs, "12" or "200"), `dataset`, `seed`, `flops_m`, `params_m`,
+`train_acc` {epoch: %}, `train_times` {epoch: s} and `eval_acc` {"SPLIT@EPOCH": %}; optional are `train_losses`
+{epoch: nats} and `eval_losses` {"SPLIT@EPOCH": nats}. The split `x-valid` is the validation set. If there is a split
+`x-test`, it is the test set, and `ori-test` is validation and test set together; otherwise `ori-test` is the test set.
 """
 
 from __future__ import annotations
@@ -33,16 +33,20 @@ _NEEDED: Final = ("arch", "hp", "dataset", "seed", "params_m", "flops_m", "train
 
 
 def import_records(path: str, output: str, take_over: bool = False) -> Imported:
-    """Write the records as a results file: a run for each data set and number of epochs.
+    """Import the records as a new results file: one run per data set and number of epochs.
 
     Args:
-        path: of the records, .json or .json.gz: a list of them.
-        output: the new results file.
+        path: a JSON list of records, .json or .json.gz.
+        output: the new results file, ending in .h5.
         take_over: see `store.lock.ResultsLock`.
 
+    Returns:
+        Number of children and runs written, and of missing values.
+
     Raises:
-        MissingData: when the file does not exist.
-        InputError: when it does not hold such records, naming the first that is none; or the output is there already.
+        MissingData: when the file does not exist or has no records.
+        InputError: when it is not such a list (the message names the first wrong record), or the output exists.
+        StoreError: when the output cannot be written.
     """
     source = ImportSource.of(path, FORMAT)
     space, collector = get_space(_SPACE), Collector(source)
@@ -117,6 +121,6 @@ def _epochs(record: Mapping[str, Any]) -> int:
 
 
 def _at(record: Mapping[str, Any], values: str, key: str) -> float:
-    """A value of a record, NaN where it has none."""
+    """Return a value of a record, NaN if it is missing."""
     value = record.get(values, {}).get(key)
     return math.nan if value is None else float(value)

@@ -1,7 +1,8 @@
-"""The few rules of the protocol-buffer encoding that reading known messages takes.
+"""Parser of the protocol-buffer encoding, for messages whose fields are known.
 
-A message is a sequence of fields: a key (a varint: field number x 8 + wire type) and a value. Wire type 0 is a varint (7 bits a byte, least
-significant first, the high bit set on all but the last), 1 is 8 bytes, 2 is a varint length and so many bytes, 5 is 4 bytes.
+A message is a sequence of fields: a key (a varint: field number x 8 + wire type) and a value. Wire type 0 is a varint
+(7 bits per byte, least significant first, the high bit set on all but the last), 1 is 8 bytes, 2 is a length as a
+varint and that number of bytes, 5 is 4 bytes.
 
 Source: protocol buffers documentation, "Encoding".
 """
@@ -25,7 +26,13 @@ _LONGEST_VARINT: Final = 10
 
 
 def fields(message: bytes) -> Iterator[tuple[int, Value]]:
-    """The fields of a message in order: field number and value, an int for a varint and raw bytes otherwise.
+    """Parse the fields of a message, in their order.
+
+    Args:
+        message: bytes of the message.
+
+    Yields:
+        Field number and value: an int for a varint, otherwise raw bytes.
 
     Raises:
         InputError: when the bytes are not a valid message.
@@ -43,15 +50,21 @@ def fields(message: bytes) -> Iterator[tuple[int, Value]]:
         elif wire in _WIDTHS:
             length = _WIDTHS[wire]
         else:
-            raise InputError(f"no protocol-buffer message: wire type {wire} at byte {place}")
+            raise InputError(f"not a protocol-buffer message: wire type {wire} at byte {place}")
         if place + length > len(message):
-            raise InputError(f"no protocol-buffer message: it ends within field {number}")
+            raise InputError(f"not a protocol-buffer message: it ends within field {number}")
         yield number, message[place : place + length]
         place += length
 
 
 def double(value: Value) -> float:
-    """The value of a field of type double.
+    """Decode a field of type double.
+
+    Args:
+        value: 8 bytes, little-endian.
+
+    Returns:
+        The number.
 
     Raises:
         InputError: when it is not 8 bytes.
@@ -72,4 +85,4 @@ def _varint(message: bytes, place: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return value, place
-    raise InputError(f"no protocol-buffer message: a varint does not end at byte {place}")
+    raise InputError(f"not a protocol-buffer message: a varint does not end at byte {place}")

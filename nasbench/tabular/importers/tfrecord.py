@@ -1,10 +1,11 @@
-"""TFRecord files without TensorFlow: records of bytes, each with two checksums.
+"""Reader of TFRecord files without TensorFlow: records of bytes, each with two checksums.
 
-A record is: its length (8 bytes, little-endian, unsigned); the masked CRC32C of these 8 bytes (4 bytes, little-endian); the data; the masked
-CRC32C of the data. CRC32C has Castagnoli's polynomial 0x1EDC6F41, bits reflected; masked is the CRC rotated right by 15 bits plus 0xA282EAD8,
-modulo 2^32.
+A record consists of its length (8 bytes, little-endian, unsigned), the masked CRC32C of these 8 bytes (4 bytes,
+little-endian), the data, and the masked CRC32C of the data. CRC32C uses Castagnoli's polynomial 0x1EDC6F41 with
+reflected bits. Masking rotates the CRC right by 15 bits and adds 0xA282EAD8, modulo 2^32.
 
-Source: TensorFlow guide, "TFRecord and tf.train.Example", section "TFRecords format details"; RFC 3720, appendix B.4 (CRC32C).
+Source: TensorFlow guide, "TFRecord and tf.train.Example", section "TFRecords format details"; RFC 3720, appendix B.4
+(CRC32C).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from nasbench.errors import InputError
 _REFLECTED: Final = 0x82F63B78
 _MASK: Final = 0xA282EAD8
 _WORD: Final = 0xFFFFFFFF
-_LARGEST: Final = 1 << 30  # bytes; a longer record is a damaged length that happens to fit its checksum
+_LARGEST: Final = 1 << 30  # bytes; a longer length is damaged and its checksum fits by chance
 
 
 def _table() -> list[int]:
@@ -36,7 +37,14 @@ _TABLE: Final = _table()
 
 
 def crc32c(data: bytes) -> int:
-    """CRC32C of bytes, an int in [0, 2^32)."""
+    """Compute the CRC32C of bytes.
+
+    Args:
+        data: any number of bytes.
+
+    Returns:
+        An int in [0, 2^32).
+    """
     crc, table = _WORD, _TABLE
     for byte in data:
         crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
@@ -44,16 +52,30 @@ def crc32c(data: bytes) -> int:
 
 
 def masked_crc32c(data: bytes) -> int:
-    """CRC32C as TFRecord files store it."""
+    """Compute the masked CRC32C that TFRecord files store.
+
+    Args:
+        data: any number of bytes.
+
+    Returns:
+        An int in [0, 2^32).
+    """
     crc = crc32c(data)
     return (((crc >> 15) | (crc << 17)) + _MASK) & _WORD
 
 
 def read_records(path: str | Path) -> Iterator[bytes]:
-    """The records of a TFRecord file, each verified.
+    """Read the records of a TFRecord file and verify their checksums.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The data of one record.
 
     Raises:
-        InputError: naming the record and the byte where a checksum does not fit or the file ends within a record.
+        InputError: when a checksum does not fit or the file ends within a record; the message names record and byte.
+        OSError: when the file cannot be read.
     """
     with open(path, "rb") as file:
         number = 0

@@ -44,7 +44,7 @@ def test_the_categories_of_the_ledger_add_up(selection):
     table = category_table(found)
     assert {column.heading for column in table.columns[1:]} == {"training", "evaluation", "failed", "searcher", "final"}
     for row, total in zip(table.rows, found.cost["gpu_hours"]):
-        unit = hour_unit(found.cost["gpu_hours"])
+        unit = hour_unit(found.cost["gpu_hours"], found.devices)
         assert sum(float(cell.main.replace(",", "")) for cell in row[1:]) == pytest.approx(
             total * unit.per_hour, rel=0.01
         )

@@ -1,0 +1,1 @@
+"""What a sample of runs says: intervals, tests of two samples, equivalence, power, and the words for it."""

@@ -1,0 +1,97 @@
+"""What a comparison of two strategies says, in three forms: differs, equivalent, or not shown to differ.
+
+"differs (Holm p, interval)", "equivalent within +-d (TOST)", "not shown to differ; detectable at this n: x points". A test
+never shows that two strategies do not differ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nasbench.analysis.inference.equivalence import POWER, SIGNIFICANT
+from nasbench.analysis.inference.intervals import TOO_SMALL
+
+DIFFERS, EQUIVALENT, NOT_SHOWN = "differs", "equivalent", "not shown to differ"
+
+
+def finding(row: Mapping[str, Any]) -> str:
+    """Which of the forms a comparison has.
+
+    Args:
+        row: p_holm and tost_p_holm (after Holm's correction; NaN where no test was made).
+
+    Returns:
+        "differs", "equivalent", "not shown to differ" or "n too small". A difference that is significant and still within
+        the margin is "differs".
+    """
+    if math.isnan(row["p_holm"]):
+        return TOO_SMALL
+    if row["p_holm"] < SIGNIFICANT:
+        return DIFFERS
+    return EQUIVALENT if row["tost_p_holm"] < SIGNIFICANT else NOT_SHOWN
+
+
+def comparison_text(row: Mapping[str, Any]) -> str:
+    """A comparison of two strategies on one table, in words after their names.
+
+    Args:
+        row: of `significance.unpaired_tests`.
+    """
+    n = f"n={row['n_first']} and {row['n_second']}"
+    found = finding(row)
+    if found == TOO_SMALL:
+        return f"{TOO_SMALL} ({n}; 5 seeds a side are the least)"
+    apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
+    tested = f"Holm p = {p_text(row['p_holm'])}, {apart}, {n}"
+    unit = "point" if row["margin"] == 0.01 else "points"
+    within = f"+-{100 * row['margin']:.3g} {unit} (TOST, Holm p = {p_text(row['tost_p_holm'])}"
+    if found == DIFFERS:
+        word = "better" if row["improvement"] > 0.5 else "worse"
+        small = f"; within {within})" if row["tost_p_holm"] < SIGNIFICANT else ""
+        return (
+            f"differs, {word} ({tested}; better in {row['improvement']:.0%} of pairs, {row['magnitude']} effect{small})"
+        )
+    if found == EQUIVALENT:
+        return f"equivalent within {within}, {apart}, {n})"
+    return f"not shown to differ ({tested}); {detectable_text(row['detectable'])}"
+
+
+def detectable_text(detectable: float) -> str:
+    """The difference that a test can detect, in words; NaN for none.
+
+    Args:
+        detectable: a fraction, of `equivalence.detectable_difference`.
+    """
+    if math.isnan(detectable):
+        return "what this n can detect is not known, as the scores have no spread"
+    return f"detectable at this n: {100 * detectable:.2g} points ({POWER:.0%} power, one test)"
+
+
+def points(value: float) -> str:
+    """Format a difference of fractions in percentage points with its sign.
+
+    Args:
+        value: the difference.
+    """
+    return f"{100 * value:+.2f} points"
+
+
+def interval_text(low: float, high: float) -> str:
+    """Format an interval of a difference in percentage points, with a space before it; '' without one.
+
+    Args:
+        low: lower end, a fraction.
+        high: upper end.
+    """
+    return "" if math.isnan(low) or math.isnan(high) else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
+
+
+def p_text(value: float) -> str:
+    """Format a p value: three decimals, or "<0.001"; "none" for NaN.
+
+    Args:
+        value: in [0, 1], or NaN.
+    """
+    return "none" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"

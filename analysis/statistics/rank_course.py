@@ -1,0 +1,85 @@
+"""Ranks of the strategies at parts of the budget: whether the order at the end was the order all along."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from nasbench.analysis.comparison.anytime import By, trajectories
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks
+from nasbench.errors import InputError
+
+PARTS = (0.25, 0.5, 1.0)
+
+
+def ranks_over_budget(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    by: By = "gpu_hours",
+    measure: str = "val_acc",
+    parts: Sequence[float] = PARTS,
+) -> pd.DataFrame:
+    """Rank the strategies by what their runs had found when a part of the budget was spent.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        by: unit of the budget; see `anytime.trajectories`.
+        measure: "val_acc" or "test_acc".
+        parts: parts of the most that a run of the same table spent, in (0, 1].
+
+    Returns:
+        part, strategy, rank: `ranks.expected_ranks` on one table, `ranks.average_ranks` over several; no rows for a part at
+        which some strategy has no score.
+
+    Raises:
+        InputError: for a part outside (0, 1], or another measure.
+    """
+    require_columns(runs, ("run", "strategy", "seed", "space", "data"), "the runs")
+    if measure not in ("val_acc", "test_acc") or not all(0 < part <= 1 for part in parts):
+        raise InputError(
+            f"ranks over the budget are of val_acc or test_acc at parts in (0, 1], got {measure!r}, {list(parts)}"
+        )
+    course = trajectories(frame, runs, by)
+    table = (runs["space"] + ", " + runs["data"]).set_axis(runs["run"])
+    course = course.assign(table=course["run"].map(table))
+    budget = course.groupby("table")["spent"].transform("max")
+    found = []
+    for part in parts:
+        reached = course[course["spent"] <= part * budget * (1 + 1e-9)]
+        last = reached.groupby("run")[measure].last()
+        scores = runs[["strategy", "run"]].assign(
+            table=table.to_numpy(), score=runs["run"].map(last).to_numpy(dtype=float)
+        )
+        if scores.groupby(["table", "strategy"])["score"].count().min() == 0:
+            continue
+        ranks = expected_ranks(scores) if scores["table"].nunique() == 1 else average_ranks(scores)
+        found.append(ranks[["strategy", "rank"]].assign(part=part))
+    columns = ["part", "strategy", "rank"]
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+
+
+def course_text(ranks: pd.DataFrame) -> str:
+    """Ranks at parts of the budget in one sentence, and which pairs change their order; '' without two parts.
+
+    Args:
+        ranks: result of `ranks_over_budget`.
+    """
+    parts = sorted(ranks["part"].unique())
+    if len(parts) < 2:
+        return ""
+    wide = ranks.pivot(index="strategy", columns="part", values="rank").sort_values(parts[-1])
+    each = ", ".join(
+        f"{name} {' '.join(f'{rank:.2f}' for rank in row)}" for name, row in zip(wide.index, wide.to_numpy())
+    )
+    flips = [
+        f"{better} and {worse}"
+        for place, better in enumerate(wide.index)
+        for worse in wide.index[place + 1 :]
+        if wide.loc[better, parts[-1]] < wide.loc[worse, parts[-1]]
+        and (wide.loc[better, parts[:-1]] > wide.loc[worse, parts[:-1]]).any()
+    ]
+    order = f"The order of {', '.join(flips)} changes" if flips else "No two change their order"
+    return f"Ranks at {', '.join(f'{part:.0%}' for part in parts)} of the budget: {each}. {order}."

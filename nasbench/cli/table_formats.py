@@ -1,0 +1,83 @@
+"""Tables as text, Markdown, LaTeX or CSV: for a terminal, a page, a paper or another program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nasbench.cli.loading import echo_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE_FORMATS = ("text", "markdown", "latex", "csv")
+
+table_format_option = click.option(
+    "--table-format",
+    default="text",
+    show_default=True,
+    type=click.Choice(TABLE_FORMATS),
+    help="Form of the printed table; except for text its notes go to standard error, so that it can be piped into a file.",
+)
+
+_LATEX = {char: f"\\{char}" for char in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+}
+
+
+def print_table_as(form: str, table: pd.DataFrame, notes: Sequence[str]) -> None:
+    """Print a table in a form, and a line for each note: with the table as text, else on standard error.
+
+    Args:
+        form: one of `TABLE_FORMATS`.
+        table: the table; its column names become the heading.
+        notes: sentences about it.
+    """
+    if form == "text":
+        echo_table(table, notes)
+        return
+    click.echo(format_table(form, table))
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def format_table(form: str, table: pd.DataFrame) -> str:
+    """Write a table as Markdown, as LaTeX (a tabular of the package booktabs) or as CSV with all digits.
+
+    Args:
+        form: "markdown", "latex" or "csv".
+        table: the table; numbers are aligned to the right.
+    """
+    head, rows = [str(name) for name in table.columns], table.to_numpy(dtype=object).tolist()
+    if form == "csv":
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([head, *rows])
+        return text.getvalue().rstrip("\n")
+    right = [table[name].dtype.kind in "iuf" for name in table.columns]
+    cells = [[_short(value) for value in row] for row in rows]
+    if form == "markdown":
+        lines = [head, ["---:" if number else "---" for number in right], *cells]
+        return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+    lines = [" & ".join(_escaped(cell) for cell in line) + r" \\" for line in [head, *cells]]
+    columns = "".join("r" if number else "l" for number in right)
+    body = [lines[0], r"\midrule", *lines[1:]]
+    return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}"])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(char, char) for char in text)
