@@ -117,6 +117,13 @@ test-mutations: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[mutation]'
 	$(BIN)/python tests/support/mutations.py $(TARGETS)
 
+# The pictures of README and docs/: those of the demonstration and of the report are of one run, which is made in build/pictures where it
+# is not there yet; remove that folder for a new one. About ten minutes on two idle cores; the report's picture takes Chromium or Chrome.
+.PHONY: pictures
+
+pictures: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/pictures.py build/pictures
+
 # The notebook of the documentation with fresh outputs; `make test` fails where the stored ones differ.
 notebook: $(READY)
 	$(BIN)/python tests/support/notebooks.py docs/notebook.ipynb

@@ -392,7 +392,7 @@ def _over_time(data: _Data) -> Answer:
     spent = rows["spent_gpu_hours"].to_numpy(dtype=float)
     if not len(rows) or not (np.isfinite(spent) & (spent > 0)).all():
         lacking = int(len(rows) - (np.isfinite(spent) & (spent > 0)).sum())
-        return NOT_MET, f"{lacking} of {len(rows):,} children do not say what had been spent when they were told"
+        return NOT_MET, f"{lacking} of {len(rows):,} children have no spending so far (column spent_gpu_hours)"
     last = rows.groupby("run")["spent_gpu_hours"].max()
     return MET, (
         f"{len(rows):,} children, each with the {hours_unit(rows)} spent by then (runs end at {style.short(float(last.min()))} to "

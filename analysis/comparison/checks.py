@@ -211,7 +211,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "budget": ("one budget", _budget),
     "prices": ("one price for the hours of a device", _prices),
     "children": ("every counted child is here, failures and duplicates too", _children),
-    "duplicates": ("architectures that a run asks for again are counted as duplicates", _duplicates),
+    "duplicates": ("architectures that a run proposes again are counted as duplicates", _duplicates),
     "searcher": ("the strategy's own time is charged, where time is the budget", _searcher),
     "baseline": ("random search is among the strategies", _baseline),
     "test": ("no child of a search has a test score", _test),

@@ -196,7 +196,7 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
         tick.set_color(style.look(strategy).colour)
     # Leaves room at the right for the texts, which are about as wide as the longest bar.
     ax.set(
-        xlabel=f"{data['unit'].iloc[0]} a run (mean; whisker: range over runs)",
+        xlabel=f"{data['unit'].iloc[0]} per run (mean; whisker: range over runs)",
         xlim=(0, 1.75 * float(np.max(np.maximum(left, high)))),
     )
     ax.set_ylim(-0.6, len(data) - 0.4)
@@ -207,9 +207,9 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _bar_text(row: dict[Any, Any]) -> str:
-    lines = [f"{style.short(row['usd'])} USD a run"]
+    lines = [f"{style.short(row['usd'])} USD per run"]
     if row["children"]:
-        lines.append(f"{style.short(row['usd_per_child'])} USD a child")
+        lines.append(f"{style.short(row['usd_per_child'])} USD per child")
     if "to_target" in row:
         lines.append(f"to reach {row['target']:g}: {row['to_target']}")
     return "\n".join(lines)

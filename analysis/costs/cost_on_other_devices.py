@@ -168,7 +168,7 @@ def energy_note(data: pd.DataFrame) -> str:
     if known.empty:
         return "Energy: not measured (the runs hold no reading of RAPL or NVML)."
     parts = [
-        f"{row.strategy} {style.short(row.kwh)} kWh a run (n={row.measured} of {row.runs})"
+        f"{row.strategy} {style.short(row.kwh)} kWh per run (n={row.measured} of {row.runs})"
         for row in known.itertuples()
     ]
     counters = ", ".join(dict.fromkeys(", ".join(known["counters"]).split(", ")))
@@ -204,7 +204,7 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
         ax.plot([], [], marker=look.marker, linestyle="", color=look.colour, label=strategy)
     ax.set_yticks(range(len(places))[::-1], [f"{device}\n({kind})" for device, kind in places])
     ax.set(
-        xlabel=f"{'USD' if what == 'usd' else device_time(data['device'])} a run (mean)",
+        xlabel=f"{'USD' if what == 'usd' else device_time(data['device'])} per run (mean)",
         ylim=(-0.6, len(places) - 0.4),
     )
     ax.margins(x=0.08)

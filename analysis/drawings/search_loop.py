@@ -106,8 +106,8 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
 
 
 def _choose(frame: pd.DataFrame, runs: pd.DataFrame, run: str) -> pd.Series:
-    told = set(frame.loc[frame["stage"] == "search", "run"])
-    found = runs[runs["run"].str.startswith(run)] if run else runs[runs["run"].isin(told)]
+    searched = set(frame.loc[frame["stage"] == "search", "run"])
+    found = runs[runs["run"].str.startswith(run)] if run else runs[runs["run"].isin(searched)]
     if found.empty:
         there = ", ".join(f"{name} ({strategy})" for name, strategy in zip(runs["run"], runs["strategy"])) or "none"
         raise InputError(f"no run {f'starts with {run!r}' if run else 'has children'}; the runs there are: {there}")
@@ -208,7 +208,7 @@ def loop_words(data: pd.DataFrame) -> dict[str, list[str]]:
         "strategy": [
             f"strategy: {first['strategy']}",
             f"seed {first['seed']}, {children}",
-            f"thinks {_number(1000 * data['searcher_seconds'].mean())} ms a child",
+            f"thinks {_number(1000 * data['searcher_seconds'].mean())} ms per child",
         ],
         "architecture": [
             f"architecture {str(shown['hash'])[:8]}",

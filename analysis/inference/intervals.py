@@ -8,7 +8,7 @@ and its text says "n too small". A percentile bootstrap is not among them: at 5 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 LEVEL = 0.95
 TOLERANCE = 0.03  # by how much an interval may cover less than it says, before it is withheld
 RESAMPLES = 1999  # (RESAMPLES + 1) / 40 is whole, so that 95% intervals end at resamples
-LEAST_RUNS = {"mean": 5, "difference": 5, "improvement": 5, "iqm": 10}  # by measurement
+LEAST_RUNS = {"mean": 5, "difference": 5, "improvement": 5, "iqm": 10, "pooled": 20}  # by measurement
 TOO_SMALL = "n too small"
 
 
@@ -180,6 +180,40 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
     middle = float(ordered[cut : n - cut].mean())
     reach = float(t_distribution.ppf((1 + level) / 2, left - 1)) * error
     return Interval(middle - reach, middle + reach, f"{level:.0%} trimmed t")
+
+
+def pooled_interval(
+    strata: Sequence[Floats],
+    statistic: Callable[[Floats], Floats],
+    rng: np.random.Generator,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """Interval of a median or interquartile mean of the scores of several tables together: stratified bootstrap.
+
+    Formula: quantiles of the statistic of resamples with n_h - 1 runs of each stratum, whose spread is that of n_h runs;
+    resamples of n_h runs are too narrow. Assumption: independent runs, and a smooth statistic.
+
+    Args:
+        strata: scores, an array per stratum (table).
+        statistic: from samples [resamples, scores] to [resamples].
+        rng: generator of the resamples.
+        level: coverage in (0, 1).
+        resamples: bootstrap resamples, >= 100.
+
+    Returns:
+        The interval; none with fewer than 20 scores in a stratum (it covers 89 to 94% at 5 and at 10), or without spread.
+
+    Source: Rao & Wu 1988, "Resampling inference with complex survey data"; Agarwal et al. 2021 (2108.13264), section 4.
+    """
+    groups = [group for group in strata if len(group)]
+    if not groups or min(map(len, groups)) < LEAST_RUNS["pooled"]:
+        return refused()
+    drawn = [group[rng.integers(len(group), size=(resamples, len(group) - 1))] for group in groups]
+    low, high = np.quantile(statistic(np.concatenate(drawn, axis=1)), [(1 - level) / 2, (1 + level) / 2])
+    return (
+        Interval(float(low), float(high), f"{level:.0%} stratified bootstrap") if high > low else refused("no spread")
+    )
 
 
 def difference_interval(first: Floats, second: Floats, level: float = LEVEL) -> Interval:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.inference.intervals import LEVEL, mean_interval
 from nasbench.analysis.pareto.dominance import (
     dominated_volume,
     mark_fronts,
@@ -266,10 +267,9 @@ def run_volumes(
     objectives: Sequence[str],
     reference: dict[str, float] | None = None,
     seed: int = 0,
-    level: float = 0.95,
-    resamples: int = 2000,
+    level: float = LEVEL,
 ) -> pd.DataFrame:
-    """Compute the hypervolume of single runs: the mean over a strategy's runs with a bootstrap interval.
+    """Compute the hypervolume of single runs: the mean over a strategy's runs with its interval (`inference.intervals.mean_interval`).
 
     Args:
         points: result of `objective_points` with `by_run`.
@@ -277,10 +277,9 @@ def run_volumes(
         reference: see `objective_volumes`; the same for all runs.
         seed: seed of the bootstrap over runs.
         level: coverage in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy, runs, mean, low, high (NaN with fewer than 5 runs), interval (text).
+        strategy, runs, mean, low, high (NaN where n is too small), interval (text).
     """
     corner = reference or reference_point(points, objectives)
     rows = []
@@ -292,13 +291,10 @@ def run_volumes(
                 for _, run in mine.groupby("run", sort=True)
             ]
         )
-        low = high = math.nan
-        if len(volumes) >= ENOUGH_SEEDS:
-            picks = generator(seed, strategy, "volume").integers(len(volumes), size=(resamples, len(volumes)))
-            low, high = map(float, np.quantile(volumes[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2]))
-        few = f"{level:.0%} bootstrap, seed {seed}" if len(volumes) >= ENOUGH_SEEDS else "insufficient"
-        row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean()), "low": low, "high": high}
-        rows.append({**row, "interval": f"n={len(volumes)}: {few}"})
+        found = mean_interval(volumes, generator(seed, strategy, "volume"), level)
+        row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean())}
+        row |= {"low": found.low, "high": found.high, "interval": f"n={len(volumes)}: {found.method}"}
+        rows.append(row)
     return pd.DataFrame(rows, columns=["strategy", "runs", "mean", "low", "high", "interval"])
 
 

@@ -118,7 +118,7 @@ class Contents:
     finals: pd.DataFrame
     courses: dict[By, pd.DataFrame]
     cost: pd.DataFrame
-    elsewhere: pd.DataFrame
+    other_devices: pd.DataFrame
     energy: pd.DataFrame
     volumes: pd.DataFrame
     attained: dict[str, pd.DataFrame]
@@ -168,7 +168,9 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target),
-        elsewhere=cost_on_other_devices(frame, runs, wishes.on, ran_on=wishes.ran_on) if wishes.on else pd.DataFrame(),
+        other_devices=cost_on_other_devices(frame, runs, wishes.on, ran_on=wishes.ran_on)
+        if wishes.on
+        else pd.DataFrame(),
         energy=energy_by_strategy(runs),
         volumes=volumes(frame, wishes.seed),
         attained=attained(frame),
@@ -252,8 +254,8 @@ def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
 
     Returns:
-        Name in `PLANES` -> objectives. Empty if children of several protocols were allowed together, because their errors
-        are not comparable.
+        Name in `PLANES` -> objectives. Empty if children of several protocols were allowed together, because their
+        errors are not comparable.
     """
     scored = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
     if scored["fingerprint"].nunique() != 1:

@@ -41,9 +41,12 @@ def markdown_report(found: Contents, now: str) -> str:
     if len((parts := tables.category_table(found)).columns) > 2:
         unit = tables.hour_unit(found.cost["gpu_hours"], found.devices).heading
         lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
-    if len(found.elsewhere):
+    if len(found.other_devices):
         notes = [f"- {plain(line)}" for line in estimates(found)]
-        lines += ["", *_folded("On other devices, by estimate", [*_table(tables.elsewhere_table(found)), "", *notes])]
+        lines += [
+            "",
+            *_folded("On other devices, by estimate", [*_table(tables.other_devices_table(found)), "", *notes]),
+        ]
     lines += ["", plain(energy_note(found.energy))]
     lines += ["", "### Best architectures", "", *_table(_best(found))]
     lines += ["", *_folded("Accuracy and size: hypervolumes", _table(tables.volume_table(found)))]

@@ -84,7 +84,7 @@ def html_report(found: Contents, now: str) -> str:
             "checklist": tables.checklist_table(found),
             "categories": tables.category_table(found),
             "cost": tables.cost_table(found),
-            "elsewhere": tables.elsewhere_table(found),
+            "other_devices": tables.other_devices_table(found),
             "volumes": tables.volume_table(found),
         },
         bars=tables.cost_bars(found),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
+from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import STATISTICS
 from nasbench.costs.units import device_time
@@ -61,12 +62,12 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Validation %", meaning="Best validation accuracy of a run: median over seeds"),
         ReportColumn("Test %", meaning="Test accuracy of the retrained incumbents: median over seeds"),
         ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
-        ReportColumn("Duplicates", meaning="Children whose hash the same run had asked for before"),
+        ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         ReportColumn(
-            f"{unit.heading} a run", meaning="Charged to the search, median over runs; the final training beside"
+            f"{unit.heading} per run", meaning="Charged to the search, median over runs; the final training beside"
         ),
-        *([ReportColumn("USD a run", meaning="Median over runs, final training included")] if priced(found) else []),
+        *([ReportColumn("USD per run", meaning="Median over runs, final training included")] if priced(found) else []),
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
     )
     table = ReportTable(columns)
@@ -118,7 +119,7 @@ def scores_table(found: Contents) -> ReportTable:
             for statistic in STATISTICS:
                 row = rows.loc[statistic]
                 known = not math.isnan(row["low"])
-                words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else "(insufficient)"
+                words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({TOO_SMALL})"
                 cells.append(ReportCell(percent(row["value"]), words))
         table.rows.append(cells)
     return table
@@ -319,12 +320,12 @@ def cost_table(found: Contents) -> ReportTable:
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn("n", meaning="Runs"),
-        ReportColumn(f"{unit.heading} a run", meaning="Mean over runs, all categories; range beside"),
-        ReportColumn(f"{child.heading} a child", meaning="Median of the counted children"),
+        ReportColumn(f"{unit.heading} per run", meaning="Mean over runs, all categories; range beside"),
+        ReportColumn(f"{child.heading} per child", meaning="Median of the counted children"),
     ]
     if priced(found):
-        columns.insert(3, ReportColumn("USD a run", meaning="Mean over runs"))
-        columns.append(ReportColumn("USD a child", meaning="Median of the counted children"))
+        columns.insert(3, ReportColumn("USD per run", meaning="Mean over runs"))
+        columns.append(ReportColumn("USD per child", meaning="Median of the counted children"))
     target = found.wishes.target
     if target is not None:
         columns.append(
@@ -456,7 +457,7 @@ def category_table(found: Contents) -> ReportTable:
     return table
 
 
-def elsewhere_table(found: Contents) -> ReportTable:
+def other_devices_table(found: Contents) -> ReportTable:
     """Make the table of measured cost per run, and of its estimates for other devices.
 
     Args:
@@ -465,7 +466,7 @@ def elsewhere_table(found: Contents) -> ReportTable:
     Returns:
         The table.
     """
-    data = found.elsewhere
+    data = found.other_devices
     devices = data.loc[data["kind"] == ESTIMATE, "device"].drop_duplicates().tolist() if len(data) else []
     parts = {device: data[(data["device"] == device) & (data["kind"] == ESTIMATE)] for device in devices}
     units = {device: hour_unit(part["gpu_hours"], [device]) for device, part in parts.items()}
@@ -537,7 +538,7 @@ def _mean_volume(row: dict[Hashable, Any]) -> ReportCell:
     if math.isnan(row["mean"]):
         return ReportCell(NONE)
     if math.isnan(row["low"]):
-        return ReportCell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: insufficient)")
+        return ReportCell(f"{row['mean']:.4f}", f"(n={row['runs']:.0f}: {TOO_SMALL})")
     return ReportCell(f"{row['mean']:.4f}", f"[{row['low']:.4f}, {row['high']:.4f}]")
 
 

@@ -107,9 +107,9 @@ def estimates(found: Contents) -> list[str]:
     Returns:
         Sentences; empty if no estimates were requested.
     """
-    if found.elsewhere.empty:
+    if found.other_devices.empty:
         return []
-    return [line.replace(" (hollow)", "") for line in estimate_notes(found.elsewhere)]  # in the order of the figure
+    return [line.replace(" (hollow)", "") for line in estimate_notes(found.other_devices)]  # in the order of the figure
 
 
 def setting(found: Contents) -> list[tuple[str, str]]:

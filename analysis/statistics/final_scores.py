@@ -1,4 +1,4 @@
-"""Final score of each run, and mean, median and interquartile mean over runs with stratified bootstrap intervals."""
+"""Final score of each run, and mean, median and interquartile mean over runs with their intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import trajectories
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.inference.intervals import (
+    LEVEL,
+    TOO_SMALL,
+    Interval,
+    iqm_interval,
+    mean_interval,
+    median_interval,
+    pooled_interval,
+)
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
@@ -75,21 +84,21 @@ def below_best(scores: pd.DataFrame, optimum: Mapping[str, float] | None = None)
     return scores.assign(score=scores["score"] - scores["table"].map(best))
 
 
-def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000) -> pd.DataFrame:
-    """Mean, median and interquartile mean of each strategy's final scores, with percentile bootstrap intervals.
+def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = LEVEL) -> pd.DataFrame:
+    """Mean, median and interquartile mean of each strategy's final scores, with intervals.
 
     Args:
         scores: result of `final_scores`; of several tables those of `below_best`.
-        seed: seed of the bootstrap; the same seed gives the same numbers, regardless of the other strategies.
+        seed: seed of the bootstraps; the same seed gives the same numbers, regardless of the other strategies.
         level: coverage in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
         One row for each strategy and statistic: strategy, statistic (mean, median, iqm), runs, n (with a score),
-        tables, value, low, high, interval (text). Runs are resampled within each table (stratified). With fewer than 5
-        scores low and high are NaN, and interval says that they are insufficient.
+        tables, value, low, high, interval (text: n and method). Methods are those of `inference.intervals`:
+        `mean_interval` over the tables' runs; `median_interval` and `iqm_interval` on one table, `pooled_interval` over
+        several. Where they do not hold, low and high are NaN, and interval says that n is too small.
 
-    Source: Agarwal et al. 2021 (2108.13264), section 4: stratified bootstrap and interquartile mean.
+    Source: the statistics: Agarwal et al. 2021 (2108.13264), section 4.
     """
     require_columns(scores, ("strategy", "table", "run", "score"), "the scores")
     rows = []
@@ -98,13 +107,8 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = 0.95, re
         strata = [group["score"].dropna().to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
         strata = [stratum for stratum in strata if len(stratum)]
         pooled = np.concatenate(strata) if strata else np.zeros(0)
-        enough = bool(strata) and min(len(stratum) for stratum in strata) >= ENOUGH_SEEDS
-        drawn = resampled(strata, generator(seed, strategy, "final"), resamples) if enough else None
         for statistic in STATISTICS:
-            value = float(_OF[statistic](pooled[None])[0]) if len(pooled) else float("nan")
-            low = high = float("nan")
-            if drawn is not None:
-                low, high = np.quantile(_OF[statistic](drawn), [(1 - level) / 2, (1 + level) / 2])
+            found = _interval(statistic, strata, generator(seed, strategy, "final", statistic), level)
             rows.append(
                 {
                     "strategy": strategy,
@@ -112,30 +116,21 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = 0.95, re
                     "runs": len(mine),
                     "n": len(pooled),
                     "tables": len(strata),
-                    "value": value,
-                    "low": float(low),
-                    "high": float(high),
-                    "interval": f"n={len(pooled)}: {level:.0%} bootstrap, seed {seed}"
-                    if enough
-                    else f"n={len(pooled)}: insufficient",
+                    "value": float(_OF[statistic](pooled[None])[0]) if len(pooled) else float("nan"),
+                    "low": found.low,
+                    "high": found.high,
+                    "interval": f"n={len(pooled)}: {found.method}",
                 }
             )
     return pd.DataFrame(rows)
 
 
-def resampled(strata: list[Floats], rng: np.random.Generator, resamples: int) -> Floats:
-    """Draw bootstrap samples: from each stratum as many scores as it has, with replacement.
-
-    Args:
-        strata: scores per stratum, shape [scores] each.
-        rng: source of the samples.
-        resamples: number of samples, >= 1.
-
-    Returns:
-        Scores, shape [resamples, scores of all strata].
-    """
-    drawn = [stratum[rng.integers(len(stratum), size=(resamples, len(stratum)))] for stratum in strata]
-    return np.concatenate(drawn, axis=1)
+def _interval(statistic: str, strata: list[Floats], rng: np.random.Generator, level: float) -> Interval:
+    if statistic == "mean":
+        return mean_interval(strata, rng, level)
+    if len(strata) == 1:
+        return median_interval(strata[0], level) if statistic == "median" else iqm_interval(strata[0], level)
+    return pooled_interval(strata, _OF[statistic], rng, level)
 
 
 def _iqm(samples: Floats) -> Floats:
@@ -187,4 +182,4 @@ def draw_score_intervals(data: pd.DataFrame, ax: Axes, label: str = "final valid
 
 def _count(row: pd.Series) -> str:
     runs = f"n={row['n']}" if row["n"] == row["runs"] else f"n={row['n']} of {row['runs']}"
-    return runs if "insufficient" not in row["interval"] else f"{runs}, insufficient"
+    return runs if TOO_SMALL not in row["interval"] else f"{runs}, {TOO_SMALL}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Literal
 
 from nasbench.data.dataset import Dataset, Images
 from nasbench.data.options import parse_options
@@ -20,18 +21,11 @@ def _digits(options: str, root: Path | None, download: bool) -> Dataset:
     return load_digits()
 
 
-def _cifar10(options: str, root: Path | None, download: bool) -> Dataset:
+def _cifar(options: str, root: Path | None, download: bool, *, name: Literal["cifar10", "cifar100"]) -> Dataset:
     from nasbench.data.cifar import load_cifar
 
-    _no_options("cifar10", options)
-    return load_cifar("cifar10", root, download)
-
-
-def _cifar100(options: str, root: Path | None, download: bool) -> Dataset:
-    from nasbench.data.cifar import load_cifar
-
-    _no_options("cifar100", options)
-    return load_cifar("cifar100", root, download)
+    _no_options(name, options)
+    return load_cifar(name, root, download)
 
 
 def _folder(options: str, root: Path | None, download: bool) -> Dataset:
@@ -48,8 +42,8 @@ def _fake(options: str, root: Path | None, download: bool) -> Dataset:
 
 _LOADERS: dict[str, Callable[[str, Path | None, bool], Dataset]] = {
     "digits": _digits,
-    "cifar10": _cifar10,
-    "cifar100": _cifar100,
+    "cifar10": partial(_cifar, name="cifar10"),
+    "cifar100": partial(_cifar, name="cifar100"),
     "folder": _folder,
     "fake": _fake,
 }

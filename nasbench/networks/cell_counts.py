@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from nasbench.errors import UnknownName
-from nasbench.networks.counting import ZERO, batch_norm, convolution, convolution_bn, linear, strided, total
+from nasbench.networks.counting import ZERO, batch_norm, convolution, convolution_bn, linear, total
 from nasbench.networks.operation_counts import OPERATION_COUNTS, count_factorized_reduction
 from nasbench.networks.skeletons import CellKind, NetworkPlan, Place, Skeleton, plan_network
 from nasbench.networks.wiring import output_width
@@ -101,7 +101,7 @@ def _operation_table(plan: NetworkPlan, kind: CellKind) -> OperationTable:
         for place in plan.places:
             if place.kind != kind:
                 continue
-            filters, size, after = place.filters, place.size, strided(place.size, place.stride)
+            filters, size, after = place.filters, place.size, place.output_size
             p.append(count(_p_channels(plan, place), filters, size, place.stride))
             c.append(count(filters, filters, size, place.stride))
             added.append(count(filters, filters, after, 1))
@@ -128,7 +128,7 @@ def _count_frame(scale: Scale, skeleton: Skeleton, normal: CellUse, reduction: C
         if use.reads_p and place.previous_previous is not None:
             source = place.previous_previous
             parts.append(_count_match(channels[source], place.filters, plan.map_size(source), place.size))
-        after = strided(place.size, place.stride)
+        after = place.output_size
         if use.puts_out_p:
             parts.append(_count_match(_p_channels(plan, place), place.filters, place.size, after))
         if use.puts_out_c:

@@ -125,8 +125,7 @@ class CellNetwork(Network):
     def _feature_maps(self, images: Tensor) -> list[Tensor]:
         maps: list[Tensor] = [self.stem(images)]
         for place, cell in zip(self.places, self.cells):
-            before = place.previous if place.previous_previous is None else place.previous_previous
-            maps.append(cell(maps[place.previous], maps[before]))
+            maps.append(cell(maps[place.previous], maps[place.p_map]))
         return maps
 
     def _classify(self, maps: list[Tensor]) -> Tensor:
@@ -217,7 +216,7 @@ class CellModule(nn.Module):
         self.drop_path = DropPath(drop_path_keep)
         for state in sorted(live - {PREVIOUS, PREVIOUS_PREVIOUS}):
             self._add_block(cell, state, place, state_channels)
-        halves = -(-place.size // place.stride) != place.size
+        halves = place.output_size != place.size
         self.finish = nn.ModuleDict(
             {
                 str(state): match(state_channels[state], filters, halves)

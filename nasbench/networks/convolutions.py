@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -198,6 +199,18 @@ def pool_padding(images: Tensor, kernel: int, stride: int) -> tuple[int, int]:
     """
     height, width = images.shape[2:]
     return same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
+
+
+def add_up(maps: Sequence[Tensor]) -> Tensor:
+    """Add feature maps, from the first to the last.
+
+    Args:
+        maps: one or more, of one shape.
+    """
+    result = maps[0]
+    for item in maps[1:]:
+        result = result + item
+    return result
 
 
 def convolution_bn(

@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.networks.base import Network
-from nasbench.networks.convolutions import Classifier, SameAvgPool2d, SameConv2d, ValidConv2d, convolution_bn
+from nasbench.networks.convolutions import (
+    Classifier,
+    SameAvgPool2d,
+    SameConv2d,
+    ValidConv2d,
+    add_up,
+    convolution_bn,
+)
 from nasbench.networks.counting import require_cifar_stem
 from nasbench.networks.edge_cell_counts import live_operations
 from nasbench.structures import EdgeCell, Regularization, Scale
@@ -114,15 +121,10 @@ class EdgeCellModule(nn.Module):
         states = {0: images}
         for index, operation in enumerate(self.cell.operations, 1):
             if str(index) in self.operations:
-                states[index] = self.operations[str(index)](_sum(states, operation.inputs))
-        return _sum(states, self.cell.out) if self.cell.out else torch.zeros_like(images)
-
-
-def _sum(states: Mapping[int, Tensor], indices: tuple[int, ...]) -> Tensor:
-    result = states[indices[0]]
-    for index in indices[1:]:
-        result = result + states[index]
-    return result
+                inputs = add_up([states[source] for source in operation.inputs])
+                states[index] = self.operations[str(index)](inputs)
+        ends = [states[index] for index in self.cell.out]
+        return add_up(ends) if ends else torch.zeros_like(images)
 
 
 class ReductionBlock(nn.Module):

@@ -37,6 +37,16 @@ class Place(NamedTuple):
     previous: int
     previous_previous: int | None
 
+    @property
+    def output_size(self) -> int:
+        """Height and width of the cell's output."""
+        return strided(self.size, self.stride)
+
+    @property
+    def p_map(self) -> int:
+        """The feature map that the cell reads as p, which in the first cell is that of c."""
+        return self.previous if self.previous_previous is None else self.previous_previous
+
 
 class NetworkPlan(NamedTuple):
     """Positions of all cells of a network.
@@ -54,7 +64,7 @@ class NetworkPlan(NamedTuple):
     @property
     def size(self) -> int:
         """Height and width of the last feature map."""
-        return strided(self.places[-1].size, self.places[-1].stride)
+        return self.places[-1].output_size
 
     def map_size(self, index: int) -> int:
         """Return the height and width of a feature map.
@@ -62,7 +72,7 @@ class NetworkPlan(NamedTuple):
         Args:
             index: 0 for the stem's, i for that of the i-th place from 1.
         """
-        return strided(self.places[index - 1].size, self.places[index - 1].stride) if index else self.stem_size
+        return self.places[index - 1].output_size if index else self.stem_size
 
     def map_channels(self, index: int, normal_width: int, reduction_width: int) -> int:
         """Return the channels of a feature map.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nasbench.errors import InputError, UnknownName
 from nasbench.networks.base import Network
-from nasbench.networks.convolutions import Classifier, SameMaxPool2d, convolution_bn
+from nasbench.networks.convolutions import Classifier, SameMaxPool2d, add_up, convolution_bn
 from nasbench.networks.counting import require_cifar_stem
 from nasbench.networks.vertex_counts import KERNELS, STACKS, divide_channels
 from nasbench.structures import Regularization, Scale, VertexCell
@@ -109,19 +109,12 @@ class VertexCellModule(nn.Module):
             terms = [states[source][:, :channels] for source in vertex.inputs if source]
             if 0 in vertex.inputs:
                 terms.append(self.projections[str(number)](images))
-            states[number] = operation(_sum(terms))
+            states[number] = operation(add_up(terms))
         ends = [states[number] for number in self.cell.out if number]
         terms = [torch.cat(ends, 1)] if ends else []
         if 0 in self.cell.out:
             terms.append(self.projections["out"](images))
-        return _sum(terms)
-
-
-def _sum(terms: list[Tensor]) -> Tensor:
-    result = terms[0]
-    for term in terms[1:]:
-        result = result + term
-    return result
+        return add_up(terms)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int) -> nn.Sequential:

@@ -325,10 +325,7 @@ class Space(ABC):
         if not free:
             return architecture
         index = free[int(rng.integers(len(free)))]
-        step = 1 + int(rng.integers(self.decisions[index].options - 1))
-        choices = list(architecture.choices)
-        choices[index] = (choices[index] + step) % self.decisions[index].options
-        return Architecture(self, tuple(choices))
+        return self._changed(architecture, index, 1 + int(rng.integers(self.decisions[index].options - 1)))
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield every architecture that differs in exactly one choice.
@@ -342,9 +339,13 @@ class Space(ABC):
         """
         for index, decision in enumerate(self.decisions):
             for step in range(1, decision.options):
-                choices = list(architecture.choices)
-                choices[index] = (choices[index] + step) % decision.options
-                yield Architecture(self, tuple(choices))
+                yield self._changed(architecture, index, step)
+
+    def _changed(self, architecture: Architecture, index: int, step: int) -> Architecture:
+        """Return an architecture with one choice raised by `step`; after the last option comes the first."""
+        choices = list(architecture.choices)
+        choices[index] = (choices[index] + step) % self.decisions[index].options
+        return Architecture(self, tuple(choices))
 
     def hash(self, architecture: Architecture) -> str:
         """Return the digest of `form`, by which equal graphs are recognized.

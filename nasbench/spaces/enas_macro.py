@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from nasbench.errors import InputError, did_you_mean
 from nasbench.spaces.base import Architecture, Decision, Space
+from nasbench.spaces.notation import read_numbers, write_numbers
 from nasbench.spaces.options import check_range, check_words
 from nasbench.structures import Counts, MacroLayer, MacroStack, Regularization, Scale
 
@@ -100,7 +101,7 @@ class EnasMacroSpace(Space):
     def describe(self, architecture: Architecture) -> str:
         """Write number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]"; 0 is the stem."""
         layers = enumerate(self.structure(architecture).layers, 1)
-        return "; ".join(f"{number} {SHORT_NAMES[x.op]} [{','.join(map(str, x.skips))}]" for number, x in layers)
+        return "; ".join(f"{number} {SHORT_NAMES[x.op]} [{write_numbers(x.skips)}]" for number, x in layers)
 
     def parse(self, text: str) -> Architecture:
         """Read an architecture in the notation of `describe`.
@@ -116,8 +117,8 @@ class EnasMacroSpace(Space):
             match = _LAYER.fullmatch(part.strip())
             if match is None or int(match[1]) != index + 1:
                 raise InputError(f"expected a layer like '{index + 1} conv3 [0]', got {part.strip()!r}")
-            skips = tuple(sorted({int(state) for state in match[3].split(",") if state.strip()}))
-            layers.append(MacroLayer(LONG_NAMES.get(match[2], match[2]), skips, self.stage(index)))
+            op = LONG_NAMES.get(match[2], match[2])
+            layers.append(MacroLayer(op, read_numbers(match[3]), self.stage(index)))
         return self.from_stack(MacroStack(tuple(layers)))
 
     def from_stack(self, stack: MacroStack) -> Architecture:

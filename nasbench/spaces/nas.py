@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from nasbench.errors import InputError
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.spaces.graphs import canonical_order
+from nasbench.spaces.notation import read_numbers, write_numbers
 from nasbench.spaces.options import check_numbers, check_one_of, check_range
 from nasbench.structures import Counts, Layer, LayerStack, Regularization, Scale
 
@@ -131,7 +132,7 @@ class NasSpace(Space):
         """
         return "; ".join(
             f"{index} {layer.height}x{layer.width}{self._stride_text(layer)},{layer.filters} "
-            f"[{','.join(map(str, layer.inputs))}]"
+            f"[{write_numbers(layer.inputs)}]"
             for index, layer in enumerate(self.structure(architecture).layers, 1)
         )
 
@@ -158,7 +159,7 @@ class NasSpace(Space):
             height, width, stride_height, stride_width, filters = (
                 int(value or 1) for value in match.group(2, 3, 4, 5, 6)
             )
-            inputs = tuple(sorted({int(value) for value in match[7].split(",") if value.strip()}))
+            inputs = read_numbers(match[7])
             layers.append(Layer(height, width, filters, inputs, stride_height, stride_width, self.stage(index)))
         return self.from_stack(LayerStack(tuple(layers), _unread(layers), self.convs_per_layer))
 

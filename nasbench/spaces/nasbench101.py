@@ -13,6 +13,7 @@ import numpy as np
 from nasbench.errors import InputError, did_you_mean
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.spaces.graphs import canonical_order
+from nasbench.spaces.notation import read_numbers, write_numbers
 from nasbench.spaces.options import check_range
 from nasbench.structures import Counts, Regularization, Scale, Vertex, VertexCell
 
@@ -131,11 +132,11 @@ class NasBench101Space(Space):
             match = _VERTEX.fullmatch(part)
             if match is None or int(match[1]) != number:
                 raise InputError(f"expected a vertex like '{number} conv3x3-bn-relu [0]', got {part!r}")
-            vertices.append(Vertex(match[2], _numbers(match[3])))
+            vertices.append(Vertex(match[2], read_numbers(match[3])))
         match = _OUT.fullmatch(last)
         if match is None:
             raise InputError(f"a cell ends in what its output reads, e.g. 'out [0,2]', got {last!r}")
-        return self.from_cell(VertexCell(tuple(vertices), _numbers(match[1])))
+        return self.from_cell(VertexCell(tuple(vertices), read_numbers(match[1])))
 
     def from_cell(self, cell: VertexCell) -> Architecture:
         """Return the architecture of a cell: the inverse of `structure`, up to isomorphism.
@@ -277,13 +278,7 @@ def _structure(vertices: int, choices: tuple[int, ...]) -> VertexCell:
 
 
 def _write(cell: VertexCell) -> str:
-    vertices = [f"{number} {vertex.op} [{_join(vertex.inputs)}]" for number, vertex in enumerate(cell.vertices, 1)]
-    return "; ".join([*vertices, f"out [{_join(cell.out)}]"])
-
-
-def _join(values: tuple[int, ...]) -> str:
-    return ",".join(map(str, values))
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))
+    vertices = [
+        f"{number} {vertex.op} [{write_numbers(vertex.inputs)}]" for number, vertex in enumerate(cell.vertices, 1)
+    ]
+    return "; ".join([*vertices, f"out [{write_numbers(cell.out)}]"])

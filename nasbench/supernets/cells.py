@@ -81,9 +81,8 @@ class CellSuperNetwork(SuperNetwork):
         pair = self.space.spelled(architecture)
         maps = [Chosen([self.stem(images)], (0,))]
         for place, module in zip(self.places, self.cells):
-            before = place.previous if place.previous_previous is None else place.previous_previous
             cell = pair.normal if place.kind == "normal" else pair.reduction
-            maps.append(module(maps[place.previous], maps[before], cell))
+            maps.append(module(maps[place.previous], maps[place.p_map], cell))
         logits: Tensor = self.classifier(maps[-1])
         return logits
 
@@ -124,7 +123,7 @@ class SharedCell(nn.Module):
                 for source in range(state)
             }
         )
-        halves = -(-place.size // place.stride) != place.size
+        halves = place.output_size != place.size
         self.finish = nn.ModuleDict(
             {str(state): match(widths[state], place.filters, halves) for state in (PREVIOUS_PREVIOUS, PREVIOUS)}
         )

@@ -45,7 +45,7 @@ class Evaluation:
         val_loss: validation loss after the last epoch.
         train_acc: accuracy on the training batches of the last epoch, in training mode.
         train_loss: mean loss of the training batches of the last epoch.
-        test_acc: test accuracy after the last epoch; NaN unless the child asked for it.
+        test_acc: test accuracy after the last epoch; NaN unless the child has `test`.
         test_loss: test loss, likewise.
         params: trainable parameters of the network, without an auxiliary classifier.
         mult_adds: multiply-adds of the network for one image.

@@ -92,7 +92,7 @@ class ReplayBudget:
     def __post_init__(self) -> None:
         if self.budget.unit == "usd" and not self.usd_per_hour > 0:
             raise InputError(
-                f"budget {self.budget.text!r} never ends at 0 USD an hour: give --price, e.g. --price 0.10"
+                f"budget {self.budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10"
             )
 
     @property
@@ -445,18 +445,18 @@ def _replay_vectorized(
     going = np.ones(len(runs), dtype=bool)
     children = 0
     while True:
-        asked = table.code(searches.ask())
-        cost = table.seconds[asked]
+        proposed = table.code(searches.ask())
+        cost = table.seconds[proposed]
         going &= budget.counted(seconds, cost, children)
         if not going.any():
             return codes[:, :children]
         seconds += cost
         if children == codes.shape[1]:
             codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
-        codes[:, children] = np.where(going, asked, -1)
+        codes[:, children] = np.where(going, proposed, -1)
         children += 1
         searches.tell(
-            rewards[asked]
+            rewards[proposed]
             if outcome_from == "mean"
-            else np.nan_to_num(table.outcomes(asked, runs, outcome_from), nan=0.0)
+            else np.nan_to_num(table.outcomes(proposed, runs, outcome_from), nan=0.0)
         )

@@ -114,7 +114,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     n, m = len(codes), len(tested) * len(scored)
     every = np.concatenate([codes, np.tile(tested, len(scored))])
     run = np.concatenate([runs, np.tile(tested_runs, len(scored))])
-    asked = np.tile(replayed.children[tested_runs], len(scored))
+    asks = np.tile(replayed.children[tested_runs], len(scored))
     of = np.concatenate([np.zeros(n, dtype=np.int64), 1 + np.repeat(np.arange(len(scored)), len(tested))])
     tables = [table, *scored]
     seconds, spent = table.seconds[codes], replayed.seconds[runs, places]
@@ -128,7 +128,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     return {
         "run": Text(run, ids),
         "index": np.concatenate([places, _final_index(tested_runs, len(scored))]),
-        "asked": np.concatenate([places + 1, asked]),
+        "asked": np.concatenate([places + 1, asks]),
         "stage": Text(np.repeat([0, 1], [n, m]), ["search", "final"]),
         "strategy": replayed.setting.name,
         "run_seed": np.array(replayed.seeds)[run],

@@ -30,7 +30,7 @@ class FinalStage:
         cache: scores of earlier trainings, which are reused; ignored if the plan says so.
         executor: trains the choices; it must be idle.
         accountant: accountant of the search; charges go to category "final", outside the search's budget.
-        asked: architectures that the search has proposed.
+        asks: number of `ask()` calls of the search.
         committed: called with each choice, its row and its evaluation when the row is stored.
     """
 
@@ -41,11 +41,11 @@ class FinalStage:
         cache: ScoreCache,
         executor: Executor,
         accountant: Accountant,
-        asked: int,
+        asks: int,
         committed: Callable[[Proposal, Mapping[str, Any], Evaluation], None],
     ) -> None:
         self._plan, self._writer, self._cache, self._executor = plan, writer, cache, executor
-        self._accountant, self._asked, self._committed = accountant, asked, committed
+        self._accountant, self._asks, self._committed = accountant, asks, committed
 
     def run(
         self,
@@ -94,7 +94,7 @@ class FinalStage:
         charged, ledger = evaluation.device_seconds, self._accountant.ledger
         row = {
             **search_child_row(self._plan, proposal, evaluation, "final"),
-            "asked": self._asked,
+            "asked": self._asks,
             "reward": math.nan,
             "gpu_hours": charged / SECONDS_PER_HOUR,
             "usd": charged / SECONDS_PER_HOUR * self._plan.usd_per_hour,

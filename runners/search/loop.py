@@ -30,7 +30,7 @@ from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation
 
 
-class ReplayMismatch(NasbenchError):
+class ResumeMismatch(NasbenchError):
     """The strategy does not reproduce the stored run, so it cannot be resumed."""
 
 
@@ -98,7 +98,7 @@ class Search:
         """Run to the end of the budget. A stored run continues where it stopped.
 
         Raises:
-            ReplayMismatch: when the stored children are not those that the strategy proposes.
+            ResumeMismatch: when the stored children are not those that the strategy proposes.
             KeyboardInterrupt: passed on after the run was marked as interrupted.
             SearchStopped: when the watcher stopped the run, after it was marked as interrupted.
         """
@@ -106,7 +106,7 @@ class Search:
         with self._energy:
             try:
                 log_start(self.plan, self.executor, len(self._stored_search) + len(self._stored_final))
-                self._replay()
+                self._repeat_stored()
                 self.watcher.started(self.ledger, self.best["val_acc"] if self.best is not None else math.nan)
                 self._put_run("running")
                 self.progress.start(self.ledger)
@@ -272,7 +272,7 @@ class Search:
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 
-    def _replay(self) -> None:
+    def _repeat_stored(self) -> None:
         """Call `ask` and `tell` in the order of the stored run."""
         for row in self._stored_search:
             while self._asks < row["asked"]:
@@ -287,9 +287,9 @@ class Search:
         self._accountant.restored()
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:
-        raise ReplayMismatch(
+        raise ResumeMismatch(
             f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}, but strategy "
-            f"{self.plan.config.strategy!r} now asks for {proposal}; resume with the version that made the file"
+            f"{self.plan.config.strategy!r} now proposes {proposal}; resume with the version that made the file"
         )
 
     # -- after the search ---------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Conversation:
         return [event for event in self.events if not isinstance(event, Outcome)]
 
     @property
-    def asked(self) -> list[Architecture]:
+    def proposals(self) -> list[Architecture]:
         """Proposed architectures, in order."""
         return [event for event in self.events if isinstance(event, Architecture)]
 
@@ -68,7 +68,7 @@ def check_strategy(
         check_several_outstanding,
         check_out_of_order,
         check_failures,
-        check_replay,
+        check_repeated_calls,
         check_global_random_state,
     ):
         check(kind, space, seed, config, children)
@@ -108,11 +108,11 @@ def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: Strate
     Raises:
         ConformanceError: when the strategy breaks the rule.
     """
-    asked = converse(kind(space, seed, config), children).asked
-    _require(bool(asked), kind, "the first ask gives no architecture although nothing is outstanding")
-    for architecture in asked:
+    proposals = converse(kind(space, seed, config), children).proposals
+    _require(bool(proposals), kind, "the first ask gives no architecture although nothing is outstanding")
+    for architecture in proposals:
         _require(
-            architecture.space.name == space.name, kind, f"asked for an architecture of {architecture.space.spec!r}"
+            architecture.space.name == space.name, kind, f"proposes an architecture of {architecture.space.spec!r}"
         )
         _require(
             architecture.space.decode(architecture.choices) == architecture, kind, f"{architecture} does not decode"
@@ -141,7 +141,7 @@ def check_several_outstanding(
             kind,
             f"with {outstanding} children outstanding, the same seed asks differently",
         )
-        _require(bool(first.asked), kind, f"with {outstanding} children outstanding, nothing is asked for")
+        _require(bool(first.proposals), kind, f"with {outstanding} children outstanding, nothing is proposed")
 
 
 def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
@@ -180,7 +180,7 @@ def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig |
     """
     strategy = kind(space, seed, config)
     conversation = converse(strategy, children, score=lambda _: float("nan"))
-    _require(bool(conversation.asked), kind, "nothing is asked for when children fail")
+    _require(bool(conversation.proposals), kind, "nothing is proposed when children fail")
     for event in conversation.events:
         if isinstance(event, Outcome):
             _require(
@@ -190,7 +190,7 @@ def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig |
             )
 
 
-def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+def check_repeated_calls(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
     """Check that a new strategy that gets the same calls gives the same answers, which resuming a run depends on.
 
     Calls of `ask` that returned None are left out, because they must not change the strategy.
@@ -206,12 +206,12 @@ def check_replay(kind: Kind, space: Space, seed: int, config: StrategyConfig | N
         ConformanceError: when the strategy breaks the rule.
     """
     conversation = converse(kind(space, seed, config), children, outstanding=4, order=random.Random(seed + 1))
-    replayed = kind(space, seed, config)
+    repeated = kind(space, seed, config)
     for event in conversation.events:
         if isinstance(event, Outcome):
-            replayed.tell(event)
+            repeated.tell(event)
         elif event is not None:
-            _require(replayed.ask() == event, kind, "a replay of the same asks and tells gives another architecture")
+            _require(repeated.ask() == event, kind, "the same asks and tells give another architecture")
 
 
 def check_global_random_state(
@@ -238,7 +238,7 @@ def check_global_random_state(
         _require(
             untouched, kind, "a global random generator was used or seeded; take one of your own, seeded with `seed`"
         )
-    _require(answers[0] == answers[1], kind, "the state of a global random generator changes what is asked for")
+    _require(answers[0] == answers[1], kind, "the state of a global random generator changes the proposals")
 
 
 def converse(
@@ -262,14 +262,14 @@ def converse(
     """
     conversation = Conversation()
     training: list[tuple[int, Architecture]] = []
-    asked = told = 0
-    while told < children:
-        if asked < children and len(training) < outstanding:
+    proposed = received = 0
+    while received < children:
+        if proposed < children and len(training) < outstanding:
             answer = strategy.ask()
             conversation.events.append(answer)
             if answer is not None:
-                training.append((asked, answer))
-                asked += 1
+                training.append((proposed, answer))
+                proposed += 1
                 continue
         if not training:
             break
@@ -277,7 +277,7 @@ def converse(
         outcome = made_up_outcome(index, architecture, (score or made_up_score)(architecture))
         conversation.events.append(outcome)
         strategy.tell(outcome)
-        told += 1
+        received += 1
     return conversation
 
 

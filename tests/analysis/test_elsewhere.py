@@ -106,7 +106,7 @@ def test_energy_is_what_counters_said(two):
     row = energy_by_strategy(runs).iloc[0]
     assert (row["runs"], row["measured"], row["kwh"]) == (2, 1, pytest.approx(3.0))
     assert energy_note(energy_by_strategy(runs)) == (
-        "Energy measured by nvml:GPU-1 A100, rapl:package-0, with what else ran there: random 3 kWh a run (n=1 of 2)."
+        "Energy measured by nvml:GPU-1 A100, rapl:package-0, with what else ran there: random 3 kWh per run (n=1 of 2)."
     )
 
 

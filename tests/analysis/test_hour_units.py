@@ -51,7 +51,7 @@ def test_other_budget_axes_are_not_of_device_time(rows, ax):
 def test_costs(rows, ax):
     frame, runs, _, word = rows
     draw_cost(cost_by_strategy(frame, runs), ax)
-    assert ax.get_xlabel().startswith(f"{word}-hours a run")
+    assert ax.get_xlabel().startswith(f"{word}-hours per run")
 
 
 def test_estimates_name_gpu_hours_only_without_a_cpu_among_the_devices(make, ax):
@@ -59,7 +59,7 @@ def test_estimates_name_gpu_hours_only_without_a_cpu_among_the_devices(make, ax)
     for device, word in (("cpu", "device"), ("K80", "GPU")):
         data = cost_on_other_devices(frame.assign(device="K80"), runs, ["V100"]).assign(device=[device, "V100"] * 3)
         draw_cost_on_other_devices(data, ax, "gpu_hours")
-        assert ax.get_xlabel() == f"{word}-hours a run (mean)"
+        assert ax.get_xlabel() == f"{word}-hours per run (mean)"
 
 
 def test_targets(rows, ax):

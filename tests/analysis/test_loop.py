@@ -101,7 +101,7 @@ def test_a_reward_that_is_no_power_is_the_strategys_own(make):
 
 def test_the_boxes_say_what_the_run_measured(searches):
     words = loop_words(loop_data(*searches))
-    assert words["strategy"] == ["strategy: reinforce", "seed 3, 4 children", "thinks 2 ms a child"]
+    assert words["strategy"] == ["strategy: reinforce", "seed 3, 4 children", "thinks 2 ms per child"]
     assert words["architecture"][:3] == ["architecture 00000000", "child 2 of 4", "5 decisions"]
     assert words["training"][2:] == ["3.75 s; all: 2.75 to 5.75 s", "0.004 device-hours in all, 1 failed"]
     assert words["reward"] == ["reward 0.512", "validation accuracy, to the power 3", "all: 0 to 0.512"]

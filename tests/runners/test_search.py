@@ -9,7 +9,7 @@ from searching import search, stable_rows, tiny_plan
 from nasbench.errors import InputError, UnknownName
 from nasbench.runners.executors.base import Executor, ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
-from nasbench.runners.search.loop import ReplayMismatch
+from nasbench.runners.search.loop import ResumeMismatch
 from nasbench.runners.strategies import STRATEGIES, Outcome
 from nasbench.store.query import Results
 from nasbench.training.evaluation import Evaluation
@@ -109,7 +109,7 @@ def test_resuming_with_another_strategy_state_is_refused(tmp_path, monkeypatch):
         search(plan, tmp_path / "a.h5", InterruptedAt(ExecutorOptions(), 3))
     kind = STRATEGIES.get("random")
     monkeypatch.setattr(kind, "ask", lambda self: self.space.decode([0] * len(self.space.decisions)))
-    with pytest.raises(ReplayMismatch, match="cannot be resumed"):
+    with pytest.raises(ResumeMismatch, match="cannot be resumed"):
         search(plan, tmp_path / "a.h5")
 
 

@@ -101,8 +101,8 @@ def test_learned_children_are_better_than_random_ones(row):
     config = EvolutionConfig(population=20, sample=5)
     ends = []
     for seed in range(10):  # single seeds end between 0.76 and 0.93
-        learned = [matches(child) for child in converse(Evolution(space, seed, config), 400, score=matches).asked]
-        blind = [matches(child) for child in converse(RandomSearch(space, seed), 400).asked]
+        learned = [matches(child) for child in converse(Evolution(space, seed, config), 400, score=matches).proposals]
+        blind = [matches(child) for child in converse(RandomSearch(space, seed), 400).proposals]
         ends.append(np.mean(learned[-50:]))
         assert ends[-1] > max(max(blind), 0.75)
     assert np.mean(ends) > 0.8

@@ -22,7 +22,7 @@ def rugged(architecture) -> float:
 
 
 def children_until(best: float, strategy: LocalSearch, score) -> int:
-    scores = [score(child) for child in converse(strategy, 2000, score=score).asked]
+    scores = [score(child) for child in converse(strategy, 2000, score=score).proposals]
     return scores.index(best) + 1
 
 
@@ -40,7 +40,7 @@ def test_neighbours_differ_in_one_decision(spec: str):
 def test_each_climb_trains_the_unknown_neighbours_and_moves_to_the_best(row):
     """Against hill climbing written down from the paper; the order within a neighbourhood is free."""
     space = row((3, 4, 2, 3))
-    asked = converse(LocalSearch(space, 5), 60, score=rugged).asked
+    asked = converse(LocalSearch(space, 5), 60, score=rugged).proposals
     known: set = set()
     place = 0
     for _ in range(2):  # later climbs may start at an architecture that is known, which no ask shows
@@ -65,7 +65,7 @@ def test_reaches_the_peak_in_one_climb(row, move: str):
     peak = tuple(options - 1 for options in space.options)
     for seed in range(5):
         strategy = LocalSearch(space, seed, LocalSearchConfig(move=move))
-        asked = converse(strategy, 90, score=unimodal).asked
+        asked = converse(strategy, 90, score=unimodal).proposals
         assert peak in [child.choices for child in asked]
         assert len({child.choices for child in asked}) == len(asked)
         if move == "best":  # each step sets one of the 5 decisions to its peak, and trains at most 11 neighbours
@@ -101,24 +101,24 @@ def test_waits_at_the_end_of_a_neighbourhood(row):
 
 def test_a_climb_begins_at_the_best_of_its_starts(row):
     space = row((5,) * 6)
-    asked = converse(LocalSearch(space, 0, LocalSearchConfig(starts=8)), 8 + 24, score=unimodal).asked
+    asked = converse(LocalSearch(space, 0, LocalSearchConfig(starts=8)), 8 + 24, score=unimodal).proposals
     best = max(asked[:8], key=unimodal)
     assert set(asked[8:]) == set(space.neighbours(best)) - set(asked[:8])
 
 
 def test_ends_when_everything_is_known(row):
     strategy = LocalSearch(row((2, 3)), 0)
-    asked = converse(strategy, 50, score=rugged).asked
+    asked = converse(strategy, 50, score=rugged).proposals
     assert len(asked) == 6
     assert strategy.ask() is None
 
 
 def test_a_space_of_one_architecture_ends(row):
-    assert len(converse(LocalSearch(row((1,)), 0), 50).asked) == 1
+    assert len(converse(LocalSearch(row((1,)), 0), 50).proposals) == 1
 
 
 def test_equal_hashes_are_trained_once():
-    asked = converse(LocalSearch(get_space("nasbench201"), 0), 300).asked
+    asked = converse(LocalSearch(get_space("nasbench201"), 0), 300).proposals
     assert len({child.hash for child in asked}) == len(asked) == 300
 
 

@@ -32,7 +32,7 @@ def score() -> Score:
 
 def scores(name: str, seed: int, score: Score, children: int) -> np.ndarray:
     strategy = STRATEGIES.get(name)(get_space("nasbench201"), seed)
-    return np.array([score(child) for child in converse(strategy, children, score=score).asked])
+    return np.array([score(child) for child in converse(strategy, children, score=score).proposals])
 
 
 @pytest.mark.parametrize("name", ["ppo", "reinforce"])

@@ -43,20 +43,20 @@ def rows_of(growth: CellGrowth, blocks: int, count: int, seed: int) -> np.ndarra
 
 
 def test_all_one_block_cells_of_the_paper_are_136():
-    first = converse(Pnas(PnasSpace(blocks=1), 0), 1000).asked
+    first = converse(Pnas(PnasSpace(blocks=1), 0), 1000).proposals
     assert len(first) == len({child.hash for child in first}) == 136
 
 
 def test_136_and_four_beams_of_different_architectures():
     strategy = Pnas(PnasSpace(), 0, PnasConfig(beam=7, **SMALL))
-    asked = converse(strategy, 1000, outstanding=4).asked
+    asked = converse(strategy, 1000, outstanding=4).proposals
     assert [child.space.blocks for child in asked] == [1] * 136 + [2] * 7 + [3] * 7 + [4] * 7 + [5] * 7
     assert len({child.hash for child in asked}) == len(asked)
     assert strategy.ask() is None
 
 
 def test_every_level_extends_the_one_before():
-    asked = converse(Pnas(PnasSpace(blocks=3), 0, PnasConfig(beam=9, **SMALL)), 1000).asked
+    asked = converse(Pnas(PnasSpace(blocks=3), 0, PnasConfig(beam=9, **SMALL)), 1000).proposals
     levels = {blocks: {c.choices for c in asked if c.space.blocks == blocks} for blocks in (1, 2, 3)}
     for blocks in (2, 3):
         assert {choices[:-4] for choices in levels[blocks]} <= levels[blocks - 1]
@@ -78,7 +78,7 @@ def test_growing_reaches_every_architecture(space):
 
 def test_a_beam_without_end_trains_every_architecture():
     space = PnasSpace(2, ("identity", "sep_conv_3x3"))
-    asked = converse(Pnas(space, 0, PnasConfig(beam=10_000, **SMALL)), 1000).asked
+    asked = converse(Pnas(space, 0, PnasConfig(beam=10_000, **SMALL)), 1000).proposals
     sequences = itertools.product(*(range(decision.options) for decision in space.decisions))
     everything = {space.decode(choices).hash for choices in sequences}
     assert {child.hash for child in asked if child.space == space} == everything
@@ -100,7 +100,7 @@ def test_a_sample_of_the_extensions_is_even_and_without_repetition():
 def test_a_pair_of_cells_grows_in_both():
     space = get_space(PAIR)
     config = PnasConfig(first=10, beam=6, candidates=300, **SMALL)
-    asked = converse(Pnas(space, 0, config), 100, outstanding=3).asked
+    asked = converse(Pnas(space, 0, config), 100, outstanding=3).proposals
     assert [child.space.blocks for child in asked] == [1] * 10 + [2] * 6 + [3] * 6
     for child in asked:
         pair = child.space.structure(child)
@@ -109,7 +109,7 @@ def test_a_pair_of_cells_grows_in_both():
 
 def test_one_block_pairs_are_all_trained_where_they_are_few():
     space = get_space("nasnet:blocks=1,operations=identity/sep_conv_3x3,combinations=add")
-    assert len(converse(Pnas(space, 0), 1000).asked) == 100  # 10 unordered pairs of 4 operands in each cell
+    assert len(converse(Pnas(space, 0), 1000).proposals) == 100  # 10 unordered pairs of 4 operands in each cell
 
 
 @pytest.mark.parametrize("spec", ["nas", "nasbench201", "nasnet:output=explicit"])
@@ -131,8 +131,8 @@ def test_a_level_waits_for_its_last_outcome():
 
 def test_the_search_does_not_depend_on_how_many_are_trained_at_once():
     space, config = PnasSpace(3, OPERATIONS[:3]), PnasConfig(beam=5, **SMALL)
-    one = converse(Pnas(space, 0, config), 100).asked
-    many = converse(Pnas(space, 0, config), 100, outstanding=9, order=random.Random(1)).asked
+    one = converse(Pnas(space, 0, config), 100).proposals
+    many = converse(Pnas(space, 0, config), 100, outstanding=9, order=random.Random(1)).proposals
     assert one == many
 
 
@@ -166,12 +166,12 @@ def test_predictors_learn_from_all_outcomes_or_from_the_new_ones(
     monkeypatch.setattr(Ensemble, "fit", watched)
     space = PnasSpace(4, ("identity", "sep_conv_3x3"))
     talk = converse(Pnas(space, 0, PnasConfig(beam=3, learn_from=learn_from, **SMALL)), 100, score=merit)
-    assert len(talk.asked) == 10 + 3 * 3
+    assert len(talk.proposals) == 10 + 3 * 3
     assert [size for size, _, _ in learned] == sizes
     for level, (size, blocks, rewards) in enumerate(learned, start=1):
         assert blocks == ({level} if learn_from == "new" else set(range(1, level + 1)))
         end = 10 + 3 * (level - 1)
-        assert rewards == pytest.approx([merit(child) for child in talk.asked[end - size : end]])
+        assert rewards == pytest.approx([merit(child) for child in talk.proposals[end - size : end]])
 
 
 @pytest.mark.parametrize("kind", ["lstm", "mlp"])
@@ -214,7 +214,7 @@ def test_predictors_rank_larger_cells_than_they_learned_from(kind: str):
 def test_chosen_cells_are_better_than_random_ones():
     space = PnasSpace(3)
     config = PnasConfig(beam=20, candidates=5000, ensemble=3, hidden=32, embedding=32, predictor="mlp")
-    asked = converse(Pnas(space, 0, config), 200, score=merit).asked
+    asked = converse(Pnas(space, 0, config), 200, score=merit).proposals
     rng = np.random.default_rng(0)
     blind = [merit(space.random(rng)) for _ in range(len(asked))]
     last = [merit(child) for child in asked if child.space.blocks == 3]

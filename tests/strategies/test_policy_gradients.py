@@ -119,7 +119,7 @@ def test_children_after_an_update_come_from_the_new_policy(row, kind):
 
 @BOTH
 def test_other_seeds_ask_for_other_children(stack, kind):
-    asked = [tuple(converse(kind(stack(layers=4), seed), 20).asked) for seed in range(3)]
+    asked = [tuple(converse(kind(stack(layers=4), seed), 20).proposals) for seed in range(3)]
     assert len(set(asked)) == 3
 
 
@@ -130,7 +130,7 @@ def test_the_number_of_threads_changes_nothing(stack, kind):
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            asked.append(converse(kind(stack(layers=6), 0), 100).asked)
+            asked.append(converse(kind(stack(layers=6), 0), 100).proposals)
     finally:
         torch.set_num_threads(before)
     assert asked[0] == asked[1]
@@ -144,7 +144,7 @@ def test_bad_tells_are_refused_and_change_nothing(row, kind):
     good = made_up_outcome(0, asked, 0.5)
     with pytest.raises(InputError, match="child 3 is not outstanding"):
         strategy.tell(made_up_outcome(3, asked, 0.5))
-    with pytest.raises(InputError, match="child 0 was asked for as"):
+    with pytest.raises(InputError, match="child 0 was proposed as"):
         strategy.tell(made_up_outcome(0, other, 0.5))
     with pytest.raises(InputError, match="status 'ok' and the reward nan"):
         strategy.tell(Outcome(0, asked, "ok", (), float("nan"), 1, 1, 1.0))
@@ -173,7 +173,7 @@ def test_rewards(row):
 
 def test_depth_grows_with_the_children_asked_for(stack):
     config = ReinforceConfig(depth_start=2, depth_step=2, depth_every=10, batch=4)
-    asked = converse(Reinforce(stack(layers=5), 0, config), 35, outstanding=6).asked
+    asked = converse(Reinforce(stack(layers=5), 0, config), 35, outstanding=6).proposals
     assert [child.space.layers for child in asked] == [2] * 10 + [4] * 10 + [5] * 15
     assert all(len(child.choices) == len(child.space.decisions) for child in asked)
 
@@ -191,7 +191,7 @@ def favoured(architecture: Architecture) -> float:
 
 
 def late_mean(strategy, children: int, outstanding: int = 1) -> float:
-    asked = converse(strategy, children, outstanding, score=favoured).asked
+    asked = converse(strategy, children, outstanding, score=favoured).proposals
     return sum(map(favoured, asked[-200:])) / 200
 
 

@@ -91,7 +91,7 @@ def test_conformance_with_networks(spec: str):
 def test_it_learns_nothing(toys, scored):
     config = ZeroCostConfig(candidates=8)
     answers = [
-        converse(ZeroCostSearch(toys["row"], 4, config), 16, score=score).asked
+        converse(ZeroCostSearch(toys["row"], 4, config), 16, score=score).proposals
         for score in (lambda _: 0.9, lambda architecture: np.mean(architecture.choices) / 4)
     ]
     assert answers[0] == answers[1]

@@ -322,7 +322,7 @@ class PackedFile:
 
     def _entry(self, path: str) -> Entry:
         if not self._file:
-            raise StoreError(f"{self.path} was closed before all that is asked of it was read; open it again")
+            raise StoreError(f"{self.path} was closed before these values were read; open it again")
         if path not in self.manifest.datasets:
             raise self._damaged(f"dataset {path!r}", "it is missing")
         return self.manifest.datasets[path]

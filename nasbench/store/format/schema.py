@@ -43,6 +43,17 @@ class Column:
     meaning: str
 
 
+# Columns that children share with their runs.
+_STRATEGY = Column("strategy", "str", "", "name of the strategy")
+_SPACE = Column("space", "str", "", "space with its options, e.g. nasnet:blocks=3")
+_PROTOCOL = (
+    Column("protocol", "str", "", "name of the protocol"),
+    Column(
+        "fingerprint", "str", "", "digest of the protocol, its data and the network's version, 16 hexadecimal digits"
+    ),
+    Column("data", "str", "", "name of the data set"),
+)
+
 CHILD_COLUMNS: tuple[Column, ...] = (
     Column("run", "str", "", "id of the child's run"),
     Column("index", "int", "", "position of the child among the proposals of its run and stage, from 0"),
@@ -58,16 +69,12 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "",
         "search (proposed by the strategy) or final (trained after a search, or for a complete table; has a test score)",
     ),
-    Column("strategy", "str", "", "name of the strategy"),
+    _STRATEGY,
     Column("run_seed", "int", "", "seed of the run"),
-    Column("space", "str", "", "space with its options, e.g. nasnet:blocks=3"),
+    _SPACE,
     Column("hash", "str", "", "architecture hash, 32 hexadecimal digits"),
     Column("choices", "str", "", "choices of the architecture, one per decision: a JSON list of ints"),
-    Column("protocol", "str", "", "name of the protocol"),
-    Column(
-        "fingerprint", "str", "", "digest of the protocol, its data and the network's version, 16 hexadecimal digits"
-    ),
-    Column("data", "str", "", "name of the data set"),
+    *_PROTOCOL,
     Column("seed", "int", "", "seed of the training (initial weights, order, augmentation)"),
     Column(
         "status",
@@ -166,11 +173,9 @@ CURVES: tuple[Column, ...] = (
 
 RUN_COLUMNS: tuple[Column, ...] = (
     Column("run", "str", "", "id of the run: digest of its configuration, 12 hexadecimal digits"),
-    Column("strategy", "str", "", "name of the strategy"),
-    Column("space", "str", "", "space with its options"),
-    Column("protocol", "str", "", "name of the protocol"),
-    Column("fingerprint", "str", "", "digest of the protocol, its data and the network's version"),
-    Column("data", "str", "", "name of the data set"),
+    _STRATEGY,
+    _SPACE,
+    *_PROTOCOL,
     Column("data_digest", "str", "", "digest of the data set's bytes"),
     Column("seed", "int", "", "seed of the run"),
     Column("budget", "str", "", "the budget as given, e.g. 6 children"),

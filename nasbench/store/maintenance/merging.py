@@ -123,7 +123,7 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
     """Children and rows of the runs in `names` under their new ids; the provenance of each run names its source."""
     children = dict(tables.children)
     children["run"] = _replaced(children["run"], lambda run: names.get(run, run))
-    children["cached_from"] = _replaced(children["cached_from"], lambda origin: _moved(origin, names))
+    children["cached_from"] = _replaced(children["cached_from"], lambda source: _moved(source, names))
     rows = []
     for row in _rows_of_runs(tables):
         if row["run"] in names:
@@ -132,9 +132,9 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
     return Tables(children, tables_of_rows([], rows).runs, tables.curves, tables.lengths)
 
 
-def _moved(origin: str, names: Mapping[str, str]) -> str:
+def _moved(source: str, names: Mapping[str, str]) -> str:
     """Value of cached_from, "run/index", with the run's new id."""
-    run, slash, index = origin.partition("/")
+    run, slash, index = source.partition("/")
     return f"{names.get(run, run)}{slash}{index}"
 
 

@@ -125,7 +125,7 @@ class PolicyGradient(Strategy[C]):
             )
         if outcome.architecture.choices != sample.architecture.choices:
             raise InputError(
-                f"child {outcome.index} was asked for as {sample.architecture.choices}, which is not the architecture of the outcome"
+                f"child {outcome.index} was proposed as {sample.architecture.choices}, which is not the architecture of the outcome"
             )
         reward = self.reward(outcome)
         if not math.isfinite(reward):

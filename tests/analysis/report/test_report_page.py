@@ -9,7 +9,7 @@ from markupsafe import escape
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.markdown import markdown_report
 from nasbench.analysis.report.page import html_report
-from nasbench.analysis.report.tables import category_table, elsewhere_table, hour_unit
+from nasbench.analysis.report.tables import category_table, hour_unit, other_devices_table
 from nasbench.analysis.report.wording import estimates
 
 NOW = "2026-01-02T03:04:05"
@@ -52,7 +52,7 @@ def test_the_categories_of_the_ledger_add_up(selection):
 
 def test_other_devices_are_marked_as_estimates(selection):
     found = contents(selection, Wishes(on=("V100", "A100")))
-    table = elsewhere_table(found)
+    table = other_devices_table(found)
     assert [column.heading.split(",")[0].split(":")[0] for column in table.columns] == [
         "Strategy",
         "As run",
@@ -64,11 +64,11 @@ def test_other_devices_are_marked_as_estimates(selection):
     text = html_report(found, NOW)
     assert all(str(escape(line)) in text for line in estimates(found))
     assert "hollow" not in text + markdown_report(found, NOW)
-    assert elsewhere_table(contents(selection)).rows == []
+    assert other_devices_table(contents(selection)).rows == []
 
 
 def test_what_was_not_priced_has_no_column_of_usd(selection):
     free = Selection(selection.frame, selection.runs.assign(usd=0.0), selection.curves, ())
-    assert "USD a run" in html_report(contents(selection), NOW)
-    assert "USD a run" not in html_report(contents(free), NOW)
+    assert "USD per run" in html_report(contents(selection), NOW)
+    assert "USD per run" not in html_report(contents(free), NOW)
     assert "USD" not in markdown_report(contents(free), NOW)

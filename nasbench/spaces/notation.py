@@ -1,0 +1,26 @@
+"""Lists of numbers in the texts that spaces write for people, such as the "0,2" of "out [0,2]"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def write_numbers(numbers: Iterable[int]) -> str:
+    """Write numbers with commas between them.
+
+    Args:
+        numbers: the numbers, in the order in which they are written.
+    """
+    return ",".join(map(str, numbers))
+
+
+def read_numbers(text: str) -> tuple[int, ...]:
+    """Read a set of numbers.
+
+    Args:
+        text: whole numbers with commas between them; spaces and empty parts are ignored.
+
+    Returns:
+        The different numbers, in rising order.
+    """
+    return tuple(sorted({int(part) for part in text.split(",") if part.strip()}))

@@ -1,0 +1,94 @@
+"""The pictures of README and documentation, all made anew: `make pictures`.
+
+Those of the demonstration and of the report show one and the same run, which is made in a folder of its own where it is
+not there yet. Data and captions of the plots stay in that folder; only the PNG files go to `docs/pictures`. The report's
+picture takes an installed Chromium or Chrome.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+from chromium import Browser, find_chromium
+
+from nasbench.cli.main import nasbench
+from nasbench.errors import NasbenchError
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
+WINDOW = (960, 1538)
+
+# {demo}: results of the demonstration; {family}: replayed searches; {figures}: stem of the pictures
+DEMO = "suite run default -o {demo}"
+FAMILY = (
+    "replay --table results/digits201.h5 --strategy random --strategy evolution --strategy local_search "
+    "--strategy reinforce_logits --strategy reinforce --strategy ppo --strategy zero_cost:score=params "
+    '--seeds 200 --budget "200 gpu-seconds" --jobs 2 -o {family} --plot {figures}/digits201-replay.png'
+)
+COMMANDS = (
+    "compare {demo} -o {figures}/demo-compare.png",
+    "cost {demo} --target 0.9 -o {figures}/demo-cost.png",
+    "pareto {demo} -o {figures}/demo-pareto.png",
+    "curves {demo} -o {figures}/demo-curves.png",
+    "report {demo} --target 0.9 -o {figures}/report.html",
+    "reproduce --figure 1 {demo} -o {figures}/figure-1.png",
+    "reproduce --figure 2 -o {figures}/figure-2.png",
+    "reproduce --figure 3 -o {figures}/figure-3.png",
+    "reproduce --figure 4 -o {figures}/figure-4.png",
+    "reproduce --figure 5 -o {figures}/figure-5.png",
+    "reproduce --figure 6 {demo} -o {figures}/figure-6.png --aspect 16:9",
+    "reproduce --figure 7 {demo} -o {figures}/figure-7.png --aspect 16:9",
+    "draw nasnet-a -o {figures}/nasnet-a.png",
+    "claims results/claims.h5 -o {figures}/claims.png",
+    "ranks {family} --score test_acc --allow searcher -o {figures}/digits201-ranks.png",
+    "targets {family} --table results/digits201.h5 --share-of-best 0.99 --score test_acc --allow searcher "
+    "-o {figures}/digits201-targets.png",
+)
+
+
+def main(folder: Path) -> None:
+    """Make the runs that are missing and all pictures.
+
+    Args:
+        folder: folder of the runs, the plots' data and their captions.
+    """
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    places = {"demo": folder / "demo.h5", "family": folder / "family.h5", "figures": figures}
+    first = [DEMO, *([] if places["family"].exists() else [FAMILY])]
+    for command in (*first, *COMMANDS):
+        words = shlex.split(command.format(**places))
+        print(f"nasbench {shlex.join(words)}", flush=True)
+        nasbench.main(words, standalone_mode=False)
+    program = find_chromium()
+    if program is None:
+        print("no Chromium or Chrome here: the report's picture stays as it is")
+    else:
+        take_picture(program, figures / "report.html", figures / "report.png")
+    for path in sorted(figures.glob("*.png")):
+        print(f"wrote {shutil.copyfile(path, PICTURES / path.name).relative_to(ROOT)}")
+
+
+def take_picture(program: str, page: Path, picture: Path) -> None:
+    """Save the head of a page as a browser shows it.
+
+    Args:
+        program: an installed browser.
+        page: HTML file.
+        picture: PNG file to write.
+    """
+    browser = Browser(program)
+    try:
+        browser.open(page, *WINDOW).picture(picture)
+    finally:
+        browser.close()
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]))
+    except NasbenchError as error:
+        sys.exit(f"error: {error}")
