@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.anytime import trajectories
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.analysis.inference.intervals import (
     LEVEL,
     TOO_SMALL,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
+NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
 STATISTICS = ("mean", "median", "iqm")
 NAMES = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
 
@@ -35,29 +37,74 @@ NAMES = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
 def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_acc") -> pd.DataFrame:
     """Final score of each run: its best validation accuracy, or the test accuracy of its last incumbent.
 
+    A run none of whose counted children has a score, because all crashed or diverged, is a result and not a gap: it has
+    chosen nothing, and nothing has accuracy 0. So it ranks last in every rank, test, profile and area, tied with others
+    of its kind, and lowers every mean; nothing is left out. `unscored_note` says how many such runs there are.
+
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        runs: their runs (`store.format.schema.RUN_COLUMNS`); a run without a score stays in, with NaN.
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
         measure: "val_acc" or "test_acc".
 
     Returns:
-        strategy, table (space and data set), run, seed, score (fraction).
+        strategy, table (space and data set, see `reaching.table_of_runs`), run, seed, score (fraction; 0 for a run
+        without a score; NaN where the test score of the choice is not known, see `require_scores`), scored (False for
+        both).
 
     Raises:
         InputError: for another measure, or when a column is missing.
     """
-    if measure not in ("val_acc", "test_acc"):
-        raise InputError(f"a run ends with val_acc or test_acc, not with {measure!r}")
+    require_measure(measure)
     require_columns(runs, ("run", "strategy", "seed", "space", "data"), "the runs")
-    last = trajectories(frame, runs, "children").groupby("run")[measure].last()
+    last = trajectories(frame, runs, "children").groupby("run")[["hash", measure]].last().reindex(runs["run"])
+    known, chose = last[measure].notna().to_numpy(), last["hash"].fillna("").ne("").to_numpy()
     return pd.DataFrame(
         {
             "strategy": runs["strategy"].to_numpy(),
-            "table": (runs["space"] + ", " + runs["data"]).to_numpy(),
+            "table": table_of_runs(frame, runs, measure).to_numpy(),
             "run": runs["run"].to_numpy(),
             "seed": runs["seed"].to_numpy(),
-            "score": last.reindex(runs["run"]).to_numpy(dtype=float),
+            "score": np.where(known | chose, last[measure].to_numpy(dtype=float), NO_CHOICE),
+            "scored": known,
         }
+    )
+
+
+def unscored_note(scores: pd.DataFrame) -> str:
+    """Say how many runs ended without a score and how they enter; '' if none did.
+
+    Args:
+        scores: result of `final_scores`.
+    """
+    lost = scores[~scores["scored"].astype(bool) & scores["score"].notna()]
+    if lost.empty:
+        return ""
+    runs = scores.groupby("strategy").size()
+    counts = lost.groupby("strategy").size()
+    named = [f"{counts[name]} of {runs[name]} of {name}" for name in style.in_order(lost["strategy"].tolist())]
+    return (
+        f"Runs without a score: {', '.join(named)}. They count as accuracy 0: last in ranks and tests, tied, and in every "
+        "mean."
+    )
+
+
+def require_scores(scores: pd.DataFrame) -> None:
+    """Refuse final scores some of which are not known, because the choice has no test score.
+
+    Args:
+        scores: result of `final_scores`.
+
+    Raises:
+        InputError: when a run's choice has no score; names runs, and what to do.
+    """
+    missing = scores[scores["score"].isna()]
+    if missing.empty:
+        return
+    named = [f"{row.run} ({row.strategy}, seed {row.seed})" for row in missing.head(3).itertuples()]
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    raise InputError(
+        f"{len(missing)} of {len(scores)} runs do not have the test score of their choice: {', '.join(named)}{more}; "
+        "resume them or run searches with --final incumbents or best, leave them out with --where, or take --score val_acc"
     )
 
 
@@ -69,19 +116,37 @@ def below_best(scores: pd.DataFrame, optimum: Mapping[str, float] | None = None)
         optimum: table -> its best score (fraction), if known; for other tables the best score of these runs is used.
 
     Returns:
-        The same rows with score as a negative regret (0 is the best, larger is better).
+        The same rows with score as a negative regret: 0 is the best, larger is better; NaN on a table on which no run
+        has a score and no optimum is given.
 
     Raises:
-        InputError: when a score is above the given optimum.
+        InputError: when a score is above the given optimum; names the run.
     """
-    best = scores.groupby("table")["score"].max()
+    best = scores[scores["scored"].astype(bool)].groupby("table")["score"].max()
     for table, value in (optimum or {}).items():
-        if table in best and best[table] > value + 1e-9:
-            raise InputError(
-                f"{table}: the optimum given is {value:g}, but a run found {best[table]:g}; give that of the same measure"
-            )
+        for _, run in scores[(scores["table"] == table) & (scores["score"] > value)].iterrows():
+            require_regret(run, value, float(run["score"]))
         best[table] = value
     return scores.assign(score=scores["score"] - scores["table"].map(best))
+
+
+def require_regret(run: pd.Series, optimum: float, score: float) -> None:
+    """Refuse a negative regret: the run is of another table than the optimum.
+
+    Args:
+        run: strategy, table, run and seed of the run.
+        optimum: the optimum given, a fraction.
+        score: the best score of the run, a fraction.
+
+    Raises:
+        InputError: when the score is above the optimum; names the run.
+    """
+    if score > optimum + 1e-9:
+        raise InputError(
+            f"{run['table']}: the optimum given is {optimum:g}, but run {run['run']} ({run['strategy']}, seed "
+            f"{run['seed']}) found {score:g}: its regret would be negative; give the table that it searched, and the same "
+            "score"
+        )
 
 
 def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = LEVEL) -> pd.DataFrame:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
+from nasbench.analysis.inference.intervals import proportion_interval
 from nasbench.analysis.plotting import style
 
 if TYPE_CHECKING:
@@ -18,26 +18,25 @@ if TYPE_CHECKING:
 THRESHOLDS = 200
 
 
-def performance_profile(
-    scores: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000
-) -> pd.DataFrame:
+def performance_profile(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     """Share of runs whose regret is at most a threshold; each table has the same weight.
 
     Args:
         scores: result of `final_scores.below_best`: score is minus the regret. A run without a score is above every
             threshold.
-        seed: seed of the bootstrap, which resamples runs within each table.
         level: coverage of the pointwise intervals in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
         strategy, regret (threshold, a fraction >= 0, up to the largest regret of all runs), runs, tables, share (in [0,
-        1]), low, high (NaN with fewer than 5 runs on a table).
+        1]), low, high (Wilson's interval, which has a width also at shares of 0 and 1; NaN with fewer than 5 runs on a
+        table).
 
-    Source: Agarwal et al. 2021 (2108.13264), section 4.2: run-score distributions.
+    Source: Agarwal et al. 2021 (2108.13264), section 4.2: run-score distributions; Wilson 1927, over several tables
+    with the number of runs that has the variance of the weighted share.
     """
-    require_columns(scores, ("strategy", "table", "score"), "the scores")
-    regrets = -scores["score"].to_numpy(dtype=float)
+    require_columns(scores, ("strategy", "table", "score", "scored"), "the scores")
+    scores = scores.assign(regret=(-scores["score"]).where(scores["scored"].astype(bool), np.inf))
+    regrets = scores["regret"].to_numpy(dtype=float)
     known = regrets[np.isfinite(regrets)]
     if not len(known):
         return pd.DataFrame(columns=["strategy", "regret", "runs", "tables", "share", "low", "high"])
@@ -47,25 +46,25 @@ def performance_profile(
     parts = []
     for strategy in style.in_order(scores["strategy"].tolist()):
         mine = scores[scores["strategy"] == strategy]
-        tables = [-group["score"].to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
-        # comparisons with NaN are false: a run without a score is above every threshold
-        within = [(regret[:, None] <= grid + 1e-12).astype(float) for regret in tables]
-        share = np.mean([table.mean(axis=0) for table in within], axis=0)
+        tables = [group["regret"].to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
+        shares = np.array([(regret[:, None] <= grid + 1e-12).mean(axis=0) for regret in tables])  # [tables, thresholds]
+        counts = np.array([len(regret) for regret in tables])
         low = high = np.full(len(grid), np.nan)
-        if min(len(table) for table in tables) >= ENOUGH_SEEDS:
-            rng = generator(seed, strategy, "profile")
-            drawn = np.mean([_drawn_shares(table, rng, resamples) for table in within], axis=0)
-            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        if counts.min() >= ENOUGH_SEEDS:
+            low, high = _limits(shares, counts, level)
         part = {"strategy": strategy, "regret": grid, "runs": len(mine), "tables": len(tables)}
-        parts.append(pd.DataFrame({**part, "share": share, "low": low, "high": high}))
+        parts.append(pd.DataFrame({**part, "share": shares.mean(axis=0), "low": low, "high": high}))
     return pd.concat(parts, ignore_index=True)
 
 
-def _drawn_shares(within: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
-    count = len(within)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count
-    drawn: np.ndarray = weights @ within
-    return drawn
+def _limits(shares: np.ndarray, counts: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's limits of the mean of shares [tables, thresholds], of `counts` runs each."""
+    share = shares.mean(axis=0)
+    variance = (shares * (1 - shares) / counts[:, None]).sum(axis=0) / len(counts) ** 2
+    spread = share * (1 - share)
+    n = np.where(variance > 0, spread / np.where(variance > 0, variance, 1.0), counts.sum())
+    found = [proportion_interval(each, effective, level) for each, effective in zip(share.tolist(), n.tolist())]
+    return np.array([interval.low for interval in found]), np.array([interval.high for interval in found])
 
 
 def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
@@ -87,7 +86,7 @@ def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
             ax.fill_between(100 * regret, low, high, step="post", color=look.colour, alpha=0.12, linewidth=0)
         (line,) = ax.plot(100 * regret, share, drawstyle="steps-post", linewidth=1.8, color=look.colour)
         line.set_linestyle(style.line_style(strategy))
-        unsure = "" if np.isfinite(low).any() else ", insufficient"
+        unsure = "" if np.isfinite(low).any() else ", n too small"
         line.set_label(f"{strategy} (n={int(rows['runs'].iloc[0])}{unsure})")
         half = float(regret[share >= 0.5][0]) if share[-1] >= 0.5 else np.inf
         ends.append((half, len(ends), line))

@@ -8,6 +8,8 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, trajectories
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.reaching import require_tested
+from nasbench.analysis.statistics.final_scores import NO_CHOICE
 from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks
 from nasbench.errors import InputError
 
@@ -35,7 +37,7 @@ def ranks_over_budget(
         which some strategy has no score.
 
     Raises:
-        InputError: for a part outside (0, 1], or another measure.
+        InputError: for a part outside (0, 1], another measure, or an incumbent without a test score.
     """
     require_columns(runs, ("run", "strategy", "seed", "space", "data"), "the runs")
     if measure not in ("val_acc", "test_acc") or not all(0 < part <= 1 for part in parts):
@@ -44,6 +46,8 @@ def ranks_over_budget(
         )
     course = trajectories(frame, runs, by)
     table = (runs["space"] + ", " + runs["data"]).set_axis(runs["run"])
+    if measure == "test_acc":
+        require_tested(course, runs)
     course = course.assign(table=course["run"].map(table))
     budget = course.groupby("table")["spent"].transform("max")
     found = []
@@ -55,6 +59,7 @@ def ranks_over_budget(
         )
         if scores.groupby(["table", "strategy"])["score"].count().min() == 0:
             continue
+        scores["score"] = scores["score"].fillna(NO_CHOICE)  # no score yet: last, as at the end (`final_scores`)
         ranks = expected_ranks(scores) if scores["table"].nunique() == 1 else average_ranks(scores)
         found.append(ranks[["strategy", "rank"]].assign(part=part))
     columns = ["part", "strategy", "rank"]

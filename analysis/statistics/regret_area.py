@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,16 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, trajectories
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
+from nasbench.analysis.comparison.reaching import (
+    require_finished,
+    require_measure,
+    require_tested,
+    table_of_runs,
+    watched_until,
+)
+from nasbench.analysis.inference.intervals import mean_interval
 from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.final_scores import Floats, require_regret
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,99 +34,119 @@ def regret_areas(
     runs: pd.DataFrame,
     by: By = "gpu_hours",
     measure: str = "val_acc",
-    optimum: float | None = None,
+    optimum: Mapping[str, float] | None = None,
+    budget: float | None = None,
 ) -> pd.DataFrame:
-    """Compute each run's mean regret, from the budget at which all runs have a score to the end of the longest run.
+    """Compute each run's mean regret over its whole budget.
 
-    The area is divided by the length of that interval, so its unit is an accuracy and not accuracy x hours. A run that
-    ended earlier keeps its final value.
+    Formula: (1 / B) times the integral of (optimum - accuracy of the choice) from 0 to B. The area is divided by the
+    budget B, so its unit is an accuracy and not accuracy x hours. Before its first score a run has chosen nothing, and
+    nothing has accuracy 0: its regret is then the whole optimum (`waiting` is that part). So a run without a score has
+    the largest area, and time for shared weights before the first score is charged. A run that ended earlier keeps its
+    final value.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        runs: their runs (`store.format.schema.RUN_COLUMNS`) of one table.
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), complete; those of several tables are never compared.
         by: unit of the budget; see `anytime.trajectories`.
-        measure: "val_acc" (best so far) or "test_acc" (of the incumbent, known only where it was retrained).
-        optimum: the best of that measure in the whole table, in [0, 1]; None takes the best that any run here found.
+        measure: "val_acc" (best so far) or "test_acc" (of the incumbent; every incumbent needs a test score).
+        optimum: table (see `reaching.table_of_runs`) -> the best of that measure in it, in [0, 1]; for other tables the
+            best that any run here found.
+        budget: the runs' budget in that unit; None if their budget is in another unit: what the run of the table that
+            spent least had spent in all.
 
     Returns:
-        strategy, run, seed, by, measure, begin, end (of the stretch), optimum, optimum_is (text), area (mean regret, a
-        fraction; NaN for a run without a score from `begin` on).
+        strategy, table, run, seed, by, measure, budget, optimum, optimum_is (text), waiting and area (fractions;
+        waiting is the part of area from before the first score), scored (whether the run has a score).
 
     Raises:
-        InputError: for an optimum that some run surpasses, or another measure.
+        InputError: for another measure, an unfinished run, a run that surpasses the optimum, an incumbent without a
+            test score, or unknown spending.
+
+    Source: score 0 before the first result: the area under the learning curve of the AutoDL challenge (Liu et al. 2021,
+    2201.03801).
     """
-    if measure not in ("val_acc", "test_acc"):
-        raise InputError(f"a regret is of val_acc or test_acc, not of {measure!r}")
-    table = trajectories(frame, runs, by)
-    known = table[table[measure].notna()]
-    best = float(known[measure].max()) if len(known) else float("nan")
-    if optimum is not None and best > optimum + 1e-9:
-        raise InputError(f"the optimum given is {optimum:g}, but a run found {best:g}; give that of {measure}")
-    top = best if optimum is None else optimum
-    begin = float(known.groupby("run")["spent"].min().max()) if len(known) else float("nan")
-    end = float(table["spent"].max()) if len(table) else float("nan")
-    courses = dict(iter(table.groupby("run", sort=False)))
-    areas = [_mean_regret(courses.get(run), measure, top, begin, end) for run in runs["run"]]
-    return (
-        runs[["strategy", "run", "seed"]]
-        .reset_index(drop=True)
-        .assign(
-            by=by,
-            measure=measure,
-            begin=begin,
-            end=end,
-            optimum=top,
-            optimum_is=FOUND if optimum is None else KNOWN,
-            area=areas,
+    require_measure(measure)
+    require_finished(runs, "a mean regret over the budget")
+    tables = table_of_runs(frame, runs, measure)
+    course = trajectories(frame, runs, by)
+    if course["spent"].isna().any():
+        raise InputError(f"some of these runs have no {by.replace('_', '-')}: what they spent is not known")
+    if measure == "test_acc":
+        require_tested(course, runs)
+    ends = watched_until(course, runs, by, budget).groupby(tables).min()
+    known = course[course[measure].notna()]
+    found = known.groupby(known["run"].map(tables))[measure].max()
+    courses = dict(iter(known.groupby("run", sort=False)))
+    rows = []
+    for _, run in runs[["strategy", "run", "seed"]].assign(table=tables.to_numpy()).iterrows():
+        mine, table = courses.get(run["run"]), run["table"]
+        given = optimum is not None and table in optimum
+        top = float(optimum[table]) if optimum is not None and given else float(found.get(table, np.nan))
+        spent, scores = (
+            (np.zeros(0), np.zeros(0))
+            if mine is None
+            else (mine["spent"].to_numpy(dtype=float), mine[measure].to_numpy(dtype=float))
         )
-    )
+        require_regret(run, top, float(scores.max(initial=0.0)))
+        waiting, area = _mean_regret(spent, scores, top, float(ends[table]))
+        rows.append(
+            {
+                **run[["strategy", "table", "run", "seed"]].to_dict(),
+                "by": by,
+                "measure": measure,
+                "budget": float(ends[table]),
+                "optimum": top,
+                "optimum_is": KNOWN if given else FOUND,
+                "waiting": waiting,
+                "area": area,
+                "scored": bool(len(scores)),
+            }
+        )
+    return pd.DataFrame(rows, columns=_AREAS)
 
 
-def _mean_regret(course: pd.DataFrame | None, measure: str, top: float, begin: float, end: float) -> float:
-    if course is None:
-        return float("nan")
-    spent, score = course["spent"].to_numpy(dtype=float), course[measure].to_numpy(dtype=float)
-    place = int(np.searchsorted(spent, begin, side="right")) - 1
-    if place < 0:
-        return float("nan")
-    regret = top - score[place:]
-    if not end > begin:
-        return float(regret[-1])
-    steps = np.diff(np.append(np.maximum(spent[place:], begin), end))
-    return float((regret * steps).sum() / (end - begin))
+_AREAS = [
+    *("strategy", "table", "run", "seed", "by", "measure", "budget", "optimum", "optimum_is"),
+    *("waiting", "area", "scored"),
+]
 
 
-def area_summary(areas: pd.DataFrame, seed: int = 0, level: float = 0.95, resamples: int = 2000) -> pd.DataFrame:
-    """Average the areas of each strategy's runs, with a bootstrap interval.
+def _mean_regret(spent: Floats, scores: Floats, top: float, budget: float) -> tuple[float, float]:
+    """Mean regret from before the first score, and over the whole budget, of a step function from `spent` on."""
+    if not budget > 0:
+        return top, top
+    here = spent <= budget * (1 + 1e-12)  # without a budget, a longer run is cut where the shortest ends
+    times, regrets = np.minimum(spent[here], budget), top - scores[here]
+    steps = np.diff(np.concatenate([[0.0], times, [budget]])) / budget
+    waiting = top * float(steps[0])
+    return waiting, waiting + float((regrets * steps[1:]).sum())
+
+
+def area_summary(areas: pd.DataFrame, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
+    """Average the areas of each strategy's runs on each table, with an interval.
 
     Args:
         areas: result of `regret_areas`.
         seed: seed of the bootstrap over runs.
         level: coverage in (0, 1).
-        resamples: bootstrap resamples, >= 1.
 
     Returns:
-        strategy, runs, n (with an area), mean, low, high (fractions; NaN with fewer than 5), interval (text), optimum,
-        optimum_is.
+        table, strategy, runs, scored (runs with a score; the others count with the whole optimum), mean, low, high
+        (fractions; see `intervals.mean_interval`), waiting (mean), interval (text), optimum, optimum_is.
     """
     rows = []
-    for strategy in style.in_order(areas["strategy"].tolist()):
-        mine = areas[areas["strategy"] == strategy]
-        values = mine["area"].dropna().to_numpy(dtype=float)
-        low = high = float("nan")
-        if len(values) >= ENOUGH_SEEDS:
-            picks = generator(seed, strategy, "area").integers(len(values), size=(resamples, len(values)))
-            low, high = np.quantile(values[picks].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-        enough = f"{level:.0%} bootstrap, seed {seed}" if len(values) >= ENOUGH_SEEDS else "insufficient"
-        row = {
-            "strategy": strategy,
-            "runs": len(mine),
-            "n": len(values),
-            "mean": values.mean() if len(values) else np.nan,
-        }
-        row |= {"low": float(low), "high": float(high), "interval": f"n={len(values)}: {enough}"}
-        rows.append(row | mine.iloc[0][["optimum", "optimum_is"]].to_dict())
-    return pd.DataFrame(rows)
+    for table, on_table in areas.groupby("table", sort=True):
+        for strategy in style.in_order(on_table["strategy"].tolist()):
+            mine = on_table[on_table["strategy"] == strategy]
+            values = mine["area"].to_numpy(dtype=float)
+            around = mean_interval(values, generator(seed, strategy, "area"), level)
+            row = {"table": table, "strategy": strategy, "runs": len(mine), "scored": int(mine["scored"].sum())}
+            row |= {"mean": float(values.mean()), "low": around.low, "high": around.high}
+            row |= {"waiting": float(mine["waiting"].mean()), "interval": f"n={len(values)}: {around.method}"}
+            rows.append(row | mine.iloc[0][["optimum", "optimum_is"]].to_dict())
+    columns = ["table", "strategy", "runs", "scored", "mean", "low", "high", "waiting", "interval"]
+    return pd.DataFrame(rows, columns=[*columns, "optimum", "optimum_is"])
 
 
 def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
@@ -127,7 +156,7 @@ def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
         areas: result of `regret_areas`.
         ax: one plot.
     """
-    if not areas["area"].notna().any():
+    if not areas["scored"].any():
         style.say(ax, "No run has a score to take a regret of.")
         return
     strategies = style.in_order(areas["strategy"].tolist())[::-1]

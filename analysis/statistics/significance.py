@@ -63,7 +63,7 @@ def unpaired_tests(
     groups = _groups(scores)
     rows = [
         {"first": first, "second": second} | compare_groups(groups[first], groups[second], level, margin)
-        for first, second in _pairs(list(groups), baseline)
+        for first, second in pairs_of(list(groups), baseline)
     ]
     table = corrected(pd.DataFrame(rows, columns=["first", "second", *COMPARISON]))
     table["verdict"] = [
@@ -98,7 +98,7 @@ def paired_tests(
     require_columns(scores, ("strategy", "table", "score"), "the scores")
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows: list[dict[str, Any]] = []
-    for first, second in _pairs(style.in_order(scores["strategy"].tolist()), baseline):
+    for first, second in pairs_of(style.in_order(scores["strategy"].tolist()), baseline):
         both = means[[first, second]].dropna()
         apart = (both[first] - both[second]).to_numpy(dtype=float)
         n, spread = len(apart), float(np.std(apart, ddof=1)) if len(apart) > 1 else math.nan
@@ -138,7 +138,7 @@ def _groups(scores: pd.DataFrame) -> dict[str, Floats]:
     }
 
 
-def _pairs(names: list[str], baseline: str | None) -> list[tuple[str, str]]:
+def pairs_of(names: list[str], baseline: str | None) -> list[tuple[str, str]]:
     """Pairs to compare, the later strategy (the more refined one) first."""
     if baseline is None:
         return [(second, first) for first, second in itertools.combinations(names, 2)]

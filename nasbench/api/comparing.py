@@ -159,7 +159,7 @@ def report(
         output: a name that ends in .html or .md; None for FILE-report.html beside the first file.
         where: as for `compare`.
         allow: as for `compare`.
-        target: validation accuracy in [0, 1] whose cost is asked for.
+        target: validation accuracy in [0, 1] whose cost is computed.
         on: devices on which the same searches are estimated, e.g. ["V100", "A100"].
         ran_on: device of hours that rows do not name, as those of replays.
         best: architectures to draw, >= 0.

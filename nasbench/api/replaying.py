@@ -35,7 +35,7 @@ class Replay:
     Args:
         runs: one per strategy, with all its searches.
         table: that was searched.
-        scored: tables in which choices are scored; the one that was searched unless other data or seeds were asked for.
+        scored: tables in which choices are scored; the one that was searched unless other data or seeds are given.
         published: rows that papers published of searches of this table.
     """
 

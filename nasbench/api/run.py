@@ -22,7 +22,7 @@ Stage = Literal["search", "final"]
 
 
 class Run:
-    """A search that has been run, read from its results file when it is first asked for something.
+    """A search that has been run, read from its results file when its data are first needed.
 
     Shown as the last value of a notebook's cell, it is a table of what it found, with its best cell drawn.
 

@@ -105,9 +105,9 @@ def search(
         address: Ray: "auto", HOST:PORT of the head node, or "local".
         gpus_per_child: Ray: GPUs that a child holds, e.g. 0.25.
         cpus_per_child: Ray: processors that a child holds.
-        memory_per_child: Ray: GiB that a child asks for; 0 for not asked for.
+        memory_per_child: Ray: GiB that a child requests; 0 for no request.
         accelerator: Ray: type of GPU to ask for and to price, e.g. "A100".
-        children_at_once: Ray: children asked for at once; 0 for what the nodes hold.
+        children_at_once: Ray: children requested at once; 0 for as many as the nodes hold.
         take_over: take the file from a process on another host that is gone.
 
     Returns:

@@ -267,7 +267,8 @@ def cost(
     shown += ["to_target"] if target is not None else []
     said = energy_note(energy)
     cost_scores = ("val_acc",) if target is not None else ()
-    echo_table(
+    print_table_as(
+        table_format,
         data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
         [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said],
     )
@@ -303,7 +304,7 @@ def _cost_elsewhere(
     measured = () if rates is None else rates_from(rates, peaks)
     data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
     shown = data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]]
-    echo_table(shown.rename(columns={"gpu_hours": device_time(data["device"])}), estimate_notes(data))
+    print_table_as(table_format, shown.rename(columns={"gpu_hours": device_time(data["device"])}), estimate_notes(data))
     return data, plot_cost_on_other_devices(data, (), describe_rows(frame, (), len(runs)))
 
 
@@ -316,7 +317,7 @@ def _cost_of_published(
     columns = ["search", "reading", "arithmetic", "gpu_hours", "own_price", "own_usd"]
     notes = cost_notes(data)
     shown = data[columns + (["at_usd"] if at is not None else [])]
-    echo_table(shown.rename(columns={"gpu_hours": "GPU-hours"}), notes)
+    print_table_as(table_format, shown.rename(columns={"gpu_hours": "GPU-hours"}), notes)
     write_csv(data, csv)
     if output is not None:
         save_figure(plot_published_cost(data), output, (), "", data)

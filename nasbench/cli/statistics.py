@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ from nasbench.cli.loading import (
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
+from nasbench.cli.spending import budget_in, budget_unit
 from nasbench.cli.table_formats import print_table_as, table_format_option
 
 if TYPE_CHECKING:
@@ -44,13 +46,12 @@ _by = click.option(
 )
 _optimum = click.option(
     "--table",
-    default=None,
+    "tables",
+    multiple=True,
     type=click.Path(dir_okay=False),
-    help="Complete table that was searched; its best score is the optimum  [the best score of these runs].",
+    help="Complete table that was searched; its best score is the optimum. Once per table  [the best score of these runs].",
 )
-_data = click.option(
-    "--data", default=None, help="For an archive of NAS-Bench-201: cifar10, cifar100 or imagenet16-120."
-)
+_data = click.option("--data", default=None, help="Data set to look for in --table  [that of the runs].")
 
 
 @click.command()
@@ -79,15 +80,18 @@ def ranks(
     Example:
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.statistics.final_scores import final_scores
     from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
     from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
+    from nasbench.errors import InputError
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    scores, about = final_scores(frame, runs, measure), _about(frame, runs, measure)
-    if course := course_text(ranks_over_budget(frame, runs, _counted(runs), measure)):
-        notes.append(course)
+    scores, about = _known_scores(frame, runs, measure, notes), _about(frame, runs, measure)
+    try:
+        course = course_text(ranks_over_budget(frame, runs, budget_unit(runs), measure))
+    except InputError as error:  # the ranks at the end need the last choices alone
+        course = f"No ranks over the budget: {error}."
+    notes += [course] if course else []
     if scores["table"].nunique() == 1:
         data, figure = _ranks_of_one(scores, notes, about)
     else:
@@ -132,7 +136,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[p
         kruskal_wallis(scores),
         bars,
     ]
-    key = "Ranks: 1 is best. Bars join strategies of which no two differ."
+    key = f"Ranks: 1 is best. {bars}"
     return data, _figure(lambda ax: draw_critical_difference(data, ax, None, groups), about, key, notes, 3.4)
 
 
@@ -150,7 +154,7 @@ def profiles(
     files: Sequence[str],
     where: str | None,
     measure: str,
-    table: str | None,
+    tables: Sequence[str],
     data: str | None,
     allow: Sequence[str],
     seed: int,
@@ -163,19 +167,18 @@ def profiles(
     Example:
       nasbench profiles replays.h5 --table results/digits201.h5 --score test_acc --allow searcher
     """
-    from nasbench.analysis.statistics.final_scores import below_best, final_scores, score_intervals
+    from nasbench.analysis.statistics.final_scores import below_best, score_intervals
     from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    best, said = _best(table, data, measure, runs)
-    scores = final_scores(frame, runs, measure)
-    optimum = None if best is None else dict.fromkeys(scores["table"].unique(), best)
+    optimum, said = _best(tables, data, measure, frame, runs)
+    scores = _known_scores(frame, runs, measure, notes)
     regrets = below_best(scores, optimum)
     notes.append(f"Regret to {said}.")
     means = score_intervals(regrets, seed)
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
-    profile = performance_profile(regrets, seed)
+    profile = performance_profile(regrets)
     write_csv(means, csv)
     figure = _figure(
         lambda ax: draw_performance_profile(profile, ax), _about(frame, runs, measure), f"Regret to {said}.", notes
@@ -208,7 +211,7 @@ def targets(
     share: float | None,
     measure: str,
     by: Any,
-    table: str | None,
+    tables: Sequence[str],
     data: str | None,
     allow: Sequence[str],
     output: str | None,
@@ -216,20 +219,17 @@ def targets(
 ) -> None:
     """Budget needed to reach an accuracy.
 
-    Runs that never reach it are censored at their end (Kaplan-Meier), not dropped.
+    Runs that never reach it are censored at the end of their budget (Kaplan-Meier), not dropped. Runs of several tables
+    are never put together.
 
     \b
     Example:
       nasbench targets replays.h5 --share-of-best 0.99 --table results/digits201.h5 --score test_acc --allow searcher
     """
+    import pandas as pd
+
     from nasbench.analysis.comparison.anytime import budget_label
-    from nasbench.analysis.statistics.targets import (
-        budget_to_target,
-        compare_reaches,
-        draw_targets,
-        survival,
-        target_summary,
-    )
+    from nasbench.analysis.statistics.targets import budget_to_target, compare_reaches, survival, target_summary
     from nasbench.errors import InputError
 
     if (target is None) == (share is None):
@@ -238,32 +238,47 @@ def targets(
         raise InputError(f"--share-of-best is in (0, 1], got {share:g}")
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    words = f"{target:.4g}" if target is not None else ""
+    words, aims = (f"{target:.4g}", target) if target is not None else ("", None)
     if share is not None:
-        best, said = _best(table, data, measure, runs)
-        top = _found(frame, runs, measure) if best is None else best
-        target = share * top
-        words = f"{100 * share:g}% of the best"
-        notes.append(f"{words}: {target:.4f}, of {top:.4f}, {said}.")
-    assert target is not None
-    by = by or _counted(runs)
-    reaches = budget_to_target(frame, runs, target, by, measure)
-    summary = target_summary(reaches)
+        optimum, said = _best(tables, data, measure, frame, runs)
+        tops = _found(frame, runs, measure) if optimum is None else optimum
+        aims, words = {name: share * top for name, top in tops.items()}, f"{100 * share:g}% of the best"
+        for name, top in tops.items():
+            on = f" on {name}" if len(tops) > 1 else ""
+            notes.append(f"{words}{on}: {share * top:.4f}, of {top:.4f}, {said}.")
+    assert aims is not None
+    by = by or budget_unit(runs)
+    budget = budget_in(runs, by)
+    reaches = budget_to_target(frame, runs, aims, by, measure, budget)
+    groups = dict(iter(reaches.groupby("table", sort=True)))
+    parts, curves = [], {}
+    for name, mine in groups.items():
+        summary = target_summary(mine)
+        if "random" in set(mine["strategy"]) and mine["strategy"].nunique() > 1:
+            tests = compare_reaches(mine)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
+            summary = summary.merge(tests, on="strategy", how="left")
+        summary.insert(0, "table", name)
+        parts.append(summary)
+        curves[name] = survival(mine)
+    summary = pd.concat(parts, ignore_index=True)
     columns = ["strategy", "n", "reached", "median", "median_low", "median_high", "mean", "mean_low", "mean_high"]
-    horizon = float(summary["horizon"].iloc[0])
-    notes.append(
-        f"By {budget_label(by, reaches['unit'].iloc[0])}; the mean is restricted to {horizon:.4g}: what a run spends until it reaches the target or that much."
-    )
-    if "random" in set(reaches["strategy"]) and reaches["strategy"].nunique() > 1:
-        tests = compare_reaches(reaches)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
-        summary = summary.merge(tests, on="strategy", how="left")
-        columns.append("p against random")
+    columns = [*(["table"] if len(groups) > 1 else []), *columns, *summary.columns.intersection(["p against random"])]
+    unit = budget_label(by, reaches["unit"].iloc[0])
+    notes.append(_restricted(reaches, unit, budget is not None))
+    if "p against random" in columns:
+        notes.append("p against random: log-rank, after Holm's correction.")
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
-    curves = survival(reaches)
-    key = f"Target {target:.4f}. A + is a run that ended without reaching it."
-    figure = _figure(lambda ax: draw_targets(curves, ax, by, words), _about(frame, runs, measure), key, notes)
-    save_figure(figure, output, files, "targets", curves)
+    aimed = " / ".join(f"{value:.4f}" for value in reaches.drop_duplicates("table").sort_values("table")["target"])
+    key = f"Target {aimed}. A + is a run that ended without reaching it."
+    figure = _panels(
+        {name: _drawn_targets(each, by, words) for name, each in curves.items()},
+        _about(frame, runs, measure),
+        key,
+        notes,
+    )
+    curves_of_all = pd.concat([each.assign(table=name) for name, each in curves.items()], ignore_index=True)
+    save_figure(figure, output, files, "targets", curves_of_all)
 
 
 @click.command()
@@ -282,14 +297,16 @@ def regret(
     where: str | None,
     measure: str,
     by: Any,
-    table: str | None,
+    tables: Sequence[str],
     data: str | None,
     allow: Sequence[str],
     seed: int,
     output: str | None,
     csv: str | None,
 ) -> None:
-    """Mean regret of each run: how far below the best it was, on average over its budget.
+    """Mean regret of each run: how far below the best it was, on average over its whole budget.
+
+    Before its first score a run has chosen nothing, which counts as accuracy 0; "waiting" is that part of the mean.
 
     \b
     Example:
@@ -299,16 +316,18 @@ def regret(
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    best, said = _best(table, data, measure, runs)
-    by = by or _counted(runs)
-    areas = regret_areas(frame, runs, by, measure, best)
+    optimum, said = _best(tables, data, measure, frame, runs)
+    by = by or budget_unit(runs)
+    budget = budget_in(runs, by)
+    areas = regret_areas(frame, runs, by, measure, optimum, budget)
     summary = area_summary(areas, seed)
-    begin, end = (float(areas[name].iloc[0]) for name in ("begin", "end"))
-    notes.append(f"Regret to {said}, from {begin:.4g}, when all runs have a score, to {end:.4g} {by}.")
-    shown = ["strategy", "runs", "n", "mean", "low", "high", "interval"]
+    notes.append(_whole_budget(areas, by, said, budget is not None))
+    several = areas["table"].nunique() > 1
+    shown = [*(["table"] if several else []), "strategy", "runs", "mean", "low", "high", "waiting", "interval"]
     echo_table(summary[shown], notes)
     write_csv(summary, csv)
-    figure = _figure(lambda ax: draw_regret_areas(areas, ax), _about(frame, runs, measure), f"Regret to {said}.", notes)
+    drawn = {str(name): partial(draw_regret_areas, mine) for name, mine in areas.groupby("table", sort=True)}
+    figure = _panels(drawn, _about(frame, runs, measure), f"Regret to {said}.", notes)
     save_figure(figure, output, files, "regret", areas)
 
 
@@ -372,44 +391,89 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
     return list(notes)
 
 
-def _counted(runs: pd.DataFrame) -> Any:
-    """Unit of the budget of these runs.
+def _known_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str, notes: list[str]) -> pd.DataFrame:
+    """Final scores, none of them unknown; adds to the notes how many runs ended without one."""
+    from nasbench.analysis.statistics.final_scores import final_scores, require_scores, unscored_note
 
-    In another unit, runs would be censored at points that depend on their speed.
-    """
-    from nasbench.errors import NasbenchError
-    from nasbench.runners.search.budget import Budget
-
-    counts = {"children": "children", "usd": "usd", "wall_seconds": "wall", "gpu_seconds": "gpu_hours"}
-    try:
-        units = {counts[Budget.parse(text).unit] for text in runs["budget"].unique()}
-    except NasbenchError:  # imported rows may have no budget
-        return "gpu_hours"
-    return units.pop() if len(units) == 1 else "gpu_hours"
+    scores = final_scores(frame, runs, measure)
+    require_scores(scores)
+    notes.extend(filter(None, [unscored_note(scores)]))
+    return scores
 
 
-def _best(path: str | None, data: str | None, measure: str, runs: pd.DataFrame) -> tuple[float | None, str]:
-    """Optimum of a complete table for the training seeds of the runs' scores, and its description."""
+def _best(
+    tables: Sequence[str], data: str | None, measure: str, frame: pd.DataFrame, runs: pd.DataFrame
+) -> tuple[dict[str, float] | None, str]:
+    """Optimum of each table that the runs searched, if tables are given, and what the optimum is."""
+    from nasbench.analysis.statistics.optima import optima
     from nasbench.analysis.statistics.regret_area import FOUND, KNOWN
 
-    if path is None:
-        return None, FOUND
-    import numpy as np
-
-    from nasbench.tabular.tables import read_table
-
-    table = read_table(path, data, _training_seeds(runs, "search_seeds" if measure == "val_acc" else "report_seeds"))
-    return float(np.nanmax(table.val_acc if measure == "val_acc" else table.test_acc)), KNOWN
+    return (optima(tables, frame, runs, measure, data), KNOWN) if tables else (None, FOUND)
 
 
-def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> float:
+def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> dict[str, float]:
+    """Best score of any run, by table."""
     from nasbench.analysis.statistics.final_scores import final_scores
     from nasbench.errors import InputError
 
-    scores = final_scores(frame, runs, measure)["score"].dropna()
-    if scores.empty:
-        raise InputError(f"no run here has a {measure}, so that there is no best; give --target, or --score val_acc")
-    return float(scores.max())
+    scores = final_scores(frame, runs, measure)
+    known = scores[scores["scored"]].groupby("table")["score"].max()
+    lacking = sorted(set(scores["table"]) - set(known.index))
+    if lacking:
+        raise InputError(
+            f"no run on {', '.join(lacking)} has a {measure}, so that there is no best; give --target, or --score val_acc"
+        )
+    return {str(name): float(best) for name, best in known.items()}
+
+
+def _restricted(reaches: pd.DataFrame, unit: str, is_budget: bool) -> str:
+    """What the restricted mean is of, in a sentence."""
+    ends = reaches.drop_duplicates("table").sort_values("table")["horizon"]
+    until = " / ".join(f"{end:.4g}" for end in ends)
+    what = "the budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
+    return (
+        f"By {unit}. Median: of all runs, by Kaplan-Meier. Mean: restricted to {until} ({what}), that is what a run spends "
+        "until it reaches the target or that much."
+    )
+
+
+def _whole_budget(areas: pd.DataFrame, by: str, said: str, is_budget: bool) -> str:
+    """What the areas cover, and how runs without a score enter, in a sentence or two."""
+    ends = " / ".join(f"{end:.4g}" for end in areas.drop_duplicates("table").sort_values("table")["budget"])
+    whole = (
+        "the whole budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
+    )
+    lost = areas[~areas["scored"]].groupby("strategy").size()
+    text = f"Mean of the regret to {said}, from 0 to {ends} {by} ({whole}); accuracy 0 before a run's first score."
+    if lost.empty:
+        return text
+    counts = ", ".join(f"{count} of {name}" for name, count in lost.items())
+    return f"{text} Runs without a score, which count as accuracy 0 to the end: {counts}."
+
+
+def _drawn_targets(curves: pd.DataFrame, by: str, words: str) -> Callable[[Axes], None]:
+    from nasbench.analysis.statistics.targets import draw_targets
+
+    return lambda ax: draw_targets(curves, ax, by, words)
+
+
+def _panels(
+    draws: Mapping[str, Callable[[Axes], None]], about: str, key: str, notes: Sequence[str], height: float = 4.4
+) -> Figure:
+    """Make a figure of one plot per table, one below the other, with its caption."""
+    from nasbench.analysis.plotting import style
+    from nasbench.analysis.plotting.captions import caption
+
+    if len(draws) == 1:
+        return _figure(next(iter(draws.values())), about, key, notes, height)
+    with style.theme():
+        figure = style.new_figure(7.0, height * len(draws))
+        axes = figure.subplots(len(draws))
+        caption(figure, about, key, notes)
+        for ax, (name, draw) in zip(axes, draws.items()):
+            draw(ax)
+            ax.set_title(f"{name}. {ax.get_title(loc='left')}".rstrip(". "), loc="left")
+    return figure
 
 
 def _figure(
@@ -432,16 +496,3 @@ def _about(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> str:
     from nasbench.analysis.plotting.captions import describe_rows
 
     return describe_rows(frame, (measure,), len(runs))
-
-
-def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:
-    """Training seeds that replays searched with (search_seeds) or reported with (report_seeds); None for all."""
-    import json
-
-    from nasbench.errors import InputError
-
-    found = {tuple(json.loads(config or "{}").get(which) or ()) for config in runs["config"]}
-    if len(found) > 1:
-        texts = [",".join(map(str, seeds)) or "all" for seeds in sorted(found)]
-        raise InputError(f"these runs differ in {which} ({' against '.join(texts)}); choose those of one with --where")
-    return next(iter(found), ()) or None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.loading import echo_table
+from nasbench.cli.output import note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,8 +47,8 @@ def print_table_as(form: str, table: pd.DataFrame, notes: Sequence[str]) -> None
         echo_table(table, notes)
         return
     click.echo(format_table(form, table))
-    for note in notes:
-        click.echo(f"note: {note}", err=True)
+    for each in notes:
+        note(each, err=True)
 
 
 def format_table(form: str, table: pd.DataFrame) -> str:

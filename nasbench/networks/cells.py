@@ -286,7 +286,7 @@ def _projection(inputs: int, filters: int) -> nn.Module:
 
 
 def match(inputs: int, filters: int, halves: bool, *first: nn.Module) -> nn.Module:
-    """Build the layers that give a state a number of channels, and half its size if asked.
+    """Build the layers that give a state a number of channels, and half its size if requested.
 
     Args:
         inputs: channels of the state.

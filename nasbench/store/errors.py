@@ -42,7 +42,8 @@ class NewerSchema(StoreError):
             The error, to be raised.
         """
         return cls(
-            f"{path} was written by schema {found}, this nasbench reads up to {known}: upgrade nasbench-suite to read it"
+            f"{path} was written by schema {found}, this nasbench reads up to {known}: upgrade nasbench-suite to "
+            "read it"
         )
 
 
@@ -62,7 +63,8 @@ class OlderSchema(StoreError):
             The error, to be raised.
         """
         return cls(
-            f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate {path.with_suffix('.h5')}"
+            f"{path} was written by schema {found}, this nasbench reads {known}: bring it up with nasbench migrate "
+            f"{path.with_suffix('.h5')}"
         )
 
 

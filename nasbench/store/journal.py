@@ -433,7 +433,8 @@ class JournalWriter:
             self._handle = self._opened()
         if os.fstat(self._handle).st_nlink == 0:
             raise CorruptResults(
-                f"{self.path} was removed while this process was writing it; rows since the last pack are lost: stop and resume"
+                f"{self.path} was removed while this process was writing it; rows since the last pack are lost: stop "
+                "and resume"
             )
         if not self._settled:
             self._cut()

@@ -178,7 +178,8 @@ class ResultsLock:
             return True
         if not self._take_over:
             raise ResultsLocked(
-                f"{self._written_by(owner)}; {self._cannot_tell(owner)}: if it is gone, run this again with --take-over, "
+                f"{self._written_by(owner)}; {self._cannot_tell(owner)}: if it is gone, run this again with "
+                "--take-over, "
                 f"which watches its heartbeat for {OLD_S:.0f} s first"
             )
         return self._stands_still(name, seen, OLD_S)
@@ -244,11 +245,13 @@ class ResultsLock:
             return
         if text is None:
             raise OwnershipLost(
-                f"{self.paths.lock} was removed while this process was writing {self.paths.h5}, so that others may write it now: "
+                f"{self.paths.lock} was removed while this process was writing {self.paths.h5}, so that others may "
+                "write it now: "
                 f"this process stops, all acknowledged rows are kept; go on with nasbench resume {self.paths.h5}"
             )
         raise OwnershipLost(
-            f"{self.paths.h5} was taken over by {Owner.parse(text) or 'another process'} while this process stood still: it stops, "
+            f"{self.paths.h5} was taken over by {Owner.parse(text) or 'another process'} while this process stood "
+            "still: it stops, "
             f"all acknowledged rows are kept; go on with nasbench resume {self.paths.h5} when that one has ended"
         )
 

@@ -49,8 +49,10 @@ _FIXED_BYTES: Final = 16 << 20
 _FIXED_WASTE: Final = 8
 _OFFSETS: Final = Column("offsets", "int", "", "where each child's epochs start in the curves, and the end")
 _ABOUT: Final = (
-    "One value per child under /children, per run under /runs; integer columns with the attribute 'categories' are codes into that "
-    "dataset. Child i has the rows offsets[i] to offsets[i+1] of the datasets in /curves. Units and meanings are attributes."
+    "One value per child under /children, per run under /runs; integer columns with the attribute 'categories' are "
+    "codes into that "
+    "dataset. Child i has the rows offsets[i] to offsets[i+1] of the datasets in /curves. Units and meanings are "
+    "attributes."
 )
 
 

@@ -36,7 +36,7 @@ _CURVE_KEYS: Final = ("run", "stage", "index", "hash", "seed")
 
 
 class Row(Mapping[str, Any]):
-    """One child as a mapping: the columns of `schema.CHILD_COLUMNS`, then `curves`, a dict of tuples, one value per epoch.
+    """One child as a mapping: the columns of `schema.CHILD_COLUMNS`, then `curves`, curve -> one value per epoch.
 
     Values are plain Python values and are read on access. `dict(row)` reads all of them and detaches the row from its
     file.

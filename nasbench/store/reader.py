@@ -263,13 +263,15 @@ def mismatch(paths: ResultsPaths, packed: PackedFile | None, journal: JournalCon
         return None if packed or paths.journal.exists() else MissingResults(_missing(paths))
     if packed is None and header.base > 0:
         return CorruptResults(
-            f"{paths.h5} is missing, and with it the records 1 to {header.base} that came before {paths.journal}; restore it from a copy"
+            f"{paths.h5} is missing, and with it the records 1 to {header.base} that came before {paths.journal}; "
+            "restore it from a copy"
         )
     if packed is not None and packed.manifest.file != header.file:
         return CorruptResults(f"{paths.journal} belongs to another results file than {paths.h5}; move one of them away")
     if packed is not None and packed.manifest.last_sequence < header.base:
         return CorruptResults(
-            f"{paths.h5} is older than its journal: the records {packed.manifest.last_sequence + 1} to {header.base} are in neither; "
+            f"{paths.h5} is older than its journal: the records {packed.manifest.last_sequence + 1} to {header.base} "
+            "are in neither; "
             "restore the newer HDF5 file"
         )
     return None

@@ -145,7 +145,8 @@ class Table:
             return
         what = "means only" if self.trainings is None else "one training of each architecture"
         raise InputError(
-            f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave --draw out"
+            f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave "
+            "--draw out"
         )
 
     def outcomes(self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom) -> FloatArray:
@@ -344,7 +345,8 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
     missing = set(hashes) - set(rows.index)
     if missing:
         raise InputError(
-            f"{source} is no table of {space.spec!r}: {len(missing)} of {len(set(hashes))} architectures have no row; train them first"
+            f"{source} is no table of {space.spec!r}: {len(missing)} of {len(set(hashes))} architectures have no "
+            "row; train them first"
         )
     columns: dict[str, Any] = {name: values.to_numpy() for name, values in rows.loc[hashes].items()}
     return Table(

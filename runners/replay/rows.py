@@ -41,9 +41,6 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
 
     Raises:
         InputError: when a table of `reports` belongs to another space.
-
-    Raises:
-        InputError: when a table of `reports` belongs to another space.
     """
     return join_tables([_tables(replayed, reports) for replayed in replays])
 

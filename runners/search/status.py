@@ -155,8 +155,8 @@ def _run_status(row: dict[str, Any], children: pd.DataFrame, writer: Writer | No
     hours = float(counted["gpu_hours"].sum() if of_table else counted["spent_gpu_hours"].max()) if len(counted) else 0.0
     usd = hours * _rate(row, searched)
     share = _share(str(row["budget"]), len(counted), hours, usd, wall)
-    asked = running and not of_table and len(searched)
-    training = max(int(searched["asked"].max()) - len(searched) + 1, 0) if asked else 0
+    searching = running and not of_table and len(searched)
+    training = max(int(searched["asked"].max()) - len(searched) + 1, 0) if searching else 0
     ended = [text for text in children["finished_at"].tolist() if text]
     return RunStatus(
         run=row["run"],

@@ -39,7 +39,8 @@ def distinct_architectures(space: Space) -> list[Architecture]:
     """
     if space.size > LARGEST:
         raise InputError(
-            f"space {space.spec!r} has {space.size} sequences of choices; a complete table is built of at most {LARGEST}, "
+            f"space {space.spec!r} has {space.size} sequences of choices; a complete table is built of at most "
+            f"{LARGEST}, "
             "e.g. of nasbench201"
         )
     found: dict[str, Architecture] = {}

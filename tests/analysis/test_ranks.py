@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import scikit_posthocs
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
@@ -116,7 +117,7 @@ def test_too_little_for_friedman_is_one_clear_line(scores, strategies, tables):
 
 
 def test_profiles_are_shares_of_runs_by_table(scores):
-    apart = scores.assign(score=scores["score"] - scores.groupby("table")["score"].transform("max"))
+    apart = scores.assign(score=scores["score"] - scores.groupby("table")["score"].transform("max"), scored=True)
     data = performance_profile(apart)
     mine = -apart.loc[apart["strategy"] == "ppo", "score"]
     for row in data[data["strategy"] == "ppo"].itertuples():
@@ -126,7 +127,9 @@ def test_profiles_are_shares_of_runs_by_table(scores):
     sure = performance_profile(enough)
     assert (sure["low"] <= sure["share"] + 1e-12).all()
     assert (sure["share"] <= sure["high"] + 1e-12).all()
-    apart.loc[apart["strategy"] == "ppo", "score"] = np.nan
+    one = performance_profile(enough[enough["table"] == "table 0"]).query("strategy == 'ppo' and share == 1").iloc[0]
+    assert (one["low"], one["high"]) == pytest.approx(proportion_confint(6, 6, method="wilson"))  # and no width of 0
+    apart.loc[apart["strategy"] == "ppo", "scored"] = False
     assert (performance_profile(apart).query("strategy == 'ppo'")["share"] == 0).all()
 
 
@@ -137,13 +140,13 @@ def test_plots_name_every_strategy(scores):
         one, two, three = figure.subplots(1, 3)
         draw_critical_difference(table, one, 1.5)
         draw_critical_difference(table, two, 9.0)
-        draw_performance_profile(performance_profile(scores.assign(score=scores["score"] - 1)), three)
+        draw_performance_profile(performance_profile(scores.assign(score=scores["score"] - 1, scored=True)), three)
         figure.draw_without_rendering()
     texts = " ".join(text.get_text() for text in one.texts)
     assert all(name in texts for name in table["strategy"])
     assert any("no pair can be shown to differ" in text.get_text() for text in two.texts)
     legend = three.get_legend()
-    assert "ppo (n=27, insufficient)" in [text.get_text() for text in legend.get_texts()]
+    assert "ppo (n=27, n too small)" in [text.get_text() for text in legend.get_texts()]
 
 
 def test_expected_ranks_are_the_mean_over_all_ways_to_draw_runs(scores):

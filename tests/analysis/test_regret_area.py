@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nasbench.analysis.comparison.anytime import trajectories
@@ -23,45 +24,84 @@ def two(make):
     return make.children(children), make.runs(runs)
 
 
+TABLE = "nasnet:blocks=3, digits"
+
+
 def test_areas_by_hand(two):
-    table = regret_areas(*two, optimum=0.9).set_index("run")
-    assert (table["begin"].iloc[0], table["end"].iloc[0]) == (2.0, 5.0)
-    assert table.loc["a", "area"] == pytest.approx((1 * 0.4 + 2 * 0.1) / 3)
-    assert table.loc["b", "area"] == pytest.approx(0.3)
+    table = regret_areas(*two, optimum={TABLE: 0.9}, budget=6.0).set_index("run")
+    assert table["budget"].tolist() == [6.0, 6.0]
+    # accuracy 0 until the first score: 1 h of a, 2 h of b; the last value is kept until the end
+    assert table["waiting"].tolist() == pytest.approx([0.9 / 6, 2 * 0.9 / 6])
+    assert table["area"].tolist() == pytest.approx([(0.9 + 2 * 0.4 + 3 * 0.1) / 6, (2 * 0.9 + 4 * 0.3) / 6])
     assert "optimum" in table["optimum_is"].iloc[0]
     found = regret_areas(*two)
     assert found["optimum"].iloc[0] == 0.8
     assert "not known" in found["optimum_is"].iloc[0]
+    assert found["budget"].tolist() == [2.0, 2.0]  # without a budget: as far as every run went
 
 
-def test_areas_agree_with_a_fine_sum(make):
+@pytest.mark.parametrize("budget", [None, 0.1])
+def test_areas_agree_with_a_fine_sum(make, budget):
     frame, runs, _ = make.frames(children=25, seeds=2, failure=0.2)
-    table = regret_areas(frame, runs, optimum=1.0)
-    grid = np.linspace(table["begin"].iloc[0], table["end"].iloc[0], 200_001)[:-1]
+    table = regret_areas(frame, runs, optimum={TABLE: 1.0}, budget=budget)
+    grid = np.linspace(0, table["budget"].iloc[0], 200_001)[:-1]
+    course = trajectories(frame, runs)
     for row in table.itertuples():
-        course = trajectories(frame, runs)
-        course = course[course["run"] == row.run]
-        at = np.searchsorted(course["spent"], grid, side="right") - 1
-        assert row.area == pytest.approx((1 - course["val_acc"].to_numpy()[at]).mean(), abs=1e-5)
+        mine = course[course["run"] == row.run]
+        at = np.searchsorted(mine["spent"], grid, side="right") - 1
+        known = np.where(at >= 0, mine["val_acc"].fillna(0.0).to_numpy()[at], 0.0)
+        assert row.area == pytest.approx((1 - known).mean(), abs=1e-5)
 
 
-def test_summary_counts_and_says_insufficient(make):
+def test_the_last_moments_of_a_budget_do_not_decide(two):
+    """What a strategy has at 0.1 of 200 s is 0.05% of its area, although only then all runs have a test score."""
+    frame, runs = two
+    finals = frame.assign(stage="final", test_acc=frame["val_acc"], counted=False)
+    every = pd.concat([frame, finals], ignore_index=True)
+    areas = regret_areas(every, runs, measure="test_acc", optimum={TABLE: 0.9}, budget=6.0)
+    assert areas["area"].tolist() == regret_areas(*two, optimum={TABLE: 0.9}, budget=6.0)["area"].tolist()
+    last = pd.concat([frame, finals[finals["hash"].isin(["h1"]) & (finals["run"] == "a")]], ignore_index=True)
+    with pytest.raises(
+        InputError, match=r"2 of 2 runs do not have the test score of every incumbent: a \(random, seed 0"
+    ):
+        regret_areas(last, runs, measure="test_acc", budget=6.0)
+
+
+def test_a_run_without_a_score_has_the_largest_area(make):
     frame, runs, _ = make.frames(children=10, seeds=6)
     lost = runs["run"].iloc[0]
     frame.loc[frame["run"] == lost, "status"] = "failed"
-    row = area_summary(regret_areas(frame, runs), seed=3).iloc[0]
-    assert (row["runs"], row["n"], row["interval"]) == (6, 5, "n=5: 95% bootstrap, seed 3")
+    areas = regret_areas(frame, runs, optimum={TABLE: 1.0})
+    assert areas.loc[~areas["scored"], "run"].tolist() == [lost]
+    assert areas.set_index("run").loc[lost, "area"] == 1.0 == areas["area"].max()
+    row = area_summary(areas, seed=3).iloc[0]
+    assert (row["runs"], row["scored"], row["interval"]) == (6, 5, "n=6: 95% studentized bootstrap")
+    assert row["mean"] == pytest.approx(areas.loc[areas["strategy"] == "random", "area"].mean())
     assert row["low"] < row["mean"] < row["high"]
     few = area_summary(regret_areas(*make.frames(children=10, seeds=2)[:2])).iloc[0]
-    assert few["interval"] == "n=2: insufficient"
+    assert few["interval"] == "n=2: n too small"
     assert np.isnan(few["low"])
 
 
+def test_tables_have_their_own_optimum_and_mean(make):
+    frame, runs, _ = make.frames(children=10, seeds=6)
+    other = set(runs["run"][runs["seed"] % 2 == 1])
+    runs = runs.assign(data=["letters" if run in other else "digits" for run in runs["run"]])
+    areas = regret_areas(frame, runs, optimum={TABLE: 1.0})
+    summary = area_summary(areas)
+    assert summary.groupby("table")["runs"].sum().to_dict() == {TABLE: 9, "nasnet:blocks=3, letters": 9}
+    best = frame[frame["run"].isin(other) & (frame["stage"] == "search") & (frame["status"] == "ok")]["val_acc"].max()
+    assert summary.set_index("table")["optimum"].to_dict() == {TABLE: 1.0, "nasnet:blocks=3, letters": best}
+
+
 def test_bad_calls_are_one_clear_line(two):
-    with pytest.raises(InputError, match=r"optimum given is 0\.7, but a run found 0\.8; give that of val_acc"):
-        regret_areas(*two, optimum=0.7)
-    with pytest.raises(InputError, match="not of 'params'"):
-        regret_areas(*two, measure="params")
+    frame, runs = two
+    with pytest.raises(InputError, match=r"optimum given is 0\.7, but run a \(random, seed 0\) found 0\.8.*negative"):
+        regret_areas(frame, runs, optimum={TABLE: 0.7})
+    with pytest.raises(InputError, match="not by 'params'"):
+        regret_areas(frame, runs, measure="params")
+    with pytest.raises(InputError, match=r"2 of 2 are not: a \(random, seed 0, interrupted\), .*nasbench resume"):
+        regret_areas(frame, runs.assign(status="interrupted"))
 
 
 def test_the_plot_has_a_row_a_strategy(make):

@@ -34,6 +34,7 @@ def reaches():
                     "by": "gpu_hours",
                     "measure": "val_acc",
                     "target": 0.9,
+                    "horizon": 10.0,
                     "spent": np.minimum(times, 10.0),
                     "reached": times <= 10,
                 }
@@ -65,7 +66,7 @@ def test_the_median_and_its_limits_are_statsmodels(reaches, strategy):
 def test_the_restricted_mean_is_the_plain_mean_where_nothing_is_censored():
     spent = np.arange(1.0, 13.0)
     rows = pd.DataFrame({"strategy": "random", "run": map(str, spent), "seed": 0, "spent": spent, "reached": True})
-    row = target_summary(rows.assign(by="gpu_hours", measure="val_acc", target=0.9)).iloc[0]
+    row = target_summary(rows.assign(by="gpu_hours", measure="val_acc", target=0.9, horizon=12.0)).iloc[0]
     assert row["mean"] == pytest.approx(spent.mean())
     # Greenwood's variance of the mean is then the sample variance (with n) over n
     error = np.sqrt(spent.var() / len(spent))
@@ -81,6 +82,7 @@ def test_the_restricted_mean_by_hand():
             "by": "children",
             "measure": "val_acc",
             "target": 0.9,
+            "horizon": 10.0,
             "spent": [2.0, 4.0, 4.0, 6.0, 10.0],
             "reached": [True, True, False, False, True],
         }
@@ -132,7 +134,7 @@ def test_two_seeds_are_insufficient(make):
     frame, runs, _ = make.frames(children=20, seeds=2)
     reaches = budget_to_target(frame, runs, 0.8)
     row = target_summary(reaches).iloc[0]
-    assert "insufficient for an interval" in row["text"]
+    assert "n too small for an interval" in row["text"]
     assert np.isnan([row["median_low"], row["mean_low"]]).all()
     assert compare_reaches(reaches)["p"].isna().all()
 
@@ -141,7 +143,7 @@ def test_bad_calls_are_one_clear_line(make):
     frame, runs, _ = make.frames(children=3)
     with pytest.raises(InputError, match=r"fraction in \[0, 1\], got 90"):
         budget_to_target(frame, runs, 90)
-    with pytest.raises(InputError, match="val_acc or test_acc, not of 'params'"):
+    with pytest.raises(InputError, match="val_acc or test_acc, not by 'params'"):
         budget_to_target(frame, runs, 0.9, measure="params")
     with pytest.raises(InputError, match="no gpu-hours: what they spent is not known"):
         budget_to_target(frame.assign(spent_gpu_hours=np.nan), runs, 0.9)

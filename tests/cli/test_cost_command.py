@@ -27,7 +27,7 @@ def test_categories_add_up_and_energy_is_said(tmp_path):
     assert data[parts].sum(axis=1).to_numpy() == pytest.approx(data["gpu_hours"].to_numpy())
     assert "searcher_hours" in out
     assert "note: Energy: not measured" in out
-    assert "Energy: not measured" in (tmp_path / "cost.svg").read_text()
+    assert "Energy: not measured" in (tmp_path / "cost.txt").read_text()
 
 
 def test_estimates_for_other_devices(tmp_path):
@@ -67,3 +67,14 @@ def test_bad_input_is_one_line(words, expected, tmp_path):
     assert expected in done.err
     assert len(done.err.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("words", [[CLAIMS], [CLAIMS, "--on", "V100", "--from", "K80"], ["--published"]])
+def test_tables_of_costs_have_the_form_that_is_asked_for(tmp_path, words):
+    done = nasbench("cost", *words, "--table-format", "csv", "-q", "-o", str(tmp_path / "cost"))
+    assert (done.code, done.err) == (0, "")
+    heads = done.out.splitlines()[0].split(",")
+    assert heads[:2] in (["strategy", "runs"], ["search", "reading"])
+    assert "GPU-hours" in heads or "device-hours" in heads
+    loud = nasbench("cost", *words, "--table-format", "csv", "-o", str(tmp_path / "cost"))
+    assert "note: " in loud.err

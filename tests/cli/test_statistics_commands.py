@@ -105,13 +105,13 @@ def test_a_share_of_the_best(call, files):
     best = final_scores(results.frame(), results.runs())["score"].max()
     out = call("targets", files[0], "--share-of-best", "0.99")
     assert f"{0.99 * best:.4f}, of {best:.4f}, the best that any run here found" in out
-    assert "By wall time (hours);" in out  # as the budget of these runs, 1500 s
+    assert "By wall time (hours)." in out  # as the budget of these runs, 1500 s
 
 
 def test_a_budget_of_children_is_counted_in_children(call, tmp_path):
     table, price = made_up("third", 3), ReplayBudget(Budget.parse("20 children"))
     write_new("few.h5", tables_of([replay(table, Setting.of("random", {}), range(6), price)]))
-    assert "By children trained;" in call("targets", "few.h5", "--target", "0.9")
+    assert "By children trained." in call("targets", "few.h5", "--target", "0.9")
     assert "to 20 children" in call("regret", "few.h5")
 
 

@@ -86,7 +86,7 @@ def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):
         (("nas-v1", "--sizes", "4@1056"), "nas-v1 has no cells to repeat at other sizes (it is a LayerStack)"),
         (("nasnet-a", "--sizes", "4@1056", "--data", "imagnet"), "did you mean 'imagenet'"),
         (("nasnet-a", "--sizes", "4@1056", "--data", "folder:"), "unknown data 'folder:'"),
-        (("nasnet-a", "--sizes", "4@1056", "--data", "folder:none"), "should contain train/<class>/<image>"),
+        (("nasnet-a", "--sizes", "4@1056", "--data", "folder:none"), "should hold train/<class>/<image>"),
         (("nasnet-a", "--sizes", "4@1056", "--train"), "should contain train/<class>/<image>"),
         (("nasnet-a", "--sizes", "4@1056", "--pixels", "2"), "images of 3 pixels or more, got 2"),
         (("nasnet-a", "--sizes", "6@768", "--data", "cifar10", "--pixels", "64"), "have 32 pixels, got --pixels 64"),
@@ -107,7 +107,7 @@ def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):
         (("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train"), "use --set batch_size=15"),
         (
             ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", *QUICK, "--processes", "3"),
-            "no multiple of 3",
+            "not a multiple of the number of processes, 3",
         ),
         (("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", *QUICK, "--device", "cuda:9"), "cuda:9"),
     ],

@@ -180,7 +180,8 @@ class PackedFile:
     def _damaged(self, what: str, reason: Exception | str) -> CorruptResults:
         if isinstance(reason, Exception) and (failed := failed_call(reason)):
             return CorruptResults(
-                f"{self.path} cannot be read in {what} ({failed.strerror}); its bytes may be sound: repair the disk or the permission and try again"
+                f"{self.path} cannot be read in {what} ({failed.strerror}); its bytes may be sound: repair the disk "
+                "or the permission and try again"
             )
         detail = str(reason).splitlines()[0] if str(reason) else type(reason).__name__
         return CorruptResults(

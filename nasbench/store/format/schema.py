@@ -67,7 +67,8 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "stage",
         "str",
         "",
-        "search (proposed by the strategy) or final (trained after a search, or for a complete table; has a test score)",
+        "search (proposed by the strategy) or final (trained after a search, or for a complete table; has a test "
+        "score)",
     ),
     _STRATEGY,
     Column("run_seed", "int", "", "seed of the run"),
@@ -133,7 +134,8 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "searcher_seconds",
         "float",
         "s",
-        "seconds of the strategy (ask and tell) since the previous child; charged to searcher, or to supernet if they trained shared weights",
+        "seconds of the strategy (ask and tell) since the previous child; charged to searcher, or to supernet if "
+        "they trained shared weights",
     ),
     Column(
         "spent_gpu_hours",

@@ -178,7 +178,8 @@ def _check_journal(paths: ResultsPaths, journal: JournalContents, health: Health
         health.damage(f"{paths.journal}, {damage}")
     if journal.commit_counter_broken:
         health.note(
-            f"{paths.journal.name}, line 2: the count of acknowledged records is not what was written; no record is affected, but a cut "
+            f"{paths.journal.name}, line 2: the count of acknowledged records is not what was written; no record is "
+            "affected, but a cut "
             "at the end would not be noticed; the next append writes it anew"
         )
     if journal.torn_length and not journal.damages:

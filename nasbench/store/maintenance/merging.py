@@ -99,7 +99,8 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
         run, stage, index = keys_of(tables)[int(clashes[0])]
         columns = ", ".join(pairs.differing)
         raise InputError(
-            f"{file}: {len(clashes)} of its children are in an earlier file with other content, first run {run} {stage} {index} "
+            f"{file}: {len(clashes)} of its children are in an earlier file with other content, first run {run} "
+            f"{stage} {index} "
             f"(differing: {columns}); keep both with --conflicts keep"
         )
     taken = set(cast("Text", merged.runs["run"]).objects().tolist()) | set(runs.tolist())

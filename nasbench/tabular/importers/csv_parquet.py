@@ -189,7 +189,8 @@ def _check_fractions(path: str, number: int, scores: Mapping[str, Any]) -> None:
     for name, value in scores.items():
         if "_acc" in name and not math.isnan(value) and not 0 <= value <= 1:
             raise InputError(
-                f"{path}: row {number}: {name} is {value:g}, not a fraction between 0 and 1; for percent: --percent {name}"
+                f"{path}: row {number}: {name} is {value:g}, not a fraction between 0 and 1; for percent: --percent "
+                f"{name}"
             )
 
 

@@ -35,7 +35,8 @@ _EVALUATIONS: Final = 3  # before training, halfway, at the end
 _EVALUATION_DATA, _PARAMETERS, _TOTAL_TIME = 1, 2, 3
 _NAMES: Final = {1: "epoch", 2: "train_seconds", 3: "train_acc", 4: "val_acc", 5: "test_acc"}
 _NOTES: Final = (
-    "one training a row, seed: its repeat from 0; train_acc is on 10,000 fixed training images without augmentation; eval_seconds is the "
+    "one training a row, seed: its repeat from 0; train_acc is on 10,000 fixed training images without augmentation; "
+    "eval_seconds is the "
     "rest of the total time; the device is a TPU"
 )
 

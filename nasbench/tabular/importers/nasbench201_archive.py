@@ -58,9 +58,12 @@ class Columns:
 
 
 _NOTE: Final = (
-    "stage search: validation accuracy after 12 epochs, what published searches see, and its seconds, derived from those measured on "
-    "CIFAR-10; stage final: test accuracy after 200 epochs of another training on the whole training set, what they report; params and "
-    "mult-adds are those with CIFAR-10's classes and image size, as derived with the archive; seed -1: a mean over seeds"
+    "stage search: validation accuracy after 12 epochs, what published searches see, and its seconds, derived from "
+    "those measured on "
+    "CIFAR-10; stage final: test accuracy after 200 epochs of another training on the whole training set, what they "
+    "report; params and "
+    "mult-adds are those with CIFAR-10's classes and image size, as derived with the archive; seed -1: a mean over "
+    "seeds"
 )
 DATA: Final = {
     "cifar10": Columns("c10_valid_acc_12", "c10_test_acc_200", 12, "nasbench201", 12, 1, (), _NOTE),

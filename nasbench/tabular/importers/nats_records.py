@@ -26,7 +26,8 @@ _SPACE: Final = "nasbench201"
 _MILLION: Final = 1e6
 _GZIP: Final = b"\x1f\x8b"
 _NOTES: Final = (
-    "one training a row; seconds are those of the training epochs, evaluation was not recorded; the validation curve has a value only "
+    "one training a row; seconds are those of the training epochs, evaluation was not recorded; the validation curve "
+    "has a value only "
     "for the epochs whose validation was recorded"
 )
 _NEEDED: Final = ("arch", "hp", "dataset", "seed", "params_m", "flops_m", "train_acc", "train_times", "eval_acc")

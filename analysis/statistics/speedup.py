@@ -1,0 +1,110 @@
+"""Speed-up over random search: how much less budget a strategy takes to reach what random search ends with."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nasbench.analysis.comparison.anytime import By
+from nasbench.analysis.comparison.checks import BASELINE
+from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, median_rank
+from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.final_scores import final_scores
+from nasbench.analysis.statistics.targets import budget_to_target
+from nasbench.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+def speedups(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    by: By = "gpu_hours",
+    measure: str = "val_acc",
+    baseline: str = BASELINE,
+    level: float = LEVEL,
+) -> pd.DataFrame:
+    """Ratio of the budgets that random search and each strategy take to reach random search's median final score.
+
+    Formula: median budget of random search over that of the strategy; a run that does not reach the score takes longer than
+    any budget. The interval divides the ends of both medians' order-statistic intervals at 1 - (1 - level) / 2 each, so
+    that both hold together with at least the level (Bonferroni). The target is taken as given.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), of one table.
+        by: unit of the budget; see `anytime.trajectories`.
+        measure: "val_acc" or "test_acc".
+        baseline: the strategy to compare with.
+        level: coverage in (0, 1).
+
+    Returns:
+        strategy, n, reached (runs that reach the target), target, budget (median; inf if fewer than half reach it), speedup
+        (inf or 0 where one of the medians is not reached, NaN for both), low, high (0 and inf where the data give no end;
+        NaN where n is too small), interval (text).
+
+    Raises:
+        InputError: for runs of several tables, or without runs of the baseline that have a score.
+    """
+    scores = final_scores(frame, runs, measure)
+    if scores["table"].nunique() > 1:
+        raise InputError("a speed-up is on one table; choose one with --where")
+    known = scores.loc[scores["strategy"] == baseline, "score"].dropna()
+    if known.empty:
+        raise InputError(f"no run of {baseline!r} has a {measure}, so that there is no score to reach")
+    target = float(known.median())
+    reaches = budget_to_target(frame, runs, target, by, measure)
+    times = {
+        name: np.sort(np.where(rows["reached"].astype(bool), rows["spent"].to_numpy(dtype=float), np.inf))
+        for name, rows in reaches.groupby("strategy")
+    }
+    rows = []
+    for name in style.in_order([name for name in times if name != baseline]):
+        low, high, text = _interval(times[baseline], times[name], level)
+        rows.append(
+            {
+                "strategy": name,
+                "n": len(times[name]),
+                "reached": int(np.isfinite(times[name]).sum()),
+                "target": target,
+                "budget": _median(times[name]),
+                "speedup": _ratio(_median(times[baseline]), _median(times[name])),
+                "low": low,
+                "high": high,
+                "interval": text,
+            }
+        )
+    columns = ["strategy", "n", "reached", "target", "budget", "speedup", "low", "high", "interval"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _median(times: Floats) -> float:
+    """Median of sorted times, of which some may be infinite."""
+    middle = len(times) // 2
+    if len(times) % 2:
+        return float(times[middle])
+    return float(times[middle - 1] + times[middle]) / 2
+
+
+def _ratio(above: float, below: float) -> float:
+    if math.isinf(above) and math.isinf(below):
+        return math.nan
+    return above / below if below > 0 else math.inf
+
+
+def _interval(baseline: Floats, mine: Floats, level: float) -> tuple[float, float, str]:
+    each = 1 - (1 - level) / 2
+    ends, coverage = [], 1.0
+    for times in (baseline, mine):
+        rank, covers = median_rank(len(times), each)
+        if rank < 1 or covers < each:
+            return math.nan, math.nan, f"{TOO_SMALL} (n={len(mine)} and {len(baseline)}; 7 are the least)"
+        ends.append((float(times[rank - 1]), float(times[-rank])))
+        coverage -= 1 - covers
+    (base_low, base_high), (low, high) = ends
+    lower = 0.0 if math.isinf(high) else _ratio(base_low, high)
+    upper = math.inf if math.isinf(base_high) else _ratio(base_high, low)
+    return lower, upper, f"n={len(mine)} and {len(baseline)}: at least {coverage:.0%} order statistics"

@@ -1,0 +1,85 @@
+"""Seeds for a difference, speed-up over random search, saturated tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from statsmodels.stats.power import TTestIndPower
+
+from nasbench.analysis.statistics.sample_sizes import power_notes, sample_sizes
+from nasbench.analysis.statistics.saturation import saturation_note
+from nasbench.analysis.statistics.speedup import speedups
+from nasbench.analysis.statistics.targets import budget_to_target
+from nasbench.errors import InputError
+
+
+def scores_of(groups: dict[str, list[float]]) -> pd.DataFrame:
+    rows = [(name, "t", score) for name, values in groups.items() for score in values]
+    return pd.DataFrame(rows, columns=["strategy", "table", "score"])
+
+
+def test_seeds_of_equal_spreads_are_statsmodels():
+    base = [0.90, 0.91, 0.92, 0.93, 0.94]
+    row = sample_sizes(scores_of({"random": base, "ppo": [x + 0.02 for x in base]}), 0.005).iloc[0]
+    effect = 0.005 / np.std(base, ddof=1)
+    theirs = TTestIndPower()
+    assert row["seeds"] == math.ceil(theirs.solve_power(effect_size=effect, power=0.8, alpha=0.05))
+    assert row["power"] == pytest.approx(theirs.power(effect, 5, 0.05), abs=1e-6)
+    assert (row["n_first"], row["n_second"]) == (5, 5)
+
+
+def test_notes_say_how_uncertain_a_spread_of_few_runs_is():
+    base = [0.90, 0.91, 0.92, 0.93, 0.94]
+    table = sample_sizes(scores_of({"random": base, "ppo": base}), 0.005)
+    notes = power_notes(table, 0.005, 0.8)
+    assert notes[0].startswith("Welch's test at 5% finds 0.5 points in 80% of cases")
+    assert "0.6 to 2.9 times it" in notes[1]  # sqrt(4 / chi2), chi2 with 4 degrees of freedom: 11.14 and 0.484
+
+
+def test_pairs_without_a_spread_have_no_number_and_none_at_all_is_one_line():
+    table = sample_sizes(scores_of({"random": [0.9, 0.91], "ppo": [0.9], "evolution": [0.8, 0.9]}), 0.01)
+    missing = table[(table["first"] == "ppo") | (table["second"] == "ppo")]
+    assert missing["seeds"].isna().all()
+    assert table["seeds"].notna().sum() == 1
+    with pytest.raises(InputError, match="no two strategies have two runs each with different scores"):
+        sample_sizes(scores_of({"random": [0.9, 0.9], "ppo": [0.9, 0.9]}), 0.01)
+
+
+def test_a_speedup_is_the_ratio_of_median_budgets(make):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=9, children=20)
+    row = speedups(frame, runs, "children").iloc[0]
+    reaches = budget_to_target(frame, runs, row["target"], "children", "val_acc")
+    times = reaches["spent"].where(reaches["reached"].astype(bool), np.inf).groupby(reaches["strategy"])
+    medians = times.median()
+    assert row["speedup"] == pytest.approx(medians["random"] / medians["ppo"])
+    ends = times.apply(
+        lambda values: pd.Series(np.sort(values)).iloc[[1, -2]].to_numpy()
+    )  # n = 9: ranks 2 and 8 have 96%
+    least = times.apply(lambda values: pd.Series(np.sort(values)).iloc[[0, -1]].to_numpy())  # 97.5% takes ranks 1 and 9
+    assert row["low"] == pytest.approx(least["random"][0] / least["ppo"][1] if np.isfinite(least["ppo"][1]) else 0.0)
+    assert row["low"] <= row["speedup"] <= row["high"]
+    assert ends["random"][0] >= least["random"][0]
+    assert row["interval"].startswith("n=9 and 9: at least 99% order statistics")
+
+
+def test_of_six_runs_a_speedup_has_no_interval(make):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=6, children=10)
+    row = speedups(frame, runs, "children").iloc[0]
+    assert row["interval"] == "n too small (n=6 and 6; 7 are the least)"
+    assert np.isnan(row["low"])
+
+
+def test_without_random_search_there_is_no_score_to_reach(make):
+    frame, runs, *_ = make.frames(strategies=("ppo",), seeds=2, children=3)
+    with pytest.raises(InputError, match="no run of 'random' has a val_acc"):
+        speedups(frame, runs)
+
+
+def test_a_saturated_table_is_named():
+    full = scores_of({"random": [0.95, 0.95, 0.9], "ppo": [0.95, 0.95, 0.95], "pnas": [0.9, 0.91, 0.95]})
+    said = saturation_note(full)
+    assert said.startswith("t is saturated: most runs end with its best score (random 67%, ppo 100%)")
+    assert saturation_note(full[full["strategy"] != "ppo"]) == ""
