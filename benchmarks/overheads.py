@@ -82,9 +82,10 @@ class MadeUp(Executor):
             )
         ]
 
-    def drop(self) -> None:
+    def drop(self) -> list[tuple[int, Evaluation]]:
         """Forget what was queued."""
         self._queue.clear()
+        return []
 
     def close(self) -> None:
         """Nothing to end."""

@@ -87,9 +87,10 @@ class Simulated(Executor):
         self._count += 1
         return [(ticket, evaluation)]
 
-    def drop(self) -> None:
+    def drop(self) -> list[tuple[int, Evaluation]]:
         """Forget what is in training."""
         self._running.clear()
+        return []
 
     def close(self) -> None:
         """Nothing to end."""

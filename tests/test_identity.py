@@ -7,9 +7,10 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from nasbench.protocols.identity import NEVER, identity_fields, unless
+from nasbench.protocols.identity import NEVER, identity_fields, unless, with_earlier_values
 from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.search.config import SearchConfig, plan_search
+from nasbench.runners.search.resuming import stored_config
 from nasbench.store.query import Results
 from nasbench.transfer.protocol import TRANSFER_PROTOCOLS, TransferProtocol
 
@@ -56,6 +57,15 @@ def test_fingerprints_of_transfer_protocols_are_golden(name: str, fingerprint: s
     ],
 )
 def test_run_ids_are_golden(fields: dict[str, object], run: str) -> None:
+    """Those of configurations that were stored before `final_seeds` and `stream` existed."""
+    config = {"strategy": "random", "space": "nasnet:blocks=2", "budget": "3 children", **fields}
+    assert plan_search(SearchConfig.model_validate(with_earlier_values(SearchConfig, config))).run == run
+
+
+@pytest.mark.parametrize(
+    ("fields", "run"), [({}, "35b8a89455ce"), ({"seed": 3, "strategy": "ppo", "final_seeds": 1}, "af8f5c94ce7f")]
+)
+def test_run_ids_of_new_searches_are_golden(fields: dict[str, object], run: str) -> None:
     config = {"strategy": "random", "space": "nasnet:blocks=2", "budget": "3 children", **fields}
     assert plan_search(SearchConfig.model_validate(config)).run == run
 
@@ -63,7 +73,7 @@ def test_run_ids_are_golden(fields: dict[str, object], run: str) -> None:
 @pytest.mark.parametrize("other", [{"price": "0.2"}, {"retries": 3}, {"set": {}}, {"address": "elsewhere:1"}])
 def test_fields_that_decide_nothing_leave_the_run_id(other: dict[str, object]) -> None:
     config = {"strategy": "random", "space": "nasnet:blocks=2", "budget": "3 children"}
-    assert plan_search(SearchConfig.model_validate({**config, **other})).run == "0ac5977fdb05"
+    assert plan_search(SearchConfig.model_validate({**config, **other})).run == "35b8a89455ce"
 
 
 class GrownProtocol(Protocol):
@@ -130,7 +140,7 @@ def test_runs_of_the_files_that_ship_keep_their_ids(file: str) -> None:
         runs = results.runs().to_dict("records")
     assert runs
     for stored in runs:
-        config = SearchConfig.model_validate_json(stored["config"])
+        config = stored_config(str(stored["config"]), None)
         space = get_space(config.space)
         protocol = get_protocol(config.protocol, config.set)
         fingerprint = protocol.fingerprint(stored["data_digest"], space.network_version)
@@ -141,11 +151,13 @@ def test_runs_of_the_files_that_ship_keep_their_ids(file: str) -> None:
 
 def test_the_first_edition_of_digits201_keeps_its_fingerprint() -> None:
     """Its networks are version 1 of nasbench201's, which can still be built."""
+    import json
+
     from nasbench.runners.search.config import resolve
 
     with Results("results/digits201.h5") as results:
         stored = results.runs().to_dict("records")[0]
-    config = SearchConfig.model_validate_json(stored["config"])
+    config = SearchConfig.model_validate(with_earlier_values(SearchConfig, json.loads(stored["config"])))
     assert resolve(config, 1).fingerprint == stored["fingerprint"]
     assert resolve(config, 1).run == stored["run"]
     assert resolve(config).fingerprint != stored["fingerprint"]

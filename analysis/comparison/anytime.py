@@ -16,7 +16,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns, require_distinct
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
-from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 
 By = Literal["gpu_hours", "children", "usd", "wall"]
 
@@ -126,6 +126,24 @@ def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
         InputError: when a column is missing or a run occurs twice.
     """
     columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
+    require_columns(runs, ("run", *columns), "the runs")
+    require_distinct(runs)
+    return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))
+
+
+def search_hours(runs: pd.DataFrame) -> pd.Series[Any]:
+    """Add up the device-hours charged to the budget of each run: without final trainings and uncounted children.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`, each run once.
+
+    Returns:
+        Hours, indexed by run id.
+
+    Raises:
+        InputError: when a column is missing or a run occurs twice.
+    """
+    columns = [f"{category}_hours" for category in SEARCH_CATEGORIES]
     require_columns(runs, ("run", *columns), "the runs")
     require_distinct(runs)
     return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))

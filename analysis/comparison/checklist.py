@@ -170,7 +170,7 @@ def _listed(values: Iterable[Any], most: int = 4) -> str:
 def _seeds(values: Iterable[int]) -> str:
     """Text of seeds, as a range if they are consecutive."""
     seeds = sorted({int(value) for value in values})
-    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+    if len(seeds) > 2 and seeds[-1] - seeds[0] + 1 == len(seeds):
         return f"seeds {seeds[0]} to {seeds[-1]}"
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {_listed(map(str, seeds), 8)}"
 
@@ -376,11 +376,33 @@ def _same_evaluation(data: _Data) -> Answer:
         return NOT_MET, f"architectures to test were chosen by several rules: {_listed(rules)}"
     if data.findings["test"]:
         return NOT_MET, data.findings["test"]
+    if same := _chosen_by_the_same_training(data):
+        return NOT_MET, same
     counts = final.groupby("strategy").size()
     tested = ", ".join(f"{name} {counts.get(name, 0)}" for name in data.strategies)
     return MET, (
         f"{len(final):,} test scores under {final['protocol'].iloc[0]} ({final['fingerprint'].iloc[0]}), chosen by one rule ({_listed(rules)}): "
         f"{tested}; no child of a search has one"
+    )
+
+
+def _chosen_by_the_same_training(data: _Data) -> str:
+    """Say which searches have a test score of the training by whose validation score they chose; '' if none."""
+    rows = data.rows_of(data.searches["run"])
+    search, final = rows[rows["stage"] == "search"], rows[rows["stage"] == "final"]
+    used = set(zip(search["run"], search["seed"]))
+    replayed = set(data.replayed)
+    same = {run for run, seed in zip(final["run"], final["seed"]) if run not in replayed and (run, seed) in used}
+    for run in replayed & set(final["run"]):
+        seeds, other = data.configs[run].get("search_seeds"), data.configs[run].get("report_seeds")
+        if not seeds or not other or set(seeds) & set(other):
+            same.add(run)
+    if not same:
+        return ""
+    return (
+        f"{len(same)} of {len(data.searches)} searches ({_some(sorted(same))}) report the training by whose validation score they "
+        "chose, so the score is selected; train the choice with other seeds (--final-seeds; for replays --search-seeds and "
+        "--report-seeds)"
     )
 
 
@@ -457,6 +479,12 @@ def _whole_time(data: _Data) -> Answer:
         return (
             NOT_MET,
             f"{len(free)} of {len(data.searches)} searches ({_some(free)}) do not hold the time of their strategy itself; charged: {parts or 'nothing'}",
+        )
+    unknown = data.searches.loc[data.searches["uncounted_hours"].isna(), "run"].tolist()
+    if unknown:
+        return NOT_MET, (
+            f"{len(unknown)} of {len(data.searches)} searches ({_some(unknown)}) do not hold what they spent on children that the "
+            f"budget did not cover, as files of schema 1 and 2 do not; charged: {parts}"
         )
     final = data.rows_of(data.searches["run"])
     tested = set(final.loc[final["stage"] == "final", "run"])

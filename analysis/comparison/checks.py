@@ -8,6 +8,7 @@ checks.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING
 
@@ -204,11 +205,37 @@ def _test(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     )
 
 
+def _parallelism(_: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Find runs that trained different numbers of children at once, which decides what a strategy knows when it asks."""
+    if "config" not in runs:
+        return ""
+    at_once = {_children_at_once(str(config)) for config in runs["config"]} - {0}
+    if len(at_once) < 2:
+        return ""
+    return f"children in training at once: {', '.join(map(str, sorted(at_once)))}"
+
+
+def _children_at_once(config: str) -> int:
+    """Children in training at once by a stored configuration; 0 where it does not say, as for replays and imports."""
+    try:
+        fields = json.loads(config or "{}")
+    except ValueError:
+        return 0
+    if not isinstance(fields, dict) or "executor" not in fields:
+        return 0
+    if fields["executor"] == "inline" or fields.get("ordered"):
+        return 1  # an ordered run has the rows of one child at a time
+    if fields["executor"] == "ray":
+        return int(fields.get("children_at_once", 0))
+    return len(fields.get("devices", ("cpu",))) * int(fields.get("children_per_device", 1))
+
+
 CHECKS: dict[str, tuple[str, Check]] = {
     "protocol": ("children of one stage are trained under one protocol (fingerprint)", _protocol),
     "data": ("one data set, by the digest of its bytes", _data),
     "space": ("one search space with its options", _space),
     "budget": ("one budget", _budget),
+    "parallelism": ("one number of children in training at once", _parallelism),
     "prices": ("one price for the hours of a device", _prices),
     "children": ("every counted child is here, failures and duplicates too", _children),
     "duplicates": ("architectures that a run proposes again are counted as duplicates", _duplicates),

@@ -19,6 +19,7 @@ from nasbench.analysis.comparison.anytime import (
     hours_unit,
     run_hours,
     run_rates,
+    search_hours,
     spans_decades,
     trajectories,
 )
@@ -68,7 +69,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    hours, final = run_hours(runs), runs.set_index("run")["final_hours"]
+    hours, final = search_hours(runs), runs.set_index("run")["final_hours"]
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
         mine = last[last["strategy"] == strategy]
@@ -84,7 +85,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             n = int(np.isfinite(scores).sum())
             row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}
             row[name] = interval_name(n, level)
-        search = (hours - final).loc[ids]
+        search = hours.loc[ids]
         searcher = runs.set_index("run").loc[ids, "searcher_hours"].sum()
         row |= {
             "children": len(children),

@@ -17,7 +17,13 @@ from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.inference.intervals import LEVEL, mean_interval
-from nasbench.analysis.pareto.dominance import dominated_volume, mark_fronts, nondominated, scored_children
+from nasbench.analysis.pareto.dominance import (
+    dominated_volume,
+    mark_fronts,
+    nondominated,
+    require_one_count,
+    scored_children,
+)
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
@@ -140,6 +146,7 @@ def objective_points(
     """
     require_columns(frame, needed_columns(objectives, score), "the children")
     rows = scored_children(frame, score)
+    require_one_count(rows, objectives)
     found = {name: _values(rows, name, score) for name in objectives}
     keys = ["strategy", *(["run"] if by_run else []), "hash"]
     table = rows[[*keys, "space"]].assign(**found)

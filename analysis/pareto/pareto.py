@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
-from nasbench.analysis.pareto.dominance import children_of_score, dominated_volume, mark_fronts, scored_children
+from nasbench.analysis.pareto.dominance import (
+    children_of_score,
+    dominated_volume,
+    mark_fronts,
+    require_one_count,
+    scored_children,
+)
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
@@ -64,6 +70,7 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
             f"{x} of the front must be positive to be drawn on a log scale; some rows have {scored[x].min():g}"
         )
     groups = scored.groupby(["strategy", "hash"], sort=False)
+    require_one_count(scored, [x])
     points = groups.agg(space=("space", "first"), n=(y, "size"), **{x: (x, "mean"), y: (y, "mean")}).reset_index()
     return mark_fronts(points, [x], [y])
 

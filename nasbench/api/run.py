@@ -119,12 +119,12 @@ class Run:
 
     @property
     def test_acc(self) -> float:
-        """Test accuracy of `best` in [0, 1], from its final training; NaN without one."""
+        """Test accuracy of `best` in [0, 1], mean over its final trainings; NaN without one."""
         finals = self.frame("final")
         if self.incumbents.empty or finals.empty:
             return math.nan
         mine = finals[(finals["hash"] == self.incumbents["hash"].iloc[-1]) & (finals["status"] == "ok")]
-        return math.nan if mine.empty else float(mine["test_acc"].iloc[-1])
+        return float(mine["test_acc"].mean())
 
     @property
     def device_hours(self) -> float:

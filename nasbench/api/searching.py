@@ -47,6 +47,8 @@ def search(
     cached: Literal["charge", "free", "off"] = "charge",
     child_seeds: Literal["run", "child"] = "run",
     final: Literal["incumbents", "best", "none"] = "incumbents",
+    final_seeds: int = 3,
+    stream: Literal["strategy", "seed"] = "strategy",
     timeout: float = 0.0,
     price: str = "",
     ordered: bool = False,
@@ -87,6 +89,9 @@ def search(
         child_seeds: one training seed per run, or one per child.
         final: which children are trained again for their test score: each that was the best so far, the best one, or
             none.
+        final_seeds: trainings of each of them, with seeds that the search did not use; 0 for one with the search's seed.
+        stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
+            strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.
         price: USD per device-hour, or a CSV price table; "" for the shipped table.
         ordered: whether children are committed in the order of asking.
@@ -144,6 +149,8 @@ def search(
             "child_seeds": child_seeds,
             "cached": cached,
             "final": final,
+            "final_seeds": final_seeds,
+            "stream": stream,
             "timeout": timeout,
             "price": price,
             "ordered": ordered,

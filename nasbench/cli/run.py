@@ -77,6 +77,13 @@ if TYPE_CHECKING:
     type=click.Choice(["incumbents", "best", "none"]),
     help="Architectures to score on the test set after the search.",
 )
+@click.option(
+    "--final-seeds",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Trainings of each of them, with seeds that the search did not use; 0: one, with the search's own seed.",
+)
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @click.option(
@@ -104,6 +111,7 @@ def run(
     cached: str,
     child_seeds: str,
     final: str,
+    final_seeds: int,
     timeout: float,
     price: str | None,
     executor: str,
@@ -141,6 +149,7 @@ def run(
             "child_seeds": child_seeds,
             "cached": cached,
             "final": final,
+            "final_seeds": final_seeds,
             "timeout": timeout,
             "price": usual_price(price),
             "executor": executor,
@@ -235,7 +244,7 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
         finals = frame[(frame["run"] == run_id) & (frame["stage"] == "final") & (frame["status"] == "ok")]
         good = children[children["status"] == "ok"]
         best = good.loc[good["val_acc"].idxmax()] if len(good) else None
-        test = finals.loc[finals["index"] == finals["index"].max(), "test_acc"] if len(finals) else None
+        test = finals.loc[finals["hash"] == best["hash"], "test_acc"] if best is not None else finals["test_acc"]
         rows.append(
             (
                 run_id,
@@ -243,7 +252,7 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
                 int(stored["seed"]),
                 len(children),
                 float(best["val_acc"]) if best is not None else float("nan"),
-                float(test.iloc[0]) if test is not None else float("nan"),
+                float(test.mean()),
                 best["hash"][:12] if best is not None else "",
                 float(children["spent_gpu_hours"].max()) if len(children) else 0.0,
                 float(stored["usd"]),

@@ -80,6 +80,7 @@ def build(
       nasbench table build --space nasbench201 --protocol digits201 --seeds 3 --devices cpu,cpu -o results/digits201.h5
     """
     from nasbench.api.progress import progress_of
+    from nasbench.protocols.identity import with_earlier_values
     from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.search.config import SearchConfig, resolve
@@ -91,6 +92,7 @@ def build(
     where = with_usual_devices(where, "local")
     architectures = distinct_architectures(get_space(space))
     given = {
+        **with_earlier_values(SearchConfig, {}),  # fields of searches, which decide nothing in a table
         "strategy": TABLE,
         "space": space,
         "protocol": protocol,

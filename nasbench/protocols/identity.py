@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -33,6 +34,25 @@ def unless(value: Any) -> dict[str, Any]:
         The mark: `Field(..., json_schema_extra=unless(value))`.
     """
     return {_KEY: {"unless": value}}
+
+
+def with_earlier_values(model_type: type[BaseModel], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to stored fields those that did not exist when they were stored, at the value that means the behaviour then.
+
+    Args:
+        model_type: the model, in this version.
+        stored: field -> JSON value, from a file.
+
+    Returns:
+        The stored fields, and each missing field that is marked with `unless`.
+    """
+    earlier = {}
+    for name, field in model_type.model_fields.items():
+        extra = field.json_schema_extra
+        rule = extra.get(_KEY) if isinstance(extra, dict) else None
+        if name not in stored and isinstance(rule, dict):
+            earlier[name] = rule["unless"]
+    return {**stored, **earlier}
 
 
 def identity_fields(model: BaseModel) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
+from nasbench.tabular.nasbench201_networks import table_counts
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ FloatArray = NDArray[np.float64]
 LARGEST = 10_000_000  # sequences of choices; a larger space has no complete table in memory
 MEAN_SEED = -1  # of a row that is a mean over seeds
 _PERCENT = 100.0
-_MILLION = 1e6
 
 # Data set -> arrays of the archive: validation accuracy (the outcome), cost in seconds, reported test accuracy.
 # Source: NAS-Bench-201 (2001.00326), section 5; the archive's own notes.
@@ -286,9 +286,7 @@ def read_nasbench201(path: Path, data: str) -> Table:
     space = get_space("nasbench201")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            columns = {
-                name: archive[name] for name in (val, seconds, test, "ops", "op_names", "params_m_c10", "flops_m_c10")
-            }
+            columns = {name: archive[name] for name in (val, seconds, test, "ops", "op_names")}
     except (KeyError, ValueError, OSError) as error:
         raise InputError(f"{path} is not the archive of NAS-Bench-201: {' '.join(str(error).split())}") from None
     labels = space.decisions[0].labels
@@ -297,15 +295,16 @@ def read_nasbench201(path: Path, data: str) -> Table:
     order = np.lexsort(choices.T[::-1])  # lexicographic, first decision slowest
     if len(np.unique(choices, axis=0)) != space.size or len(choices) != space.size:
         raise InputError(f"{path} has {len(choices)} rows; the archive of NAS-Bench-201 has each of {space.size} cells")
-    column = {name: columns[name][order] for name in (val, seconds, test, "params_m_c10", "flops_m_c10")}
+    column = {name: columns[name][order] for name in (val, seconds, test)}
+    counts = table_counts(data)
     return Table(
         name=data,
         space=space,
         val_acc=column[val] / _PERCENT,
         test_acc=column[test] / _PERCENT,
         seconds=column[seconds].astype(np.float64),
-        params=np.rint(column["params_m_c10"] * _MILLION).astype(np.int64),
-        mult_adds=np.rint(column["flops_m_c10"] * _MILLION).astype(np.int64),
+        params=counts.params,
+        mult_adds=counts.mult_adds,
     )
 
 

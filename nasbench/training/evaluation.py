@@ -9,7 +9,7 @@ from typing import Literal
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture
 
-Status = Literal["ok", "diverged", "out_of_memory", "timed_out", "failed"]
+Status = Literal["ok", "diverged", "out_of_memory", "timed_out", "failed", "unfinished"]
 
 
 @dataclass(frozen=True)

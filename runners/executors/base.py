@@ -128,10 +128,14 @@ class Executor(ABC):
         """Block until at least one submitted child has ended; return all ended ones in the order of their tickets."""
 
     @abstractmethod
-    def drop(self) -> None:
+    def drop(self) -> list[tuple[int, Evaluation]]:
         """End the children in training and drop the queued ones; `wait` returns none of them.
 
         The executor remains usable.
+
+        Returns:
+            (ticket, evaluation) of each child that had started, by ticket: its own if it had just ended, otherwise one of
+            status "unfinished" with the seconds for which it held its device. Queued children are not among them.
         """
 
     @abstractmethod
@@ -145,6 +149,10 @@ class Executor(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+UNFINISHED = "the budget ended during its training"
+"""Error text of a child of status "unfinished"."""
 
 
 def with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:

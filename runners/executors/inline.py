@@ -38,9 +38,10 @@ class InlineExecutor(Executor):
         ticket, child = self._queue.popleft()
         return [(ticket, evaluate(child, self.options.devices[0], self.share))]
 
-    def drop(self) -> None:
-        """Drop children that were not started."""
+    def drop(self) -> list[tuple[int, Evaluation]]:
+        """Drop children that were not started. None is in training between two calls of `wait`."""
         self._queue.clear()
+        return []
 
     def close(self) -> None:
         """Drop children that were not started."""

@@ -13,10 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from datetime import datetime, timezone
 
 from nasbench.kernels.portable import Kernels, spawn_environment
-from nasbench.runners.executors.base import Executor, ExecutorOptions, with_lost
+from nasbench.provenance import utc_now
+from nasbench.runners.executors.base import UNFINISHED, Executor, ExecutorOptions, with_lost
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.executors.processes import follow_parent
 from nasbench.training.evaluation import Child, Evaluation, Status
@@ -97,12 +97,21 @@ class LocalExecutor(Executor):
             ]
         return [slot.finish(evaluation)]
 
-    def drop(self) -> None:
-        """End the workers that are training, and drop queued children."""
+    def drop(self) -> list[tuple[int, Evaluation]]:
+        """End the workers that are training, and drop queued children.
+
+        Returns:
+            See `Executor.drop`. Lost attempts of a child that was queued again count as its seconds.
+        """
+        again = [job for job in self._queue if job.attempts]
         self._queue.clear()
-        for slot in self._slots:
-            if slot.job is not None:
-                slot.kill()
+        ended = [slot.drop() for slot in self._slots if slot.job is not None]
+        ended += [
+            _without_score(job, slot.device, slot.share, "unfinished", UNFINISHED)
+            for job in again
+            for slot in self._slots[:1]
+        ]
+        return sorted(ended, key=lambda item: item[0])
 
     def close(self) -> None:
         """End every worker immediately."""
@@ -166,16 +175,14 @@ class _Slot:
 
     def give_up(self, status: Status, error: str) -> tuple[int, Evaluation]:
         """End the job without a score; the seconds of all its attempts are charged."""
-        job = self.abandon()
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        return job.ticket, Evaluation(
-            status=status,
-            error=error,
-            setup_seconds=job.lost_seconds,
-            device=device_name(self.device),
-            devices=self.share,
-            finished_at=now,
-        )
+        return _without_score(self.abandon(), self.device, self.share, status, error)
+
+    def drop(self) -> tuple[int, Evaluation]:
+        """End the job because the budget has ended: its evaluation if it has just finished, otherwise its seconds."""
+        assert self.future is not None
+        if self.future.done() and self.future.exception() is None:
+            return self.finish(self.future.result())
+        return self.give_up("unfinished", UNFINISHED)
 
     def kill(self) -> None:
         self._end_worker()
@@ -187,6 +194,17 @@ class _Slot:
                 os.kill(self._pid.result(timeout=60), signal.SIGKILL)
             self._pool.shutdown(wait=True, cancel_futures=True)
         self._pool = self._pid = None
+
+
+def _without_score(job: _Job, device: str, share: float, status: Status, error: str) -> tuple[int, Evaluation]:
+    return job.ticket, Evaluation(
+        status=status,
+        error=error,
+        setup_seconds=job.lost_seconds,
+        device=device_name(device),
+        devices=share,
+        finished_at=utc_now(),
+    )
 
 
 def _evaluate(child: Child, device: str, share: float) -> Evaluation:

@@ -16,7 +16,7 @@ from nasbench.data import load_data
 from nasbench.errors import InputError, NasbenchError
 from nasbench.kernels.portable import SETTINGS
 from nasbench.provenance import utc_now
-from nasbench.runners.executors.base import Executor, ExecutorOptions, with_lost
+from nasbench.runners.executors.base import UNFINISHED, Executor, ExecutorOptions, with_lost
 from nasbench.runners.executors.ray_connection import connect, disconnect, import_ray
 from nasbench.runners.executors.ray_head import HeadWatch
 from nasbench.runners.executors.ray_tasks import Starts, train
@@ -252,12 +252,22 @@ class RayExecutor(Executor):
         for attempt in range(1, job.attempt + 1):
             self._known.pop(f"{job.ticket}/{attempt}", None)
 
-    def drop(self) -> None:
-        """Cancel all submitted children; `wait` does not return them."""
-        jobs, self._jobs = self._jobs, {}
-        for job in jobs.values():
+    def drop(self) -> list[tuple[int, Evaluation]]:
+        """Cancel all submitted children; `wait` does not return them.
+
+        Returns:
+            See `Executor.drop`; a child counts as started when its node has said so.
+        """
+        running = self._running([job.key for job in self._jobs.values()])
+        ended: list[tuple[int, Evaluation]] = []
+        for job in list(self._jobs.values()):
             self._ray.cancel(job.task, force=True)
-            self._forget_starts(job)
+            job.lost_seconds += running.get(job.key, 0.0)
+            if job.lost_seconds > 0:
+                ended.append(self._give_up(job, "unfinished", UNFINISHED))
+            else:
+                self._forget(job)
+        return sorted(ended, key=lambda item: item[0])
 
     def close(self) -> None:
         """Cancel all children and leave the cluster."""
@@ -265,7 +275,9 @@ class RayExecutor(Executor):
             return
         self._closed = True
         if not self._head.gone:
-            self.drop()
+            for job in list(self._jobs.values()):
+                self._ray.cancel(job.task, force=True)
+                self._forget(job)
             self._ray.kill(self._starts)
         disconnect()
 

@@ -14,6 +14,7 @@ from nasbench.errors import InputError
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
@@ -55,6 +56,11 @@ class Setting:
         """
         kind = STRATEGIES.get(name)
         return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
+
+    def streams(self, seeds: Sequence[int]) -> list[int]:
+        """Seeds of the strategy's random numbers, one per search seed; see `stream_seed`."""
+        options = self.config.model_dump(mode="json", exclude_defaults=True)
+        return [stream_seed(self.name, options, int(seed)) for seed in seeds]
 
     @property
     def text(self) -> str:
@@ -166,7 +172,7 @@ class Replayed:
     @cached_property
     def outcomes(self) -> FloatArray:
         """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
-        scores = self.table.outcomes(self.codes, np.array(self.seeds)[:, None], self.outcome_from)
+        scores = self.table.outcomes(self.codes, np.array(self.setting.streams(self.seeds))[:, None], self.outcome_from)
         return np.where(self.codes >= 0, scores, np.nan)
 
     @cached_property
@@ -316,7 +322,7 @@ def replay(
         seeds: search seeds, at least one, each >= 0.
         budget: the budget.
         outcome_from: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the
-            search seed and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of
+            search (strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of
             a child is the table's `seconds` in both cases, because trainings of one architecture may have run on
             machines of different speed.
 
@@ -331,14 +337,14 @@ def replay(
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
     if issubclass(setting.kind, VectorizedStrategy):
-        searches = setting.kind.vectorized(table.space, seeds, setting.config)
+        searches = setting.kind.vectorized(table.space, setting.streams(seeds), setting.config)
         if searches is not None:
             return Replayed(
                 setting,
                 table,
                 budget,
                 tuple(seeds),
-                _replay_vectorized(table, searches, seeds, budget, outcome_from),
+                _replay_vectorized(table, searches, setting.streams(seeds), budget, outcome_from),
                 outcome_from,
             )
     return replay_one_by_one(table, setting, seeds, budget, outcome_from)
@@ -378,7 +384,7 @@ def replay_one_by_one(
     """
     table.check_outcome_from(outcome_from)
     found = []
-    for seed in seeds:
+    for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
         found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, outcomes))

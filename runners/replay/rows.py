@@ -81,6 +81,7 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         "budget": replayed.budget.text,
         "price": replayed.budget.usd_per_hour,
     }
+    config["stream"] = "strategy"  # earlier versions seeded every strategy with the run's seed, and did not say so
     if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
         config["report_on"] = {table.name: table.fingerprint for table in scored}
     if replayed.table.seeds is not None:
@@ -141,6 +142,8 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "reward": np.concatenate([np.nan_to_num(outcomes, nan=0.0), np.full(m, np.nan)]),
         "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
         "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
+        "published_params": -1,
+        "published_mult_adds": -1,
         "train_seconds": np.concatenate([seconds, nothing]),
         "eval_seconds": 0.0,
         "setup_seconds": 0.0,
@@ -172,7 +175,7 @@ def _training_seeds(replayed: Replayed, runs: IntArray, codes: IntArray) -> IntA
     trainings = replayed.table.trainings
     if replayed.outcome_from == "mean" or trainings is None:
         return np.zeros(len(codes), dtype=np.int64)
-    return trainings.seeds[trainings.picked(codes, np.array(replayed.seeds)[runs])]
+    return trainings.seeds[trainings.picked(codes, np.array(replayed.setting.streams(replayed.seeds))[runs])]
 
 
 def _names(replayed: Replayed, codes: IntArray) -> tuple[Text, Text, IntArray]:

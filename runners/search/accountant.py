@@ -91,6 +91,19 @@ class Accountant:
             self.best = row
             self.incumbents.append(proposal)
 
+    def enter_uncounted(self, row: Mapping[str, Any]) -> None:
+        """Charge a child that the budget did not cover, and the searcher's work for it, to the category "uncounted".
+
+        Args:
+            row: its stored columns. A score from the cache held no device, so only the searcher's work is charged.
+        """
+        held = 0.0 if row["cached_from"] else row["gpu_hours"] * SECONDS_PER_HOUR
+        self.ledger.charge("uncounted", self.device_seconds(held, row["searcher_seconds"]))
+
+    def close(self) -> None:
+        """Charge the searcher's seconds after the last child to the category "uncounted", at the end of the search."""
+        self.ledger.charge("uncounted", self.device_seconds(0.0, self.take_searcher_seconds()))
+
     def restore_wall(self, row: Mapping[str, Any]) -> None:
         """Set the wall time to that at which a stored row was written."""
         self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]

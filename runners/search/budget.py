@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import InputError, did_you_mean
-from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
 
 Unit = Literal["children", "gpu_seconds", "usd", "wall_seconds"]
 Number = TypeVar("Number", float, NDArray[np.float64])
@@ -34,9 +34,6 @@ _UNITS: dict[str, tuple[Unit, float]] = {
 }
 
 _DEVICE_UNIT = re.compile(r"\bdevice-(?=(second|minute|hour|day)s?\s*$)", re.IGNORECASE)
-
-# Categories charged to the search's budget. Final training comes after the search and is reported separately.
-SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name != "final")
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Ledger:
 
     @property
     def search_seconds(self) -> float:
-        """Device-seconds charged to the search: everything but the final retraining."""
+        """Device-seconds charged to the search: everything but final trainings and uncounted children."""
         return sum(self.device_seconds[name] for name in SEARCH_CATEGORIES)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
+from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
 
 SAME_ROWS: Final = ("local", "inline")
@@ -50,6 +52,18 @@ class SearchConfig(ExecutorOptions):
     )
     final: Literal["incumbents", "best", "none"] = Field(
         "incumbents", description="children that are trained again after the search for their test score"
+    )
+    final_seeds: int = Field(
+        3,
+        ge=0,
+        description="trainings of each such child, with seeds that the search did not use; 0: one, with the search's own seed",
+        json_schema_extra=unless(0),
+    )
+    stream: Literal["strategy", "seed"] = Field(
+        "strategy",
+        description="random numbers of a strategy: strategy: from the seed, its name and options, so that runs of different "
+        "strategies are independent; seed: from the seed alone, as in versions before 0.2",
+        json_schema_extra=unless("seed"),
     )
     timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
     price: str = Field(
@@ -137,7 +151,14 @@ class SearchPlan:
         kind = self.kind or STRATEGIES.get(self.config.strategy)
         given = {**self._of_the_run(kind.config_type), **self.config.options}
         options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
-        return kind(self.space, self.config.seed, options)
+        return kind(self.space, self._stream_seed(options), options)
+
+    def _stream_seed(self, options: StrategyConfig) -> int:
+        """Seed of the strategy's random numbers. Options that it takes from the run do not enter."""
+        if self.config.stream == "seed":
+            return self.config.seed
+        given = options.model_dump(mode="json", include=set(self.config.options), exclude_defaults=True)
+        return stream_seed(self.config.strategy, given, self.config.seed)
 
     def _of_the_run(self, config_type: type[StrategyConfig]) -> dict[str, Any]:
         """Options by which a strategy that trains or scores networks itself follows the run's protocol by default."""
@@ -164,6 +185,26 @@ class SearchPlan:
             return self.config.seed
         digest = hashlib.blake2b(f"{self.config.seed}/{index}".encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big")
+
+    def final_seeds(self, search_seed: int) -> list[int]:
+        """Training seeds of a child's trainings after the search.
+
+        They are equal for all children of a run, and differ between runs of different strategies with the same seed.
+
+        Args:
+            search_seed: training seed of the child in the search.
+
+        Returns:
+            `config.final_seeds` seeds that no child of the search has; the search's own if that is 0.
+        """
+        if self.config.final_seeds == 0:
+            return [search_seed]
+        text = f"final/{self.config.strategy}/{json.dumps(self.config.options, sort_keys=True)}/{self.config.seed}"
+        # From 2**32 on, where no seed of a search lies: seeds of children have 32 bits.
+        digests = [
+            hashlib.blake2b(f"{text}/{n}".encode(), digest_size=4).digest() for n in range(self.config.final_seeds)
+        ]
+        return [2**32 + int.from_bytes(digest, "big") for digest in digests]
 
 
 def plan_search(

@@ -19,7 +19,10 @@ Ended = list[tuple[int, Evaluation]]
 
 
 class FinalStage:
-    """Trains the incumbents of a finished search with their test score.
+    """Trains the incumbents of a finished search again, and scores them on the test set.
+
+    They are trained with seeds that the search did not use. The search chose each incumbent for its score with one
+    seed, which is therefore too good; scores with other seeds are not selected.
 
     Args:
         plan: plan of the search.
@@ -61,9 +64,10 @@ class FinalStage:
             self._accountant.ledger.charge("final", row["gpu_hours"] * SECONDS_PER_HOUR)
         incumbents = self._accountant.incumbents
         chosen = {"incumbents": incumbents, "best": incumbents[-1:], "none": []}[self._plan.config.final]
+        trainings = [(each, seed) for each in chosen for seed in self._plan.final_seeds(each.seed)]
         todo = {
-            index: Proposal(index, each.architecture, each.seed, each.duplicate)
-            for index, each in enumerate(chosen)
+            index: Proposal(index, each.architecture, seed, each.duplicate)
+            for index, (each, seed) in enumerate(trainings)
             if index not in stored
         }
         waiting = [index for index, proposal in todo.items() if not self._commit_if_cached(proposal)]

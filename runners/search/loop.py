@@ -236,7 +236,7 @@ class Search:
         accountant = self._accountant
         searcher = accountant.take_searcher_seconds()
         cut_off = evaluation.status == "timed_out" and proposal.index in self._ends_with_budget
-        counted = accountant.counts(charged, searcher) and not cut_off
+        counted = accountant.counts(charged, searcher) and not cut_off and not self._over
         row = {
             **search_child_row(self.plan, proposal, evaluation, "search"),
             "asked": self._policy.asks_before(proposal, self._asks),
@@ -265,6 +265,7 @@ class Search:
         del self._outstanding[proposal.index]
         if not row["counted"]:
             self._over = True
+            self._accountant.enter_uncounted(row)
             return
         self._accountant.enter(proposal, row)
         self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
@@ -312,10 +313,15 @@ class Search:
         self._stop_if_asked()
 
     def _drain(self) -> None:
-        """Drop the children that were in training when the budget ended, because they are beyond it."""
+        """End the children that were in training when the budget ended, and store them as not counted."""
         if self._outstanding:
+            ended = {**self._policy.uncommitted(), **dict(self.executor.drop())}
+            for proposal in [each for index, each in self._outstanding.items() if index in ended]:
+                evaluation = ended[proposal.index]
+                self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
             self._outstanding.clear()
-            self.executor.drop()
+        self._in_executor = 0
+        self._accountant.close()
 
     def _stop_if_asked(self) -> None:
         if self.watcher.stop_reason:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nasbench.errors import InputError
+from nasbench.protocols.identity import with_earlier_values
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
 from nasbench.runners.strategies import STRATEGIES, Strategy
@@ -102,4 +103,4 @@ def stored_config(text: str, devices: str | None) -> SearchConfig:
         )
     if devices is not None:
         fields["devices"] = devices
-    return validated(SearchConfig, fields, "the stored configuration")
+    return validated(SearchConfig, with_earlier_values(SearchConfig, fields), "the stored configuration")

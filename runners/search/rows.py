@@ -55,6 +55,8 @@ def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluatio
         "seed": proposal.seed,
         "duplicate": proposal.duplicate,
         "device_seconds": evaluation.device_seconds,
+        "published_params": -1,
+        "published_mult_adds": -1,
         **{name: getattr(evaluation, name) for name in _SCORES},
     }
 

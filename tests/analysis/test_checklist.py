@@ -37,6 +37,7 @@ PROVENANCE = {
 def searches(make):
     """Five seeds of two strategies, with everything recorded; what `checklist` takes."""
     frame, runs, _ = make.frames(strategies=("random", "ppo"), seeds=5, children=12)
+    frame = frame.assign(seed=frame["seed"].where(frame["stage"] == "search", 1000 + frame["seed"]))
     runs = runs.astype({"config": object, "provenance": object})
     runs["provenance"] = json.dumps(PROVENANCE)
     runs["config"] = [
@@ -155,6 +156,22 @@ def test_replays_trained_nothing_and_are_of_a_table(searches):
     ]
     found = answers(frame, runs)
     assert [found[number] for number in ("1.1", "1.3", "2.8")] == [NOT_APPLICABLE, NOT_APPLICABLE, MET]
+
+
+def test_a_test_score_of_the_training_that_was_chosen_is_not_the_same_evaluation(searches):
+    frame, runs = searches
+    last = frame[frame["stage"] == "final"].index[-1]
+    search_seed = frame.loc[(frame["run"] == frame["run"][last]) & (frame["stage"] == "search"), "seed"].iloc[0]
+    frame.loc[last, "seed"] = search_seed
+    assert answers(frame, runs)["2.4"] == NOT_MET
+    assert "1 of 10 searches" in evidence(frame, runs, "2.4")
+
+
+def test_time_beyond_the_budget_that_no_file_holds_is_named(searches):
+    frame, runs = searches
+    runs = runs.assign(uncounted_hours=[float("nan"), *[0.5] * (len(runs) - 1)])
+    assert answers(frame, runs)["3.2"] == NOT_MET
+    assert "uncounted" in evidence(frame, runs.assign(uncounted_hours=0.5), "3.2")
 
 
 def test_imported_rows_without_provenance_meet_nothing_that_needs_it(searches):

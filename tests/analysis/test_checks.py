@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nasbench.analysis.comparison.checks import CHECKS, check_comparable, fairness
@@ -117,3 +118,19 @@ def test_two_seeds_are_insufficient_in_the_notes(make):
     (note,) = check_comparable(frame, runs)
     assert note.startswith("Insufficient seeds for an interval (fewer than 5), ranges shown: ")
     assert "random 2" in note
+
+
+def test_runs_with_several_children_at_once_are_not_comparable_with_one_at_a_time(make):
+    import json
+
+    from nasbench.analysis.comparison.checks import check_comparable
+
+    frame, runs, _ = make.frames(strategies=("random", "ppo"), seeds=2, children=3)
+    one = {"executor": "local", "devices": ["cpu"], "children_per_device": 1}
+    configs = [{**one, "devices": ["cpu"] * count} for count in (1, 1, 1, 4)]
+    runs["config"] = pd.Series([json.dumps(config) for config in configs], dtype=object)
+    with pytest.raises(InputError, match="parallelism: children in training at once: 1, 4"):
+        check_comparable(frame, runs)
+    check_comparable(frame, runs, allow=["parallelism"])
+    runs["config"] = pd.Series([json.dumps({**config, "ordered": True}) for config in configs], dtype=object)
+    check_comparable(frame, runs)  # an ordered run knows what a run with one child at a time knows

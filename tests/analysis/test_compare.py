@@ -278,7 +278,8 @@ def test_notes_name_what_weakens_a_comparison(make):
 def test_bad_calls_are_one_clear_line(make):
     frame, runs, _ = make.frames(children=2)
     with pytest.raises(
-        InputError, match="cannot allow 'colour'; what may be allowed: protocol, data, space, budget, prices"
+        InputError,
+        match="cannot allow 'colour'; what may be allowed: protocol, data, space, budget, parallelism, prices",
     ):
         check_comparable(frame, runs, ["colour"])
     with pytest.raises(InputError, match="no runs to compare"):

@@ -412,8 +412,9 @@ class Instant(Executor):
         score = random.Random(str(child.architecture.choices)).random()
         return [(ticket, Evaluation(status="ok", val_acc=score, val_acc_best=score, train_seconds=1.0))]
 
-    def drop(self) -> None:
+    def drop(self) -> list[tuple[int, Evaluation]]:
         self._waiting.clear()
+        return []
 
     def close(self) -> None:
         self._waiting.clear()

@@ -15,6 +15,7 @@ from commands import nasbench
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
+from nasbench.structures import Scale
 
 SHARED = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 ARCHIVE, RECORDS = SHARED / "nb201_tss.npz", SHARED / "nats_tss_3arch_full_records.json.gz"
@@ -50,7 +51,7 @@ def imported(tmp_path: Path, records: Any, packed: bool = True) -> Any:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_record_is_two_rows(tmp_path: Path, packed: bool) -> None:
-    done = imported(tmp_path, [small_record()], packed)
+    done, space = imported(tmp_path, [small_record()], packed), get_space("nasbench201")
     assert (done.code, done.err) == (0, "")
     with Results(tmp_path / "out.h5") as results:
         search, final = results.children_of(results.runs()["run"][0])
@@ -58,7 +59,9 @@ def test_a_record_is_two_rows(tmp_path: Path, packed: bool) -> None:
         assert (search["val_acc"], search["train_acc"], final["test_acc"]) == (0.4, 0.5, 0.3)
         assert np.isnan(search["test_acc"])
         assert np.isnan(search["val_acc_best"])  # an epoch was not validated
-        assert (search["params"], search["mult_adds"], search["seed"]) == (250_000, 1_500_000, 777)
+        assert (search["published_params"], search["published_mult_adds"], search["seed"]) == (250_000, 1_500_000, 777)
+        counts = space.count(space.parse(CELL), Scale(cells=5, filters=16))
+        assert (search["params"], search["mult_adds"]) == counts
         assert search["train_seconds"] == 2.5
         assert np.isnan(search["device_seconds"])
         assert search["curves"]["train_acc"] == (0.25, 0.5)

@@ -48,6 +48,7 @@ class MadeUp(Executor):
 
     def drop(self):
         self._waiting.clear()
+        return []
 
     def close(self):
         self._waiting.clear()
@@ -76,6 +77,8 @@ def test_the_searchers_seconds_count_against_the_budget(tmp_path):
     run = Results(str(tmp_path / "a.h5")).runs().iloc[0]
     assert run["searcher_hours"] * HOUR == pytest.approx(1)
     assert run["training_hours"] * HOUR == pytest.approx(CHILD_SECONDS - EVALUATION_SECONDS)
+    # The second child and the searcher's 2 s for it are beyond the budget; so is the 1 s in which it was stored.
+    assert run["uncounted_hours"] * HOUR == pytest.approx(CHILD_SECONDS + 2 + 1)
 
 
 @pytest.mark.usefixtures("ticking")

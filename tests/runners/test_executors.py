@@ -189,3 +189,17 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
 def test_inline_refuses_several_slots():
     with pytest.raises(InputError, match="one child at a time"):
         InlineExecutor(ExecutorOptions(children_per_device=2))
+
+
+def test_dropped_children_say_how_long_they_held_their_device():
+    with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
+        for ticket in range(3):
+            executor.submit(ticket, child(ticket, epochs=10_000))
+        worker_pid(executor, 0), worker_pid(executor, 1)
+        time.sleep(0.5)
+        ended = executor.drop()
+        assert [ticket for ticket, _ in ended] == [0, 1]  # the third was queued and held nothing
+        assert [evaluation.status for _, evaluation in ended] == ["unfinished", "unfinished"]
+        assert all(0.2 < evaluation.device_seconds < 60 for _, evaluation in ended)  # half of at least half a second
+        executor.submit(3, child(3))
+        assert [ticket for ticket, _ in collect(executor, 1)] == [3]

@@ -50,8 +50,9 @@ class Shuffled(Executor):
             return [(ticket, Evaluation(status="failed", error="drawn to fail", train_seconds=1.0))]
         return [(ticket, Evaluation(status="ok", val_acc=score, epochs=1, train_seconds=1.0, curves=curves))]
 
-    def drop(self) -> None:
+    def drop(self) -> list[tuple[int, Evaluation]]:
         self._running.clear()
+        return []
 
     def close(self) -> None:
         self._running.clear()

@@ -16,12 +16,19 @@ from nasbench.runners.suite import Suite, plans_of, run_plans
 from nasbench.store.query import Results
 
 FAKE = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}
-WORDS = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "4 children")
+WORDS = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "4 children", "--final-seeds", "0")
 WORDS += tuple(word for key, value in FAKE.items() for word in ("--set", f"{key}={value}"))
 
 
 def call(path: Path, **fields) -> nasbench.Run:
-    given = {"space": "nasnet:blocks=1", "strategy": "random", "budget": "4 children", "set": FAKE, "progress": False}
+    given = {
+        "space": "nasnet:blocks=1",
+        "strategy": "random",
+        "budget": "4 children",
+        "set": FAKE,
+        "progress": False,
+        "final_seeds": 0,
+    }
     return nasbench.search(**{**given, "output": path, **fields})
 
 

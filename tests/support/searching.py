@@ -40,6 +40,7 @@ def tiny_plan(**fields: Any) -> SearchPlan:
         "set": {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5},
         "budget": "6 children",
         "executor": "inline",
+        "final_seeds": 0,  # one final training, which may come from the cache
     }
     return plan_search(SearchConfig(**{**given, **fields}))
 

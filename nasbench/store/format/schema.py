@@ -9,18 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ColumnType = Literal["int", "float", "bool", "str"]
 
-STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed")
+STATUSES = ("ok", "diverged", "out_of_memory", "timed_out", "failed", "unfinished")
 REPEATABLE_STATUSES = ("ok", "diverged")
 """Statuses that another training of the same child would give, too. The others depend on the machine; their time is
 charged to the category failed."""
 STAGES = ("search", "final")
 TABLE = "table"  # value of the column "strategy" in complete tables, whose rows no strategy chose
 
-LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "supernet", "final")
+LEDGER_CATEGORIES = ("training", "evaluation", "cached", "failed", "searcher", "supernet", "final", "uncounted")
+SEARCH_CATEGORIES = tuple(name for name in LEDGER_CATEGORIES if name not in ("final", "uncounted"))
+"""Categories charged to the search's budget. Final training comes after the search; "uncounted" is what the search spent
+on children that its budget did not cover. Both are reported separately."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,12 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("choices", "str", "", "choices of the architecture, one per decision: a JSON list of ints"),
     *_PROTOCOL,
     Column("seed", "int", "", "seed of the training (initial weights, order, augmentation)"),
-    Column("status", "str", "", "ok, diverged, out_of_memory, timed_out or failed"),
+    Column(
+        "status",
+        "str",
+        "",
+        "ok, diverged, out_of_memory, timed_out, failed, or unfinished (the budget ended during its training)",
+    ),
     Column("error", "str", "", "error message of a child that failed, one line, or ''"),
     Column("val_acc", "float", "fraction", "validation accuracy after the last epoch"),
     Column("val_acc_best", "float", "fraction", "best validation accuracy over the epochs"),
@@ -91,6 +99,13 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     Column("reward", "float", "", "number that the strategy maximizes, made from the validation accuracy"),
     Column("params", "int", "", "trainable parameters without auxiliary head"),
     Column("mult_adds", "int", "", "multiply-adds of convolutions and fully connected layers for one image"),
+    Column(
+        "published_params",
+        "int",
+        "",
+        "trainable parameters that an imported table states, -1 otherwise; it may count layers that cannot reach the output",
+    ),
+    Column("published_mult_adds", "int", "", "multiply-adds that an imported table states, -1 otherwise"),
     Column("epochs", "int", "", "epochs completed"),
     Column(
         "train_seconds", "float", "s", "seconds in training steps; of a cached child, those of the original training"
@@ -168,7 +183,14 @@ RUN_COLUMNS: tuple[Column, ...] = (
     Column("budget", "str", "", "the budget as given, e.g. 6 children"),
     Column("status", "str", "", "running, interrupted or complete"),
     Column("children", "int", "", "children counted within the budget"),
-    *(Column(f"{name}_hours", "float", "h", f"device-hours charged to {name}") for name in LEDGER_CATEGORIES),
+    *(Column(f"{name}_hours", "float", "h", f"device-hours charged to {name}") for name in SEARCH_CATEGORIES),
+    Column("final_hours", "float", "h", "device-hours of trainings after the search, for fresh scores"),
+    Column(
+        "uncounted_hours",
+        "float",
+        "h",
+        "device-hours spent on children that the budget did not cover; NaN in files of schema 1 and 2, which do not have it",
+    ),
     Column("usd", "float", "USD", "price of all charged hours"),
     Column("wall_seconds", "float", "s", "wall time over all attempts"),
     Column("started_at", "str", "UTC ISO 8601", "start of the run"),

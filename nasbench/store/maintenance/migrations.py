@@ -7,6 +7,7 @@ released versions.
 | schema | what is new |
 |---|---|
 | 2 | the column `platform` of children |
+| 3 | the columns `published_params` and `published_mult_adds` of children, `uncounted_hours` of runs; the status `unfinished` |
 """
 
 from __future__ import annotations
@@ -47,4 +48,12 @@ def _texts(data: Data) -> list[str]:
     return list(data.objects())
 
 
-MIGRATIONS: Final[dict[int, Migration]] = {1: _with_platform}
+def _with_uncounted(tables: Tables) -> Tables:
+    """Add the columns of schema 3: published counts were not kept apart (-1), uncounted hours not recorded (NaN)."""
+    unknown = np.full(len(tables.children["run"]), -1, dtype=np.int64)
+    children = {**tables.children, "published_params": unknown, "published_mult_adds": unknown.copy()}
+    runs = {**tables.runs, "uncounted_hours": np.full(len(tables.runs["run"]), np.nan)}
+    return replace(tables, children=children, runs=runs)
+
+
+MIGRATIONS: Final[dict[int, Migration]] = {1: _with_platform, 2: _with_uncounted}

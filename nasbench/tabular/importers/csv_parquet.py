@@ -86,6 +86,7 @@ def import_tabular(
     opened, collector = get_space(space), Collector(source)
     notes = json.dumps({"map": dict(columns), "set": dict(constants), "percent": list(percent)}, sort_keys=True)
     texts = {ours: frame[theirs].tolist() for ours, theirs in columns.items()}
+    rows: list[tuple[Group, Architecture, dict[str, Any]]] = []
     for number in range(len(frame)):
         try:
             architecture = _architecture(opened, texts[ARCHITECTURE][number])
@@ -97,8 +98,26 @@ def import_tabular(
             scores[name] = fraction(scores[name])
         protocol, data = str(scores.pop("protocol", "")) or "unknown", str(scores.pop("data", "")) or "unknown"
         _check_fractions(path, number, scores)
-        collector.child(Group(opened.spec, protocol, data, notes), architecture, _with_cost(scores))
+        rows.append((Group(opened.spec, protocol, data, notes), architecture, _with_cost(scores)))
+    _keep_ambiguous_counts_apart(rows)
+    for group, architecture, scores in rows:
+        collector.child(group, architecture, scores)
     return collector.write(output, take_over)
+
+
+def _keep_ambiguous_counts_apart(rows: Sequence[tuple[Group, Architecture, dict[str, Any]]]) -> None:
+    """Move counts of architectures for which the table states several to the columns of published counts, in place.
+
+    A hash has one count: that of its network. Tables that also count layers without effect state several.
+    """
+    for name in ("params", "mult_adds"):
+        stated: dict[tuple[Group, str], set[int]] = {}
+        for group, architecture, scores in rows:
+            if scores.get(name, UNKNOWN) != UNKNOWN:
+                stated.setdefault((group, architecture.hash), set()).add(scores[name])
+        for group, architecture, scores in rows:
+            if len(stated.get((group, architecture.hash), ())) > 1:
+                scores[f"published_{name}"] = scores.pop(name, UNKNOWN)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -29,6 +29,8 @@ _BLOCK: Final = 1 << 20
 _BLANK: Final = {"int": UNKNOWN, "float": math.nan, "bool": False, "str": ""}
 _COUNTED: Final = {column.name: column.type for column in CHILD_COLUMNS if column.type in ("int", "float")}
 _OURS: Final = (
+    "published_params",
+    "published_mult_adds",
     "searcher_seconds",
     "wall_seconds",
     "usd",

@@ -9,16 +9,25 @@ from typing import Any, Final
 import numpy as np
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.spaces import get_space
+from nasbench.spaces import Architecture, get_space
 from nasbench.store.format.columns import Numbers
 from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource, fraction
+from nasbench.tabular.nasbench201_networks import network_counts
 
 FORMAT: Final = "nasbench201 archive"
 DEVICE: Final = "NVIDIA GeForce GTX 1080 Ti"
 _SPACE: Final = "nasbench201"
 _LONG: Final = "nasbench201-200"
 _LONG_EPOCHS: Final = 200
-_OF_ANY_TRAINING: Final = ("test_acc", "params", "mult_adds", "device", "seed")
+_OF_ANY_TRAINING: Final = (
+    "test_acc",
+    "params",
+    "mult_adds",
+    "published_params",
+    "published_mult_adds",
+    "device",
+    "seed",
+)
 _MILLION: Final = 1e6
 _SHARED: Final = ("ops", "op_names", "params_m_c10", "flops_m_c10", "c10v_train_s_per_epoch", "c10v_valid_s_per_eval")
 
@@ -114,7 +123,7 @@ def import_archive(path: str, output: str, data: str = "cifar10", take_over: boo
     long = {"protocol": _LONG, "fingerprint": source.fingerprint(_LONG, data)}
     for place, operations in enumerate(arrays["ops"].tolist()):
         architecture = space.decode([choice_of[operation] for operation in operations])
-        digest, scores = architecture.hash, _scores(arrays, columns, place)
+        digest, scores = architecture.hash, _scores(arrays, columns, place) | _counts(arrays, architecture, data, place)
         if columns.protocol == _LONG:
             collector.child(group, architecture, scores, digest=digest)
             continue
@@ -145,11 +154,22 @@ def _scores(arrays: dict[str, Numbers], columns: Columns, place: int) -> dict[st
         "val_acc": fraction(value(columns.val)),
         "test_acc": fraction(value(columns.test)),
         "epochs": columns.epochs,
-        "params": round(value("params_m_c10") * _MILLION),
-        "mult_adds": round(value("flops_m_c10") * _MILLION),
         "train_seconds": train,
         "eval_seconds": evaluate,
         "device_seconds": train + evaluate,
         "device": DEVICE,
         "seed": UNKNOWN,
+    }
+
+
+def _counts(arrays: dict[str, Numbers], architecture: Architecture, data: str, place: int) -> dict[str, int]:
+    """Closed-form counts of the network, and the archive's, which are of the networks for CIFAR-10."""
+    counts = network_counts(architecture, data)
+    assert counts is not None
+    own = {"params": counts.params, "mult_adds": counts.mult_adds}
+    if data not in ("cifar10", "cifar10-valid"):
+        return own
+    return own | {
+        "published_params": round(float(arrays["params_m_c10"][place]) * _MILLION),
+        "published_mult_adds": round(float(arrays["flops_m_c10"][place]) * _MILLION),
     }

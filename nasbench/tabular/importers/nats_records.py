@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from nasbench.errors import InputError
-from nasbench.spaces import get_space
+from nasbench.spaces import Architecture, get_space
 from nasbench.tabular.importers.importer_base import Collector, Group, Imported, ImportSource, fraction
 from nasbench.tabular.importers.nasbench201_archive import DEVICE
+from nasbench.tabular.nasbench201_networks import network_counts
 
 FORMAT: Final = "nats-bench records"
 _PROTOCOLS: Final = {"12": "nasbench201", "200": "nasbench201-200"}
@@ -58,7 +59,8 @@ def import_records(path: str, output: str, take_over: bool = False) -> Imported:
         protocol = _PROTOCOLS.get(epochs, f"nasbench201-{epochs}")
         group = Group(_SPACE, protocol, str(record["dataset"]).lower(), _NOTES)
         architecture = space.parse(record["arch"])  # type: ignore[attr-defined]
-        collector.child(group, architecture, _scores(record), _curves(record))
+        scores = _scores(record) | _counts(record, architecture, group.data)
+        collector.child(group, architecture, scores, _curves(record))
     return collector.write(output, take_over)
 
 
@@ -89,11 +91,19 @@ def _scores(record: Mapping[str, Any]) -> dict[str, Any]:
         "train_loss": curves["train_loss"][-1],
         "test_acc": fraction(_at(record, "eval_acc", f"{test}@{last}")),
         "test_loss": _at(record, "eval_losses", f"{test}@{last}"),
-        "params": round(record["params_m"] * _MILLION),
-        "mult_adds": round(record["flops_m"] * _MILLION),
         "train_seconds": math.fsum(curves["seconds"]),
         "device": DEVICE,
     }
+
+
+def _counts(record: Mapping[str, Any], architecture: Architecture, data: str) -> dict[str, int]:
+    """Closed-form counts of the network, if the data set is one of the benchmark's, and those of the record."""
+    published = {
+        "published_params": round(record["params_m"] * _MILLION),
+        "published_mult_adds": round(record["flops_m"] * _MILLION),
+    }
+    counts = network_counts(architecture, data)
+    return published if counts is None else published | {"params": counts.params, "mult_adds": counts.mult_adds}
 
 
 def _curves(record: Mapping[str, Any]) -> dict[str, list[float]]:

@@ -1,0 +1,99 @@
+"""What a search spends on children that its budget does not cover: charged as uncounted, with a row for each child."""
+
+from __future__ import annotations
+
+import heapq
+
+import pytest
+from searching import search, tiny_plan
+
+from nasbench.runners.executors import ExecutorOptions
+from nasbench.runners.executors.base import UNFINISHED, Executor
+from nasbench.store.format.schema import CURVES, LEDGER_CATEGORIES
+from nasbench.store.query import Results
+from nasbench.training.evaluation import Child, Evaluation
+
+
+class Metered(Executor):
+    """Children of 3, 4, 5, ... seconds on a simulated clock; sums the seconds for which it held its slots."""
+
+    def __init__(self, slots: int, kill_at: int = -1) -> None:
+        super().__init__(ExecutorOptions(devices=("cpu",) * slots))
+        self.now, self.held, self._kill_at = 0.0, 0.0, kill_at
+        self._running: list[tuple[float, int, float]] = []  # end, ticket, start
+
+    def submit(self, ticket: int, child: Child) -> None:
+        seconds = min(3.0 + ticket % 5, child.timeout_seconds)
+        heapq.heappush(self._running, (self.now + seconds, ticket, self.now))
+
+    def wait(self) -> list[tuple[int, Evaluation]]:
+        self.now, ticket, start = heapq.heappop(self._running)
+        self.held += self.now - start
+        status = "ok" if self.now - start >= 3.0 + ticket % 5 else "timed_out"
+        curves = {column.name: (0.5,) for column in CURVES} if status == "ok" else {}
+        score = {"val_acc": ticket / 100, "val_acc_best": ticket / 100} if status == "ok" else {}
+        return [(ticket, Evaluation(status=status, train_seconds=self.now - start, curves=curves, **score))]
+
+    def drop(self) -> list[tuple[int, Evaluation]]:
+        running, self._running = sorted(self._running, key=lambda item: item[1]), []
+        self.held += sum(self.now - start for _, _, start in running)
+        return [
+            (ticket, Evaluation(status="unfinished", error=UNFINISHED, setup_seconds=self.now - start))
+            for _, ticket, start in running
+        ]
+
+    def close(self) -> None:
+        self._running.clear()
+
+
+@pytest.mark.parametrize("budget", ["7 children", "40 gpu-seconds"])
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("slots", [1, 4])
+def test_the_ledger_is_what_the_devices_were_held_for(tmp_path, slots, ordered, budget):
+    plan = tiny_plan(
+        budget=budget, final="none", cached="off", ordered=ordered, executor="local", devices=("cpu",) * slots
+    )
+    executor = Metered(slots)
+    search(plan, tmp_path / "a.h5", executor)
+    results = Results(str(tmp_path / "a.h5"))
+    run, frame = results.runs().iloc[0], results.frame()
+    total = 3600 * sum(run[f"{name}_hours"] for name in LEDGER_CATEGORIES)
+    searcher = 3600 * run["searcher_hours"]
+    counted = frame[frame["counted"]]
+    in_rows = 3600 * frame["gpu_hours"].sum()
+    assert in_rows == pytest.approx(executor.held)
+    assert total - searcher == pytest.approx(executor.held, abs=0.5)  # the searcher's own seconds beyond the budget
+    assert total - searcher >= executor.held - 1e-6
+    assert 3600 * (run["training_hours"] + run["evaluation_hours"] + run["failed_hours"]) == pytest.approx(
+        3600 * counted["gpu_hours"].sum()
+    )
+    beyond = frame[~frame["counted"]]
+    assert 3600 * run["uncounted_hours"] >= 3600 * beyond["gpu_hours"].sum() - 1e-6
+    if "children" in budget:
+        assert len(counted) == 7
+        assert set(beyond["status"]) <= {"unfinished", "ok"}
+        assert len(beyond) == 0  # a budget of children never asks for more than it covers
+    else:
+        assert len(beyond) >= 1
+        assert not beyond["status"].eq("unfinished").any() or slots > 1
+
+
+def test_children_in_training_at_the_end_have_rows(tmp_path):
+    plan = tiny_plan(budget="40 gpu-seconds", final="none", cached="off", executor="local", devices=("cpu",) * 4)
+    search(plan, tmp_path / "a.h5", Metered(4))
+    frame = Results(str(tmp_path / "a.h5")).frame()
+    unfinished = frame[frame["status"] == "unfinished"]
+    assert len(unfinished) >= 1
+    assert (unfinished["error"] == UNFINISHED).all()
+    assert not unfinished["counted"].any()
+    assert unfinished["val_acc"].isna().all()
+
+
+def test_a_run_with_such_rows_is_read_back_as_it_was(tmp_path):
+    plan = tiny_plan(budget="40 gpu-seconds", final="best", cached="off", executor="local", devices=("cpu",) * 4)
+    first = search(plan, tmp_path / "a.h5", Metered(4))
+    rows = len(Results(str(tmp_path / "a.h5")).frame())
+    again = search(plan, tmp_path / "a.h5", Metered(4))
+    assert len(Results(str(tmp_path / "a.h5")).frame()) == rows
+    assert again.ledger.device_seconds["training"] == pytest.approx(first.ledger.device_seconds["training"])
+    assert again.ledger.device_seconds["uncounted"] == pytest.approx(first.ledger.device_seconds["uncounted"], abs=0.5)
