@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import By
 from nasbench.analysis.comparison.checks import BASELINE
+from nasbench.analysis.comparison.reaching import budget_to_target
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, median_rank
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import final_scores
-from nasbench.analysis.statistics.targets import budget_to_target
 from nasbench.errors import InputError
 
 Floats = NDArray[np.float64]

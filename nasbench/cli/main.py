@@ -56,6 +56,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "pareto": ("nasbench.cli.analyses:pareto", "Fronts of two or three objectives, hypervolumes, attainment."),
     "ranks": ("nasbench.cli.statistics:ranks", "Average ranks over several tables, with critical differences."),
+    "power": ("nasbench.cli.inference:power", "Seeds that it takes to find a difference, from the spreads of runs."),
+    "bayesian": ("nasbench.cli.inference:bayesian", "Probabilities of better, equivalent and worse over tables."),
+    "speedup": ("nasbench.cli.inference:speedup", "Less budget than random search to reach its final score."),
     "profiles": ("nasbench.cli.statistics:profiles", "The share of runs that end within each regret."),
     "targets": ("nasbench.cli.statistics:targets", "Budget needed to reach an accuracy, by Kaplan-Meier."),
     "regret": ("nasbench.cli.statistics:regret", "Mean distance below the best over a search's whole budget."),
@@ -88,7 +91,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         "Analyses (also: nasbench analyze COMMAND)",
         (
             *("compare", "report", "checklist", "curves", "cost", "pareto", "claims", "ranks", "profiles", "targets"),
-            *("regret", "correlations", "draw", "reproduce"),
+            *("regret", "correlations", "power", "bayesian", "speedup", "draw", "reproduce"),
         ),
     ),
     "machine": (

@@ -82,6 +82,7 @@ def ranks(
     """
     from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
     from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
+    from nasbench.analysis.statistics.saturation import saturation_note
     from nasbench.errors import InputError
 
     frame, runs, _ = load(files, where)
@@ -91,7 +92,7 @@ def ranks(
         course = course_text(ranks_over_budget(frame, runs, budget_unit(runs), measure))
     except InputError as error:  # the ranks at the end need the last choices alone
         course = f"No ranks over the budget: {error}."
-    notes += [course] if course else []
+    notes += filter(None, [course, saturation_note(scores)])
     if scores["table"].nunique() == 1:
         data, figure = _ranks_of_one(scores, notes, about)
     else:

@@ -1,0 +1,163 @@
+"""`nasbench power|bayesian|speedup`: seeds for a difference, probabilities over tables, budgets against random search's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from nasbench.cli.loading import allow_option, files_argument, load, seed_option, where_option
+from nasbench.cli.options import csv_option, margin_option, write_csv
+from nasbench.cli.table_formats import print_table_as, table_format_option
+
+_measure = click.option(
+    "-y",
+    "--score",
+    "measure",
+    default="val_acc",
+    show_default=True,
+    type=click.Choice(["val_acc", "test_acc"]),
+    help="Best validation accuracy of a run, or the test accuracy of its choice.",
+)
+_baseline = click.option("--baseline", default=None, help="Compare each strategy with this one only  [all pairs].")
+
+
+@click.command()
+@files_argument
+@click.option(
+    "--difference", required=True, type=float, help="Difference of mean scores to find; 0.005 is half a point."
+)
+@click.option(
+    "--power",
+    default=0.8,
+    show_default=True,
+    type=click.FloatRange(0.06, 0.9999),
+    help="Probability with which it is to be found.",
+)
+@where_option
+@_measure
+@_baseline
+@table_format_option
+@csv_option
+def power(
+    files: Sequence[str],
+    difference: float,
+    power: float,
+    where: str | None,
+    measure: str,
+    baseline: str | None,
+    table_format: str,
+    csv: str | None,
+) -> None:
+    """Seeds that it takes to find a difference between two strategies, from the spreads of these runs.
+
+    \b
+    Example:
+      nasbench power results/claims.h5 --difference 0.005
+    """
+    from nasbench.analysis.statistics.final_scores import final_scores, require_scores, unscored_note
+    from nasbench.analysis.statistics.sample_sizes import power_notes, sample_sizes
+
+    frame, runs, _ = load(files, where)
+    scores = final_scores(frame, runs, measure)
+    require_scores(scores)
+    table = sample_sizes(scores, difference, baseline, power)
+    print_table_as(
+        table_format, table, [*power_notes(table, difference, power), *filter(None, [unscored_note(scores)])]
+    )
+    write_csv(table, csv)
+
+
+@click.command()
+@files_argument
+@where_option
+@_measure
+@_baseline
+@margin_option
+@seed_option
+@allow_option
+@table_format_option
+@csv_option
+def bayesian(
+    files: Sequence[str],
+    where: str | None,
+    measure: str,
+    baseline: str | None,
+    margin: float,
+    seed: int,
+    allow: Sequence[str],
+    table_format: str,
+    csv: str | None,
+) -> None:
+    """Compare strategies over tables: probabilities of better, practically equivalent and worse.
+
+    A table is a space with a data set; it takes five of them. --margin is half the region of practical equivalence.
+
+    \b
+    Example:
+      nasbench bayesian a.h5 b.h5 c.h5 d.h5 e.h5 --baseline random --margin 0.005
+    """
+    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.statistics.bayesian import bayesian_notes, bayesian_tests
+    from nasbench.analysis.statistics.final_scores import final_scores, require_scores
+
+    frame, runs, _ = load(files, where)
+    notes: dict[str, None] = {}  # a check is of one table: tables may differ from each other
+    for _, group in runs.groupby(["space", "data"], sort=True):
+        notes |= dict.fromkeys(check_comparable(frame[frame["run"].isin(set(group["run"]))], group, allow))
+    scores = final_scores(frame, runs, measure)
+    require_scores(scores)
+    table = bayesian_tests(scores, baseline, margin, seed)
+    said = [*notes, *bayesian_notes(scores), *(f"{line}." for line in table["verdict"])]
+    print_table_as(table_format, table.drop(columns="verdict"), said)
+    write_csv(table, csv)
+
+
+@click.command()
+@files_argument
+@where_option
+@_measure
+@click.option(
+    "--by",
+    default=None,
+    type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
+    help="Unit of spending  [that of the runs' budget].",
+)
+@click.option(
+    "--baseline", default="random", show_default=True, help="The strategy whose final score is to be reached."
+)
+@allow_option
+@table_format_option
+@csv_option
+def speedup(
+    files: Sequence[str],
+    where: str | None,
+    measure: str,
+    by: Any,
+    baseline: str,
+    allow: Sequence[str],
+    table_format: str,
+    csv: str | None,
+) -> None:
+    """How many times less budget a strategy takes to reach random search's median final score.
+
+    \b
+    Example:
+      nasbench speedup results/claims.h5 --by children
+    """
+    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.statistics.final_scores import final_scores
+    from nasbench.analysis.statistics.saturation import saturation_note
+    from nasbench.analysis.statistics.speedup import speedups
+    from nasbench.cli.spending import budget_unit
+
+    frame, runs, _ = load(files, where)
+    notes = list(check_comparable(frame, runs, allow))
+    by = by or budget_unit(runs)
+    table = speedups(frame, runs, by, measure, baseline)
+    notes.append(f"Budgets are by {by}; the median run of {baseline} ends with the target.")
+    if full := saturation_note(final_scores(frame, runs, measure)):
+        notes.append(full)
+    print_table_as(table_format, table, notes)
+    write_csv(table, csv)
