@@ -124,6 +124,11 @@ test-mutations: $(READY)
 pictures: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/support/pictures.py build/pictures
 
+# How often intervals cover and tests reject, written into docs/statistics.md: some minutes on one core.
+.PHONY: calibration
+calibration: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration
+
 # The notebook of the documentation with fresh outputs; `make test` fails where the stored ones differ.
 notebook: $(READY)
 	$(BIN)/python tests/support/notebooks.py docs/notebook.ipynb
