@@ -72,7 +72,7 @@ def test_a_tables_clock_names_no_device(two):
 def test_a_device_without_a_price_or_a_speed(two):
     with pytest.raises(InputError, match="no price for device 'H100'"):
         cost_on_other_devices(*two, ["H100"], PRICES, SPEEDS)
-    with pytest.raises(InputError, match="no speed is known of device 'cpu'"):
+    with pytest.raises(InputError, match="the speed of device 'cpu' is unknown"):
         cost_on_other_devices(*two, ["A100"], PRICES, SPEEDS[:2])
 
 
