@@ -27,7 +27,7 @@ from nasbench.errors import InputError, MissingData
         ("NVIDIA H100 80GB HBM3", "H100 SXM", 4.29),
         ("NVIDIA H100 PCIe", "H100 PCIe", 3.29),
         ("NVIDIA H100 NVL", "H100 SXM", 4.29),
-        ("cpu", "cpu", 0.20),
+        ("cpu", "cpu", 0.05),
     ],
 )
 def test_a_device_name_finds_its_row(device, gpu, price):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nasbench.protocols.identity import NEVER, unless
-from nasbench.runners.executors.devices import check_devices
+from nasbench.runners.executors.devices import check_devices, usable_cores
 from nasbench.training.evaluation import Child, Evaluation
 
 _RAY: dict[str, Any] = {"executor": "ray"}
@@ -111,8 +111,15 @@ class Executor(ABC):
 
     @property
     def share(self) -> float:
-        """Share of a device that one child holds, in (0, 1]."""
-        return 1.0 / (self.options.children_per_device * self.options.runs_per_device)
+        """Share of a device that one child holds, in (0, 1].
+
+        A GPU is shared by the children that train on it at once. A CPU device is a core: a child trains with one thread
+        and holds one core, or its part of them where more children train at once than there are cores.
+        """
+        on_each = self.options.children_per_device * self.options.runs_per_device
+        if all(device == "cpu" for device in self.options.devices):
+            return min(1.0, usable_cores() / (on_each * len(self.options.devices)))
+        return 1.0 / on_each
 
     @abstractmethod
     def submit(self, ticket: int, child: Child) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from nasbench.errors import InputError
@@ -52,3 +53,11 @@ def check_devices(devices: Sequence[str]) -> None:
                 f"device {name!r} is given twice in {','.join(devices)!r}; several children share a GPU by --children-per-device"
             )
         seen.add(name)
+
+
+def usable_cores() -> int:
+    """Number of CPU cores that this process may use, >= 1."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1

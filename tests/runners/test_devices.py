@@ -15,7 +15,7 @@ from commands import nasbench
 from searching import search, tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.runners.executors import ExecutorOptions
+from nasbench.runners.executors import ExecutorOptions, base
 from nasbench.runners.executors.devices import check_devices
 from nasbench.runners.executors.local import LocalExecutor
 from nasbench.store.query import Results
@@ -70,6 +70,7 @@ def test_every_device_has_its_slots_and_a_child_its_share():
     executor.close()
 
 
+@pytest.mark.usefixtures("one_core")
 def test_a_search_goes_on_when_workers_are_killed_and_every_child_is_charged_its_share(tmp_path):
     """Two children share a device, and one of the two workers is killed while it trains."""
     fields = {"data": "fake:images=400,size=8,classes=3", "epochs": 12, "filters": 8, "validation": 0.5}
@@ -102,7 +103,8 @@ def test_a_search_goes_on_when_workers_are_killed_and_every_child_is_charged_its
     assert run.ledger.device_seconds["searcher"] == pytest.approx(frame["searcher_seconds"].sum() / 2)
 
 
-def test_the_searcher_is_charged_this_runs_share_beside_children_of_another(tmp_path):
+def test_the_searcher_is_charged_this_runs_share_beside_children_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "usable_cores", lambda: 1)
     shared = tiny_plan(budget="3 children", final="none", executor="local", children_per_device=2)
     search(shared, tmp_path / "a.h5")
     alone = tiny_plan(budget="3 children", final="none")

@@ -12,7 +12,8 @@ import pytest
 from searching import tiny_plan
 
 from nasbench.errors import InputError
-from nasbench.runners.executors import EXECUTORS, ExecutorOptions
+from nasbench.runners.executors import EXECUTORS, ExecutorOptions, base
+from nasbench.runners.executors.devices import usable_cores
 from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.executors.local import LocalExecutor
 from nasbench.training.evaluation import Child
@@ -55,6 +56,7 @@ def test_every_child_comes_back_once_with_the_same_scores(name):
         assert evaluation.curves["val_loss"] == expected[ticket].curves["val_loss"]
 
 
+@pytest.mark.usefixtures("one_core")
 def test_two_slots_work_at_once_and_share_the_device():
     with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
         assert executor.slots == 2
@@ -64,6 +66,26 @@ def test_two_slots_work_at_once_and_share_the_device():
         pids = {worker_pid(executor, 0), worker_pid(executor, 1)}
     assert len(pids) == 2
     assert {evaluation.devices for _, evaluation in ended} == {0.5}
+
+
+@pytest.mark.parametrize(
+    ("cores", "options", "share"),
+    [
+        (4, {}, 1.0),
+        (4, {"devices": ("cpu",) * 4}, 1.0),
+        (4, {"children_per_device": 2, "runs_per_device": 2}, 1.0),
+        (4, {"children_per_device": 8}, 0.5),
+        (2, {"devices": ("cpu", "cpu"), "runs_per_device": 2}, 0.5),
+        (1, {"children_per_device": 2}, 0.5),
+    ],
+)
+def test_a_child_on_the_cpu_is_charged_a_core_or_its_part_of_one(monkeypatch, cores, options, share):
+    monkeypatch.setattr(base, "usable_cores", lambda: cores)
+    assert LocalExecutor(ExecutorOptions(**options)).share == share
+
+
+def test_the_cores_are_those_that_this_process_may_use():
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
 
 def test_a_killed_worker_is_replaced_and_its_child_tried_again():

@@ -94,7 +94,7 @@ def test_a_search_spends_its_children_and_scores_its_incumbents_on_the_test_set(
 @pytest.mark.parametrize("at", [0, 1, 4, 6, 7])
 def test_interrupted_and_resumed_equals_never_interrupted(tmp_path, strategy, at):
     options = {"random": {}, "reinforce": {"batch": 2}, "ppo": {"batch": 3}}[strategy]
-    plan = tiny_plan(strategy=strategy, options=options)
+    plan = tiny_plan(strategy=strategy, options=options, final_seeds=2)  # two final trainings or more
     search(plan, tmp_path / "whole.h5")
     with pytest.raises(KeyboardInterrupt):
         search(plan, tmp_path / "parts.h5", InterruptedAt(ExecutorOptions(), at))
