@@ -255,25 +255,46 @@ def cost(
         write_csv(data, csv)
         save_figure(figure, output, files, "elsewhere", data)
         return
+    import pandas as pd
+
+    from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.cli.spending import budget_in
     from nasbench.store.format.schema import LEDGER_CATEGORIES
 
-    data = cost_by_strategy(frame, runs, prices, target, at)
-    energy = energy_by_strategy(runs)
-    data = data.merge(
-        energy[["strategy", "measured", "kwh"]].rename(columns={"measured": "runs_with_energy"}), on="strategy"
-    )
+    energies, costs = [], []
+    for name, mine in runs.groupby(table_of_runs(frame, runs).to_numpy(), sort=True):
+        children = frame[frame["run"].isin(set(mine["run"]))]
+        each = cost_by_strategy(children, mine, prices, target, at, budget_in(mine, "gpu_hours"))
+        energies.append(energy_by_strategy(mine))
+        measured = energies[-1][["strategy", "measured", "kwh"]].rename(columns={"measured": "runs_with_energy"})
+        costs.append(each.merge(measured, on="strategy").assign(table=name))
+    data, energy = pd.concat(costs, ignore_index=True), pd.concat(energies, ignore_index=True)
     parts = [f"{name}_hours" for name in LEDGER_CATEGORIES if data[f"{name}_hours"].gt(0).any()]
-    shown = ["strategy", "runs", *parts, "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
+    shown = [
+        "strategy",
+        *(["table"] if len(costs) > 1 else []),
+        "runs",
+        *parts,
+        "gpu_hours",
+        "usd",
+        "children",
+        "hours_per_child",
+        "usd_per_child",
+    ]
     shown += ["to_target"] if target is not None else []
     said = energy_note(energy)
     cost_scores = ("val_acc",) if target is not None else ()
     print_table_as(
         table_format,
         data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
-        [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said],
+        [
+            "Hours and USD: mean over runs. Per child: median over children. To the target: median over runs (Kaplan-Meier).",
+            f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
+            said,
+        ],
     )
     write_csv(data, csv)
     save_figure(plot_cost(data, [said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data)

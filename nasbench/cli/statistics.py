@@ -239,7 +239,8 @@ def targets(
         raise InputError(f"--share-of-best is in (0, 1], got {share:g}")
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    words, aims = (f"{target:.4g}", target) if target is not None else ("", None)
+    words = f"{target:.4g}" if target is not None else ""
+    aims: float | dict[str, float] | None = target
     if share is not None:
         optimum, said = _best(tables, data, measure, frame, runs)
         tops = _found(frame, runs, measure) if optimum is None else optimum
