@@ -470,10 +470,10 @@ def claims(
     from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
-    notes = check_comparable(frame, runs, allow)
     data = top_means(frame)
     table = differences(data, margin=margin)
-    notes = [*notes, f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
+    notes = [*check_comparable(frame, runs, allow)]
+    notes += [f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
     print_table_as(table_format, table[shown], notes)
