@@ -434,6 +434,7 @@ def _objectives(
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
     units = ", ".join(f"{name} {corner[name]:g}" for name in names)
+    notes.extend(filter(None, [pareto.lost_note(single)]))
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
