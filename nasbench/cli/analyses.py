@@ -261,7 +261,7 @@ def cost(
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
-    from nasbench.cli.spending import budget_in
+    from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.format.schema import LEDGER_CATEGORIES
 
     energies, costs = [], []

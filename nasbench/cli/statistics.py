@@ -19,8 +19,8 @@ from nasbench.cli.loading import (
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
-from nasbench.cli.spending import budget_in, budget_unit
 from nasbench.cli.table_formats import print_table_as, table_format_option
+from nasbench.runners.search.budget_of_runs import budget_in, budget_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
