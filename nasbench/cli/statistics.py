@@ -81,7 +81,13 @@ def ranks(
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
     from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
-    from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
+    from nasbench.analysis.statistics.ranks import (
+        average_rank_intervals,
+        average_ranks,
+        draw_critical_difference,
+        friedman,
+        left_out,
+    )
     from nasbench.analysis.statistics.saturation import saturation_note
     from nasbench.errors import InputError
 
@@ -96,7 +102,7 @@ def ranks(
     if scores["table"].nunique() == 1:
         data, figure = _ranks_of_one(scores, notes, about)
     else:
-        data = average_ranks(scores)
+        data = average_ranks(scores).merge(average_rank_intervals(scores), on="strategy")
         if missing := left_out(scores):
             notes.append(f"Not ranked, as some strategy has no score there: {', '.join(missing)}.")
         tables, strategies = int(data["tables"].iloc[0]), len(data)
