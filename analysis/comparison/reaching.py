@@ -138,7 +138,7 @@ def budget_to_target(
         raise InputError(f"some of these runs have no {by.replace('_', '-')}: what they spent is not known")
     if measure == "test_acc":
         require_tested(course, runs)
-    wanted = course["run"].map(tables).map(targets)
+    wanted = course["run"].map(tables).map(targets).astype(float)
     first = course[course[measure] >= wanted].groupby("run")["spent"].min().reindex(runs["run"])
     ends = watched_until(course, runs, by, budget)
     reached = (first.notna() & (first <= ends * (1 + 1e-12))).to_numpy(dtype=bool)

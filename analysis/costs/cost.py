@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.anytime import hours_unit
+from nasbench.analysis.comparison.anytime import hours_unit, run_hours, run_rates
 from nasbench.analysis.comparison.checks import require_columns
-from nasbench.analysis.comparison.compare import run_hours, run_rates, trajectories
+from nasbench.analysis.comparison.reaching import budget_to_target
+from nasbench.analysis.inference.survival import median_time
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
@@ -39,8 +40,9 @@ def cost_by_strategy(
     prices: PriceTable | None = None,
     target: float | None = None,
     at: str | None = None,
+    budget: float | None = None,
 ) -> pd.DataFrame:
-    """Compute the cost of each strategy's runs by category.
+    """Compute the cost of each strategy's runs by category, for runs of one table (space and data set).
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
@@ -49,13 +51,14 @@ def cost_by_strategy(
         target: validation accuracy in [0, 1] to reach, or None.
         at: price all hours at this device ("V100") instead of their own. The hours remain those measured; the different
             speed of that device is not estimated. Uses the shipped prices if `prices` is None.
+        budget: the runs' budget in device-hours; None if it is in another unit. See `reaching.budget_to_target`.
 
     Returns:
         One row per strategy: strategy, runs, priced_at (which price, in words); unit (name of that of the hours); <category>_hours, gpu_hours and usd
         (means over runs, so that the parts add up), gpu_hours_low and gpu_hours_high (range over runs); children,
         hours_per_child, usd_per_child (median of counted children of the search); and with a target: target, reached
-        (runs that reached it), hours_to_target and usd_to_target (median over all runs, one that never reached it
-        counting as more than any; NaN when the median run did not), to_target (text).
+        (runs that reached it), hours_to_target and usd_to_target (median over all runs by Kaplan-Meier, those that never
+        reached it censored, as `targets.target_summary` has it; NaN if it is beyond the budget), to_target (text).
 
     Raises:
         InputError: for a target outside [0, 1], or a device without a price.
@@ -67,7 +70,7 @@ def cost_by_strategy(
     require_columns(frame, ("run", "stage", "counted", "gpu_hours", "device"), "the children")
     rates = run_rates(runs) if prices is None and at is None else _rates(frame, runs, prices, at)
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    reach = _reach(frame, runs, target) if target is not None else None
+    reach = None if target is None else budget_to_target(frame, runs, target, budget=budget).set_index("run")
     hours = runs.set_index("run")[categories]
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
@@ -90,7 +93,7 @@ def cost_by_strategy(
             "usd_per_child": (per_child * children["run"].map(rate).astype(float)).median(),
         }
         if reach is not None and target is not None:
-            row |= _to_target(reach.loc[ids].to_numpy(dtype=float), rate.to_numpy(dtype=float), target)
+            row |= _to_target(reach.loc[ids], rate.to_numpy(dtype=float), target)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -125,22 +128,16 @@ def _priced_at(
     return "; ".join(str(price_of(device, table)) for device in devices) or "no device used"
 
 
-def _reach(frame: pd.DataFrame, runs: pd.DataFrame, target: float) -> pd.Series[Any]:
-    """Device-hours of each run until its best validation accuracy reached the target; inf if it never did."""
-    table = trajectories(frame, runs)
-    first = table[table["val_acc"] >= target].groupby("run")["spent"].min()
-    return first.reindex(runs["run"]).fillna(np.inf)
-
-
-def _to_target(hours: np.ndarray, rates: np.ndarray, target: float) -> dict[str, Any]:
-    reached = np.isfinite(hours)
-    dollars = np.where(reached, np.where(reached, hours, 0) * rates, np.inf)
-    median_hours, median_usd = (_censored_median(values) for values in (hours, dollars))
+def _to_target(reaches: pd.DataFrame, rates: np.ndarray, target: float) -> dict[str, Any]:
+    hours, reached = reaches["spent"].to_numpy(dtype=float), reaches["reached"].to_numpy(dtype=bool)
+    priced = np.isfinite(rates).all()
+    median_hours = median_time(hours, reached).value
+    median_usd = median_time(hours * rates, reached).value if priced else float("nan")
     n = f"{reached.sum()} of {len(hours)}"
     if np.isfinite(median_hours):
-        text = f"{style.short(median_hours)} h, {style.short(median_usd)} USD ({n})"
+        text = f"median {style.short(median_hours)} h, {style.short(median_usd)} USD ({n})"
     else:
-        text = f"not reached ({n})"
+        text = f"median not reached ({n})"
     return {
         "target": target,
         "reached": int(reached.sum()),
@@ -148,12 +145,6 @@ def _to_target(hours: np.ndarray, rates: np.ndarray, target: float) -> dict[str,
         "usd_to_target": median_usd,
         "to_target": text,
     }
-
-
-def _censored_median(values: np.ndarray) -> float:
-    """Median, with inf for "more than was spent"; NaN if the middle of the sorted values is not finite."""
-    middle = np.sort(values)[(len(values) - 1) // 2 : len(values) // 2 + 1]
-    return float(middle.mean()) if np.isfinite(middle).all() else float("nan")
 
 
 def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
@@ -191,7 +182,9 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
         ax.annotate(
             _bar_text(row), (right, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize="small"
         )
-    ax.set_yticks(places, [f"{row.strategy}\n(n={row.runs})" for row in data.itertuples()])
+    several = "table" in data and data["table"].nunique() > 1
+    names = [f"{row.strategy}, {row.table}" if several else row.strategy for row in data.itertuples()]
+    ax.set_yticks(places, [f"{name}\n(n={runs})" for name, runs in zip(names, data["runs"])])
     for tick, strategy in zip(ax.get_yticklabels(), data["strategy"]):
         tick.set_color(style.look(strategy).colour)
     # Leaves room at the right for the texts, which are about as wide as the longest bar.
@@ -207,9 +200,9 @@ def draw_cost(data: pd.DataFrame, ax: Axes) -> None:
 
 
 def _bar_text(row: dict[Any, Any]) -> str:
-    lines = [f"{style.short(row['usd'])} USD per run"]
+    lines = [f"{style.short(row['usd'])} USD per run (mean)"]
     if row["children"]:
-        lines.append(f"{style.short(row['usd_per_child'])} USD per child")
+        lines.append(f"{style.short(row['usd_per_child'])} USD per child (median)")
     if "to_target" in row:
         lines.append(f"to reach {row['target']:g}: {row['to_target']}")
     return "\n".join(lines)

@@ -69,11 +69,13 @@ def _exact(doubled: NDArray[np.int64], observed: int, most_states: int) -> float
     if math.factorial(strategies) > most_states:
         return None
     orders = np.array(list(itertools.permutations(range(strategies))))
-    sums, shares = np.sort(doubled[:1], axis=1), np.ones(1)
+    sums: NDArray[np.int64] = np.sort(doubled[:1], axis=1)
+    shares: NDArray[np.float64] = np.ones(1)
     for row in doubled[1:]:
         if len(sums) * len(orders) > most_states:
             return None
         every = np.sort((sums[:, None, :] + row[orders][None, :, :]).reshape(-1, strategies), axis=1)
         sums, place = np.unique(every, axis=0, return_inverse=True)
-        shares = np.bincount(place.reshape(-1), weights=np.repeat(shares / len(orders), len(orders)))
+        each = np.repeat(shares / len(orders), len(orders))
+        shares = np.bincount(place.reshape(-1), weights=each).astype(np.float64)
     return float(shares[(sums**2).sum(axis=1) >= observed].sum())

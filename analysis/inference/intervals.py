@@ -19,6 +19,7 @@ LEVEL = 0.95
 TOLERANCE = 0.03  # by how much an interval may cover less than it says, before it is withheld
 RESAMPLES = 1999  # (RESAMPLES + 1) / 40 is whole, so that 95% intervals end at resamples
 LEAST_RUNS = {"mean": 5, "difference": 5, "improvement": 5, "iqm": 10, "pooled": 20}  # by measurement
+DISTINCT = 0.6  # share of different scores from which an interquartile mean has an interval, by measurement
 TOO_SMALL = "n too small"
 
 
@@ -162,7 +163,8 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
         level: coverage in (0, 1).
 
     Returns:
-        The interval; none with fewer than 10 scores (it covers 91% of skewed ones at 5), or if the middle half is equal.
+        The interval; none with fewer than 10 scores (it covers 91% of skewed ones at 5), or if fewer than 6 in 10 scores
+        are different: a quartile in the middle of a tie makes its error too small (it covers 90% of such scores at 50).
 
     Source: Tukey & McLaughlin 1963; Yuen 1974, "The two-sample trimmed t for unequal population variances", section 2.
     """
@@ -171,12 +173,14 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
     n = len(scores)
     if n < LEAST_RUNS["iqm"]:
         return refused()
+    if len(np.unique(scores)) < DISTINCT * n:
+        return refused("too many equal scores")
     ordered, cut = np.sort(scores), n // 4
     left = n - 2 * cut
     winsorized = np.clip(ordered, ordered[cut], ordered[n - cut - 1])
     error = math.sqrt((n - 1) * float(winsorized.var(ddof=1)) / (left * (left - 1)))
-    if not error > 0:
-        return refused("the middle scores are equal")
+    if not error > 0:  # the middle half is one tie
+        return refused("too many equal scores")
     middle = float(ordered[cut : n - cut].mean())
     reach = float(t_distribution.ppf((1 + level) / 2, left - 1)) * error
     return Interval(middle - reach, middle + reach, f"{level:.0%} trimmed t")

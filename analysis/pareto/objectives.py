@@ -139,7 +139,8 @@ def objective_points(
 
     Returns:
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
-        failed or lack a score are left out. `attrs["unit"]` names the unit of device time.
+        failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has for each
+        strategy the number of runs all of whose children failed: their front is empty.
 
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
@@ -154,7 +155,24 @@ def objective_points(
     means = {name: (name, "mean") for name in objectives}
     points = groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
     points.attrs["unit"] = hours_unit(rows)
+    ended = (
+        frame[frame["stage"] == "search"].groupby(["strategy", "run"])["status"].agg(lambda each: (each == "ok").any())
+    )
+    points.attrs["lost"] = (~ended.astype(bool)).groupby("strategy").sum().astype(int).to_dict()
     return points
+
+
+def lost_note(points: pd.DataFrame) -> str:
+    """Say how many runs have no point because all their children failed; '' if there are none.
+
+    Args:
+        points: result of `objective_points`.
+    """
+    lost = {name: count for name, count in points.attrs.get("lost", {}).items() if count}
+    if not lost:
+        return ""
+    counts = ", ".join(f"{lost[name]} of {name}" for name in style.in_order(list(lost)))
+    return f"Runs without a score: {counts}. Their hypervolume is 0, and they attain nothing."
 
 
 def axis_label(name: str, points: pd.DataFrame) -> str:
@@ -279,18 +297,19 @@ def run_volumes(
         level: coverage in (0, 1).
 
     Returns:
-        strategy, runs, mean, low, high (NaN where n is too small), interval (text).
+        strategy, runs (those without a point, too, whose volume is 0), mean, low, high (NaN where n is too small), interval
+        (text).
     """
     corner = reference or reference_point(points, objectives)
+    lost: dict[str, int] = points.attrs.get("lost", {})
     rows = []
-    for strategy in style.in_order(points["strategy"].tolist()):
+    for strategy in style.in_order([*points["strategy"], *(name for name, count in lost.items() if count)]):
         mine = points[points["strategy"] == strategy]
-        volumes = np.array(
-            [
-                _volume(run[list(objectives)].to_numpy(dtype=float), objectives, corner)
-                for _, run in mine.groupby("run", sort=True)
-            ]
-        )
+        found_volumes = [
+            _volume(run[list(objectives)].to_numpy(dtype=float), objectives, corner)
+            for _, run in mine.groupby("run", sort=True)
+        ]
+        volumes = np.array([*found_volumes, *([0.0] * lost.get(strategy, 0))])
         found = mean_interval(volumes, generator(seed, strategy, "volume"), level)
         row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean())}
         row |= {"low": found.low, "high": found.high, "interval": f"n={len(volumes)}: {found.method}"}
@@ -307,7 +326,8 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         percents: percentages of the runs, in (0, 100].
 
     Returns:
-        strategy, runs, percent, and one column per objective: the corners of each surface, sorted.
+        strategy, runs (those without a point, too, which attain nothing), percent, and one column per objective: the corners
+        of each surface, sorted; none where fewer than that percentage of the runs have a point.
 
     Source: Fonseca, Guerreiro, Lopez-Ibanez & Paquete 2011, "On the computation of the empirical attainment function";
     computed by moocore.
@@ -320,12 +340,18 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         values = mine[list(objectives)].to_numpy(dtype=float)
         sets = mine["run"].astype("category").cat.codes.to_numpy() + 1
         order = np.argsort(sets, kind="stable")
-        found = np.asarray(moocore.eaf(values[order], sets[order], percentiles=list(percents)), dtype=float)
-        part = pd.DataFrame(found[:, :-1], columns=list(objectives))
-        part.insert(0, "percent", found[:, -1].round().astype(int))
-        part.insert(0, "runs", int(sets.max()))
-        part.insert(0, "strategy", strategy)
-        parts.append(part.sort_values(["percent", *objectives], kind="stable"))
+        have = int(sets.max())
+        runs = have + points.attrs.get("lost", {}).get(strategy, 0)
+        for percent in sorted(percents):
+            needed = math.ceil(percent * runs / 100 - 1e-9)  # so many runs attain the surface, of those with points
+            if needed > have:
+                continue
+            found = np.asarray(moocore.eaf(values[order], sets[order], percentiles=[100 * needed / have]), dtype=float)
+            part = pd.DataFrame(found[:, :-1], columns=list(objectives)).sort_values(list(objectives), kind="stable")
+            part.insert(0, "percent", percent)
+            part.insert(0, "runs", runs)
+            part.insert(0, "strategy", strategy)
+            parts.append(part)
     columns = ["strategy", "runs", "percent", *objectives]
     surfaces = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     surfaces.attrs |= points.attrs

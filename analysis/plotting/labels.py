@@ -55,17 +55,27 @@ def place_labels(
         points: [n, 2] in data units, all markers that names must not cover.
         lines: polylines of [m, 2] in data units that names must not cross.
         clearance: radius of a marker in points.
-        size: font size in points, on the usual page; scaled to the letters of the current one.
+        size: font size in points, on the usual page. On a page with larger letters names are larger, too, if they
+            find room.
 
     Returns:
         Number of overlaps left, 0 if every name found room.
     """
     if not labels:
         return 0
-    layout = _Layout(ax, labels, points, lines, clearance, size * current_page().font_scale)
-    layout.settle()
-    layout.write(ax)
-    return layout.clashes()
+    scale = current_page().font_scale
+    best, left = None, 0
+    for each in (scale, (1 + scale) / 2, 1.0) if scale > 1 else (scale,):
+        layout = _Layout(ax, labels, points, lines, clearance, size * each)
+        layout.settle()
+        clashes = layout.clashes()
+        if best is None or clashes < left:
+            best, left = layout, clashes
+        if not left:
+            break
+    assert best is not None
+    best.write(ax)
+    return left
 
 
 class _Layout:

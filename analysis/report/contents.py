@@ -92,6 +92,7 @@ class Wishes:
         on: devices for which the cost of the same searches is estimated, e.g. ("V100", "A100").
         ran_on: device of hours for which rows name none (a table's simulated clock), or None.
         command: command line that makes this report, "" if there is none.
+        budget: the runs' budget in device-hours; None if it is in another unit. See `cost.cost_by_strategy`.
     """
 
     title: str = ""
@@ -102,6 +103,7 @@ class Wishes:
     on: tuple[str, ...] = ()
     ran_on: str | None = None
     command: str = ""
+    budget: float | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         tests={measure: against_baseline(scores) for measure, scores in ends.items()},
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
-        cost=cost_by_strategy(frame, runs, target=wishes.target),
+        cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),
         other_devices=cost_on_other_devices(frame, runs, wishes.on, ran_on=wishes.ran_on)
         if wishes.on
         else pd.DataFrame(),

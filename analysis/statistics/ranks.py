@@ -87,6 +87,48 @@ def average_ranks(scores: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("rank", kind="stable", ignore_index=True)
 
 
+def average_rank_intervals(
+    scores: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: int = 999
+) -> pd.DataFrame:
+    """Intervals of average ranks over these tables, had other seeds been drawn: bootstrap of runs within tables.
+
+    Formula: quantiles of the average ranks of resamples with n - 1 runs of each strategy and table, whose spread is that of
+    n runs. They say how sure the ranks on these tables are, and nothing of other tables.
+
+    Args:
+        scores: result of `final_scores`, of two tables or more.
+        seed: seed of the bootstrap.
+        level: coverage in (0, 1).
+        resamples: bootstrap resamples, >= 100.
+
+    Returns:
+        strategy, low, high, interval (text), sorted as `average_ranks`. Without an interval where some strategy has fewer
+        than 5 runs with a score on a table.
+
+    Source: Rao & Wu 1988, "Resampling inference with complex survey data".
+    """
+    from scipy.stats import rankdata
+
+    means, order = _means(scores), average_ranks(scores)["strategy"]
+    here = scores[scores["table"].isin(means.index) & scores["score"].notna()]
+    groups = {key: rows["score"].to_numpy(dtype=float) for key, rows in here.groupby(["table", "strategy"])}
+    few = min(map(len, groups.values())) < ENOUGH_SEEDS
+    if few:
+        return pd.DataFrame({"strategy": order, "low": math.nan, "high": math.nan, "interval": TOO_SMALL})
+    rng, total = np.random.default_rng(seed), np.zeros((resamples, means.shape[1]))
+    for table in means.index:
+        drawn = [
+            values[rng.integers(len(values), size=(resamples, len(values) - 1))].mean(axis=1)
+            for values in (groups[table, name] for name in means.columns)
+        ]
+        total += rankdata(-np.stack(drawn, axis=1), axis=1)
+    ends = np.quantile(total / len(means), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    table = pd.DataFrame(
+        {"strategy": means.columns, "low": ends[0], "high": ends[1], "interval": f"{level:.0%} bootstrap of runs"}
+    )
+    return table.set_index("strategy").loc[order].reset_index()
+
+
 def left_out(scores: pd.DataFrame) -> list[str]:
     """List the tables that are not ranked because a strategy has no score on them.
 

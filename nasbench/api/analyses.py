@@ -82,7 +82,7 @@ def cost(
         The mean cost of a run of each strategy; columns as in `nasbench.analysis.costs.cost.cost_by_strategy`, and kwh.
 
     Raises:
-        InputError: when no children are left, or a device has no price.
+        InputError: when no children are left, runs are of several tables, or a device has no price.
         MissingResults, StoreError: when there is no such file, or it cannot be read.
 
     Example:
@@ -90,13 +90,19 @@ def cost(
         >>> nasbench.cost("first.h5", price=2.0).table["strategy"].tolist()
         ['random']
     """
+    from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.costs.pricing import prices_from
+    from nasbench.runners.search.budget_of_runs import budget_in
 
     frame, runs = _rows(paths, where)
-    data = cost_by_strategy(frame, runs, None if price is None else prices_from(str(price)), target, at)
+    tables = sorted(set(table_of_runs(frame, runs)))
+    if len(tables) > 1:
+        raise InputError(f"the cost is of one table, and these are {', '.join(tables)}: choose one by where")
+    prices = None if price is None else prices_from(str(price))
+    data = cost_by_strategy(frame, runs, prices, target, at, budget_in(runs, "gpu_hours"))
     energy = energy_by_strategy(runs)
     data = data.merge(energy[["strategy", "kwh"]], on="strategy")
     notes = (f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", energy_note(energy))

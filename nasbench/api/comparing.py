@@ -180,13 +180,16 @@ def report(
     """
     from nasbench.analysis.report.contents import Selection, Wishes, contents
     from nasbench.provenance import utc_now
+    from nasbench.runners.search.budget_of_runs import budget_in
 
     if ran_on is not None and not on:
         raise InputError("ran_on is of estimates for other devices: name these by on, e.g. on=['A100']")
     with Results(paths) as results:
         frame = _selected(results.frame(), where)
         first = Path(results.files[0])
-        found = contents(Selection.of(results, frame), Wishes(title, allow, seed, best, target, tuple(on), ran_on))
+        selection = Selection.of(results, frame)
+        budget = budget_in(selection.runs, "gpu_hours")
+        found = contents(selection, Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget))
     path = Path(output) if output is not None else first.with_name(f"{first.stem}-report.html")
     if path.suffix == ".md":
         from nasbench.analysis.report.markdown import markdown_report

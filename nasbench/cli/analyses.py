@@ -255,25 +255,46 @@ def cost(
         write_csv(data, csv)
         save_figure(figure, output, files, "elsewhere", data)
         return
+    import pandas as pd
+
+    from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.format.schema import LEDGER_CATEGORIES
 
-    data = cost_by_strategy(frame, runs, prices, target, at)
-    energy = energy_by_strategy(runs)
-    data = data.merge(
-        energy[["strategy", "measured", "kwh"]].rename(columns={"measured": "runs_with_energy"}), on="strategy"
-    )
+    energies, costs = [], []
+    for name, mine in runs.groupby(table_of_runs(frame, runs).to_numpy(), sort=True):
+        children = frame[frame["run"].isin(set(mine["run"]))]
+        each = cost_by_strategy(children, mine, prices, target, at, budget_in(mine, "gpu_hours"))
+        energies.append(energy_by_strategy(mine))
+        measured = energies[-1][["strategy", "measured", "kwh"]].rename(columns={"measured": "runs_with_energy"})
+        costs.append(each.merge(measured, on="strategy").assign(table=name))
+    data, energy = pd.concat(costs, ignore_index=True), pd.concat(energies, ignore_index=True)
     parts = [f"{name}_hours" for name in LEDGER_CATEGORIES if data[f"{name}_hours"].gt(0).any()]
-    shown = ["strategy", "runs", *parts, "gpu_hours", "usd", "children", "hours_per_child", "usd_per_child"]
+    shown = [
+        "strategy",
+        *(["table"] if len(costs) > 1 else []),
+        "runs",
+        *parts,
+        "gpu_hours",
+        "usd",
+        "children",
+        "hours_per_child",
+        "usd_per_child",
+    ]
     shown += ["to_target"] if target is not None else []
     said = energy_note(energy)
     cost_scores = ("val_acc",) if target is not None else ()
     print_table_as(
         table_format,
         data[shown].rename(columns={"gpu_hours": data["unit"].iloc[0]}),
-        [f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", said],
+        [
+            "Hours and USD: mean over runs. Per child: median over children. To the target: median over runs (Kaplan-Meier).",
+            f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
+            said,
+        ],
     )
     write_csv(data, csv)
     save_figure(plot_cost(data, [said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data)
@@ -413,6 +434,7 @@ def _objectives(
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
     units = ", ".join(f"{name} {corner[name]:g}" for name in names)
+    notes.extend(filter(None, [pareto.lost_note(single)]))
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
@@ -449,10 +471,10 @@ def claims(
     from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
-    notes = check_comparable(frame, runs, allow)
     data = top_means(frame)
     table = differences(data, margin=margin)
-    notes = [*notes, f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
+    notes = [*check_comparable(frame, runs, allow)]
+    notes += [f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
     print_table_as(table_format, table[shown], notes)

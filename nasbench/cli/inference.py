@@ -150,7 +150,7 @@ def speedup(
     from nasbench.analysis.statistics.final_scores import final_scores
     from nasbench.analysis.statistics.saturation import saturation_note
     from nasbench.analysis.statistics.speedup import speedups
-    from nasbench.cli.spending import budget_unit
+    from nasbench.runners.search.budget_of_runs import budget_unit
 
     frame, runs, _ = load(files, where)
     notes = list(check_comparable(frame, runs, allow))

@@ -71,6 +71,7 @@ def report(
     """
     from nasbench.analysis.report.contents import Selection, Wishes, contents
     from nasbench.provenance import utc_now
+    from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.query import Results
 
     kind = format_ or ("md" if output is not None and Path(output).suffix == ".md" else "html")
@@ -80,7 +81,8 @@ def report(
     devices = tuple(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
     if ran_on is not None and not devices:
         raise InputError("--from is of estimates for other devices: name these by --on, e.g. --on A100")
-    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command))
+    budget = budget_in(selection.runs, "gpu_hours")
+    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command, budget))
     if kind == "md":
         from nasbench.analysis.report.markdown import markdown_report
 

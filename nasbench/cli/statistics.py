@@ -19,8 +19,8 @@ from nasbench.cli.loading import (
 from nasbench.cli.options import csv_option, write_csv
 from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
-from nasbench.cli.spending import budget_in, budget_unit
 from nasbench.cli.table_formats import print_table_as, table_format_option
+from nasbench.runners.search.budget_of_runs import budget_in, budget_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,13 @@ def ranks(
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
     from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
-    from nasbench.analysis.statistics.ranks import average_ranks, draw_critical_difference, friedman, left_out
+    from nasbench.analysis.statistics.ranks import (
+        average_rank_intervals,
+        average_ranks,
+        draw_critical_difference,
+        friedman,
+        left_out,
+    )
     from nasbench.analysis.statistics.saturation import saturation_note
     from nasbench.errors import InputError
 
@@ -96,7 +102,7 @@ def ranks(
     if scores["table"].nunique() == 1:
         data, figure = _ranks_of_one(scores, notes, about)
     else:
-        data = average_ranks(scores)
+        data = average_ranks(scores).merge(average_rank_intervals(scores), on="strategy")
         if missing := left_out(scores):
             notes.append(f"Not ranked, as some strategy has no score there: {', '.join(missing)}.")
         tables, strategies = int(data["tables"].iloc[0]), len(data)
@@ -239,7 +245,8 @@ def targets(
         raise InputError(f"--share-of-best is in (0, 1], got {share:g}")
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    words, aims = (f"{target:.4g}", target) if target is not None else ("", None)
+    words = f"{target:.4g}" if target is not None else ""
+    aims: float | dict[str, float] | None = target
     if share is not None:
         optimum, said = _best(tables, data, measure, frame, runs)
         tops = _found(frame, runs, measure) if optimum is None else optimum

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -58,16 +55,14 @@ def format_table(form: str, table: pd.DataFrame) -> str:
         form: "markdown", "latex" or "csv".
         table: the table; numbers are aligned to the right.
     """
-    head, rows = [str(name) for name in table.columns], table.to_numpy(dtype=object).tolist()
     if form == "csv":
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([head, *rows])
-        return text.getvalue().rstrip("\n")
+        return str(table.to_csv(index=False, lineterminator="\n")).rstrip("\n")
+    head, rows = [str(name) for name in table.columns], table.to_numpy(dtype=object).tolist()
     right = [table[name].dtype.kind in "iuf" for name in table.columns]
     cells = [[_short(value) for value in row] for row in rows]
     if form == "markdown":
-        lines = [head, ["---:" if number else "---" for number in right], *cells]
-        return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+        grid = [head, ["---:" if number else "---" for number in right], *cells]
+        return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in grid)
     lines = [" & ".join(_escaped(cell) for cell in line) + r" \\" for line in [head, *cells]]
     columns = "".join("r" if number else "l" for number in right)
     body = [lines[0], r"\midrule", *lines[1:]]
@@ -75,9 +70,11 @@ def format_table(form: str, table: pd.DataFrame) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4g}"
-    return str(value)
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _escaped(text: str) -> str:

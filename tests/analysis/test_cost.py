@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
+from nasbench.analysis.statistics.targets import budget_to_target, target_summary
 from nasbench.costs.pricing import prices_from
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
@@ -46,11 +47,11 @@ def test_means_by_hand(three):
 @pytest.mark.parametrize(
     ("target", "reached", "hours", "text"),
     [
-        (0.8, 3, 4.0, "4 h, 12 USD (3 of 3)"),
-        (0.9, 2, 4.0, "4 h, 12 USD (2 of 3)"),  # the third run counts as "later", it is not dropped
-        (0.95, 1, np.nan, "not reached (1 of 3)"),
-        (1.0, 0, np.nan, "not reached (0 of 3)"),
-        (0.0, 3, 0.5, "0.5 h, 1.5 USD (3 of 3)"),
+        (0.8, 3, 4.0, "median 4 h, 12 USD (3 of 3)"),
+        (0.9, 2, 4.0, "median 4 h, 12 USD (2 of 3)"),  # the third run counts as "later", it is not dropped
+        (0.95, 1, np.nan, "median not reached (1 of 3)"),
+        (1.0, 0, np.nan, "median not reached (0 of 3)"),
+        (0.0, 3, 0.5, "median 0.5 h, 1.5 USD (3 of 3)"),
     ],
 )
 def test_a_run_that_never_reaches_the_target_is_counted(three, target, reached, hours, text):
@@ -59,11 +60,16 @@ def test_a_run_that_never_reaches_the_target_is_counted(three, target, reached, 
     np.testing.assert_equal(row["hours_to_target"], hours)
 
 
-def test_an_even_number_of_runs_needs_both_middle_ones(three):
-    frame, runs = three
-    two = runs.iloc[:2]
-    assert cost_by_strategy(frame, two, target=0.9).iloc[0]["hours_to_target"] == 2.5
-    assert np.isnan(cost_by_strategy(frame, two, target=0.93).iloc[0]["hours_to_target"])
+@pytest.mark.parametrize("target", [0.8, 0.84, 0.86, 0.88, 0.9, 0.92])
+@pytest.mark.parametrize("seeds", [4, 7])
+@pytest.mark.parametrize("budget", [None, 0.1])
+def test_the_cost_of_a_target_is_that_of_targets(make, target, seeds, budget):
+    frame, runs, _ = make.frames(children=25, seeds=seeds)
+    costs = cost_by_strategy(frame, runs, target=target, budget=budget).set_index("strategy")
+    reaches = target_summary(budget_to_target(frame, runs, target, budget=budget)).set_index("strategy")
+    np.testing.assert_array_equal(costs["hours_to_target"], reaches.loc[costs.index, "median"])
+    np.testing.assert_array_equal(costs["reached"], reaches.loc[costs.index, "reached"])
+    np.testing.assert_allclose(costs["usd_to_target"], 0.2 * costs["hours_to_target"])
 
 
 def test_other_prices_change_dollars_and_not_hours(three):
@@ -116,6 +122,6 @@ def test_the_plot_has_a_bar_for_every_part(make, options):
 def test_runs_that_cost_nothing_are_a_plot_that_says_so(make):
     runs = make.runs([{"run": "r", "strategy": "random"}])
     table = cost_by_strategy(make.children([]), runs, target=0.5)
-    assert table.loc[0, "to_target"] == "not reached (0 of 1)"
+    assert table.loc[0, "to_target"] == "median not reached (0 of 1)"
     assert "Nothing was charged" in plot_cost(table).axes[0].texts[0].get_text()
     assert "Nothing was charged" in plot_cost(pd.DataFrame()).axes[0].texts[0].get_text()

@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import bootstrap, trim_mean
+from scipy.stats import bootstrap, mannwhitneyu, trim_mean
 
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.inference.intervals import iqm_interval, mean_interval, median_interval, pooled_interval
 from nasbench.analysis.plotting import style
-from nasbench.analysis.statistics.final_scores import below_best, draw_score_intervals, final_scores, score_intervals
+from nasbench.analysis.statistics.final_scores import (
+    below_best,
+    draw_score_intervals,
+    final_scores,
+    require_scores,
+    score_intervals,
+    unscored_note,
+)
+from nasbench.analysis.statistics.profiles import performance_profile
+from nasbench.analysis.statistics.ranks import expected_ranks
+from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.errors import InputError
 
 
@@ -123,3 +133,38 @@ def test_the_plot_has_every_strategy_with_its_n(scores):
     ax = figure.subplots()
     draw_score_intervals(score_intervals(scores.assign(score=np.nan)), ax)
     assert "No run ended with a score" in ax.texts[0].get_text()
+
+
+def test_crashed_runs_rank_last_and_never_help(make):
+    """45 of 50 runs of random crash and its 5 best are left: reinforce is not the worse one for that."""
+    rng = np.random.default_rng(1)
+    rows = [("random", i, 0.90 + 0.002 * rng.random(), "ok" if i < 5 else "diverged") for i in range(50)]
+    rows += [("reinforce", i, 0.88 + 0.01 * rng.random(), "ok") for i in range(10)]
+    children = [
+        {"run": f"{name}{seed}", "strategy": name, "run_seed": seed, "hash": f"h{seed}", "status": status}
+        | {"val_acc": acc if status == "ok" else np.nan, "spent_gpu_hours": 1.0}
+        for name, seed, acc, status in rows
+    ]
+    runs = make.runs(
+        [{"run": f"{name}{seed}", "strategy": name, "seed": seed, "children": 1} for name, seed, _, _ in rows]
+    )
+    scores = final_scores(make.children(children), runs)
+    test = unpaired_tests(scores).iloc[0]
+    assert (test["first"], test["n_first"], test["n_second"]) == ("reinforce", 10, 50)
+    assert test["improvement"] == pytest.approx(45 / 50)  # better than the crashed, worse than the five
+    assert test["p"] == pytest.approx(mannwhitneyu([2.0] * 10, [1.0] * 45 + [3.0] * 5).pvalue, rel=0.2)
+    ranks = expected_ranks(scores).set_index("strategy")["rank"]
+    assert ranks.to_dict() == pytest.approx({"reinforce": 1.1, "random": 1.9})
+    assert unscored_note(scores).startswith("Runs without a score: 45 of 50 of random. They count as accuracy 0")
+    profile = performance_profile(below_best(scores))
+    assert profile.loc[profile["strategy"] == "random", "share"].max() == pytest.approx(5 / 50)
+
+
+def test_a_choice_without_a_test_score_is_refused_and_not_taken_for_a_crash(make):
+    frame, runs, _ = make.frames(children=10, seeds=2)
+    lost = runs["run"].iloc[0]
+    scores = final_scores(frame[(frame["run"] != lost) | (frame["stage"] == "search")], runs, "test_acc")
+    assert scores.loc[scores["score"].isna(), "run"].tolist() == [lost]
+    assert unscored_note(scores) == ""
+    with pytest.raises(InputError, match=rf"1 of 6 runs do not have the test score of their choice: {lost} \(random"):
+        require_scores(scores)

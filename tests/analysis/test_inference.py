@@ -155,6 +155,7 @@ def test_the_trimmed_interval_is_that_of_the_winsorized_variance():
     reach = stats.t.ppf(0.975, 5) * error
     assert ends(found) == pytest.approx((stats.trim_mean(NORMAL, 0.25) - reach, stats.trim_mean(NORMAL, 0.25) + reach))
     assert iqm_interval(NORMAL[:9]).method == "n too small"
+    assert iqm_interval(np.repeat(NORMAL[:5], 3)).method == "n too small (too many equal scores)"
 
 
 def test_newcombes_interval_solves_its_equation_and_has_a_width_when_all_pairs_agree():

@@ -11,6 +11,7 @@ import pytest
 from nasbench.analysis.pareto.objective_plots import plot_objectives
 from nasbench.analysis.pareto.objectives import (
     attainment,
+    lost_note,
     nondominated,
     objective_front,
     objective_points,
@@ -204,3 +205,28 @@ def test_a_great_many_dominated_points_are_thinned_and_the_front_is_not(tmp_path
     drawn = sorted((len(scatter.get_offsets()) for scatter in ax.collections), reverse=True)
     assert 50_000 < drawn[0] <= 120_000
     assert sum(drawn[1:]) == marked["strategy_front"].sum()
+
+
+def test_runs_without_a_score_have_an_empty_front(make):
+    """Their volume is 0 and they attain nothing: else a strategy that crashes often would look like its best runs."""
+    frame, _, _ = make.frames(strategies=("random", "ppo"), children=12, seeds=6, failure=0.0)
+    frame = frame.assign(hash=[f"{place:032x}" for place in range(len(frame))])
+    names = ("error", "params")
+    whole, lost = (
+        objective_points(frame, names, by_run=True),
+        sorted(frame.loc[frame["strategy"] == "ppo", "run"].unique())[:3],
+    )
+    frame.loc[frame["run"].isin(lost), "status"] = "diverged"
+    points = objective_points(frame, names, by_run=True)
+    corner = reference_point(whole, names)
+    before, after = (run_volumes(each, names, corner).set_index("strategy") for each in (whole, points))
+    assert after["runs"].tolist() == [6, 6]
+    assert after.loc["random", "mean"] == before.loc["random", "mean"]
+    kept = run_volumes(whole[~whole["run"].isin(lost)].query("strategy == 'ppo'"), names, corner)
+    assert after.loc["ppo", "mean"] == pytest.approx(3 * kept["mean"].iloc[0] / 6)
+    assert lost_note(points) == "Runs without a score: 3 of ppo. Their hypervolume is 0, and they attain nothing."
+    surfaces = attainment(points, names, (50, 75))
+    assert surfaces.loc[surfaces["strategy"] == "ppo", "percent"].unique().tolist() == [50]  # 3 of 6 have points
+    every = attainment(whole[~whole["run"].isin(lost)].query("strategy == 'ppo'"), names, (100,))
+    mine = surfaces[surfaces["strategy"] == "ppo"]
+    np.testing.assert_array_equal(mine[list(names)].to_numpy(), every[list(names)].to_numpy())

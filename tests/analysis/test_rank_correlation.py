@@ -60,6 +60,22 @@ def test_correlations_between_protocols_are_scipys(trained):
     np.testing.assert_allclose([row["kendall_low"], row["kendall_high"]], theirs.confidence_interval, atol=0.04)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_intervals_of_twenty_architectures_cover_about_as_they_say(tied):
+    rng = np.random.default_rng(int(tied))
+    draws = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 4000 + 100 * 20)
+    draws = np.round(1.5 * draws) if tied else draws
+    many, samples = draws[:4000], draws[4000:].reshape(100, 20, 2)
+    truth = {"kendall": stats.kendalltau(*many.T).statistic, "spearman": stats.spearmanr(*many.T).statistic}
+    covered = dict.fromkeys(truth, 0)
+    for sample in samples:
+        frame = pd.DataFrame(sample, columns=["one", "other"]).assign(hash=range(20))
+        row = rank_correlations(frame, resamples=100).iloc[0]
+        for name, true in truth.items():
+            covered[name] += row[f"{name}_low"] <= true <= row[f"{name}_high"]
+    assert all(count >= 92 - 2 * 100 * np.sqrt(0.08 * 0.92 / 100) for count in covered.values())
+
+
 def test_the_best_tenth_is_a_row_of_its_own(trained):
     scores = protocol_scores(trained)
     row = rank_correlations(scores).set_index("among").loc["top 10%"]
@@ -86,10 +102,10 @@ def test_names_tell_data_or_fingerprints_apart(trained):
     assert {"cheap validation (digits)", "cheap validation (else)"} <= set(columns)
 
 
-def test_too_few_are_insufficient(trained):
+def test_too_few_have_no_interval(trained):
     few = protocol_scores(trained[trained["hash"] < "h04"])
     rows = rank_correlations(few).set_index("among")
-    assert rows.loc["all", "interval"] == "n=4: insufficient"
+    assert rows.loc["all", "interval"] == "n=4: n too small"
     assert np.isnan(rows.loc["all", "kendall_low"])
     assert np.isfinite(rows.loc["all", "kendall"])
 

@@ -14,6 +14,7 @@ from statsmodels.stats.proportion import proportion_confint
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
 from nasbench.analysis.statistics.ranks import (
+    average_rank_intervals,
     average_ranks,
     bars_text,
     cliques,
@@ -222,3 +223,31 @@ def test_a_rank_that_no_run_contradicts_has_no_interval():
     rows = [(name, "one", 10 * i + seed) for i, name in enumerate("ab") for seed in range(6)]
     table = rank_intervals(pd.DataFrame(rows, columns=["strategy", "table", "score"]))
     assert set(table["interval"]) == {"n too small (all its runs are on one side of all others)"}
+
+
+@pytest.mark.parametrize("n", [5, 20])
+def test_intervals_of_average_ranks_cover_at_least_as_they_say(n):
+    """The truth is the average rank of the true means on the same three tables."""
+    rng = np.random.default_rng(n)
+    true = np.array([[0.0, 0.4, 0.8], [0.3, 0.0, 0.6], [0.0, 0.2, 0.1]])  # [tables, strategies], spread 1
+    truth = dict(zip("abc", np.mean([stats.rankdata(-row) for row in true], axis=0)))
+    covered = 0
+    for _ in range(60):
+        rows = [
+            (name, f"t{table}", value)
+            for table, row in enumerate(true)
+            for name, mean in zip("abc", row)
+            for value in rng.normal(mean, 1, n)
+        ]
+        found = average_rank_intervals(pd.DataFrame(rows, columns=["strategy", "table", "score"]), resamples=300)
+        covered += sum(row.low - 1e-9 <= truth[row.strategy] <= row.high + 1e-9 for row in found.itertuples())
+    assert covered / 180 >= 0.92 - 2 * np.sqrt(0.08 * 0.92 / 180)
+
+
+def test_average_ranks_of_four_runs_have_no_interval(scores):
+    table = average_rank_intervals(scores)
+    assert table["interval"].unique().tolist() == ["n too small"]
+    assert table["strategy"].tolist() == average_ranks(scores)["strategy"].tolist()
+    sure = average_rank_intervals(pd.concat([scores, scores]))
+    ranks = average_ranks(pd.concat([scores, scores])).set_index("strategy")["rank"]
+    assert all(row.low - 1e-9 <= ranks[row.strategy] <= row.high + 1e-9 for row in sure.itertuples())

@@ -12,7 +12,7 @@ from commands import nasbench
 
 from nasbench.analysis.statistics.final_scores import final_scores
 from nasbench.analysis.statistics.rank_correlation import protocol_scores, rank_correlations
-from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks, friedman
+from nasbench.analysis.statistics.ranks import average_rank_intervals, average_ranks, expected_ranks, friedman
 from nasbench.analysis.statistics.targets import budget_to_target
 from nasbench.cli.main import nasbench as group
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
@@ -64,7 +64,8 @@ def test_ranks_of_two_tables(call, files, tmp_path):
     out = call("ranks", *files, "-o", "ranks")
     results = Results(files)
     scores = final_scores(results.frame(), results.runs())
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "ranks.csv"), average_ranks(scores))
+    expected = average_ranks(scores).merge(average_rank_intervals(scores), on="strategy")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "ranks.csv"), expected)
     assert friedman(scores).text in out
     assert (tmp_path / "ranks.png").read_bytes().startswith(b"\x89PNG")
 

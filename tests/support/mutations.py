@@ -48,6 +48,9 @@ TARGETS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "significance": ("analysis/statistics/significance.py", ("tests/analysis/test_significance.py",)),
     "ranks": ("analysis/statistics/ranks.py", ("tests/analysis/test_ranks.py",)),
+    "intervals": ("analysis/inference/intervals.py", ("tests/analysis/test_inference.py",)),
+    "equivalence": ("analysis/inference/equivalence.py", ("tests/analysis/test_inference.py",)),
+    "friedman": ("analysis/inference/friedman.py", ("tests/analysis/test_friedman.py",)),
 }
 
 

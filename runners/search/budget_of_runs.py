@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from nasbench.errors import InputError
+from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nasbench.analysis.comparison.anytime import By
-    from nasbench.runners.search.budget import Budget, Unit
+By = Literal["gpu_hours", "children", "usd", "wall"]
+_COUNTED_AS: dict[Unit, By] = {
+    "children": "children",
+    "usd": "usd",
+    "wall_seconds": "wall",
+    "gpu_seconds": "gpu_hours",
+}
 
 
 def budget_unit(runs: pd.DataFrame) -> By:
@@ -19,7 +27,7 @@ def budget_unit(runs: pd.DataFrame) -> By:
     Args:
         runs: the runs (`store.format.schema.RUN_COLUMNS`).
     """
-    units = {_counted_as(each.unit) for each in _budgets(runs)}
+    units = {_COUNTED_AS[each.unit] for each in _budgets(runs)}
     return units.pop() if len(units) == 1 else "gpu_hours"
 
 
@@ -34,27 +42,14 @@ def budget_in(runs: pd.DataFrame, by: By) -> float | None:
         Children, device-hours, USD or hours of wall time; None if a run's budget is in another unit.
     """
     budgets = _budgets(runs)
-    if not budgets or any(_counted_as(each.unit) != by for each in budgets):
+    if not budgets or any(_COUNTED_AS[each.unit] != by for each in budgets):
         return None
-    hours = 3600.0 if by in ("gpu_hours", "wall") else 1.0
-    return min(each.limit for each in budgets) / hours
+    unit = SECONDS_PER_HOUR if by in ("gpu_hours", "wall") else 1.0
+    return min(each.limit for each in budgets) / unit
 
 
 def _budgets(runs: pd.DataFrame) -> list[Budget]:
-    from nasbench.errors import InputError
-    from nasbench.runners.search.budget import Budget
-
     try:
         return [Budget.parse(text) for text in runs["budget"].unique()]
     except InputError:  # imported rows may have no budget
         return []
-
-
-def _counted_as(unit: Unit) -> By:
-    counts: dict[Unit, By] = {
-        "children": "children",
-        "usd": "usd",
-        "wall_seconds": "wall",
-        "gpu_seconds": "gpu_hours",
-    }
-    return counts[unit]
