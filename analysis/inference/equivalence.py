@@ -56,6 +56,33 @@ def equivalence_p(first: Floats, second: Floats, margin: float = MARGIN) -> floa
     return float(max(above, below))
 
 
+def paired_equivalence_p(differences: Floats, margin: float = MARGIN) -> float:
+    """P value of "the mean difference of pairs is at least the margin": the larger of two one-sided paired t tests (TOST).
+
+    Args:
+        differences: first - second of each pair, [n].
+        margin: largest difference that does not matter, as a fraction, > 0.
+
+    Returns:
+        The p value; NaN with fewer than 5 pairs, or if all differences are equal.
+
+    Raises:
+        InputError: for a margin that is not positive.
+
+    Source: as `equivalence_p`.
+    """
+    from scipy.stats import t as t_distribution
+
+    if not margin > 0:
+        raise InputError(f"a margin of equivalence is a positive fraction, e.g. 0.01 for 1 point; got {margin:g}")
+    n = len(differences)
+    if n < LEAST_RUNS["difference"] or np.ptp(differences) == 0:
+        return math.nan
+    error, middle = float(differences.std(ddof=1)) / math.sqrt(n), float(differences.mean())
+    above = t_distribution.sf((middle + margin) / error, n - 1)
+    return float(max(above, t_distribution.cdf((middle - margin) / error, n - 1)))
+
+
 def power_of(
     difference: float, spreads: tuple[float, float], runs: tuple[float, float], alpha: float = SIGNIFICANT
 ) -> float:

@@ -45,17 +45,26 @@ def comparison_text(row: Mapping[str, Any]) -> str:
         return f"{TOO_SMALL} ({n}; 5 seeds a side are the least)"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
     tested = f"Holm p = {p_text(row['p_holm'])}, {apart}, {n}"
-    unit = "point" if row["margin"] == 0.01 else "points"
-    within = f"+-{100 * row['margin']:.3g} {unit} (TOST, Holm p = {p_text(row['tost_p_holm'])}"
+    within = within_text(row)
     if found == DIFFERS:
         word = "better" if row["improvement"] > 0.5 else "worse"
-        small = f"; within {within})" if row["tost_p_holm"] < SIGNIFICANT else ""
+        small = f"; {within})" if row["tost_p_holm"] < SIGNIFICANT else ""
         return (
             f"differs, {word} ({tested}; better in {row['improvement']:.0%} of pairs, {row['magnitude']} effect{small})"
         )
     if found == EQUIVALENT:
-        return f"equivalent within {within}, {apart}, {n})"
+        return f"{within}, {apart}, {n})"
     return f"not shown to differ ({tested}); {detectable_text(row['detectable'])}"
+
+
+def within_text(row: Mapping[str, Any]) -> str:
+    """Begin the sentence of an equivalence: the margin and the p value; the bracket stays open.
+
+    Args:
+        row: margin (a fraction), tost_p_holm.
+    """
+    unit = "point" if row["margin"] == 0.01 else "points"
+    return f"equivalent within +-{100 * row['margin']:.3g} {unit} (TOST, Holm p = {p_text(row['tost_p_holm'])}"
 
 
 def detectable_text(detectable: float) -> str:

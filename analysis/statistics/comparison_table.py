@@ -45,7 +45,7 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
     return tests.rename(columns=names).assign(n=n)[[*SHOWN, "verdict"]]
 
 
-def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
+def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margin: float = MARGIN) -> pd.DataFrame:
     """Compare the final scores of strategies on one table, with runs of equal seeds as pairs.
 
     For runs that share something through their seed, e.g. first architectures or training seeds. Where they share nothing,
@@ -54,6 +54,7 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None) -> pd
     Args:
         scores: result of `final_scores` for one table, at most one run for each strategy and seed.
         baseline: compare each strategy with this one only; None compares all pairs.
+        margin: of equivalence, a fraction, > 0.
 
     Returns:
         first, second, difference (mean over pairs) with low and high, p (Wilcoxon), p_holm, t_p_holm (paired t), n (pairs),
@@ -70,5 +71,5 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None) -> pd
         raise InputError(
             f"--pairs takes one run for each strategy and seed; {first['strategy']} has several of seed {first['seed']}"
         )
-    tests = paired_tests(scores.assign(table=scores["seed"]), baseline, what="seeds")
+    tests = paired_tests(scores.assign(table=scores["seed"]), baseline, margin=margin, what="seeds")
     return tests.rename(columns={"difference_low": "low", "difference_high": "high"})[[*SHOWN_OF_PAIRS, "verdict"]]

@@ -15,16 +15,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
-from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable
+from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable, paired_equivalence_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, paired_interval
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected, hedges_g, holm
 from nasbench.analysis.inference.verdicts import (
+    EQUIVALENT,
     comparison_text,
     detectable_text,
     finding,
     interval_text,
     p_text,
     points,
+    within_text,
 )
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
@@ -73,7 +75,11 @@ def unpaired_tests(
 
 
 def paired_tests(
-    scores: pd.DataFrame, baseline: str | None = None, level: float = LEVEL, what: str = "tables"
+    scores: pd.DataFrame,
+    baseline: str | None = None,
+    level: float = LEVEL,
+    margin: float = MARGIN,
+    what: str = "tables",
 ) -> pd.DataFrame:
     """Test each pair of strategies over several tables, with their mean scores on each table as pairs.
 
@@ -81,12 +87,13 @@ def paired_tests(
         scores: result of `final_scores`, of two tables or more; `below_best` puts them on one scale for the t test.
         baseline: compare each strategy with this one only; None compares all pairs.
         level: coverage of the intervals in (0, 1).
+        margin: mean differences within +-margin count as equivalent; a fraction, > 0.
         what: what the pairs are, for the sentences: "tables", or "seeds" where the column table holds seeds.
 
     Returns:
         One row per pair: first, second, n (tables on which both have a score), difference (mean of the differences,
         first - second) with difference_low, difference_high and interval (`intervals.paired_interval`), detectable
-        (difference, a fraction), rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks,
+        (difference, a fraction), margin, tost_p (`equivalence.paired_equivalence_p`) and tost_p_holm, rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks,
         two-sided), p_holm; t, t_p, t_p_holm; least_p (the smallest p that the signed ranks of n pairs can give);
         finding, verdict. With fewer than 5 pairs p is NaN and the verdict says that n is too small.
 
@@ -108,6 +115,7 @@ def paired_tests(
         around = paired_interval(apart, level)
         row |= {"difference_low": around.low, "difference_high": around.high, "interval": around.method}
         row |= {"detectable": paired_detectable(spread, n) if n >= ENOUGH_SEEDS else math.nan}
+        row |= {"margin": margin, "tost_p": paired_equivalence_p(apart, margin)}
         row |= dict.fromkeys(("w", "p", "t", "t_p"), math.nan) | {"least_p": min(1.0, 2.0 ** (1 - n))}
         if n >= ENOUGH_SEEDS and np.any(apart != 0):
             ranks = wilcoxon(apart)
@@ -116,18 +124,30 @@ def paired_tests(
                 paired = ttest_rel(both[first], both[second])
                 row |= {"t": float(paired.statistic), "t_p": float(paired.pvalue)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=_PAIRED[:-4])
+    table = pd.DataFrame(rows, columns=_PAIRED[:-5])
     table["p_holm"], table["t_p_holm"] = holm(table["p"].to_numpy()), holm(table["t_p"].to_numpy())
+    table["tost_p_holm"] = holm(table["tost_p"].to_numpy())
     rows = table.to_dict("records")
-    table["finding"] = [finding({**row, "tost_p_holm": math.nan}) for row in rows]
-    table["verdict"] = [_paired_verdict(row, what) for row in rows]
+    table["finding"] = [finding(row) for row in rows]
+    table["verdict"] = [_paired_verdict(row, what) for row in table.to_dict("records")]
     return table
 
 
 _PAIRED = [
-    *("first", "second", "n", "difference", "difference_low", "difference_high", "interval", "detectable"),
+    *(
+        "first",
+        "second",
+        "n",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "interval",
+        "detectable",
+        "margin",
+        "tost_p",
+    ),
     *("rank_biserial", "cohens_dz", "w", "p", "t", "t_p", "least_p"),
-    *("p_holm", "t_p_holm", "finding", "verdict"),
+    *("p_holm", "t_p_holm", "tost_p_holm", "finding", "verdict"),
 ]
 
 
@@ -169,6 +189,8 @@ def _paired_verdict(row: dict[Any, Any], what: str) -> str:
     effect = (
         f"Holm p = {p_text(row['p_holm'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
     )
+    if row["finding"] == EQUIVALENT:
+        return f"{names}: {within_text(row)}, {apart}, n={row['n']} {what})"
     if not row["p_holm"] < SIGNIFICANT:
         least = f"; the least p of {row['n']} {what} is {row['least_p']:.2g}" if row["least_p"] >= SIGNIFICANT else ""
         return f"{names}: not shown to differ ({effect}); {detectable_text(row['detectable'])}{least}"

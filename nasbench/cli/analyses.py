@@ -138,7 +138,7 @@ def _pairwise(
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
     notes = [*notes, *filter(None, [unscored_note(scores), saturation_note(scores)])]
-    table = comparison_of_pairs(scores, baseline) if pairs else comparison_table(scores, baseline, margin)
+    table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
     what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
     said = [
         f"Of {measure}; p is {what}, p_holm after Holm's correction over {len(table)} comparisons; intervals (95%, of the "

@@ -16,6 +16,7 @@ from nasbench.analysis.inference.equivalence import (
     detectable_difference,
     equivalence_p,
     paired_detectable,
+    paired_equivalence_p,
     power_of,
     seeds_needed,
 )
@@ -190,8 +191,11 @@ def test_equivalence_is_statsmodels_two_one_sided_welch_tests():
     for margin in (0.005, 0.01, 0.05):
         theirs = CompareMeans(DescrStatsW(NORMAL), DescrStatsW(OTHER)).ttost_ind(-margin, margin, usevar="unequal")
         assert equivalence_p(NORMAL, OTHER, margin) == pytest.approx(theirs[0])
-    with pytest.raises(InputError, match="a margin of equivalence is a positive fraction"):
-        equivalence_p(NORMAL, OTHER, 0.0)
+        pairs = DescrStatsW(NORMAL[:9] - OTHER)
+        assert paired_equivalence_p(NORMAL[:9] - OTHER, margin) == pytest.approx(pairs.ttost_mean(-margin, margin)[0])
+    for test in (lambda: equivalence_p(NORMAL, OTHER, 0.0), lambda: paired_equivalence_p(NORMAL, 0.0)):
+        with pytest.raises(InputError, match="a margin of equivalence is a positive fraction"):
+            test()
 
 
 @pytest.mark.parametrize("n", [3, 5, 20, 100])

@@ -133,6 +133,9 @@ def test_pairs_are_means_of_tables_not_equal_seeds():
     assert row["least_p"] == 2 / 2**8
     signed = stats.rankdata(np.abs(a - b)) * np.sign(a - b)
     assert row["rank_biserial"] == pytest.approx(signed.sum() / np.abs(signed).sum())
+    close = scores.assign(score=scores["score"].where(scores["strategy"] == "random", scores["score"] - 0.01))
+    assert paired_tests(close, margin=0.05)["finding"].tolist() == ["equivalent"]
+    assert "equivalent within +-5 points (TOST, Holm p = " in paired_tests(close, margin=0.05)["verdict"].iloc[0]
     few = paired_tests(scores[scores["table"].isin(tables[:3])]).iloc[0]
     assert few["verdict"] == "ppo against random: n too small (n=3 tables; the smallest p that they can give is 0.25)"
 
