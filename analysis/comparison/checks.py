@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nasbench.errors import InputError
+from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH_SEEDS = 5
 BASELINE = "random"
+NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
 _DIFFER = ("protocol", "data", "space", "budget")
 
 Check = Callable[["pd.DataFrame", "pd.DataFrame"], str]
@@ -117,6 +119,38 @@ def require_distinct(runs: pd.DataFrame) -> None:
         raise InputError(
             f"these runs occur more than once: {', '.join(twice[:3])}; give each results file once, and no copies"
         )
+
+
+def unscored_runs(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Select the runs of searches none of whose counted children has a score, because all failed.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        Rows of `runs`.
+    """
+    scored = (frame["stage"] == "search") & frame["counted"].astype(bool) & (frame["status"] == "ok")
+    have = set(frame.loc[scored & frame["val_acc"].notna(), "run"])
+    return runs[~runs["run"].isin(have) & (runs["strategy"] != TABLE)]
+
+
+def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
+    """Say how many runs have no score and how they enter every statistic; '' if there are none.
+
+    Args:
+        lost: the strategy of each run without a score.
+        strategies: the strategy of each run.
+    """
+    counts, totals = lost.value_counts(), strategies.value_counts()
+    named = [f"{counts[name]} of {totals[name]} of {name}" for name in sorted(counts.index)]
+    if not named:
+        return ""
+    return (
+        f"Runs without a score: {', '.join(named)}. They count as accuracy 0: last in ranks and tests, tied, and in every "
+        "mean and median."
+    )
 
 
 def _several(values: Collection[str]) -> str:
@@ -245,7 +279,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
 }
 _CHILD_COLUMNS = (
     *("run", "index", "strategy", "stage", "hash", "protocol", "fingerprint", "device", "platform", "gpu_hours", "usd"),
-    *("counted", "duplicate", "test_acc", "test_loss"),
+    *("counted", "duplicate", "status", "val_acc", "test_acc", "test_loss"),
 )
 _RUN_COLUMNS = (
     *("run", "strategy", "seed", "space", "data", "data_digest", "budget", "status", "children"),
@@ -254,7 +288,7 @@ _RUN_COLUMNS = (
 
 
 def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
-    notes = []
+    notes = [*filter(None, [unscored_text(unscored_runs(frame, runs)["strategy"], runs["strategy"])])]
     seeds = runs.groupby("strategy")["run"].nunique()
     few = [f"{strategy} {n}" for strategy, n in seeds.items() if n < ENOUGH_SEEDS]
     if few:

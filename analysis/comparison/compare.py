@@ -22,6 +22,7 @@ from nasbench.analysis.comparison.anytime import (
     search_hours,
     spans_decades,
     trajectories,
+    with_no_choice,
 )
 from nasbench.analysis.comparison.bands import MEASURES, bands, interval_name, median_with_ends, with_simultaneous
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
@@ -68,6 +69,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     """
     table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
+    last = with_no_choice(last, frame, runs)
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     hours, final = search_hours(runs), runs.set_index("run")["final_hours"]
     rows = []

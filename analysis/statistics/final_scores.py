@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import trajectories
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns, unscored_text
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.analysis.inference.intervals import (
     LEVEL,
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
-NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
 STATISTICS = ("mean", "median", "iqm")
 NAMES = {"mean": "mean", "median": "median", "iqm": "interquartile mean"}
 
@@ -77,15 +76,7 @@ def unscored_note(scores: pd.DataFrame) -> str:
         scores: result of `final_scores`.
     """
     lost = scores[~scores["scored"].astype(bool) & scores["score"].notna()]
-    if lost.empty:
-        return ""
-    runs = scores.groupby("strategy").size()
-    counts = lost.groupby("strategy").size()
-    named = [f"{counts[name]} of {runs[name]} of {name}" for name in style.in_order(lost["strategy"].tolist())]
-    return (
-        f"Runs without a score: {', '.join(named)}. They count as accuracy 0: last in ranks and tests, tied, and in every "
-        "mean."
-    )
+    return unscored_text(lost["strategy"], scores["strategy"])
 
 
 def require_scores(scores: pd.DataFrame) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, trajectories
-from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns
 from nasbench.analysis.comparison.reaching import require_tested
-from nasbench.analysis.statistics.final_scores import NO_CHOICE
 from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks
 from nasbench.errors import InputError
 

@@ -93,7 +93,7 @@ def ranks(
 
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
-    scores, about = _known_scores(frame, runs, measure, notes), _about(frame, runs, measure)
+    scores, about = _known_scores(frame, runs, measure), _about(frame, runs, measure)
     try:
         course = course_text(ranks_over_budget(frame, runs, budget_unit(runs), measure))
     except InputError as error:  # the ranks at the end need the last choices alone
@@ -180,7 +180,7 @@ def profiles(
     frame, runs, _ = load(files, where)
     notes = _checked(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
-    scores = _known_scores(frame, runs, measure, notes)
+    scores = _known_scores(frame, runs, measure)
     regrets = below_best(scores, optimum)
     notes.append(f"Regret to {said}.")
     means = score_intervals(regrets, seed)
@@ -399,13 +399,12 @@ def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> l
     return list(notes)
 
 
-def _known_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str, notes: list[str]) -> pd.DataFrame:
-    """Final scores, none of them unknown; adds to the notes how many runs ended without one."""
-    from nasbench.analysis.statistics.final_scores import final_scores, require_scores, unscored_note
+def _known_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> pd.DataFrame:
+    """Final scores, none of them unknown."""
+    from nasbench.analysis.statistics.final_scores import final_scores, require_scores
 
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
-    notes.extend(filter(None, [unscored_note(scores)]))
     return scores
 
 
@@ -446,17 +445,12 @@ def _restricted(reaches: pd.DataFrame, unit: str, is_budget: bool) -> str:
 
 
 def _whole_budget(areas: pd.DataFrame, by: str, said: str, is_budget: bool) -> str:
-    """What the areas cover, and how runs without a score enter, in a sentence or two."""
+    """What the areas cover, in a sentence."""
     ends = " / ".join(f"{end:.4g}" for end in areas.drop_duplicates("table").sort_values("table")["budget"])
     whole = (
         "the whole budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
     )
-    lost = areas[~areas["scored"]].groupby("strategy").size()
-    text = f"Mean of the regret to {said}, from 0 to {ends} {by} ({whole}); accuracy 0 before a run's first score."
-    if lost.empty:
-        return text
-    counts = ", ".join(f"{count} of {name}" for name, count in lost.items())
-    return f"{text} Runs without a score, which count as accuracy 0 to the end: {counts}."
+    return f"Mean of the regret to {said}, from 0 to {ends} {by} ({whole}); accuracy 0 before a run's first score."
 
 
 def _drawn_targets(curves: pd.DataFrame, by: str, words: str) -> Callable[[Axes], None]:

@@ -130,12 +130,12 @@ def test_median_and_range_by_hand(make):
     )
 
 
-def test_a_run_without_a_score_is_counted_and_not_imputed(make):
+def test_a_run_without_a_score_is_counted(make):
     frame, runs, _ = make.frames(strategies=("random",), children=5, seeds=3)
     first = runs["run"].iloc[0]
     frame.loc[frame["run"] == first, ["status", "val_acc"]] = ["failed", NAN]
     last = bands(anytime(frame, runs)).query("measure == 'val_acc'").iloc[-1]
-    assert (last["runs"], last["n"]) == (3, 2)
+    assert (last["runs"], last["n"], last["low"]) == (3, 3, 0)
     lost = frame[frame["run"] != first]
     assert bands(anytime(lost, runs)).query("measure == 'val_acc'").iloc[-1]["runs"] == 3
 
@@ -315,3 +315,22 @@ def test_no_children_at_all_is_a_plot_that_says_so(make):
     data = bands(anytime(frame, runs))
     assert summarize(frame, runs)["n"].tolist() == [0, 0, 0]
     assert "No child finished" in plot_compare(data).axes[0].texts[0].get_text()
+
+
+def test_runs_without_a_score_count_as_accuracy_0(make):
+    """Four of six runs of ppo crash: its median is 0 and not that of its two survivors."""
+    frame, runs, _ = make.frames(children=12, seeds=6)
+    lost = runs.loc[runs["strategy"] == "ppo", "run"].tolist()[:4]
+    frame = frame[(frame["stage"] == "search") | ~frame["run"].isin(lost)].copy()
+    frame.loc[frame["run"].isin(lost), "status"] = "out_of_memory"
+    summary = summarize(frame, runs).set_index("strategy")
+    assert summary.loc["ppo", ["val_acc", "n", "test_acc", "n_test"]].tolist() == [0, 6, 0, 6]
+    assert summary.loc["random", "val_acc"] > 0.8
+    course = anytime(frame, runs)
+    assert (course.loc[course["run"].isin(lost), ["val_acc", "test_acc"]] == 0).all(axis=None)
+    last = bands(course).query("strategy == 'ppo' and measure == 'val_acc'").iloc[-1]
+    assert (last["median"], last["n"]) == (0, 6)
+    notes = check_comparable(frame, runs)
+    assert notes[0].startswith("Runs without a score: 4 of 6 of ppo. They count as accuracy 0")
+    untested = frame[frame["stage"] == "search"]
+    assert summarize(untested, runs)["n_test"].tolist() == [0, 0, 0]  # nothing was tested, which is no failure
