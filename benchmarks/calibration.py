@@ -268,7 +268,7 @@ def between_markers(page: str, text: str) -> str:
 def main() -> None:
     """Measure, and write or print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=1000, help="samples per cell")
+    parser.add_argument("--repeats", type=int, default=500, help="samples per cell")
     parser.add_argument("--to", default=str(PAGE), help="page with markers, or - for standard output")
     wishes = parser.parse_args()
     text = tables(wishes.repeats)
