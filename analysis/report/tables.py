@@ -59,8 +59,12 @@ def summary_table(found: Contents) -> ReportTable:
     columns = (
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Seeds", meaning="Runs of the strategy"),
-        ReportColumn("Validation %", meaning="Best validation accuracy of a run: median over seeds"),
-        ReportColumn("Test %", meaning="Test accuracy of the retrained incumbents: median over seeds"),
+        ReportColumn(
+            "Validation %", meaning="Best validation accuracy of a run: median over seeds, interval by order statistics"
+        ),
+        ReportColumn(
+            "Test %", meaning="Test accuracy of the retrained incumbents: median over seeds, interval by order statistics"
+        ),
         ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
         ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
@@ -258,6 +262,7 @@ def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
     """
     if math.isnan(middle):
         return ReportCell(NONE, interval)
+    interval = interval.removesuffix(" order statistics")  # the column's meaning says it
     if low == high == middle:
         return ReportCell(percent(middle), interval)
     return ReportCell(percent(middle), f"[{percent(low)}, {percent(high)}]\n{interval}")
