@@ -31,6 +31,7 @@ from nasbench.analysis.pareto.objectives import (
 )
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import final_scores, score_intervals
+from nasbench.analysis.statistics.selection import has_fresh_scores, selection_noise
 from nasbench.analysis.statistics.significance import unpaired_tests
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Contents:
     summary: pd.DataFrame
     scores: dict[str, pd.DataFrame]
     tests: dict[str, pd.DataFrame]
+    noise: pd.DataFrame
     finals: pd.DataFrame
     courses: dict[By, pd.DataFrame]
     cost: pd.DataFrame
@@ -167,6 +169,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         summary=summarize(frame, runs),
         scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
         tests={measure: against_baseline(scores) for measure, scores in ends.items()},
+        noise=selection_noise(frame, runs) if has_fresh_scores(frame) else pd.DataFrame(),
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),

@@ -35,6 +35,8 @@ def markdown_report(found: Contents, now: str) -> str:
     lines += [f"- {plain(line)}" for line in against]
     lines += [f"- :warning: {plain(note)}" for note in found.notes]
     lines += ["", "### Comparison", "", *_table(tables.summary_table(found))]
+    noise = tables.noise_table(found)
+    lines += ["", "The score that chose against trainings with other seeds:", "", *_table(noise)] if noise.rows else []
     tests = tables.tests_table(found)
     lines += ["", *_table(tests)] if tests.rows else []
     lines += ["", "### Cost", "", *_table(tables.cost_table(found))]

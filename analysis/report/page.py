@@ -80,6 +80,7 @@ def html_report(found: Contents, now: str) -> str:
             "summary": tables.summary_table(found),
             "scores": tables.scores_table(found),
             "tests": tables.tests_table(found),
+            "noise": tables.noise_table(found),
             "fairness": tables.fairness_table(found),
             "checklist": tables.checklist_table(found),
             "categories": tables.category_table(found),

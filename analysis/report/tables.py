@@ -63,7 +63,8 @@ def summary_table(found: Contents) -> ReportTable:
             "Validation %", meaning="Best validation accuracy of a run: median over seeds, interval by order statistics"
         ),
         ReportColumn(
-            "Test %", meaning="Test accuracy of the retrained incumbents: median over seeds, interval by order statistics"
+            "Test %",
+            meaning="Test accuracy of the retrained incumbents: median over seeds, interval by order statistics",
         ),
         ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
         ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
@@ -197,6 +198,42 @@ def probability(value: float) -> str:
         The text; a dash for NaN.
     """
     return NONE if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def noise_table(found: Contents) -> ReportTable:
+    """Make the table of selection noise; without rows if no choice was trained with seeds that its search did not use.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
+    columns = (
+        ReportColumn("Strategy", "strategy"),
+        ReportColumn("Runs", meaning="Runs whose choice was trained again with seeds that the search did not use"),
+        ReportColumn("Search %", meaning="Mean validation accuracy by which the runs chose"),
+        ReportColumn("Fresh %", meaning="Mean validation accuracy of the fresh trainings"),
+        ReportColumn("Optimism", meaning="Mean of search - fresh in percentage points, with its 95 % interval"),
+        ReportColumn("SD searches", meaning="Standard deviation between the choices of different runs, in points"),
+        ReportColumn("SD trainings", meaning="Standard deviation between trainings of one choice, in points"),
+    )
+    table = ReportTable(columns)
+    for row in found.noise.to_dict("records"):
+        known = not math.isnan(row["optimism_low"])
+        ends = f"[{100 * row['optimism_low']:+.2f}, {100 * row['optimism_high']:+.2f}]" if known else row["interval"]
+        table.rows.append(
+            [
+                ReportCell(row["strategy"]),
+                ReportCell(f"{row['n']} of {row['runs']}"),
+                ReportCell(percent(row["search_val"])),
+                ReportCell(percent(row["fresh_val"])),
+                ReportCell(NONE if math.isnan(row["optimism"]) else f"{100 * row['optimism']:+.2f}", ends),
+                ReportCell(percent(row["search_sd"])),
+                ReportCell(percent(row["training_sd"])),
+            ]
+        )
+    return table
 
 
 def fairness_table(found: Contents) -> ReportTable:

@@ -9,7 +9,7 @@ from markupsafe import escape
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.markdown import markdown_report
 from nasbench.analysis.report.page import html_report
-from nasbench.analysis.report.tables import category_table, hour_unit, other_devices_table
+from nasbench.analysis.report.tables import category_table, hour_unit, noise_table, other_devices_table
 from nasbench.analysis.report.wording import estimates
 
 NOW = "2026-01-02T03:04:05"
@@ -72,3 +72,17 @@ def test_what_was_not_priced_has_no_column_of_usd(selection):
     assert "USD per run" in html_report(contents(selection), NOW)
     assert "USD per run" not in html_report(contents(free), NOW)
     assert "USD" not in markdown_report(contents(free), NOW)
+
+
+def test_the_choosing_score_stands_beside_fresh_trainings(selection):
+    from dataclasses import replace
+
+    assert not noise_table(contents(selection)).rows  # the final rows have the seeds of their searches
+    final = selection.frame["stage"] == "final"
+    fresh = replace(selection, frame=selection.frame.assign(seed=selection.frame["seed"] + 1000 * final))
+    table = noise_table(contents(fresh))
+    assert [row[0].main for row in table.rows] == list(contents(fresh).strategies)
+    assert all(row[4].main[0] in "+-" for row in table.rows)
+    page, text = html_report(contents(fresh), NOW), markdown_report(contents(fresh), NOW)
+    assert "against trainings with other seeds" in page
+    assert "against trainings with other seeds" in text
