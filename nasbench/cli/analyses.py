@@ -16,7 +16,6 @@ from nasbench.cli.loading import (
     where_option,
 )
 from nasbench.cli.options import csv_option, margin_option, write_csv
-from nasbench.cli.output import say
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
@@ -107,7 +106,9 @@ def compare(
         return
     print_table_as(table_format, readable(summarize(frame, runs)), notes)
     if has_fresh_scores(frame):
-        say("\nThe searches' choices, by the score that chose them and by trainings with other seeds (validation):")
+        click.echo(
+            "\nThe searches' choices, by the score that chose them and by trainings with other seeds (validation):"
+        )
         print_table_as(table_format, readable_noise(selection_noise(frame, runs)), ())
     data = bands(anytime(frame, runs, by), seed=seed)
     data = with_simultaneous(data) if kind == "simultaneous" else data

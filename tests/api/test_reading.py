@@ -39,7 +39,7 @@ def test_a_comparison_is_that_of_the_command_line(file, tmp_path):
         assert f"note: {note}" in printed
     assert comparison.table["strategy"].tolist() == ["random", "evolution"]
     saved = comparison.save(tmp_path / "d")
-    assert [path.name for path in saved] == ["d.png", "d.svg", "d.csv"]
+    assert [path.name for path in saved] == ["d.png", "d.svg", "d.csv", "d.txt"]
     assert (tmp_path / "d.csv").read_text() == (tmp_path / "c.csv").read_text()
 
 

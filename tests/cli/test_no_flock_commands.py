@@ -174,7 +174,9 @@ def test_another_hosts_file_is_taken_over_by_the_option_alone_and_the_error_says
     assert names(system.folder) == ["t.csv", "x.lock"]
     code, _, err = system.nasbench(*words, "--take-over", code=QUICK + MAIN)
     assert code == 0, err
-    assert err == "x.h5: watching for 1 s whether pid 4242 on host node17 since 2026-01-02T03:04:05Z is alive\n"
+    assert (
+        err == "warning: x.h5: watching for 1 s whether pid 4242 on host node17 since 2026-01-02T03:04:05Z is alive\n"
+    )
     assert names(system.folder) == ["t.csv", "x.h5"]
 
 

@@ -31,9 +31,8 @@ def results(tmp_path_factory) -> Path:
     """Four children of a zero-cost search."""
     path = tmp_path_factory.mktemp("scored") / "r.h5"
     options = {"score": "params", "candidates": 4}
-    search(
-        tiny_plan(strategy="zero_cost", options=options, space="nasbench201", budget="4 children", final="none"), path
-    )
+    fields = {"space": "nasbench201", "budget": "4 children", "final": "none", "stream": "seed"}
+    search(tiny_plan(strategy="zero_cost", options=options, **fields), path)
     return path
 
 
