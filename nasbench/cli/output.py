@@ -161,6 +161,8 @@ def _start_log(context: click.Context) -> None:
     """Print warnings of nasbench's loggers until the command ends, and with --verbose the records below."""
     logger, handler, before = logging.getLogger("nasbench"), _LogLines(), logging.getLogger("nasbench").level
     level = _LEVELS.get(verbosity(), logging.WARNING)
+    for earlier in [each for each in logger.handlers if isinstance(each, _LogLines)]:
+        logger.removeHandler(earlier)  # of a context that was made in this process and never closed
     logger.addHandler(handler)
     logger.setLevel(level)
     began = time.perf_counter()
