@@ -125,10 +125,7 @@ def run_hours(runs: pd.DataFrame) -> pd.Series[Any]:
     Raises:
         InputError: when a column is missing or a run occurs twice.
     """
-    columns = [f"{category}_hours" for category in LEDGER_CATEGORIES]
-    require_columns(runs, ("run", *columns), "the runs")
-    require_distinct(runs)
-    return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))
+    return _sum_of_hours(runs, LEDGER_CATEGORIES)
 
 
 def search_hours(runs: pd.DataFrame) -> pd.Series[Any]:
@@ -143,7 +140,12 @@ def search_hours(runs: pd.DataFrame) -> pd.Series[Any]:
     Raises:
         InputError: when a column is missing or a run occurs twice.
     """
-    columns = [f"{category}_hours" for category in SEARCH_CATEGORIES]
+    return _sum_of_hours(runs, SEARCH_CATEGORIES)
+
+
+def _sum_of_hours(runs: pd.DataFrame, categories: Sequence[str]) -> pd.Series[Any]:
+    """Sum of some ledger categories per run; a category that a file does not hold (NaN) adds nothing."""
+    columns = [f"{category}_hours" for category in categories]
     require_columns(runs, ("run", *columns), "the runs")
     require_distinct(runs)
     return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))

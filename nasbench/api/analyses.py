@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nasbench.api.comparing import PathLike, Paths, _selected
+from nasbench.api.comparing import Paths, _selected
+from nasbench.api.presentation import Presented
 from nasbench.errors import InputError
 from nasbench.store.query import Results
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Analysis:
+class Analysis(Presented):
     """Result of an analysis. As a notebook's last value it is the table, its notes and the figure.
 
     Args:
@@ -38,27 +38,11 @@ class Analysis:
         """The figure, drawn when it is first asked for."""
         return self.draw()
 
-    def save(self, stem: PathLike) -> list[Path]:
-        """Write the figure, its data as CSV and its caption as text.
+    def _shown(self) -> pd.DataFrame:
+        return self.table
 
-        Args:
-            stem: a picture that ends in .png, .svg or .pdf; or a path without ending, for a PNG and an SVG. Missing
-                folders are made.
-
-        Returns:
-            The paths, pictures first.
-        """
-        from nasbench.analysis.plotting.saving import save
-
-        return save(self.figure, Path(stem), self.data)
-
-    def __repr__(self) -> str:
-        return "\n".join([self.table.to_string(index=False), *(f"note: {note}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        from nasbench.api.html import card, figure_html, frame_html, notes_html
-
-        return card(frame_html(self.table), notes_html(self.notes), figure_html(self.figure))
+    def _drawn(self) -> pd.DataFrame:
+        return self.data
 
 
 def cost(

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from nasbench.api.presentation import PathLike, Presented
 from nasbench.errors import InputError
 from nasbench.store.query import Results
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from nasbench.runners.search.status import FileStatus
 
-PathLike = str | os.PathLike[str]
 Paths = PathLike | Iterable[PathLike]
 Axis = Literal["gpu_hours", "children", "usd", "wall"]
 
@@ -48,7 +48,7 @@ def runs_frame(path: PathLike) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Presented):
     """Strategies compared. As a notebook's last value it is the table for people, its notes and the figure.
 
     Args:
@@ -78,27 +78,11 @@ class Comparison:
 
         return plot_compare(self.bands, self.notes, self.about)
 
-    def save(self, stem: PathLike) -> list[Path]:
-        """Write the figure, its data as CSV, and its caption as text.
+    def _shown(self) -> pd.DataFrame:
+        return self.readable
 
-        Args:
-            stem: a picture that ends in .png, .svg or .pdf; or a path without ending, for a PNG and an SVG. Missing
-                folders are made.
-
-        Returns:
-            The paths, pictures first.
-        """
-        from nasbench.analysis.plotting.saving import save
-
-        return save(self.figure, Path(stem), self.bands)
-
-    def __repr__(self) -> str:
-        return "\n".join([self.readable.to_string(index=False), *(f"note: {note}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        from nasbench.api.html import card, figure_html, frame_html, notes_html
-
-        return card(frame_html(self.readable), notes_html(self.notes), figure_html(self.figure))
+    def _drawn(self) -> pd.DataFrame:
+        return self.bands
 
 
 def compare(

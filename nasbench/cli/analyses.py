@@ -15,7 +15,7 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
-from nasbench.cli.options import csv_option, margin_option, write_csv
+from nasbench.cli.options import BUDGET_AXES, csv_option, margin_option, measure_option, write_csv
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     "--by",
     default="gpu_hours",
     show_default=True,
-    type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
+    type=BUDGET_AXES,
     help="The budget axis.",
 )
 @where_option
@@ -50,15 +50,7 @@ if TYPE_CHECKING:
 @click.option("--test", "test", is_flag=True, help="Print pairwise tests of the final scores instead of the summary.")
 @click.option("--baseline", default=None, help="With --test: compare each strategy with this one only  [all pairs].")
 @click.option("--pairs", is_flag=True, help="With --test: runs of equal seeds are pairs.")
-@click.option(
-    "-y",
-    "--score",
-    "measure",
-    default="val_acc",
-    show_default=True,
-    type=click.Choice(["val_acc", "test_acc"]),
-    help="With --test: the best validation accuracy of a run, or the test accuracy of its choice.",
-)
+@measure_option("With --test: the best validation accuracy of a run, or the test accuracy of its choice.")
 @margin_option
 @table_format_option
 @plot_options

@@ -8,19 +8,8 @@ from typing import Any
 import click
 
 from nasbench.cli.loading import allow_option, files_argument, load, seed_option, where_option
-from nasbench.cli.options import csv_option, margin_option, write_csv
+from nasbench.cli.options import baseline_option, by_option, csv_option, margin_option, measure_option, write_csv
 from nasbench.cli.table_formats import print_table_as, table_format_option
-
-_measure = click.option(
-    "-y",
-    "--score",
-    "measure",
-    default="val_acc",
-    show_default=True,
-    type=click.Choice(["val_acc", "test_acc"]),
-    help="Best validation accuracy of a run, or the test accuracy of its choice.",
-)
-_baseline = click.option("--baseline", default=None, help="Compare each strategy with this one only  [all pairs].")
 
 
 @click.command()
@@ -36,8 +25,8 @@ _baseline = click.option("--baseline", default=None, help="Compare each strategy
     help="Probability with which it is to be found.",
 )
 @where_option
-@_measure
-@_baseline
+@measure_option()
+@baseline_option
 @table_format_option
 @csv_option
 def power(
@@ -72,8 +61,8 @@ def power(
 @click.command()
 @files_argument
 @where_option
-@_measure
-@_baseline
+@measure_option()
+@baseline_option
 @margin_option
 @seed_option
 @allow_option
@@ -117,13 +106,8 @@ def bayesian(
 @click.command()
 @files_argument
 @where_option
-@_measure
-@click.option(
-    "--by",
-    default=None,
-    type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
-    help="Unit of spending  [that of the runs' budget].",
-)
+@measure_option()
+@by_option
 @click.option(
     "--baseline", default="random", show_default=True, help="The strategy whose final score is to be reached."
 )

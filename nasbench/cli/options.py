@@ -32,6 +32,37 @@ margin_option = click.option(
     help="Differences of scores within this count as equivalent (two one-sided tests); 0.01 is one point.",
 )
 
+BUDGET_AXES = click.Choice(["gpu_hours", "children", "usd", "wall"])
+
+by_option = click.option("--by", default=None, type=BUDGET_AXES, help="Unit of spending  [that of the runs' budget].")
+
+baseline_option = click.option(
+    "--baseline", default=None, help="Compare each strategy with this one only  [all pairs]."
+)
+
+
+def measure_option(
+    help: str = "Best validation accuracy of a run, or the test accuracy of its choice.",
+) -> Callable[[F], F]:
+    """Make the option -y/--score, which chooses between the validation and the test accuracy of a run.
+
+    Args:
+        help: help text.
+
+    Returns:
+        The decorator; the command gets `measure`.
+    """
+    return click.option(
+        "-y",
+        "--score",
+        "measure",
+        default="val_acc",
+        show_default=True,
+        type=click.Choice(["val_acc", "test_acc"]),
+        help=help,
+    )
+
+
 take_over_option = click.option(
     "--take-over",
     is_flag=True,

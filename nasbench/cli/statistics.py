@@ -16,7 +16,7 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
-from nasbench.cli.options import csv_option, write_csv
+from nasbench.cli.options import by_option, csv_option, measure_option, write_csv
 from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
@@ -29,21 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_measure = click.option(
-    "-y",
-    "--score",
-    "measure",
-    default="val_acc",
-    show_default=True,
-    type=click.Choice(["val_acc", "test_acc"]),
-    help="Best validation accuracy of a run, or the test accuracy of its choice.",
-)
-_by = click.option(
-    "--by",
-    default=None,
-    type=click.Choice(["gpu_hours", "children", "usd", "wall"]),
-    help="Unit of spending  [that of the runs' budget].",
-)
 _optimum = click.option(
     "--table",
     "tables",
@@ -57,7 +42,7 @@ _data = click.option("--data", default=None, help="Data set to look for in --tab
 @click.command()
 @files_argument
 @where_option
-@_measure
+@measure_option()
 @allow_option
 @plot_options
 @csv_option
@@ -150,7 +135,7 @@ def _ranks_of_one(scores: pd.DataFrame, notes: list[str], about: str) -> tuple[p
 @click.command()
 @files_argument
 @where_option
-@_measure
+@measure_option()
 @_optimum
 @_data
 @allow_option
@@ -204,8 +189,8 @@ def profiles(
     type=float,
     help="Alternative: a share of the optimum, e.g. 0.99; see --table.",
 )
-@_measure
-@_by
+@measure_option()
+@by_option
 @_optimum
 @_data
 @allow_option
@@ -292,8 +277,8 @@ def targets(
 @click.command()
 @files_argument
 @where_option
-@_measure
-@_by
+@measure_option()
+@by_option
 @_optimum
 @_data
 @allow_option

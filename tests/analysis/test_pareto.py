@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nasbench.analysis.pareto.objectives import objective_points
 from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto, reference_point, without_score
 from nasbench.errors import InputError
 
@@ -129,3 +130,14 @@ def test_many_points_take_seconds(make):
     start = time.process_time()
     assert pareto_front(frame)["front"].any()
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize("column", ["params", "mult_adds"])
+def test_several_counts_of_one_architecture_are_never_averaged(make, column):
+    frame, _, _ = make.frames(seeds=1, children=10, failure=0.0)
+    frame.loc[frame.index[1], "hash"] = frame["hash"].iloc[0]
+    frame.loc[frame.index[:2], column] = [477_000, 478_000]
+    with pytest.raises(InputError, match=rf"several values of {column} \(477,000, 478,000\)"):
+        pareto_front(frame, column, "val_acc")
+    with pytest.raises(InputError, match="several values"):
+        objective_points(frame, ("error", column))

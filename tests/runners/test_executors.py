@@ -213,6 +213,16 @@ def test_inline_refuses_several_slots():
         InlineExecutor(ExecutorOptions(children_per_device=2))
 
 
+def test_a_dropped_child_that_had_just_ended_keeps_its_score():
+    with LocalExecutor(ExecutorOptions()) as executor:
+        executor.submit(0, child(0))
+        while not executor._slots[0].future.done():
+            time.sleep(0.01)
+        ((ticket, evaluation),) = executor.drop()
+    assert (ticket, evaluation.status) == (0, "ok")
+    assert evaluation.val_acc > 0
+
+
 def test_dropped_children_say_how_long_they_held_their_device():
     with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
         for ticket in range(3):
