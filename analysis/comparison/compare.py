@@ -248,14 +248,10 @@ def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
     strategy, full = str(rows["strategy"].iloc[0]), _complete(rows)
     look = style.look(strategy)
     spent = float(full["spent"].iloc[0])
-    here = full[full["budget"] <= spent]
-    here = full.iloc[:1] if here.empty else here
+    # The last row holds the state at the end. Its budget lies beyond what these runs spent if others spent more.
+    here = pd.concat([full[full["budget"] < spent], full.iloc[-1:].assign(budget=spent)])
     budget, middle, low, high = (here[name].to_numpy(dtype=float) for name in ("budget", "median", "low", "high"))
     if len(here) > 1:
-        budget, middle, low, high = (
-            np.append(budget, spent),
-            *(np.append(each, each[-1]) for each in (middle, low, high)),
-        )
         ax.fill_between(budget, low, high, step="post", color=look.colour, alpha=0.15, linewidth=0)
         ax.plot(
             budget,
@@ -268,9 +264,9 @@ def _draw_strategy(ax: Axes, rows: pd.DataFrame) -> tuple[float, str, str]:
     else:
         reach = [middle - low, high - middle]
         ax.errorbar(
-            [min(spent, float(budget[0]))],
-            middle,
-            yerr=reach,
+            budget[-1:],
+            middle[-1:],
+            yerr=[side[-1:] for side in reach],
             color=look.colour,
             marker=look.marker,
             markersize=5,

@@ -31,6 +31,7 @@ CATEGORY_COLOURS = {
     "searcher": "#e0a458",
     "supernet": "#8c6d31",
     "final": "#5e8c6a",
+    "uncounted": "#b9a9bd",
 }
 
 
@@ -71,7 +72,7 @@ def cost_by_strategy(
     rates = run_rates(runs) if prices is None and at is None else _rates(frame, runs, prices, at)
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     reach = None if target is None else budget_to_target(frame, runs, target, budget=budget).set_index("run")
-    hours = runs.set_index("run")[categories]
+    hours = runs.set_index("run")[categories].fillna(0.0)  # uncounted hours that a file does not hold: `uncounted_note`
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
         ids = runs.loc[runs["strategy"] == strategy, "run"]
@@ -96,6 +97,21 @@ def cost_by_strategy(
             row |= _to_target(reach.loc[ids], rate.to_numpy(dtype=float), target)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def uncounted_note(runs: pd.DataFrame) -> str:
+    """Say how many runs do not hold what they spent beyond their budget; "" if all do.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`.
+    """
+    unknown = int(runs["uncounted_hours"].isna().sum())
+    if not unknown:
+        return ""
+    return (
+        f"What was spent on children that the budget did not cover is not known of {unknown} of {len(runs)} runs (files of "
+        "schema 1 and 2), and not in these hours"
+    )
 
 
 def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, at: str | None) -> pd.Series[Any]:

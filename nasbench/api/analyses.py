@@ -75,7 +75,7 @@ def cost(
         ['random']
     """
     from nasbench.analysis.comparison.reaching import table_of_runs
-    from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
+    from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost, uncounted_note
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.costs.pricing import prices_from
@@ -89,7 +89,11 @@ def cost(
     data = cost_by_strategy(frame, runs, prices, target, at, budget_in(runs, "gpu_hours"))
     energy = energy_by_strategy(runs)
     data = data.merge(energy[["strategy", "kwh"]], on="strategy")
-    notes = (f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.", energy_note(energy))
+    notes = (
+        f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
+        energy_note(energy),
+        *filter(None, [uncounted_note(runs)]),
+    )
     about = describe_rows(frame, ("val_acc",) if target is not None else (), len(runs))
     return Analysis(data, data, notes, lambda: plot_cost(data, notes[1:], about))
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.comparison.bands import simultaneous_rank
+from nasbench.analysis.comparison.bands import MEASURES, simultaneous_rank
 from nasbench.analysis.comparison.compare import (
     anytime,
     bands,
@@ -20,6 +20,7 @@ from nasbench.analysis.comparison.compare import (
     with_simultaneous,
 )
 from nasbench.analysis.inference.intervals import median_interval
+from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
 NAN = float("nan")
@@ -334,3 +335,16 @@ def test_runs_without_a_score_count_as_accuracy_0(make):
     assert notes[0].startswith("Runs without a score: 4 of 6 of ppo. They count as accuracy 0")
     untested = frame[frame["stage"] == "search"]
     assert summarize(untested, runs)["n_test"].tolist() == [0, 0, 0]  # nothing was tested, which is no failure
+
+
+@pytest.mark.parametrize("measure", ["val_acc", "test_acc"])
+def test_a_line_ends_at_the_strategys_final_median(make, measure):
+    """Also where another strategy spent more, so that the last budget lies beyond this one's end."""
+    frame, runs, _ = make.frames(seeds=3, children=30, retrained=40, failure=0.0, seed=11)
+    summary = summarize(frame, runs).set_index("strategy")
+    figure = plot_compare(bands(anytime(frame, runs)), ())
+    (ax,) = [ax for ax in figure.axes if ax.get_title(loc="left") == MEASURES[measure]]
+    ends = {line.get_color(): line.get_ydata()[-1] for line in ax.get_lines() if len(line.get_xdata()) > 2}
+    assert len(ends) == 3
+    for strategy in runs["strategy"].unique():
+        assert ends[style.look(strategy).colour] == pytest.approx(summary.loc[strategy, measure], abs=1e-12), strategy

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost
+from nasbench.analysis.costs.cost import CATEGORY_COLOURS, cost_by_strategy, plot_cost, uncounted_note
 from nasbench.analysis.statistics.targets import budget_to_target, target_summary
 from nasbench.costs.pricing import prices_from
 from nasbench.errors import InputError
@@ -125,3 +125,28 @@ def test_runs_that_cost_nothing_are_a_plot_that_says_so(make):
     assert table.loc[0, "to_target"] == "median not reached (0 of 1)"
     assert "Nothing was charged" in plot_cost(table).axes[0].texts[0].get_text()
     assert "Nothing was charged" in plot_cost(pd.DataFrame()).axes[0].texts[0].get_text()
+
+
+def test_every_category_of_the_ledger_is_drawn(make):
+    """The bars of a run add up to what it was charged, so no category may lack a colour or a meaning."""
+    from nasbench.analysis.report.tables import CATEGORY_MEANINGS
+
+    assert set(CATEGORY_COLOURS) == set(CATEGORY_MEANINGS) == set(LEDGER_CATEGORIES)
+    frame, runs, _ = make.frames(seeds=2, children=10)
+    runs = runs.assign(uncounted_hours=0.25)
+    data = cost_by_strategy(frame, runs)
+    ax = plot_cost(data).axes[0]
+    widths = {}
+    for bar in ax.patches:
+        widths[bar.get_y()] = widths.get(bar.get_y(), 0.0) + bar.get_width()
+    assert sorted(widths.values()) == pytest.approx(sorted(data["gpu_hours"]))
+
+
+def test_uncounted_hours_that_a_file_does_not_hold_are_said_and_hide_nothing(make):
+    frame, runs, _ = make.frames(seeds=2, children=10)
+    runs["uncounted_hours"] = [float("nan"), *[0.25] * (len(runs) - 1)]
+    data = cost_by_strategy(frame, runs)
+    parts = data[[f"{category}_hours" for category in LEDGER_CATEGORIES]].sum(axis=1)
+    assert parts.tolist() == pytest.approx(data["gpu_hours"].tolist())
+    assert "not known of 1 of 6 runs" in uncounted_note(runs)
+    assert uncounted_note(runs.assign(uncounted_hours=0.0)) == ""
