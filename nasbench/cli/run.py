@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -217,7 +218,7 @@ def run_into(
                 take_over,
             )
         except KeyboardInterrupt:
-            click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {path}", err=True)
+            click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}", err=True)
             raise
     summarize(path, [plan.run for plan in plans])
 
@@ -260,7 +261,8 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
         )
     head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", unit, "USD")
     print_table(head, rows)
-    say(f"\nresults: {path}\nnext:    nasbench query {path} --sort val_acc --head 5\n         nasbench compare {path}")
+    word = shlex.quote(str(path))  # the lines are to be copied into a shell
+    say(f"\nresults: {path}\nnext:    nasbench query {word} --sort val_acc --head 5\n         nasbench compare {word}")
 
 
 def _download(data: str | None, protocol: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,8 +115,9 @@ def build(
         except KeyboardInterrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
             raise
+    word = shlex.quote(output)  # the lines are to be copied into a shell
     say(
-        f"table:   {output}\nnext:    nasbench table stats {output}\n         nasbench replay --table {output} --strategy random"
+        f"table:   {output}\nnext:    nasbench table stats {word}\n         nasbench replay --table {word} --strategy random"
     )
 
 

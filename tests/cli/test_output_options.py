@@ -122,3 +122,10 @@ def test_every_command_has_both_options_once(name):
     done = nasbench(name, "--help")
     assert done.code == 0
     assert done.out.count("-q, --quiet") == done.out.count("-v, --verbose") == 1
+
+
+def test_lines_to_copy_into_a_shell_are_quoted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = nasbench(*SEARCH, *TINY, "--final", "none", "-o", "a b$(x).h5")
+    assert done.code == 0, done.err
+    assert "next:    nasbench query 'a b$(x).h5' --sort val_acc --head 5" in done.out

@@ -128,3 +128,12 @@ def test_an_existing_file_is_not_written_over(tmp_path: Path) -> None:
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
     done = run_import(tmp_path / "none.csv", "csv")
     assert (done.code, "none.csv" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+def test_a_row_without_architecture_is_named(tmp_path: Path, missing: str | None) -> None:
+    pytest.importorskip("pyarrow")
+    path = written(tmp_path, "parquet", TABLE.assign(cell=[TABLE["cell"][0], missing, TABLE["cell"][2]]))
+    done = run_import(path, "parquet", "--percent", "val_acc,test_acc")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"error: {path}: row 1: there is no architecture\n"

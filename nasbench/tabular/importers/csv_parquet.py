@@ -142,6 +142,12 @@ def _read(path: str) -> pd.DataFrame:
 
 
 def _architecture(space: Space, value: Any) -> Architecture:
+    if (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or (isinstance(value, str) and not value.strip())
+    ):
+        raise InputError("there is no architecture")
     if not isinstance(value, str):
         return space.decode([int(choice) for choice in value])
     text = value.strip()
