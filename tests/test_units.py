@@ -15,6 +15,7 @@ from nasbench.costs.units import device_time
         (["NVIDIA H200", "", None, float("nan")], "GPU-hours"),
         (["cpu", "NVIDIA H200"], "device-hours"),
         (["TPU v2"], "device-hours"),
+        (["table"], "device-hours"),  # a replay
         ([""], "device-hours"),
         ([], "device-hours"),
     ],

@@ -73,12 +73,13 @@ def facts(found: Contents) -> list[Fact]:
     runs, children = found.selection.runs, found.children
     hours = float(run_hours(runs).sum())
     unit = hour_unit(pd.Series([hours]), found.devices)
-    ok = children[(children["status"] == "ok") & children["counted"].astype(bool)]
+    counted = children[children["counted"].astype(bool)]
+    ok = counted[counted["status"] == "ok"]
     best = float(ok["val_acc"].max()) if len(ok) else float("nan")
     return [
         Fact(f"{len(runs):,}", "search" if len(runs) == 1 else "searches"),
-        Fact(f"{len(children):,}", "children"),
-        Fact(f"{children['hash'].nunique():,}", "different architectures"),
+        Fact(f"{len(counted):,}", "children"),
+        Fact(f"{counted['hash'].nunique():,}", "different architectures"),
         Fact(unit.of(hours), unit.name),
         *([Fact(usd(float(runs["usd"].sum())), "USD")] if priced(found) else []),
         Fact(f"{percent(best)} %", "best validation accuracy"),

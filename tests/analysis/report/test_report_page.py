@@ -86,3 +86,19 @@ def test_the_choosing_score_stands_beside_fresh_trainings(selection):
     page, text = html_report(contents(fresh), NOW), markdown_report(contents(fresh), NOW)
     assert "against trainings with other seeds" in page
     assert "against trainings with other seeds" in text
+
+
+def test_the_facts_count_the_children_that_the_budget_covers(selection):
+    from dataclasses import replace
+
+    from nasbench.analysis.report.wording import facts
+
+    frame = selection.frame.copy()
+    last = frame[frame["stage"] == "search"].index[-1]
+    before = facts(contents(selection))[1]
+    frame.loc[last, ["counted", "status"]] = [False, "unfinished"]
+    frame.loc[last, "val_acc"] = float("nan")
+    runs = selection.runs.copy()
+    runs.loc[runs["run"] == frame["run"][last], "children"] -= 1
+    after = facts(contents(replace(selection, frame=frame, runs=runs)))[1]
+    assert (int(before.value.replace(",", "")) - int(after.value.replace(",", "")), after.what) == (1, "children")
