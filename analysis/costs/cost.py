@@ -100,10 +100,13 @@ def cost_by_strategy(
 
 
 def uncounted_note(runs: pd.DataFrame) -> str:
-    """Say how many runs do not hold what they spent beyond their budget; "" if all do.
+    """Say how many runs do not hold what they spent beyond their budget.
 
     Args:
         runs: rows of `store.format.schema.RUN_COLUMNS`.
+
+    Returns:
+        The sentence; "" if all runs hold it.
     """
     unknown = int(runs["uncounted_hours"].isna().sum())
     if not unknown:

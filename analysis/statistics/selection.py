@@ -52,7 +52,10 @@ def has_fresh_scores(frame: pd.DataFrame) -> bool:
     """Whether some choice was trained with a seed that its search did not use.
 
     Args:
-        frame: children.
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        True if there is such a training with a score.
     """
     return bool(len(_fresh(frame)))
 

@@ -58,7 +58,14 @@ class Setting:
         return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
 
     def streams(self, seeds: Sequence[int]) -> list[int]:
-        """Seeds of the strategy's random numbers, one per search seed; see `stream_seed`."""
+        """Derive the seeds of the strategy's random numbers; see `stream_seed`.
+
+        Args:
+            seeds: seeds of the searches, each >= 0.
+
+        Returns:
+            One seed per search, in [0, 2**32).
+        """
         options = self.config.model_dump(mode="json", exclude_defaults=True)
         return [stream_seed(self.name, options, int(seed)) for seed in seeds]
 

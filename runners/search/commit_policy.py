@@ -33,22 +33,60 @@ class CommitActions(Protocol):
         """Children that the executor trains now."""
 
     def may_ask_ahead(self, outstanding: int) -> bool:
-        """Whether the strategy's next proposal does not depend on the outcomes of this many outstanding children."""
+        """Whether the strategy's next proposal does not depend on outcomes that are still pending.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending, >= 0.
+
+        Returns:
+            True if `ask` would return the same whatever they are.
+        """
 
     def repeats(self, proposal: Proposal) -> int | None:
-        """Index of the uncommitted child that is the same training; None if there is none."""
+        """Find an uncommitted child that is the same training.
+
+        Args:
+            proposal: a new proposal.
+
+        Returns:
+            Its index; None if there is none.
+        """
 
     def hit(self, proposal: Proposal) -> Mapping[str, Any] | None:
-        """The cached row of the same training; None if there is none."""
+        """Look up a score of the same training: hash, protocol and seed.
+
+        Args:
+            proposal: the proposal.
+
+        Returns:
+            The stored row with its curves; None if there is none.
+        """
 
     def train(self, proposal: Proposal) -> None:
-        """Hand a proposal to the executor."""
+        """Hand a proposal to the executor.
+
+        Args:
+            proposal: the proposal.
+        """
 
     def commit_trained(self, proposal: Proposal, evaluation: Evaluation) -> Mapping[str, Any]:
-        """Store a trained child, charge it, give its outcome to the strategy; return its row with "curves"."""
+        """Store a trained child, charge it and give its outcome to the strategy.
+
+        Args:
+            proposal: the proposal.
+            evaluation: its evaluation.
+
+        Returns:
+            The stored row, with "curves".
+        """
 
     def commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
-        """The same with the scores of an earlier training."""
+        """Store a child with the scores of an earlier training, charge it and give its outcome to the strategy.
+
+        Args:
+            proposal: the proposal.
+            hit: the row of the earlier training, with "curves".
+        """
 
 
 class CommitPolicy(ABC):
@@ -106,6 +144,9 @@ class CommitPolicy(ABC):
         Args:
             proposal: the child that is being committed.
             asks: number of `ask` calls so far.
+
+        Returns:
+            The number, stored in the column asked.
         """
 
 
@@ -121,7 +162,7 @@ class AsTheyFinish(CommitPolicy):
         return len(self._search.outstanding) < self._search.slots
 
     def dispatch(self, proposal: Proposal) -> None:
-        """Commit a cached score at once, wait for an equal training that is under way, or train."""
+        """Commit a cached score at once, wait for an equal training that is under way, or train; see `CommitPolicy`."""
         if self._reuse:
             hit = self._search.hit(proposal)
             if hit is not None:
@@ -134,18 +175,18 @@ class AsTheyFinish(CommitPolicy):
         self._search.train(proposal)
 
     def finished(self, index: int, evaluation: Evaluation) -> None:
-        """Commit the child, and the proposals that repeat its training."""
+        """Commit the child, and the proposals that repeat its training; see `CommitPolicy`."""
         row = self._search.commit_trained(self._search.outstanding[index], evaluation)
         for follower in self._followers.pop(index, []):
             if not self._search.over:
                 self._search.commit_cached(follower, row)
 
     def finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
-        """All that have ended."""
+        """All that have ended; see `CommitPolicy`."""
         return list(ended)
 
     def asks_before(self, proposal: Proposal, asks: int) -> int:
-        """All `ask` calls so far."""
+        """All `ask` calls so far; see `CommitPolicy`."""
         return asks
 
 
@@ -172,7 +213,7 @@ class InOrder(CommitPolicy):
         return free and self._search.may_ask_ahead(outstanding)
 
     def dispatch(self, proposal: Proposal) -> None:
-        """Train, or reuse the score of the same training when it is this child's turn."""
+        """Train, or reuse the score of the same training when it is this child's turn; see `CommitPolicy`."""
         if self._reuse and (self._search.repeats(proposal) is not None or self._search.hit(proposal) is not None):
             self._repeats.add(proposal.index)
             self._take_turns()
@@ -180,7 +221,7 @@ class InOrder(CommitPolicy):
             self._search.train(proposal)
 
     def finished(self, index: int, evaluation: Evaluation) -> None:
-        """Commit the child if all earlier ones are committed, and those that waited for it."""
+        """Commit the child if all earlier ones are committed, and those that waited for it; see `CommitPolicy`."""
         self._ended[index] = evaluation
         self._take_turns()
 
@@ -205,9 +246,9 @@ class InOrder(CommitPolicy):
                 return
 
     def finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
-        """Those that have ended before the first that is still in training."""
+        """Those that have ended before the first that is still in training; see `CommitPolicy`."""
         return list(takewhile(ended.__contains__, waiting))
 
     def asks_before(self, proposal: Proposal, asks: int) -> int:
-        """The `ask` calls of a run that trains one child at a time."""
+        """The `ask` calls of a run that trains one child at a time; see `CommitPolicy`."""
         return proposal.index + 1

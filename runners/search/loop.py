@@ -186,19 +186,19 @@ class Search:
         return self._in_executor
 
     def may_ask_ahead(self, outstanding: int) -> bool:
-        """Whether the strategy's next proposal does not depend on the outcomes of this many outstanding children."""
+        """Whether the next proposal does not depend on pending outcomes; see `CommitActions`."""
         return self._strategy.asks_ahead(outstanding)
 
     def repeats(self, proposal: Proposal) -> int | None:
-        """Index of the uncommitted child that is the same training; None if there is none."""
+        """Index of an uncommitted child that is the same training; see `CommitActions`."""
         return self._training.get(training_key(proposal))
 
     def hit(self, proposal: Proposal) -> Mapping[str, Any] | None:
-        """The cached row of the same training; None if there is none."""
+        """Cached row of the same training; see `CommitActions`."""
         return self.cache.get(proposal.architecture.hash, self.plan.fingerprint, proposal.seed, test=False)
 
     def train(self, proposal: Proposal) -> None:
-        """Hand a proposal to the executor."""
+        """Hand a proposal to the executor; see `CommitActions`."""
         self._training[training_key(proposal)] = proposal.index
         self._in_executor += 1
         # a child that takes longer could not be counted any more
@@ -211,13 +211,13 @@ class Search:
         )
 
     def commit_trained(self, proposal: Proposal, evaluation: Evaluation) -> Mapping[str, Any]:
-        """Store a trained child, charge it, give its outcome to the strategy; return its row with "curves"."""
+        """Store a trained child, charge it and give its outcome to the strategy; see `CommitActions`."""
         self._training.pop(training_key(proposal), None)
         row = self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
         return {**row, "curves": evaluation.curves}
 
     def commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
-        """Store a child with the scores of an earlier training, charge it, give its outcome to the strategy."""
+        """Store a child with the scores of an earlier training; see `CommitActions`."""
         evaluation = evaluation_of(hit, hit["curves"])
         charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
         self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
