@@ -269,8 +269,14 @@ def test_a_child_that_ends_itself_in_time_is_timed_out_and_the_next_goes_on(node
 def test_what_was_dropped_does_not_come_back(nodes):
     with RayExecutor(options(nodes)) as executor:
         executor.submit(0, child(nodes, epochs=100_000))
+        executor.submit(9, child(nodes, epochs=100_000, seed=9))
+        while not executor._running([job.key for job in executor._jobs.values()]):
+            time.sleep(0.05)
         time.sleep(1.0)
-        executor.drop()
+        ended = dict(executor.drop())
+        assert 0 in ended
+        assert {evaluation.status for evaluation in ended.values()} == {"unfinished"}
+        assert 1.0 <= ended[0].device_seconds < 60
         executor.submit(1, child(nodes))
         assert [ticket for ticket, _ in executor.wait()] == [1]
 
