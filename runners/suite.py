@@ -102,12 +102,20 @@ class SharedWriter:
         self._writer, self._lock = writer, threading.Lock()
 
     def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
-        """Store finished children, all or none."""
+        """Store finished children, all or none.
+
+        Args:
+            children: columns and curves of each child.
+        """
         with self._lock:
             self._writer.append_children(children)
 
     def put_run(self, row: Mapping[str, Any]) -> None:
-        """Store the row of a run."""
+        """Store the row of a run, in place of its earlier row.
+
+        Args:
+            row: columns of the run.
+        """
         with self._lock:
             self._writer.put_run(row)
 
@@ -202,7 +210,17 @@ def _stored(
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
-    """Make the plans of all searches, so a mistake in the last is found before the first is run."""
+    """Make the plans of all searches, which finds a mistake in the last before the first one runs.
+
+    Args:
+        configs: configurations of the searches.
+
+    Returns:
+        One plan per search, in the same order.
+
+    Raises:
+        InputError: when a configuration cannot work, or two searches are the same.
+    """
     plans = [plan_search(config).as_new() for config in configs]
     seen: dict[str, SearchPlan] = {}
     for plan in plans:

@@ -79,7 +79,17 @@ class ExecutorOptions(BaseModel):
 
 
 def executor_of(option: str) -> str:
-    """Return the only executor that takes an option of `ExecutorOptions`; "" where all do."""
+    """Name the executor that an option belongs to.
+
+    Args:
+        option: name of a field of `ExecutorOptions`, e.g. "gpus_per_child".
+
+    Returns:
+        Name of the only executor that takes the option, e.g. "ray"; "" if every executor takes it.
+
+    Raises:
+        KeyError: when there is no such option.
+    """
     extra = ExecutorOptions.model_fields[option].json_schema_extra
     return str(extra.get("executor", "")) if isinstance(extra, dict) else ""
 
@@ -98,6 +108,9 @@ class Executor(ABC):
     @classmethod
     def check(cls, options: ExecutorOptions) -> None:
         """Refuse options that cannot work, before anything is trained.
+
+        Args:
+            options: options of the executor.
 
         Raises:
             InputError: when a device is not on this machine, or a GPU is given twice.

@@ -89,7 +89,17 @@ class RayExecutor(Executor):
 
     @classmethod
     def check(cls, options: ExecutorOptions) -> None:
-        """Refuse options that no cluster could serve. The cluster itself is checked when the executor is made."""
+        """Refuse options that no cluster could serve.
+
+        The cluster itself is checked when the executor is made.
+
+        Args:
+            options: options of the executor.
+
+        Raises:
+            MissingExtra: when Ray is not installed.
+            InputError: when options name devices of this machine, or a part of a GPU above one.
+        """
         import_ray()
         if options.devices != ("cpu",) or options.children_per_device != 1:
             raise InputError(

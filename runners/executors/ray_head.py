@@ -56,6 +56,13 @@ class HeadWatch:
 
 
 def touch(address: str) -> None:
-    """Open a connection to HOST:PORT and close it; OSError if nothing accepts it."""
+    """Open a TCP connection to an address and close it again.
+
+    Args:
+        address: HOST:PORT; an IPv6 host may be in brackets.
+
+    Raises:
+        OSError: when nothing accepts the connection within 5 seconds.
+    """
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), PROBE_SECONDS).close()

@@ -24,16 +24,31 @@ class Starts:
         self._started: dict[str, float] = {}
 
     def started(self, key: str) -> None:
-        """Record the start of an attempt."""
+        """Record that an attempt starts now.
+
+        Args:
+            key: "ticket/attempt".
+        """
         self._started[key] = time.monotonic()
 
     def running(self, keys: Sequence[str]) -> dict[str, float]:
-        """Seconds since each attempt started; attempts that have not started are left out."""
+        """Measure how long attempts have been running.
+
+        Args:
+            keys: keys "ticket/attempt" of the attempts.
+
+        Returns:
+            Seconds since the start of each attempt; attempts that have not started are left out.
+        """
         now = time.monotonic()
         return {key: now - self._started[key] for key in keys if key in self._started}
 
     def forget(self, ticket: int) -> None:
-        """Drop all attempts of a child that has ended."""
+        """Forget all attempts of a child that has ended.
+
+        Args:
+            ticket: number of the child.
+        """
         for key in [key for key in self._started if key.startswith(f"{ticket}/")]:
             del self._started[key]
 

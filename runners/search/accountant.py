@@ -59,11 +59,14 @@ class Accountant:
         return charged + searcher_seconds * self._share
 
     def counts(self, charged: float, searcher_seconds: float) -> bool:
-        """Whether a child that has just ended is within the budget.
+        """Update the wall time, and check whether a child that has just ended is within the budget.
 
         Args:
-            charged: device-seconds of the child.
-            searcher_seconds: wall seconds of the searcher's work for it.
+            charged: device-seconds of the child, >= 0.
+            searcher_seconds: wall seconds of the searcher's work for it, >= 0.
+
+        Returns:
+            True if everything spent, including this child, is within the limit.
         """
         self.ledger.wall_seconds = self.wall_seconds()
         return self.ledger.fits(self.device_seconds(charged, searcher_seconds))
@@ -105,7 +108,11 @@ class Accountant:
         self.ledger.charge("uncounted", self.device_seconds(0.0, self.take_searcher_seconds()))
 
     def restore_wall(self, row: Mapping[str, Any]) -> None:
-        """Set the wall time to that at which a stored row was written."""
+        """Set the wall time to that at which a stored row was written.
+
+        Args:
+            row: row of a child or a run, with `wall_seconds`.
+        """
         self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
 
     def restored(self) -> None:

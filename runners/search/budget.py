@@ -168,7 +168,14 @@ class Ledger:
         return self._spent_after(1, device_seconds) <= self.budget.limit
 
     def room(self, outstanding: int) -> bool:
-        """Whether another child may be proposed while `outstanding` children are in training."""
+        """Check whether another child may be proposed.
+
+        Args:
+            outstanding: number of children in training, >= 0.
+
+        Returns:
+            True if the amount spent is below the limit; children in training count only against a budget in children.
+        """
         if self.budget.unit == "children":
             return self.children + outstanding < self.budget.limit
         return self.spent < self.budget.limit
@@ -189,5 +196,8 @@ def with_usual_unit(text: str) -> str:
 
     Args:
         text: a budget; other texts are returned as they are.
+
+    Returns:
+        The text with "gpu-" in place of "device-".
     """
     return _DEVICE_UNIT.sub("gpu-", text)

@@ -20,12 +20,15 @@ _COUNTED_AS: dict[Unit, By] = {
 
 
 def budget_unit(runs: pd.DataFrame) -> By:
-    """Return the unit of the budget of these runs; device-hours if they have several, or none.
+    """Find the unit in which an analysis counts the spending of runs: that of their budget.
 
-    In another unit, runs would be watched to points that depend on their speed.
+    In another unit, the analysis would follow runs to points that depend on their speed.
 
     Args:
         runs: the runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        The unit; "gpu_hours" if the budgets have several units, or if there is none.
     """
     units = {_COUNTED_AS[each.unit] for each in _budgets(runs)}
     return units.pop() if len(units) == 1 else "gpu_hours"

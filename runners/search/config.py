@@ -138,6 +138,9 @@ class SearchPlan:
 
         Args:
             stored: ids of the file's runs.
+
+        Returns:
+            This plan with the stored id, or this plan unchanged.
         """
         return replace(self, run=next((run for run in (self.run, *self.ids) if run in stored), self.run))
 
@@ -180,7 +183,15 @@ class SearchPlan:
         return Ledger(self.budget, self.usd_per_hour)
 
     def child_seed(self, index: int) -> int:
-        """Training seed of the child with proposal number `index` (from 0)."""
+        """Derive the training seed of a child.
+
+        Args:
+            index: number of the proposal, from 0.
+
+        Returns:
+            The run's seed with `child_seeds = "run"`; else a 32-bit number that depends on the run's seed and on
+            `index`.
+        """
         if self.config.child_seeds == "run":
             return self.config.seed
         digest = hashlib.blake2b(f"{self.config.seed}/{index}".encode(), digest_size=4).digest()

@@ -338,5 +338,12 @@ class Search:
 
 
 def training_key(proposal: Proposal) -> tuple[str, int]:
-    """Key that is equal for two children of a run if they are the same training: (hash, seed)."""
+    """Make a key that is equal for two children of a run if they are the same training.
+
+    Args:
+        proposal: a proposal.
+
+    Returns:
+        Hash of the architecture, and the training seed.
+    """
     return proposal.architecture.hash, proposal.seed

@@ -38,7 +38,11 @@ class Progress:
         self._children_at_start = 0
 
     def start(self, ledger: Ledger) -> None:
-        """Start the display; the ledger may already include the spending of earlier attempts."""
+        """Start the display.
+
+        Args:
+            ledger: ledger of the run; it may already include the spending of earlier attempts.
+        """
         self._started = time.monotonic()
         self._share_at_start, self._children_at_start = _share(ledger), ledger.children
         if self._stream.isatty() if self._draw_bar is None else self._draw_bar:
@@ -71,7 +75,11 @@ class Progress:
             self.note(f"{self._title}: {100 * share:.0f}% of the budget, {text}")
 
     def note(self, text: str) -> None:
-        """Write a separate line."""
+        """Write a line of its own, above the bar if there is one.
+
+        Args:
+            text: the line.
+        """
         if self._bar is not None:
             self._bar.write(text, file=self._stream)
         else:

@@ -17,10 +17,18 @@ class RowSink(Protocol):
     """Interface of a destination of rows; `store.writer.ResultsWriter` is one."""
 
     def append_children(self, children: Sequence[tuple[Row, Curves]]) -> None:
-        """Store finished children, all or none."""
+        """Store finished children, all or none.
+
+        Args:
+            children: columns and curves of each child; a curve has one value per epoch.
+        """
 
     def put_run(self, row: Row) -> None:
-        """Store the row of a run."""
+        """Store the row of a run, in place of its earlier row.
+
+        Args:
+            row: columns of the run.
+        """
 
 
 class RowWriter:
@@ -60,6 +68,10 @@ class RowWriter:
             self._sink.append_children(waiting)
 
     def put_run(self, row: Row) -> None:
-        """Write the waiting children, then the row of the run."""
+        """Write the waiting children, then the row of the run.
+
+        Args:
+            row: columns of the run.
+        """
         self.flush()
         self._sink.put_run(row)

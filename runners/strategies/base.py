@@ -79,7 +79,11 @@ class Strategy(ABC, Generic[C]):
 
     @abstractmethod
     def tell(self, outcome: Outcome) -> None:
-        """Receive the outcome of a child. Outcomes come in any order, each once."""
+        """Receive the outcome of a child. Outcomes come in any order, each once.
+
+        Args:
+            outcome: the outcome; `outcome.index` is the number of its proposal.
+        """
 
     def asks_ahead(self, outstanding: int) -> bool:
         """Whether `ask()` is independent of the outcomes that are still pending.
@@ -98,5 +102,12 @@ class Strategy(ABC, Generic[C]):
         return outstanding == 0
 
     def reward(self, outcome: Outcome) -> float:
-        """Reward of a child: its validation accuracy, or 0 if it has none."""
+        """Compute the reward of a child, which the strategy maximizes.
+
+        Args:
+            outcome: the outcome of the child.
+
+        Returns:
+            Its validation accuracy in [0, 1], or 0 if its status is not "ok".
+        """
         return outcome.val_acc if outcome.status == "ok" else 0.0

@@ -282,18 +282,28 @@ def converse(
 
 
 def made_up_score(architecture: Architecture) -> float:
-    """Invent a validation accuracy in [0, 1] that depends only on the choices; NaN, a failure, for one in sixteen."""
+    """Invent a validation accuracy that depends only on the choices of an architecture.
+
+    Args:
+        architecture: any architecture.
+
+    Returns:
+        A number in [0, 1]; NaN, which stands for a failed training, for about one architecture in sixteen.
+    """
     digest = hashlib.blake2b(repr(architecture.choices).encode(), digest_size=2).digest()
     return float("nan") if digest[1] < 16 else digest[0] / 255
 
 
 def made_up_outcome(index: int, architecture: Architecture, score: float) -> Outcome:
-    """Make an outcome with this final validation accuracy in [0, 1]; NaN makes it a failure without a curve.
+    """Make an outcome with a given validation accuracy.
 
     Args:
         index: number of the proposal, from 0.
         architecture: the proposed architecture.
         score: validation accuracy in [0, 1], or NaN.
+
+    Returns:
+        The outcome, with a curve that rises to the score; a failure without a curve if the score is NaN.
     """
     status: Status = "failed" if np.isnan(score) else "ok"
     curve = tuple(score * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)) if status == "ok" else ()

@@ -144,11 +144,22 @@ class Enas(Strategy[EnasConfig]):
         return self._ranked.popleft() if self._ranked else None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always true, because outcomes are not used."""
+        """Return true: proposals do not depend on outcomes.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending; not used.
+
+        Returns:
+            True.
+        """
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Do nothing."""
+        """Do nothing: proposals do not depend on outcomes.
+
+        Args:
+            outcome: the outcome of a child; not used.
+        """
 
     def _train(self) -> tuple[SharedWeights, Policy]:
         options = self.config
@@ -218,7 +229,14 @@ class Policy:
         self._skip_layers = len({decision.layer for decision in space.decisions if decision.kind == "skip"})
 
     def sample(self, count: int) -> list[Architecture]:
-        """Draw architectures."""
+        """Draw architectures from the controller.
+
+        Args:
+            count: number of architectures, >= 1.
+
+        Returns:
+            The architectures; some may be equal.
+        """
         return [self._space.decode(row) for row in self.controller.sample(count, self._generator).tolist()]
 
     def stream(self) -> Iterator[Architecture]:
@@ -227,7 +245,14 @@ class Policy:
             yield from self.sample(self._options.candidates)
 
     def learn(self, shared: SharedWeights) -> None:
-        """Make one update: draw architectures, score each on its own minibatch, follow the gradient."""
+        """Update the controller once by REINFORCE.
+
+        `aggregate` architectures are drawn, and each is scored on its own minibatch of validation images. The reward is
+        the accuracy plus the weighted entropy; the penalty on skips is added to the loss.
+
+        Args:
+            shared: the super-network that scores the architectures.
+        """
         options = self._options
         choices = self.controller.sample(options.aggregate, self._generator)
         accuracies = [shared.accuracy(self._space.decode(row), shared.minibatch()) for row in choices.tolist()]

@@ -86,14 +86,16 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> VectorizedSearch | None:
-        """Make many populations.
-
-        None if members must be distinct, the space has its own distribution, or decisions differ in size.
+        """Make many populations that evolve at once, one per seed.
 
         Args:
             space: the space to search.
             seeds: search seeds, one per search.
             config: the strategy's options.
+
+        Returns:
+            The searches; None if members must be distinct (`drawing`), if the space has its own way to draw or to
+            mutate, or if its decisions differ in their number of options.
         """
         own = type(space).random is not Space.random or type(space).mutate is not Space.mutate
         sizes = {options for options in options_of(space) if options > 1}
@@ -116,11 +118,21 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
         return parent if self._identities.random() < self.config.identity else mutated
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """True while the population fills."""
+        """Check whether the next proposal is a random one: true while the population fills.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending, >= 0.
+
+        Returns:
+            True if no outcome is pending, or if received and pending ones together do not fill the population.
+        """
         return outstanding == 0 or len(self._population) + outstanding < self.config.population
 
     def tell(self, outcome: Outcome) -> None:
         """Add a child to the population, and remove the oldest member if it is full.
+
+        Args:
+            outcome: the outcome of a child.
 
         Raises:
             InputError: when the child has status "ok" but no score.
@@ -170,7 +182,11 @@ class VectorizedEvolution(VectorizedSearch):
         return self._asked
 
     def tell(self, rewards: FloatArray) -> None:
-        """Add the children in place of the oldest members."""
+        """Put the children just proposed in place of the oldest members.
+
+        Args:
+            rewards: [runs], rewards of these children.
+        """
         place = self._told % self._size
         self._members[:, place] = self._asked
         self._rewards[:, place] = rewards

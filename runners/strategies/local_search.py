@@ -68,11 +68,23 @@ class LocalSearch(Strategy[LocalSearchConfig]):
         return None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """True among the starts, and among the neighbours if the search moves to the best of all."""
+        """Check whether pending outcomes cannot change the next proposal.
+
+        That holds among the random starts, and among the neighbours if the search moves to the best of all of them.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending, >= 0.
+
+        Returns:
+            True if no outcome is pending, or if no single outcome can move the search.
+        """
         return outstanding == 0 or not self._moves_early
 
     def tell(self, outcome: Outcome) -> None:
-        """Remember a reward, and take all steps that it makes possible.
+        """Store a reward, then move or start again as often as the rewards allow.
+
+        Args:
+            outcome: the outcome of a child that `ask` proposed.
 
         Raises:
             InputError: when the child is not in training, or has status "ok" but no score.

@@ -108,11 +108,21 @@ class Pnas(Strategy[PnasConfig]):
         return self._architectures[self._asked - 1]
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always true: a level is chosen as a whole, and `ask` returns None between levels."""
+        """Return true: a level is chosen as a whole, and `ask` returns None between levels.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending; not used.
+
+        Returns:
+            True.
+        """
         return True
 
     def tell(self, outcome: Outcome) -> None:
         """Store a reward. The last one of a level trains the predictors and chooses the next level.
+
+        Args:
+            outcome: the outcome of a child that `ask` proposed.
 
         Raises:
             InputError: when the child is not pending, or has status "ok" but no score.

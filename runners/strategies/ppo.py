@@ -35,8 +35,7 @@ class PPO(PolicyGradient[PPOConfig]):
     that drew it.
 
     Source: Zoph et al. 2017 (1707.07012), section 3 and appendix A; the clipped objective is equation 7 of Schulman et
-    al. 2017
-        (1707.06347).
+    al. 2017 (1707.06347).
     Deviation: there is one controller, which sees every child. The paper does not give clip and epochs. Each step uses
     the whole batch.
     """
@@ -45,7 +44,13 @@ class PPO(PolicyGradient[PPOConfig]):
     config_type = PPOConfig
 
     def update(self, batch: Batch) -> None:
-        """Make `epochs` steps of Adam on the clipped objective of a batch."""
+        """Make `epochs` steps of Adam on the clipped objective of a batch.
+
+        Args:
+            batch: choices, log-probabilities and advantages of the children.
+
+        Source: Schulman et al. 2017 (1707.06347), equation 7 for the clipped objective.
+        """
         options = self.config
         for _ in range(options.epochs):
             scores = self.controller.score(batch.choices, batch.counts)

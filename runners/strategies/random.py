@@ -48,12 +48,15 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> VectorizedSearch | None:
-        """Make many searches; None with `unique`, and for spaces that have their own distribution.
+        """Make many random searches at once, one per seed.
 
         Args:
             space: the space to search.
             seeds: search seeds, one per search.
             config: the strategy's options.
+
+        Returns:
+            The searches; None with `unique`, and for a space that has its own way to draw.
         """
         if config.unique or type(space).random is not Space.random:
             return None
@@ -66,11 +69,22 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
         return None if self._exhausted else self._new()
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always true, because outcomes are not used."""
+        """Return true: proposals do not depend on outcomes.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending; not used.
+
+        Returns:
+            True.
+        """
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Learn nothing."""
+        """Do nothing: proposals do not depend on outcomes.
+
+        Args:
+            outcome: the outcome of a child; not used.
+        """
 
     def _new(self) -> Architecture | None:
         for _ in range(REPEATS_IN_A_ROW):
@@ -93,4 +107,8 @@ class VectorizedRandom(VectorizedSearch):
         return self._draws.next()
 
     def tell(self, rewards: FloatArray) -> None:
-        """Learn nothing."""
+        """Do nothing: proposals do not depend on rewards.
+
+        Args:
+            rewards: [runs]; not used.
+        """

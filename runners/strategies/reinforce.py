@@ -59,21 +59,42 @@ class Reinforce(PolicyGradient[ReinforceConfig]):
             self.space_at(0)
 
     def reward(self, outcome: Outcome) -> float:
-        """Best validation accuracy of the last epochs, cubed (both options); the final one without a curve; else 0."""
+        """Compute the reward of the first paper: the best validation accuracy of the last epochs, cubed.
+
+        The number of epochs (`reward_epochs`) and the power (`reward_power`) are options. Without a curve the final
+        accuracy is used.
+
+        Args:
+            outcome: the outcome of a child.
+
+        Returns:
+            The reward in [0, 1]; 0 if the status is not "ok".
+        """
         if outcome.status != "ok":
             return 0.0
         last = outcome.val_curve[-self.config.reward_epochs :] or (outcome.val_acc,)
         return float(max(last) ** self.config.reward_power)
 
     def space_at(self, index: int) -> Space:
-        """The space with the number of layers that the depth schedule gives for this child."""
+        """Return the space of a child, with the number of layers that the depth schedule gives.
+
+        Args:
+            index: number of the proposal, from 0.
+
+        Returns:
+            The space; the whole one without `depth_start`.
+        """
         options = self.config
         if not options.depth_start:
             return self.space
         return self._at_depth(options.depth_start + options.depth_step * (index // options.depth_every))
 
     def update(self, batch: Batch) -> None:
-        """Make one step of Adam on a batch."""
+        """Make one step of Adam on a batch.
+
+        Args:
+            batch: choices and advantages of the children.
+        """
         scores = self.controller.score(batch.choices, batch.counts)
         self.optimizer.zero_grad()
         (-(batch.advantages * scores.log_prob).mean()).backward()  # type: ignore[no-untyped-call]

@@ -61,12 +61,15 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> VectorizedSearch:
-        """Make many policies; works on any space.
+        """Make many policies that learn at once, one per seed. Works on any space.
 
         Args:
             space: the space to search.
             seeds: search seeds, one per search.
             config: the strategy's options.
+
+        Returns:
+            The searches.
         """
         return VectorizedReinforceLogits(LogitPolicies(options_of(space), seeds, config))
 
@@ -82,6 +85,9 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
     def tell(self, outcome: Outcome) -> None:
         """Make one step along the advantage-weighted gradient of the child's log-probability.
+
+        Args:
+            outcome: the outcome of a child.
 
         Raises:
             InputError: when the child has status "ok" but no score.
@@ -105,7 +111,11 @@ class VectorizedReinforceLogits(VectorizedSearch):
         return self._asked
 
     def tell(self, rewards: FloatArray) -> None:
-        """One step of each policy."""
+        """Make one step of each policy with the reward of its child.
+
+        Args:
+            rewards: [runs], rewards of the children just proposed.
+        """
         self._policies.learn(self._asked, rewards)
 
 

@@ -33,7 +33,11 @@ class VectorizedSearch(ABC):
 
     @abstractmethod
     def tell(self, rewards: FloatArray) -> None:
-        """Receive the rewards of the children just proposed, [runs], as `Strategy.reward` gives them."""
+        """Receive the rewards of the children just proposed.
+
+        Args:
+            rewards: [runs], as `Strategy.reward` gives them.
+        """
 
 
 class VectorizedStrategy(Strategy[C]):
@@ -103,5 +107,12 @@ class UniformDraws:
 
 
 def options_of(space: Space) -> list[int]:
-    """Number of options of every decision."""
+    """List the number of options of every decision.
+
+    Args:
+        space: any space.
+
+    Returns:
+        [decisions], each >= 1.
+    """
     return [decision.options for decision in space.decisions]

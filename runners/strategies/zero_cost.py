@@ -80,11 +80,22 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
         return self._ranked.popleft() if self._ranked else None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Always true, because outcomes are not used."""
+        """Return true: proposals do not depend on outcomes.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending; not used.
+
+        Returns:
+            True.
+        """
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Do nothing."""
+        """Do nothing: proposals do not depend on outcomes.
+
+        Args:
+            outcome: the outcome of a child; not used.
+        """
 
     def _changes(self) -> dict[str, Any]:
         """Fields of the protocol that the options replace."""

@@ -33,7 +33,14 @@ class Scores(NamedTuple):
 
 
 def seeded_generator(seed: int) -> torch.Generator:
-    """Make a separate CPU generator, seeded with a well-mixed function of `seed` (>= 0, any size)."""
+    """Make a CPU generator of its own whose state is a well-mixed function of a seed.
+
+    Args:
+        seed: any integer >= 0.
+
+    Returns:
+        The generator.
+    """
     # torch's Mersenne twister reads 32 bits only; without mixing, large seeds would collide.
     return torch.Generator().manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
 

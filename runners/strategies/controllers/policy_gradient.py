@@ -89,10 +89,21 @@ class PolicyGradient(Strategy[C]):
 
     @abstractmethod
     def update(self, batch: Batch) -> None:
-        """Improve the controller with one batch."""
+        """Improve the controller with one batch.
+
+        Args:
+            batch: choices, log-probabilities and advantages of `config.batch` children.
+        """
 
     def space_at(self, index: int) -> Space:
-        """Space of the child of this index: the whole space, or a smaller one that has only its first decisions."""
+        """Return the space of a child: the whole space, or a smaller one that has only its first decisions.
+
+        Args:
+            index: number of the proposal, from 0.
+
+        Returns:
+            The space that the child is drawn from.
+        """
         return self.space
 
     def ask(self) -> Architecture:
@@ -108,11 +119,21 @@ class PolicyGradient(Strategy[C]):
         return sample.architecture
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """True within a batch, because the policy does not change there."""
+        """Check whether the policy stays the same until the pending outcomes have come: true within a batch.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending, >= 0.
+
+        Returns:
+            True if the pending outcomes do not complete a batch.
+        """
         return len(self._finished) + outstanding < self.config.batch
 
     def tell(self, outcome: Outcome) -> None:
         """Collect an outcome; update the controller when it completes a batch.
+
+        Args:
+            outcome: the outcome of a child that `ask` proposed.
 
         Raises:
             InputError: when the child is not pending, has another architecture than the proposal, or has status "ok"

@@ -51,6 +51,12 @@ class CellGrowth:
 
         Its number of blocks must be an option, and all its decisions belong to blocks.
 
+        Args:
+            space: the space that a strategy searches.
+
+        Returns:
+            The series.
+
         Raises:
             InputError: when the space does not meet these conditions.
         """
@@ -74,7 +80,14 @@ class CellGrowth:
         return len(self.space.grammar.cells) * len(self.space.grammar.block_steps)
 
     def architecture(self, row: Rows) -> Architecture:
-        """Convert a row [blocks * width] to an architecture of the space with that many blocks."""
+        """Convert a row to an architecture.
+
+        Args:
+            row: [blocks * width] int64, choices in the order of blocks.
+
+        Returns:
+            The architecture, in the space whose cells have that many blocks.
+        """
         grammar = self.space.grammar
         shape = (len(row) // self.width, len(grammar.cells), len(grammar.block_steps))
         return self._at(shape[0]).decode(row.reshape(shape).swapaxes(0, 1).ravel().tolist())

@@ -217,11 +217,12 @@ class Ensemble:
         data.
 
         Args:
-            rows, blocks: as of `Predictor.forward`.
             rewards: [n], each in [0, 1].
             epochs: passes over a member's part.
             batch: rows per step.
             learning_rate: learning rate of Adam, whose moments are reset in each fit.
+            rows: [n, most blocks * width] int64, padded, as in `Predictor.forward`.
+            blocks: [n] int64, number of blocks per row.
         """
         if not self._fitted:
             for member in self.members:
@@ -233,12 +234,15 @@ class Ensemble:
             self._train(member, rows[kept], blocks[kept], rewards[kept], epochs, batch, learning_rate)
 
     def grown(self, parents: Tensor, which: Tensor, added: Tensor) -> Tensor:
-        """Mean of the members' `Predictor.grown`, [n].
+        """Predict accuracies of cells that have one block added: the mean over the members.
 
         Args:
             parents: [parents, blocks * width] int64, at least one block.
             which: [n] int64, the parent of each candidate.
             added: [n, width] int64, its new block.
+
+        Returns:
+            [n], each in (0, 1).
         """
         return torch.stack([member.grown(parents, which, added) for member in self.members]).mean(0)
 
