@@ -52,9 +52,9 @@ test-fast: $(READY)
 
 TRAINING_TESTS := tests/training tests/networks
 
-# Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has.
+# Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has; tests of counts run no kernel.
 test-avx2: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n 2 $(TRAINING_TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n 2 -k "not closed_form and not counts" $(TRAINING_TESTS)
 
 # The same and a whole search with every combination of instruction sets that oneDNN and torch can be held to here.
 ISA_TESTS := $(TRAINING_TESTS) tests/kernels tests/cli/test_verify_command.py tests/runners/test_search.py tests/strategies/test_enas.py
@@ -109,13 +109,14 @@ test-faults: $(READY)
 	FAULT_MINUTES=$(FAULT_MINUTES) $(BIN)/python -m pytest -s -m slow tests/store
 
 # Faults of one line in budget, search, cache, evaluator and statistics, each tried in a copy of the tree: hours. It resumes;
-# build/mutations has what was tried. TARGETS: some of those in tests/support/mutations.py.
+# build/mutations has what was tried. TARGETS: some of those in tests/support/mutations.py; MUTATIONS=40 draws 40 per target.
 .PHONY: test-mutations
 TARGETS ?=
+MUTATIONS ?=
 
 test-mutations: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[mutation]'
-	$(BIN)/python tests/support/mutations.py $(TARGETS)
+	$(BIN)/python tests/support/mutations.py $(if $(MUTATIONS),--sample $(MUTATIONS)) $(TARGETS)
 
 # The pictures of README and docs/: those of the demonstration and of the report are of one run, which is made in build/pictures where it
 # is not there yet; remove that folder for a new one. About ten minutes on two idle cores; the report's picture takes Chromium or Chrome.

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import os
 
+import pytest
+from sampling import evenly_spaced
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 os.environ["NASBENCH_CONFIG"] = os.devnull
 for name in ("NASBENCH_DEVICES", "NASBENCH_PRICE", "NASBENCH_VERBOSITY", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the parameter sets that `sampled` leaves to `make test-slow`: before `-m` chooses by markers."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled") is not None:
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for parametrized in cases.values():
+        marker = parametrized[0].get_closest_marker("sampled")
+        assert marker is not None
+        kept = evenly_spaced(len(parametrized), int(marker.args[0]))
+        for position, item in enumerate(parametrized):
+            if position not in kept:
+                item.add_marker(pytest.mark.slow)

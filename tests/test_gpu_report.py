@@ -24,6 +24,7 @@ def report(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return gpu_report
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 @pytest.mark.parametrize(
     ("words", "said"),
@@ -44,6 +45,7 @@ def test_make_has_it() -> None:
     assert "benchmarks/gpu_report.py" in text.split("\ntest-gpu:")[1].split("\n\n")[0]
 
 
+@pytest.mark.slow
 def test_the_self_test_runs_in_a_process_of_its_own(report: ModuleType) -> None:
     rows = report.rows_of_self_test("cpu")
     assert [(row.check, row.outcome) for row in rows] == [("self-test", "passed")]
@@ -55,6 +57,7 @@ def test_what_does_not_end_was_not_run(report: ModuleType) -> None:
     assert (row.outcome, row.figures) == ("not run", "not finished in 0 s")
 
 
+@pytest.mark.slow
 def test_what_crashes_has_failed(report: ModuleType) -> None:
     (row,) = report.rows_of_self_test("cuda:99")
     assert row.outcome == "failed"

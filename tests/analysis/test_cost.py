@@ -60,6 +60,7 @@ def test_a_run_that_never_reaches_the_target_is_counted(three, target, reached, 
     np.testing.assert_equal(row["hours_to_target"], hours)
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("target", [0.8, 0.84, 0.86, 0.88, 0.9, 0.92])
 @pytest.mark.parametrize("seeds", [4, 7])
 @pytest.mark.parametrize("budget", [None, 0.1])

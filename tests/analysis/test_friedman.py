@@ -58,6 +58,7 @@ def test_the_distribution_is_that_of_all_orders(strategies, tables, ties):
     assert drawn.p == pytest.approx(exact.p, abs=4 * np.sqrt(exact.p / 99_999) + 2e-5)
 
 
+@pytest.mark.slow
 def test_the_test_rejects_in_5_percent_at_most_with_few_tables():
     """Iman and Davenport's F rejected in 17 to 20% with 2 or 3 tables and no difference."""
     rng = np.random.default_rng(0)

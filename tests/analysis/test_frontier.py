@@ -66,6 +66,7 @@ def test_names_as_the_papers_write_them():
     }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("x", ["mult_adds", "params"])
 def test_no_name_lies_on_another_or_on_a_point(networks, x):
     data = frontier_data(x, networks)

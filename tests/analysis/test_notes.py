@@ -27,6 +27,7 @@ def test_figures_that_need_nothing(number):
     assert len(drawn.data) > 7
 
 
+@pytest.mark.slow
 def test_our_own_runs_add_a_panel(make):
     frame, runs, _ = make.frames(strategies=("random",), seeds=1, children=8)
     both = FIGURES.get("7").draw(Searches(frame, runs))

@@ -98,6 +98,7 @@ def test_long_labels_at_line_ends_stay_apart_and_inside(page, count):
     assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 and box.x1 <= figure.bbox.x1 + 1 for box in boxes)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("page", [Page(), Page(16 / 9), Page(16 / 9, 16.0)])
 @pytest.mark.parametrize(("low", "high"), [(1.5e-4, 7e-3), (2.2e4, 5.5e4), (1.1, 1.2), (10.0, 1e9)])
 def test_ticks_of_logarithmic_axes_stay_apart(page, low, high):
@@ -135,6 +136,7 @@ def assert_ticks_apart(ax) -> None:
     assert all(a.x1 < b.x0 for a, b in itertools.pairwise(boxes))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("x", ["mult_adds", "params"])
 @pytest.mark.parametrize("page", [Page(), Page(16 / 9)])
 def test_names_in_figures_6_and_7_find_room(make, x, page):

@@ -60,6 +60,7 @@ def test_correlations_between_protocols_are_scipys(trained):
     np.testing.assert_allclose([row["kendall_low"], row["kendall_high"]], theirs.confidence_interval, atol=0.04)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tied", [False, True])
 def test_intervals_of_twenty_architectures_cover_about_as_they_say(tied):
     rng = np.random.default_rng(int(tied))

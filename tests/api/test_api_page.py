@@ -6,6 +6,8 @@ import inspect
 import re
 from pathlib import Path
 
+import pytest
+
 import nasbench
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
@@ -17,6 +19,7 @@ def blocks() -> list[str]:
     return [code for skipped, code in re.findall(rf"({NOT_RUN})?```python\n(.*?)```", PAGE, re.DOTALL) if not skipped]
 
 
+@pytest.mark.slow
 def test_the_examples_run_in_their_order(tmp_path, monkeypatch, registry, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "page"}

@@ -109,6 +109,7 @@ def test_a_stop_among_the_final_trainings_keeps_those_that_are_done(tiny, tmp_pa
     assert nasbench.resume(tmp_path / "a.h5", progress=False)[0].status == "complete"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ordered", [False, True])
 def test_a_run_of_worker_processes_is_stopped_and_goes_on(tiny, tmp_path, ordered):
     # Children that finished before the stop are stored. An ordered run has at most LOOK_AHEAD x 2 of them waiting.

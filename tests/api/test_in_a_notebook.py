@@ -21,6 +21,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow
 def test_cells_show_a_bar_and_their_values(tmp_path):
     cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
     notebook = nbformat.v4.new_notebook(cells=cells)

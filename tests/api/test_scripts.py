@@ -33,6 +33,7 @@ def test_workers_are_not_started_from_the_top_level_of_a_script(tmp_path, lines)
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 
+@pytest.mark.slow
 def test_a_script_searches_in_its_own_process_without_more(tmp_path):
     done = run(tmp_path, f"print({INLINE}.status)")
     assert (done.stdout, done.returncode) == ("complete\n", 0)

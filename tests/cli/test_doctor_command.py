@@ -110,6 +110,7 @@ def test_a_read_only_folder_is_exit_code_1(only):
     assert "a search would fail here" in done.out
 
 
+@pytest.mark.slow
 def test_quick_on_this_machine(tmp_path):
     """The whole of it without the kernels' tests, as a user runs it."""
     done = in_a_process("--quick", "--json", cwd=tmp_path)
@@ -149,6 +150,7 @@ def test_the_whole_on_this_machine(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_torch_that_dies_is_lines_and_exit_code_1(tmp_path):
     (tmp_path / "torch.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
     done = in_a_process("--folder", str(tmp_path), cwd=tmp_path, PYTHONPATH=str(tmp_path))

@@ -66,12 +66,14 @@ def test_the_loop_of_a_run(call, results, tmp_path):
     assert "architecture " + table["hash"][1][:8] in (tmp_path / "loop" / "one.svg").read_text()
 
 
+@pytest.mark.slow
 def test_our_own_runs_in_figure_6(call, results, tmp_path):
     out = call("reproduce", "--figure", "6", str(results))
     assert "note: No random search here" in out
     assert pd.read_csv(tmp_path / "figure-6.csv")["panel"].value_counts()["ours"] == 3
 
 
+@pytest.mark.slow
 def test_without_a_results_file_figure_7_is_the_published_one(call, tmp_path):
     out = call("reproduce", "--figure", "7")
     assert out.startswith('note: without our own runs, no results/demo/demo.h5 ("make demo" makes it); or give a file')

@@ -159,6 +159,7 @@ def test_an_import_is_written_read_and_merged(make_system):
     assert names(system.folder) == ["t.csv", "x.h5", "y.h5"]
 
 
+@pytest.mark.slow
 def test_another_hosts_file_is_taken_over_by_the_option_alone_and_the_error_says_so(make_system):
     system = make_system(errno.ENOSYS)
     words = import_of_a_table(system.folder)

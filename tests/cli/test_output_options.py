@@ -97,6 +97,7 @@ def test_warnings_of_the_store_are_lines_also_with_quiet(searched, monkeypatch):
     assert nasbench("check", "-q", str(path)).err == f"warning: {path}: looked at twice\nerror: stopped\n"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [

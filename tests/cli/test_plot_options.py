@@ -78,6 +78,7 @@ def test_commands_save_figures_in_one_place_only():
         assert path.name == "plotting.py" or not (imported or "savefig" in names), path
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("words", [*DRAWS.values(), *OTHERS.values()], ids=[*DRAWS, *OTHERS])
 def test_a_pdf_has_the_shape_and_embeds_truetype(words, tmp_path):
     call(*words, str(tmp_path / "fig.pdf"), "--aspect", "16:9", "--font-size", "12")
@@ -90,6 +91,7 @@ def test_a_pdf_has_the_shape_and_embeds_truetype(words, tmp_path):
     assert made <= {"fig.pdf", "fig.csv", "fig.txt"}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", sorted(CAPTIONED - {"reproduce", "replay", "correlations"}))
 def test_a_caption_names_data_space_protocol_and_runs(name, tmp_path):
     call(*DRAWS[name], str(tmp_path / "fig.pdf"))
@@ -155,6 +157,7 @@ def test_other_files_are_not_replaced(tmp_path):
     assert not (tmp_path / "fig.pdf").exists()
 
 
+@pytest.mark.slow
 def test_an_earlier_table_of_the_same_plot_is_replaced(tmp_path):
     call("cost", CLAIMS, "-o", str(tmp_path / "fig.pdf"))
     call("cost", CLAIMS, "--target", "0.9", "-o", str(tmp_path / "fig.pdf"))

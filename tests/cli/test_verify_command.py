@@ -274,6 +274,7 @@ def test_rows_of_another_model_of_processor_are_compared_by_the_tolerance(search
     assert "bit for bit" not in done.out
 
 
+@pytest.mark.slow
 def test_portable_rows_of_other_versions_are_compared_to_the_bit(tmp_path: Path) -> None:
     fields = {"data": "fake:images=96,size=8,classes=3", "epochs": 1, "filters": 4, "validation": 0.5}
     path = tmp_path / "portable.h5"

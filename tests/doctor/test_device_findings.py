@@ -169,6 +169,7 @@ def test_a_device_that_cannot_compute_is_said(monkeypatch):
     assert (found.error, found.tried) == ("CUDA error: no kernel image is available", None)
 
 
+@pytest.mark.slow
 def test_this_machine_is_looked_at_in_a_process_of_its_own():
     found = cuda_facts(quick=True)
     assert len(found.devices) == torch.cuda.device_count()
@@ -177,6 +178,7 @@ def test_this_machine_is_looked_at_in_a_process_of_its_own():
     assert all(device.tried is None for device in found.devices)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("line", "words"),
     [

@@ -83,6 +83,7 @@ def test_every_instruction_set_that_rows_can_name_has_its_words():
     assert set(ONEDNN_WORDS.values()) == {name for name, _ in _ONEDNN}
 
 
+@pytest.mark.slow
 def test_this_torch_is_measured():
     import torch
 
@@ -98,6 +99,7 @@ def test_this_torch_is_measured():
         assert ONEDNN_WORDS[found.isa] == found.predicted_isa
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("avx2" not in processor_here().flags, reason="needs a processor with AVX2")
 def test_a_limit_on_instruction_sets_is_what_onednn_uses_and_what_is_predicted():
     """Also the slow bfloat16 without instructions for it, as it is measured."""
@@ -117,6 +119,7 @@ def test_every_limit_is_predicted(limit):
     assert ONEDNN_WORDS[found.isa] == found.predicted_isa
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("torch", "words"),
     [

@@ -176,6 +176,7 @@ def test_every_module_that_fails_is_named_and_the_others_are_tried_all_the_same(
     assert found[0].advice.endswith("pip install --upgrade --force-reinstall mismatched")
 
 
+@pytest.mark.slow
 def test_an_import_that_hangs_is_given_up(broken, monkeypatch):
     monkeypatch.setattr(versions, "IMPORT_SECONDS", 5.0)
     found = check_imports(["sound", "hanging", "json"], broken)

@@ -87,6 +87,7 @@ SCALES = [
 ]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("spec", SPECS)
 def test_networks_of_a_space_are_made_of_the_kinds(spec, calls_of_cases) -> None:
     space = get_space(spec)
@@ -105,6 +106,7 @@ def test_networks_of_a_space_are_made_of_the_kinds(spec, calls_of_cases) -> None
     assert seen > 15
 
 
+@pytest.mark.slow
 def test_other_networks_are_made_of_the_kinds(calls_of_cases) -> None:
     small = Scale(cells=1, filters=8, image_size=16)
     spaces = [get_space(spec) for spec in ("enas-macro:layers=4", "enas-micro:blocks=2")]
@@ -125,6 +127,7 @@ def test_other_networks_are_made_of_the_kinds(calls_of_cases) -> None:
             assert found - calls_of_cases == set(), type(network).__name__
 
 
+@pytest.mark.slow
 def test_the_grid_is_of_distinct_cases_that_fit() -> None:
     cases = list(itertools.islice(grid_cases(), 0, None, 7))
     assert len(cases) > 10_000

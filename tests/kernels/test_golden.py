@@ -24,6 +24,7 @@ def test_golden_trainings_give_the_bits_that_are_written_down() -> None:
     assert found == {golden.name: ("ok", "", golden.digest) for golden in GOLDEN}
 
 
+@pytest.mark.slow
 @x86
 def test_settings_of_the_callers_process_change_nothing() -> None:
     """A process that was told to use other kernels starts its worker with the portable ones."""

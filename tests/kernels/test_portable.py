@@ -67,6 +67,7 @@ def test_a_child_is_trained_in_a_process_of_its_own_and_says_so() -> None:
     assert evaluate(child(kernels="fast")).platform.startswith("portable ") is False
 
 
+@pytest.mark.slow
 def test_all_ways_to_train_give_the_same_bits() -> None:
     """Beside this process, in an executor's worker, and in the worker after it has trained with fast kernels."""
     beside = evaluate(child())
@@ -113,6 +114,7 @@ def worker() -> Iterator[PortableWorker]:
     made.close()
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_while_idle_is_replaced(worker: PortableWorker) -> None:
     first = worker.evaluate(child(), "cpu", 1.0)
     os.kill(worker.pid, signal.SIGKILL)
@@ -150,6 +152,7 @@ def test_a_child_whose_worker_dies_is_begun_once_more_and_charged_for_both(worke
     assert scores(evaluation) == scores(evaluate(child()))
 
 
+@pytest.mark.slow
 def test_a_child_whose_worker_dies_each_time_fails_and_is_charged(worker: PortableWorker) -> None:
     killer = killed_by(worker, 2)
     evaluation = worker.evaluate(child(), "cpu", 0.5)
@@ -174,6 +177,7 @@ child = Child(space.decode((0,) * len(space.decisions)), get_protocol("digits", 
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["file", "stdin"])
 def test_a_script_without_a_guard_runs_once(tmp_path: Path, how: str) -> None:
     text = SCRIPT + "print(evaluate(child).status)\n"
@@ -185,6 +189,7 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path, how: str) -> None:
     assert done.stdout.split() == ["begun", "ok"]
 
 
+@pytest.mark.slow
 def test_forks_and_workers_of_a_pool_have_workers_of_their_own(tmp_path: Path) -> None:
     text = SCRIPT + (
         "import multiprocessing, os\n"
@@ -219,7 +224,8 @@ def test_a_gpu_is_refused_before_anything_is_spent() -> None:
         tiny_plan(set=FIELDS, devices=("cuda:0",), executor="local")
 
 
-@pytest.mark.parametrize("executor", ["inline", "local"])
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("executor", ["local", "inline"])
 def test_a_search_is_verified_to_the_bit(tmp_path: Path, executor: str) -> None:
     search(tiny_plan(set=FIELDS, executor=executor, budget="3 children"), tmp_path / "p.h5")
     with Results(str(tmp_path / "p.h5")) as results:

@@ -77,6 +77,7 @@ def test_a_byte_past_a_buffer_is_a_fault(report_and_faults) -> None:
     assert (faults[broken_kernels.OVERRUN].kind, faults[broken_kernels.OVERRUN].where) == ("crash", "SIGABRT")
 
 
+@pytest.mark.slow
 def test_an_overrun_that_a_later_case_meets_is_said_to_come_from_before() -> None:
     report, _ = broken(SOUND, broken_kernels.LATE, SOUND + 2)
     if not report.checked:
@@ -94,6 +95,7 @@ def test_memory_that_nobody_wrote_is_not_zero() -> None:
     assert faults[broken_kernels.UNWRITTEN].distance == math.inf  # 0 times infinity, the square of the filling
 
 
+@pytest.mark.slow
 def test_a_case_that_hangs_is_ended(monkeypatch) -> None:
     monkeypatch.setattr(case_process, "CASE_SECONDS", 5.0)
     report, faults = broken(SOUND, broken_kernels.HANG, SOUND + 2)
@@ -110,6 +112,7 @@ def test_the_checking_allocator_is_used_where_there_is_one(report_and_faults) ->
     assert report_and_faults[0].checked
 
 
+@pytest.mark.slow
 def test_without_the_checking_allocator_it_runs_and_says_so(monkeypatch) -> None:
     monkeypatch.setattr(case_process, "_ALLOCATOR", "libno_such_library.so.0")
     report = self_test([pool(SOUND)])
@@ -118,6 +121,7 @@ def test_without_the_checking_allocator_it_runs_and_says_so(monkeypatch) -> None
     assert "buffer overruns not tested" in report.summary
 
 
+@pytest.mark.slow
 def test_where_processes_cannot_be_forked_a_crash_is_found_too(monkeypatch) -> None:
     command = [
         sys.executable,
@@ -158,6 +162,7 @@ def test_kernels_that_the_processor_lacks_are_not_asked_for(monkeypatch) -> None
     assert case_process.environment("SSE41")["ATEN_CPU_CAPABILITY"] == "default"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="names of x86-64's instruction sets")
 @pytest.mark.parametrize("isa", ["AVX2", "default"])
 def test_a_sample_of_this_machines_kernels_has_no_fault(isa) -> None:
@@ -166,6 +171,7 @@ def test_a_sample_of_this_machines_kernels_has_no_fault(isa) -> None:
     assert report.tried >= 80
 
 
+@pytest.mark.slow
 def test_the_quick_look_is_quick_and_begins_with_known_faults() -> None:
     report = quick_self_test(seconds=0.0)
     assert report.tried == 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from nasbench.kernel_tests import sweep
@@ -14,6 +15,7 @@ HELLO = {"torch": "2.0", "onednn": "3.0", "isa": "Intel AVX2", "capability": "AV
 FAULT = Fault(Case("linear", 2, 3, 4, 1, 1), "AVX2", "wrong values", "output", 0.5)
 
 
+@pytest.mark.slow
 def test_the_grid_is_spread_evenly_between_known_faults_and_random_cases() -> None:
     known = list(known_cases())
     cases = list(sweep.sweep_cases(300, 50, seed=1))
@@ -24,6 +26,7 @@ def test_the_grid_is_spread_evenly_between_known_faults_and_random_cases() -> No
     assert list(sweep.sweep_cases(300, 0, seed=2))[len(known)] != cases[len(known)]
 
 
+@pytest.mark.slow
 def test_a_short_sweep_runs_and_prints_a_table() -> None:
     result = CliRunner().invoke(sweep.main, ["--isa", "default", "--grid", "0", "--random", "3", "--jobs", "1"])
     assert result.exit_code == 0, result.output

@@ -69,6 +69,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("skeleton", ["nasnet", "pnas"])
 @pytest.mark.parametrize("scale", SMALL_SCALES.values(), ids=SMALL_SCALES.keys())
 def test_closed_form_is_the_built_network(scale, skeleton):
@@ -90,6 +91,7 @@ def check_random_pairs(scale, skeleton, seed, pairs):
         assert count_cell_network(pair, scale, skeleton) == built, pair
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("output", ["unused", "explicit"])
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5])
 def test_a_space_counts_what_it_builds(blocks, output):
@@ -100,6 +102,7 @@ def test_a_space_counts_what_it_builds(blocks, output):
         assert space.count(architecture, scale) == built, space.describe(architecture)
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("skeleton", ["nasnet", "pnas"])
 @pytest.mark.parametrize("scale", SMALL_SCALES.values(), ids=SMALL_SCALES.keys())
 @pytest.mark.parametrize("out", [(0,), (1,), (0, 1)])

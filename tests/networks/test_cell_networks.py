@@ -137,6 +137,7 @@ def test_evaluation_does_not_depend_on_the_batch():
     torch.testing.assert_close(network(images)[2:3], network(images[2:3]))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize(("pair", "skeleton"), [(NASNET_A, "nasnet"), (PNASNET_5, "pnas"), (AMOEBANET_A, "nasnet")])
 def test_training_step_and_layout_of_published_cells(pair, skeleton, scale):

@@ -56,6 +56,7 @@ def test_nasnet_a_large():
     assert_same_logits(theirs, ours, "conv0", ["cell_stem_0", "cell_stem_1", *names], 331)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, pytest.param(331, marks=pytest.mark.slow)])
 def test_pnasnet_5_at_its_only_scale(size):
     torch.manual_seed(0)

@@ -25,6 +25,7 @@ def random_cells(count, seed=0):
     return [SPACE.structure(SPACE.random(rng)) for _ in range(count)]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("scale", SCALES)
 def test_closed_form_is_the_built_network(scale):
     for cell in random_cells(15):

@@ -75,6 +75,7 @@ def make(project: Path, *words: str, python: str = sys.executable) -> subprocess
     )
 
 
+@pytest.mark.slow
 def test_it_says_what_it_does_and_goes_on_after_a_failure(project):
     without = make(project)
     assert without.returncode == 2

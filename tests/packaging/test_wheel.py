@@ -73,6 +73,7 @@ def test_every_package_folder_is_in_the_wheel(site):
     assert declared == there
 
 
+@pytest.mark.slow
 def test_the_installed_command_runs_outside_the_clone_with_the_plug_in(site, tmp_path):
     code = "import nasbench, nasbench.runners, nasbench.analysis; print(nasbench.__file__, nasbench.runners.__file__)"
     shown = outside(site, "-c", code, cwd=tmp_path).stdout

@@ -42,6 +42,7 @@ def table() -> Table:
     )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_the_number_of_processes_changes_nothing(table, jobs):
     settings = [Setting.of("reinforce", {"hidden": 8}), Setting.of("random", {}), Setting.of("local_search", {})]
@@ -59,6 +60,7 @@ def test_the_number_of_processes_changes_nothing(table, jobs):
         np.testing.assert_array_equal(each.codes, alone.codes)
 
 
+@pytest.mark.slow
 def test_processes_draw_the_same_trainings(table):
     settings = [Setting.of("local_search", {}), Setting.of("random", {})]
     found = replay_all(table, settings, SEEDS, PRICE, 2, lambda name, searches: None, "one")

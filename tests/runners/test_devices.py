@@ -70,6 +70,7 @@ def test_every_device_has_its_slots_and_a_child_its_share():
     executor.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_a_search_goes_on_when_workers_are_killed_and_every_child_is_charged_its_share(tmp_path):
     """Two children share a device, and one of the two workers is killed while it trains."""

@@ -88,6 +88,7 @@ def test_the_cores_are_those_that_this_process_may_use():
     assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_child_tried_again():
     with LocalExecutor(ExecutorOptions()) as executor:
         executor.submit(0, child(0, epochs=400))
@@ -136,6 +137,7 @@ def has_noticed(executor: LocalExecutor) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_worker_that_died_idle_is_no_attempt_of_the_next_child():
     with LocalExecutor(ExecutorOptions(retries=0)) as executor:
         executor.submit(0, child(0))

@@ -87,6 +87,7 @@ def killed_again_and_again(tmp_path: Path, kills: int, seed: int, strategy: str 
         assert stable_rows(path) == stable_rows(whole)
 
 
+@pytest.mark.slow
 def test_five_kills(tmp_path):
     killed_again_and_again(tmp_path, 5, seed=0)
 

@@ -72,6 +72,7 @@ def comparable(path):
     return rows
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("strategy", sorted(BATCHED))
 def test_rows_of_a_parallel_ordered_run_are_those_of_a_sequential_run(tmp_path, strategy):
     search(plan(strategy), tmp_path / "sequential.h5", Shuffled(1))

@@ -43,6 +43,7 @@ def run_all(path: Path, stop: int = -1, jobs: int = 1) -> None:
     run_plans(path, plans(executor), [], jobs, lambda plan: StoppedAt(stop))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("stop", [1, 3])
 def test_stopped_packed_and_gone_on_with_equals_never_stopped(tmp_path, stop):
     whole, parts = tmp_path / "whole.h5", tmp_path / "parts.h5"
@@ -71,6 +72,7 @@ def test_a_second_ctrl_c_does_not_cut_off_the_note_of_the_first(tmp_path, monkey
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_searches_side_by_side_go_on_from_a_packed_file(tmp_path):
     path = tmp_path / "parts.h5"
     with pytest.raises(KeyboardInterrupt):

@@ -56,6 +56,7 @@ def build(path: Path, seeds: int, stop_after: int = -1) -> list[Child]:
     return executor.trained
 
 
+@pytest.mark.slow
 def test_an_interrupted_table_goes_on_and_is_whole(tmp_path):
     path = tmp_path / "table.h5"
     first = build(path, 1, stop_after=700)

@@ -22,6 +22,7 @@ def test_there_is_a_tutorial_for_each_thing_that_people_bring():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 @pytest.mark.timeout(900)  # of a busy machine
 def test_the_tutorial_runs(path):

@@ -149,6 +149,7 @@ def test_a_journal_cut_anywhere_is_found_with_what_is_missing(journal_only, tmp_
             path.unlink()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("form", [of_the_earlier_form, lambda data: with_claim(data, 0)], ids=["earlier", "unclaimed"])
 def test_a_journal_that_a_kill_cut_keeps_its_whole_lines_and_goes_on(journal_only, tmp_path, form):
     data = form(journal_only.with_suffix(".journal").read_bytes())

@@ -82,6 +82,7 @@ def calls_of_the_work(tmp_path):
     return calls
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("code", "lasting"), [(errno.ENOSPC, False), (errno.EIO, True), (errno.EROFS, True)])
 def test_some_failing_calls_lose_nothing(tmp_path, code, lasting):
     calls = calls_of_the_work(tmp_path)

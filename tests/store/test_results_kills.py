@@ -51,6 +51,7 @@ def rows_after_kills(path, kills, seed):
     return acknowledged
 
 
+@pytest.mark.slow
 def test_forty_kills_lose_nothing(tmp_path):
     path = tmp_path / "x.h5"
     count = rows_after_kills(path, kills=40, seed=1)
@@ -62,6 +63,7 @@ def test_forty_kills_lose_nothing(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["x.h5"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_five_kills_of_each_operation_lose_nothing(tmp_path, operation):
     """The quick part of tests/faults/kills.py."""

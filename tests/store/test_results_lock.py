@@ -135,6 +135,7 @@ def ten_at_once(path):
     return told
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("before", ["nothing", "a dead owner's lock"])
 def test_of_ten_writers_one_owns_the_file_and_the_others_are_told_who(tmp_path, before):
     path = tmp_path / "x.h5"
@@ -150,6 +151,7 @@ def test_of_ten_writers_one_owns_the_file_and_the_others_are_told_who(tmp_path, 
     assert sorted(file.name for file in tmp_path.iterdir()) == ["x.h5"]
 
 
+@pytest.mark.sampled(1)
 def test_of_ten_writers_none_takes_the_lock_of_another_host(tmp_path):
     path = tmp_path / "x.h5"
     owner_file(path, pid=2**22 + 1, host="elsewhere")

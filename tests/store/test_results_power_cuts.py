@@ -88,6 +88,7 @@ def cuts(recorded: Recorded, folder: Path, number: int, seed: int) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_power_cuts_lose_nothing(recorded: Recorded, tmp_path: Path) -> None:
     assert {operation.what for operation in recorded.operations} >= {"create", "write", "sync", "rename", "unlink"}
     cuts(recorded, tmp_path, 25, seed=0)

@@ -314,6 +314,7 @@ def test_query_reads_only_what_the_expression_and_the_output_name(tmp_path, monk
     assert {path.rpartition("/")[2] for path in seen} == read
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize("head", [[], ["--head", "4"], ["--head", "0"], ["--head", "500"]])
 @pytest.mark.parametrize("stage", ["search", "all"])
 @pytest.mark.parametrize("order", [[], ["--sort", "val_acc"], ["--sort", "error:asc"]])

@@ -123,6 +123,7 @@ def claim_name(paths):
     return claim_on(paths.lock, paths.lock.read_bytes())
 
 
+@pytest.mark.slow
 def test_of_eight_processes_one_owns_the_file_in_each_of_two_hundred_rounds(tmp_path, monkeypatch, no_flock):
     monkeypatch.setattr(locks, "UNFINISHED_S", 0.02)
     paths = ResultsPaths.of(tmp_path / "x.h5")
@@ -130,6 +131,7 @@ def test_of_eight_processes_one_owns_the_file_in_each_of_two_hundred_rounds(tmp_
     assert names(tmp_path) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("flock", [True, False])
 def test_the_same_where_there_are_no_hard_links(tmp_path, monkeypatch, no_links, flock):
     if not flock:
@@ -192,6 +194,7 @@ def in_a_fork(work):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("links", [True, False])
 def test_a_taker_killed_at_any_step_leaves_a_file_that_the_next_one_gets(tmp_path, monkeypatch, no_flock, quick, links):
     monkeypatch.setattr(locks, "UNFINISHED_S", 0.02)
@@ -251,6 +254,7 @@ def try_and_stay(paths):
     return pid, got
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("before", ["nothing", "a dead owner's lock", "an unfinished lock"])
 @pytest.mark.parametrize("kind", ["links", "flock", "neither", "flock and links"])
 def test_of_two_takers_one_gets_it_whenever_the_second_comes(tmp_path, monkeypatch, kind, before):
@@ -606,6 +610,7 @@ def sleep_before(step, folder, patch, dies=False):
     return end, slept, calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies", [False, True])
 def test_a_takeover_in_the_middle_of_an_append_or_a_pack_loses_no_row(tmp_path, monkeypatch, no_flock, quick, dies):
     monkeypatch.setattr(locks, "OLD_S", 0.02)
@@ -690,6 +695,7 @@ def append_slowly(path, acknowledged, gave_up):
         os._exit(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("turns", [2, pytest.param(30, marks=pytest.mark.slow)])
 def test_an_owner_that_was_stopped_and_goes_on_loses_no_row_and_tears_none(
     tmp_path, monkeypatch, no_flock, quick, turns
@@ -727,6 +733,7 @@ def test_an_owner_that_was_stopped_and_goes_on_loses_no_row_and_tears_none(
         assert len(rows["old"]) <= count + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [8, pytest.param(100, marks=pytest.mark.slow)])
 def test_kills_without_flock_lose_nothing(tmp_path, monkeypatch, no_flock, kills):
     monkeypatch.setattr(locks, "UNFINISHED_S", 0.1)

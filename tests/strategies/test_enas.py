@@ -34,6 +34,7 @@ def tiny(**options: object) -> EnasConfig:
     return EnasConfig(**{**given, "controller_steps": 2, "aggregate": 2, **options})
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("spec", [MICRO, "enas-macro:layers=3,operations=conv_3x3/max_pool_3x3"])
 def test_conformance(spec: str):
     check_strategy(Enas, get_space(spec), seed=1, config=tiny(), children=6)
@@ -224,6 +225,7 @@ def enas_plan(**fields: object):
     return tiny_plan(**{"strategy": "enas", "space": MICRO, "options": options, "set": data, **fields})
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("at", [0, 2, 5])
 def test_resumed_equals_uninterrupted_and_is_charged_once(tmp_path, at: int):
     plan = enas_plan(budget="5 children", final="best")

@@ -1,6 +1,7 @@
 """Mutation testing by cosmic-ray: one fault per run in a copy of the tree, and the faults that no test saw.
 
     python tests/support/mutations.py budget accountant          # resumes; build/mutations/TARGET.sqlite has what was tried
+    python tests/support/mutations.py --sample 40                # 40 mutations per target, drawn by a fixed seed
 
 Each target is a module and the tests that are to notice its faults. A survivor is not always a defect: some mutations change nothing
 that can be seen (a number in a message, an order that does not matter).
@@ -11,7 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +61,7 @@ def main() -> int:
     """Try every mutation of the targets, print the survivors; exit with 1 where there are any."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", choices=[*TARGETS], help="all without one")
+    parser.add_argument("--sample", type=int, help="mutations per target; all without it")
     given = parser.parse_args()
     tool = Path(sys.executable).with_name("cosmic-ray")
     if not tool.exists():
@@ -69,6 +73,8 @@ def main() -> int:
         config = written_config(name, tree)
         if not session.exists():
             subprocess.run([tool, "init", config, session], cwd=tree, check=True)
+            if given.sample is not None:
+                skip_all_but(session, given.sample)
         environment = {**os.environ, "PYTHONPATH": str(tree / ".typed"), "OMP_NUM_THREADS": "1"}
         subprocess.run([tool, "baseline", config], cwd=tree, env=environment, check=True)
         subprocess.run([tool, "exec", config, session], cwd=tree, env=environment, check=True)
@@ -105,11 +111,26 @@ def written_config(name: str, tree: Path) -> Path:
     return config
 
 
+def skip_all_but(session: Path, sample: int) -> None:
+    """Mark all mutations of a new session as skipped but a sample.
+
+    Args:
+        session: the session's SQLite file.
+        sample: number of mutations to keep, >= 0.
+    """
+    with sqlite3.connect(session) as database:
+        mutations = "SELECT job_id FROM mutation_specs ORDER BY start_pos_row, start_pos_col, operator_name, occurrence"
+        jobs = [job for (job,) in database.execute(mutations)]
+        random.Random(0).shuffle(jobs)
+        skipped = [("SKIPPED", "not in the sample", job) for job in jobs[sample:]]
+        database.executemany("INSERT INTO work_results (worker_outcome, output, job_id) VALUES (?, ?, ?)", skipped)
+
+
 def report(name: str, tool: Path, session: Path) -> int:
     """Print how many mutations were tried, and each that survived."""
     dumped = subprocess.run([tool, "dump", session], capture_output=True, text=True, check=True).stdout
     tried = [json.loads(line) for line in dumped.splitlines() if line.strip()]
-    results = [(item, result) for item, result in tried if result]
+    results = [(item, result) for item, result in tried if result and result["worker_outcome"] != "skipped"]
     alive = [(item, result) for item, result in results if result["test_outcome"] == "survived"]
     print(f"{name}: {len(results)} of {len(tried)} mutations tried, {len(alive)} survived")
     for item, result in alive:

@@ -153,6 +153,7 @@ def assert_runs_on_the_device(trace: Trace) -> None:
     assert without_deterministic_kernel(trace.operations) == set()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("fields", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_a_training_by_every_optimizer_augmentation_and_precision(fields: dict[str, object]) -> None:
     trace = trained(covering(get_space("nasnet:blocks=1"), 0), PLAIN.model_copy(update=fields))
@@ -181,6 +182,7 @@ def test_the_host_waits_once_in_an_epochs_training_and_once_in_its_validation() 
         assert len(sent) == 4 * epochs  # order, rows and columns of crops, cut-outs
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_a_network_of_every_space(name: str) -> None:
     trace = trained(covering(get_space(SMALLER.get(name, name)), 0), PLAIN.model_copy(update=REGULARIZED))
@@ -269,6 +271,7 @@ def take_steps(build: Callable[[], Network], side: int, monkeypatch: pytest.Monk
     assert_runs_on_the_device(trace)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     "spec",
@@ -293,6 +296,7 @@ def test_super_networks(spec: str, precision: str) -> None:
     assert_runs_on_the_device(trace)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.filterwarnings("ignore:cov.*degrees of freedom")  # of values that nobody computed
 @pytest.mark.parametrize("score", sorted(ZERO_COST))
 def test_zero_cost_scores(score: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,6 +321,7 @@ class Recorder:
         return work
 
 
+@pytest.mark.slow
 def test_steps_by_recorded_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six steps: three of warm-up, then copies into the recording's batch, which must not wait either."""
     monkeypatch.setattr(nasbench.training.steps, "CudaRecorder", lambda device: Recorder())

@@ -72,6 +72,7 @@ def test_the_same_child_gives_the_same_bits_whatever_ran_before(child, ending: s
     assert bits(evaluate(child(ending, seed=8, test=True))) != first
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bits() -> None:
     script = (
         "import dataclasses, json, numpy as np\n"

@@ -85,6 +85,7 @@ def test_a_finished_training_is_left_as_it_is(trained, data):
     assert len(record_of(trained)["sessions"]) == 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_stopped_in_an_epoch_and_resumed_is_never_stopped(trained, data, tmp_path, monkeypatch, workers):
     steps = 0
@@ -151,6 +152,7 @@ def test_divergence_is_recorded(data, tmp_path):
     assert "loss" in record["error"]
 
 
+@pytest.mark.slow
 def test_a_tiny_network_learns_colours(data, tmp_path):
     plain = {"auxiliary_weight": 0.0, "drop_path_keep": 1.0, "dropout": 0.0, "average_decay": 0.0, "crop_area": 0.5}
     # One step an epoch at a rate of 0.1 would learn or not by the last bits: 5 and 4 of 8 seeds with two equal ways to convolve.
@@ -303,6 +305,7 @@ def test_transfer_protocols_are_frozen_checked_and_changed_by_text():
         get_transfer_protocol("nasnet-imagenet-larg")
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one(tmp_path):
     """With BatchNorm on its running statistics; equal up to float32's order of sums."""
     for processes in (1, 2):

@@ -177,6 +177,7 @@ def all_scores(order: int) -> dict[str, str]:
     return found
 
 
+@pytest.mark.slow
 def test_two_processes_agree_to_the_bit():
     """In whatever order scores are asked for, and whatever ran in the process before."""
     program = "import json, sys; sys.path.insert(0, sys.argv[1]); import test_zero_cost_scores as t; print(json.dumps(t.all_scores(1)))"

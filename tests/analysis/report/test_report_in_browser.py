@@ -235,6 +235,7 @@ def test_a_command_is_copied(opened, browser):
     assert tab.js("navigator.clipboard.readText()") == "nasbench report results/made-up.h5 --target 0.9"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_text_can_be_read_and_every_control_has_a_name(browser, selection, tmp_path, dark):
     names = {"reinforce": "zero_cost", "ppo": "enas"}  # the palest on white

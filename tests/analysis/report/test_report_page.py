@@ -25,6 +25,7 @@ def test_a_hostile_name_stays_text(selection):
     assert HOSTILE not in markdown_report(found, NOW)
 
 
+@pytest.mark.slow
 def test_twenty_thousand_children_fit_into_five_megabytes(make):
     frame, runs, curves = make.frames(seeds=34, children=200, epochs=1, retrained=0)
     assert len(frame[frame["stage"] == "search"]) >= 20_000
@@ -67,6 +68,7 @@ def test_other_devices_are_marked_as_estimates(selection):
     assert other_devices_table(contents(selection)).rows == []
 
 
+@pytest.mark.slow
 def test_what_was_not_priced_has_no_column_of_usd(selection):
     free = Selection(selection.frame, selection.runs.assign(usd=0.0), selection.curves, ())
     assert "USD per run" in html_report(contents(selection), NOW)
