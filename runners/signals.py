@@ -40,6 +40,24 @@ def handlers_kept() -> Iterator[None]:
 
 
 @contextmanager
+def interruptions_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait until the block has ended; other threads receive no signals anyway."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    try:
+        with handlers_kept():
+            for number in _STOPPING:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    signal.signal(number, lambda received, _: arrived.append(received))
+            yield
+    finally:
+        for number in arrived[:1]:
+            signal.raise_signal(number)
+
+
+@contextmanager
 def undisturbed() -> Iterator[None]:
     """Ignore SIGINT within the block, while the interruption is being recorded."""
     with handlers_kept():

@@ -20,6 +20,7 @@ from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.rows import seconds_without_row
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.store.cache import ScoreCache
 from nasbench.store.errors import MissingResults
@@ -157,7 +158,7 @@ def run_plans(
             "one state of random numbers and settings for all; give --executor local, or one job"
         )
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
-        plans, complete, stored = _stored(path, plans, until_replayed)
+        plans, complete, stored, without_row = _stored(path, plans, until_replayed)
         todo = [plan for plan in plans if plan.run not in complete]
         own = [str(path)] if stored is not None else []
         cache = ScoreCache([*own, *cache_files])
@@ -172,7 +173,7 @@ def run_plans(
                 executors.append(executor)
                 rows = (stored or {}).get(plan.run, ())
                 arguments = (plan, rows, sink, cache, executor, progress_for(plan), stop, watcher_for(plan))
-                Search(*arguments).run()
+                Search(*arguments, without_row.get(plan.run, 0.0)).run()
 
         if jobs == 1:
             for plan in todo:
@@ -193,20 +194,22 @@ def run_plans(
 
 def _stored(
     path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack
-) -> tuple[list[SearchPlan], set[str], dict[str, list[Row]] | None]:
-    """Find the plans' runs in a file, its complete runs, and the rows of the others; None if there is no file yet.
+) -> tuple[list[SearchPlan], set[str], dict[str, list[Row]] | None, dict[str, float]]:
+    """Find the plans' runs in a file, its complete runs, and the rows and the seconds without row of the others.
 
-    Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new
+    The third and the fourth are None and {} if there is no file yet. Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new
     file.
     """
     try:
         results = until_replayed.enter_context(Results(str(path)))
     except MissingResults:
-        return list(plans), set(), None
+        return list(plans), set(), None, {}
     runs = results.runs()
     plans = [plan.as_stored(set(runs["run"])) for plan in plans]
     complete = set(runs.loc[runs["status"] == "complete", "run"])
-    return plans, complete, {plan.run: results.children_of(plan.run) for plan in plans if plan.run not in complete}
+    todo = {plan.run for plan in plans} - complete
+    without_row = {row["run"]: seconds_without_row(row) for row in runs.to_dict("records") if row["run"] in todo}
+    return plans, complete, {run: results.children_of(run) for run in todo}, without_row
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:

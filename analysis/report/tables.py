@@ -539,7 +539,7 @@ CATEGORY_MEANINGS = {
     "searcher": "The strategy's own work",
     "supernet": "Training of shared weights",
     "final": "Retraining and testing of the incumbents",
-    "uncounted": "Children that the budget did not cover, and the strategy's work after the last counted child",
+    "uncounted": "Children that the budget did not cover or that an interruption ended, and the strategy's last work",
 }
 
 

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nasbench.protocols.identity import NEVER, unless
-from nasbench.runners.executors.devices import check_devices, usable_cores
-from nasbench.training.evaluation import Child, Evaluation
+from nasbench.provenance import utc_now
+from nasbench.runners.executors.devices import check_devices, device_name, usable_cores
+from nasbench.training.evaluation import Child, Evaluation, Status
 
 _RAY: dict[str, Any] = {"executor": "ray"}
 """Marks an option that only the executor "ray" takes."""
@@ -155,7 +156,8 @@ class Executor(ABC):
 
         Returns:
             (ticket, evaluation) of each child that had started, by ticket: its own if it had just ended, otherwise one of
-            status "unfinished" with the seconds for which it held its device. Queued children are not among them.
+            status "unfinished" with the seconds for which it held its device. Queued children are not among them. After
+            `close`, the children that it ended.
         """
 
     @abstractmethod
@@ -173,6 +175,29 @@ class Executor(ABC):
 
 UNFINISHED = "the budget ended during its training"
 """Error text of a child of status "unfinished"."""
+
+
+def without_score(status: Status, error: str, seconds: float, device: str, share: float) -> Evaluation:
+    """Evaluation of a child that ended without a score.
+
+    Args:
+        status: how it ended.
+        error: the reason, one line.
+        seconds: seconds for which it held its device, >= 0.
+        device: "cpu", "cuda" or "cuda:INDEX".
+        share: share of the device that it held, in (0, 1].
+
+    Returns:
+        The evaluation, ended now.
+    """
+    return Evaluation(
+        status=status,
+        error=error,
+        setup_seconds=seconds,
+        device=device_name(device),
+        devices=share,
+        finished_at=utc_now(),
+    )
 
 
 def with_lost(evaluation: Evaluation, seconds: float) -> Evaluation:

@@ -15,9 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 from nasbench.kernels.portable import Kernels, spawn_environment
-from nasbench.provenance import utc_now
-from nasbench.runners.executors.base import UNFINISHED, Executor, ExecutorOptions, with_lost
-from nasbench.runners.executors.devices import device_name
+from nasbench.runners.executors.base import UNFINISHED, Executor, ExecutorOptions, with_lost, without_score
 from nasbench.runners.executors.processes import follow_parent
 from nasbench.training.evaluation import Child, Evaluation, Status
 
@@ -46,6 +44,7 @@ class LocalExecutor(Executor):
             _Slot(device, self.share) for device in options.devices for _ in range(options.children_per_device)
         ]
         self._queue: deque[_Job] = deque()
+        self._left: list[tuple[int, Evaluation]] = []  # children that `close` has ended
         self._lock = threading.Lock()  # an interrupted suite closes its executors from the main thread
         self._closed = False
 
@@ -103,21 +102,22 @@ class LocalExecutor(Executor):
         Returns:
             See `Executor.drop`. Lost attempts of a child that was queued again count as its seconds.
         """
+        with self._lock:
+            left, self._left = self._left, []
+            return sorted([*left, *self._end_children()], key=lambda item: item[0])
+
+    def _end_children(self) -> list[tuple[int, Evaluation]]:
         again = [job for job in self._queue if job.attempts]
         self._queue.clear()
         ended = [slot.drop() for slot in self._slots if slot.job is not None]
-        ended += [
-            _without_score(job, slot.device, slot.share, "unfinished", UNFINISHED)
-            for job in again
-            for slot in self._slots[:1]
-        ]
-        return sorted(ended, key=lambda item: item[0])
+        first = self._slots[0]
+        return ended + [_without_score(job, first.device, first.share, "unfinished", UNFINISHED) for job in again]
 
     def close(self) -> None:
         """End every worker immediately."""
         with self._lock:
             self._closed = True
-            self._queue.clear()
+            self._left += self._end_children()
             for slot in self._slots:
                 slot.kill()
 
@@ -178,9 +178,9 @@ class _Slot:
         return _without_score(self.abandon(), self.device, self.share, status, error)
 
     def drop(self) -> tuple[int, Evaluation]:
-        """End the job because the budget has ended: its evaluation if it has just finished, otherwise its seconds."""
-        assert self.future is not None
-        if self.future.done() and self.future.exception() is None:
+        """End the job: its evaluation if it has just finished, otherwise the seconds for which it held the slot."""
+        # There is no future where Ctrl-C came while the worker was started.
+        if self.future is not None and self.future.done() and self.future.exception() is None:
             return self.finish(self.future.result())
         return self.give_up("unfinished", UNFINISHED)
 
@@ -197,14 +197,7 @@ class _Slot:
 
 
 def _without_score(job: _Job, device: str, share: float, status: Status, error: str) -> tuple[int, Evaluation]:
-    return job.ticket, Evaluation(
-        status=status,
-        error=error,
-        setup_seconds=job.lost_seconds,
-        device=device_name(device),
-        devices=share,
-        finished_at=utc_now(),
-    )
+    return job.ticket, without_score(status, error, job.lost_seconds, device, share)
 
 
 def _evaluate(child: Child, device: str, share: float) -> Evaluation:

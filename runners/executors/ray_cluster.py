@@ -85,6 +85,7 @@ class RayExecutor(Executor):
         self._ended: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._data: dict[str, Any] = {}
         self._known: dict[str, float] = {}  # attempt -> start time by this process's clock
+        self._left: list[tuple[int, Evaluation]] = []  # children that `close` has ended
         self._closed = False
 
     @classmethod
@@ -268,8 +269,10 @@ class RayExecutor(Executor):
         Returns:
             See `Executor.drop`; a child counts as started when its node has said so.
         """
+        ended, self._left = self._left, []
+        if self._head.gone or not self._jobs:
+            return ended
         running = self._running([job.key for job in self._jobs.values()])
-        ended: list[tuple[int, Evaluation]] = []
         for job in list(self._jobs.values()):
             self._ray.cancel(job.task, force=True)
             job.lost_seconds += running.get(job.key, 0.0)
@@ -285,9 +288,7 @@ class RayExecutor(Executor):
             return
         self._closed = True
         if not self._head.gone:
-            for job in list(self._jobs.values()):
-                self._ray.cancel(job.task, force=True)
-                self._forget(job)
+            self._left = self.drop()
             self._ray.kill(self._starts)
         disconnect()
 

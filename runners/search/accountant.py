@@ -19,10 +19,13 @@ class Accountant:
         ledger: ledger of the run.
         share: part of a device that one child holds, in (0, 1]; searcher time is charged by it, too.
         searcher_category: ledger category to which the strategy's own seconds are charged.
+        without_row: device-seconds of earlier attempts that are in no row, see `charge_without_row`.
     """
 
-    def __init__(self, ledger: Ledger, share: float, searcher_category: str) -> None:
+    def __init__(self, ledger: Ledger, share: float, searcher_category: str, without_row: float = 0.0) -> None:
         self.ledger = ledger
+        self.without_row = 0.0
+        self.charge_without_row(without_row)
         self.best: Mapping[str, Any] | None = None
         self.incumbents: list[Proposal] = []
         self._share, self._searcher_category = share, searcher_category
@@ -103,9 +106,18 @@ class Accountant:
         held = 0.0 if row["cached_from"] else row["gpu_hours"] * SECONDS_PER_HOUR
         self.ledger.charge("uncounted", self.device_seconds(held, row["searcher_seconds"]))
 
+    def charge_without_row(self, device_seconds: float) -> None:
+        """Charge device-seconds that no row holds to the category "uncounted", and add them to `without_row`.
+
+        Args:
+            device_seconds: device-seconds, >= 0.
+        """
+        self.without_row += device_seconds
+        self.ledger.charge("uncounted", device_seconds)
+
     def close(self) -> None:
-        """Charge the searcher's seconds after the last child to the category "uncounted", at the end of the search."""
-        self.ledger.charge("uncounted", self.device_seconds(0.0, self.take_searcher_seconds()))
+        """Charge the searcher's seconds after the last child to the category "uncounted", when the search ends or stops."""
+        self.charge_without_row(self.device_seconds(0.0, self.take_searcher_seconds()))
 
     def restore_wall(self, row: Mapping[str, Any]) -> None:
         """Set the wall time to that at which a stored row was written.
@@ -118,9 +130,9 @@ class Accountant:
     def restored(self) -> None:
         """Start measuring after the stored rows were processed.
 
-        Searcher seconds until then were charged when first spent.
+        The searcher's seconds until then repeat work that is charged already: they are beside the budget.
         """
-        self._searcher_seconds = 0.0
+        self.close()
         self._opened = time.monotonic()
 
     def best_text(self) -> str:

@@ -121,10 +121,6 @@ class CommitPolicy(ABC):
             evaluation: its evaluation.
         """
 
-    def uncommitted(self) -> dict[int, Evaluation]:
-        """Evaluations of children that have ended and were not committed before the budget ended, by index."""
-        return {}
-
     @abstractmethod
     def finals_due(self, waiting: Sequence[int], ended: Mapping[int, Evaluation]) -> list[int]:
         """Select the final trainings to commit now.
@@ -224,10 +220,6 @@ class InOrder(CommitPolicy):
         """Commit the child if all earlier ones are committed, and those that waited for it; see `CommitPolicy`."""
         self._ended[index] = evaluation
         self._take_turns()
-
-    def uncommitted(self) -> dict[int, Evaluation]:
-        """Evaluations that waited for an earlier child when the budget ended."""
-        return self._ended
 
     def _take_turns(self) -> None:
         """Commit children in order, from the earliest uncommitted one up to the first that is still in training."""

@@ -12,10 +12,9 @@ from nasbench.runners.search.budget import SECONDS_PER_HOUR
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.row_writer import RowWriter
 from nasbench.runners.search.rows import Proposal, evaluation_of, search_child_row
+from nasbench.runners.signals import interruptions_deferred
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.evaluation import Child, Evaluation
-
-Ended = list[tuple[int, Evaluation]]
 
 
 class FinalStage:
@@ -31,6 +30,7 @@ class FinalStage:
         executor: trains the choices; it must be idle.
         accountant: accountant of the search; charges go to category "final", outside the search's budget.
         asks: number of `ask()` calls of the search.
+        ended: evaluations from the executor that are not stored yet, by index; a stored one is removed.
         committed: called with each choice, its row and its evaluation when the row is stored.
     """
 
@@ -42,22 +42,23 @@ class FinalStage:
         executor: Executor,
         accountant: Accountant,
         asks: int,
+        ended: dict[int, Evaluation],
         committed: Callable[[Proposal, Mapping[str, Any], Evaluation], None],
     ) -> None:
         self._plan, self._writer, self._cache, self._executor = plan, writer, cache, executor
-        self._accountant, self._asks, self._committed = accountant, asks, committed
+        self._accountant, self._asks, self._ended, self._committed = accountant, asks, ended, committed
 
     def run(
         self,
         stored: Mapping[int, Mapping[str, Any]],
-        wait: Callable[[], Ended],
+        wait: Callable[[], object],
         due: Callable[[Sequence[int], Mapping[int, Evaluation]], list[int]],
     ) -> None:
         """Train every choice that has no stored row yet.
 
         Args:
             stored: rows of stage "final" of an earlier attempt, by index.
-            wait: blocks until at least one training has ended.
+            wait: blocks until at least one training has ended, and adds it to the ended ones.
             due: function that returns which of the waiting indices to commit now, given the trainings that have ended.
         """
         for row in stored.values():
@@ -71,11 +72,10 @@ class FinalStage:
             if index not in stored
         }
         waiting = [index for index, proposal in todo.items() if not self._commit_if_cached(proposal)]
-        ended: dict[int, Evaluation] = {}
         while waiting:
-            ended.update(wait())
-            for index in due(waiting, ended):
-                self._commit(todo[index], ended.pop(index), "")
+            wait()
+            for index in due(waiting, self._ended):
+                self._commit(todo[index], self._ended[index], "")
                 waiting.remove(index)
 
     def _commit_if_cached(self, proposal: Proposal) -> bool:
@@ -104,7 +104,9 @@ class FinalStage:
             "counted": False,
             "spent_gpu_hours": ledger.search_seconds / SECONDS_PER_HOUR,
         }
-        self._writer.write(row, evaluation.curves, at_once=True)
+        with interruptions_deferred():  # a row that is stored is also charged
+            self._writer.write(row, evaluation.curves, at_once=True)
+            ledger.charge("final", charged)
+            self._ended.pop(proposal.index, None)
         self._cache.add({**row, "curves": evaluation.curves})
-        ledger.charge("final", charged)
         self._committed(proposal, row, evaluation)

@@ -24,7 +24,7 @@ from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.row_writer import RowSink, RowWriter
 from nasbench.runners.search.rows import Proposal, evaluation_of, outcome, search_child_row, search_run_row
 from nasbench.runners.search.watcher import SearchStopped, Watcher
-from nasbench.runners.signals import undisturbed
+from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation
@@ -51,6 +51,8 @@ class Search:
         progress: progress display.
         stop: when set, the run ends as if interrupted; for runs outside the main thread.
         watcher: is notified of each committed child, and may request the run to stop; None for no watcher.
+        without_row: device-seconds that earlier attempts of this run held and no row holds, see
+            `rows.seconds_without_row`.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Search:
         progress: Progress,
         stop: threading.Event | None = None,
         watcher: Watcher | None = None,
+        without_row: float = 0.0,
     ) -> None:
         self.plan, self.cache, self.executor, self.progress = plan, cache, executor, progress
         self._stored_search = [row for row in stored if row["stage"] == "search"]
@@ -71,12 +74,13 @@ class Search:
         self.watcher = watcher if watcher is not None else Watcher()
         self._strategy = plan.strategy()
         self._writer = RowWriter(sink)
-        self._accountant = Accountant(plan.ledger(), executor.share, self._strategy.charged_as)
+        self._accountant = Accountant(plan.ledger(), executor.share, self._strategy.charged_as, without_row)
         self._asks = 0
         self._hashes: set[str] = set()
         self._outstanding: dict[int, Proposal] = {}
         self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the uncommitted training
         self._in_executor = 0
+        self._ended: dict[int, Evaluation] = {}  # evaluations from the executor that are not committed yet, by index
         self._ends_with_budget: set[int] = set()  # children whose time-out was shortened to the end of the budget
         self._over = False
         policy = InOrder if plan.config.ordered else AsTheyFinish
@@ -117,6 +121,7 @@ class Search:
                 status = "complete"
             except (KeyboardInterrupt, SearchStopped):
                 with undisturbed():
+                    self._charge_unfinished()
                     self._put_run("interrupted")
                 status = "interrupted"
                 raise
@@ -227,6 +232,7 @@ class Search:
         ended = self.executor.wait()
         if self.stop.is_set():  # workers were ended from outside: their evaluations are no results
             raise KeyboardInterrupt
+        self._ended.update(ended)
         return ended
 
     # -- committing ---------------------------------------------------------------------------------------------------
@@ -250,25 +256,32 @@ class Search:
         }
         added = accountant.device_seconds(charged, searcher) if counted else 0.0
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
-        self._writer.write(row, evaluation.curves, at_once=not cached_from)
+        with interruptions_deferred():  # a row that is stored is also charged
+            self._writer.write(row, evaluation.curves, at_once=not cached_from)
+            self._account(proposal, row)
         self.cache.add({**row, "curves": evaluation.curves})
         log_child(row)
         with accountant.searcher():
-            self._account(proposal, row, evaluation)
+            self._tell(proposal, row, evaluation)
         training = min(self._in_executor + (0 if cached_from else 1), self.executor.slots)
         self.progress.child(self.ledger, accountant.best_text(), training * self.executor.share)
         self.watcher.committed(proposal, row, evaluation.curves, self.ledger, self.best is row)
         return row
 
-    def _account(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
-        """Charge a stored child, new or from an earlier attempt, and give its outcome to the strategy."""
+    def _account(self, proposal: Proposal, row: Mapping[str, Any]) -> None:
+        """Charge a stored child, new or from an earlier attempt."""
         del self._outstanding[proposal.index]
-        if not row["counted"]:
+        self._ended.pop(proposal.index, None)
+        if row["counted"]:
+            self._accountant.enter(proposal, row)
+        else:
             self._over = True
             self._accountant.enter_uncounted(row)
-            return
-        self._accountant.enter(proposal, row)
-        self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
+
+    def _tell(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
+        """Give the outcome of a stored child to the strategy, if it is counted."""
+        if row["counted"]:
+            self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 
@@ -283,7 +296,9 @@ class Search:
                 self._mismatch(row, str(proposal.architecture.choices) if proposal else "nothing")
             assert proposal is not None
             self._accountant.restore_wall(row)
-            self._account(proposal, row, evaluation_of(row, row["curves"]))
+            self._account(proposal, row)
+            with self._accountant.searcher():
+                self._tell(proposal, row, evaluation_of(row, row["curves"]))
         self._accountant.restored()
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:
@@ -303,6 +318,7 @@ class Search:
             self.executor,
             self._accountant,
             self._asks,
+            self._ended,
             self._final_committed,
         )
         stage.run(self._stored_final, self._wait, self._policy.finals_due)
@@ -315,12 +331,18 @@ class Search:
     def _drain(self) -> None:
         """End the children that were in training when the budget ended, and store them as not counted."""
         if self._outstanding:
-            ended = {**self._policy.uncommitted(), **dict(self.executor.drop())}
-            for proposal in [each for index, each in self._outstanding.items() if index in ended]:
-                evaluation = ended[proposal.index]
+            self._ended.update(self.executor.drop())
+            for proposal in [each for index, each in self._outstanding.items() if index in self._ended]:
+                evaluation = self._ended[proposal.index]
                 self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
             self._outstanding.clear()
         self._in_executor = 0
+        self._accountant.close()
+
+    def _charge_unfinished(self) -> None:
+        """Charge what this attempt held without a row: children in flight, which are trained again, and the searcher."""
+        self._ended.update(self.executor.drop())
+        self._accountant.charge_without_row(sum(evaluation.device_seconds for evaluation in self._ended.values()))
         self._accountant.close()
 
     def _stop_if_asked(self) -> None:
@@ -329,7 +351,8 @@ class Search:
 
     def _put_run(self, status: str) -> None:
         self.ledger.wall_seconds = self._accountant.wall_seconds()
-        self._writer.put_run(search_run_row(self.plan, self.ledger, status, self._started_at, self._spent_energy()))
+        energy, without_row = self._spent_energy(), self._accountant.without_row
+        self._writer.put_run(search_run_row(self.plan, self.ledger, status, self._started_at, energy, without_row))
 
     def _spent_energy(self) -> dict[str, Any]:
         """Energy spent in this attempt, by hardware counter; empty if no counter can be read."""

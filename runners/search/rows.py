@@ -15,6 +15,7 @@ from nasbench.spaces import Architecture
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.training.evaluation import Evaluation
 
+_WITHOUT_ROW = "uncounted_device_seconds_without_row"  # name in the provenance of a run
 _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "curves")
 
 
@@ -101,7 +102,12 @@ def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) 
 
 
 def search_run_row(
-    plan: SearchPlan, ledger: Ledger, status: str, started_at: str, energy: Mapping[str, Any] | None = None
+    plan: SearchPlan,
+    ledger: Ledger,
+    status: str,
+    started_at: str,
+    energy: Mapping[str, Any] | None = None,
+    without_row: float = 0.0,
 ) -> dict[str, Any]:
     """Make the row of a run in its current state.
 
@@ -111,10 +117,13 @@ def search_run_row(
         status: "running", "interrupted" or "complete".
         started_at: UTC, ISO 8601.
         energy: readings of hardware counters, stored with the provenance; None or {} for none.
+        without_row: device-seconds of `uncounted_hours` that no row holds, stored with the provenance: a resumed run
+            takes its other charges from its rows, and these from here.
 
     Returns:
         Column -> value.
     """
+    noted = {**({"energy": energy} if energy else {}), **({_WITHOUT_ROW: without_row} if without_row else {})}
     return {
         "run": plan.run,
         "strategy": plan.config.strategy,
@@ -133,5 +142,17 @@ def search_run_row(
         "started_at": started_at,
         "finished_at": utc_now() if status == "complete" else "",
         "config": plan.config.model_dump_json(),
-        "provenance": provenance_json({"energy": energy} if energy else {}),
+        "provenance": provenance_json(noted),
     }
+
+
+def seconds_without_row(run_row: Mapping[str, Any]) -> float:
+    """Device-seconds that earlier attempts of a run held and that are in none of its rows.
+
+    Args:
+        run_row: the stored row of the run.
+
+    Returns:
+        Device-seconds, >= 0; 0 for runs of versions that did not store them.
+    """
+    return float(json.loads(run_row["provenance"] or "{}").get(_WITHOUT_ROW, 0.0))

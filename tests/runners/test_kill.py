@@ -37,13 +37,13 @@ def run_and_report(path: str, reports, strategy: str) -> None:
     """Run (or resume) the search, sending the number of every child that was told."""
     import nasbench.runners.search.loop as module
 
-    account = module.Search._account
+    tell = module.Search._tell
 
-    def reporting(self, asked, row, evaluation):
-        account(self, asked, row, evaluation)
+    def reporting(self, proposal, row, evaluation):
+        tell(self, proposal, row, evaluation)
         reports.send(int(row["index"]))
 
-    module.Search._account = reporting
+    module.Search._tell = reporting
     search(plan(strategy), Path(path))
 
 

@@ -9,6 +9,7 @@ from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
+from nasbench.runners.search.rows import seconds_without_row
 from nasbench.store.cache import ScoreCache
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
@@ -50,8 +51,10 @@ def search(plan: SearchPlan, path: Path, executor: Executor | None = None) -> Se
     with ResultsWriter(path) as writer, executor or plan.executor() as opened:
         there = path.exists() or path.with_suffix(".journal").exists()
         stored = Results(str(path)).children_of(plan.run) if there else []
+        runs = Results(str(path)).runs().to_dict("records") if there else []
+        before = sum(seconds_without_row(row) for row in runs if row["run"] == plan.run)
         cache = ScoreCache([str(path)] if there else [])
-        run = Search(plan, stored, writer, cache, opened, Progress("test"))
+        run = Search(plan, stored, writer, cache, opened, Progress("test"), without_row=before)
         run.run()
     return run
 

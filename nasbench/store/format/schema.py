@@ -189,7 +189,8 @@ RUN_COLUMNS: tuple[Column, ...] = (
         "uncounted_hours",
         "float",
         "h",
-        "device-hours spent on children that the budget did not cover; NaN in files of schema 1 and 2, which do not have it",
+        "device-hours beside the budget: of children that it did not cover or that an interruption ended, and of the "
+        "searcher's last work; NaN in files of schema 1 and 2, which do not have it",
     ),
     Column("usd", "float", "USD", "price of all charged hours"),
     Column("wall_seconds", "float", "s", "wall time over all attempts"),
