@@ -53,8 +53,8 @@ def interruptions_deferred() -> Iterator[None]:
                     signal.signal(number, lambda received, _: arrived.append(received))
             yield
     finally:
-        for number in arrived[:1]:
-            signal.raise_signal(number)
+        for first in arrived[:1]:
+            signal.raise_signal(first)
 
 
 @contextmanager

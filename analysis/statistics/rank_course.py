@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ def ranks_over_budget(
     by: By = "gpu_hours",
     measure: str = "val_acc",
     parts: Sequence[float] = PARTS,
+    budgets: Mapping[str, float | None] | None = None,
 ) -> pd.DataFrame:
     """Rank the strategies by what their runs had found when a part of the budget was spent.
 
@@ -29,10 +30,12 @@ def ranks_over_budget(
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
         by: unit of the budget; see `anytime.trajectories`.
         measure: "val_acc" or "test_acc".
-        parts: parts of the most that a run of the same table spent, in (0, 1].
+        parts: parts of the budget, in (0, 1].
+        budgets: budget of the runs in that unit, by table ("space, data set"); where it is None, or without budgets, the
+            most that a run of the table spent stands for it.
 
     Returns:
-        part, strategy, rank: `ranks.expected_ranks` on one table, `ranks.average_ranks` over several; no rows for a part at
+        part, strategy, stated (whether every table has a budget), rank: `ranks.expected_ranks` on one table, `ranks.average_ranks` over several; no rows for a part at
         which some strategy has no score.
 
     Raises:
@@ -48,7 +51,8 @@ def ranks_over_budget(
     if measure == "test_acc":
         require_tested(course, runs)
     course = course.assign(table=course["run"].map(table))
-    budget = course.groupby("table")["spent"].transform("max")
+    known = {name: value for name, value in (budgets or {}).items() if value is not None}
+    budget = course["table"].map(known).fillna(course.groupby("table")["spent"].transform("max")).astype(float)
     found = []
     for part in parts:
         reached = course[course["spent"] <= part * budget * (1 + 1e-9)]
@@ -60,8 +64,8 @@ def ranks_over_budget(
             continue
         scores["score"] = scores["score"].fillna(NO_CHOICE)  # no score yet: last, as at the end (`final_scores`)
         ranks = expected_ranks(scores) if scores["table"].nunique() == 1 else average_ranks(scores)
-        found.append(ranks[["strategy", "rank"]].assign(part=part))
-    columns = ["part", "strategy", "rank"]
+        found.append(ranks[["strategy", "rank"]].assign(part=part, stated=set(known) >= set(table)))
+    columns = ["part", "strategy", "stated", "rank"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
@@ -86,4 +90,5 @@ def course_text(ranks: pd.DataFrame) -> str:
         and (wide.loc[better, parts[:-1]] > wide.loc[worse, parts[:-1]]).any()
     ]
     order = f"The order of {', '.join(flips)} changes" if flips else "No two change their order"
-    return f"Ranks at {', '.join(f'{part:.0%}' for part in parts)} of the budget: {each}. {order}."
+    whole = "the budget" if ranks["stated"].all() else "the most that a run spent"
+    return f"Ranks at {', '.join(f'{part:.0%}' for part in parts)} of {whole}: {each}. {order}."

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import By
 from nasbench.analysis.comparison.checks import BASELINE
-from nasbench.analysis.comparison.reaching import budget_to_target
+from nasbench.analysis.comparison.reaching import budget_to_target, require_finished
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, median_rank
+from nasbench.analysis.inference.survival import median_time
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import final_scores
 from nasbench.errors import InputError
@@ -26,11 +27,13 @@ def speedups(
     measure: str = "val_acc",
     baseline: str = BASELINE,
     level: float = LEVEL,
+    budget: float | None = None,
 ) -> pd.DataFrame:
     """Ratio of the budgets that random search and each strategy take to reach random search's median final score.
 
-    Formula: median budget of random search over that of the strategy; a run that does not reach the score takes longer than
-    any budget. The interval divides the ends of both medians' order-statistic intervals at 1 - (1 - level) / 2 each, so
+    Formula: median budget of random search over that of the strategy, by Kaplan and Meier as in `targets.target_summary`: the
+    budget by which half of the runs have reached the score. A run that does not reach it takes longer than any budget. The
+    interval divides the ends of both medians' order-statistic intervals at 1 - (1 - level) / 2 each, so
     that both hold together with at least the level (Bonferroni). The target is taken as given.
 
     Args:
@@ -40,6 +43,7 @@ def speedups(
         measure: "val_acc" or "test_acc".
         baseline: the strategy to compare with.
         level: coverage in (0, 1).
+        budget: the runs' budget in that unit; None if it is in another. See `reaching.budget_to_target`.
 
     Returns:
         strategy, n, reached (runs that reach the target), target, budget (median; inf if fewer than half reach it), speedup
@@ -47,8 +51,9 @@ def speedups(
         NaN where n is too small), interval (text).
 
     Raises:
-        InputError: for runs of several tables, or without runs of the baseline that have a score.
+        InputError: for runs of several tables or unfinished ones, or without runs of the baseline that have a score.
     """
+    require_finished(runs, "a speed-up")
     scores = final_scores(frame, runs, measure)
     if scores["table"].nunique() > 1:
         raise InputError("a speed-up is on one table; choose one with --where")
@@ -56,11 +61,13 @@ def speedups(
     if known.empty:
         raise InputError(f"no run of {baseline!r} has a {measure}, so that there is no score to reach")
     target = float(known.median())
-    reaches = budget_to_target(frame, runs, target, by, measure)
-    times = {
-        name: np.sort(np.where(rows["reached"].astype(bool), rows["spent"].to_numpy(dtype=float), np.inf))
-        for name, rows in reaches.groupby("strategy")
-    }
+    reaches = budget_to_target(frame, runs, target, by, measure, budget)
+    times, medians = {}, {}
+    for name, mine in reaches.groupby("strategy"):
+        spent, reached = mine["spent"].to_numpy(dtype=float), mine["reached"].to_numpy(dtype=bool)
+        times[name] = np.sort(np.where(reached, spent, np.inf))
+        middle = median_time(spent, reached).value
+        medians[name] = math.inf if math.isnan(middle) else middle
     rows = []
     for name in style.in_order([name for name in times if name != baseline]):
         low, high, text = _interval(times[baseline], times[name], level)
@@ -70,8 +77,8 @@ def speedups(
                 "n": len(times[name]),
                 "reached": int(np.isfinite(times[name]).sum()),
                 "target": target,
-                "budget": _median(times[name]),
-                "speedup": _ratio(_median(times[baseline]), _median(times[name])),
+                "budget": medians[name],
+                "speedup": _ratio(medians[baseline], medians[name]),
                 "low": low,
                 "high": high,
                 "interval": text,
@@ -79,14 +86,6 @@ def speedups(
         )
     columns = ["strategy", "n", "reached", "target", "budget", "speedup", "low", "high", "interval"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def _median(times: Floats) -> float:
-    """Median of sorted times, of which some may be infinite."""
-    middle = len(times) // 2
-    if len(times) % 2:
-        return float(times[middle])
-    return float(times[middle - 1] + times[middle]) / 2
 
 
 def _ratio(above: float, below: float) -> float:

@@ -134,13 +134,16 @@ def speedup(
     from nasbench.analysis.statistics.final_scores import final_scores
     from nasbench.analysis.statistics.saturation import saturation_note
     from nasbench.analysis.statistics.speedup import speedups
-    from nasbench.runners.search.budget_of_runs import budget_unit
+    from nasbench.runners.search.budget_of_runs import budget_in, budget_unit
 
     frame, runs, _ = load(files, where)
     notes = list(check_comparable(frame, runs, allow))
     by = by or budget_unit(runs)
-    table = speedups(frame, runs, by, measure, baseline)
-    notes.append(f"Budgets are by {by}; the median run of {baseline} ends with the target.")
+    table = speedups(frame, runs, by, measure, baseline, budget=budget_in(runs, by))
+    notes.append(
+        f"Budgets are by {by}: the one by which half of the runs have reached the target (Kaplan-Meier), which is the median "
+        f"final score of {baseline}."
+    )
     if full := saturation_note(final_scores(frame, runs, measure)):
         notes.append(full)
     print_table_as(table_format, table, notes)

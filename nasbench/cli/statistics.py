@@ -20,7 +20,7 @@ from nasbench.cli.options import by_option, csv_option, measure_option, write_cs
 from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
-from nasbench.runners.search.budget_of_runs import budget_in, budget_unit
+from nasbench.runners.search.budget_of_runs import budget_in, budget_unit, one_budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,9 @@ def ranks(
     notes = _checked(frame, runs, allow)
     scores, about = _known_scores(frame, runs, measure), _about(frame, runs, measure)
     try:
-        course = course_text(ranks_over_budget(frame, runs, budget_unit(runs), measure))
+        by = budget_unit(runs)
+        budgets = {name: one_budget(mine, by) for name, mine in runs.groupby(runs["space"] + ", " + runs["data"])}
+        course = course_text(ranks_over_budget(frame, runs, by, measure, budgets=budgets))
     except InputError as error:  # the ranks at the end need the last choices alone
         course = f"No ranks over the budget: {error}."
     notes += filter(None, [course, saturation_note(scores)])

@@ -51,6 +51,25 @@ def budget_in(runs: pd.DataFrame, by: By) -> float | None:
     return min(each.limit for each in budgets) / unit
 
 
+def one_budget(runs: pd.DataFrame, by: By) -> float | None:
+    """Return the budget of these runs in a unit of spending, and refuse runs of several budgets.
+
+    Args:
+        runs: the runs (`store.format.schema.RUN_COLUMNS`).
+        by: unit of spending.
+
+    Returns:
+        As `budget_in`.
+
+    Raises:
+        InputError: when the budgets differ.
+    """
+    limits = {(each.unit, each.limit): each.text for each in _budgets(runs)}
+    if len(limits) > 1:
+        raise InputError(f"the runs have several budgets ({', '.join(limits.values())}): choose one by --where")
+    return budget_in(runs, by)
+
+
 def _budgets(runs: pd.DataFrame) -> list[Budget]:
     try:
         return [Budget.parse(text) for text in runs["budget"].unique()]

@@ -10,6 +10,7 @@ from nasbench.analysis.statistics.final_scores import final_scores
 from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
 from nasbench.analysis.statistics.ranks import expected_ranks
 from nasbench.errors import InputError
+from nasbench.runners.search.budget_of_runs import one_budget
 
 
 def test_at_the_whole_budget_they_are_the_ranks_of_the_final_scores(make):
@@ -30,15 +31,37 @@ def test_a_part_counts_only_children_that_were_paid_from_it(make):
 
 def test_the_sentence_names_the_pairs_that_change_their_order():
     rows = [(0.25, "random", 1.0), (0.25, "ppo", 2.0), (1.0, "random", 2.0), (1.0, "ppo", 1.0)]
-    said = course_text(pd.DataFrame(rows, columns=["part", "strategy", "rank"]))
+    said = course_text(pd.DataFrame(rows, columns=["part", "strategy", "rank"]).assign(stated=True))
     assert said == (
         "Ranks at 25%, 100% of the budget: ppo 2.00 1.00, random 1.00 2.00. The order of ppo and random changes."
     )
     steady = pd.DataFrame(
         [row if row[0] == 1 else (row[0], row[1], 3 - row[2]) for row in rows], columns=["part", "strategy", "rank"]
-    )
+    ).assign(stated=False)
     assert course_text(steady).endswith("No two change their order.")
+    assert "of the most that a run spent: " in course_text(steady)
     assert course_text(steady.head(2)) == ""
+
+
+def test_parts_are_of_the_budget_and_not_of_what_was_spent(make):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=3, children=12)
+    table = (runs["space"] + ", " + runs["data"]).iloc[0]
+    half = ranks_over_budget(frame, runs, "children", parts=(0.5,), budgets={table: 20.0})
+    ten = ranks_over_budget(frame, runs, "children", parts=(10 / 12,))
+    assert half["rank"].tolist() == ten["rank"].tolist()
+    assert half["stated"].all()
+    assert not ten["stated"].any()
+    five = ranks_over_budget(frame, runs, "children", parts=(0.25,), budgets={table: 20.0})
+    assert five["rank"].tolist() == ranks_over_budget(frame, runs, "children", parts=(5 / 12,))["rank"].tolist()
+
+
+def test_runs_of_several_budgets_have_no_one_budget():
+    runs = pd.DataFrame({"budget": ["5 children", "5 children", "60 children"]})
+    assert one_budget(runs.head(2), "children") == 5
+    assert one_budget(runs.head(2), "gpu_hours") is None
+    with pytest.raises(InputError, match=r"several budgets \(5 children, 60 children\): choose one by --where"):
+        one_budget(runs, "children")
+    assert one_budget(pd.DataFrame({"budget": ["60 gpu-seconds", "1 gpu-minutes"]}), "gpu_hours") == 1 / 60
 
 
 def test_bad_parts_are_one_clear_line(make):

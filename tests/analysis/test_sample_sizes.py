@@ -12,7 +12,7 @@ from statsmodels.stats.power import TTestIndPower
 from nasbench.analysis.statistics.sample_sizes import power_notes, sample_sizes
 from nasbench.analysis.statistics.saturation import saturation_note
 from nasbench.analysis.statistics.speedup import speedups
-from nasbench.analysis.statistics.targets import budget_to_target
+from nasbench.analysis.statistics.targets import budget_to_target, target_summary
 from nasbench.errors import InputError
 
 
@@ -53,8 +53,9 @@ def test_a_speedup_is_the_ratio_of_median_budgets(make):
     row = speedups(frame, runs, "children").iloc[0]
     reaches = budget_to_target(frame, runs, row["target"], "children", "val_acc")
     times = reaches["spent"].where(reaches["reached"].astype(bool), np.inf).groupby(reaches["strategy"])
-    medians = times.median()
+    medians = target_summary(reaches).set_index("strategy")["median"]
     assert row["speedup"] == pytest.approx(medians["random"] / medians["ppo"])
+    assert row["budget"] == medians["ppo"]
     ends = times.apply(
         lambda values: pd.Series(np.sort(values)).iloc[[1, -2]].to_numpy()
     )  # n = 9: ranks 2 and 8 have 96%
@@ -63,6 +64,24 @@ def test_a_speedup_is_the_ratio_of_median_budgets(make):
     assert row["low"] <= row["speedup"] <= row["high"]
     assert ends["random"][0] >= least["random"][0]
     assert row["interval"].startswith("n=9 and 9: at least 99% order statistics")
+
+
+@pytest.mark.parametrize("seeds", [4, 7, 8])
+def test_a_speedups_budget_is_the_median_that_targets_prints(make, seeds):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=seeds, children=20)
+    row = speedups(frame, runs, "children", budget=20.0).iloc[0]
+    reaches = budget_to_target(frame, runs, row["target"], "children", "val_acc", 20.0)
+    medians = target_summary(reaches).set_index("strategy")["median"]
+    assert np.isfinite(medians["random"])  # half of its runs end at their median or above
+    assert row["budget"] == (np.inf if np.isnan(medians["ppo"]) else medians["ppo"])
+    assert row["speedup"] == pytest.approx(medians["random"] / row["budget"])
+
+
+def test_unfinished_runs_have_no_speedup(make):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=3, children=4)
+    runs.loc[0, "status"] = "interrupted"
+    with pytest.raises(InputError, match="a speed-up needs whole runs, and 1 of 6 are not"):
+        speedups(frame, runs)
 
 
 def test_of_six_runs_a_speedup_has_no_interval(make):
