@@ -23,9 +23,9 @@ class Analysis(Presented):
 
     Args:
         table: the table that the command prints.
-        data: what the figure shows, one row per mark.
+        data: rows behind the figure, one per mark.
         notes: sentences about both.
-        draw: makes the figure.
+        draw: function that makes the figure.
     """
 
     table: pd.DataFrame
@@ -58,7 +58,7 @@ def cost(
     Args:
         paths: results files.
         where: as for `compare`.
-        target: validation accuracy in [0, 1] whose cost is asked for, too.
+        target: validation accuracy in [0, 1]; the cost to reach it is computed too.
         at: device at whose price all hours are counted, e.g. "V100"; None for the devices that were used.
         price: USD per device-hour, or a CSV price table; None for what was charged, with `at` for the shipped table.
 

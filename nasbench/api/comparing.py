@@ -29,6 +29,9 @@ def open(paths: Paths) -> Results:
     Args:
         paths: a file name, a pattern such as "results/*.h5", or several of either.
 
+    Returns:
+        The results; `.frame()` has one row per child, `.runs()` one row per run.
+
     Raises:
         MissingResults, StoreError: when there is no such file, or it cannot be read.
 
@@ -42,20 +45,32 @@ def open(paths: Paths) -> Results:
 
 
 def runs_frame(path: PathLike) -> pd.DataFrame:
-    """Return the runs of a file, one row each."""
+    """Read the runs of a results file.
+
+    Args:
+        path: the results file.
+
+    Returns:
+        One row per run, with the columns `store.format.schema.RUN_COLUMNS`.
+
+    Raises:
+        MissingResults, StoreError: when there is no such file, or it cannot be read.
+    """
     with Results(path) as results:
         return results.runs()
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Presented):
-    """Strategies compared. As a notebook's last value it is the table for people, its notes and the figure.
+    """Result of a comparison of strategies.
+
+    As the last value of a notebook's cell it shows the table for people, its notes and the figure.
 
     Args:
         table: one row per strategy, see `nasbench.analysis.comparison.compare.summarize`.
         bands: best validation accuracy so far and test accuracy by budget spent, over seeds, see
             `nasbench.analysis.comparison.bands.bands`.
-        notes: what a reader has to know of the comparison.
+        notes: facts that limit what the comparison shows.
         about: data set, space, protocol, number of runs and scores, for the figure's caption.
     """
 
@@ -94,12 +109,16 @@ def compare(
 
     Args:
         paths: results files.
-        by: what the budget axis counts.
+        by: unit of the budget axis.
         where: a pandas expression over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all
             children.
         allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or
             test.
-        seed: of the bands' drawn signs, >= 0.
+        seed: seed of the random signs from which the simultaneous bands are made, >= 0.
+
+    Returns:
+        The comparison: a table with one row per strategy, curves over the budget, and notes. In a notebook it shows all
+        of them.
 
     Raises:
         InputError: when no children are left, or the rows cannot be compared.
@@ -145,10 +164,10 @@ def report(
         allow: as for `compare`.
         target: validation accuracy in [0, 1] whose cost is computed.
         on: devices on which the same searches are estimated, e.g. ["V100", "A100"].
-        ran_on: device of hours that rows do not name, as those of replays.
-        best: architectures to draw, >= 0.
-        seed: of the bootstraps, >= 0.
-        title: of the page; "" for one that is made of what was run.
+        ran_on: name of the device for rows that do not name one, such as those of replays.
+        best: number of architectures to draw, >= 0.
+        seed: seed of the bootstraps, >= 0.
+        title: title of the page; "" for one that is made from the contents of the files.
 
     Returns:
         The file that was written.
@@ -192,10 +211,13 @@ def report(
 
 
 def status(path: PathLike) -> FileStatus:
-    """Read how the runs of a file stand, also while another process writes it. As `nasbench status`.
+    """Read the progress of the runs of a file, also while another process writes it. As `nasbench status`.
 
     Args:
         path: the results file.
+
+    Returns:
+        The writing process, if there is one, and the status of every run.
 
     Raises:
         MissingResults, StoreError: when there is no such file, or it cannot be read.

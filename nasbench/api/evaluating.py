@@ -33,11 +33,11 @@ def evaluate(
     The same call gives the same scores to the bit on the same machine.
 
     Args:
-        architecture: of any space; or text: its JSON, or the name of a published one, e.g. "nasnet-a".
+        architecture: an architecture of any space, its JSON text, or the name of a published one, e.g. "nasnet-a".
         protocol: how to train: a name, or a value of `get_protocol`.
         set: fields of the protocol to replace, e.g. {"epochs": 2}.
-        seed: of initial weights, order and augmentation, >= 0.
-        test: whether to score the test images, too; leave that for what was chosen without them.
+        seed: seed of initial weights, order and augmentation, >= 0.
+        test: whether to score the test images, too; use it only for architectures that were chosen without them.
         device: "cpu", "cuda" or "cuda:1".
         timeout: seconds after which training ends without a score; None for never.
 
@@ -87,15 +87,14 @@ def _architecture(given: Architecture | str) -> Architecture:
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """Rows that were trained again.
+    """Result of training stored rows again.
 
     Args:
-        table: one row per row that was drawn: run, stage, index, hash, seed, rule ("bits", or "tolerance" where bits
-            cannot be promised), agrees, differences (text), made_elsewhere (text: how the machine that trained it
-            differs).
-        eligible: rows there were to draw from.
-        passed_over: why -> rows that could not be drawn.
-        tolerance: largest difference of accuracies that agrees under the rule "tolerance", a fraction.
+        table: one line per drawn row: run, stage, index, hash, seed, rule ("bits", or "tolerance" if equal bits cannot
+            be expected), agrees, differences (text), made_elsewhere (text: how the machine that trained it differs).
+        eligible: number of rows from which the sample was drawn.
+        passed_over: number of rows that could not be drawn, by reason.
+        tolerance: largest difference of accuracies that agrees under the rule "tolerance", as a fraction.
     """
 
     table: pd.DataFrame
@@ -142,11 +141,15 @@ def verify(
 
     Args:
         paths: results files.
-        sample: how many rows, >= 1.
-        seed: of the draw, >= 0.
+        sample: number of rows, >= 1.
+        seed: seed of the drawing of rows, >= 0.
         device: "cpu", "cuda", ...; None for the kind that trained the row.
-        tolerance: how far accuracies may differ where platform or versions differ, a fraction; None for the default.
-        any_platform: whether to draw also rows of other platforms where there are rows of this one.
+        tolerance: largest accepted difference of an accuracy if platform or versions differ, as a fraction; None for
+            the default.
+        any_platform: True to draw rows of other platforms also when the files have rows of this one.
+
+    Returns:
+        One checked row per drawn child, and the number of rows that agree.
 
     Raises:
         InputError: when an argument is out of range, or no row can be trained again.

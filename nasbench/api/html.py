@@ -20,25 +20,53 @@ _RULES = "<style>.nasbench-card svg .t{fill:var(--l)}.nasbench-card th{text-alig
 
 
 def card(*parts: str) -> str:
-    """Put HTML into a framed box that reads the same on light and dark pages."""
+    """Put HTML into a framed box that can be read on light and on dark pages.
+
+    Args:
+        parts: HTML elements, put in one after the other.
+
+    Returns:
+        One HTML element.
+    """
     return f'<div class="nasbench-card" style="{_STYLE}">{_RULES}{"".join(parts)}</div>'
 
 
 def facts(values: Mapping[str, Any]) -> str:
-    """Return a table of names and values; texts are escaped."""
+    """Write names and values as an HTML table; texts are escaped.
+
+    Args:
+        values: name -> value.
+
+    Returns:
+        A table element with one row per name.
+    """
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(str(value))}</td></tr>" for name, value in values.items())
     return f"<table>{rows}</table>"
 
 
 def drawn(architecture: Architecture) -> str:
-    """Return the architecture's picture as one SVG element."""
+    """Draw an architecture.
+
+    Args:
+        architecture: the architecture.
+
+    Returns:
+        One SVG element.
+    """
     from nasbench.analysis.report.pictures import svg_of
 
     return svg_of(architecture.space.structure(architecture), f"Architecture {architecture.hash[:12]}")
 
 
 def architecture_html(architecture: Architecture) -> str:
-    """Return an architecture with its drawn cell, its hash, its encoding and its counts at the default scale."""
+    """Show an architecture: its drawing, hash, text form, and counts at the default scale.
+
+    Args:
+        architecture: the architecture.
+
+    Returns:
+        One HTML element.
+    """
     space = architecture.space
     counts = space.count(architecture)
     size = f"{counts.params:,} parameters, {counts.mult_adds:,} multiply-adds (scale of {space.default_protocol})"
@@ -47,17 +75,38 @@ def architecture_html(architecture: Architecture) -> str:
 
 
 def frame_html(frame: pd.DataFrame) -> str:
-    """Return a small table as pandas draws it."""
+    """Write a small table as HTML, as pandas formats it.
+
+    Args:
+        frame: the table; numbers get four significant digits.
+
+    Returns:
+        A table element.
+    """
     return str(frame.to_html(index=False, border=0, float_format=lambda value: f"{value:.4g}"))
 
 
 def notes_html(notes: Iterable[str]) -> str:
-    """Return one line per note; texts are escaped."""
+    """Write notes as HTML, one paragraph per note; texts are escaped.
+
+    Args:
+        notes: the notes.
+
+    Returns:
+        The paragraphs; "" without notes.
+    """
     return "".join(f"<p>note: {escape(note)}</p>" for note in notes)
 
 
 def figure_html(figure: Figure) -> str:
-    """Return a figure as an image that is part of the page."""
+    """Embed a figure into a page as a PNG image.
+
+    Args:
+        figure: the figure.
+
+    Returns:
+        One image element that holds its data.
+    """
     import base64
     import io
 

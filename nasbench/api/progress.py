@@ -13,22 +13,39 @@ class Silent(Progress):
     """Shows nothing."""
 
     def start(self, ledger: Ledger) -> None:
-        """Show nothing."""
+        """Show nothing.
+
+        Args:
+            ledger: not used.
+        """
 
     def child(self, ledger: Ledger, best: str, busy: float) -> None:
-        """Show nothing."""
+        """Show nothing.
+
+        Args:
+            ledger: not used.
+            best: not used.
+            busy: not used.
+        """
 
     def note(self, text: str) -> None:
-        """Show nothing."""
+        """Show nothing.
+
+        Args:
+            text: not used.
+        """
 
 
 def progress_of(title: str, shown: bool, unit: str = DEVICE_HOURS) -> Progress:
     """Make the display of a search.
 
     Args:
-        title: what is running.
+        title: name of the search.
         shown: whether to show anything.
         unit: name of the unit of device time, e.g. "GPU-hours".
+
+    Returns:
+        A display that draws a bar in notebooks and terminals, and prints lines elsewhere; a silent one unless `shown`.
     """
     if not shown:
         return Silent(title)

@@ -30,13 +30,15 @@ _UNITS = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "c
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Searches of a complete table. As a notebook's last value it is its summary and the figure.
+    """Searches of a complete table.
+
+    As the last value of a notebook's cell it shows its summary and the figure.
 
     Args:
         runs: one per strategy, with all its searches.
-        table: that was searched.
-        scored: tables in which choices are scored; the one that was searched unless other data or seeds are given.
-        published: rows that papers published of searches of this table.
+        table: the table that was searched.
+        scored: tables whose test accuracies count; the one that was searched, unless other data or seeds were given.
+        published: results that papers published for searches of this table.
     """
 
     runs: tuple[Replayed, ...]
@@ -70,10 +72,14 @@ class Replay:
         return table.assign(best=table["data"].map(best))
 
     def regret(self, scored: Table | None = None) -> pd.DataFrame:
-        """Return the distance from the table's best, by budget spent, over seeds.
+        """Compute the regret over seeds: how far the chosen architecture is from the table's best, by budget spent.
 
         Args:
-            scored: one of `scored`; None for the first.
+            scored: the table whose test accuracies count, one of the attribute `scored`; None for the first.
+
+        Returns:
+            One row per strategy and budget: strategy, budget, runs, mean, low, high; the regret is a fraction, low and
+            high are its quartiles over seeds.
         """
         import pandas as pd
 
@@ -84,10 +90,13 @@ class Replay:
         return regret(courses, each.best_test_acc, self.runs[0].budget.budget.limit)
 
     def plot(self, scored: Table | None = None) -> Figure:
-        """Draw `regret`.
+        """Draw the regret over the budget, one line per strategy.
 
         Args:
-            scored: one of `scored`; None for the first.
+            scored: the table whose test accuracies count, one of the attribute `scored`; None for the first.
+
+        Returns:
+            The figure.
         """
         from nasbench.analysis.statistics.regret import plot_regret
 
@@ -100,13 +109,16 @@ class Replay:
         return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about)
 
     def save(self, path: PathLike) -> Path:
-        """Write the searches as a new results file (.h5, all children), or the choices as CSV.
+        """Write the searches to a file: a results file with all children, or a CSV file with the choices.
 
         Args:
-            path: ends in .h5 or .csv.
+            path: name of a new results file, ending in .h5, or of a CSV file, ending in .csv.
+
+        Returns:
+            The path of the file.
 
         Raises:
-            InputError: for another ending, when the results file is there already, or when the file cannot be written.
+            InputError: for another ending, when the results file exists already, or when the file cannot be written.
         """
         where = Path(path)
         if where.suffix == ".csv":
@@ -158,22 +170,24 @@ def replay(
 
     Args:
         table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, or the name of a table
-            that ships with the
-            suite: "digits201".
+            that ships with the suite: "digits201".
         strategies: one or several, each as for `nasbench.search`; each class once.
-        seeds: how many searches of each strategy (with the seeds 0, 1, ...), or their seeds.
-        budget: of each search: "12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".
-        search_on: data set that is searched, of an archive: "cifar10", "cifar100" or "imagenet16-120"; None for the
-            first of these.
-        report_on: data sets in which choices are scored; () for the one that is searched.
+        seeds: number of searches per strategy (with the seeds 0, 1, ...), or their seeds.
+        budget: budget of each search: "12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".
+        search_on: data set of an archive whose validation accuracy the searches see: "cifar10", "cifar100" or
+            "imagenet16-120"; None for the first of these.
+        report_on: data sets whose test accuracy of the choices is reported; () for the one that is searched.
         search_seeds: training seeds of the table whose scores searches see; None for all.
-        report_seeds: training seeds with which choices are scored; None for all.
-        draw: what a search receives of a child: the "mean" over its trainings, or "one" of them, drawn by the search's
+        report_seeds: training seeds of the table whose test accuracies are reported; None for all.
+        draw: outcome of a child: the "mean" over its trainings in the table, or "one" of them, drawn by the search
             seed.
         price: USD per device-hour, >= 0, for budgets in USD.
         jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
             importable module.
         progress: whether to show a bar.
+
+    Returns:
+        The searches with their choices, a summary and the regret. In a notebook it shows summary and figure.
 
     Raises:
         UnknownName, InputError: one line that says what to correct.
@@ -211,10 +225,16 @@ def replay(
 
 
 def table_path(table: PathLike) -> Path:
-    """Find a table: a file, or the name of one that ships with the suite.
+    """Find the file of a table.
+
+    Args:
+        table: path of a file, or the name of a table that ships with the suite, e.g. "digits201".
+
+    Returns:
+        Path of the file: the given one, or `results/NAME.h5` here or in the installed package.
 
     Raises:
-        MissingData: when there is neither.
+        MissingData: when there is no such file and no table of that name.
     """
     path = Path(table)
     if path.exists():

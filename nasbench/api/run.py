@@ -22,14 +22,15 @@ Stage = Literal["search", "final"]
 
 
 class Run:
-    """A search that has been run, read from its results file when its data are first needed.
+    """A search that has been run, read from its results file.
 
-    Shown as the last value of a notebook's cell, it is a table of what it found, with its best cell drawn.
+    Data are read when they are first needed. As the last value of a notebook's cell it shows a table of its results and
+    the drawing of its best architecture.
 
     Args:
         path: the results file.
-        id: of the run, or its first digits; None for the only one in the file.
-        stop_reason: why a callback stopped it; "" if none did.
+        id: id of the run, or its first digits; None for the only run of the file.
+        stop_reason: the reason for which a callback stopped it; "" if none did.
 
     Raises:
         InputError: when the file has no such run, or several.
@@ -87,6 +88,9 @@ class Run:
 
         Args:
             stage: "search" or "final"; None for both.
+
+        Returns:
+            One row per child.
         """
         return self._frame if stage is None else self._frame[self._frame["stage"] == stage].reset_index(drop=True)
 
@@ -134,10 +138,13 @@ class Run:
         return float(counted["spent_gpu_hours"].max()) if len(counted) else 0.0
 
     def plot(self, by: Literal["gpu_hours", "children", "usd", "wall"] = "children") -> Figure:
-        """Draw the best validation accuracy so far by what was spent.
+        """Draw the best validation accuracy so far over the budget spent.
 
         Args:
-            by: what the horizontal axis counts.
+            by: unit of the horizontal axis.
+
+        Returns:
+            The figure.
         """
         from nasbench.analysis.comparison.compare import anytime, bands, plot_compare
         from nasbench.analysis.plotting.captions import describe_rows

@@ -80,35 +80,36 @@ def search(
         protocol: how children are trained: a name, or a value of `get_protocol`.
         set: fields of the protocol to replace, e.g. {"epochs": 2, "data": "cifar10"}.
         download: whether to fetch cifar10 or cifar100 when they are not there.
-        options: of the strategy.
-        seed: of the search, >= 0; None for 0, or for that of a strategy object.
+        options: options of the strategy, by name.
+        seed: search seed, >= 0; None for 0, or for the seed of a strategy object.
         callbacks: objects of subclasses of `nasbench.Callback`, or functions that are called with each finished child.
         progress: whether to show a bar (in terminals and notebooks) or lines.
         cache: other results files whose scores may be reused.
-        cached: what a reused score costs: what it cost when trained ("charge") or nothing ("free"); "off" reuses none.
-        child_seeds: one training seed per run, or one per child.
-        final: which children are trained again for their test score: each that was the best so far, the best one, or
-            none.
+        cached: charge for a reused score: the cost of its training ("charge") or nothing ("free"); "off" reuses no
+            scores.
+        child_seeds: "run": all children have the run's seed as training seed; "child": each child has its own.
+        final: children that are trained again after the search for a test score: each one that was the best so far,
+            only the best one, or none.
         final_seeds: trainings of each of them, with seeds that the search did not use; 0 for one with the search's seed.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
             strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.
         price: USD per device-hour, or a CSV price table; "" for the shipped table.
-        ordered: whether children are committed in the order of asking.
+        ordered: whether children are stored in the order of their proposals, which makes parallel runs repeatable.
         executor: "inline" (here, one child at a time), "local" (worker processes; a script then needs
             `if __name__ == "__main__":`) or "ray" (a cluster).
         devices: "cpu", "cuda", "cuda:0,cuda:1", or a sequence.
         children_per_device: children that share one device, >= 1.
         runs_per_device: searches that share the devices, >= 1.
-        retries: how often a child is tried again after its worker died, >= 0.
-        grace_seconds: how long past its time-out a worker process may take before it is killed, >= 0.
+        retries: number of new attempts for a child whose worker process died, >= 0.
+        grace_seconds: seconds past its time-out after which a worker process is killed, >= 0.
         address: Ray: "auto", HOST:PORT of the head node, or "local".
         gpus_per_child: Ray: GPUs that a child holds, e.g. 0.25.
         cpus_per_child: Ray: processors that a child holds.
         memory_per_child: Ray: GiB that a child requests; 0 for no request.
-        accelerator: Ray: type of GPU to ask for and to price, e.g. "A100".
+        accelerator: Ray: type of GPU to request and to price, e.g. "A100".
         children_at_once: Ray: children requested at once; 0 for as many as the nodes hold.
-        take_over: take the file from a process on another host that is gone.
+        take_over: True to take the file from a process on another host that no longer exists.
 
     Returns:
         The run; its status is "interrupted" when a callback stopped it.
@@ -188,14 +189,14 @@ def resume(
     jobs: int = 1,
     take_over: bool = False,
 ) -> list[Run]:
-    """Go on with the unfinished searches of a results file, as if they had never stopped. As `nasbench resume`.
+    """Continue the unfinished searches of a results file, as if they had never stopped. As `nasbench resume`.
 
     Args:
         path: the results file.
         run: id of one run; None for all that are not complete.
         strategy: class of a run whose strategy is not registered.
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
-        address: of another Ray cluster than before; None for the same.
+        address: address of another Ray cluster than before; None for the same.
         callbacks: as for `search`.
         progress: as for `search`.
         jobs: searches at the same time, >= 1; more than one needs runs with the executor "local" or "ray", and no
@@ -203,7 +204,7 @@ def resume(
         take_over: as for `search`.
 
     Returns:
-        The runs that went on; empty when every run was complete.
+        The continued runs; empty when every run was complete.
 
     Raises:
         InputError: when there is no such run, its strategy is not registered, or its protocol or data has changed.

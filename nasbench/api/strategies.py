@@ -86,21 +86,28 @@ def _register(kind: S, name: str | None) -> S:
 
 
 def class_path(kind: type) -> str:
-    """Module and name of a class, e.g. "__main__:Mine"."""
+    """Write the module and the name of a class.
+
+    Args:
+        kind: the class.
+
+    Returns:
+        "module:name", e.g. "__main__:Mine".
+    """
     return f"{kind.__module__}:{kind.__qualname__}"
 
 
 @dataclass(frozen=True)
 class GivenStrategy:
-    """What was given for a strategy, resolved.
+    """A strategy that a user gave, resolved to its class and options.
 
     Args:
-        name: registered name, or the class's path where it is in no registry; stored with results.
-        kind: its class.
-        options: as given.
+        name: registered name, or the path of the class if it is in no registry; results files store it.
+        kind: class of the strategy.
+        options: options as the user gave them.
         registered: whether `name` is in the registry.
-        seed: of a strategy object; None for a name or a class.
-        space: as text, of a strategy object; None for a name or a class.
+        seed: seed of a strategy object; None for a name or a class.
+        space: space of a strategy object, as text; None for a name or a class.
     """
 
     name: str
@@ -117,18 +124,21 @@ class GivenStrategy:
 
 
 def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = None) -> GivenStrategy:
-    """Resolve a strategy.
+    """Resolve what a user gave as a strategy to a class and its options.
 
-    An object stands for its class, its options and its seed: a search makes a fresh strategy of them, because it must
-    be able to start again from its file.
+    An object stands for its class, its options and its seed: a search makes a new strategy from them, because it must
+    be able to start again from its results file.
 
     Args:
         strategy: a name, "name:option=value,option=value", a class, or an object.
-        options: of the strategy; None for those that `strategy` says itself.
+        options: options of the strategy; None for those that `strategy` itself gives.
+
+    Returns:
+        Name, class and options; seed and space too if `strategy` is an object.
 
     Raises:
         UnknownName: when no strategy has that name.
-        InputError: when it is no strategy, or options are given twice.
+        InputError: when `strategy` is none of these, an option cannot be read, or options are given twice.
     """
     if isinstance(strategy, str):
         name, _, text = strategy.partition(":")

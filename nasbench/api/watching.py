@@ -28,13 +28,16 @@ class _OnChild(Callback):
 
 
 def callbacks_of(given: Sequence[CallbackLike] | CallbackLike) -> tuple[Callback, ...]:
-    """Check callbacks, and make functions into callbacks.
+    """Check the callbacks that a user gave, and wrap functions as callbacks.
 
     Args:
-        given: callbacks, or functions of one `FinishedChild`; or one of these.
+        given: one callback or function, or a sequence of them; a function is called with each `FinishedChild`.
+
+    Returns:
+        The callbacks, in the same order.
 
     Raises:
-        InputError: when one is neither.
+        InputError: when one is neither a callback nor a function.
     """
     several = given if isinstance(given, Sequence) else [given]
     found = []
@@ -51,8 +54,8 @@ class CallbackWatcher(Watcher):
     """Calls callbacks in their order.
 
     Args:
-        callbacks: to call.
-        plan: of the search.
+        callbacks: callbacks, in the order of their calls.
+        plan: plan of the search.
         path: the results file.
     """
 
@@ -62,7 +65,12 @@ class CallbackWatcher(Watcher):
         self._best = math.nan
 
     def started(self, ledger: Ledger, best: float) -> None:
-        """Call `on_start`."""
+        """Call `on_start` of every callback.
+
+        Args:
+            ledger: charges of earlier attempts.
+            best: best validation accuracy of earlier attempts, in [0, 1]; NaN if there is none.
+        """
         self._best = best
         config = self._plan.config.model_dump(mode="json")
         self._search = SearchInfo(self._plan.run, self._path, config, ledger.children)
@@ -77,7 +85,15 @@ class CallbackWatcher(Watcher):
         ledger: Ledger,
         incumbent: bool,
     ) -> None:
-        """Call `on_child` and, for a new best one, `on_incumbent`; for a final training `on_final`."""
+        """Call `on_child`, then `on_incumbent` for a new best child; for a final training only `on_final`.
+
+        Args:
+            proposal: the proposal.
+            row: the child's columns (`store.format.schema.CHILD_COLUMNS`).
+            curves: its curves, one value per completed epoch.
+            ledger: charges of the run, including this child.
+            incumbent: whether it is the best child of the search so far.
+        """
         if incumbent:
             self._best = float(row["val_acc"])
         child = FinishedChild(
@@ -100,7 +116,11 @@ class CallbackWatcher(Watcher):
                 callback.on_incumbent(child)
 
     def ended(self, status: str) -> None:
-        """Call `on_end` of those that saw the start."""
+        """Call `on_end` of every callback, if the search had started.
+
+        Args:
+            status: "complete", "interrupted" or "failed".
+        """
         if self._search is not None:
             for callback in self._callbacks:
                 callback.on_end(self._search, status)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SearchInfo:
-    """What a search is, as a callback sees it.
+    """A search, as a callback sees it.
 
     Args:
         run: id of the run, 12 hexadecimal digits.
@@ -37,15 +37,15 @@ class FinishedChild:
     """A child that has ended, is stored, and is charged to the run.
 
     Args:
-        architecture: what was trained.
+        architecture: the architecture that was trained.
         row: all its columns, named as in `Results.frame()`: val_acc, status, params, device_seconds, ...
-        curves: name -> one value per completed epoch: train_loss, train_acc, val_loss, val_acc.
+        curves: learning curves, one value per completed epoch: train_loss, train_acc, val_loss, val_acc.
         children: counted children of the run so far.
-        spent: what the run has spent, in the unit of its budget.
+        spent: amount that the run has spent, in the unit of its budget.
         share: part of the budget that is spent, in [0, 1].
         best_val_acc: best validation accuracy of the run so far, in [0, 1]; NaN before the first.
         incumbent: whether this child is the best of its run so far.
-        stopper: takes the reason for which the run is to stop.
+        stopper: function that ends the run; its argument is the reason.
     """
 
     architecture: Architecture
@@ -108,21 +108,37 @@ class Callback:
     """
 
     def on_start(self, search: SearchInfo) -> None:
-        """See a search begin or go on."""
-
-    def on_child(self, child: FinishedChild) -> None:
-        """See a child of the search, also one without a score and one whose score was reused."""
-
-    def on_incumbent(self, child: FinishedChild) -> None:
-        """See a child that is better than all before it; called after `on_child`."""
-
-    def on_final(self, child: FinishedChild) -> None:
-        """See a final training, which has a test accuracy."""
-
-    def on_end(self, search: SearchInfo, status: str) -> None:
-        """See a search end.
+        """Receive the start of a search, or of a further attempt of it.
 
         Args:
-            search: as given to `on_start`.
+            search: id, results file and configuration of the run.
+        """
+
+    def on_child(self, child: FinishedChild) -> None:
+        """Receive a child of the search, also one without a score and one whose score was reused.
+
+        Args:
+            child: the child.
+        """
+
+    def on_incumbent(self, child: FinishedChild) -> None:
+        """Receive a child that is better than all before it; called after `on_child`.
+
+        Args:
+            child: the child.
+        """
+
+    def on_final(self, child: FinishedChild) -> None:
+        """Receive a final training, which has a test accuracy.
+
+        Args:
+            child: the training.
+        """
+
+    def on_end(self, search: SearchInfo, status: str) -> None:
+        """Receive the end of a search.
+
+        Args:
+            search: the value that `on_start` received.
             status: "complete", "interrupted" (stopped by Ctrl-C or a callback) or "failed" (by an exception).
         """

@@ -42,11 +42,19 @@ class EarlyStopping(Callback):
         self._waited = 0
 
     def on_start(self, search: SearchInfo) -> None:
-        """Count from here."""
+        """Set the count of children without improvement to 0.
+
+        Args:
+            search: not used.
+        """
         self._waited = 0
 
     def on_child(self, child: FinishedChild) -> None:
-        """Count, and stop at the target or at the end of the patience."""
+        """Count the child, and stop the search at the target or at the end of the patience.
+
+        Args:
+            child: the child; one that the budget does not count is ignored.
+        """
         if not child.row["counted"]:
             return
         self._waited = 0 if child.incumbent else self._waited + 1

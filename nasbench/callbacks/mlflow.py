@@ -17,7 +17,7 @@ class MLflow(Callback):
     the tag `nasbench.run`.
 
     Args:
-        experiment: name of the MLflow experiment; made where it is missing.
+        experiment: name of the MLflow experiment; created if it is missing.
         tracking_uri: address of a server, or another store of MLflow; None for MLflow's own setting. Folders need the
             environment variable MLFLOW_ALLOW_FILE_STORE=true from MLflow 3.7 on.
 
@@ -36,7 +36,11 @@ class MLflow(Callback):
         self._run = ""
 
     def on_start(self, search: SearchInfo) -> None:
-        """Begin the MLflow run, or go on with that of an earlier attempt."""
+        """Begin an MLflow run, or continue that of an earlier attempt.
+
+        Args:
+            search: id, results file and configuration of the run.
+        """
         experiment = self._client.get_experiment_by_name(self.experiment)
         number = experiment.experiment_id if experiment else self._client.create_experiment(self.experiment)
         earlier = self._client.search_runs([number], f"tags.`nasbench.run` = '{search.run}'", max_results=1)
@@ -50,20 +54,37 @@ class MLflow(Callback):
             self._client.log_param(self._run, name, value)
 
     def on_child(self, child: FinishedChild) -> None:
-        """Write a child's numbers."""
+        """Log the child's numbers as metrics; the step is the number of counted children.
+
+        Args:
+            child: the child.
+        """
         for name, value in numbers_of(child).items():
             self._client.log_metric(self._run, name, value, step=child.children)
 
     def on_incumbent(self, child: FinishedChild) -> None:
-        """Keep the architecture as a tag."""
+        """Set the tag `nasbench.incumbent` to the architecture.
+
+        Args:
+            child: the new best child.
+        """
         self._client.set_tag(self._run, "nasbench.incumbent", child.architecture.to_json())
 
     def on_final(self, child: FinishedChild) -> None:
-        """Write a final training's numbers; the step is its place among these."""
+        """Log a final training's numbers as metrics; the step is its index among the final trainings.
+
+        Args:
+            child: the training.
+        """
         for name, value in numbers_of(child, "final/").items():
             if name.startswith("final/"):
                 self._client.log_metric(self._run, name, value, step=child.index)
 
     def on_end(self, search: SearchInfo, status: str) -> None:
-        """End the MLflow run."""
+        """End the MLflow run with the status of the search.
+
+        Args:
+            search: not used.
+            status: "complete", "interrupted" or "failed".
+        """
         self._client.set_terminated(self._run, _STATUS[status])

@@ -16,12 +16,15 @@ def require(module: str, package: str, extra: str) -> Any:
     """Import a module of an optional package.
 
     Args:
-        module: to import.
-        package: that it is part of, as one installs it.
-        extra: of the suite, which requires the package.
+        module: name of the module.
+        package: name of the package as pip installs it.
+        extra: the suite's extra that installs the package.
+
+    Returns:
+        The module.
 
     Raises:
-        MissingExtra: when it is not installed; names the extra.
+        MissingExtra: when it is not installed; the message names the extra.
     """
     try:
         return importlib.import_module(module)
@@ -30,11 +33,14 @@ def require(module: str, package: str, extra: str) -> Any:
 
 
 def numbers_of(child: FinishedChild, prefix: str = "child/") -> dict[str, float]:
-    """Return the scores and costs of a child that are finite numbers, and how the search stands.
+    """Collect the finite numbers of a child: its scores and costs, and the progress of the search.
 
     Args:
-        child: of the search, or a final training.
-        prefix: of the child's own numbers, e.g. "child/" gives "child/val_acc".
+        child: a child of the search, or a final training.
+        prefix: prefix of the names of the child's own numbers: "child/" gives "child/val_acc".
+
+    Returns:
+        Name -> value; NaN and infinite values are left out.
     """
     values = {f"{prefix}{name}": float(child.row[name]) for name in _COLUMNS}
     values |= {"search/best_val_acc": child.best_val_acc, "search/spent": child.spent, "search/share": child.share}

@@ -32,7 +32,11 @@ class TensorBoard(Callback):
         self._writer: Any = None
 
     def on_start(self, search: SearchInfo) -> None:
-        """Open the run's event file."""
+        """Open an event file for the run, and write its configuration as text.
+
+        Args:
+            search: id, results file and configuration of the run.
+        """
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(self.folder / search.name))
@@ -40,20 +44,37 @@ class TensorBoard(Callback):
         self._writer.add_text("configuration", lines, search.children)
 
     def on_child(self, child: FinishedChild) -> None:
-        """Write a child's numbers."""
+        """Write the child's numbers as scalars; the step is the number of counted children.
+
+        Args:
+            child: the child.
+        """
         for name, value in numbers_of(child).items():
             self._writer.add_scalar(name, value, child.children)
 
     def on_incumbent(self, child: FinishedChild) -> None:
-        """Write the architecture as text."""
+        """Write the architecture as text.
+
+        Args:
+            child: the new best child.
+        """
         self._writer.add_text("incumbent", f"    {child.architecture}", child.children)
 
     def on_final(self, child: FinishedChild) -> None:
-        """Write a final training's numbers; the step is its place among these."""
+        """Write a final training's numbers; the step is its index among the final trainings.
+
+        Args:
+            child: the training.
+        """
         for name, value in numbers_of(child, "final/").items():
             if name.startswith("final/"):
                 self._writer.add_scalar(name, value, child.index)
 
     def on_end(self, search: SearchInfo, status: str) -> None:
-        """Close the event file."""
+        """Close the event file.
+
+        Args:
+            search: not used.
+            status: not used.
+        """
         self._writer.close()

@@ -36,7 +36,11 @@ class WandB(Callback):
         self._run: Any = None
 
     def on_start(self, search: SearchInfo) -> None:
-        """Begin the W&B run, or go on with it."""
+        """Begin a W&B run, or continue that of an earlier attempt.
+
+        Args:
+            search: id, results file and configuration of the run.
+        """
         self._run = self._wandb.init(
             project=self.project,
             id=search.run,
@@ -48,18 +52,35 @@ class WandB(Callback):
         )
 
     def on_child(self, child: FinishedChild) -> None:
-        """Write a child's numbers."""
+        """Log the child's numbers and the number of counted children.
+
+        Args:
+            child: the child.
+        """
         self._run.log(numbers_of(child) | {"search/children": child.children})
 
     def on_incumbent(self, child: FinishedChild) -> None:
-        """Keep the architecture and its score in the summary."""
+        """Write the architecture into the run's summary.
+
+        Args:
+            child: the new best child.
+        """
         self._run.summary["incumbent"] = child.architecture.to_json()
 
     def on_final(self, child: FinishedChild) -> None:
-        """Write a final training's numbers."""
+        """Log a final training's numbers.
+
+        Args:
+            child: the training.
+        """
         self._run.log({name: value for name, value in numbers_of(child, "final/").items() if name.startswith("final/")})
 
     def on_end(self, search: SearchInfo, status: str) -> None:
-        """End the W&B run."""
+        """Write the status into the summary, and end the W&B run.
+
+        Args:
+            search: not used.
+            status: "complete", "interrupted" or "failed".
+        """
         self._run.summary["status"] = status
         self._run.finish(exit_code=int(status == "failed"))

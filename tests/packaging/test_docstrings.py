@@ -17,8 +17,6 @@ UNFINISHED: tuple[str, ...] = (
     "analysis/pareto",
     "analysis/plotting",
     "analysis/statistics",
-    "nasbench/api",
-    "nasbench/callbacks",
     "nasbench/cli",
     "nasbench/data",
     "nasbench/networks",
