@@ -76,10 +76,12 @@ def corrected(table: pd.DataFrame) -> pd.DataFrame:
         table: rows of `compare_groups`, all tests of one family.
 
     Returns:
-        The table with p_holm, welch_p_holm, tost_p_holm and finding (`verdicts.finding`).
+        The table with p_holm, welch_p_holm, tost_p_holm; comparisons and tost_comparisons (tests that p_holm and
+        tost_p_holm are corrected for: rows of which one was made); and finding (`verdicts.finding`).
     """
     added = {f"{name}_holm": holm(table[name].to_numpy(dtype=float)) for name in ("p", "welch_p", "tost_p")}
-    table = table.assign(**added)
+    made = {"comparisons": int(table["p"].notna().sum()), "tost_comparisons": int(table["tost_p"].notna().sum())}
+    table = table.assign(**added, **made)
     return table.assign(finding=[finding(row) for row in table.to_dict("records")])
 
 

@@ -37,14 +37,14 @@ def comparison_text(row: Mapping[str, Any]) -> str:
     """A comparison of two strategies on one table, in words after their names.
 
     Args:
-        row: of `significance.unpaired_tests`.
+        row: of `two_samples.corrected`.
     """
     n = f"n={row['n_first']} and {row['n_second']}"
     found = finding(row)
     if found == TOO_SMALL:
         return f"{TOO_SMALL} ({n}; 5 seeds a side are the least)"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
-    tested = f"Holm p = {p_text(row['p_holm'])}, {apart}, {n}"
+    tested = f"{holm_text(row['p_holm'], row['comparisons'])}, {apart}, {n}"
     within = within_text(row)
     if found == DIFFERS:
         word = "better" if row["improvement"] > 0.5 else "worse"
@@ -61,10 +61,42 @@ def within_text(row: Mapping[str, Any]) -> str:
     """Begin the sentence of an equivalence: the margin and the p value; the bracket stays open.
 
     Args:
-        row: margin (a fraction), tost_p_holm.
+        row: margin (a fraction), tost_p_holm, tost_comparisons.
     """
     unit = "point" if row["margin"] == 0.01 else "points"
-    return f"equivalent within +-{100 * row['margin']:.3g} {unit} (TOST, Holm p = {p_text(row['tost_p_holm'])}"
+    tested = holm_text(row["tost_p_holm"], row["tost_comparisons"])
+    return f"equivalent within +-{100 * row['margin']:.3g} {unit} (TOST, {tested}"
+
+
+def holm_text(value: float, comparisons: int) -> str:
+    """A p value after Holm's correction, with the number of comparisons that it is corrected for.
+
+    Args:
+        value: in [0, 1].
+        comparisons: tests that were made, >= 1.
+    """
+    said = p_text(value) if value < 0.001 else f"= {p_text(value)}"
+    return f"Holm p {said.replace('<', '< ')} over {comparisons_text(comparisons)}"
+
+
+def after_holm(comparisons: int) -> str:
+    """What a corrected p value is, in words: "after Holm's correction over 6 comparisons".
+
+    Args:
+        comparisons: tests that were made; 0 where n is too small for all.
+    """
+    if comparisons == 0:
+        return "is missing, as n is too small for any test"
+    return f"after Holm's correction over {comparisons_text(comparisons)}"
+
+
+def comparisons_text(count: int) -> str:
+    """A number of comparisons in words: "1 comparison", "6 comparisons".
+
+    Args:
+        count: the number.
+    """
+    return f"{count} comparison{'' if count == 1 else 's'}"
 
 
 def detectable_text(detectable: float) -> str:

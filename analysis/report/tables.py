@@ -12,6 +12,7 @@ import pandas as pd
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
 from nasbench.analysis.inference.intervals import TOO_SMALL
+from nasbench.analysis.inference.verdicts import comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import STATISTICS
 from nasbench.costs.units import device_time
@@ -147,7 +148,7 @@ def tests_table(found: Contents) -> ReportTable:
         ReportColumn(
             "Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"
         ),
-        ReportColumn("p", meaning="Mann-Whitney, two-sided, after Holm's correction"),
+        ReportColumn("p", meaning="Mann-Whitney, two-sided, after Holm's correction over the comparisons of a score"),
         ReportColumn("Effect", "text", "Of the share of pairs, in the words of Vargha and Delaney"),
     )
     table = ReportTable(columns)
@@ -169,7 +170,9 @@ def tests_table(found: Contents) -> ReportTable:
                     ReportCell(f"{row['n_first']} and {row['n_second']}"),
                     ReportCell(points_apart(row["difference"]), points),
                     ReportCell(f"{row['improvement']:.0%}", pairs),
-                    ReportCell(probability(row["p_holm"])),
+                    ReportCell(
+                        probability(row["p_holm"]), f"({comparisons_text(row['comparisons'])})" if known else ""
+                    ),
                     ReportCell(row["magnitude"] if known else NONE),
                 ]
             )

@@ -8,7 +8,20 @@ from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.statistics.significance import paired_tests, unpaired_tests
 from nasbench.errors import InputError
 
-SHOWN = ("first", "second", "difference", "low", "high", "p", "p_holm", "A12", "n", "detectable", "finding")
+SHOWN = (
+    "first",
+    "second",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "A12",
+    "n",
+    "detectable",
+    "finding",
+    "comparisons",
+)
 SHOWN_OF_PAIRS = (
     "first",
     "second",
@@ -21,6 +34,7 @@ SHOWN_OF_PAIRS = (
     "n",
     "detectable",
     "finding",
+    "comparisons",
 )
 
 
@@ -33,8 +47,8 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
         margin: of equivalence, a fraction, > 0.
 
     Returns:
-        first, second, difference with low and high, p (Mann-Whitney), p_holm, A12, n ("5+5"), detectable, finding, and the
-        sentence of each row (verdict).
+        first, second, difference with low and high, p (Mann-Whitney), p_holm, A12, n ("5+5"), detectable, finding, comparisons
+        (tests that p_holm is corrected for), and the sentence of each row (verdict).
 
     Raises:
         InputError: for scores of several tables, or a baseline that has no runs.
@@ -58,7 +72,7 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margi
 
     Returns:
         first, second, difference (mean over pairs) with low and high, p (Wilcoxon), p_holm, t_p_holm (paired t), n (pairs),
-        detectable, finding, and the sentence of each row (verdict).
+        detectable, finding, comparisons (tests that p_holm is corrected for), and the sentence of each row (verdict).
 
     Raises:
         InputError: for scores of several tables, several runs of a strategy and seed, or a baseline that has no runs.

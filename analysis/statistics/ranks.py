@@ -21,6 +21,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
 from nasbench.analysis.inference.friedman import friedman_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, Interval, refused
+from nasbench.analysis.inference.verdicts import comparisons_text
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
 
@@ -341,11 +342,12 @@ def bars_text(ranks: pd.DataFrame) -> tuple[bool, str]:
     least = least_holm_p(runs)
     if least >= SIGNIFICANT:
         return False, (
-            f"No bars: with these numbers of runs no pair can be shown to differ; the least attainable p after Holm's "
-            f"correction is {least:.2g}."
+            "No bars: with these numbers of runs no pair can be shown to differ; the least attainable p after Holm's "
+            f"correction over {comparisons_text(math.comb(len(runs), 2))} is {least:.2g}."
         )
+    pairs = comparisons_text(math.comb(len(runs), 2))
     return True, (
-        "Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm, 5%; least attainable p "
+        f"Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm over {pairs}, 5%; least attainable p "
         f"{least:.2g})."
     )
 

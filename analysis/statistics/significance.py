@@ -23,6 +23,7 @@ from nasbench.analysis.inference.verdicts import (
     comparison_text,
     detectable_text,
     finding,
+    holm_text,
     interval_text,
     p_text,
     points,
@@ -52,7 +53,7 @@ def unpaired_tests(
 
     Returns:
         One row per pair: first, second, and the columns of `compare_groups`; p_holm, welch_p_holm, tost_p_holm (Holm's
-        correction over the pairs of which a test was made); finding ("differs", "equivalent", "not shown to differ" or
+        correction over the pairs of which a test was made), comparisons, tost_comparisons (their numbers); finding ("differs", "equivalent", "not shown to differ" or
         "n too small") and verdict (a sentence). With fewer than 5 scores on a side there are neither intervals nor tests.
 
     Raises:
@@ -95,7 +96,7 @@ def paired_tests(
         first - second) with difference_low, difference_high and interval (`intervals.paired_interval`), detectable
         (difference, a fraction), margin, tost_p (`equivalence.paired_equivalence_p`) and tost_p_holm, rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks,
         two-sided), p_holm; t, t_p, t_p_holm; least_p (the smallest p that the signed ranks of n pairs can give);
-        finding, verdict. With fewer than 5 pairs p is NaN and the verdict says that n is too small.
+        comparisons, tost_comparisons (tests that p_holm and tost_p_holm are corrected for); finding, verdict. With fewer than 5 pairs p is NaN and the verdict says that n is too small.
 
     Raises:
         InputError: for a baseline that has no runs.
@@ -124,9 +125,10 @@ def paired_tests(
                 paired = ttest_rel(both[first], both[second])
                 row |= {"t": float(paired.statistic), "t_p": float(paired.pvalue)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=_PAIRED[:-5])
+    table = pd.DataFrame(rows, columns=_PAIRED[:-7])
     table["p_holm"], table["t_p_holm"] = holm(table["p"].to_numpy()), holm(table["t_p"].to_numpy())
     table["tost_p_holm"] = holm(table["tost_p"].to_numpy())
+    table["comparisons"], table["tost_comparisons"] = int(table["p"].notna().sum()), int(table["tost_p"].notna().sum())
     rows = table.to_dict("records")
     table["finding"] = [finding(row) for row in rows]
     table["verdict"] = [_paired_verdict(row, what) for row in table.to_dict("records")]
@@ -147,7 +149,7 @@ _PAIRED = [
         "tost_p",
     ),
     *("rank_biserial", "cohens_dz", "w", "p", "t", "t_p", "least_p"),
-    *("p_holm", "t_p_holm", "tost_p_holm", "finding", "verdict"),
+    *("p_holm", "t_p_holm", "tost_p_holm", "comparisons", "tost_comparisons", "finding", "verdict"),
 ]
 
 
@@ -186,9 +188,7 @@ def _paired_verdict(row: dict[Any, Any], what: str) -> str:
     if row["n"] < ENOUGH_SEEDS:
         return f"{names}: n too small (n={row['n']} {what}; the smallest p that they can give is {row['least_p']:.2g})"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
-    effect = (
-        f"Holm p = {p_text(row['p_holm'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
-    )
+    effect = f"{holm_text(row['p_holm'], row['comparisons'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
     if row["finding"] == EQUIVALENT:
         return f"{names}: {within_text(row)}, {apart}, n={row['n']} {what})"
     if not row["p_holm"] < SIGNIFICANT:

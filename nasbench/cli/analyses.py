@@ -124,6 +124,7 @@ def _pairwise(
     table_format: str,
 ) -> None:
     """Print pairwise tests of the runs' final scores, and their sentences."""
+    from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table
     from nasbench.analysis.statistics.final_scores import final_scores, require_scores
     from nasbench.analysis.statistics.saturation import saturation_note
@@ -134,12 +135,11 @@ def _pairwise(
     table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
     what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
     said = [
-        f"Of {measure}; p is {what}, p_holm after Holm's correction over {len(table)} comparisons; intervals (95%, of the "
-        "mean) and detectable differences (80% power) are of one comparison alone."
+        f"Of {measure}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the mean) and "
+        "detectable differences (80% power) are of one comparison alone."
     ]
-    print_table_as(
-        table_format, table.drop(columns="verdict"), [*notes, *said, *(f"{line}." for line in table["verdict"])]
-    )
+    shown = table.drop(columns=["verdict", "comparisons"])
+    print_table_as(table_format, shown, [*notes, *said, *(f"{line}." for line in table["verdict"])])
 
 
 @click.command()
@@ -461,13 +461,14 @@ def claims(
     """
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
+    from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where)
     data = top_means(frame)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
-    notes += [f"p after Holm's correction over {len(table)} comparisons; an interval is of one of them alone."]
+    notes += [f"p_holm {after_holm(int(table['comparisons'].max()))}; an interval is of one comparison alone."]
     shown = ["top", "strategy", "n_first", "n_second", "mean", "baseline_mean", "difference", "difference_low"]
     shown += ["difference_high", "p", "p_holm", "welch_p_holm", "tost_p_holm", "improvement", "detectable"]
     print_table_as(table_format, table[shown], notes)

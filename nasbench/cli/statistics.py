@@ -223,6 +223,7 @@ def targets(
     import pandas as pd
 
     from nasbench.analysis.comparison.anytime import budget_label
+    from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.statistics.targets import budget_to_target, compare_reaches, survival, target_summary
     from nasbench.errors import InputError
 
@@ -246,12 +247,14 @@ def targets(
     budget = budget_in(runs, by)
     reaches = budget_to_target(frame, runs, aims, by, measure, budget)
     groups = dict(iter(reaches.groupby("table", sort=True)))
-    parts, curves = [], {}
+    parts, curves, made = [], {}, []
     for name, mine in groups.items():
         summary = target_summary(mine)
         if "random" in set(mine["strategy"]) and mine["strategy"].nunique() > 1:
-            tests = compare_reaches(mine)[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
-            summary = summary.merge(tests, on="strategy", how="left")
+            tests = compare_reaches(mine)
+            made.append(int(tests["p_holm"].notna().sum()))
+            found = tests[["strategy", "p_holm"]].rename(columns={"p_holm": "p against random"})
+            summary = summary.merge(found, on="strategy", how="left")
         summary.insert(0, "table", name)
         parts.append(summary)
         curves[name] = survival(mine)
@@ -261,7 +264,8 @@ def targets(
     unit = budget_label(by, reaches["unit"].iloc[0])
     notes.append(_restricted(reaches, unit, budget is not None))
     if "p against random" in columns:
-        notes.append("p against random: log-rank, after Holm's correction.")
+        each = " per table" if len(groups) > 1 else ""
+        notes.append(f"p against random: log-rank, {after_holm(max(made))}{each}.")
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
     aimed = " / ".join(f"{value:.4f}" for value in reaches.drop_duplicates("table").sort_values("table")["target"])

@@ -238,14 +238,15 @@ def test_a_verdict_has_three_forms_and_refuses_four_runs():
     def said(a: np.ndarray, b: np.ndarray) -> tuple[str, str]:
         row = compare_groups(a, b)
         row |= {f"{name}_holm": row[name] for name in ("p", "welch_p", "tost_p")}
+        row |= {"comparisons": 1, "tost_comparisons": 1}
         return finding(row), comparison_text(row)
 
     found, text = said(near + 0.05, rng.normal(0.9, 0.004, 40))
     assert found == "differs"
-    assert text.startswith("differs, better (Holm p = <0.001, +")
+    assert text.startswith("differs, better (Holm p < 0.001 over 1 comparison, +")
     found, text = said(near, near[::-1] + 0.0005)
     assert found == "equivalent"
-    assert text.startswith("equivalent within +-1 point (TOST, Holm p = <0.001, ")
+    assert text.startswith("equivalent within +-1 point (TOST, Holm p < 0.001 over 1 comparison, ")
     found, text = said(near[:5], rng.normal(0.9, 0.03, 5))
     assert found == "not shown to differ"
     detectable = detectable_difference((near[:5].std(ddof=1), 0.03), (5, 5))

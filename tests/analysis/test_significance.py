@@ -10,9 +10,12 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from nasbench.analysis.comparison.random_search_claim import differences, top_means
 from nasbench.analysis.inference.equivalence import detectable_difference, equivalence_p, paired_detectable
 from nasbench.analysis.inference.intervals import improvement_interval
 from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.comparison_table import comparison_table
+from nasbench.analysis.statistics.final_scores import final_scores
 from nasbench.analysis.statistics.significance import draw_improvement, hedges_g, holm, paired_tests, unpaired_tests
 from nasbench.errors import InputError
 
@@ -92,14 +95,42 @@ def test_two_seeds_are_too_few_and_get_no_p(three):
     assert row["difference"] == pytest.approx(np.mean(three["ppo"][:2]) - np.mean(three["random"]))
 
 
+def test_a_verdict_counts_the_tests_that_were_made():
+    """A pair with fewer than five runs is no test, and takes no part in the correction."""
+    up = [0.9 + 0.001 * i for i in range(10)]
+    table = unpaired_tests(table_of({"random": up, "ppo": [x + 0.05 for x in up], "pnas": up[:3]}), "random")
+    said = table.set_index("first")
+    assert table["comparisons"].tolist() == [1, 1]
+    assert said.loc["ppo", "p_holm"] == said.loc["ppo", "p"]
+    assert "Holm p < 0.001 over 1 comparison, " in said.loc["ppo", "verdict"]
+    assert said.loc["pnas", "verdict"] == "pnas against random: n too small (n=3 and 10; 5 seeds a side are the least)"
+
+
+def test_the_same_family_has_the_same_number_everywhere(make):
+    """The report, `compare --test` and `claims` of the best child alone ask the same of the same runs."""
+    frame, runs, *_ = make.frames(strategies=("random", "ppo", "evolution"), seeds=6, children=8)
+    scores = final_scores(frame, runs)
+    compared = comparison_table(scores, "random").set_index("first")["p_holm"]
+    reported = unpaired_tests(scores, "random").set_index("first")["p_holm"]
+    claimed = differences(top_means(frame, tops=(1,))).set_index("strategy")["p_holm"]
+    assert compared.to_dict() == reported.to_dict()
+    assert claimed.to_dict() == pytest.approx(compared.to_dict())
+    six = differences(top_means(frame, tops=(1, 2, 5)))
+    assert set(six["comparisons"]) == {6}
+
+
 def test_verdicts_say_what_was_found():
     up = [0.9 + 0.001 * i for i in range(10)]
     groups = {"random": up, "ppo": [x + 0.05 for x in up], "reinforce": [x - 0.05 for x in up], "pnas": up}
     said = unpaired_tests(table_of(groups), "random").set_index("first")["verdict"]
-    assert said["ppo"].startswith("ppo against random: differs, better (Holm p = <0.001, +5.00 points [+4.72, +5.28]")
-    assert said["reinforce"].startswith("reinforce against random: differs, worse (Holm p = <0.001, -5.00 points")
+    assert said["ppo"].startswith(
+        "ppo against random: differs, better (Holm p < 0.001 over 3 comparisons, +5.00 points [+4.72, +5.28]"
+    )
+    assert said["reinforce"].startswith(
+        "reinforce against random: differs, worse (Holm p < 0.001 over 3 comparisons, -5.00 points"
+    )
     assert said["pnas"].startswith(
-        "pnas against random: equivalent within +-1 point (TOST, Holm p = <0.001, +0.00 points"
+        "pnas against random: equivalent within +-1 point (TOST, Holm p < 0.001 over 3 comparisons, +0.00 points"
     )
 
 
@@ -135,7 +166,7 @@ def test_pairs_are_means_of_tables_not_equal_seeds():
     assert row["rank_biserial"] == pytest.approx(signed.sum() / np.abs(signed).sum())
     close = scores.assign(score=scores["score"].where(scores["strategy"] == "random", scores["score"] - 0.01))
     assert paired_tests(close, margin=0.05)["finding"].tolist() == ["equivalent"]
-    assert "equivalent within +-5 points (TOST, Holm p = " in paired_tests(close, margin=0.05)["verdict"].iloc[0]
+    assert "equivalent within +-5 points (TOST, Holm p " in paired_tests(close, margin=0.05)["verdict"].iloc[0]
     few = paired_tests(scores[scores["table"].isin(tables[:3])]).iloc[0]
     assert few["verdict"] == "ppo against random: n too small (n=3 tables; the smallest p that they can give is 0.25)"
 

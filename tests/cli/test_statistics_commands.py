@@ -78,7 +78,10 @@ def test_one_table_is_ranked_by_runs_drawn_at_random(call, files, tmp_path):
     pd.testing.assert_frame_equal(written[["strategy", "runs", "rank"]], expected)
     assert ((written["low"] < written["rank"]) & (written["rank"] < written["high"])).all()
     assert "Kruskal-Wallis: H(2)" in out
-    assert "Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm, 5%; least attainable p" in out
+    assert (
+        "Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm over 3 comparisons, 5%; least attainable p"
+        in out
+    )
     assert "Ranks at 25%, 50%, 100% of the budget: " in out
     assert (tmp_path / "table.csv").read_bytes() == Path(files[0]).with_name("first-ranks.csv").read_bytes()
     assert "<svg" in Path(files[0]).with_name("first-ranks.svg").read_text()
