@@ -73,11 +73,14 @@ class CellGrammar:
         check_one_of(self.space, "output", self.output, OUTPUTS)
 
     def options(self, step: Step, block: int) -> int:
-        """Return the number of options of a decision.
+        """Count the options of a decision.
 
         Args:
             step: the decision within its block.
             block: index of the block in its cell, from 0.
+
+        Returns:
+            Number of options: the states that exist before the block for an input, else all operations or combinations.
         """
         if step in ("left", "right"):
             return FIRST_BLOCK + block
@@ -131,28 +134,60 @@ class CellSpace(Space):
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> CellPair:
-        """Return the canonical cells. In a space of one cell, both are that cell."""
+        """Return the canonical cells.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The normal and the reduction cell, pruned and in canonical order; in a space of one cell, both are that
+            cell.
+        """
         return _structure(architecture)
 
     def spelled(self, architecture: Architecture) -> CellPair:
         """Return the cells as chosen: blocks and operands in the order of the decisions, nothing removed.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
+
+        Returns:
+            The normal and the reduction cell; in a space of one cell, both are that cell.
         """
         cells = list(_spelled(self.grammar, architecture.choices))
         return CellPair(cells[0], cells[-1])
 
     def form(self, architecture: Architecture) -> str:
-        """Write the skeleton, the canonical normal cell and the canonical reduction cell as one text."""
+        """Write the canonical text of the graph, whose digest is the hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            Skeleton, canonical normal cell and canonical reduction cell.
+        """
         return _form(architecture)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture that is written with the canonical cells; removed blocks get first choices."""
+        """Return the one architecture that represents all architectures of the same hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The architecture with the canonical cells; blocks that were removed get first choices.
+        """
         return self.from_cells(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the canonical cells, e.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ..."."""
+        """Write the canonical cells for people.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            One line, e.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ..."; p and c are the inputs of the cell.
+        """
         return write_pair(self.structure(architecture))
 
     def parse(self, text: str) -> Architecture:
@@ -176,6 +211,9 @@ class CellSpace(Space):
             pair: cells with blocks in topological order, e.g. a published genotype. If the space's output is explicit,
                 they may have fewer blocks than the space.
 
+        Returns:
+            The architecture; it need not be canonical.
+
         Raises:
             InputError: when the cells are not in the space; names the first reason.
         """
@@ -188,7 +226,18 @@ class CellSpace(Space):
         return self.decode(choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form.
+
+        Args:
+            architecture: an architecture of this space.
+            scale: size of the network and of its images.
+
+        Returns:
+            The counts of the network that `build(architecture, scale)` makes.
+
+        Raises:
+            InputError: when the scale does not fit the space.
+        """
         from nasbench.networks.cell_counts import count_cell_network
 
         # The cells as chosen give the same counts: blocks that do not reach the output are not counted, and the

@@ -113,6 +113,9 @@ def state_name(state: int) -> str:
 
     Args:
         state: index of the state, >= 0, as in `structures.Block`.
+
+    Returns:
+        p and c for the two inputs of the cell; b1, b2, ... for the outputs of its blocks.
     """
     return ("p", "c")[state] if state < FIRST_BLOCK else f"b{state - FIRST_BLOCK + 1}"
 

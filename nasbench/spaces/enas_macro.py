@@ -62,10 +62,13 @@ class EnasMacroSpace(Space):
         check_words(self.name, "operations", self.operations, OPERATIONS)
 
     def stage(self, layer: int) -> int:
-        """Return the number of reductions before a layer.
+        """Count the reductions before a layer.
 
         Args:
             layer: index of the layer, from 0.
+
+        Returns:
+            0, 1 or 2.
         """
         third = self.layers // 3
         return (layer >= third) + (layer >= 2 * third)
@@ -80,7 +83,14 @@ class EnasMacroSpace(Space):
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> MacroStack:
-        """Return the layers as chosen."""
+        """Return the layers as chosen; all of them reach the output.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The layers with operation, skips and stage.
+        """
         taken = iter(architecture.choices)
         layers = []
         for index in range(self.layers):
@@ -90,16 +100,37 @@ class EnasMacroSpace(Space):
         return MacroStack(tuple(layers))
 
     def form(self, architecture: Architecture) -> str:
-        """Write the layers as the text of the hash."""
+        """Write the canonical text of the graph, whose digest is the hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            Stage, operation and skips of each layer.
+        """
         layers = self.structure(architecture).layers
         return "enas-macro|" + ";".join(f"{x.stage}:{x.op}<{','.join(map(str, x.skips))}" for x in layers)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture itself."""
+        """Return the architecture itself: no two architectures of this space have one hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The same architecture.
+        """
         return architecture
 
     def describe(self, architecture: Architecture) -> str:
-        """Write number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]"; 0 is the stem."""
+        """Write the layers for people.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            Number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]"; 0 is the stem.
+        """
         layers = enumerate(self.structure(architecture).layers, 1)
         return "; ".join(f"{number} {SHORT_NAMES[x.op]} [{write_numbers(x.skips)}]" for number, x in layers)
 
@@ -107,7 +138,10 @@ class EnasMacroSpace(Space):
         """Read an architecture in the notation of `describe`.
 
         Args:
-            text: the layers in order, with ";" between. Operations have their short or full names.
+            text: the layers in order, separated by ";". Operations have their short or full names.
+
+        Returns:
+            The architecture.
 
         Raises:
             InputError: when the text cannot be read or its layers are not in the space.
@@ -126,6 +160,9 @@ class EnasMacroSpace(Space):
 
         Args:
             stack: the layers in order.
+
+        Returns:
+            The architecture.
 
         Raises:
             InputError: when the stack is not in the space; names the first reason.
@@ -148,7 +185,18 @@ class EnasMacroSpace(Space):
         return self.decode(choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form.
+
+        Args:
+            architecture: an architecture of this space.
+            scale: size of the network and of its images.
+
+        Returns:
+            The counts of the network that `build(architecture, scale)` makes.
+
+        Raises:
+            InputError: when the scale does not fit the space.
+        """
         from nasbench.networks.macro_counts import count_macro_network
 
         return count_macro_network(self.structure(architecture), scale)

@@ -101,10 +101,13 @@ class NasSpace(Space):
         return (2 * self.layers + 3) // 6, (48 * self.layers + 39) // 78
 
     def stage(self, layer: int) -> int:
-        """Return the number of poolings before a layer.
+        """Count the poolings before a layer.
 
         Args:
             layer: index of the predicted layer, from 0.
+
+        Returns:
+            Number of poolings, from 0 to the length of `poolings`.
         """
         return sum(layer >= position for position in self.poolings)
 
@@ -114,21 +117,47 @@ class NasSpace(Space):
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> LayerStack:
-        """Return the canonical stack: layers sorted by stage, then by depth in the graph."""
+        """Return the canonical stack: layers sorted by stage, then by depth in the graph.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The layers, and those that the classifier reads.
+        """
         return _structure(architecture)
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical stack as the text of the hash."""
+        """Write the canonical text of the graph, whose digest is the hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The canonical stack as text.
+        """
         return _form(architecture)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture that is written with the canonical stack."""
+        """Return the one architecture that represents all architectures of the same hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The architecture with the canonical stack.
+        """
         return self.from_stack(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the canonical stack, e.g. "1 3x3,36 [0]; 2 3x3,48 [1]".
+        """Write the canonical stack for people.
 
-        Per layer: its number, height x width[/strides in v2], filters and the layers that it reads; 0 is the image.
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            One line, e.g. "1 3x3,36 [0]; 2 3x3,48 [1]": per layer its number, height x width (with /strides in v2),
+            filters and the layers that it reads; 0 is the image.
         """
         return "; ".join(
             f"{index} {layer.height}x{layer.width}{self._stride_text(layer)},{layer.filters} "
@@ -168,6 +197,9 @@ class NasSpace(Space):
 
         Args:
             stack: layers in topological order.
+
+        Returns:
+            The architecture.
 
         Raises:
             InputError: when the stack is not in the space; names the first reason.
@@ -212,7 +244,18 @@ class NasSpace(Space):
         return [allowed.index(value) for _, value, allowed in predicted] + skips
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form.
+
+        Args:
+            architecture: an architecture of this space.
+            scale: size of the network and of its images.
+
+        Returns:
+            The counts of the network that `build(architecture, scale)` makes.
+
+        Raises:
+            InputError: when the scale does not fit the space.
+        """
         from nasbench.networks.layer_counts import count_layer_stack
 
         return count_layer_stack(self.structure(architecture), scale)

@@ -72,31 +72,70 @@ class NasBench101Space(Space):
         return _decisions(self.vertices)
 
     def structure(self, architecture: Architecture) -> VertexCell:
-        """Return the canonical pruned graph."""
+        """Return the canonical graph.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The vertices that lie on a path from the input to the output, in canonical order. A graph that is not in the
+            benchmark is repaired first.
+        """
         return _structure(self.vertices, architecture.choices)
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical pruned graph as the text of the hash."""
+        """Write the canonical text of the graph, whose digest is the hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The canonical pruned graph as text.
+        """
         return "nasbench101|" + _write(self.structure(architecture))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture that is written with the canonical graph; removed vertices come last."""
+        """Return the one architecture that represents all architectures of the same hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The architecture with the canonical graph; removed vertices come last.
+        """
         return self.from_cell(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the canonical graph: "1 conv3x3-bn-relu [0]; 2 maxpool3x3 [0,1]; out [0,2]"; 0 is the cell's input."""
+        """Write the canonical graph for people.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            One line, e.g. "1 conv3x3-bn-relu [0]; 2 maxpool3x3 [0,1]; out [0,2]"; 0 is the input of the cell.
+        """
         return _write(self.structure(architecture))
 
     def is_valid(self, architecture: Architecture) -> bool:
-        """Return True if the graph as chosen is in the benchmark: connected, with at most 9 edges after pruning.
+        """Check whether the graph as chosen is in the benchmark.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
+
+        Returns:
+            True if the input reaches the output, and at most 9 edges remain after pruning.
         """
         return 0 < len(_prune(self.vertices, _spelled(self.vertices, architecture.choices)[1])) <= MAX_EDGES
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        """Draw a valid graph: each choice uniformly, again until the graph is valid."""
+        """Draw a valid architecture: uniform choices, drawn again until the graph is valid.
+
+        Args:
+            rng: generator that draws the choices.
+
+        Returns:
+            A valid architecture.
+        """
         while True:
             architecture = super().random(rng)
             if self.is_valid(architecture):
@@ -111,7 +150,14 @@ class NasBench101Space(Space):
                 return mutated
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """Yield the valid graphs that differ in exactly one choice."""
+        """List the valid architectures that differ in exactly one choice.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Yields:
+            The neighbours, in the order of `Space.neighbours`.
+        """
         return filter(self.is_valid, super().neighbours(architecture))
 
     def parse(self, text: str) -> Architecture:
@@ -143,6 +189,9 @@ class NasBench101Space(Space):
 
         Args:
             cell: vertices in topological order; it need not be pruned.
+
+        Returns:
+            The architecture.
 
         Raises:
             InputError: when the cell is not in the space; names the first reason.
@@ -179,6 +228,9 @@ class NasBench101Space(Space):
             operations: of all n vertices. The first vertex is the input and the last one the output; their names are
                 not read.
 
+        Returns:
+            The architecture.
+
         Raises:
             InputError: when there are fewer than two operations, the matrix is not upper triangular or not of their
                 size, or the cell is not in the space.
@@ -195,7 +247,18 @@ class NasBench101Space(Space):
         return self.from_cell(VertexCell(vertices, inputs[-1]))
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form.
+
+        Args:
+            architecture: an architecture of this space.
+            scale: size of the network and of its images.
+
+        Returns:
+            The counts of the network that `build(architecture, scale)` makes.
+
+        Raises:
+            InputError: when the scale does not fit the space.
+        """
         from nasbench.networks.vertex_counts import count_vertex_network
 
         return count_vertex_network(self.structure(architecture), scale)

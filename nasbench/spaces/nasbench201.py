@@ -73,22 +73,50 @@ class NasBench201Space(Space):
         return _DECISIONS
 
     def structure(self, architecture: Architecture) -> EdgeCell:
-        """Return the canonical graph of operations."""
+        """Return the canonical graph of operations.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The operations on a path from the input to the output, in canonical order.
+        """
         return _structure(architecture.choices)
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical graph of operations as the text of the hash."""
+        """Write the canonical text of the graph, whose digest is the hash.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The canonical graph of operations as text.
+        """
         return _form(architecture.choices)
 
     def canonical(self, architecture: Architecture) -> Architecture:
         """Return the cell with the smallest official index among those of the same hash.
 
         The first call in a process computes the forms of all 15,625 cells.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            That cell. Its index is the one of the benchmark, from 0 to 15,624.
         """
         return Architecture(self, _smallest()[self.form(architecture)])
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the benchmark's string, e.g. "|none~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|"."""
+        """Write the string of the benchmark.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            One line, e.g. "|none~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|": a group per node, an
+            operation~source per edge.
+        """
         nodes: dict[int, str] = {}
         for (node, source), choice in zip(EDGES, architecture.choices):
             nodes[node] = nodes.get(node, "|") + f"{OPERATIONS[choice]}~{source}|"
@@ -99,6 +127,9 @@ class NasBench201Space(Space):
 
         Args:
             text: as `describe` writes it.
+
+        Returns:
+            The architecture.
 
         Raises:
             InputError: when the text has an operation that does not exist, or another form.
@@ -138,7 +169,18 @@ class NasBench201Space(Space):
         return _function_class(architecture.choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form: those of `build(architecture, scale)`."""
+        """Count parameters, and multiply-adds for one image, in closed form.
+
+        Args:
+            architecture: an architecture of this space.
+            scale: size of the network and of its images.
+
+        Returns:
+            The counts of the network that `build(architecture, scale)` makes.
+
+        Raises:
+            InputError: when the scale does not fit the space.
+        """
         from nasbench.networks.edge_cell_counts import count_edge_operations
 
         operations, out = _operations(architecture.choices)

@@ -10,6 +10,9 @@ def write_numbers(numbers: Iterable[int]) -> str:
 
     Args:
         numbers: the numbers, in the order in which they are written.
+
+    Returns:
+        The text, e.g. "0,2"; "" without numbers.
     """
     return ",".join(map(str, numbers))
 

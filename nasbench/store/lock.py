@@ -256,7 +256,11 @@ class ResultsLock:
         )
 
     def blame(self) -> None:
-        """After a failure, raise `OwnershipLost` if this process is no longer the owner, which caused the failure."""
+        """Check after a failure whether this process is still the owner of the file.
+
+        Raises:
+            OwnershipLost: when it is not, which caused the failure.
+        """
         try:
             self.confirm()
         except OwnershipLost:

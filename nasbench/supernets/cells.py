@@ -183,5 +183,8 @@ def path_name(state: int, side: str, operation: str, source: int) -> str:
         side: the operand, "left" or "right".
         operation: name of the operation.
         source: index of the state that it reads.
+
+    Returns:
+        The key: "STATE_SIDE_OPERATION_of_SOURCE".
     """
     return f"{state}_{side}_{operation}_of_{source}"

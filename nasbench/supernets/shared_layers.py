@@ -89,7 +89,14 @@ class SlotProjection(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, chosen: Chosen) -> Tensor:
-        """Map the chosen maps to [batch, outputs, height, width]."""
+        """Project the chosen feature maps to one: ReLU, 1x1 convolution of their concatenation, BatchNorm.
+
+        Args:
+            chosen: the feature maps, each [batch, channels, height, width], and their slots.
+
+        Returns:
+            [batch, outputs, height, width].
+        """
         projected: Tensor = self.norm(self.convolution(F.relu(chosen.stacked), chosen.slots))
         return projected
 
@@ -110,7 +117,14 @@ class SlotReduction(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, chosen: Chosen) -> Tensor:
-        """Map the chosen maps to [batch, outputs, ceil(height / 2), ceil(width / 2)]."""
+        """Project the chosen feature maps to one of half the height and width: ReLU, convolutions, BatchNorm.
+
+        Args:
+            chosen: the feature maps, each [batch, channels, height, width], and their slots.
+
+        Returns:
+            [batch, outputs, ceil(height / 2), ceil(width / 2)].
+        """
         images = F.relu(chosen.stacked)
         down, right = images.shape[2] % 2, images.shape[3] % 2
         reduced = self.shifted(F.pad(images[:, :, 1:, 1:], (0, right, 0, down)), chosen.slots)
@@ -152,7 +166,14 @@ class SlotClassifier(nn.Module):
         return torch.cat([self.slices[slot] for slot in slots], 1)
 
     def forward(self, chosen: Chosen) -> Tensor:
-        """Map the chosen maps to logits [batch, classes]."""
+        """Classify images by the means of the chosen feature maps over their positions.
+
+        Args:
+            chosen: the feature maps, each [batch, channels, height, width], and their slots.
+
+        Returns:
+            Logits, [batch, classes].
+        """
         means = self.dropout(F.relu(chosen.stacked).mean((2, 3)))
         return F.linear(means, self.weight_of(chosen.slots), self.bias)
 

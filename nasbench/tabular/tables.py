@@ -155,7 +155,7 @@ class Table:
         Args:
             codes: ints of any shape, positions in the table.
             runs: ints, search seeds, each >= 0; broadcast against `codes`.
-            draw: "mean" for the mean over the architecture's trainings, "one" for one training, picked by
+            outcome_from: "mean" for the mean over the architecture's trainings, "one" for one training, picked by
                 `Trainings.picked`.
 
         Returns:

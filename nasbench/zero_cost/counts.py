@@ -10,6 +10,9 @@ def params(scoring_input: ScoringInput) -> float:
 
     Args:
         scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        Number of parameters, >= 0.
     """
     return float(scoring_input.architecture.space.count(scoring_input.architecture, scoring_input.scale).params)
 
@@ -19,5 +22,8 @@ def mult_adds(scoring_input: ScoringInput) -> float:
 
     Args:
         scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        Number of multiply-adds, >= 0.
     """
     return float(scoring_input.architecture.space.count(scoring_input.architecture, scoring_input.scale).mult_adds)

@@ -42,6 +42,9 @@ class ScoringInput:
             seed: seed of the initial weights and of the minibatch, >= 0.
             device: device of the network: "cpu", "cuda" or "cuda:INDEX".
 
+        Returns:
+            The input of the score.
+
         Raises:
             InputError: when the seed is negative, or the data's name or files are not usable.
             MissingData: when the data's files are missing.

@@ -79,9 +79,12 @@ def _minibatch(protocol: Protocol, seed: int, place: torch.device) -> tuple[Tens
 
 
 def weights_of(network: nn.Module) -> list[Tensor]:
-    """Return the weights of all convolutions and fully connected layers, without biases and BatchNorms.
+    """Collect the weights of all convolutions and fully connected layers, without biases and BatchNorms.
 
     Args:
         network: the network.
+
+    Returns:
+        The weight tensors, in the order of `network.modules()`.
     """
     return [module.weight for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))]

@@ -190,7 +190,11 @@ class PackedFile:
 
     @property
     def identity(self) -> tuple[int, int]:
-        """Device and inode of the open file, used to detect that another file has taken its name."""
+        """Device and inode of the open file, used to detect that another file has taken its name.
+
+        Raises:
+            StoreError: when the file's status cannot be read.
+        """
         try:
             status = os.fstat(self._file.id.get_vfd_handle())
         except OSError as error:
