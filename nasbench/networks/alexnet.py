@@ -80,7 +80,14 @@ class AlexNet(Network):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        """Classify images.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         logits: Tensor = self.classifier(self.features(images))
         return logits
 
@@ -94,7 +101,14 @@ class ResponseNormalization(nn.Module):
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the same shape."""
+        """Divide each value by a power of the sum of squares over the neighbouring channels.
+
+        Args:
+            maps: [batch, channels, height, width].
+
+        Returns:
+            A tensor of the same shape.
+        """
         before = NEIGHBOURS // 2
         squares = functional.pad(maps.square(), (0, 0, 0, 0, before, NEIGHBOURS - 1 - before))
         near = squares[:, : maps.shape[1]]

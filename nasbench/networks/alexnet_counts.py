@@ -31,18 +31,24 @@ class AlexConvolution(NamedTuple):
     bias: float
 
     def output_size(self, size: int) -> int:
-        """Return the height or width after the convolution, before a pool.
+        """Compute the height or width after the convolution, before a pool.
 
         Args:
             size: height or width of the input.
+
+        Returns:
+            Height or width of the output.
         """
         return (size + 2 * self.padding - self.kernel) // self.stride + 1
 
     def next_size(self, size: int) -> int:
-        """Return the height or width after the convolution and its pool, if it has one.
+        """Compute the height or width after the convolution and its pool, if it has one.
 
         Args:
             size: height or width of the input.
+
+        Returns:
+            Height or width of the output.
         """
         after = self.output_size(size)
         return (after - POOL_KERNEL) // POOL_STRIDE + 1 if self.pooled else after
@@ -58,10 +64,13 @@ CONVOLUTIONS = (
 
 
 def final_size(image_size: int) -> int:
-    """Return the height and width of the map that the fully connected layers read: 6 for images of 224 pixels.
+    """Compute the height and width of the map that the fully connected layers read.
 
     Args:
         image_size: height and width of the image, >= 63.
+
+    Returns:
+        Height and width in pixels, e.g. 6 for images of 224 pixels.
 
     Raises:
         InputError: when the image is too small for the three pools.

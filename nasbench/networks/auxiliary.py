@@ -33,7 +33,14 @@ class AuxiliaryHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, size, size] to logits [batch, classes]."""
+        """Classify images by a feature map in the middle of a network.
+
+        Args:
+            images: the feature map, [batch, inputs, size, size].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         pooled = F.avg_pool2d(self.relu(images), self.kernel, 3)
         logits: Tensor = self.linear(self.whole(self.project(pooled)).flatten(1))
         return logits

@@ -105,7 +105,14 @@ class CellNetwork(Network):
             cell.drop_path.set_progress(progress)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        """Classify images.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         return self._classify(self._feature_maps(images))
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -130,7 +130,14 @@ class ValidConv2d(nn.Conv2d):
         nn.init.normal_(self.weight, std=math.sqrt(2 / fan_out))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, outputs, output height, output width]."""
+        """Convolve without padding.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, outputs, output height, output width].
+        """
         return self._convolve(images, (0, 0))
 
     def _convolve(self, images: Tensor, padding: tuple[int, int]) -> Tensor:
@@ -142,7 +149,14 @@ class SameConv2d(ValidConv2d):
     """A convolution without bias, with SAME padding; arguments and initial weights are those of `ValidConv2d`."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
+        """Convolve with TensorFlow's SAME padding.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, outputs, ceil(height / stride), ceil(width / stride)].
+        """
         top, bottom = same_padding(images.shape[2], self.kernel_size[0], self.stride[0], self.dilation[0])
         left, right = same_padding(images.shape[3], self.kernel_size[1], self.stride[1], self.dilation[1])
         if top != bottom or left != right:
@@ -164,7 +178,14 @@ class SameMaxPool2d(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to [batch, channels, ceil(height / stride), ceil(width / stride)]."""
+        """Take maxima with TensorFlow's SAME padding.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            [batch, channels, ceil(height / stride), ceil(width / stride)].
+        """
         padding = pool_padding(images, self.kernel, self.stride)
         return max_pool(images, self.kernel, self.stride, padding)
 
@@ -182,30 +203,43 @@ class SameAvgPool2d(nn.Module):
         self.kernel, self.stride = kernel, stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to [batch, channels, ceil(height / stride), ceil(width / stride)]."""
+        """Take means with TensorFlow's SAME padding; padded values are not counted.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            [batch, channels, ceil(height / stride), ceil(width / stride)].
+        """
         padding = pool_padding(images, self.kernel, self.stride)
         return F.avg_pool2d(images, self.kernel, self.stride, padding, ceil_mode=True, count_include_pad=False)
 
 
 def pool_padding(images: Tensor, kernel: int, stride: int) -> tuple[int, int]:
-    """Return the SAME padding above and to the left, for pools that round the output size up.
+    """Compute the SAME padding of a pool, above and to the left.
 
-    Rounding up adds the padding below and to the right.
+    It is for pools that round their output size up, which adds the padding below and to the right.
 
     Args:
         images: [batch, channels, height, width].
         kernel: height and width of the pool.
-        stride: of both axes.
+        stride: stride of both axes.
+
+    Returns:
+        Rows above and columns to the left.
     """
     height, width = images.shape[2:]
     return same_padding(height, kernel, stride)[0], same_padding(width, kernel, stride)[0]
 
 
 def add_up(maps: Sequence[Tensor]) -> Tensor:
-    """Add feature maps, from the first to the last.
+    """Add feature maps from the first to the last. The order is fixed, and so are the bits of the sum.
 
     Args:
-        maps: one or more, of one shape.
+        maps: one or more tensors of one shape.
+
+    Returns:
+        A tensor of the same shape.
     """
     result = maps[0]
     for item in maps[1:]:
@@ -251,7 +285,14 @@ class FactorizedReduction(nn.Module):
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / 2), ceil(width / 2)]."""
+        """Halve height and width by 1x1 convolutions of stride 2, the second one shifted by a pixel.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, outputs, ceil(height / 2), ceil(width / 2)].
+        """
         reduced: Tensor = self.shifted(F.pad(images, (-1, 1, -1, 1)))
         if self.straight is not None:
             reduced = torch.cat((self.straight(images), reduced), 1)
@@ -279,6 +320,13 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to logits [batch, classes]."""
+        """Classify images by the means of their feature maps over all positions.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         logits: Tensor = self.linear(self.dropout(images.mean((2, 3))))
         return logits

@@ -19,16 +19,24 @@ def convolution(inputs: int, outputs: int, kernel: tuple[int, int], positions: i
         kernel: height and width of the filter.
         positions: height times width of the output.
         groups: number of groups of channels; a depthwise convolution has `inputs` groups.
+
+    Returns:
+        Its parameters and multiply-adds.
     """
     weights = inputs // groups * outputs * kernel[0] * kernel[1]
     return Counts(weights, weights * positions)
 
 
 def batch_norm(channels: int) -> Counts:
-    """Count a BatchNorm: scale and shift are parameters, running statistics are not, and its arithmetic is not counted.
+    """Count a BatchNorm.
+
+    Scale and shift are parameters; running statistics are not. Its arithmetic is not counted.
 
     Args:
         channels: channels of its input.
+
+    Returns:
+        Its parameters, and 0 multiply-adds.
     """
     return Counts(2 * channels, 0)
 
@@ -39,6 +47,9 @@ def linear(inputs: int, outputs: int) -> Counts:
     Args:
         inputs: input features.
         outputs: output features.
+
+    Returns:
+        Its parameters and multiply-adds.
     """
     return Counts(inputs * outputs + outputs, inputs * outputs)
 
@@ -52,6 +63,9 @@ def convolution_bn(inputs: int, outputs: int, kernel: tuple[int, int], positions
         kernel: height and width of the filter.
         positions: height times width of the output.
         groups: number of groups of channels; a depthwise convolution has `inputs` groups.
+
+    Returns:
+        Parameters and multiply-adds of both.
     """
     weights = inputs // groups * outputs * kernel[0] * kernel[1]
     return Counts(weights + 2 * outputs, weights * positions)
@@ -62,6 +76,9 @@ def total(parts: Iterable[Counts]) -> Counts:
 
     Args:
         parts: the counts; without any, the sum is 0.
+
+    Returns:
+        The sums of parameters and of multiply-adds.
     """
     params = mult_adds = 0
     for part in parts:
@@ -71,11 +88,14 @@ def total(parts: Iterable[Counts]) -> Counts:
 
 
 def strided(size: int, stride: int) -> int:
-    """Return the height or width after a layer with SAME padding: the size divided by the stride, rounded up.
+    """Compute the height or width after a layer with SAME padding.
 
     Args:
         size: height or width before the layer.
         stride: stride along it.
+
+    Returns:
+        The size divided by the stride, rounded up.
     """
     return -(-size // stride)
 

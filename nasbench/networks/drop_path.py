@@ -35,7 +35,14 @@ class DropPath(nn.Module):
             self._keep_there.fill_(self.keep)
 
     def forward(self, path: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the same shape."""
+        """Drop the path of some examples in training, and scale the others by 1 / keep; do nothing in evaluation.
+
+        Args:
+            path: [batch, channels, height, width].
+
+        Returns:
+            A tensor of the same shape.
+        """
         if not self.training or self.keep >= 1.0:
             return path
         if path.is_cuda:

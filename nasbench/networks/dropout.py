@@ -22,7 +22,14 @@ class Dropout(nn.Module):
         self.probability = probability
 
     def forward(self, values: Tensor) -> Tensor:
-        """Map a tensor of any shape to the same shape."""
+        """Set random values to 0 in training, and scale the others; do nothing in evaluation.
+
+        Args:
+            values: a tensor of any shape.
+
+        Returns:
+            A tensor of the same shape.
+        """
         if not self.training or self.probability == 0.0:
             return values
         kept = torch.rand(values.shape, device=values.device) >= self.probability  # float32 also under autocast

@@ -91,7 +91,14 @@ class EdgeNetwork(Network):
         self.classifier = Classifier(filters, scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        """Classify images.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         logits: Tensor = self.classifier(self.features(images))
         return logits
 
@@ -117,7 +124,14 @@ class EdgeCellModule(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to the same shape."""
+        """Apply the cell; without a path to its output the result is 0.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            A tensor of the same shape.
+        """
         states = {0: images}
         for index, operation in enumerate(self.cell.operations, 1):
             if str(index) in self.operations:
@@ -152,7 +166,14 @@ class ReductionBlock(nn.Module):
         self.shortcut = convolution_bn(channels, 2 * channels, 1)[0]
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, channels, height, width] to [batch, 2 x channels, ceil(height / 2), ceil(width / 2)]."""
+        """Add two convolutions, the first of stride 2, to a shortcut with an average pool.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            [batch, 2 x channels, ceil(height / 2), ceil(width / 2)].
+        """
         output: Tensor = self.residual(images) + self.shortcut(F.avg_pool2d(images, 2, 2, ceil_mode=True))
         return output
 
@@ -164,7 +185,14 @@ class PaddedConv2d(ValidConv2d):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, outputs, ceil(height / stride), ceil(width / stride)]."""
+        """Convolve with equal padding on opposite sides.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, outputs, ceil(height / stride), ceil(width / stride)].
+        """
         rows, columns = (size // 2 for size in self.kernel_size)
         output: Tensor = super().forward(F.pad(images, (columns, columns, rows, rows)))
         return output

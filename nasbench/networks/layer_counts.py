@@ -53,10 +53,13 @@ def count_layer_stack(stack: LayerStack, scale: Scale) -> Counts:
 
 
 def pooled(size: int, times: int) -> int:
-    """Return the height or width after 2x2 pools of stride 2, each of which rounds up.
+    """Compute the height or width after several 2x2 pools of stride 2, each of which rounds up.
 
     Args:
         size: height or width before them.
         times: number of pools, >= 0.
+
+    Returns:
+        Height or width after the pools.
     """
     return strided(size, 2**times)

@@ -7,10 +7,13 @@ from nasbench.structures import Layer, LayerStack
 
 
 def sources(layer: Layer) -> tuple[int, ...]:
-    """Return the inputs of a layer, or the image (0) if it has none.
+    """List the layers that a layer reads.
 
     Args:
         layer: the layer.
+
+    Returns:
+        Numbers of the layers; (0,), the image, if it has no inputs.
     """
     return layer.inputs or (0,)
 

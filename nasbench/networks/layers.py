@@ -65,7 +65,14 @@ class LayerStackNetwork(Network):
         self.classifier = Classifier(sum(channels[i] for i in stack.out), scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        """Classify images.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         pooled = {(0, 0): images}  # (layer, stage) -> the layer's output, pooled to that stage
 
         def read(inputs: tuple[int, ...], stage: int) -> Tensor:
@@ -106,7 +113,14 @@ class ConvolutionBlock(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, filters, ceil(height / stride), ceil(width / stride)]."""
+        """Apply the convolutions; each reads the input and the outputs of the earlier ones.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, filters, ceil(height / stride), ceil(width / stride)].
+        """
         *earlier, last = self.convolutions
         for convolution in earlier:
             images = torch.cat((images, convolution(images)), 1)

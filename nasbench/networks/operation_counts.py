@@ -28,13 +28,16 @@ def bottleneck_filters(filters: int, wide: bool) -> int:
 
 
 def count_identity(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """Count the operation that does nothing: the 1x1 convolution if the stride is not 1 or the channels change, else 0.
+    """Count the identity: a 1x1 convolution if the stride is not 1 or the channels change, else nothing.
 
     Args:
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
         stride: of both axes.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     if stride == 1 and inputs == filters:
         return ZERO
@@ -42,13 +45,16 @@ def count_identity(inputs: int, filters: int, size: int, stride: int) -> Counts:
 
 
 def count_pool(inputs: int, filters: int, size: int, stride: int) -> Counts:
-    """Count a pool: the 1x1 convolution after it if the channels change, else 0.
+    """Count a pool: the 1x1 convolution after it if the channels change, else nothing.
 
     Args:
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
         stride: of both axes.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     return ZERO if inputs == filters else convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
@@ -61,6 +67,9 @@ def count_convolution_1x1(inputs: int, filters: int, size: int, stride: int) -> 
         filters: output channels F.
         size: height and width of the input.
         stride: of both axes.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     return convolution_bn(inputs, filters, (1, 1), strided(size, stride) ** 2)
 
@@ -74,6 +83,9 @@ def count_separable(inputs: int, filters: int, size: int, stride: int, *, kernel
         size: height and width of the input.
         stride: of both axes.
         kernel: height and width of the depthwise filter.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     positions = strided(size, stride) ** 2
     square = (kernel, kernel)
@@ -96,6 +108,9 @@ def count_bottleneck(inputs: int, filters: int, size: int, stride: int, *, kerne
         size: height and width of the input.
         stride: of both axes.
         kernel: height and width of the filter.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     inner = bottleneck_filters(filters, wide=False)
     after = strided(size, stride) ** 2
@@ -119,6 +134,9 @@ def count_factored(inputs: int, filters: int, size: int, stride: int, *, length:
         size: height and width of the input.
         stride: of both axes.
         length: length of both filters, 3 or 7.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     inner = bottleneck_filters(filters, wide=length == 3)
     after = strided(size, stride)
@@ -139,6 +157,9 @@ def count_factorized_reduction(inputs: int, filters: int, size: int) -> Counts:
         inputs: input channels.
         filters: output channels.
         size: height and width of the input.
+
+    Returns:
+        Parameters and multiply-adds for one image.
     """
     return total((convolution(inputs, filters, (1, 1), strided(size, 2) ** 2), batch_norm(filters)))
 

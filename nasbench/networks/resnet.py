@@ -56,7 +56,14 @@ class ResNet(Network):
         self.classifier = Classifier(inputs, scale.classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        """Classify images.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         logits: Tensor = self.classifier(self.features(images))
         return logits
 
@@ -81,7 +88,14 @@ class ResidualBlock(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, filters, ceil(height / stride), ceil(width / stride)]."""
+        """Add two convolutions to the shortcut, whose new channels are 0; then ReLU.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, filters, ceil(height / stride), ceil(width / stride)].
+        """
         shortcut = images[:, :, :: self.stride, :: self.stride]
         if self.new_channels:
             shortcut = F.pad(shortcut, (0, 0, 0, 0, 0, self.new_channels))

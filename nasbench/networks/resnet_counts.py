@@ -10,10 +10,13 @@ STAGE_FILTERS = (16, 32, 64)
 
 
 def blocks_per_stage(depth: int) -> int:
-    """Return the number n of residual blocks per stage of a ResNet of depth 6n + 2.
+    """Compute the number n of residual blocks per stage of a ResNet of depth 6n + 2.
 
     Args:
         depth: 8, 14, 20, ...
+
+    Returns:
+        n >= 1.
 
     Raises:
         InputError: when the depth has no such n >= 1.

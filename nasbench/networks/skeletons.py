@@ -70,17 +70,23 @@ class NetworkPlan(NamedTuple):
         """Return the height and width of a feature map.
 
         Args:
-            index: 0 for the stem's, i for that of the i-th place from 1.
+            index: 0 for the output of the stem, i for that of the i-th place, from 1.
+
+        Returns:
+            Height and width in pixels.
         """
         return self.places[index - 1].output_size if index else self.stem_size
 
     def map_channels(self, index: int, normal_width: int, reduction_width: int) -> int:
-        """Return the channels of a feature map.
+        """Compute the channels of a feature map.
 
         Args:
-            index: 0 for the stem's, i for that of the i-th place from 1.
+            index: 0 for the output of the stem, i for that of the i-th place, from 1.
             normal_width: channels of a normal cell's output, in units of its F.
             reduction_width: channels of a reduction cell's output, in units of its F.
+
+        Returns:
+            Number of channels.
         """
         if index == 0:
             return self.stem_filters

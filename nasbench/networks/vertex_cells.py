@@ -67,7 +67,14 @@ class VertexNetwork(Network):
         self.classifier = Classifier(outputs, scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images [batch, channels, height, width] to logits [batch, classes]."""
+        """Classify images.
+
+        Args:
+            images: [batch, channels, height, width].
+
+        Returns:
+            Logits, [batch, classes].
+        """
         logits: Tensor = self.classifier(self.features(images))
         return logits
 
@@ -101,7 +108,14 @@ class VertexCellModule(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map [batch, inputs, height, width] to [batch, outputs, height, width]."""
+        """Apply the cell.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, outputs, height, width].
+        """
         states: dict[int, Tensor] = {}
         for number, (vertex, channels, operation) in enumerate(
             zip(self.cell.vertices, self.channels, self.operations), 1

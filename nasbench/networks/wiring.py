@@ -24,20 +24,26 @@ def live_states(cell: Cell) -> frozenset[int]:
 
 
 def state_width(cell: Cell, state: int) -> int:
-    """Return the channels of a state in units of F: 2 for a block that concatenates, else 1.
+    """Compute the channels of a state in units of F.
 
     Args:
         cell: the cell.
         state: index of the state, as in `structures.Block`.
+
+    Returns:
+        2 for a block that concatenates its operands, else 1.
     """
     return 2 if state >= FIRST_BLOCK and cell.blocks[state - FIRST_BLOCK].combine == "concat" else 1
 
 
 def output_width(cell: Cell) -> int:
-    """Return the channels of the cell's output in units of F.
+    """Compute the channels of the cell's output in units of F.
 
     Args:
         cell: the cell.
+
+    Returns:
+        Sum of the widths of the states in `cell.out`.
     """
     return sum(state_width(cell, state) for state in cell.out)
 
