@@ -1,9 +1,9 @@
-"""Errors with a message of one line: what is wrong, where, what is allowed, and what to do."""
+"""Errors with a message of one line (`DataFaults`: one per fault): what is wrong, where, what is allowed, and what to do."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 
@@ -15,6 +15,28 @@ class NasbenchError(Exception):
 
 class InputError(NasbenchError, ValueError):
     """Raised for a value of the user that is not allowed."""
+
+
+class DataFaults(InputError):
+    """Raised for everything that is wrong with the files of a data set, together.
+
+    Args:
+        summary: the data set and what follows from the faults; the first line of the message.
+        faults: one line each, which starts with a path; the message has the first twenty.
+    """
+
+    MOST: ClassVar[int] = 20
+
+    def __init__(self, summary: str, faults: Sequence[str]) -> None:
+        self.summary, self.faults = summary, tuple(faults)
+        count = len(self.faults)
+        lines = [f"{summary}: {count} fault{'s' if count != 1 else ''}", *self.faults[: self.MOST]]
+        if count > self.MOST:
+            lines.append(f"and {count - self.MOST} more")
+        super().__init__("\n  ".join(lines))
+
+    def __reduce__(self) -> tuple[type[DataFaults], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.summary, self.faults)
 
 
 class UnknownName(InputError, LookupError):

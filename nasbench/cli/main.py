@@ -13,7 +13,7 @@ import click
 
 from nasbench import __version__
 from nasbench.cli.output import complain, wants_colour, with_verbosity
-from nasbench.errors import NasbenchError
+from nasbench.errors import DataFaults, NasbenchError
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -214,7 +214,7 @@ def main() -> None:
         code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except NasbenchError as error:
-        complain(str(error))
+        complain(str(error), lines=isinstance(error, DataFaults))
         sys.exit(error.exit_code)
     except click.UsageError as error:
         where = f" (see: {error.ctx.command_path} --help)" if error.ctx is not None else ""

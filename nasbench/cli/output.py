@@ -131,9 +131,10 @@ def wants_colour() -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
-def complain(message: str) -> None:
-    """Print an error to standard error as one line."""
-    click.echo(f"{coloured('error:', 'error')} {' '.join(message.split())}", err=True, color=wants_colour())
+def complain(message: str, lines: bool = False) -> None:
+    """Print an error to standard error as one line, or with the lines that it has."""
+    shown = message if lines else " ".join(message.split())
+    click.echo(f"{coloured('error:', 'error')} {shown}", err=True, color=wants_colour())
 
 
 def _quiet(context: click.Context, _: click.Parameter, value: bool) -> None:

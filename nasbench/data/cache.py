@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.data.dataset import Dataset, Images
+from nasbench.data.reading import Reading
 from nasbench.user_config import user_setting
 
 CACHE_VERSION = 1
@@ -66,14 +67,23 @@ def _read(folder: Path) -> Dataset | None:
     except (OSError, EOFError, ValueError):  # EOFError: an empty array file
         return None
     train, test = Images(arrays[0], arrays[1]), Images(arrays[2], arrays[3])
-    return Dataset(meta["name"], tuple(meta["classes"]), train, test, meta["digest"])
+    reading = Reading.from_json(meta.get("reading", {}))
+    return Dataset(
+        meta["name"], tuple(meta["classes"]), train, test, meta["digest"], meta.get("validation_from", 0), reading
+    )
 
 
 def _write(folder: Path, dataset: Dataset) -> None:
     """Write to a temporary folder beside the target and rename it: other processes must not read a partial data set."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     parts: list[NDArray[Any]] = [getattr(part, field) for part in (dataset.train, dataset.test) for field in _FIELDS]
-    meta = {"name": dataset.name, "classes": dataset.classes, "digest": dataset.digest}
+    meta = {
+        "name": dataset.name,
+        "classes": dataset.classes,
+        "digest": dataset.digest,
+        "validation_from": dataset.validation_from,
+        "reading": dataset.reading.to_json(),
+    }
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         for name, array in zip(_ARRAYS, parts, strict=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.data.reading import Reading
 from nasbench.errors import InputError
 
 DIGEST_VERSION = 1
@@ -38,7 +39,10 @@ class Dataset:
         classes: names of the classes; a label is an index into them.
         train: training images, of which `split` takes the validation images.
         test: test images, which are read only after a search has made all its choices.
-        digest: `digest_of(train, test)`, 32 hexadecimal digits.
+        digest: `digest_of(train, test, validation_from)`, 32 hexadecimal digits.
+        validation_from: index of the first image of `train` that came with the data as a validation image, as all after
+            it; 0 if the data have none, and `split` chooses them.
+        reading: how the files were read.
     """
 
     name: str
@@ -46,6 +50,8 @@ class Dataset:
     train: Images
     test: Images
     digest: str
+    validation_from: int = 0
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def channels(self) -> int:
@@ -59,6 +65,8 @@ class Dataset:
 
     def split(self, validation: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Divide the training images at random into training and validation images.
+
+        Where the data have validation images of their own, these are taken, and the seed only gives the order.
 
         Args:
             validation: share of the validation images, in (0, 1), rounded to whole images. There is at least one image
@@ -77,6 +85,9 @@ class Dataset:
         images = len(self.train)
         if images < 2:
             raise InputError(f"data {self.name!r} has {images} training image(s); a split needs at least 2")
+        if self.validation_from:
+            own = images - self.validation_from
+            return permutation(self.validation_from, seed), self.validation_from + permutation(own, seed)
         order = permutation(images, seed)
         held_out = min(max(round(validation * images), 1), images - 1)
         return order[held_out:], order[:held_out]
@@ -98,12 +109,13 @@ def permutation(length: int, seed: int) -> NDArray[np.int64]:
     return np.argsort(np.random.PCG64(seed).random_raw(length), kind="stable").astype(np.int64)
 
 
-def digest_of(train: Images, test: Images) -> str:
+def digest_of(train: Images, test: Images, validation_from: int = 0) -> str:
     """Compute the digest of a data set: of shapes, pixels and labels of all images.
 
     Args:
         train: training images.
         test: test images.
+        validation_from: see `Dataset`; 0 does not enter.
 
     Returns:
         32 hexadecimal digits.
@@ -113,10 +125,19 @@ def digest_of(train: Images, test: Images) -> str:
         for array in (part.pixels, part.labels.astype("<i8")):
             digest.update(f"{array.dtype.name}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
+    if validation_from:
+        digest.update(f"validation from {validation_from}".encode())
     return digest.hexdigest()
 
 
-def make_dataset(name: str, classes: tuple[str, ...], train: Images, test: Images) -> Dataset:
+def make_dataset(
+    name: str,
+    classes: tuple[str, ...],
+    train: Images,
+    test: Images,
+    validation_from: int = 0,
+    reading: Reading | None = None,
+) -> Dataset:
     """Check images and make a data set of them.
 
     Args:
@@ -124,6 +145,8 @@ def make_dataset(name: str, classes: tuple[str, ...], train: Images, test: Image
         classes: names of the classes, two or more.
         train: training images.
         test: test images.
+        validation_from: see `Dataset`.
+        reading: how the files were read; None if there is nothing to report.
 
     Returns:
         The data set, with its digest.
@@ -142,7 +165,8 @@ def make_dataset(name: str, classes: tuple[str, ...], train: Images, test: Image
             f"data {name!r} has training images of {_shape(train)} and test images of {_shape(test)} "
             "(channels x height x width); all must be square and of one shape"
         )
-    return Dataset(name, classes, train, test, digest_of(train, test))
+    digest = digest_of(train, test, validation_from)
+    return Dataset(name, classes, train, test, digest, validation_from, reading or Reading())
 
 
 def _shape(images: Images) -> str:

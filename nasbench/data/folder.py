@@ -1,232 +1,279 @@
-"""Images of a folder or a tar file, with one folder per class: `train/<class>/<image>` and `test/` or `val/`."""
+"""Images of a folder or a tar file, with one folder per class: `train/<class>/<image>`, `val/` and `test/`."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
-import re
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
+from nasbench.data.assembling import Found, Item, assemble
 from nasbench.data.cache import cached
-from nasbench.data.dataset import Dataset, Images, make_dataset
-from nasbench.errors import InputError, MissingData
+from nasbench.data.dataset import Dataset
+from nasbench.data.image_files import image_from, readable_endings
+from nasbench.data.reading import SkippedFiles
+from nasbench.data.source_options import ImageSource, parse_source
+from nasbench.errors import DataFaults, InputError, MissingData
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp")
+if TYPE_CHECKING:
+    from PIL import Image
+
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
-SPLITS = ("train", "test", "val")
-LAYOUT = "train/<class>/<image> and test/<class>/<image> (or val/)"
+SPLITS: Final = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+LAYOUT = "train/<class>/<image> and test/<class>/<image> (or val/), or <class>/<image> alone"
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-@dataclass(frozen=True)
-class FolderOptions:
-    """What to load from a folder.
-
-    Args:
-        path: folder or tar file with the images.
-        name: name of the data set; "" for the default.
-        size: height and width in pixels to which images are resized; 0 to leave them as they are.
-    """
-
-    path: Path
-    name: str
-    size: int
 
 
 def load_folder(text: str) -> Dataset:
     """Load the images of a folder or tar file.
 
     They are decoded once, into the folder of `cache.cached`; later calls memory-map them. Images have three channels,
-    or one if all of them are grey. With a size, images are resized to a square of that many pixels (bilinear; the
-    aspect ratio is not kept). Test images are those in test/, or in val/ if test/ has none.
+    or one if all of them are grey. Every file is read that Pillow can read, in class folders and in folders inside them;
+    hidden files are not. EXIF orientations are applied, and grey levels of more than 8 bits are scaled.
+
+    Test images are those in test/, or in val/ if test/ has none, or else a part of each class, chosen by a seed. Where
+    val/ stands beside test/, its images are the validation images of every protocol.
 
     Without NAME, the data set is called "folder-" and the last part of the path. One exception: 60,000 JPEG files of
     32x32 pixels with CIFAR-10's class names are called "cifar10-jpeg", because JPEG compression changes the pixels of
     CIFAR-10.
 
     Args:
-        text: "PATH[=NAME][,size=PIXELS]"; PATH holds train/<class>/<image> and test/<class>/<image>.
+        text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
 
     Raises:
         MissingData: when nothing is at the path.
-        InputError: when the path is neither a folder nor a tar file, or its layout, an image or the sizes are not
-            usable.
+        InputError: when the path is neither a folder nor a tar file, or its layout or an option is not usable.
+        DataFaults: when files or classes are faulty; all faults together.
     """
-    options = parse_folder(text)
-    path = options.path
+    source = parse_source(text, "folder")
+    path = source.path
     if not path.exists():
         raise MissingData(f"no folder or tar file {str(path)!r}; it should hold {LAYOUT}")
     if path.is_dir():
-        stamps = dict(sorted(_walk(path)))
-        stamp = "".join(f"{file} {mark}\n" for file, mark in stamps.items())
-        return cached(_key(options, stamp), lambda: _decode(options, stamps, lambda file: (path / file).read_bytes()))
-    if not path.name.endswith(ARCHIVES):
+        listing = _arranged(source, _walk(path))
+        dataset = cached(_key(source, listing.stamp()), lambda: _decode(source, listing, _reader(path)))
+        # Files that are no images do not enter the key of the cache, so they are those of now.
+        kept = [entry for entry in dataset.reading.skipped if entry.why == "not decodable"]
+        skipped = (*listing.skipped.entries(), *kept)
+        return replace(dataset, reading=replace(dataset.reading, skipped=skipped))
+    if not path.name.lower().endswith(ARCHIVES):
         raise InputError(f"{str(path)!r} is neither a folder nor a tar file ({', '.join(ARCHIVES)})")
-    return cached(_key(options, _mark(path.stat())), lambda: _decode_archive(options))
+    status = path.stat()
+    return cached(_key(source, f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode_archive(source))
 
 
-def parse_folder(text: str) -> FolderOptions:
-    """Read "PATH[=NAME][,size=PIXELS]"; a text that is an existing path is taken as the path.
+@dataclass
+class _Tree:
+    """Files and folders below a root, by path with "/"; those that are hidden or cannot be reached are apart."""
 
-    Args:
-        text: path and options.
-
-    Raises:
-        InputError: when there is no path, or the size is less than 1.
-    """
-    size, name, path = 0, "", text.strip()
-    if (match := re.fullmatch(r"(.*),\s*size=(\d+)", path)) and not _exists(path):
-        path, size = match[1], int(match[2])
-        if size < 1:
-            raise InputError(f"data 'folder': size is in pixels, at least 1, got {size}")
-    if (match := re.fullmatch(r"(.*)=([\w.+-]+)", path)) and not _exists(path):
-        path, name = match[1], match[2]
-    if not path:
-        raise InputError("data 'folder' needs a path: folder:PATH[=NAME][,size=PIXELS]")
-    return FolderOptions(Path(path).expanduser(), name, size)
+    files: dict[str, str] = field(default_factory=dict)  # path -> size and time of change
+    folders: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    skipped: SkippedFiles = field(default_factory=SkippedFiles)
 
 
-def _exists(path: str) -> bool:
-    return Path(path).expanduser().exists()
+@dataclass
+class _Listing:
+    """The images of a layout, in the order of their paths below its root, e.g. "train/cat/1.jpg"."""
+
+    items: dict[Item, str] = field(default_factory=dict)  # -> its path in the folder or tar file
+    marks: dict[str, str] = field(default_factory=dict)
+    classes: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    skipped: SkippedFiles = field(default_factory=SkippedFiles)
+
+    def stamp(self) -> str:
+        """Text that changes with every file and folder that matters."""
+        files = "".join(f"{path} {self.marks[path]}\n" for path in self.items.values())
+        return f"{files}|{sorted(self.classes)}|{self.problems}"
 
 
-def _mark(status: os.stat_result) -> str:
-    return f"{status.st_size} {status.st_mtime_ns}"
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
-def _key(options: FolderOptions, stamp: str) -> str:
-    text = f"{options.path.resolve()}|{options.name}|{options.size}|{stamp}"
-    return "folder-" + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+def _walk(root: Path) -> _Tree:
+    """List a folder; where it has train/, nothing else than the folders of splits."""
+    tree = _Tree()
+    wanted = set(SPLITS) if (root / "train").is_dir() else None
+    pending: list[tuple[str, frozenset[str]]] = [("", frozenset([os.path.realpath(root)]))]
+    while pending:
+        inside, above = pending.pop()
+        with os.scandir(root / inside) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                path = f"{inside}/{entry.name}" if inside else entry.name
+                if _is_hidden(entry.name):
+                    tree.skipped.add("hidden", path)
+                elif not inside and wanted is not None and entry.name not in wanted:
+                    tree.skipped.add("beside train/", path)
+                elif entry.is_dir():
+                    tree.folders.add(path)
+                    real = os.path.realpath(entry.path)
+                    if real in above:
+                        tree.problems.append(f"{path} is a link to a folder that it is in")
+                    else:
+                        pending.append((path, above | {real}))
+                else:
+                    _add_file(tree, path, entry)
+    return tree
 
 
-def _walk(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield the image files of the layout: "train/cat/1.jpg", and its size and time of change."""
-    for split in SPLITS:
-        for folder in filter(Path.is_dir, _visible(root / split)):
-            with os.scandir(folder) as files:
-                for file in files:
-                    if _is_image(file.name):
-                        yield f"{split}/{folder.name}/{file.name}", _mark(file.stat())
+def _add_file(tree: _Tree, path: str, entry: os.DirEntry[str]) -> None:
+    try:
+        status = entry.stat()
+    except OSError:
+        target = os.readlink(entry.path) if entry.is_symlink() else "nothing"
+        if PurePosixPath(path).suffix.lower() in readable_endings():
+            tree.problems.append(f"{path} is a link to {target}, which is not there")
+        else:
+            tree.skipped.add("links to nothing", path)
+        return
+    tree.files[path] = f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _visible(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else ()
+def _arranged(source: ImageSource, tree: _Tree) -> _Listing:
+    """Find the layout in a tree, and the split and the class of each image."""
+    listing = _Listing(problems=sorted(tree.problems), skipped=tree.skipped)
+    images = [path for path in tree.files if PurePosixPath(path).suffix.lower() in readable_endings()]
+    root, divided = _root_of(source, images)
+    for path in sorted(tree.files.keys() - set(images)):
+        ending = PurePosixPath(path).suffix.lower()
+        listing.skipped.add(f"with ending {ending!r}, which Pillow does not read" if ending else "without ending", path)
+    found: dict[str, Item] = {}
+    for path in images:
+        parts = PurePosixPath(path).parts
+        inner = parts[len(root) :]
+        split = SPLITS.get(inner[0]) if divided and parts[: len(root)] == root else ""
+        if parts[: len(root)] != root or split is None:
+            listing.skipped.add("beside train/", path)
+        elif len(inner) < 2 + divided:
+            listing.skipped.add("in no class folder", path)
+        else:
+            found["/".join(inner)] = Item(split, inner[divided], path)
+    listing.items = {found[inner]: found[inner].where for inner in sorted(found)}
+    listing.marks = {path: tree.files[path] for path in listing.items.values()}
+    for folder in tree.folders:
+        parts = PurePosixPath(folder).parts
+        inner = parts[len(root) :]
+        if parts[: len(root)] == root and len(inner) == 1 + divided and (not divided or inner[0] in SPLITS):
+            listing.classes.add(inner[-1])
+    listing.classes |= {item.label for item in listing.items}
+    return listing
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def _root_of(source: ImageSource, images: Iterable[str]) -> tuple[tuple[str, ...], bool]:
+    """Return the folder of the layout, as parts of its path, and whether it holds train/."""
+    paths = [PurePosixPath(path).parts for path in images]
+    roots = {parts[:index] for parts in paths for index, part in enumerate(parts[:-2]) if part == "train"}
+    if roots:
+        shortest = min(map(len, roots))
+        first = sorted(root for root in roots if len(root) == shortest)
+        if len(first) > 1:
+            names = ", ".join("/".join(root) for root in first[:5])
+            raise InputError(f"{str(source.path)!r} holds several folders with train/ ({names}): name one of them")
+        return first[0], True
+    folders = [parts[:-1] for parts in paths]
+    alike = takewhile(lambda names: len(set(names)) == 1, zip(*folders))
+    common = tuple(names[0] for names in alike)
+    deepest = min((len(parts) for parts in folders), default=0)
+    root = common[: max(deepest - 1, 0)] if len(common) >= deepest else common
+    if any(parts[len(root)] in SPLITS for parts in folders if len(parts) > len(root)):
+        return root, True  # test/ or val/ without train/: an error says so
+    return root, False
 
 
-def _decode_archive(options: FolderOptions) -> Dataset:
+def _reader(root: Path) -> Callable[[str], bytes]:
+    return lambda path: (root / path).read_bytes()
+
+
+def _key(source: ImageSource, stamp: str) -> str:
+    text = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|{stamp}"
+    return "folder2-" + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+
+
+def _decode_archive(source: ImageSource) -> Dataset:
     """Read a tar file in one pass; train/ may be inside other folders."""
     contents: dict[str, bytes] = {}
+    tree = _Tree()
     try:
-        with tarfile.open(options.path) as archive:
+        with tarfile.open(source.path) as archive:
             for member in archive:
-                parts = PurePosixPath(member.name).parts[-3:]
-                if member.isfile() and len(parts) == 3 and parts[0] in SPLITS and _is_image(parts[2]):
-                    stream = archive.extractfile(member)
-                    contents["/".join(parts)] = stream.read() if stream else b""
+                parts = PurePosixPath(member.name).parts
+                path = "/".join(parts)
+                if any(map(_is_hidden, parts)):
+                    tree.skipped.add("hidden", path)
+                elif member.isdir():
+                    tree.folders.add(path)
+                elif PurePosixPath(path).suffix.lower() not in readable_endings():
+                    tree.files[path] = ""
+                else:
+                    stream = _extracted(archive, member)
+                    tree.files[path] = ""
+                    if stream is None:
+                        tree.problems.append(f"{path} is a link to {member.linkname}, which is not in the tar file")
+                    else:
+                        contents[path] = stream
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise InputError(f"cannot read the tar file {str(options.path)!r}: {error}") from None
-    return _decode(options, sorted(contents), contents.__getitem__)
+        raise InputError(f"cannot read the tar file {str(source.path)!r}: {error}") from None
+    for path in tree.files.keys() - contents.keys():
+        if PurePosixPath(path).suffix.lower() in readable_endings():
+            del tree.files[path]
+    return _decode(source, _arranged(source, tree), contents.__getitem__)
 
 
-def _decode(options: FolderOptions, files: Iterable[str], read: Callable[[str], bytes]) -> Dataset:
-    """Make the data set of image files in order; `read` returns a file's bytes."""
-    by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
-    for file in files:
-        by_split[file.partition("/")[0]].append(file)
-    train, test = by_split["train"], by_split["test"] or by_split["val"]
-    if not train or not test:
-        raise InputError(
-            f"{str(options.path)!r} has {len(train)} training and {len(test)} test images; it should hold {LAYOUT}"
+def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
+    """Return the bytes of a file, or None for a link whose target is not there."""
+    try:
+        stream = archive.extractfile(member)
+    except KeyError:
+        return None
+    return stream.read() if stream else None
+
+
+def _decode(source: ImageSource, listing: _Listing, read: Callable[[str], bytes]) -> Dataset:
+    """Make the data set of a listing; `read` returns a file's bytes."""
+    if not listing.items and listing.problems and source.options.corrupt == "refuse":
+        raise DataFaults(f"{str(source.path)!r} cannot be used", listing.problems)
+
+    def open_image(item: Item) -> Image.Image:
+        return image_from(read(item.where))
+
+    dataset = assemble(
+        Found(
+            source,
+            "folder",
+            tuple(listing.items),
+            open_image,
+            _default_name(source),
+            LAYOUT,
+            classes=sorted(listing.classes),
+            skipped=listing.skipped.entries(),
+            problems=listing.problems,
         )
-    classes = tuple(sorted({_label(file) for file in train}))
-    if strangers := sorted({_label(file) for file in test} - set(classes)):
-        raise InputError(f"{str(options.path)!r} has test images of classes without training images: {strangers}")
-    decoder = _Decoder(options, read)
-    pixels = [decoder.decode(part) for part in (train, test)]
-    if all(_is_grey(part) for part in pixels):
-        pixels = [np.ascontiguousarray(part[:, :1]) for part in pixels]
-    index = {label: number for number, label in enumerate(classes)}
-    labels = [np.array([index[_label(file)] for file in part], np.int64) for part in (train, test)]
-    name = options.name or (
-        "cifar10-jpeg" if _is_cifar10_jpeg(classes, train, test, decoder) else _default_name(options)
     )
-    return make_dataset(name, classes, Images(pixels[0], labels[0]), Images(pixels[1], labels[1]))
+    if not source.name and _is_cifar10_jpeg(dataset, listing.items):
+        return replace(dataset, name="cifar10-jpeg")
+    return dataset
 
 
-def _label(file: str) -> str:
-    return file.split("/")[1]
-
-
-def _is_grey(pixels: NDArray[np.uint8]) -> bool:
-    return bool((pixels[:, 0] == pixels[:, 1]).all() and (pixels[:, 0] == pixels[:, 2]).all())
-
-
-def _is_cifar10_jpeg(classes: tuple[str, ...], train: list[str], test: list[str], decoder: _Decoder) -> bool:
+def _is_cifar10_jpeg(dataset: Dataset, items: Iterable[Item]) -> bool:
     return (
-        classes == CIFAR10_CLASSES
-        and (len(train), len(test)) == (50_000, 10_000)
-        and decoder.shape == (32, 32, 3)
-        and decoder.resampled == 0
-        and all(file.lower().endswith((".jpg", ".jpeg")) for file in (*train, *test))
+        dataset.classes == CIFAR10_CLASSES
+        and (len(dataset.train), len(dataset.test), dataset.validation_from) == (50_000, 10_000, 0)
+        and dataset.reading.sizes == {"32x32": 60_000}
+        and dataset.size == 32
+        and all(item.where.lower().endswith((".jpg", ".jpeg")) for item in items)
     )
 
 
-def _default_name(options: FolderOptions) -> str:
-    name = Path(os.path.abspath(options.path)).name
+def _default_name(source: ImageSource) -> str:
+    name = Path(os.path.abspath(source.path)).name
     for suffix in sorted(ARCHIVES, key=len, reverse=True):
         name = name.removesuffix(suffix)
     return f"folder-{name}"
-
-
-class _Decoder:
-    """Decodes image files to RGB; images of all calls must have one shape."""
-
-    def __init__(self, options: FolderOptions, read: Callable[[str], bytes]) -> None:
-        self._options, self._read = options, read
-        self.shape: tuple[int, ...] = ()
-        self.resampled = 0
-
-    def decode(self, files: list[str]) -> NDArray[np.uint8]:
-        """Return the pixels, uint8 [len(files), 3, height, width]."""
-        self.shape = self.shape or self._decode_one(files[0]).shape
-        pixels = np.empty((len(files), *self.shape), np.uint8)
-        for number, file in enumerate(files):
-            image = self._decode_one(file)
-            if image.shape != self.shape:
-                raise InputError(
-                    f"{str(self._options.path)!r}: {file} has {_sides(image.shape)} pixels, the first image "
-                    f"{_sides(self.shape)}; all must be equal: resize them with folder:{self._options.path},size=32"
-                )
-            pixels[number] = image
-        return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
-
-    def _decode_one(self, file: str) -> NDArray[np.uint8]:
-        """Return the pixels, uint8 [height, width, 3]."""
-        from PIL import Image
-
-        try:
-            with Image.open(io.BytesIO(self._read(file))) as source:
-                image: Image.Image = source.convert("RGB")
-        except OSError as error:
-            raise InputError(f"{str(self._options.path)!r}: cannot decode {file}: {error}") from None
-        size = self._options.size
-        if size and image.size != (size, size):
-            image = image.resize((size, size), Image.Resampling.BILINEAR)
-            self.resampled += 1
-        return np.asarray(image, np.uint8)
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]}x{shape[1]}"

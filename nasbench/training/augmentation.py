@@ -81,7 +81,9 @@ class ResidentImages:
 
     def __init__(self, images: Images, whitening: Whitening, channels_last: bool, device: torch.device) -> None:
         # [n, h, w, c], because a gather then copies whole pixels.
-        self.pixels = torch.from_numpy(np.ascontiguousarray(images.pixels.transpose(0, 2, 3, 1))).to(device)
+        # Writable, because torch warns of memory-mapped pixels, which grey images would otherwise still be.
+        pixels = np.require(images.pixels.transpose(0, 2, 3, 1), requirements=("C", "W"))
+        self.pixels = torch.from_numpy(pixels).to(device)
         self.labels = torch.from_numpy(np.array(images.labels, np.int64)).to(device)
         self.size = int(images.pixels.shape[2])
         # Repeated to the length of a row: subtracting whole rows is several times faster than a broadcast over pixels.
@@ -286,7 +288,7 @@ def check_sizes(protocol: Protocol, size: int) -> None:
         raise InputError(
             f"protocol {protocol.name!r}: crop_from={protocol.crop_from} is less than the images' side of {size} "
             "pixels; "
-            f"use --set crop_from={size} or more"
+            f"use --set crop_from={size + size // 8} (any from {size}), or smaller images: folder:PATH,size=32"
         )
     if protocol.cutout > size:
         raise InputError(

@@ -239,7 +239,8 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
         raise InputError(
             f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the "
             f"{len(dataset.train)} images "
-            f"of {dataset.name!r} are left for training with validation={protocol.validation:g}"
+            f"of {dataset.name!r} are left for training with validation={protocol.validation:g}; use --set "
+            "train_images=0 for all of them"
         )
     return dataset
 

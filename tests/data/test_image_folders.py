@@ -14,7 +14,8 @@ from PIL import Image
 
 import nasbench.data
 from nasbench.data import Dataset
-from nasbench.data.folder import load_folder, parse_folder
+from nasbench.data.folder import load_folder
+from nasbench.data.source_options import parse_source
 from nasbench.errors import InputError
 
 
@@ -135,7 +136,7 @@ def test_grey_images_have_one_channel(tmp_path: Path) -> None:
 
 def test_unequal_sizes_need_a_size(folder: Path) -> None:
     write(folder / "train" / "dog" / "2.png", pixels_of(3, side=9))
-    with pytest.raises(InputError, match=r"train/dog/2.png has 9x9.*first image 6x6.*size="):
+    with pytest.raises(InputError, match=r"(?s)train/dog/2.png has 9x9.*first image 6x6.*size="):
         load_folder(str(folder))
     data = load_folder(f"{folder},size=4")
     assert data.train.pixels.shape == (6, 3, 4, 4)
@@ -181,15 +182,15 @@ def test_other_files_are_no_archives(tmp_path: Path) -> None:
     ],
 )
 def test_paths_names_and_sizes_are_told_apart(text: str, path: str, name: str, size: int) -> None:
-    options = parse_folder(text)
-    assert (str(options.path), options.name, options.size) == (path, name, size)
+    source = parse_source(text, "folder")
+    assert (str(source.path), source.name, source.options.size) == (path, name, size)
 
 
 def test_a_path_that_exists_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "odd=name,size=3").mkdir()
-    assert parse_folder(f"{tmp_path}/odd=name,size=3").path == tmp_path / "odd=name,size=3"
-    with pytest.raises(InputError, match="at least 1"):
-        parse_folder(f"{tmp_path}/other,size=0")
+    assert parse_source(f"{tmp_path}/odd=name,size=3", "folder").path == tmp_path / "odd=name,size=3"
+    with pytest.raises(InputError, match="size: input should be greater than or equal to 1"):
+        parse_source(f"{tmp_path}/other,size=0", "folder")
 
 
 def test_a_name_of_ones_own(folder: Path) -> None:
