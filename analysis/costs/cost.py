@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,49 @@ def uncounted_note(runs: pd.DataFrame) -> str:
         f"What was spent on children that the budget did not cover is not known of {unknown} of {len(runs)} runs (files of "
         "schema 1 and 2), and not in these hours"
     )
+
+
+def part_cores_note(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Say how many runs were charged less than a core for children that each held one, as an earlier rule had it.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`), with configuration and provenance.
+
+    Returns:
+        The sentence, with the factor that makes core-hours of the stored hours; "" if there is no such run.
+    """
+    require_columns(frame, ("run", "device", "devices"), "the children")
+    require_columns(runs, ("run", "config", "provenance"), "the runs")
+    held = frame[frame["device"] == "cpu"].groupby("run")["devices"].max()
+    factors = [
+        _share_of_a_core(str(row["config"]), str(row["provenance"])) / float(held[row["run"]])
+        for row in runs.to_dict("records")
+        if row["run"] in held.index
+    ]
+    less = [factor for factor in factors if factor > 1 + 1e-9]
+    if not less:
+        return ""
+    times = " to ".join(dict.fromkeys((style.short(min(less)), style.short(max(less)))))
+    return (
+        f"{len(less)} of {len(runs)} runs were charged a part of a core for children that each held a core (the rule of an earlier "
+        f"version): their core-hours are {times} times these hours"
+    )
+
+
+def _share_of_a_core(config: str, provenance: str) -> float:
+    """Share of a core that a child of a run on processors held; 0 if the run does not say."""
+    try:
+        fields, made = json.loads(config), json.loads(provenance)
+        devices = fields["devices"]
+        at_once = len(devices) * fields["children_per_device"] * fields["runs_per_device"]
+        cores = made["processors"]
+    except (ValueError, KeyError, TypeError):  # imported rows, and runs of early versions
+        return 0.0
+    # A Ray cluster has nodes with other numbers of cores than the one that the provenance describes.
+    if fields.get("executor") == "ray" or not devices or set(devices) != {"cpu"}:
+        return 0.0
+    return min(1.0, cores / at_once)
 
 
 def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, at: str | None) -> pd.Series[Any]:

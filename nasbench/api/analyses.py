@@ -75,7 +75,7 @@ def cost(
         ['random']
     """
     from nasbench.analysis.comparison.reaching import table_of_runs
-    from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost, uncounted_note
+    from nasbench.analysis.costs.cost import cost_by_strategy, part_cores_note, plot_cost, uncounted_note
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.costs.pricing import prices_from
@@ -92,7 +92,7 @@ def cost(
     notes = (
         f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
         energy_note(energy),
-        *filter(None, [uncounted_note(runs)]),
+        *(f"{line}." for line in (uncounted_note(runs), part_cores_note(frame, runs)) if line),
     )
     about = describe_rows(frame, ("val_acc",) if target is not None else (), len(runs))
     return Analysis(data, data, notes, lambda: plot_cost(data, notes[1:], about))

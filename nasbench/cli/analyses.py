@@ -251,7 +251,7 @@ def cost(
     import pandas as pd
 
     from nasbench.analysis.comparison.reaching import table_of_runs
-    from nasbench.analysis.costs.cost import cost_by_strategy, plot_cost, uncounted_note
+    from nasbench.analysis.costs.cost import cost_by_strategy, part_cores_note, plot_cost, uncounted_note
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.runners.search.budget_of_runs import budget_in
@@ -278,7 +278,8 @@ def cost(
         "usd_per_child",
     ]
     shown += ["to_target"] if target is not None else []
-    said = " ".join(f"{line.rstrip('.')}." for line in (energy_note(energy), uncounted_note(runs)) if line)
+    lines = (energy_note(energy), uncounted_note(runs), part_cores_note(frame, runs))
+    said = " ".join(f"{line.rstrip('.')}." for line in lines if line)
     cost_scores = ("val_acc",) if target is not None else ()
     print_table_as(
         table_format,

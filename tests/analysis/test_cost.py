@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.costs.cost import CATEGORY_COLOURS, cost_by_strategy, plot_cost, uncounted_note
+from nasbench.analysis.costs.cost import CATEGORY_COLOURS, cost_by_strategy, part_cores_note, plot_cost, uncounted_note
 from nasbench.analysis.statistics.targets import budget_to_target, target_summary
 from nasbench.costs.pricing import prices_from
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.store.query import Results
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
@@ -151,3 +157,34 @@ def test_uncounted_hours_that_a_file_does_not_hold_are_said_and_hide_nothing(mak
     assert parts.tolist() == pytest.approx(data["gpu_hours"].tolist())
     assert "not known of 1 of 6 runs" in uncounted_note(runs)
     assert uncounted_note(runs.assign(uncounted_hours=0.0)) == ""
+
+
+def charged_as(frame, runs, devices, processors, **fields):
+    config = {"executor": "local", "devices": ["cpu"], "children_per_device": 1, "runs_per_device": 2, **fields}
+    made = runs.assign(config=json.dumps(config), provenance=json.dumps({"processors": processors}))
+    return part_cores_note(frame.assign(device="cpu", devices=devices), made)
+
+
+def test_half_devices_of_an_earlier_rule_are_said(make):
+    frame, runs, _ = make.frames(seeds=2, children=4)
+    said = charged_as(frame, runs, devices=0.5, processors=2)
+    assert said.startswith("6 of 6 runs were charged a part of a core for children that each held a core")
+    assert said.endswith("their core-hours are 2 times these hours")
+    assert charged_as(frame, runs, devices=1.0, processors=2) == ""
+    assert charged_as(frame, runs, devices=0.5, processors=1) == ""  # two children do share one core
+    assert charged_as(frame, runs, devices=0.5, processors=2, executor="ray") == ""
+    assert charged_as(frame, runs, devices=0.5, processors=2, devices_unknown=0, runs_per_device=None) == ""
+    assert part_cores_note(frame.assign(device="NVIDIA H100", devices=0.5), runs.assign(config="", provenance="")) == ""
+
+
+def test_shipped_searches_say_their_core_hours():
+    with Results(str(RESULTS / "claims.h5")) as results:
+        frame, runs = results.frame(), results.runs()
+    assert part_cores_note(frame, runs).startswith("15 of 15 runs")
+    seconds = (
+        frame["train_seconds"] + frame["eval_seconds"] + frame["setup_seconds"]
+    )  # of cached children, the original's
+    assert 2 * frame["gpu_hours"].sum() == pytest.approx(seconds.sum() / 3600)
+    card = (RESULTS / "README.md").read_text(encoding="utf-8")
+    assert f"{frame['gpu_hours'].sum():.4f} device-hours" in card
+    assert f"{seconds.sum() / 3600:.3f} core-hours" in card
