@@ -80,11 +80,14 @@ def interval_name(n: int, level: float = LEVEL) -> str:
 
 
 def with_simultaneous(data: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
-    """Put simultaneous bands in place of pointwise intervals where there are some, and name them in `interval`.
+    """Replace pointwise intervals by simultaneous bands at the budgets that have one.
 
     Args:
         data: result of `bands`.
-        level: coverage of the bands, for the name.
+        level: coverage of the bands in (0, 1), for their name.
+
+    Returns:
+        `data` with the bands in its columns `low` and `high`, and their name in `interval`.
     """
     known = data["all_low"].notna()
     names = [f"n={n}: {level:.0%} simultaneous" for n in data["n"]]

@@ -93,12 +93,15 @@ def _allowed(name: object, finding: str) -> str:
 
 
 def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> None:
-    """Raise InputError if columns are missing in a frame; the message names them.
+    """Check that a frame has certain columns.
 
     Args:
         frame: the frame to check.
         names: required columns.
         what: name of the frame in the message.
+
+    Raises:
+        InputError: when a column is missing; the message names it.
     """
     missing = [name for name in names if name not in frame.columns]
     if missing:
@@ -137,11 +140,14 @@ def unscored_runs(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
-    """Say how many runs have no score and how they enter every statistic; '' if there are none.
+    """Describe how many runs have no score, and how they enter every statistic.
 
     Args:
         lost: the strategy of each run without a score.
         strategies: the strategy of each run.
+
+    Returns:
+        Two sentences; "" if every run has a score.
     """
     counts, totals = lost.value_counts(), strategies.value_counts()
     named = [f"{counts[name]} of {totals[name]} of {name}" for name in sorted(counts.index)]

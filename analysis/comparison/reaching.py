@@ -18,7 +18,14 @@ _NAMED = 3  # runs that a message names
 
 
 def require_measure(measure: str) -> None:
-    """Raise InputError unless a run's course can be told in this score."""
+    """Check that a score is one of those that a run is judged by.
+
+    Args:
+        measure: "val_acc" or "test_acc".
+
+    Raises:
+        InputError: for another score.
+    """
     if measure not in MEASURES:
         raise InputError(f"a run is judged by val_acc or test_acc, not by {measure!r}")
 

@@ -242,9 +242,18 @@ def paint(parts: Sequence[PlacedDrawing], width: float, height: float, ax: Axes)
 
 
 def sized_figure(width: float, height: float, title: str = "") -> tuple[Figure, Axes]:
-    """Make an empty figure for a drawing of this size in units with a title line; return it with its axes.
+    """Make an empty figure for a drawing of a given size.
 
-    On a page with a font size the usual letters have that size; on a page with a shape the drawing is in its middle.
+    If the current page has a font size, the usual letters get that size; if it has a shape, the drawing is centred in
+    it.
+
+    Args:
+        width: width of the drawing in its units, > 0.
+        height: height of the drawing in its units, > 0.
+        title: line above the drawing; "" for none.
+
+    Returns:
+        The figure and its axes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -86,16 +86,19 @@ def paired_equivalence_p(differences: Floats, margin: float = MARGIN) -> float:
 def power_of(
     difference: float, spreads: tuple[float, float], runs: tuple[float, float], alpha: float = SIGNIFICANT
 ) -> float:
-    """Probability that Welch's two-sided test finds a difference of means.
+    """Compute the probability that Welch's two-sided test finds a difference of means.
 
-    Formula: P(|T| > t(1 - alpha / 2, f)), T noncentral with f of Satterthwaite and noncentrality d / se,
-    se^2 = s_1^2 / n_1 + s_2^2 / n_2. Assumption: normal scores with these spreads.
+    Formula: P(|T| > t(1 - alpha / 2, f)), T noncentral with f of Satterthwaite and noncentrality d / se, se^2 = s_1^2 /
+    n_1 + s_2^2 / n_2. Assumption: normal scores with these spreads.
 
     Args:
-        difference: of the means, as a fraction; its sign does not matter.
+        difference: difference of the means, as a fraction; its sign does not matter.
         spreads: standard deviations of the scores of both strategies, >= 0, not both 0.
-        runs: runs of each, >= 2.
+        runs: number of runs of each strategy, >= 2.
         alpha: level of the test, in (0, 1).
+
+    Returns:
+        The power, in [0, 1].
 
     Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", chapter 2; equal spreads and runs give
     statsmodels' TTestIndPower.
@@ -142,13 +145,16 @@ def detectable_difference(
 
 
 def paired_detectable(spread: float, pairs: int, power: float = POWER, alpha: float = SIGNIFICANT) -> float:
-    """Smallest mean difference that a paired t test finds with a given probability; NaN where it cannot be said.
+    """Compute the smallest mean difference that a paired t test finds with a given probability.
 
     Args:
         spread: standard deviation of the differences of pairs.
         pairs: number of pairs.
         power: the probability, in (alpha, 1).
         alpha: level of one test, in (0, 1).
+
+    Returns:
+        The difference, in the unit of `spread`; NaN with fewer than two pairs or without spread.
     """
     from scipy.optimize import brentq
 

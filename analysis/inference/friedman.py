@@ -34,7 +34,7 @@ class PermutationP:
 
 
 def friedman_p(ranks: Floats, seed: int = 0, most_states: int = MOST_STATES) -> PermutationP:
-    """P value of "within each table every order of the strategies is equally likely".
+    """Compute the p value of the hypothesis that within each table every order of the strategies is equally likely.
 
     Formula: the share of all (k!)^N orders whose sum of squared rank sums is at least the observed one. Rank sums are kept
     sorted, as the statistic does not depend on which strategy has which, so that few different ones remain. Ties keep their
@@ -44,6 +44,9 @@ def friedman_p(ranks: Floats, seed: int = 0, most_states: int = MOST_STATES) -> 
         ranks: ranks of the strategies within each table, [tables, strategies], mean ranks for ties.
         seed: seed of the drawn permutations.
         most_states: size of a step up to which the distribution is exact.
+
+    Returns:
+        The p value, how it was computed, and the smallest p value that so many tables can give.
 
     Source: Friedman 1937, "The use of ranks to avoid the assumption of normality"; exact tables of small N there.
     """

@@ -44,10 +44,13 @@ class Interval:
 
 
 def refused(why: str = "") -> Interval:
-    """No interval, and why.
+    """Make the result for an interval that cannot be computed, with the reason.
 
     Args:
-        why: what the runs lack, for the text; '' for their number alone.
+        why: what the runs lack; "" if there are too few.
+
+    Returns:
+        An interval with NaN as both limits.
     """
     return Interval(math.nan, math.nan, f"{TOO_SMALL} ({why})" if why else TOO_SMALL)
 
@@ -278,11 +281,16 @@ def paired_interval(differences: Floats, level: float = LEVEL) -> Interval:
 
 
 def welch_error(first: Floats, second: Floats) -> tuple[float, float]:
-    """Standard error of a difference of means and Satterthwaite's degrees of freedom, for unequal variances.
+    """Compute the standard error of a difference of means, for unequal variances.
 
     Args:
         first: scores, [n1], n1 >= 2.
         second: scores, [n2], n2 >= 2.
+
+    Returns:
+        Standard error, and Satterthwaite's degrees of freedom.
+
+    Source: Satterthwaite 1946, "An approximate distribution of estimates of variance components".
     """
     parts = [float(group.var(ddof=1)) / len(group) for group in (first, second)]
     below = sum(part**2 / (len(group) - 1) for part, group in zip(parts, (first, second)))
@@ -330,7 +338,7 @@ def improvement_interval(first: Floats, second: Floats, level: float = LEVEL) ->
 
 
 def proportion_interval(share: float, n: float, level: float = LEVEL) -> Interval:
-    """Interval of a share of runs: Wilson's score interval. It has a width also at shares of 0 and 1.
+    """Compute Wilson's score interval of a share of runs, which has a width also at shares of 0 and 1.
 
     Formula: (p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n). Assumption: independent runs.
 
@@ -338,6 +346,9 @@ def proportion_interval(share: float, n: float, level: float = LEVEL) -> Interva
         share: the share, in [0, 1].
         n: number of runs, > 0; may be a fraction, as the effective number of a weighted share.
         level: coverage in (0, 1).
+
+    Returns:
+        The interval, within [0, 1]; without limits if `share` or `n` is out of range.
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """

@@ -57,7 +57,15 @@ class Estimate:
 
 
 def censored(spent: Floats, reached: Bools) -> Any:
-    """Make scipy's form of the data."""
+    """Convert spending to scipy's form of right-censored data.
+
+    Args:
+        spent: [runs], what each run spent until it reached the target, or in all, >= 0.
+        reached: [runs], whether it reached the target.
+
+    Returns:
+        An object of `scipy.stats.CensoredData`.
+    """
     from scipy.stats import CensoredData
 
     return CensoredData.right_censored(spent, ~reached)
@@ -65,6 +73,13 @@ def censored(spent: Floats, reached: Bools) -> Any:
 
 def kaplan_meier(spent: Floats, reached: Bools) -> Curve:
     """Estimate the share of runs that have reached the target, by spending.
+
+    Args:
+        spent: [runs], what each run spent until it reached the target, or in all, >= 0.
+        reached: [runs], whether it reached the target.
+
+    Returns:
+        The share at each distinct spending, with the numbers of runs at risk and of runs that reached the target there.
 
     Source: Kaplan & Meier 1958, "Nonparametric estimation from incomplete observations".
     """
@@ -78,10 +93,18 @@ def kaplan_meier(spent: Floats, reached: Bools) -> Curve:
 
 
 def share_limits(spent: Floats, reached: Bools, level: float = LEVEL) -> tuple[Floats, Floats]:
-    """Pointwise limits of the share at each time of `kaplan_meier`: log-log, and Wilson's where the share is 0 or 1.
+    """Compute pointwise limits of the share of runs that have reached the target, at each time of `kaplan_meier`.
 
-    Greenwood's variance is 0 for a share of 0 or 1, so that the log-log limits do not exist there; Wilson's score
-    interval takes the runs at risk as its n, and has a width. NaN with fewer than 5 runs.
+    They are log-log limits of Greenwood's variance. That variance is 0 for a share of 0 or 1, so there they are
+    Wilson's limits with the runs at risk as n (with all runs for a share of 1).
+
+    Args:
+        spent: [runs], what each run spent until it reached the target, or in all, >= 0.
+        reached: [runs], whether it reached the target.
+        level: coverage in (0, 1).
+
+    Returns:
+        Lower and upper limits, [times] each; NaN with fewer than 5 runs.
 
     Source: Borgan & Liestol 1990 for log-log; Wilson 1927.
     """
@@ -104,7 +127,12 @@ def share_limits(spent: Floats, reached: Bools, level: float = LEVEL) -> tuple[F
 
 
 def median_time(spent: Floats, reached: Bools, level: float = LEVEL) -> Estimate:
-    """Spending by which half of the runs have reached the target.
+    """Estimate the spending by which half of the runs have reached the target.
+
+    Args:
+        spent: [runs], what each run spent until it reached the target, or in all, >= 0.
+        reached: [runs], whether it reached the target.
+        level: coverage in (0, 1).
 
     Returns:
         The first time at which the estimated share is a half or more, NaN if it stays below; its limits are the times

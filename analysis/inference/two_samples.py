@@ -89,7 +89,10 @@ def holm(p: Floats) -> Floats:
     """Apply Holm's step-down correction to p values.
 
     Args:
-        p: p values; NaN (no test was made) stays NaN and does not count as a test.
+        p: [tests], p values; NaN (no test was made) stays NaN and does not count as a test.
+
+    Returns:
+        [tests], corrected p values in [0, 1].
 
     Source: Holm 1979, "A simple sequentially rejective multiple test procedure".
     """
@@ -103,11 +106,14 @@ def holm(p: Floats) -> Floats:
 
 
 def hedges_g(a: Floats, b: Floats) -> float:
-    """Standardised difference of means with Hedges's correction for small samples; NaN if the scores have no spread.
+    """Compute the standardised difference of means with Hedges's correction for small samples.
 
     Args:
-        a: scores of the first strategy.
-        b: scores of the second strategy.
+        a: scores of the first strategy, [n1].
+        b: scores of the second strategy, [n2].
+
+    Returns:
+        g, positive if the first mean is higher; NaN if the scores have no spread or there are fewer than three.
 
     Source: Hedges 1981, "Distribution theory for Glass's estimator of effect size", equation 6e: the exact factor by
     the gamma function.

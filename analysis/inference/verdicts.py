@@ -34,10 +34,13 @@ def finding(row: Mapping[str, Any]) -> str:
 
 
 def comparison_text(row: Mapping[str, Any]) -> str:
-    """A comparison of two strategies on one table, in words after their names.
+    """Describe a comparison of two strategies on one table, without their names.
 
     Args:
-        row: of `two_samples.corrected`.
+        row: a row of `two_samples.corrected`.
+
+    Returns:
+        The verdict with p value, difference, interval and numbers of runs and comparisons.
     """
     n = f"n={row['n_first']} and {row['n_second']}"
     found = finding(row)
@@ -58,10 +61,13 @@ def comparison_text(row: Mapping[str, Any]) -> str:
 
 
 def within_text(row: Mapping[str, Any]) -> str:
-    """Begin the sentence of an equivalence: the margin and the p value; the bracket stays open.
+    """Begin the sentence of an equivalence with the margin and the p value; its bracket stays open.
 
     Args:
-        row: margin (a fraction), tost_p_holm, tost_comparisons.
+        row: `margin`, a fraction, `tost_p_holm`, a p value, and `tost_comparisons`, the number of tests.
+
+    Returns:
+        The beginning of the sentence.
     """
     unit = "point" if row["margin"] == 0.01 else "points"
     tested = holm_text(row["tost_p_holm"], row["tost_comparisons"])
@@ -69,21 +75,27 @@ def within_text(row: Mapping[str, Any]) -> str:
 
 
 def holm_text(value: float, comparisons: int) -> str:
-    """A p value after Holm's correction, with the number of comparisons that it is corrected for.
+    """Describe a p value after Holm's correction, with the number of comparisons that it is corrected for.
 
     Args:
-        value: in [0, 1].
-        comparisons: tests that were made, >= 1.
+        value: p value in [0, 1].
+        comparisons: number of tests that were made, >= 1.
+
+    Returns:
+        The text, e.g. "Holm p = 0.012 over 6 comparisons".
     """
     said = p_text(value) if value < 0.001 else f"= {p_text(value)}"
     return f"Holm p {said.replace('<', '< ')} over {comparisons_text(comparisons)}"
 
 
 def after_holm(comparisons: int) -> str:
-    """What a corrected p value is, in words: "after Holm's correction over 6 comparisons".
+    """Describe a corrected p value for a caption.
 
     Args:
-        comparisons: tests that were made; 0 where n is too small for all.
+        comparisons: number of tests that were made; 0 if n is too small for all of them.
+
+    Returns:
+        The text, e.g. "after Holm's correction over 6 comparisons".
     """
     if comparisons == 0:
         return "is missing, as n is too small for any test"
@@ -91,19 +103,25 @@ def after_holm(comparisons: int) -> str:
 
 
 def comparisons_text(count: int) -> str:
-    """A number of comparisons in words: "1 comparison", "6 comparisons".
+    """Write a number of comparisons.
 
     Args:
-        count: the number.
+        count: the number, >= 0.
+
+    Returns:
+        The text, e.g. "1 comparison" or "6 comparisons".
     """
     return f"{count} comparison{'' if count == 1 else 's'}"
 
 
 def detectable_text(detectable: float) -> str:
-    """The difference that a test can detect, in words; NaN for none.
+    """Describe the smallest difference that a test can detect.
 
     Args:
-        detectable: a fraction, of `equivalence.detectable_difference`.
+        detectable: result of `equivalence.detectable_difference`, a fraction; NaN if the scores have no spread.
+
+    Returns:
+        A part of a sentence, in percentage points.
     """
     if math.isnan(detectable):
         return "what this n can detect is not known, as the scores have no spread"
@@ -114,25 +132,34 @@ def points(value: float) -> str:
     """Format a difference of fractions in percentage points with its sign.
 
     Args:
-        value: the difference.
+        value: the difference, a fraction.
+
+    Returns:
+        The text, e.g. "+0.42 points".
     """
     return f"{100 * value:+.2f} points"
 
 
 def interval_text(low: float, high: float) -> str:
-    """Format an interval of a difference in percentage points, with a space before it; '' without one.
+    """Format an interval of a difference in percentage points.
 
     Args:
-        low: lower end, a fraction.
-        high: upper end.
+        low: lower limit, a fraction.
+        high: upper limit, a fraction.
+
+    Returns:
+        The text with a space before it, e.g. " [+0.10, +0.74]"; "" if a limit is NaN.
     """
     return "" if math.isnan(low) or math.isnan(high) else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
 
 
 def p_text(value: float) -> str:
-    """Format a p value: three decimals, or "<0.001"; "none" for NaN.
+    """Format a p value.
 
     Args:
         value: in [0, 1], or NaN.
+
+    Returns:
+        Three decimals; "<0.001" for smaller values, "none" for NaN.
     """
     return "none" if math.isnan(value) else "<0.001" if value < 0.001 else f"{value:.3f}"

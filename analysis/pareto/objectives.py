@@ -163,10 +163,13 @@ def objective_points(
 
 
 def lost_note(points: pd.DataFrame) -> str:
-    """Say how many runs have no point because all their children failed; '' if there are none.
+    """Describe how many runs have no point because all their children failed.
 
     Args:
         points: result of `objective_points`.
+
+    Returns:
+        Two sentences; "" if every run has a point.
     """
     lost = {name: count for name, count in points.attrs.get("lost", {}).items() if count}
     if not lost:

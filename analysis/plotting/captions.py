@@ -96,9 +96,12 @@ def remember(figure: Figure, lines: Iterable[str]) -> None:
 
 
 def caption_of(figure: Figure) -> str:
-    """The whole text of a figure's caption, "" if it has none.
+    """Return the whole text of a figure's caption.
 
     Args:
         figure: a figure.
+
+    Returns:
+        The text; "" if the figure has no caption.
     """
     return _TEXTS.get(figure, "")

@@ -70,6 +70,9 @@ def on_page(page: Page) -> Iterator[None]:
 
     Args:
         page: the page.
+
+    Yields:
+        Nothing.
     """
     token = _PAGE.set(page)
     try:
@@ -101,13 +104,16 @@ def parse_aspect(text: str) -> float:
 
 
 def parse_font_size(size: float) -> float:
-    """Check a size of letters.
+    """Check a font size.
 
     Args:
-        size: size in points.
+        size: font size in points.
+
+    Returns:
+        The same size.
 
     Raises:
-        InputError: for a size that cannot be read or does not fit.
+        InputError: when the size is below the smallest or above the largest one.
     """
     if not SMALLEST_FONT <= size <= LARGEST_FONT:
         raise InputError(

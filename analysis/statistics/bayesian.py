@@ -28,9 +28,9 @@ class SignedRanks:
     """Posterior of the Bayesian signed-rank test: probabilities that add up to 1.
 
     Args:
-        better: that the first strategy is better by more than the region of practical equivalence.
-        equivalent: that they differ by less.
-        worse: that it is worse by more.
+        better: probability that the first strategy is better by more than the region of practical equivalence.
+        equivalent: probability that the strategies differ by less than that.
+        worse: probability that the first strategy is worse by more than that.
     """
 
     better: float
@@ -41,7 +41,7 @@ class SignedRanks:
 def signed_ranks(
     differences: Floats, rope: float = MARGIN, seed: int = 0, drawn: int = DRAWN, prior: float = PRIOR
 ) -> SignedRanks:
-    """Bayesian signed-rank test with a region of practical equivalence (rope).
+    """Compute the Bayesian signed-rank test with a region of practical equivalence (rope).
 
     Formula: weights w of the tables and of a pseudo-observation z_0 = 0 are Dirichlet(1, ..., 1, prior). Of one draw, the
     parts that are better, equivalent and worse are the sums of w_i w_j over pairs with (z_i + z_j) / 2 above rope, within,
@@ -54,6 +54,9 @@ def signed_ranks(
         seed: seed of the draws.
         drawn: draws of the posterior, >= 1.
         prior: weight of the pseudo-observation, > 0.
+
+    Returns:
+        Probabilities that the first strategy is better, equivalent and worse; they add up to 1.
 
     Raises:
         InputError: without tables, or for a region that is not positive.
@@ -122,10 +125,13 @@ def _verdict(first: str, second: str, n: int, found: SignedRanks | None, rope: f
 
 
 def bayesian_notes(scores: pd.DataFrame) -> list[str]:
-    """What to bear in mind when reading `bayesian_tests`.
+    """Make the notes that `bayesian_tests` needs to be read correctly.
 
     Args:
         scores: result of `final_scores`.
+
+    Returns:
+        One or two sentences.
     """
     shared = dependence(scores).replace("p speaks", "the probabilities speak")
     return [f"Probabilities of the tables' means; {SURE:.0%} or more is called decided.", *([shared] if shared else [])]

@@ -70,10 +70,13 @@ def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_ac
 
 
 def unscored_note(scores: pd.DataFrame) -> str:
-    """Say how many runs ended without a score and how they enter; '' if none did.
+    """Describe how many runs ended without a score, and how they enter every statistic.
 
     Args:
         scores: result of `final_scores`.
+
+    Returns:
+        Two sentences; "" if every run has a score.
     """
     lost = scores[~scores["scored"].astype(bool) & scores["score"].notna()]
     return unscored_text(lost["strategy"], scores["strategy"])

@@ -70,10 +70,13 @@ def ranks_over_budget(
 
 
 def course_text(ranks: pd.DataFrame) -> str:
-    """Ranks at parts of the budget in one sentence, and which pairs change their order; '' without two parts.
+    """Describe the ranks at parts of the budget, and which pairs of strategies change their order.
 
     Args:
         ranks: result of `ranks_over_budget`.
+
+    Returns:
+        Two sentences; "" with fewer than two parts.
     """
     parts = sorted(ranks["part"].unique())
     if len(parts) < 2:

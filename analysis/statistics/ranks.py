@@ -187,10 +187,16 @@ def friedman(scores: pd.DataFrame, level: float = 0.95) -> Friedman:
 
 
 def dependence(scores: pd.DataFrame) -> str:
-    """Why tables are no independent sample, in one sentence; '' if each is of a space of its own.
+    """Explain why tables are not independent, if several belong to one space.
 
     Args:
         scores: result of `final_scores`.
+
+    Returns:
+        A sentence; "" if every table has a space of its own.
+
+    Raises:
+        InputError: when the scores have no column "table".
     """
     require_columns(scores, ("table",), "the scores")
     spaces = scores["table"].drop_duplicates().str.rpartition(", ")[0]

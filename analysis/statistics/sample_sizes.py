@@ -62,12 +62,15 @@ def sample_sizes(
 
 
 def power_notes(table: pd.DataFrame, difference: float, power: float) -> list[str]:
-    """What the numbers of `sample_sizes` mean, in sentences.
+    """Explain the numbers of `sample_sizes`.
 
     Args:
         table: result of `sample_sizes`.
-        difference: the difference to find, a fraction.
-        power: the probability.
+        difference: the difference to find, as a fraction.
+        power: probability of finding it, in (0, 1).
+
+    Returns:
+        One or two sentences.
     """
     notes = [
         f"Welch's test at 5% finds {100 * abs(difference):.3g} points in {power:.0%} of cases with that many seeds a side; "

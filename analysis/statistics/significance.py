@@ -161,7 +161,18 @@ def _groups(scores: pd.DataFrame) -> dict[str, Floats]:
 
 
 def pairs_of(names: list[str], baseline: str | None) -> list[tuple[str, str]]:
-    """Pairs to compare, the later strategy (the more refined one) first."""
+    """List the pairs of strategies to compare; the first of a pair is the later one in `names`.
+
+    Args:
+        names: strategies, the simplest first.
+        baseline: strategy to compare all others with; None for all pairs.
+
+    Returns:
+        Pairs of names; with a baseline, it is the second of each.
+
+    Raises:
+        InputError: when there are no runs of the baseline.
+    """
     if baseline is None:
         return [(second, first) for first, second in itertools.combinations(names, 2)]
     if baseline not in names:
