@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """Result of a lookup: a short name, the network description, the skeleton, and the architecture unless published.
+    """Result of a lookup: a network description and its origin.
 
-    `family` is AmoebaNet's for its published cells and those of the space `amoebanet`, NASNet's for all others.
+    `name` is short: a published name or the first digits of a hash. `structure` is a value of `nasbench.structures`,
+    `skeleton` the order of its cells. `architecture` is None for a published network. `family` is AmoebaNet's for its
+    published cells and those of the space `amoebanet`, NASNet's for all others.
     """
 
     name: str
@@ -31,7 +33,19 @@ class Found(NamedTuple):
 
 
 def find_structure(what: str, files: Sequence[str]) -> Found:
-    """Find a published architecture by name, or else call `find_architecture`; see there for arguments and errors."""
+    """Find a published architecture by its name, or any architecture as `find_architecture` does.
+
+    Args:
+        what: name of a published architecture, JSON, or a hash or its first digits.
+        files: results files in which a hash is searched; results/*.h5 when empty.
+
+    Returns:
+        The network description with its name, skeleton and family.
+
+    Raises:
+        InputError: when no hash or several hashes begin with the digits, or the JSON does not fit its space.
+        MissingData: when there is no results file to search.
+    """
     from nasbench.spaces.amoebanet import AmoebaNetSpace
     from nasbench.spaces.cell_space import CellSpace
     from nasbench.spaces.genotypes import GENOTYPES, skeleton_of
@@ -51,7 +65,10 @@ def find_architecture(what: str, files: Sequence[str]) -> Architecture:
 
     Args:
         what: JSON as in the "encoding" line of `nasbench show`, or a hash or its first digits.
-        files: results files to look a hash up in; results/*.h5 when empty.
+        files: results files in which a hash is searched; results/*.h5 when empty.
+
+    Returns:
+        The architecture.
 
     Raises:
         InputError: when no hash or several hashes begin with the digits, or the JSON does not fit its space.
@@ -65,7 +82,14 @@ def find_architecture(what: str, files: Sequence[str]) -> Architecture:
 
 
 def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
-    """Read the children of the one hash that begins with these digits, from files or from results/*.h5.
+    """Read the children of the one hash that begins with given digits.
+
+    Args:
+        digits: first hexadecimal digits of the hash.
+        files: results files to read; results/*.h5 when empty.
+
+    Returns:
+        Rows of `Results.frame()`, all of one hash, at least one.
 
     Raises:
         InputError: when no hash or several hashes begin with the digits.
@@ -89,7 +113,14 @@ def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
 
 
 def architectures_of(children: pd.DataFrame) -> list[Architecture]:
-    """Decode the architecture of each row of a frame with the columns "space" and "choices"."""
+    """Decode the architectures of children.
+
+    Args:
+        children: rows with the columns "space" and "choices".
+
+    Returns:
+        One architecture per row.
+    """
     from nasbench.spaces import get_space
 
     rows = zip(children["space"], children["choices"])

@@ -22,6 +22,9 @@ def executor_options(*names: str) -> Callable[[F], F]:
 
     Args:
         names: fields of `ExecutorOptions`, in the order of the help text.
+
+    Returns:
+        The decorator for the command.
     """
 
     def decorate(command: F) -> F:

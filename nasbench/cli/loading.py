@@ -41,6 +41,9 @@ def load(
         where: a pandas expression over the children, or None for all.
         columns: columns of the children to read, None for all; with an expression all are read.
 
+    Returns:
+        Children, runs that have children left, and the opened results.
+
     Raises:
         InputError: when no children are left.
     """
@@ -64,7 +67,12 @@ def load(
 
 
 def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
-    """Print a table, and a line for each note except with --quiet."""
+    """Print a table, and a line for each note except with --quiet.
+
+    Args:
+        table: the table; numbers get four significant digits.
+        notes: sentences about it.
+    """
     click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     for each in notes:
         note(each)

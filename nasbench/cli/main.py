@@ -125,12 +125,27 @@ class LazyGroup(click.Group):
         return len(self.sections) == len(SECTIONS)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands, in the order of the help."""
+        """List the names of all commands, in the order of the help.
+
+        Args:
+            ctx: not used.
+
+        Returns:
+            The names; those of the groups and "help" too in the outermost group.
+        """
         names = [name for section in self.sections for name in SECTIONS[section][1]]
         return [*names, *GROUPS, "help"] if self._outermost else names
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command."""
+        """Import one command.
+
+        Args:
+            ctx: context of the group.
+            cmd_name: name of the command.
+
+        Returns:
+            The command; None if this group has no such command.
+        """
         if cmd_name not in self.list_commands(ctx):
             return None
         if cmd_name in GROUPS:
@@ -148,7 +163,18 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; an unknown name gives an error that lists the names."""
+        """Find the command that the arguments name.
+
+        Args:
+            ctx: context of the group.
+            args: arguments, the command's name first.
+
+        Returns:
+            Name and command, and the arguments that are left for it.
+
+        Raises:
+            UnknownName: when there is no such command; the message lists all names.
+        """
         names = self.list_commands(ctx)
         if args and not args[0].startswith("-") and args[0] not in names:
             from nasbench.errors import UnknownName
@@ -157,7 +183,12 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands by section, with their lines from the table."""
+        """Write the commands into the help, by section, with one line each.
+
+        Args:
+            ctx: not used.
+            formatter: writes the help.
+        """
         for section in self.sections:
             title, names = SECTIONS[section]
             with formatter.section(title if self._outermost else "Commands"):
@@ -209,7 +240,13 @@ with_verbosity(nasbench)
 
 
 def main() -> None:
-    """Entry point: prints a nasbench error as one line and exits with 2."""
+    """Run the command line, and exit with its code.
+
+    An error of nasbench is printed as one line, and the exit code is 2. Ctrl-C gives 130.
+
+    Raises:
+        OSError: when a system call fails for another reason than a full or failing disk.
+    """
     try:
         code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

@@ -71,7 +71,14 @@ take_over_option = click.option(
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Parse repeated key=value options.
+    """Parse the values of a repeated option, each of which reads key=value.
+
+    Args:
+        texts: the values.
+        option: name of the option, for error messages, e.g. "--set".
+
+    Returns:
+        Key -> value, both without surrounding spaces.
 
     Raises:
         InputError: for a text without "=" or a key given twice.
@@ -90,7 +97,14 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 def completing(
     names: Callable[[], Iterable[str]],
 ) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Make a click shell_complete function; the names are looked up only when the shell asks for completions."""
+    """Make a function for click's `shell_complete`, which completes names.
+
+    Args:
+        names: function that lists the names; called only when the shell asks for completions.
+
+    Returns:
+        The function.
+    """
 
     def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
         return [CompletionItem(name) for name in names() if name.startswith(incomplete)]
@@ -134,6 +148,10 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
     On a terminal long texts are wrapped so that lines fit its width. Elsewhere each row is one line, for other
     programs.
+
+    Args:
+        head: headings of the columns.
+        rows: one value per column; numbers and texts.
     """
     rows = list(rows)
     right = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows)] or [False] * len(head)
@@ -175,6 +193,10 @@ def _cell(value: Any) -> str:
 
 def write_csv(table: pd.DataFrame, path: str | None) -> None:
     """Write a table as CSV and print the path; do nothing without a path.
+
+    Args:
+        table: the table.
+        path: the file; its folder is created if it is missing. None to write nothing.
 
     Raises:
         InputError: when the file cannot be written.

@@ -48,7 +48,14 @@ _LEVELS: Final = {Verbosity.VERBOSE: logging.INFO, Verbosity.DEBUG: logging.DEBU
 
 
 def with_verbosity(command: click.Command) -> click.Command:
-    """Add --quiet and --verbose to a command and to the commands of a group; do nothing where they are already."""
+    """Add the options --quiet and --verbose to a command, and to the commands of a group.
+
+    Args:
+        command: the command, which is changed; one that has the options already stays as it is.
+
+    Returns:
+        The same command.
+    """
     if not any(parameter.name == "quiet" for parameter in command.params):
         command.params += [
             click.Option(
@@ -111,11 +118,14 @@ def note(text: str, err: bool = False) -> None:
 
 
 def coloured(text: str, style: str) -> str:
-    """Return a text in the colour of its kind. `click.echo` removes the colour where none is wanted.
+    """Colour a text by its kind. `click.echo` removes the colour where none is wanted.
 
     Args:
         text: the text.
         style: "error", "warning", "note", "ok", "slow", "wrong" or "log".
+
+    Returns:
+        The text with ANSI codes.
     """
     return click.style(text, **_STYLES[style])
 
@@ -132,7 +142,12 @@ def wants_colour() -> bool | None:
 
 
 def complain(message: str, lines: bool = False) -> None:
-    """Print an error to standard error as one line, or with the lines that it has."""
+    """Print an error to standard error.
+
+    Args:
+        message: the message.
+        lines: True to keep the line breaks of a message of several lines; otherwise they become spaces.
+    """
     shown = message if lines else " ".join(message.split())
     click.echo(f"{coloured('error:', 'error')} {shown}", err=True, color=wants_colour())
 

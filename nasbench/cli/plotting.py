@@ -22,7 +22,16 @@ _FORMATS_KEY: Final = "nasbench.plot_formats"
 
 
 def page_options(command: F) -> F:
-    """Add --aspect, --font-size and --format to a command that draws; its figures follow them by themselves."""
+    """Add --aspect, --font-size and --format to a command that draws.
+
+    The options set the page and the formats for all figures of the command, so the command gets no arguments.
+
+    Args:
+        command: the command.
+
+    Returns:
+        The command with the options.
+    """
     options = (
         click.option(
             "--aspect",
@@ -54,7 +63,14 @@ def page_options(command: F) -> F:
 
 
 def plot_options(command: F) -> F:
-    """Add -o and the options of `page_options` to a command that draws a plot."""
+    """Add -o/--output and the options of `page_options` to a command that draws a plot.
+
+    Args:
+        command: the command; it gets the argument `output`.
+
+    Returns:
+        The command with the options.
+    """
     output = click.option(
         "-o",
         "--output",
@@ -89,11 +105,14 @@ def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: 
 
 
 def name_picture(output: str, part: str) -> str:
-    """Name one of several pictures: FIG-part.pdf for FIG.pdf, STEM-part for a stem.
+    """Name one of several pictures of a command.
 
     Args:
-        output: picture or stem that was given for all.
-        part: what distinguishes this one.
+        output: picture or stem that the user gave for all of them.
+        part: name of this picture, e.g. "cells".
+
+    Returns:
+        FIG-part.pdf for FIG.pdf, STEM-part for a stem.
     """
     path = Path(output)
     if path.suffix.lower().removeprefix(".") in FORMATS:

@@ -133,10 +133,13 @@ def select(
 
     Args:
         frame: a frame with any columns.
-        where: a pandas expression over them.
-        sort: a column, largest first, or "column:asc".
-        head: maximal number of rows.
+        where: a pandas expression over the columns; None for all rows.
+        sort: a column, largest value first, or "column:asc"; None to keep the order.
+        head: largest number of rows; None for all.
         allowed: columns that error messages list, if the frame does not have all existing ones.
+
+    Returns:
+        The selected rows.
 
     Raises:
         InputError: when the expression cannot be evaluated, or there is no such column.
@@ -155,7 +158,14 @@ def select(
 
 
 def pick(frame: pd.DataFrame, columns: str) -> pd.DataFrame:
-    """Select columns of a frame by a comma-separated text, or all of them.
+    """Select columns of a frame.
+
+    Args:
+        frame: a frame with any columns.
+        columns: names of columns, separated by commas, or "all".
+
+    Returns:
+        The frame with these columns, in this order.
 
     Raises:
         InputError: when there is no such column.
@@ -175,7 +185,12 @@ def _check_columns(names: Sequence[str], allowed: Sequence[str], option: str) ->
 
 
 def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
-    """Write a frame as a table, CSV, JSON lines or parquet, to a file or to standard output.
+    """Write a frame to a file or to standard output.
+
+    Args:
+        frame: the frame.
+        format_: "table", "csv", "json" (a list of objects) or "parquet".
+        output: name of the file; None for standard output.
 
     Raises:
         InputError: for parquet without an output file.

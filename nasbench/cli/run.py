@@ -200,6 +200,9 @@ def run_into(
         cache_files: other results files whose scores may be reused.
         jobs: number of searches at the same time.
         take_over: see `store.lock.ResultsLock`.
+
+    Raises:
+        KeyboardInterrupt: when the searches were interrupted, after a line that says how to resume them.
     """
     from nasbench.api.progress import progress_of
     from nasbench.runners.signals import termination_as_interrupt
@@ -224,12 +227,24 @@ def run_into(
 
 
 def title_of(plan: SearchPlan) -> str:
-    """Name of a search on a progress line."""
+    """Name a search for its progress display.
+
+    Args:
+        plan: plan of the search.
+
+    Returns:
+        Strategy and seed, e.g. "evolution seed 0".
+    """
     return f"{plan.config.strategy} seed {plan.config.seed}"
 
 
 def summarize(path: Path, runs: Sequence[str]) -> None:
-    """Print the results of the runs and the path of the file."""
+    """Print the results of runs, the path of their file, and commands to go on with.
+
+    Args:
+        path: the results file.
+        runs: ids of the runs.
+    """
     import nasbench
     from nasbench.cli.options import print_table
     from nasbench.costs.units import device_time

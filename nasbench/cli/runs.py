@@ -12,7 +12,14 @@ from nasbench.errors import InputError
 
 
 def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
-    """Find the row of the runs table whose id starts with `run_id`.
+    """Find one run by the first digits of its id.
+
+    Args:
+        run_id: the id, or its first digits.
+        file: results files to search.
+
+    Returns:
+        The run's row, by column.
 
     Raises:
         InputError: when no run or several runs match.
@@ -34,7 +41,11 @@ def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
 
 
 def describe_run(stored: dict[str, Any]) -> None:
-    """Print a run: its totals, then configuration and provenance field by field."""
+    """Print a run: its totals, then configuration and provenance field by field.
+
+    Args:
+        stored: the run's row, by column.
+    """
     for name, value in stored.items():
         if name not in ("config", "provenance"):
             click.echo(f"{name + ':':22s}{value}")

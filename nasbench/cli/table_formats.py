@@ -54,6 +54,9 @@ def format_table(form: str, table: pd.DataFrame) -> str:
     Args:
         form: "markdown", "latex" or "csv".
         table: the table; numbers are aligned to the right.
+
+    Returns:
+        The text, without a line break at its end.
     """
     if form == "csv":
         return str(table.to_csv(index=False, lineterminator="\n")).rstrip("\n")

@@ -25,10 +25,13 @@ def with_usual_devices(given: Mapping[str, Any], executor: str) -> dict[str, Any
 
 
 def usual_price(price: str | None) -> str:
-    """Return the given price, or the user's usual one; "" for the shipped table. A note says that it is the usual one.
+    """Choose the price of a device-hour: the given one, or the user's usual one with a note.
 
     Args:
-        price: the option; None where it is left out.
+        price: value of the option; None if it was left out.
+
+    Returns:
+        USD per device-hour, or the path of a price table; "" for the shipped table.
     """
     return price if price is not None else _said("price") or ""
 

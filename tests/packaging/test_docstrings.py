@@ -10,10 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("nasbench", "runners", "analysis")
-UNFINISHED: tuple[str, ...] = (
-    "nasbench/cli",
-    "nasbench/data",
-)
+UNFINISHED: tuple[str, ...] = ("nasbench/data",)
 """Folders whose docstrings still lack parts; every other folder is complete, a new one too."""
 
 FOLDERS = sorted(
