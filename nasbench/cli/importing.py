@@ -141,6 +141,6 @@ def parquet(
 
 def _report(output: str, done: Imported) -> None:
     stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
-    click.echo(f"{output}: {sum(done.children.values())} children ({stages}) of {counted(done.runs, 'run')}")
+    click.echo(f"{output}: {sum(done.children.values())} children ({stages}) of {done.runs} runs")
     for name, count in sorted(done.missing.items()):
         click.echo(f"  missing: {name} of {count}")

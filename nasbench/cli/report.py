@@ -70,7 +70,6 @@ def report(
       nasbench report results/demo.h5 --format md
     """
     from nasbench.analysis.report.contents import Selection, Wishes, contents
-    from nasbench.costs.pricing import prices_from
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.query import Results
@@ -83,9 +82,7 @@ def report(
     if ran_on is not None and not devices:
         raise InputError("--from is of estimates for other devices: name these by --on, e.g. --on A100")
     budget = budget_in(selection.runs, "gpu_hours")
-    price = usual_price(None) if devices else ""
-    prices = prices_from(price) if price else None
-    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command, budget, prices))
+    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command, budget))
     if kind == "md":
         from nasbench.analysis.report.markdown import markdown_report
 
