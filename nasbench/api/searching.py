@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,11 +18,13 @@ from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.api.watching import CallbackLike, CallbackWatcher, callbacks_of
 from nasbench.callbacks.base import Callback
 from nasbench.data import load_data
+from nasbench.data.describing import describe_in_a_line
 from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
 from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
 from nasbench.runners.suite import run_plans
@@ -173,7 +176,7 @@ def search(
     plan = plan_search(config, kind=given.unregistered_kind).as_new()
     shown = given.name.rpartition(":")[2].rpartition(".")[2]
     path = Path(output) if output is not None else Path("results") / f"{plan.space.name}-{shown}.h5"
-    (run,) = _run(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)
+    (run,) = run_with_callbacks(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)
     return run
 
 
@@ -224,10 +227,10 @@ def resume(
         given = given_strategy(strategy)
         kinds[given.name] = given.kind
     plans = plans_to_resume(path, run, devices, address, kinds)
-    return _run(Path(path), plans, called, (), jobs, progress, take_over) if plans else []
+    return run_with_callbacks(Path(path), plans, called, (), jobs, progress, take_over) if plans else []
 
 
-def _run(
+def run_with_callbacks(
     path: Path,
     plans: Sequence[SearchPlan],
     callbacks: Sequence[Callback],
@@ -236,6 +239,25 @@ def _run(
     progress: bool,
     take_over: bool,
 ) -> list[Run]:
+    """Run planned searches into one file with callbacks, and warn of what trains slowly here.
+
+    Args:
+        path: the results file.
+        plans: the searches, in order.
+        callbacks: callbacks of every search.
+        cache: other results files whose scores may be reused.
+        jobs: searches at the same time, >= 1.
+        progress: whether progress is shown.
+        take_over: as for `search`.
+
+    Returns:
+        The runs, in the order of the plans.
+
+    Raises:
+        InputError: when worker processes are asked for by a script without its main guard, or the plans cannot run.
+        KeyboardInterrupt: after the runs were marked as interrupted.
+        StoreError: when the file is damaged, locked by another process or cannot be written.
+    """
     if any(plan.config.executor == "local" for plan in plans):
         require_main_guard("executor='local'")
     trainings = [(plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray"]
@@ -247,6 +269,15 @@ def _run(
         watchers[plan.run] = CallbackWatcher(callbacks, plan, str(path))
         return watchers[plan.run]
 
+    described: set[str] = set()
+
+    def begin(plan: SearchPlan) -> Progress:
+        if progress and plan.protocol.data not in described:
+            described.add(plan.protocol.data)
+            line = describe_in_a_line(plan.protocol.data, load_data(plan.protocol.data))
+            print(line, file=sys.stderr)
+        return progress_of(f"{plan.config.strategy} seed {plan.config.seed}", progress, plan.hours_unit)
+
     here = threading.current_thread() is threading.main_thread()  # only that one may handle signals
     with termination_as_interrupt() if here else nullcontext():
         plans = run_plans(
@@ -254,7 +285,7 @@ def _run(
             plans,
             [os.fspath(file) for file in cache],
             jobs,
-            lambda plan: progress_of(f"{plan.config.strategy} seed {plan.config.seed}", progress, plan.hours_unit),
+            begin,
             take_over,
             watcher_for,
         )

@@ -72,6 +72,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
+    "data": ("nasbench.cli.data:data", "Show a data set: classes, counts, sizes, files left out, digest."),
     "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
     "config": ("nasbench.cli.config:config", "Show the configuration in effect, and where each value comes from."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
@@ -96,7 +97,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "machine": (
         "This machine, and what there is",
-        ("doctor", "spaces", "strategies", "protocols", "devices", "config", "completion"),
+        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "config", "completion"),
     ),
 }
 GROUPS = {

@@ -26,6 +26,7 @@ from nasbench.runners.executors.base import ExecutorOptions
 
 if TYPE_CHECKING:
     from nasbench.runners.search.config import SearchPlan
+    from nasbench.runners.search.progress import Progress
 
 
 @click.command()
@@ -210,6 +211,14 @@ def run_into(
 
     say_what_is_slow((plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray")
     shown = not is_quiet()
+    described: set[str] = set()
+
+    def begin(plan: SearchPlan) -> Progress:
+        if plan.protocol.data not in described:
+            described.add(plan.protocol.data)
+            say_data(plan.protocol.data)
+        return progress_of(title_of(plan), shown, plan.hours_unit)
+
     with termination_as_interrupt():
         try:
             plans = run_plans(
@@ -217,13 +226,25 @@ def run_into(
                 plans,
                 cache_files,
                 jobs,
-                lambda plan: progress_of(title_of(plan), shown, plan.hours_unit),
+                begin,
                 take_over,
             )
         except KeyboardInterrupt:
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}", err=True)
             raise
     summarize(path, [plan.run for plan in plans])
+
+
+def say_data(text: str) -> None:
+    """Print one line about a data set, unless --quiet.
+
+    Args:
+        text: name and options of the data, as protocols have them.
+    """
+    from nasbench.data import load_data
+    from nasbench.data.describing import describe_in_a_line
+
+    say(describe_in_a_line(text, load_data(text)), err=True)
 
 
 def title_of(plan: SearchPlan) -> str:

@@ -49,6 +49,14 @@ _LOADERS: dict[str, Callable[[str, Path | None, bool], Dataset]] = {
 }
 
 DATA_NAMES = tuple(_LOADERS)
+
+SOURCES = {
+    "digits": "1,797 handwritten digits of 8x8 pixels, which scikit-learn contains",
+    "cifar10, cifar100": "the files that torchvision reads, in $NASBENCH_DATA; --download fetches them",
+    "folder:PATH": "a folder or tar file of images with one folder per class",
+    "fake[:OPTIONS]": "synthetic images for tests",
+}
+"""Kinds of data -> what they are."""
 _provided: dict[str, Dataset] = {}
 
 
@@ -110,10 +118,13 @@ def provide_data(text: str, dataset: Dataset) -> None:
 
 
 def provided_data(text: str) -> Dataset | None:
-    """Return the data set that `provide_data` set for a text in this process, or None.
+    """Look up the data set that `provide_data` set for a text in this process.
 
     Args:
         text: name and options, as `load_data` takes them.
+
+    Returns:
+        The data set, or None.
     """
     return _provided.get(text.strip())
 

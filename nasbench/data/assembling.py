@@ -341,5 +341,5 @@ def _sides(size: tuple[int, int]) -> str:
 
 
 def _skipped_words(skipped: Iterable[Skipped]) -> str:
-    words = [f"{entry.count} {entry.why} (e.g. {entry.examples[0]})" for entry in skipped]
+    words = [f"{entry.files} {entry.why} (e.g. {entry.examples[0]})" for entry in skipped]
     return f"; left out: {', '.join(words)}" if words else ""

@@ -25,6 +25,9 @@ def load_cifar(name: Literal["cifar10", "cifar100"], root: Path | None, download
         root: folder with torchvision's `cifar-10-batches-py` or `cifar-100-python`; None for `cache.data_root()`.
         download: True to download the files if they are missing.
 
+    Returns:
+        The data set.
+
     Raises:
         MissingData: when the files are missing, or the download failed.
 

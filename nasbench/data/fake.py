@@ -28,6 +28,9 @@ def load_fake(options: FakeOptions) -> Dataset:
 
     Args:
         options: sizes, noise and seed.
+
+    Returns:
+        The data set; it has half as many test images as training images.
     """
     rng = np.random.default_rng([2016, options.seed])
     shape = (options.channels, options.size, options.size)

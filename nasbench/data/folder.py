@@ -46,6 +46,9 @@ def load_folder(text: str) -> Dataset:
     Args:
         text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
 
+    Returns:
+        The data set.
+
     Raises:
         MissingData: when nothing is at the path.
         InputError: when the path is neither a folder nor a tar file, or its layout or an option is not usable.

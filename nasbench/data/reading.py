@@ -14,12 +14,12 @@ class Skipped(NamedTuple):
 
     Args:
         why: the reason, e.g. "hidden".
-        count: number of files or folders, >= 1.
+        files: number of files or folders, >= 1.
         examples: paths of the first of them.
     """
 
     why: str
-    count: int
+    files: int
     examples: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ class Reading:
             "modes": dict(self.modes),
             "sizes": dict(self.sizes),
             "notes": list(self.notes),
-            "skipped": [[entry.why, entry.count, list(entry.examples)] for entry in self.skipped],
+            "skipped": [[entry.why, entry.files, list(entry.examples)] for entry in self.skipped],
         }
 
     @staticmethod
@@ -66,7 +66,7 @@ class Reading:
             values.get("modes", {}),
             values.get("sizes", {}),
             tuple(values.get("notes", ())),
-            tuple(Skipped(why, count, tuple(examples)) for why, count, examples in values.get("skipped", ())),
+            tuple(Skipped(why, files, tuple(examples)) for why, files, examples in values.get("skipped", ())),
         )
 
 

@@ -83,7 +83,8 @@ def parse_source(text: str, kind: str) -> ImageSource:
     Raises:
         InputError: when there is no path, or an option is unknown or out of range.
     """
-    path, given = text.strip(), {}
+    path = text.strip()
+    given: dict[str, str] = {}
     while (match := re.fullmatch(r"(.*),\s*(\w+)=([^,/]*)", path)) and not exists(path):
         key = match[2]
         if key not in ImageOptions.model_fields and not exists(re.sub(r"=[\w.+-]+$", "", match[1])):
@@ -104,10 +105,13 @@ def parse_source(text: str, kind: str) -> ImageSource:
 
 
 def exists(path: str) -> bool:
-    """Return whether something is at a path.
+    """Check whether something is at a path.
 
     Args:
         path: a path; "~" is the home folder.
+
+    Returns:
+        False too for a name that is no possible path.
     """
     try:
         return Path(path).expanduser().exists()

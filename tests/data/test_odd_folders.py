@@ -39,7 +39,7 @@ def pets(tmp_path: Path) -> Path:
 
 
 def skipped(data: Dataset) -> dict[str, int]:
-    return {entry.why: entry.count for entry in data.reading.skipped}
+    return {entry.why: entry.files for entry in data.reading.skipped}
 
 
 def contains(data: Dataset, pixels: np.ndarray) -> bool:
