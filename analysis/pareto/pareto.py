@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.pareto.dominance import (
     children_of_score,
@@ -19,6 +20,7 @@ from nasbench.analysis.pareto.dominance import (
 )
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
+from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,21 +60,25 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
     Returns:
         One row for each strategy and hash: strategy, hash, space, n (rows averaged), <x> and <y> (means over them),
         front (not dominated by any point), strategy_front (by any of its strategy), sorted by x. Rows without a score
-        are left out and counted by `without_score`.
+        are left out and counted by `without_score`. `attrs["unit"]` names the unit of device time.
 
     Raises:
-        InputError: when a column is missing, x is not positive, or the rows are of several protocols.
+        InputError: when a column is missing, x is not known of some rows, or the rows are of several protocols.
     """
     _require_pair(frame, x, y)
     scored = scored_children(frame, y)
-    if not (scored[x] > 0).all():
+    unknown = int((~(scored[x] > 0)).sum())  # -1, 0 and NaN stand for missing costs
+    if unknown:
         raise InputError(
-            f"{x} of the front must be positive to be drawn on a log scale; some rows have {scored[x].min():g}"
+            f"{x} is missing for {unknown:,} of {len(scored):,} children, so that they have no place on its axis; select "
+            "rows by --where, or choose other objectives (nasbench pareto --objectives)"
         )
     groups = scored.groupby(["strategy", "hash"], sort=False)
     require_one_count(scored, [x])
     points = groups.agg(space=("space", "first"), n=(y, "size"), **{x: (x, "mean"), y: (y, "mean")}).reset_index()
-    return mark_fronts(points, [x], [y])
+    front = mark_fronts(points, [x], [y])
+    front.attrs["unit"] = hours_unit(scored)
+    return front
 
 
 def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
@@ -184,7 +190,8 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
     overall = front[front["front"]]
     ax.plot(*_steps(overall, x, y), color=style.ink(), linewidth=1.6, label="front of all", zorder=2)
     ax.scatter(overall[x], overall[y], s=48, facecolors="none", edgecolors=style.ink(), linewidths=0.9, zorder=4)
-    ax.set(xlabel=LABELS.get(x, x), ylabel=LABELS.get(y, y))
+    unit = str(front.attrs.get("unit", DEVICE_HOURS)).removesuffix("hours")  # "GPU-" or "device-"
+    ax.set(xlabel=LABELS.get(x, x).replace("device-", unit), ylabel=LABELS.get(y, y))
     ax.margins(0.08)
     _widen(ax, front, x)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize="small", borderaxespad=0.2)

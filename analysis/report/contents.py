@@ -33,6 +33,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import final_scores, score_intervals
 from nasbench.analysis.statistics.selection import has_fresh_scores, selection_noise
 from nasbench.analysis.statistics.significance import unpaired_tests
+from nasbench.costs.pricing import PriceTable
 
 if TYPE_CHECKING:
     from nasbench.store.query import Results
@@ -94,6 +95,7 @@ class Wishes:
         ran_on: device of hours for which rows name none (a table's simulated clock), or None.
         command: command line that makes this report, "" if there is none.
         budget: the runs' budget in device-hours; None if it is in another unit. See `cost.cost_by_strategy`.
+        prices: prices of the devices `on`; None for the shipped ones.
     """
 
     title: str = ""
@@ -105,6 +107,7 @@ class Wishes:
     ran_on: str | None = None
     command: str = ""
     budget: float | None = None
+    prices: PriceTable | None = None
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         finals=finals(frame, runs),
         courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),
-        other_devices=cost_on_other_devices(frame, runs, wishes.on, ran_on=wishes.ran_on)
+        other_devices=cost_on_other_devices(frame, runs, wishes.on, wishes.prices, ran_on=wishes.ran_on)
         if wishes.on
         else pd.DataFrame(),
         energy=energy_by_strategy(runs),

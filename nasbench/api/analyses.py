@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from nasbench.api.comparing import Paths, _selected
+from nasbench.api.comparing import Paths, selected_children
 from nasbench.api.presentation import Presented
 from nasbench.errors import InputError
 from nasbench.store.query import Results
@@ -183,7 +183,7 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5) -> Analysis
     if best < 1:
         raise InputError(f"best={best}: at least one curve is in front, e.g. best=5")
     with Results(paths) as results:
-        frame, stored = _selected(results.frame(), where), results.all_curves()
+        frame, stored = selected_children(results.frame(), where), results.all_curves()
     data = learning_curves(stored, frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     table = front[["rank", "strategy", "hash", "epoch", "val_acc"]].astype({"rank": int}).reset_index(drop=True)
@@ -193,5 +193,5 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5) -> Analysis
 def _rows(paths: Paths, where: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Children for which an expression holds, and their runs."""
     with Results(paths) as results:
-        frame, runs = _selected(results.frame(), where), results.runs()
+        frame, runs = selected_children(results.frame(), where), results.runs()
     return frame, runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs

@@ -135,7 +135,7 @@ def compare(
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
-        frame, runs = _selected(results.frame(), where), results.runs()
+        frame, runs = selected_children(results.frame(), where), results.runs()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
     notes = check_comparable(frame, runs, allow)
     about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
@@ -188,7 +188,7 @@ def report(
     if ran_on is not None and not on:
         raise InputError("ran_on is of estimates for other devices: name these by on, e.g. on=['A100']")
     with Results(paths) as results:
-        frame = _selected(results.frame(), where)
+        frame = selected_children(results.frame(), where)
         first = Path(results.files[0])
         selection = Selection.of(results, frame)
         budget = budget_in(selection.runs, "gpu_hours")
@@ -232,8 +232,19 @@ def status(path: PathLike) -> FileStatus:
     return file_status(os.fspath(path))
 
 
-def _selected(frame: pd.DataFrame, where: str | None) -> pd.DataFrame:
-    """The children for which an expression holds, at least one."""
+def selected_children(frame: pd.DataFrame, where: str | None) -> pd.DataFrame:
+    """Select the children for which an expression holds.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        where: pandas expression over their columns; None for all of them.
+
+    Returns:
+        The children, at least one.
+
+    Raises:
+        InputError: when the expression cannot be evaluated, or no child is left.
+    """
     found = frame
     if where is not None:
         try:

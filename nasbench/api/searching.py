@@ -51,6 +51,7 @@ def search(
     child_seeds: Literal["run", "child"] = "run",
     final: Literal["incumbents", "best", "none"] = "incumbents",
     final_seeds: int = 3,
+    where_arch: str = "",
     stream: Literal["strategy", "seed"] = "strategy",
     timeout: float = 0.0,
     price: str = "",
@@ -94,6 +95,8 @@ def search(
         final: children that are trained again after the search for a test score: each one that was the best so far,
             only the best one, or none.
         final_seeds: trainings of each of them, with seeds that the search did not use; 0 for one with the search's seed.
+        where_arch: limits on the architectures that the strategy may propose, e.g. "params <= 100k and mult_adds <= 20M",
+            by closed-form counts at the protocol's scale; "" for none.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
             strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.
@@ -154,6 +157,7 @@ def search(
             "cached": cached,
             "final": final,
             "final_seeds": final_seeds,
+            "where_arch": where_arch,
             "stream": stream,
             "timeout": timeout,
             "price": price,

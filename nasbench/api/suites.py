@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nasbench.api.run import Run
-from nasbench.api.searching import _run
+from nasbench.api.searching import run_with_callbacks
 from nasbench.api.watching import CallbackLike, callbacks_of
 from nasbench.errors import InputError
 from nasbench.runners.suite import load_suite, plans_of
@@ -81,4 +81,4 @@ def suite(
             f"callbacks see one search at a time: give jobs=1, not {loaded.jobs}, or leave the callbacks out"
         )
     path = Path(output) if output is not None else Path("results") / f"{loaded.name}.h5"
-    return _run(path, plans_of(loaded.searches()), called, cache, loaded.jobs, progress, take_over)
+    return run_with_callbacks(path, plans_of(loaded.searches()), called, cache, loaded.jobs, progress, take_over)

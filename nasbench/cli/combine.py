@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from nasbench.cli.options import take_over_option
+from nasbench.cli.wording import children_text, count_of, runs_text
 
 if TYPE_CHECKING:
     from nasbench.store.format.columns import Numbers
@@ -37,7 +38,8 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
     from nasbench.store.maintenance.merging import merge_files
 
     done = merge_files(files, output, conflicts, take_over)
-    click.echo(f"{output}: {done.children} children of {done.runs} runs; {done.identical} identical children left out")
+    twice = count_of(done.identical, "identical child", "identical children")
+    click.echo(f"{output}: {children_text(done.children)} of {runs_text(done.runs)}; {twice} left out")
     for (file, run), name in done.renamed.items():
         click.echo(f"  run {run} of {file} is kept as {name}")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasbench.cli.options import completing, pairs, space_names, take_over_option
+from nasbench.cli.wording import children_text, runs_text
 
 if TYPE_CHECKING:
     from nasbench.tabular.importers.importer_base import Imported
@@ -141,6 +142,6 @@ def parquet(
 
 def _report(output: str, done: Imported) -> None:
     stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
-    click.echo(f"{output}: {sum(done.children.values())} children ({stages}) of {done.runs} runs")
+    click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
     for name, count in sorted(done.missing.items()):
         click.echo(f"  missing: {name} of {count}")

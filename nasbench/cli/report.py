@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasbench.cli.output import say
+from nasbench.cli.user_defaults import usual_price
 from nasbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def report(
       nasbench report results/demo.h5 --format md
     """
     from nasbench.analysis.report.contents import Selection, Wishes, contents
+    from nasbench.costs.pricing import prices_from
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.query import Results
@@ -82,7 +84,9 @@ def report(
     if ran_on is not None and not devices:
         raise InputError("--from is of estimates for other devices: name these by --on, e.g. --on A100")
     budget = budget_in(selection.runs, "gpu_hours")
-    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command, budget))
+    price = usual_price(None) if devices else ""
+    prices = prices_from(price) if price else None
+    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command, budget, prices))
     if kind == "md":
         from nasbench.analysis.report.markdown import markdown_report
 

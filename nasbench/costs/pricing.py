@@ -7,16 +7,14 @@ preference. A user's file replaces the suite's table completely.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from importlib import resources
-from pathlib import Path
 
-from nasbench.errors import InputError, MissingData
+from nasbench.costs.csv_tables import read_text, table_rows
+from nasbench.errors import InputError
 
 SECONDS_PER_HOUR = 3600.0
 ANY_DEVICE = "*"
@@ -86,7 +84,11 @@ def prices_from(choice: str | None) -> PriceTable:
     try:
         usd = float(choice)
     except ValueError:
-        return _read(Path(choice))
+        missing = (
+            f"price {choice!r} is neither a number (USD per device-hour) nor a file; a file is CSV with the columns "
+            f"{','.join(_COLUMNS)}"
+        )
+        return _parse(read_text(choice, missing), f"price table {choice!r}")
     _check_usd(usd, choice, "the price")
     return (Price(ANY_DEVICE, usd, "set by the user", "", "any device", "the command line", ""),)
 
@@ -166,36 +168,11 @@ def _words(name: str) -> list[str]:
     return words + [_FORM_OF_MEMORY[word] for word in words if word in _FORM_OF_MEMORY]
 
 
-def _read(path: Path) -> PriceTable:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingData(
-            f"price {str(path)!r} is neither a number (USD per device-hour) nor a file; a file is CSV with the columns "
-            f"{','.join(_COLUMNS)}"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the price table {str(path)!r}: {error}") from None
-    return _parse(text, f"price table {str(path)!r}")
-
-
 def _parse(text: str, where: str) -> PriceTable:
-    rows = csv.DictReader(io.StringIO(text))
-    columns: Sequence[str] = rows.fieldnames or ()
-    unknown = [name for name in columns if name not in _COLUMNS]
-    if unknown or not {"gpu", "usd"} <= set(columns):
-        raise InputError(
-            f"{where} has the columns {', '.join(columns) or 'none'}; allowed: {', '.join(_COLUMNS)}, of which gpu and "
-            "usd must be there"
-        )
-    table = tuple(_price(row, f"{where}, line {rows.line_num}") for row in rows)
-    if not table:
-        raise InputError(f"{where} has no rows")
-    return table
+    return tuple(_price(texts, place) for place, texts in table_rows(text, where, _COLUMNS, ("gpu", "usd")))
 
 
-def _price(row: dict[str, str | None], where: str) -> Price:
-    texts = {name: (row.get(name) or "").strip() for name in _COLUMNS}
+def _price(texts: dict[str, str], where: str) -> Price:
     if texts["gpu"] != ANY_DEVICE and not _words(texts["gpu"]):
         raise InputError(f"{where}: gpu is empty; write a device such as 'V100', or '{ANY_DEVICE}' for any device")
     amount = texts.pop("usd")

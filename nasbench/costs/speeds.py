@@ -10,10 +10,10 @@ import io
 import math
 from dataclasses import dataclass, fields
 from importlib import resources
-from pathlib import Path
 
+from nasbench.costs.csv_tables import read_text, table_rows
 from nasbench.costs.pricing import best_match
-from nasbench.errors import InputError, MissingData
+from nasbench.errors import InputError
 
 RATE_UNIT = "images/s"
 
@@ -95,7 +95,8 @@ def speeds_from(path: str | None) -> tuple[Speed, ...]:
     """
     if path is None:
         return shipped_speeds()
-    return _parse(_read(path, f"CSV with {','.join(_COLUMNS)}"), f"table of speeds {path!r}")
+    missing = f"file {path!r} does not exist; it should be CSV with {','.join(_COLUMNS)}"
+    return _parse(read_text(path, missing), f"table of speeds {path!r}")
 
 
 def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
@@ -113,7 +114,8 @@ def rates_from(path: str, speeds: tuple[Speed, ...]) -> tuple[Rate, ...]:
         InputError: when the file cannot be read, or is not a benchmark record.
         MissingData: when the file does not exist.
     """
-    rows = csv.DictReader(io.StringIO(_read(path, "a record such as benchmarks/results.csv")))
+    missing = f"file {path!r} does not exist; it should be a record such as benchmarks/results.csv"
+    rows = csv.DictReader(io.StringIO(read_text(path, missing)))
     need = {"what", "ours", "unit", "note", "date"}
     if not need <= set(rows.fieldnames or ()):
         raise InputError(
@@ -183,37 +185,18 @@ def _speed(device: str, speeds: tuple[Speed, ...]) -> Speed:
     return speeds[place]
 
 
-def _read(path: str, what: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingData(f"file {path!r} does not exist; it should be {what}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path!r}: {error}") from None
-
-
 def _parse(text: str, where: str) -> tuple[Speed, ...]:
-    rows = csv.DictReader(io.StringIO(text))
-    columns = rows.fieldnames or ()
-    if not {"gpu", "tflops"} <= set(columns) or set(columns) - set(_COLUMNS):
+    return tuple(_speed_row(texts, place) for place, texts in table_rows(text, where, _COLUMNS, ("gpu", "tflops")))
+
+
+def _speed_row(texts: dict[str, str], where: str) -> Speed:
+    amount = texts.pop("tflops")
+    try:
+        value = float(amount)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0) or not texts["gpu"]:
         raise InputError(
-            f"{where} has the columns {', '.join(columns) or 'none'}; allowed: {', '.join(_COLUMNS)}, of which gpu and "
-            "tflops must be there"
+            f"{where}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device and a number above 0"
         )
-    table = []
-    for row in rows:
-        texts = {name: (row.get(name) or "").strip() for name in _COLUMNS}
-        amount = texts.pop("tflops")
-        try:
-            value = float(amount)
-        except ValueError:
-            value = math.nan
-        if not (math.isfinite(value) and value > 0) or not texts["gpu"]:
-            raise InputError(
-                f"{where}, line {rows.line_num}: {texts['gpu'] or 'no device'} with tflops {amount!r}; write a device "
-                "and a number above 0"
-            )
-        table.append(Speed(tflops=value, **texts))
-    if not table:
-        raise InputError(f"{where} has no rows")
-    return tuple(table)
+    return Speed(tflops=value, **texts)

@@ -10,6 +10,7 @@ from nasbench.analysis.costs.cost import cost_by_strategy, draw_cost
 from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, draw_cost_on_other_devices
 from nasbench.analysis.pareto.objective_plots import draw_attainment, draw_three, draw_two
 from nasbench.analysis.pareto.objectives import attainment, objective_front, objective_points
+from nasbench.analysis.pareto.pareto import draw_pareto, pareto_front
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.payload import payload
 from nasbench.analysis.report.tables import cost_table, summary_table
@@ -91,3 +92,12 @@ def test_reports(rows):
     data = payload(found)
     assert data["seconds_unit"] == f"{word}-seconds"
     assert [course["label"] for course in data["courses"]] == ["children trained", f"{word}-hours spent"]
+
+
+@pytest.mark.parametrize(
+    ("x", "label"), [("gpu_hours", "{}-hours to train"), ("device_seconds", "{}-seconds to train")]
+)
+def test_fronts_of_one_cost(rows, ax, x, label):
+    frame, _, _, word = rows
+    draw_pareto(pareto_front(frame.assign(device_seconds=60.0), x), ax, x)
+    assert ax.get_xlabel() == label.format(word)

@@ -86,8 +86,10 @@ def test_what_cannot_be_compared_is_refused(make, points):
     frame.loc[0, "fingerprint"] = "other"
     with pytest.raises(InputError, match=r"differ in protocol: digits \(f00d.*digits \(other\)"):
         pareto_front(frame)
-    with pytest.raises(InputError, match="params of the front must be positive"):
-        pareto_front(points([(0, 0.5)]))
+    with pytest.raises(InputError, match="params is missing for 1 of 2 children, so that"):
+        pareto_front(points([(0, 0.5), (7, 0.5)]))
+    with pytest.raises(InputError, match="params is missing for 2 of 2 children, so that"):
+        pareto_front(points([(-1, 0.5), (0, 0.5)]))
     with pytest.raises(InputError, match="the children lack the columns watts"):
         pareto_front(points([(1, 0.5)]), x="watts")
     with pytest.raises(InputError, match="two different columns"):

@@ -144,7 +144,7 @@ def test_an_import_is_written_read_and_merged(make_system):
     system = make_system(errno.ENOTSUP)
     code, out, err = system.nasbench(*import_of_a_table(system.folder))
     assert (code, err) == (0, "")
-    assert "x.h5: 1 children (1 search) of 1 runs" in out
+    assert "x.h5: 1 child (1 search) of 1 run" in out
     assert all(re.fullmatch(r"x\.lock\.[0-9a-f]{16}", name) for name in system.asked())
     assert names(system.folder) == ["t.csv", "x.h5"]
     code, out, err = system.nasbench("merge", "x.h5", "-o", "y.h5")

@@ -56,3 +56,13 @@ def test_two_seeds_are_called_too_few():
     assert done.code == 0, done.err
     assert "Insufficient seeds for an interval (fewer than 5), ranges shown: ppo 2, random 2, reinforce 2" in done.out
     assert "n too small (n=2 and 2; 5 seeds a side are the least)" in done.out
+
+
+def test_other_devices_cost_the_users_usual_price(monkeypatch):
+    monkeypatch.setenv("NASBENCH_PRICE", "7.5")
+    done = nasbench("report", CLAIMS, "--on", "V100", "--format", "md")
+    assert done.code == 0, done.err
+    assert "note: price 7.5, from environment NASBENCH_PRICE" in done.err
+    assert "7.5 USD/h" in done.out
+    plain = nasbench("report", CLAIMS, "--format", "md")
+    assert "7.5 USD/h" not in plain.out

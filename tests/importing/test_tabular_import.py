@@ -54,7 +54,7 @@ def test_values_are_the_tables(tmp_path: Path, kind: str) -> None:
     words = ("--percent", "val_acc,test_acc", "--set", "data=cifar10", "--set", "protocol=theirs", "--set", "seed=3")
     done = run_import(path, kind, *words)
     assert (done.code, done.err) == (0, "")
-    assert "4 children (2 search, 2 final) of 1 runs" in done.out
+    assert "4 children (2 search, 2 final) of 1 run\n" in done.out
     assert "missing: train_acc of 2" in done.out
     assert check_file(tmp_path / "out.h5").sound
     with Results(tmp_path / "out.h5") as results:

@@ -281,7 +281,7 @@ def test_counts_that_do_not_fit_are_damage(
 def test_commands_say_it(packed: Path) -> None:
     sound = nasbench("check", str(packed))
     assert (sound.code, sound.err) == (0, "")
-    assert f"sound, {COUNT} children, 1 runs" in sound.out
+    assert f"sound, {COUNT} children, 1 run " in sound.out
     flip(packed, chunk_of(packed, "children/val_acc") + 3)
     damaged = nasbench("check", str(packed))
     assert damaged.code == 1

@@ -118,7 +118,7 @@ def test_merge_and_diff_commands(tmp_path: Path) -> None:
     a, b = make(tmp_path / "a.h5", range(4)), make(tmp_path / "b.h5", range(2, 6))
     merged = nasbench("merge", a, b, "-o", str(tmp_path / "c.h5"))
     assert (merged.code, merged.err) == (0, "")
-    assert "6 children of 1 runs; 2 identical children left out" in merged.out
+    assert "6 children of 1 run; 2 identical children left out" in merged.out
     differ = nasbench("diff", a, b)
     assert differ.code == 1
     assert f"2 only in {a}: run0 search 0, run0 search 1" in differ.out

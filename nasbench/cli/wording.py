@@ -1,0 +1,27 @@
+"""Numbers of things in words."""
+
+from __future__ import annotations
+
+
+def count_of(number: int, one: str, many: str) -> str:
+    """Write a number with its noun: "1 run", "48 runs".
+
+    Args:
+        number: how many, >= 0.
+        one: the noun for 1.
+        many: the noun for every other number.
+
+    Returns:
+        The words.
+    """
+    return f"{number} {one if number == 1 else many}"
+
+
+def runs_text(number: int) -> str:
+    """Write a number of runs: "1 run", "8 runs"."""
+    return count_of(number, "run", "runs")
+
+
+def children_text(number: int) -> str:
+    """Write a number of children: "1 child", "8 children"."""
+    return count_of(number, "child", "children")
