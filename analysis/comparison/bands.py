@@ -29,9 +29,10 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     Returns:
         strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
         median; low, high (pointwise: order statistics around the median at this budget alone, of the exact coverage
-        that interval gives); all_low, all_high (simultaneous: the whole line is between them with that coverage; NaN with
-        fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval (description of low and high); spent (by the strategy's run that spent
-        most). With fewer than 5 scores low and high are their range, there is no band, and the text says so.
+        that interval gives); all_low, all_high (simultaneous: the whole line is between them with that coverage; NaN
+        with fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval
+        (description of low and high); spent (by the strategy's run that spent most). With fewer than 5 scores low and
+        high are their range, there is no band, and the text says so.
 
     Source: order statistics: see `inference.intervals.median_interval`; the band: `simultaneous_rank`.
     """
@@ -152,9 +153,10 @@ def simultaneous_rank(lines: np.ndarray, rng: np.random.Generator, level: float 
     """Find the rank whose order statistics, from below and above, enclose the whole line of medians.
 
     Formula: the band of rank r misses the median m(t) where |W(t)| > n - 2r, W(t) = sum_i sign(x_i(t) - m(t)). Under
-    independent random signs e_i of whole runs, sum_i e_i sign(x_i(t) - m(t)) has the binomial distribution of W at each t,
-    and keeps how runs hang together over t. r is the largest rank with P(max_t |sum| > n - 2r) <= 1 - level, with the
-    sample's median for m. Assumption: independent runs. Ties with the median count as above it, which widens the band.
+    independent random signs e_i of whole runs, sum_i e_i sign(x_i(t) - m(t)) has the binomial distribution of W at each
+    t, and keeps how runs hang together over t. r is the largest rank with P(max_t |sum| > n - 2r) <= 1 - level, with
+    the sample's median for m. Assumption: independent runs. Ties with the median count as above it, which widens the
+    band.
 
     Args:
         lines: scores of the runs, [runs, budgets].

@@ -60,12 +60,12 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         level: coverage of the intervals in (0, 1).
 
     Returns:
-        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds, with the order
-        statistics around it); n_test,
-        test_acc, test_low, test_high, test_interval (of the retrained incumbents); children, distinct (counted children
-        and different hashes, totals); duplicates and failures (totals among the counted); search_gpu_hours,
-        final_gpu_hours and usd (median a run, usd of both); unit (name of that of the hours); searcher_share (searcher's part of the search's hours, all
-        runs together; NaN where nothing was charged).
+        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds, with the
+        order statistics around it); n_test, test_acc, test_low, test_high, test_interval (of the retrained incumbents);
+        children, distinct (counted children and different hashes, totals); duplicates and failures (totals among the
+        counted); search_gpu_hours, final_gpu_hours and usd (median a run, usd of both); unit (name of that of the
+        hours); searcher_share (searcher's part of the search's hours, all runs together; NaN where nothing was
+        charged).
     """
     table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")

@@ -92,8 +92,8 @@ def differences(
 
     Returns:
         top, strategy, share (of the distinct architectures of a run that the top k are: mean over both sides' runs),
-        mean, baseline_mean, and the columns of `two_samples.compare_groups` and `two_samples.corrected`, of which n_first
-        counts the runs of the strategy that have a value, n_second those of the baseline.
+        mean, baseline_mean, and the columns of `two_samples.compare_groups` and `two_samples.corrected`, of which
+        n_first counts the runs of the strategy that have a value, n_second those of the baseline.
 
     Raises:
         InputError: when the baseline has no runs.

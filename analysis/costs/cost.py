@@ -56,11 +56,12 @@ def cost_by_strategy(
         budget: the runs' budget in device-hours; None if it is in another unit. See `reaching.budget_to_target`.
 
     Returns:
-        One row per strategy: strategy, runs, priced_at (which price, in words); unit (name of that of the hours); <category>_hours, gpu_hours and usd
-        (means over runs, so that the parts add up), gpu_hours_low and gpu_hours_high (range over runs); children,
-        hours_per_child, usd_per_child (median of counted children of the search); and with a target: target, reached
-        (runs that reached it), hours_to_target and usd_to_target (median over all runs by Kaplan-Meier, those that never
-        reached it censored, as `targets.target_summary` has it; NaN if it is beyond the budget), to_target (text).
+        One row per strategy: strategy, runs, priced_at (which price, in words); unit (name of that of the hours);
+        <category>_hours, gpu_hours and usd (means over runs, so that the parts add up), gpu_hours_low and
+        gpu_hours_high (range over runs); children, hours_per_child, usd_per_child (median of counted children of the
+        search); and with a target: target, reached (runs that reached it), hours_to_target and usd_to_target (median
+        over all runs by Kaplan-Meier, those that never reached it censored, as `targets.target_summary` has it; NaN if
+        it is beyond the budget), to_target (text).
 
     Raises:
         InputError: for a target outside [0, 1], or a device without a price.

@@ -25,8 +25,8 @@ _CERTAIN = 100.0  # noncentrality from which a test of 2 runs a side or more is 
 def equivalence_p(first: Floats, second: Floats, margin: float = MARGIN) -> float:
     """P value of "the means differ by at least the margin": the larger of two one-sided Welch tests (TOST).
 
-    Formula: max(P(T > (d + margin) / se), P(T < (d - margin) / se)), T of Student with Satterthwaite's degrees of freedom.
-    Assumption: independent runs, means that are nearly normal.
+    Formula: max(P(T > (d + margin) / se), P(T < (d - margin) / se)), T of Student with Satterthwaite's degrees of
+    freedom. Assumption: independent runs, means that are nearly normal.
 
     Args:
         first: scores of the first strategy, [n1].
@@ -34,8 +34,8 @@ def equivalence_p(first: Floats, second: Floats, margin: float = MARGIN) -> floa
         margin: largest difference that does not matter, as a fraction, > 0.
 
     Returns:
-        The p value; below 0.05 the strategies are equivalent within the margin. NaN with fewer than 5 scores on a side, or
-        with a side whose scores are all equal.
+        The p value; below 0.05 the strategies are equivalent within the margin. NaN with fewer than 5 scores on a side,
+        or with a side whose scores are all equal.
 
     Raises:
         InputError: for a margin that is not positive.
@@ -122,16 +122,19 @@ def _power(shift: float, freedom: float, alpha: float) -> float:
 def detectable_difference(
     spreads: tuple[float, float], runs: tuple[int, int], power: float = POWER, alpha: float = SIGNIFICANT
 ) -> float:
-    """Smallest difference of means that Welch's test finds with a given probability; NaN where it cannot be said.
+    """Compute the smallest difference of means that Welch's test finds with a given probability.
 
     Args:
         spreads: standard deviations of the scores of both strategies.
-        runs: runs of each.
+        runs: number of runs of each strategy.
         power: the probability, in (alpha, 1).
         alpha: level of one test, in (0, 1). After a correction for several tests the difference is larger.
 
     Returns:
         The difference, a fraction; NaN with fewer than 2 runs on a side or without any spread.
+
+    Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", chapter 2; see `power_of` for the
+    formula.
     """
     from scipy.optimize import brentq
 
@@ -170,7 +173,7 @@ def paired_detectable(spread: float, pairs: int, power: float = POWER, alpha: fl
 def seeds_needed(
     difference: float, spreads: tuple[float, float], power: float = POWER, alpha: float = SIGNIFICANT
 ) -> int:
-    """Seeds per strategy with which Welch's test finds a difference of means with a given probability.
+    """Compute the number of seeds per strategy with which Welch's test finds a difference with a given probability.
 
     Args:
         difference: the difference to find, as a fraction, not 0.
@@ -183,6 +186,9 @@ def seeds_needed(
 
     Raises:
         InputError: for a difference of 0, scores without spread, or one that would take more than a million seeds.
+
+    Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", chapter 2; see `power_of` for the
+    formula.
     """
     if difference == 0 or not math.isfinite(difference):
         raise InputError(

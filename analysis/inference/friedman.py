@@ -36,9 +36,9 @@ class PermutationP:
 def friedman_p(ranks: Floats, seed: int = 0, most_states: int = MOST_STATES) -> PermutationP:
     """Compute the p value of the hypothesis that within each table every order of the strategies is equally likely.
 
-    Formula: the share of all (k!)^N orders whose sum of squared rank sums is at least the observed one. Rank sums are kept
-    sorted, as the statistic does not depend on which strategy has which, so that few different ones remain. Ties keep their
-    mean ranks. Assumption: tables are independent.
+    Formula: the share of all (k!)^N orders whose sum of squared rank sums is at least the observed one. Rank sums are
+    kept sorted, as the statistic does not depend on which strategy has which, so that few different ones remain. Ties
+    keep their mean ranks. Assumption: tables are independent.
 
     Args:
         ranks: ranks of the strategies within each table, [tables, strategies], mean ranks for ties.

@@ -109,9 +109,9 @@ def mean_interval(
 def median_interval(scores: Floats, level: float = LEVEL) -> Interval:
     """Interval of a median: the pair of order statistics whose exact coverage is nearest above the level.
 
-    Formula: [x_(r), x_(n+1-r)] covers with 1 - 2 P(B < r), B binomial of n and 1/2. The text gives that coverage: with 5
-    scores it is their range, with 94%. Assumption: independent runs of one distribution, of any shape; ties make it cover
-    more.
+    Formula: [x_(r), x_(n+1-r)] covers with 1 - 2 P(B < r), B binomial of n and 1/2. The text gives that coverage: with
+    5 scores it is their range, with 94%. Assumption: independent runs of one distribution, of any shape; ties make it
+    cover more.
 
     Args:
         scores: the scores, [n].
@@ -134,14 +134,17 @@ def median_interval(scores: Floats, level: float = LEVEL) -> Interval:
 
 
 def median_rank(n: int, level: float = LEVEL) -> tuple[int, float]:
-    """Rank r of the order statistics that enclose a median, and their exact coverage; 0 where n is too small.
+    """Find the rank r of the order statistics that enclose a median, and their exact coverage.
 
     Args:
         n: number of scores, >= 0.
         level: coverage in (0, 1).
 
     Returns:
-        The largest r with coverage 1 - 2 P(B < r) >= level; 1 if only the range comes within 3 points of it.
+        The largest r with coverage 1 - 2 P(B < r) >= level, B binomial of n and 1/2, and that coverage; r is 1 if only
+        the range comes within 3 points of the level, and 0 if n is too small.
+
+    Source: that of `median_interval`.
     """
     from scipy.stats import binom
 
@@ -166,8 +169,9 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
         level: coverage in (0, 1).
 
     Returns:
-        The interval; none with fewer than 10 scores (it covers 91% of skewed ones at 5), or if fewer than 6 in 10 scores
-        are different: a quartile in the middle of a tie makes its error too small (it covers 90% of such scores at 50).
+        The interval; none with fewer than 10 scores (it covers 91% of skewed ones at 5), or if fewer than 6 in 10
+        scores are different: a quartile in the middle of a tie makes its error too small (it covers 90% of such scores
+        at 50).
 
     Source: Tukey & McLaughlin 1963; Yuen 1974, "The two-sample trimmed t for unequal population variances", section 2.
     """
@@ -198,8 +202,8 @@ def pooled_interval(
 ) -> Interval:
     """Interval of a median or interquartile mean of the scores of several tables together: stratified bootstrap.
 
-    Formula: quantiles of the statistic of resamples with n_h - 1 runs of each stratum, whose spread is that of n_h runs;
-    resamples of n_h runs are too narrow. Assumption: independent runs, and a smooth statistic.
+    Formula: quantiles of the statistic of resamples with n_h - 1 runs of each stratum, whose spread is that of n_h
+    runs; resamples of n_h runs are too narrow. Assumption: independent runs, and a smooth statistic.
 
     Args:
         strata: scores, an array per stratum (table).
@@ -209,7 +213,8 @@ def pooled_interval(
         resamples: bootstrap resamples, >= 100.
 
     Returns:
-        The interval; none with fewer than 20 scores in a stratum (it covers 89 to 94% at 5 and at 10), or without spread.
+        The interval; none with fewer than 20 scores in a stratum (it covers 89 to 94% at 5 and at 10), or without
+        spread.
 
     Source: Rao & Wu 1988, "Resampling inference with complex survey data"; Agarwal et al. 2021 (2108.13264), section 4.
     """
@@ -226,9 +231,9 @@ def pooled_interval(
 def difference_interval(first: Floats, second: Floats, level: float = LEVEL) -> Interval:
     """Interval of a difference of means of independent runs: Welch's t.
 
-    Formula: m_1 - m_2 +- t(f) sqrt(s_1^2 / n_1 + s_2^2 / n_2), f by Satterthwaite. Assumption: independent runs, and means
-    that are nearly normal; equal skew on both sides cancels. With skew and a spread three times the other's it covers 89%
-    at 5 runs a side.
+    Formula: m_1 - m_2 +- t(f) sqrt(s_1^2 / n_1 + s_2^2 / n_2), f by Satterthwaite. Assumption: independent runs, and
+    means that are nearly normal; equal skew on both sides cancels. With skew and a spread three times the other's it
+    covers 89% at 5 runs a side.
 
     Args:
         first: scores of the first strategy, [n1].
@@ -256,8 +261,8 @@ def difference_interval(first: Floats, second: Floats, level: float = LEVEL) -> 
 def paired_interval(differences: Floats, level: float = LEVEL) -> Interval:
     """Interval of the mean of paired differences: Student's t.
 
-    Formula: m +- t(n - 1) s / sqrt(n). Assumption: pairs are independent of each other and their differences nearly normal;
-    what both sides of a pair share, as the difficulty of a table, cancels, and with it most of the skew.
+    Formula: m +- t(n - 1) s / sqrt(n). Assumption: pairs are independent of each other and their differences nearly
+    normal; what both sides of a pair share, as the difficulty of a table, cancels, and with it most of the skew.
 
     Args:
         differences: first - second of each pair, [n].

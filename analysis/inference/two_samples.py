@@ -42,9 +42,12 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
         n_first, n_second; difference (of means, first - second) with difference_low, difference_high and interval
         (`intervals.difference_interval`); improvement (the probability that a run of first beats one of second, ties
         half; Vargha and Delaney's A12) with improvement_low and improvement_high (`intervals.improvement_interval`);
-        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (Mann-Whitney, two-sided); welch_t, welch_p;
-        margin, tost_p (`equivalence.equivalence_p`), detectable (`equivalence.detectable_difference`, a fraction). Intervals
-        and tests are NaN with fewer than 5 scores on a side.
+        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (Mann-Whitney, two-sided); welch_t,
+        welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable (`equivalence.detectable_difference`, a
+        fraction). Intervals and tests are NaN with fewer than 5 scores on a side.
+
+    Source: Mann & Whitney 1947; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
+    language effect size statistics of McGraw and Wong", for A12.
     """
     from scipy.stats import mannwhitneyu
     from scipy.stats import t as t_distribution

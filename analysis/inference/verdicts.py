@@ -17,14 +17,14 @@ DIFFERS, EQUIVALENT, NOT_SHOWN = "differs", "equivalent", "not shown to differ"
 
 
 def finding(row: Mapping[str, Any]) -> str:
-    """Which of the forms a comparison has.
+    """Classify a comparison.
 
     Args:
-        row: p_holm and tost_p_holm (after Holm's correction; NaN where no test was made).
+        row: p_holm and tost_p_holm (after Holm's correction; NaN if no test was made).
 
     Returns:
-        "differs", "equivalent", "not shown to differ" or "n too small". A difference that is significant and still within
-        the margin is "differs".
+        "differs", "equivalent", "not shown to differ" or "n too small". A difference that is significant and still
+        within the margin is "differs".
     """
     if math.isnan(row["p_holm"]):
         return TOO_SMALL

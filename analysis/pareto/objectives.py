@@ -255,6 +255,9 @@ def objective_volumes(
 
     Raises:
         InputError: when the reference of a cost is not positive.
+
+    Source: Zitzler & Thiele 1999, "Multiobjective evolutionary algorithms: a comparative case study and the strength
+    Pareto approach", for the hypervolume.
     """
     corner = reference or reference_point(points, objectives)
     for name in objectives:
@@ -290,7 +293,8 @@ def run_volumes(
     seed: int = 0,
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """Compute the hypervolume of single runs: the mean over a strategy's runs with its interval (`inference.intervals.mean_interval`).
+    """Compute the hypervolume of single runs: the mean over a strategy's runs with its interval
+    (`inference.intervals.mean_interval`).
 
     Args:
         points: result of `objective_points` with `by_run`.
@@ -300,8 +304,8 @@ def run_volumes(
         level: coverage in (0, 1).
 
     Returns:
-        strategy, runs (those without a point, too, whose volume is 0), mean, low, high (NaN where n is too small), interval
-        (text).
+        strategy, runs (those without a point, too, whose volume is 0), mean, low, high (NaN where n is too small),
+        interval (text).
     """
     corner = reference or reference_point(points, objectives)
     lost: dict[str, int] = points.attrs.get("lost", {})
@@ -329,8 +333,8 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
         percents: percentages of the runs, in (0, 100].
 
     Returns:
-        strategy, runs (those without a point, too, which attain nothing), percent, and one column per objective: the corners
-        of each surface, sorted; none where fewer than that percentage of the runs have a point.
+        strategy, runs (those without a point, too, which attain nothing), percent, and one column per objective: the
+        corners of each surface, sorted; none where fewer than that percentage of the runs have a point.
 
     Source: Fonseca, Guerreiro, Lopez-Ibanez & Paquete 2011, "On the computation of the empirical attainment function";
     computed by moocore.

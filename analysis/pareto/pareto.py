@@ -121,7 +121,7 @@ def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, floa
 def hypervolume(
     front: pd.DataFrame, x: str = "params", y: str = "val_acc", reference: tuple[float, float] | None = None
 ) -> pd.DataFrame:
-    """Area of the plane (log10 x, y) that points dominate, up to a reference point: larger is better.
+    """Compute the area of the plane (log10 x, y) that points dominate, up to a reference point: larger is better.
 
     Args:
         front: result of `pareto_front`.
@@ -135,6 +135,9 @@ def hypervolume(
 
     Raises:
         InputError: for a reference whose x is not positive.
+
+    Source: Zitzler & Thiele 1999, "Multiobjective evolutionary algorithms: a comparative case study and the strength
+    Pareto approach".
     """
     corner = reference or reference_point(front, x)
     if not corner[0] > 0:

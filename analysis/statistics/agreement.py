@@ -76,6 +76,8 @@ def correlations(pair: NDArray[np.float64]) -> tuple[float, float]:
 
     Returns:
         Both correlations in [-1, 1]; NaN if n < 3 or a column is constant.
+
+    Source: Spearman 1904; Kendall 1945, "The treatment of ties in ranking problems", for tau-b.
     """
     from scipy.stats import kendalltau, spearmanr
 

@@ -43,10 +43,10 @@ def signed_ranks(
 ) -> SignedRanks:
     """Compute the Bayesian signed-rank test with a region of practical equivalence (rope).
 
-    Formula: weights w of the tables and of a pseudo-observation z_0 = 0 are Dirichlet(1, ..., 1, prior). Of one draw, the
-    parts that are better, equivalent and worse are the sums of w_i w_j over pairs with (z_i + z_j) / 2 above rope, within,
-    and below -rope, pairs on an edge half. A probability is the share of draws in which its part is the largest.
-    Assumption: tables are a sample of those one cares about.
+    Formula: weights w of the tables and of a pseudo-observation z_0 = 0 are Dirichlet(1, ..., 1, prior). Of one draw,
+    the parts that are better, equivalent and worse are the sums of w_i w_j over pairs with (z_i + z_j) / 2 above rope,
+    within, and below -rope, pairs on an edge half. A probability is the share of draws in which its part is the
+    largest. Assumption: tables are a sample of those one cares about.
 
     Args:
         differences: score of the first - score of the second strategy on each table, [tables].
@@ -90,8 +90,8 @@ def bayesian_tests(
         seed: seed of the draws; each pair has its own.
 
     Returns:
-        first, second, n (tables on which both have a score), difference (mean), better, equivalent, worse (probabilities;
-        NaN with fewer than 5 tables), verdict.
+        first, second, n (tables on which both have a score), difference (mean), better, equivalent, worse
+        (probabilities; NaN with fewer than 5 tables), verdict.
 
     Raises:
         InputError: for a baseline that has no runs.

@@ -47,8 +47,8 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
         margin: of equivalence, a fraction, > 0.
 
     Returns:
-        first, second, difference with low and high, p (Mann-Whitney), p_holm, A12, n ("5+5"), detectable, finding, comparisons
-        (tests that p_holm is corrected for), and the sentence of each row (verdict).
+        first, second, difference with low and high, p (Mann-Whitney), p_holm, A12, n ("5+5"), detectable, finding,
+        comparisons (tests that p_holm is corrected for), and the sentence of each row (verdict).
 
     Raises:
         InputError: for scores of several tables, or a baseline that has no runs.
@@ -62,8 +62,8 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
 def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margin: float = MARGIN) -> pd.DataFrame:
     """Compare the final scores of strategies on one table, with runs of equal seeds as pairs.
 
-    For runs that share something through their seed, e.g. first architectures or training seeds. Where they share nothing,
-    pairs are chosen by chance, and `comparison_table` is the test.
+    For runs that share something through their seed, e.g. first architectures or training seeds. Where they share
+    nothing, pairs are chosen by chance, and `comparison_table` is the test.
 
     Args:
         scores: result of `final_scores` for one table, at most one run for each strategy and seed.
@@ -71,8 +71,9 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margi
         margin: of equivalence, a fraction, > 0.
 
     Returns:
-        first, second, difference (mean over pairs) with low and high, p (Wilcoxon), p_holm, t_p_holm (paired t), n (pairs),
-        detectable, finding, comparisons (tests that p_holm is corrected for), and the sentence of each row (verdict).
+        first, second, difference (mean over pairs) with low and high, p (Wilcoxon), p_holm, t_p_holm (paired t), n
+        (pairs), detectable, finding, comparisons (tests that p_holm is corrected for), and the sentence of each row
+        (verdict).
 
     Raises:
         InputError: for scores of several tables, several runs of a strategy and seed, or a baseline that has no runs.

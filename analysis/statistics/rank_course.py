@@ -31,12 +31,12 @@ def ranks_over_budget(
         by: unit of the budget; see `anytime.trajectories`.
         measure: "val_acc" or "test_acc".
         parts: parts of the budget, in (0, 1].
-        budgets: budget of the runs in that unit, by table ("space, data set"); where it is None, or without budgets, the
-            most that a run of the table spent stands for it.
+        budgets: budget of the runs in that unit, by table ("space, data set"); where it is None, or without budgets,
+            the most that a run of the table spent stands for it.
 
     Returns:
-        part, strategy, stated (whether every table has a budget), rank: `ranks.expected_ranks` on one table, `ranks.average_ranks` over several; no rows for a part at
-        which some strategy has no score.
+        part, strategy, stated (whether every table has a budget), rank: `ranks.expected_ranks` on one table,
+        `ranks.average_ranks` over several; no rows for a part at which some strategy has no score.
 
     Raises:
         InputError: for a part outside (0, 1], another measure, or an incumbent without a test score.

@@ -42,8 +42,8 @@ class Friedman:
         statistic: chi-square of k - 1 degrees of freedom, corrected for ties.
         p: p value of the permutation test (`inference.friedman.friedman_p`), exact for few tables.
         method: "exact", or how many permutations were drawn.
-        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees of freedom; NaN with fewer than 10 tables, where its
-            p is far too small (0 where 2 tables agree on 3 strategies; 1/6 is right).
+        f: Iman and Davenport's F of (k - 1, (k - 1)(N - 1)) degrees of freedom; NaN with fewer than 10 tables, where
+            its p is far too small (0 where 2 tables agree on 3 strategies; 1/6 is right).
         f_p: its p value.
         critical_difference: critical difference of average ranks, by Nemenyi's test at 5%.
         text: all of it in one sentence, with n, and what the tables share.
@@ -93,8 +93,8 @@ def average_rank_intervals(
 ) -> pd.DataFrame:
     """Intervals of average ranks over these tables, had other seeds been drawn: bootstrap of runs within tables.
 
-    Formula: quantiles of the average ranks of resamples with n - 1 runs of each strategy and table, whose spread is that of
-    n runs. They say how sure the ranks on these tables are, and nothing of other tables.
+    Formula: quantiles of the average ranks of resamples with n - 1 runs of each strategy and table, whose spread is
+    that of n runs. They say how sure the ranks on these tables are, and nothing of other tables.
 
     Args:
         scores: result of `final_scores`, of two tables or more.
@@ -103,8 +103,8 @@ def average_rank_intervals(
         resamples: bootstrap resamples, >= 100.
 
     Returns:
-        strategy, low, high, interval (text), sorted as `average_ranks`. Without an interval where some strategy has fewer
-        than 5 runs with a score on a table.
+        strategy, low, high, interval (text), sorted as `average_ranks`. Without an interval where some strategy has
+        fewer than 5 runs with a score on a table.
 
     Source: Rao & Wu 1988, "Resampling inference with complex survey data".
     """
@@ -229,13 +229,15 @@ def critical_difference(strategies: int, tables: int, level: float = 0.95) -> fl
 
 
 def nemenyi(scores: pd.DataFrame) -> pd.DataFrame:
-    """Nemenyi's p value of each pair of strategies.
+    """Compute Nemenyi's p value of each pair of strategies.
 
     Args:
         scores: result of `final_scores`.
 
     Returns:
         first, second (the better ranked first), difference (of average ranks, >= 0), p, tables.
+
+    Source: Demsar 2006, "Statistical comparisons of classifiers over multiple data sets", section 3.2.2.
     """
     from scipy.stats import studentized_range
 
@@ -297,6 +299,8 @@ def kruskal_wallis(scores: pd.DataFrame) -> str:
 
     Returns:
         The sentence.
+
+    Source: Kruskal & Wallis 1952, "Use of ranks in one-criterion variance analysis".
     """
     from scipy.stats import kruskal
 
@@ -317,8 +321,8 @@ def kruskal_wallis(scores: pd.DataFrame) -> str:
 def least_holm_p(sizes: Sequence[int]) -> float:
     """Smallest p after Holm's correction that all pairs of strategies can give, for scores without ties.
 
-    Formula: k (k - 1) / 2 times the least of 2 / C(n_i + n_j, n_i), the p of Mann and Whitney's test where every run of one
-    side is better. With 5 strategies of 5 runs it is 10 x 2 / 252 = 0.079: no pair can be shown to differ.
+    Formula: k (k - 1) / 2 times the least of 2 / C(n_i + n_j, n_i), the p of Mann and Whitney's test where every run of
+    one side is better. With 5 strategies of 5 runs it is 10 x 2 / 252 = 0.079: no pair can be shown to differ.
 
     Args:
         sizes: runs with a score, by strategy, two or more.
@@ -361,8 +365,8 @@ def bars_text(ranks: pd.DataFrame) -> tuple[bool, str]:
 def rank_intervals(scores: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     """Intervals of the ranks expected on one table: t on the logit scale, with the spread of the runs' placements.
 
-    Formula: with q = (rank - 1) / (k - 1), the interval is that of logit(q) +- t(f) se / (q (1 - q)). The variance of q sums,
-    over strategies, the variance of each run's part in it over the number of runs (DeLong's placements); f is
+    Formula: with q = (rank - 1) / (k - 1), the interval is that of logit(q) +- t(f) se / (q (1 - q)). The variance of q
+    sums, over strategies, the variance of each run's part in it over the number of runs (DeLong's placements); f is
     Satterthwaite's. Assumption: independent runs.
 
     Args:
@@ -370,8 +374,8 @@ def rank_intervals(scores: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
         level: coverage in (0, 1).
 
     Returns:
-        strategy, rank, low, high, interval (text), sorted by rank. Without an interval where some strategy has fewer than
-        5 runs, or where a rank is 1 or k because all its runs beat, or lose to, all others.
+        strategy, rank, low, high, interval (text), sorted by rank. Without an interval where some strategy has fewer
+        than 5 runs, or where a rank is 1 or k because all its runs beat, or lose to, all others.
 
     Source: DeLong, DeLong & Clarke-Pearson 1988, "Comparing the areas under two or more correlated receiver operating
     characteristic curves"; the logit scale: Perme & Manevski 2019, "Confidence intervals for the Mann-Whitney test".

@@ -26,8 +26,8 @@ def sample_sizes(
 
     Returns:
         table, first, second, n_first, n_second (runs with a score), spread_first, spread_second (standard deviations),
-        power (of these runs for that difference), detectable (by these runs), seeds (a side, for the difference). NaN and
-        <NA> where a spread is not known, with fewer than 2 runs, or where neither strategy has any spread.
+        power (of these runs for that difference), detectable (by these runs), seeds (a side, for the difference). NaN
+        and <NA> where a spread is not known, with fewer than 2 runs, or where neither strategy has any spread.
 
     Raises:
         InputError: for a difference of 0, a baseline that has no runs, or if no pair has spreads.

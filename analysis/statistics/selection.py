@@ -33,8 +33,8 @@ def selection_noise(frame: pd.DataFrame, runs: pd.DataFrame, level: float = LEVE
         level: coverage of the intervals in (0, 1).
 
     Returns:
-        strategy; runs; n (runs whose choice was trained again with seeds that the search did not use); trainings (of one
-        choice, median); search_val (mean validation accuracy by which they chose); fresh_val (mean of the fresh
+        strategy; runs; n (runs whose choice was trained again with seeds that the search did not use); trainings (of
+        one choice, median); search_val (mean validation accuracy by which they chose); fresh_val (mean of the fresh
         trainings); optimism (mean of search_val - fresh_val of a run) with optimism_low, optimism_high and interval
         (text); test_acc (mean of the fresh trainings); search_sd and training_sd (standard deviations of the fresh
         validation accuracy between the choices of different runs, and between trainings of one choice). Accuracies are
@@ -108,8 +108,8 @@ def variance_components(groups: list[Floats]) -> tuple[float, float]:
         groups: one array of scores per group.
 
     Returns:
-        Standard deviation of the groups' true means (0 if their means differ less than the scores within would let them),
-        and of the scores within a group; NaN with fewer than two groups, or without a group of two scores.
+        Standard deviation of the groups' true means (0 if their means differ less than the scores within would let
+        them), and of the scores within a group; NaN with fewer than two groups, or without a group of two scores.
     """
     sizes = np.array([len(group) for group in groups], dtype=float)
     count, total = len(groups), float(sizes.sum())

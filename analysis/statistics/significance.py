@@ -53,8 +53,9 @@ def unpaired_tests(
 
     Returns:
         One row per pair: first, second, and the columns of `compare_groups`; p_holm, welch_p_holm, tost_p_holm (Holm's
-        correction over the pairs of which a test was made), comparisons, tost_comparisons (their numbers); finding ("differs", "equivalent", "not shown to differ" or
-        "n too small") and verdict (a sentence). With fewer than 5 scores on a side there are neither intervals nor tests.
+        correction over the pairs of which a test was made), comparisons, tost_comparisons (their numbers); finding
+        ("differs", "equivalent", "not shown to differ" or "n too small") and verdict (a sentence). With fewer than 5
+        scores on a side there are neither intervals nor tests.
 
     Raises:
         InputError: for scores of several tables, or a baseline that has no runs.
@@ -94,12 +95,16 @@ def paired_tests(
     Returns:
         One row per pair: first, second, n (tables on which both have a score), difference (mean of the differences,
         first - second) with difference_low, difference_high and interval (`intervals.paired_interval`), detectable
-        (difference, a fraction), margin, tost_p (`equivalence.paired_equivalence_p`) and tost_p_holm, rank_biserial (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks,
-        two-sided), p_holm; t, t_p, t_p_holm; least_p (the smallest p that the signed ranks of n pairs can give);
-        comparisons, tost_comparisons (tests that p_holm and tost_p_holm are corrected for); finding, verdict. With fewer than 5 pairs p is NaN and the verdict says that n is too small.
+        (difference, a fraction), margin, tost_p (`equivalence.paired_equivalence_p`) and tost_p_holm, rank_biserial
+        (matched pairs, in [-1, 1]), cohens_dz; w, p (Wilcoxon's signed ranks, two-sided), p_holm; t, t_p, t_p_holm;
+        least_p (the smallest p that the signed ranks of n pairs can give); comparisons, tost_comparisons (tests that
+        p_holm and tost_p_holm are corrected for); finding, verdict. With fewer than 5 pairs p is NaN and the verdict
+        says that n is too small.
 
     Raises:
         InputError: for a baseline that has no runs.
+
+    Source: Wilcoxon 1945, "Individual comparisons by ranking methods", for the signed ranks.
     """
     from scipy.stats import ttest_rel, wilcoxon
 

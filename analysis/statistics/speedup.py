@@ -31,10 +31,10 @@ def speedups(
 ) -> pd.DataFrame:
     """Ratio of the budgets that random search and each strategy take to reach random search's median final score.
 
-    Formula: median budget of random search over that of the strategy, by Kaplan and Meier as in `targets.target_summary`: the
-    budget by which half of the runs have reached the score. A run that does not reach it takes longer than any budget. The
-    interval divides the ends of both medians' order-statistic intervals at 1 - (1 - level) / 2 each, so
-    that both hold together with at least the level (Bonferroni). The target is taken as given.
+    Formula: median budget of random search over that of the strategy, by Kaplan and Meier as in
+    `targets.target_summary`: the budget by which half of the runs have reached the score. A run that does not reach it
+    takes longer than any budget. The interval divides the ends of both medians' order-statistic intervals at 1 - (1 -
+    level) / 2 each, so that both hold together with at least the level (Bonferroni). The target is taken as given.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
@@ -46,9 +46,9 @@ def speedups(
         budget: the runs' budget in that unit; None if it is in another. See `reaching.budget_to_target`.
 
     Returns:
-        strategy, n, reached (runs that reach the target), target, budget (median; inf if fewer than half reach it), speedup
-        (inf or 0 where one of the medians is not reached, NaN for both), low, high (0 and inf where the data give no end;
-        NaN where n is too small), interval (text).
+        strategy, n, reached (runs that reach the target), target, budget (median; inf if fewer than half reach it),
+        speedup (inf or 0 where one of the medians is not reached, NaN for both), low, high (0 and inf where the data
+        give no end; NaN where n is too small), interval (text).
 
     Raises:
         InputError: for runs of several tables or unfinished ones, or without runs of the baseline that have a score.

@@ -28,7 +28,7 @@ MOST_BANDS = 3  # with more strategies the bands would hide each other; their li
 
 
 def survival(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
-    """Share of runs that have reached the target by spending: Kaplan and Meier's estimate.
+    """Estimate the share of runs that have reached the target, by spending, after Kaplan and Meier.
 
     Args:
         reaches: result of `budget_to_target`, of one table.
@@ -37,6 +37,8 @@ def survival(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Returns:
         One row for each strategy and budget at which one of its runs reaches the target or is censored: strategy,
         spent, runs, reached (runs that have by then), share, low, high (fractions; NaN with fewer than 5 runs), unit.
+
+    Source: Kaplan & Meier 1958, "Nonparametric estimation from incomplete observations".
     """
     parts = []
     for strategy in style.in_order(reaches["strategy"].tolist()):
@@ -111,7 +113,7 @@ def _require_one_table(reaches: pd.DataFrame) -> None:
 
 
 def compare_reaches(reaches: pd.DataFrame, baseline: str = "random") -> pd.DataFrame:
-    """Log-rank tests of each strategy against a baseline: does it reach the target with another budget?
+    """Test by log-rank tests whether each strategy reaches the target with another budget than a baseline.
 
     Args:
         reaches: result of `budget_to_target`, of one table.
@@ -123,6 +125,8 @@ def compare_reaches(reaches: pd.DataFrame, baseline: str = "random") -> pd.DataF
 
     Raises:
         InputError: when the baseline has no runs, or for reaches of several tables.
+
+    Source: Mantel 1966, "Evaluation of survival data and two new rank order statistics arising in its consideration".
     """
     from scipy.stats import logrank
 

@@ -72,7 +72,7 @@ def search(
 ) -> Run:
     """Search a space under a budget; every child goes into a results file. As `nasbench run`.
 
-    The same call again goes on where it was interrupted, and returns at once when the run is complete.
+    The same call again continues an interrupted run, and returns at once when the run is complete.
 
     Args:
         space: text such as "nasnet:blocks=2", or a space.

@@ -119,7 +119,7 @@ class GivenStrategy:
 
     @property
     def unregistered_kind(self) -> type[Strategy[Any]] | None:
-        """The class where it is in no registry, else None."""
+        """The class if it is in no registry, else None."""
         return None if self.registered else self.kind
 
 

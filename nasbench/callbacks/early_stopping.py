@@ -12,8 +12,8 @@ class EarlyStopping(Callback):
     A stopped run spent less than its budget: stop no run that is to be compared at equal budgets.
 
     Args:
-        patience: counted children without a new best one after which the run stops, >= 1; None for no limit. Counted
-            from the start of the attempt, so that a resumed run goes on.
+        patience: number of counted children without a new best one after which the run stops, >= 1; None for no limit.
+            The count starts again with each attempt, so that a resumed run does not stop at once.
         target: validation accuracy in [0, 1] at which the run stops; None for no target.
 
     Raises:

@@ -116,10 +116,10 @@ def decode(image: Image.Image, size: int) -> Decoded:
 
 
 def fault_of(error: BaseException) -> str:
-    """Say in a few words why an image cannot be decoded.
+    """Describe in a few words why an image cannot be decoded.
 
     Args:
-        error: what Pillow raised.
+        error: exception of Pillow.
 
     Returns:
         The reason, without names of Python's objects.

@@ -77,6 +77,8 @@ class ResidualBlock(nn.Module):
         inputs: input channels.
         filters: output channels, >= `inputs`.
         stride: 1 or 2.
+
+    Source: He et al. 2015 (1512.03385), sections 3.2 and 4.2.
     """
 
     def __init__(self, inputs: int, filters: int, stride: int) -> None:

@@ -155,9 +155,9 @@ class Executor(ABC):
         The executor remains usable.
 
         Returns:
-            (ticket, evaluation) of each child that had started, by ticket: its own if it had just ended, otherwise one of
-            status "unfinished" with the seconds for which it held its device. Queued children are not among them. After
-            `close`, the children that it ended.
+            (ticket, evaluation) of each child that had started, by ticket: its own if it had just ended, otherwise one
+            of status "unfinished" with the seconds for which it held its device. Queued children are not among them.
+            After `close`, the children that it ended.
         """
 
     @abstractmethod

@@ -329,9 +329,9 @@ def replay(
         seeds: search seeds, at least one, each >= 0.
         budget: the budget.
         outcome_from: outcome of a child: "mean" over its trainings, or "one" of them. Which one depends only on the
-            search (strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a cache. The cost of
-            a child is the table's `seconds` in both cases, because trainings of one architecture may have run on
-            machines of different speed.
+            search (strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a
+            cache. The cost of a child is the table's `seconds` in both cases, because trainings of one architecture may
+            have run on machines of different speed.
 
     Returns:
         The results; for vectorized strategies they equal those of `replay_one_by_one`.
