@@ -73,7 +73,7 @@ class Setting:
     Args:
         value: as an option would have it.
         source: kind of place that it comes from.
-        place: that place: the variable's name or the file's path; "" for the default.
+        place: the variable's name or the file's path; "" for the default.
     """
 
     value: str

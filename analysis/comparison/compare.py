@@ -303,7 +303,7 @@ def plot_compare(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "")
     Args:
         data: result of `bands`.
         notes: sentences for the text beside the picture, e.g. from `check_comparable`.
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        about: description of the data for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

@@ -88,7 +88,7 @@ def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") 
     Args:
         data: result of `learning_curves`.
         notes: sentences for the text beside the picture.
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        about: description of the data for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

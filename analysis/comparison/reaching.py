@@ -90,7 +90,7 @@ def require_finished(runs: pd.DataFrame, why: str) -> None:
 
     Args:
         runs: the runs.
-        why: what needs whole runs, e.g. "a regret over the budget".
+        why: name of the result that needs whole runs, e.g. "a regret over the budget".
 
     Raises:
         InputError: when a run is not complete; names it, and what to do.

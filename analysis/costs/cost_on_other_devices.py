@@ -216,7 +216,7 @@ def plot_cost_on_other_devices(data: pd.DataFrame, notes: Sequence[str] = (), ab
     Args:
         data: result of `cost_on_other_devices`.
         notes: sentences for the text beside the picture.
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        about: description of the data for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

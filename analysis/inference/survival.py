@@ -47,7 +47,7 @@ class Estimate:
         value: the number; NaN if the data do not give it.
         low: lower end; NaN if the data do not give it.
         high: upper end; inf if it lies beyond the budget, NaN if there is no interval.
-        text: what the interval is, or why there is none.
+        text: level and method of the interval, or the reason why there is none.
     """
 
     value: float

@@ -36,7 +36,7 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
         a: scores of the first strategy, [n1].
         b: scores of the second strategy, [n2].
         level: coverage of the intervals in (0, 1).
-        margin: of equivalence, a fraction, > 0.
+        margin: margin of equivalence, a fraction, > 0.
 
     Returns:
         n_first, n_second; difference (of means, first - second) with difference_low, difference_high and interval

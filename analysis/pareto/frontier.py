@@ -213,7 +213,7 @@ def plot_frontier(
             figure alone.
         score: the score column of own runs.
         notes: additional sentences for the text beside the picture.
-        about: what the own runs are, for the caption; see `captions.describe_rows`.
+        about: description of the own runs for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

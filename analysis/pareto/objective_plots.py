@@ -30,7 +30,7 @@ def draw_attainment(data: pd.DataFrame, ax: Axes, objectives: Sequence[str], lab
         data: result of `attainment` for two objectives and 25, 50 and 75 percent.
         ax: one plot.
         objectives: the first along y, the second along x.
-        label: of the y axis; '' for the objective's own.
+        label: label of the y axis; "" for the objective's own.
     """
     if data.empty:
         style.say(ax, "No child finished with a score: nothing is attained.")
@@ -108,7 +108,7 @@ def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: s
         points: result of `objective_front`.
         ax: one plot.
         objectives: the first along y, the second along x.
-        label: of the y axis; '' for the objective's own.
+        label: label of the y axis; "" for the objective's own.
     """
     if points.empty:
         style.say(ax, "No child finished with a score: there is no front.")
@@ -174,7 +174,7 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
         points: result of `objective_front`.
         ax: one plot, which gets a colour bar.
         objectives: the first along y, the second along x, the third as colour.
-        label: of the y axis; '' for the objective's own.
+        label: label of the y axis; "" for the objective's own.
     """
     if points.empty:
         style.say(ax, "No child finished with a score: there is no front.")
@@ -216,7 +216,7 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
         ax: one plot.
         y: the objective along y.
         x: the objective along x.
-        label: of the y axis; '' for the objective's own.
+        label: label of the y axis; "" for the objective's own.
     """
     if points.empty:
         style.say(ax, "No child finished with a score: there is no front.")
@@ -254,7 +254,7 @@ def plot_objectives(
         surfaces: result of `attainment`, for two objectives.
         notes: sentences for the text beside the picture.
         label: label of the first objective's axis, e.g. "validation error (fraction)".
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        about: description of the data for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

@@ -293,8 +293,7 @@ def run_volumes(
     seed: int = 0,
     level: float = LEVEL,
 ) -> pd.DataFrame:
-    """Compute the hypervolume of single runs: the mean over a strategy's runs with its interval
-    (`inference.intervals.mean_interval`).
+    """Compute the hypervolume of single runs: the mean over a strategy's runs, with its interval.
 
     Args:
         points: result of `objective_points` with `by_run`.

@@ -274,7 +274,7 @@ def plot_pareto(
         fronts: cost column -> its result of `pareto_front`, e.g. for "params" and "mult_adds".
         y: the score column of all plots.
         notes: sentences for the text beside the picture.
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        about: description of the data for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

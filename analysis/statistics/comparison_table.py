@@ -44,7 +44,7 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
     Args:
         scores: result of `final_scores` for one table.
         baseline: compare each strategy with this one only; None compares all pairs.
-        margin: of equivalence, a fraction, > 0.
+        margin: margin of equivalence, a fraction, > 0.
 
     Returns:
         first, second, difference with low and high, p (Mann-Whitney), p_holm, A12, n ("5+5"), detectable, finding,
@@ -68,7 +68,7 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margi
     Args:
         scores: result of `final_scores` for one table, at most one run for each strategy and seed.
         baseline: compare each strategy with this one only; None compares all pairs.
-        margin: of equivalence, a fraction, > 0.
+        margin: margin of equivalence, a fraction, > 0.
 
     Returns:
         first, second, difference (mean over pairs) with low and high, p (Wilcoxon), p_holm, t_p_holm (paired t), n

@@ -478,7 +478,7 @@ def draw_critical_difference(
     """Draw average ranks on a line, best at the left; bars join strategies whose ranks are not shown to differ.
 
     Args:
-        data: what `average_ranks` or `expected_ranks` returns.
+        data: result of `average_ranks` or `expected_ranks`.
         ax: one plot.
         distance: the critical difference, e.g. from `friedman`; None if there is none, as on one table.
         groups: groups joined by bars, e.g. from `unseparated`; None for ranks within the critical difference.

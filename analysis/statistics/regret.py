@@ -125,7 +125,7 @@ def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = (), about:
         data: result of `regret`.
         unit: unit of the budget, for the axis.
         notes: sentences for the text beside the picture.
-        about: what the data are, for the caption; see `captions.describe_rows`.
+        about: description of the data for the caption, as `captions.describe_rows` writes it.
 
     Returns:
         The figure.

@@ -90,7 +90,7 @@ def paired_tests(
         baseline: compare each strategy with this one only; None compares all pairs.
         level: coverage of the intervals in (0, 1).
         margin: mean differences within +-margin count as equivalent; a fraction, > 0.
-        what: what the pairs are, for the sentences: "tables", or "seeds" where the column table holds seeds.
+        what: name of the pairs in the sentences: "tables", or "seeds" where the column table holds seeds.
 
     Returns:
         One row per pair: first, second, n (tables on which both have a score), difference (mean of the differences,

@@ -113,7 +113,7 @@ def pareto(
         objectives: two or three to minimize: "error", "params", "mult_adds", "gpu_hours", "usd" or "latency".
         score: accuracy whose complement is the error: "val_acc", "val_acc_best" or "test_acc".
         where: as for `compare`.
-        seed: of the bootstrap over runs, >= 0.
+        seed: seed of the bootstrap over runs, >= 0.
 
     Returns:
         The hypervolume of each strategy as `table`; all architectures as `data`, those of the front marked in its

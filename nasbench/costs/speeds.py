@@ -42,7 +42,7 @@ class Rate:
     """A measured training rate.
 
     Args:
-        task: what was measured.
+        task: the task whose speed was measured.
         device: the device, named as in the table of speeds; "cpu" for a processor.
         images: images per second, > 0.
         date: date of the measurement.

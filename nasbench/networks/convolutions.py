@@ -170,7 +170,7 @@ class SameMaxPool2d(nn.Module):
 
     Args:
         kernel: height and width of the square.
-        stride: of both axes.
+        stride: stride of both axes.
     """
 
     def __init__(self, kernel: int, stride: int) -> None:
@@ -195,7 +195,7 @@ class SameAvgPool2d(nn.Module):
 
     Args:
         kernel: height and width of the square.
-        stride: of both axes.
+        stride: stride of both axes.
     """
 
     def __init__(self, kernel: int, stride: int) -> None:

@@ -148,7 +148,7 @@ class ReductionBlock(nn.Module):
 
     Args:
         channels: input channels.
-        padding: of the 3x3 convolution of stride 2. At even sizes, "even" and "same" read different pixels.
+        padding: padding of the 3x3 convolution of stride 2. At even sizes, "even" and "same" read different pixels.
 
     Source: Dong and Yang, arXiv 2001.00326, section 2.1. The benchmark's 3x3 convolutions pad 1 on every side.
     """

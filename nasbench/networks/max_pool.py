@@ -25,7 +25,7 @@ def max_pool(images: Tensor, kernel: int, stride: int, padding: tuple[int, int])
     Args:
         images: [batch, channels, height, width].
         kernel: height and width of the square.
-        stride: of both axes.
+        stride: stride of both axes.
         padding: at the top and at the left, at most half of `kernel`.
 
     Returns:

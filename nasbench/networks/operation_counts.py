@@ -34,7 +34,7 @@ def count_identity(inputs: int, filters: int, size: int, stride: int) -> Counts:
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
-        stride: of both axes.
+        stride: stride of both axes.
 
     Returns:
         Parameters and multiply-adds for one image.
@@ -51,7 +51,7 @@ def count_pool(inputs: int, filters: int, size: int, stride: int) -> Counts:
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
-        stride: of both axes.
+        stride: stride of both axes.
 
     Returns:
         Parameters and multiply-adds for one image.
@@ -66,7 +66,7 @@ def count_convolution_1x1(inputs: int, filters: int, size: int, stride: int) -> 
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
-        stride: of both axes.
+        stride: stride of both axes.
 
     Returns:
         Parameters and multiply-adds for one image.
@@ -81,7 +81,7 @@ def count_separable(inputs: int, filters: int, size: int, stride: int, *, kernel
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
-        stride: of both axes.
+        stride: stride of both axes.
         kernel: height and width of the depthwise filter.
 
     Returns:
@@ -106,7 +106,7 @@ def count_bottleneck(inputs: int, filters: int, size: int, stride: int, *, kerne
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
-        stride: of both axes.
+        stride: stride of both axes.
         kernel: height and width of the filter.
 
     Returns:
@@ -132,7 +132,7 @@ def count_factored(inputs: int, filters: int, size: int, stride: int, *, length:
         inputs: input channels.
         filters: output channels F.
         size: height and width of the input.
-        stride: of both axes.
+        stride: stride of both axes.
         length: length of both filters, 3 or 7.
 
     Returns:

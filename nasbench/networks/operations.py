@@ -27,7 +27,7 @@ def build_identity(inputs: int, filters: int, stride: int) -> nn.Module:
     Args:
         inputs: input channels.
         filters: output channels F.
-        stride: of both axes.
+        stride: stride of both axes.
 
     Returns:
         A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
@@ -45,7 +45,7 @@ def build_pool(
     Args:
         inputs: input channels.
         filters: output channels F.
-        stride: of both axes.
+        stride: stride of both axes.
         pool: class of the pool.
         kernel: height and width of its square.
 
@@ -63,7 +63,7 @@ def build_convolution_1x1(inputs: int, filters: int, stride: int) -> nn.Module:
     Args:
         inputs: input channels.
         filters: output channels F.
-        stride: of both axes.
+        stride: stride of both axes.
 
     Returns:
         A module that maps [batch, inputs, height, width] to [batch, F, ceil(height / stride), ceil(width / stride)].
@@ -77,7 +77,7 @@ def build_separable(inputs: int, filters: int, stride: int, *, kernel: int, dila
     Args:
         inputs: input channels.
         filters: output channels F.
-        stride: of both axes.
+        stride: stride of both axes.
         kernel: height and width of the depthwise filter.
         dilation: distance between neighbouring taps of the filter, in both convolutions.
 
@@ -102,7 +102,7 @@ def build_bottleneck(inputs: int, filters: int, stride: int, *, kernel: int, dil
     Args:
         inputs: input channels.
         filters: output channels F.
-        stride: of both axes.
+        stride: stride of both axes.
         kernel: height and width of the filter.
         dilation: distance between neighbouring taps of the filter.
 
@@ -128,7 +128,7 @@ def build_factored(inputs: int, filters: int, stride: int, *, length: int) -> nn
     Args:
         inputs: input channels.
         filters: output channels F.
-        stride: of both axes.
+        stride: stride of both axes.
         length: length of both filters, 3 or 7; it decides the inner channels, see `bottleneck_filters`.
 
     Returns:

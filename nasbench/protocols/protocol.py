@@ -276,7 +276,7 @@ def with_overrides(protocol: M, overrides: Mapping[str, Any], what: str) -> M:
     Args:
         protocol: a model with a field `name`.
         overrides: field -> value; without any, the protocol itself is returned.
-        what: what the protocol is called in an error message, e.g. "protocol 'digits'".
+        what: name of the protocol in an error message, e.g. "protocol 'digits'".
 
     Returns:
         The new protocol.
@@ -296,7 +296,7 @@ def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
     Args:
         model: the class of the model.
         values: field -> value.
-        what: what the model is called in an error message; the line starts with it.
+        what: name of the model in an error message; the line starts with it.
 
     Returns:
         The model.

@@ -73,7 +73,7 @@ class AmoebaNetSpace(CellSpace):
         hidden-state mutation is used.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
             rng: source of the mutation.
 
         Returns:

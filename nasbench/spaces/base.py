@@ -140,7 +140,7 @@ class Space(ABC):
         """Return the canonical description of the network, from which counts, networks and drawings are made.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             A value of `nasbench.structures`, e.g. a `CellPair`; architectures with equal hashes have equal ones.
@@ -151,7 +151,7 @@ class Space(ABC):
         """Return a canonical text of the graph; the hash is its digest.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             A text that is equal for two architectures exactly when their graphs are isomorphic after everything that
@@ -163,7 +163,7 @@ class Space(ABC):
         """Return the one architecture that represents all architectures of the same hash.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             An architecture of this space with the same hash; it is its own canonical architecture.
@@ -174,7 +174,7 @@ class Space(ABC):
         """Write the architecture for people, in one line.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             One line in the notation of the space's paper. Spaces that have a method `parse` read it back.
@@ -185,7 +185,7 @@ class Space(ABC):
         """Count parameters, and multiply-adds for one image, in closed form.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
             scale: size of the network and of its images.
 
         Returns:
@@ -201,7 +201,7 @@ class Space(ABC):
         """Build the torch module of an architecture. Imports torch.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
             scale: size of the network and of its images.
             regularization: drop-path, auxiliary head and dropout, as far as the space's networks have them; None for
                 none.
@@ -218,7 +218,7 @@ class Space(ABC):
         """Count parameters, and multiply-adds for one image. No network is built, and torch is not imported.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
             scale: size of the network and of its images; None for `default_scale`.
 
         Returns:
@@ -284,7 +284,7 @@ class Space(ABC):
         """Return the choices of an architecture: the inverse of `decode`.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             One int per decision.
@@ -312,7 +312,7 @@ class Space(ABC):
         Its decision is drawn uniformly among those with several options, and its new value among the other options.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
             rng: source of the mutation.
 
         Returns:
@@ -331,7 +331,7 @@ class Space(ABC):
         """Yield every architecture that differs in exactly one choice.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Yields:
             All that the default `mutate` can return, each once, in the order of the decisions. Some may have the same
@@ -351,7 +351,7 @@ class Space(ABC):
         """Return the digest of `form`, by which equal graphs are recognized.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             32 hexadecimal digits, the same on every platform and in every release.
@@ -366,7 +366,7 @@ class Space(ABC):
         Architectures with equal hashes have equal digests of their function.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             32 hexadecimal digits; equal where the space can rewrite one network into the other.

@@ -225,8 +225,8 @@ class NasBench101Space(Space):
         Args:
             matrix: [n, n] of 0 and 1, n from 2 to `vertices`; 1 in row i, column j > i is an edge from vertex i to
                 vertex j.
-            operations: of all n vertices. The first vertex is the input and the last one the output; their names are
-                not read.
+            operations: operations of all n vertices. The first vertex is the input and the last one the output; their
+                names are not read.
 
         Returns:
             The architecture.

@@ -153,7 +153,7 @@ class NasBench201Space(Space):
         """Return the index of a cell in the benchmark's files.
 
         Args:
-            architecture: of this space.
+            architecture: an architecture of this space.
 
         Returns:
             0 to 15,624.

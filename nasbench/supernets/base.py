@@ -22,7 +22,7 @@ class SuperNetwork(nn.Module, ABC):
 
         Args:
             images: [batch, channels, height, width].
-            architecture: of the super-network's space.
+            architecture: an architecture of the super-network's space.
 
         Returns:
             Logits [batch, classes].

@@ -40,7 +40,7 @@ class SlotConv2d(nn.Module):
         slots: largest number of feature maps.
         width: channels of each feature map.
         outputs: output channels.
-        stride: of both axes.
+        stride: stride of both axes.
     """
 
     def __init__(self, slots: int, width: int, outputs: int, stride: int = 1) -> None:

@@ -126,7 +126,7 @@ class SharedWeights:
         """Compute the accuracy of an architecture on a minibatch, without dropout.
 
         Args:
-            architecture: of the super-network's space.
+            architecture: an architecture of the super-network's space.
             minibatch: images and labels; BatchNorms normalize by these images.
 
         Returns:
@@ -138,7 +138,7 @@ class SharedWeights:
         """Compute the accuracy of an architecture on all validation images, minibatch by minibatch.
 
         Args:
-            architecture: of the super-network's space.
+            architecture: an architecture of the super-network's space.
 
         Returns:
             Accuracy in [0, 1].

@@ -41,7 +41,7 @@ def network_counts(architecture: Architecture, data: str) -> Counts | None:
     """Parameters and multiply-adds of the benchmark's network for a cell; None for another data set.
 
     Args:
-        architecture: of the space nasbench201.
+        architecture: an architecture of the space nasbench201.
         data: see `network_scale`.
     """
     scale = network_scale(data)

@@ -168,7 +168,7 @@ class Placed:
     Args:
         train: training images, with augmentation.
         validation: validation images.
-        whitening: of the training images; test images are whitened with it, too.
+        whitening: whitening of the training images; test images are whitened with it, too.
     """
 
     train: TrainingImages

@@ -284,7 +284,7 @@ class PackedFile:
         """Read one dataset as it is stored, verified by HDF5's checksums and by its own digest.
 
         Args:
-            path: of the dataset, e.g. "curves/val_acc".
+            path: path of the dataset, e.g. "curves/val_acc".
 
         Returns:
             Its values.

@@ -64,7 +64,7 @@ class Controller(nn.Module):
     h_j + W_curr h_i)) with h the hidden states at the anchors. The first input is a learned start vector.
 
     Args:
-        decisions: of the space, in order.
+        decisions: decisions of the space, in order.
         layers: LSTM layers, >= 1.
         hidden: units of each layer and of the embeddings, >= 1.
         init: every parameter starts uniform in [-init, init], > 0.

@@ -41,7 +41,7 @@ def segments(decisions: Sequence[Decision]) -> tuple[Segment, ...]:
     after its last decision.
 
     Args:
-        decisions: of the space, in order.
+        decisions: decisions of the space, in order.
 
     Returns:
         The segments, in the order of the decisions.
