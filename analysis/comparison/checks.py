@@ -298,7 +298,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     seeds = runs.groupby("strategy")["run"].nunique()
     few = [f"{strategy} {n}" for strategy, n in seeds.items() if n < ENOUGH_SEEDS]
     if few:
-        notes.append(f"Insufficient seeds for an interval (fewer than {ENOUGH_SEEDS}), ranges shown: {', '.join(few)}.")
+        notes.append(f"Insufficient seeds for an interval (fewer than {ENOUGH_SEEDS}): {', '.join(few)}.")
     repeated = runs[runs.duplicated(["strategy", "seed"], keep=False)]
     if not repeated.empty:
         which = sorted({f"{strategy} seed {seed}" for strategy, seed in zip(repeated["strategy"], repeated["seed"])})

@@ -152,8 +152,8 @@ def _share_of_a_core(config: str, provenance: str) -> float:
     try:
         fields, made = json.loads(config), json.loads(provenance)
         devices = fields["devices"]
-        at_once = len(devices) * fields["children_per_device"] * fields["runs_per_device"]
-        cores = made["processors"]
+        at_once = int(len(devices) * fields["children_per_device"] * fields["runs_per_device"])
+        cores = float(made["processors"])
     except (ValueError, KeyError, TypeError):  # imported rows, and runs of early versions
         return 0.0
     # A Ray cluster has nodes with other numbers of cores than the one that the provenance describes.

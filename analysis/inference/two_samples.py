@@ -68,6 +68,8 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
         error, freedom = welch_error(a, b)
         ratio = row["difference"] / error
         row |= {"welch_t": ratio, "welch_p": 2 * float(t_distribution.sf(abs(ratio), freedom))}
+    if not apart.known:  # a side without spread: what its runs could show is as unknown as the interval
+        return row
     spreads = float(a.std(ddof=1)), float(b.std(ddof=1))
     return row | {"detectable": detectable_difference(spreads, (len(a), len(b)))}
 

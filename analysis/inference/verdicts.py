@@ -46,7 +46,7 @@ def comparison_text(row: Mapping[str, Any]) -> str:
     found = finding(row)
     if found == TOO_SMALL:
         return f"{TOO_SMALL} ({n}; 5 seeds a side are the least)"
-    apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
+    apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"], row["interval"])
     tested = f"{holm_text(row['p_holm'], row['comparisons'])}, {apart}, {n}"
     within = within_text(row)
     if found == DIFFERS:
@@ -124,7 +124,7 @@ def detectable_text(detectable: float) -> str:
         A part of a sentence, in percentage points.
     """
     if math.isnan(detectable):
-        return "what this n can detect is not known, as the scores have no spread"
+        return "what this n can detect is not known"
     return f"detectable at this n: {100 * detectable:.2g} points ({POWER:.0%} power, one test)"
 
 
@@ -140,17 +140,22 @@ def points(value: float) -> str:
     return f"{100 * value:+.2f} points"
 
 
-def interval_text(low: float, high: float) -> str:
+def interval_text(low: float, high: float, method: str = "") -> str:
     """Format an interval of a difference in percentage points.
 
     Args:
         low: lower limit, a fraction.
         high: upper limit, a fraction.
+        method: `intervals.Interval.method`, which has the reason if there is no interval.
 
     Returns:
-        The text with a space before it, e.g. " [+0.10, +0.74]"; "" if a limit is NaN.
+        The text with a space before it, e.g. " [+0.10, +0.74]" or " (no interval: all scores of a side are equal)"; "" if
+        a limit is NaN for want of runs.
     """
-    return "" if math.isnan(low) or math.isnan(high) else f" [{100 * low:+.2f}, {100 * high:+.2f}]"
+    if not math.isnan(low) and not math.isnan(high):
+        return f" [{100 * low:+.2f}, {100 * high:+.2f}]"
+    why = method.removeprefix(TOO_SMALL).strip(" ()")
+    return f" (no interval: {why})" if why else ""
 
 
 def p_text(value: float) -> str:

@@ -27,7 +27,7 @@ def sample_sizes(
     Returns:
         table, first, second, n_first, n_second (runs with a score), spread_first, spread_second (standard deviations),
         power (of these runs for that difference), detectable (by these runs), seeds (a side, for the difference). NaN
-        and <NA> where a spread is not known, with fewer than 2 runs, or where neither strategy has any spread.
+        and <NA> where a spread is not known: with fewer than 2 runs, or where all runs of a strategy ended alike.
 
     Raises:
         InputError: for a difference of 0, a baseline that has no runs, or if no pair has spreads.
@@ -40,7 +40,7 @@ def sample_sizes(
         for first, second in pairs_of(style.in_order(here["strategy"].tolist()), baseline):
             n = int(counts.get(first, 0)), int(counts.get(second, 0))
             both = float(spreads.get(first, math.nan)), float(spreads.get(second, math.nan))
-            known = min(n) >= 2 and max(both) > 0
+            known = min(n) >= 2 and min(both) > 0
             rows.append(
                 {
                     "table": table,
@@ -57,7 +57,9 @@ def sample_sizes(
             )
     found = pd.DataFrame(rows).astype({"seeds": "Int64"}) if rows else pd.DataFrame()
     if found.empty or found["seeds"].isna().all():
-        raise InputError("no two strategies have two runs each with different scores, so that no spread is known")
+        raise InputError(
+            "no two strategies have two runs each with different scores, so that no spread is known; run more seeds"
+        )
     return found
 
 
@@ -70,12 +72,22 @@ def power_notes(table: pd.DataFrame, difference: float, power: float) -> list[st
         power: probability of finding it, in (0, 1).
 
     Returns:
-        One or two sentences.
+        One to four sentences.
     """
     notes = [
-        f"Welch's test at 5% finds {100 * abs(difference):.3g} points in {power:.0%} of cases with that many seeds a side; "
-        "of one comparison, before a correction for several."
+        f"Welch's test at 5% finds {100 * abs(difference):.3g} {'point' if abs(difference) == 0.01 else 'points'} in {power:.0%} "
+        "of cases with that many seeds a side; of one comparison, before a correction for several."
     ]
+    if (table["seeds"] < ENOUGH_SEEDS).fillna(False).any():
+        notes.append(f"This suite tests from {ENOUGH_SEEDS} seeds a side on.")
+    alike = [
+        row[side] for row in table.to_dict("records") for side in ("first", "second") if row[f"spread_{side}"] == 0
+    ]
+    if alike:
+        named = ", ".join(dict.fromkeys(alike))
+        notes.append(
+            f"All runs of {named} ended alike: a spread of 0 says nothing of further runs, so no number of seeds follows."
+        )
     few = int(table[["n_first", "n_second"]].min(axis=None))
     if few < 4 * ENOUGH_SEEDS:
         # chi-square: with 5 runs the true spread is 0.6 to 2.9 times the measured one (95%)

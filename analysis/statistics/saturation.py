@@ -1,4 +1,4 @@
-"""Tables that are too easy: strategies that end at the optimum can no longer be told apart."""
+"""Tables that are too easy: strategies that end with the same best score can no longer be told apart."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOST = 0.5  # share of a strategy's runs at the best score from which it counts 
 
 
 def saturation_note(scores: pd.DataFrame) -> str:
-    """Warn where most runs of two strategies or more end with the best score of a table; '' elsewhere.
+    """Warn where most runs of two strategies or more end with the best score of all runs on a table; '' elsewhere.
 
     Args:
         scores: result of `final_scores`. The best score is the highest that any of these runs found.
@@ -28,7 +28,7 @@ def saturation_note(scores: pd.DataFrame) -> str:
         if len(full) > 1:
             named = ", ".join(f"{name} {shares[name]:.0%}" for name in full)
             said.append(
-                f"{table} is saturated: most runs end with its best score ({named}); their final scores cannot tell these "
-                "strategies apart, budgets to reach a target can (nasbench targets)."
+                f"{table} looks saturated: most runs end with {rows['score'].max():.4f}, the best score of these runs ({named}); "
+                "final scores cannot tell these strategies apart, budgets to reach a target can (nasbench targets)."
             )
     return " ".join(said)

@@ -203,7 +203,7 @@ def _paired_verdict(row: dict[Any, Any], what: str) -> str:
     names = f"{row['first']} against {row['second']}"
     if row["n"] < ENOUGH_SEEDS:
         return f"{names}: n too small (n={row['n']} {what}; the smallest p that they can give is {row['least_p']:.2g})"
-    apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"])
+    apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"], row["interval"])
     effect = f"{holm_text(row['p_holm'], row['comparisons'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
     if row["finding"] == EQUIVALENT:
         return f"{names}: {within_text(row)}, {apart}, n={row['n']} {what})"

@@ -130,6 +130,7 @@ def speedup(
     Example:
       nasbench speedup results/claims.h5 --by children
     """
+    from nasbench.analysis.comparison.anytime import budget_label, hours_unit
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.statistics.final_scores import final_scores
     from nasbench.analysis.statistics.saturation import saturation_note
@@ -141,7 +142,7 @@ def speedup(
     by = by or budget_unit(runs)
     table = speedups(frame, runs, by, measure, baseline, budget=budget_in(runs, by))
     notes.append(
-        f"Budgets are by {by}: the one by which half of the runs have reached the target (Kaplan-Meier), which is the median "
+        f"Budgets are by {budget_label(by, hours_unit(frame))}: the one by which half of the runs have reached the target (Kaplan-Meier), which is the median "
         f"final score of {baseline}."
     )
     if full := saturation_note(final_scores(frame, runs, measure)):

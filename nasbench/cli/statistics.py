@@ -170,7 +170,7 @@ def profiles(
     scores = _known_scores(frame, runs, measure)
     regrets = below_best(scores, optimum)
     notes.append(f"Regret to {said}.")
-    means = score_intervals(regrets, seed)
+    means = score_intervals(regrets.assign(score=-regrets["score"]), seed)
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
     profile = performance_profile(regrets)
     write_csv(means, csv)
@@ -265,7 +265,7 @@ def targets(
     notes.append(_restricted(reaches, unit, budget is not None))
     if "p against random" in columns:
         each = " per table" if len(groups) > 1 else ""
-        notes.append(f"p against random: log-rank, {after_holm(max(made))}{each}.")
+        notes.append(f"p against random (log-rank) {after_holm(max(made))}{each}.")
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
     aimed = " / ".join(f"{value:.4f}" for value in reaches.drop_duplicates("table").sort_values("table")["target"])
@@ -311,6 +311,7 @@ def regret(
     Example:
       nasbench regret replays.h5 --table results/digits201.h5 --allow searcher
     """
+    from nasbench.analysis.comparison.anytime import budget_label, hours_unit
     from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 
     frame, runs, _ = load(files, where)
@@ -320,7 +321,7 @@ def regret(
     budget = budget_in(runs, by)
     areas = regret_areas(frame, runs, by, measure, optimum, budget)
     summary = area_summary(areas, seed)
-    notes.append(_whole_budget(areas, by, said, budget is not None))
+    notes.append(_whole_budget(areas, budget_label(by, hours_unit(frame)), said, budget is not None))
     several = areas["table"].nunique() > 1
     shown = [*(["table"] if several else []), "strategy", "runs", "mean", "low", "high", "waiting", "interval"]
     echo_table(summary[shown], notes)
@@ -435,13 +436,15 @@ def _restricted(reaches: pd.DataFrame, unit: str, is_budget: bool) -> str:
     )
 
 
-def _whole_budget(areas: pd.DataFrame, by: str, said: str, is_budget: bool) -> str:
+def _whole_budget(areas: pd.DataFrame, unit: str, said: str, is_budget: bool) -> str:
     """What the areas cover, in a sentence."""
     ends = " / ".join(f"{end:.4g}" for end in areas.drop_duplicates("table").sort_values("table")["budget"])
     whole = (
         "the whole budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
     )
-    return f"Mean of the regret to {said}, from 0 to {ends} {by} ({whole}); accuracy 0 before a run's first score."
+    return (
+        f"Mean of the regret to {said}, over {unit} from 0 to {ends} ({whole}); accuracy 0 before a run's first score."
+    )
 
 
 def _drawn_targets(curves: pd.DataFrame, by: str, words: str) -> Callable[[Axes], None]:

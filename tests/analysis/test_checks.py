@@ -116,7 +116,7 @@ def test_a_budget_of_children_does_not_ask_for_the_searchers_time(fair):
 def test_two_seeds_are_insufficient_in_the_notes(make):
     frame, runs, _ = make.frames(children=6, seeds=2)
     (note,) = check_comparable(frame, runs)
-    assert note.startswith("Insufficient seeds for an interval (fewer than 5), ranges shown: ")
+    assert note.startswith("Insufficient seeds for an interval (fewer than 5): ")
     assert "random 2" in note
 
 

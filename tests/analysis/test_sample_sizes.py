@@ -48,6 +48,20 @@ def test_pairs_without_a_spread_have_no_number_and_none_at_all_is_one_line():
         sample_sizes(scores_of({"random": [0.9, 0.9], "ppo": [0.9, 0.9]}), 0.01)
 
 
+def test_runs_that_ended_alike_have_no_spread_to_plan_with():
+    table = sample_sizes(
+        scores_of({"random": [0.9, 0.9, 0.9], "ppo": [0.9, 0.91, 0.92], "evolution": [0.8, 0.801, 0.802]}), 0.01
+    )
+    known = table.set_index(["first", "second"])["seeds"]
+    assert known.isna().tolist() == [("random" in pair) for pair in known.index]
+    said = power_notes(table, 0.01, 0.8)
+    assert any(line.startswith("All runs of random ended alike: ") for line in said)
+    assert said[0].startswith("Welch's test at 5% finds 1 point in 80% of cases")
+    quick = sample_sizes(scores_of({"ppo": [0.9, 0.91, 0.92], "evolution": [0.8, 0.801, 0.802]}), 0.1)
+    assert int(quick["seeds"].iloc[0]) < 5
+    assert "This suite tests from 5 seeds a side on." in power_notes(quick, 0.1, 0.8)
+
+
 def test_a_speedup_is_the_ratio_of_median_budgets(make):
     frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=9, children=20)
     row = speedups(frame, runs, "children").iloc[0]
@@ -100,5 +114,7 @@ def test_without_random_search_there_is_no_score_to_reach(make):
 def test_a_saturated_table_is_named():
     full = scores_of({"random": [0.95, 0.95, 0.9], "ppo": [0.95, 0.95, 0.95], "pnas": [0.9, 0.91, 0.95]})
     said = saturation_note(full)
-    assert said.startswith("t is saturated: most runs end with its best score (random 67%, ppo 100%)")
+    assert said.startswith(
+        "t looks saturated: most runs end with 0.9500, the best score of these runs (random 67%, ppo 100%)"
+    )
     assert saturation_note(full[full["strategy"] != "ppo"]) == ""

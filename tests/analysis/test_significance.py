@@ -189,3 +189,14 @@ def test_the_plot_shows_p_and_n_or_that_n_is_too_small(three):
     assert any("n=18+20" in text.get_text() for text in axes[0].texts)
     assert [text.get_text() for text in axes[1].texts] == ["n too small, n=2+2"] * 2
     assert "No two strategies" in axes[2].texts[0].get_text()
+
+
+def test_a_side_without_spread_has_neither_interval_nor_detectable_difference():
+    groups = {"random": [0.9, 0.9, 0.9, 0.9, 0.9], "ppo": [0.9, 0.9, 0.9, 0.9, 0.91]}
+    row = unpaired_tests(table_of(groups), "random").iloc[0]
+    assert np.isnan(row["difference_low"])
+    assert np.isnan(row["detectable"])
+    assert row["verdict"] == (
+        "ppo against random: not shown to differ (Holm p = 0.424 over 1 comparison, +0.20 points (no interval: all scores of a "
+        "side are equal), n=5 and 5); what this n can detect is not known"
+    )

@@ -54,7 +54,7 @@ def test_what_cannot_be_reported_is_said_in_one_line(words, said, tmp_path):
 def test_two_seeds_are_called_too_few():
     done = nasbench("report", CLAIMS, "-w", "run_seed < 2", "--format", "md")
     assert done.code == 0, done.err
-    assert "Insufficient seeds for an interval (fewer than 5), ranges shown: ppo 2, random 2, reinforce 2" in done.out
+    assert "Insufficient seeds for an interval (fewer than 5): ppo 2, random 2, reinforce 2" in done.out
     assert "n too small (n=2 and 2; 5 seeds a side are the least)" in done.out
 
 

@@ -116,7 +116,8 @@ def test_a_budget_of_children_is_counted_in_children(call, tmp_path):
     table, price = made_up("third", 3), ReplayBudget(Budget.parse("20 children"))
     write_new("few.h5", tables_of([replay(table, Setting.of("random", {}), range(6), price)]))
     assert "By children trained." in call("targets", "few.h5", "--target", "0.9")
-    assert "to 20 children" in call("regret", "few.h5")
+    assert "over children trained from 0 to 20 (the whole budget)" in call("regret", "few.h5")
+    assert "Budgets are by children trained: " in call("speedup", "few.h5")
 
 
 def test_profiles_and_regret(call, files, tmp_path):
@@ -137,8 +138,13 @@ def test_regret_to_the_optimum_of_a_table(call, tmp_path):
         ["replay", "--table", table, "--strategy", "random", "--seeds", "5", "--budget", "5 children", "-o", "few.h5"],
     )
     assert done.exit_code == 0, done.output
-    out = call("profiles", "few.h5", "--table", table)
+    out = call("profiles", "few.h5", "--table", table, "--csv", "means.csv")
     assert "Regret to the table's optimum" in out
+    means = pd.read_csv(tmp_path / "means.csv")
+    assert (means["value"] > 0).all()  # a regret is what is missing to the optimum
+    found = final_scores(Results(["few.h5"]).frame(), Results(["few.h5"]).runs())["score"]
+    best = Results([table]).frame().groupby("hash")["val_acc"].mean().max()
+    assert means.loc[means["statistic"] == "mean", "value"].item() == pytest.approx(best - found.mean())
     assert (pd.read_csv(tmp_path / "few-profiles.csv").query("regret == 0")["share"] == 0).all()
 
 
