@@ -61,9 +61,9 @@ def evaluate(
 
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
     if set:
-        from nasbench.protocols.protocol import validated
+        from nasbench.protocols.protocol import validated, without_fit
 
-        changed = {**chosen.model_dump(), "name": f"{chosen.name.removesuffix('+')}+", **set}
+        changed = {**chosen.model_dump(), "name": f"{chosen.name.removesuffix('+')}+", **without_fit(chosen, set)}
         chosen = validated(Protocol, changed, f"protocol {chosen.name!r}")
     if timeout is not None and not timeout > 0:
         raise InputError(f"timeout is in seconds, > 0, or None for never, got {timeout}")

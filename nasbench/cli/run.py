@@ -226,6 +226,7 @@ def run_into(
                 plans,
                 cache_files,
                 jobs,
+        say_fitting(plan)
                 begin,
                 take_over,
             )
@@ -256,6 +257,17 @@ def title_of(plan: SearchPlan) -> str:
     Returns:
         Strategy and seed, e.g. "evolution seed 0".
     """
+def say_fitting(plan: SearchPlan) -> None:
+    """Print one line about the fields of a protocol that follow from its data, if there are any."""
+    from nasbench.data import load_data
+    from nasbench.data.fitting import fitting_in_a_line
+    from nasbench.protocols.protocol import get_protocol
+
+    named = get_protocol(plan.config.protocol, plan.config.set)
+    if named.fit:
+        say(fitting_in_a_line(named, load_data(named.data)), err=True)
+
+
     return f"{plan.config.strategy} seed {plan.config.seed}"
 
 

@@ -204,3 +204,24 @@ CIFAR10_QUICK = Protocol(
     cells=1,
     filters=8,
 )
+
+IMAGES = Protocol(
+    name="images",
+    source=(
+        "Ours: for one's own images, from 100 to 1,000,000 of them. Batch, epochs and validation share follow from the "
+        "number of images, the crop from their side (nasbench.data.fitting); a run says in one line what it chose, and "
+        "--set replaces it. Images are padded and cropped, not flipped, because letters and signs are other classes then: "
+        "flip=true suits photographs."
+    ),
+    data="digits",
+    fit=("validation", "batch_size", "epochs", "crop_from"),
+    optimizer="nesterov",
+    learning_rate=0.1,
+    weight_decay=5e-4,
+    schedule="one_cycle",
+    warmup=0.25,
+    enlarge="pad",
+    crop_from=40,
+    cells=1,
+    filters=8,
+)

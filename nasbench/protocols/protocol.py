@@ -151,6 +151,13 @@ class Protocol(BaseModel):
         json_schema_extra=unless("fast"),
     )
 
+    fit: tuple[Literal["validation", "batch_size", "epochs", "crop_from"], ...] = Field(
+        default=(),
+        description="fields whose values follow from the size of the data, and are chosen before the first training; "
+        "those that are set are not among them",
+        json_schema_extra=unless([]),
+    )
+
     @model_validator(mode="after")
     def _agree(self) -> Protocol:
         """Refuse fields that contradict each other."""
@@ -184,7 +191,14 @@ class Protocol(BaseModel):
 
         Returns:
             16 hexadecimal digits.
+
+        Raises:
+            InputError: when fields are still to follow from the data, see `fit`.
         """
+        if self.fit:
+            raise InputError(
+                f"protocol {self.name!r} is complete only with its data: nasbench.data.fitting.fitted(protocol, data)"
+            )
         built = {} if network_version == 1 else {"network_version": network_version}
         return digest_of({"version": FINGERPRINT_VERSION, "data": data_digest, **built, **identity_fields(self)}, 8)
 
@@ -227,6 +241,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "digits201": "nasbench.protocols.named:DIGITS201",
         "digits201-2": "nasbench.protocols.named:DIGITS201_2",
         "cifar10-quick": "nasbench.protocols.named:CIFAR10_QUICK",
+        "images": "nasbench.protocols.named:IMAGES",
     },
 )
 
@@ -246,7 +261,21 @@ def get_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Proto
         InputError: when a field is unknown or out of range; one line that names every such field.
     """
     changes = {key: _listed(key, value) for key, value in (overrides or {}).items()}
-    return with_overrides(PROTOCOLS.get(name), changes, f"protocol {name!r}")
+    return with_overrides(PROTOCOLS.get(name), without_fit(PROTOCOLS.get(name), changes), f"protocol {name!r}")
+
+
+def without_fit(protocol: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to replaced fields that they do not follow from the data any more.
+
+    Args:
+        protocol: the protocol.
+        changes: field -> value.
+
+    Returns:
+        The changes, with the rest of `Protocol.fit` where a field of it is replaced and `fit` itself is not.
+    """
+    rest = tuple(name for name in protocol.fit if name not in changes)
+    return dict(changes) if "fit" in changes or rest == protocol.fit else {**changes, "fit": rest}
 
 
 def check_kernels(protocol: Protocol, device: str) -> None:
@@ -267,7 +296,11 @@ def check_kernels(protocol: Protocol, device: str) -> None:
 
 
 def _listed(key: str, value: Any) -> Any:
-    return [part for part in value.split(",") if part] if key == "step_milestones" and isinstance(value, str) else value
+    return (
+        [part for part in value.split(",") if part]
+        if key in ("step_milestones", "fit") and isinstance(value, str)
+        else value
+    )
 
 
 def with_overrides(protocol: M, overrides: Mapping[str, Any], what: str) -> M:

@@ -8,12 +8,13 @@ import os
 import resource
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import torch
 
 from nasbench.data import Dataset, Images, load_data
+from nasbench.data.fitting import fitted
 from nasbench.errors import InputError
 from nasbench.kernels.platform import platform_here
 from nasbench.kernels.portable import is_portable_process
@@ -60,6 +61,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
     place = resolve_device(device)
     dataset = checked_data(child.protocol, device)
     if child.protocol.kernels == "portable" and not is_portable_process():
+    child = replace(child, protocol=fitted(child.protocol, dataset))
         from nasbench.training.portable_worker import WORKER
 
         return WORKER.evaluate(child, device, devices)
@@ -242,6 +244,7 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
             f"of {dataset.name!r} are left for training with validation={protocol.validation:g}; use --set "
             "train_images=0 for all of them"
         )
+    protocol = fitted(protocol, dataset)
     return dataset
 
 

@@ -277,9 +277,11 @@ def _protocol_and_space(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, 
 def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
     """Return a protocol and the digest of its data; `changes` is JSON, so that the result can be cached."""
     from nasbench.data import load_data
+    from nasbench.data.fitting import fitted
 
     protocol = get_protocol(name, json.loads(changes))
-    return protocol, load_data(protocol.data).digest
+    data = load_data(protocol.data)
+    return fitted(protocol, data), data.digest
 
 
 def _platform_here(config: Mapping[str, Any]) -> str:

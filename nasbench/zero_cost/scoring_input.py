@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nasbench.data import load_data
+from nasbench.data.fitting import fitted
 from nasbench.errors import InputError
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture
@@ -52,6 +53,7 @@ class ScoringInput:
         if seed < 0:
             raise InputError(f"the seed of a zero-cost score is 0 or more, got {seed}")
         data = load_data(protocol.data)
+        protocol = fitted(protocol, data)
         return ScoringInput(
             architecture, protocol, protocol.scale(data.size, data.channels, len(data.classes)), seed, device
         )

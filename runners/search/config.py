@@ -315,6 +315,7 @@ def _usd_per_hour(config: SearchConfig) -> float:
     if config.gpus_per_child == 0:
         return price_of(device_name(config.devices[0]), prices).usd
     try:
+    from nasbench.data.fitting import fitted
         return price_of(config.accelerator or "the cluster's GPUs", prices).usd
     except InputError as error:
         raise InputError(f"{error}; or say which GPU to ask for, e.g. --accelerator A100") from None
@@ -322,3 +323,4 @@ def _usd_per_hour(config: SearchConfig) -> float:
 
 def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:
     return digest_of({**identity_fields(config), "space": space.spec, "fingerprint": fingerprint}, 6)
+    protocol = fitted(protocol, dataset)

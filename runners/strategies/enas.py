@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from nasbench.data import load_data
+from nasbench.data.fitting import fitted
 from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.controllers.baseline import MovingAverage
@@ -131,6 +132,8 @@ class Enas(Strategy[EnasConfig]):
         self.trained: tuple[SharedWeights, Policy] | None = None
         self._ranked: deque[Architecture] = deque()
         self._drawn: set[str] = set()
+        if self._protocol.fit:
+            self._protocol = fitted(self._protocol, load_data(self._protocol.data))
         self._exhausted = False
 
     def ask(self) -> Architecture | None:

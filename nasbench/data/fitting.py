@@ -1,0 +1,82 @@
+"""Fields of a protocol that follow from the size of the data: batch, epochs, validation share, crop."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+from nasbench.data.dataset import Dataset
+from nasbench.errors import InputError
+from nasbench.protocols.protocol import Protocol
+
+MOST_VALIDATION: Final = 0.3
+VALIDATION_IMAGES: Final = 10_000  # with them, the standard error of an accuracy is at most 0.5%
+STEPS: Final = 40  # of an epoch, as far as the batch's limits allow it
+BATCHES: Final = (16, 256)
+SEEN_IMAGES: Final = 50_000  # in a whole training, as far as the limits of the epochs allow it
+EPOCHS: Final = (4, 30)
+BORDER: Final = 8  # a side of the image is padded by this part of it
+
+
+def fitted(protocol: Protocol, data: Dataset) -> Protocol:
+    """Choose the fields that a protocol leaves to its data (`Protocol.fit`).
+
+    | field | value, n training images, m of them left by the validation share |
+    |---|---|
+    | validation | 10,000 / n, at most 0.3; as it is where the data have validation images |
+    | batch_size | the power of two nearest to m / 40, from 16 to 256 |
+    | epochs | 50,000 / m, from 4 to 30 |
+    | crop_from | the side of the images and an eighth of it, at least a pixel, on either side |
+
+    Args:
+        protocol: the protocol.
+        data: its data.
+
+    Returns:
+        The protocol with these values and an empty `fit`; the protocol itself if its `fit` is empty.
+
+    Raises:
+        InputError: when the values contradict other fields.
+    """
+    if not protocol.fit:
+        return protocol
+    values = protocol.model_dump()
+    images = data.validation_from or len(data.train)
+    share = protocol.validation
+    if "validation" in protocol.fit and not data.validation_from:
+        share = min(MOST_VALIDATION, round(VALIDATION_IMAGES / images, 4))
+    left = images if data.validation_from else max(images - round(share * images), 1)
+    left = min(left, protocol.train_images or left)
+    padding = max(1, round(data.size / BORDER))
+    chosen: dict[str, Any] = {
+        "validation": share,
+        "batch_size": _clipped(2 ** round(math.log2(max(left / STEPS, 1))), BATCHES),
+        "epochs": _clipped(round(SEEN_IMAGES / left), EPOCHS),
+        "crop_from": data.size + 2 * padding,
+    }
+    try:
+        return Protocol(**{**values, **{name: chosen[name] for name in protocol.fit}, "fit": ()})
+    except ValueError as error:
+        raise InputError(f"protocol {protocol.name!r} does not fit the data {data.name!r}: {error}") from None
+
+
+def fitting_in_a_line(protocol: Protocol, data: Dataset) -> str:
+    """Say which values a protocol takes for its data.
+
+    Args:
+        protocol: the protocol, before `fitted`.
+        data: its data.
+
+    Returns:
+        One line; "" if nothing follows from the data.
+    """
+    if not protocol.fit:
+        return ""
+    values = fitted(protocol, data)
+    chosen = ", ".join(f"{name}={getattr(values, name):g}" for name in protocol.fit)
+    images = data.validation_from or len(data.train)
+    return f"protocol {protocol.name} for {images} training images of {data.size}x{data.size}: {chosen} (--set replaces any)"
+
+
+def _clipped(value: int, limits: tuple[int, int]) -> int:
+    return min(max(value, limits[0]), limits[1])

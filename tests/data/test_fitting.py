@@ -1,0 +1,89 @@
+"""The protocol `images`: batch, epochs, validation share and crop follow from the data."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import nasbench
+from nasbench.data import Dataset, Images, load_data
+from nasbench.data.fitting import fitted, fitting_in_a_line
+from nasbench.errors import InputError
+from nasbench.protocols.protocol import get_protocol
+
+
+def data_of(images: int, size: int = 8) -> Dataset:
+    """A data set that only has its sizes: one image, seen `images` times."""
+    one = load_data(f"fake:images=4,size={size},classes=2")
+    pixels = np.broadcast_to(one.train.pixels[:1], (images, *one.train.pixels.shape[1:]))
+    return dataclasses.replace(one, train=Images(pixels, np.arange(images) % 2))
+
+
+@pytest.mark.parametrize(
+    ("images", "validation", "batch", "epochs"),
+    [(100, 0.3, 16, 30), (1200, 0.3, 16, 30), (10_000, 0.3, 128, 7), (50_000, 0.2, 256, 4), (1_000_000, 0.01, 256, 4)],
+)
+def test_values_follow_from_the_number_of_images(images: int, validation: float, batch: int, epochs: int) -> None:
+    protocol = fitted(get_protocol("images"), data_of(images))
+    assert (protocol.validation, protocol.batch_size, protocol.epochs) == (validation, batch, epochs)
+    assert protocol.fit == ()
+
+
+@pytest.mark.parametrize(("size", "crop"), [(4, 6), (8, 10), (32, 40), (64, 80), (96, 120)])
+def test_the_crop_follows_from_the_side(size: int, crop: int) -> None:
+    assert fitted(get_protocol("images"), data_of(100, size)).crop_from == crop
+
+
+def test_what_is_set_stays() -> None:
+    protocol = get_protocol("images", {"epochs": "2", "validation": 0.5})
+    assert protocol.fit == ("batch_size", "crop_from")
+    values = fitted(protocol, data_of(1200))
+    assert (values.epochs, values.validation, values.batch_size) == (2, 0.5, 16)
+    assert fitting_in_a_line(protocol, data_of(1200)) == (
+        "protocol images+ for 1200 training images of 8x8: batch_size=16, crop_from=10 (--set replaces any)"
+    )
+
+
+def test_own_validation_images_are_no_share() -> None:
+    data = dataclasses.replace(data_of(1200), validation_from=1000)
+    protocol = get_protocol("images")
+    assert fitted(protocol, data).validation == protocol.validation
+    assert "for 1000 training images" in fitting_in_a_line(protocol, data)
+
+
+def test_other_protocols_are_left_alone() -> None:
+    protocol = get_protocol("digits")
+    assert fitted(protocol, data_of(100)) is protocol
+    assert fitting_in_a_line(protocol, data_of(100)) == ""
+
+
+def test_a_fingerprint_is_that_of_the_chosen_values() -> None:
+    data = data_of(1200)
+    with pytest.raises(InputError, match="complete only with its data"):
+        get_protocol("images").fingerprint(data.digest)
+    chosen = fitted(get_protocol("images"), data)
+    fields = {name: getattr(chosen, name) for name in ("validation", "batch_size", "epochs", "crop_from")}
+    written = get_protocol("images", fields)
+    assert written.fit == ()
+    assert written.fingerprint(data.digest) == chosen.fingerprint(data.digest)
+
+
+def test_a_search_stores_and_repeats_the_chosen_values(tmp_path) -> None:
+    text = "fake:images=60,size=6,classes=2"
+    path = tmp_path / "images.h5"
+    run = nasbench.search(
+        "nasbench201", "random", "1 children", path, protocol="images", set={"data": text, "epochs": 1}, progress=False
+    )
+    assert run.status == "complete"
+    again = nasbench.search(
+        "nasbench201",
+        "random",
+        "1 children",
+        path,
+        protocol=get_protocol("images", {"data": text, "epochs": 1}),
+        progress=False,
+    )
+    assert again.id == run.id
+    assert nasbench.verify(path).agrees
