@@ -51,6 +51,9 @@ class RayExecutor(Executor):
     is cancelled, with status "timed_out". Seconds are charged from the start of the training on its node, including
     lost attempts; waiting for a free place is not charged.
 
+    Args:
+        options: options of the executor.
+
     Raises:
         MissingExtra: when the package ray is not installed.
         InputError: when the cluster does not answer, refuses the token, or has no node with the resources for a child.
@@ -287,10 +290,12 @@ class RayExecutor(Executor):
         if self._closed:
             return
         self._closed = True
-        if not self._head.gone:
-            self._left = self.drop()
-            self._ray.kill(self._starts)
-        disconnect()
+        try:
+            if not self._head.gone:
+                self._left = self.drop()
+                self._ray.kill(self._starts)
+        finally:
+            disconnect()
 
 
 def _telling(ended: queue.SimpleQueue[str], key: str) -> Callable[[Any], None]:

@@ -284,8 +284,16 @@ def test_what_was_dropped_does_not_come_back(nodes):
 def test_closing_from_another_thread_ends_the_wait(nodes):
     executor = RayExecutor(options(nodes))
     executor.submit(0, child(nodes, epochs=100_000))
-    threading.Timer(1.0, executor.close).start()
+    while not executor._running(["0/1"]):
+        time.sleep(0.05)
+    closer = threading.Timer(1.0, executor.close)
+    closer.start()
     assert executor.wait() == []
+    closer.join()
+    ((ticket, left),) = executor.drop()  # what the closing ended, with its seconds
+    assert (ticket, left.status) == (0, "unfinished")
+    assert 1.0 <= left.device_seconds < 60
+    assert executor.drop() == []
 
 
 def test_more_than_a_node_has_is_refused(nodes):

@@ -163,8 +163,14 @@ def test_closing_from_another_thread_ends_the_wait():
     executor = LocalExecutor(ExecutorOptions())
     executor.submit(0, child(0, epochs=100_000))
     worker_pid(executor)
-    threading.Timer(0.3, executor.close).start()
+    closer = threading.Timer(0.3, executor.close)
+    closer.start()
     assert executor.wait() == []
+    closer.join()
+    ((ticket, left),) = executor.drop()  # what the closing ended, with its seconds
+    assert (ticket, left.status) == (0, "unfinished")
+    assert left.device_seconds > 0.2 * executor.share
+    assert executor.drop() == []
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path):
