@@ -217,6 +217,7 @@ def run_into(
         if plan.protocol.data not in described:
             described.add(plan.protocol.data)
             say_data(plan.protocol.data)
+        say_fitting(plan)
         return progress_of(title_of(plan), shown, plan.hours_unit)
 
     with termination_as_interrupt():
@@ -226,7 +227,6 @@ def run_into(
                 plans,
                 cache_files,
                 jobs,
-        say_fitting(plan)
                 begin,
                 take_over,
             )
@@ -248,15 +248,6 @@ def say_data(text: str) -> None:
     say(describe_in_a_line(text, load_data(text)), err=True)
 
 
-def title_of(plan: SearchPlan) -> str:
-    """Name a search for its progress display.
-
-    Args:
-        plan: plan of the search.
-
-    Returns:
-        Strategy and seed, e.g. "evolution seed 0".
-    """
 def say_fitting(plan: SearchPlan) -> None:
     """Print one line about the fields of a protocol that follow from its data, if there are any."""
     from nasbench.data import load_data
@@ -268,6 +259,15 @@ def say_fitting(plan: SearchPlan) -> None:
         say(fitting_in_a_line(named, load_data(named.data)), err=True)
 
 
+def title_of(plan: SearchPlan) -> str:
+    """Name a search for its progress display.
+
+    Args:
+        plan: plan of the search.
+
+    Returns:
+        Strategy and seed, e.g. "evolution seed 0".
+    """
     return f"{plan.config.strategy} seed {plan.config.seed}"
 
 

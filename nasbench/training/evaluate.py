@@ -60,8 +60,8 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
     """
     place = resolve_device(device)
     dataset = checked_data(child.protocol, device)
-    if child.protocol.kernels == "portable" and not is_portable_process():
     child = replace(child, protocol=fitted(child.protocol, dataset))
+    if child.protocol.kernels == "portable" and not is_portable_process():
         from nasbench.training.portable_worker import WORKER
 
         return WORKER.evaluate(child, device, devices)
@@ -235,6 +235,7 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
     resolve_device(device)
     check_kernels(protocol, device)
     dataset = load_data(protocol.data)
+    protocol = fitted(protocol, dataset)
     check_sizes(protocol, dataset.size)
     available = len(dataset.split(protocol.validation, protocol.split_seed)[0])
     if protocol.train_images > available:
@@ -244,7 +245,6 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
             f"of {dataset.name!r} are left for training with validation={protocol.validation:g}; use --set "
             "train_images=0 for all of them"
         )
-    protocol = fitted(protocol, dataset)
     return dataset
 
 

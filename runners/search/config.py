@@ -283,6 +283,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
         MissingData: when the data set is not on this machine.
     """
     from nasbench.data import load_data
+    from nasbench.data.fitting import fitted
 
     space = get_space(config.space)
     if network_version is not None:
@@ -296,6 +297,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
     if budget.unit == "usd" and usd_per_hour == 0:
         raise InputError(f"budget {budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
+    protocol = fitted(protocol, dataset)
     fingerprint = protocol.fingerprint(dataset.digest, space.built_version)
     return SearchPlan(
         config=config,
@@ -315,7 +317,6 @@ def _usd_per_hour(config: SearchConfig) -> float:
     if config.gpus_per_child == 0:
         return price_of(device_name(config.devices[0]), prices).usd
     try:
-    from nasbench.data.fitting import fitted
         return price_of(config.accelerator or "the cluster's GPUs", prices).usd
     except InputError as error:
         raise InputError(f"{error}; or say which GPU to ask for, e.g. --accelerator A100") from None
@@ -323,4 +324,3 @@ def _usd_per_hour(config: SearchConfig) -> float:
 
 def _run_id(config: SearchConfig, space: Space, fingerprint: str) -> str:
     return digest_of({**identity_fields(config), "space": space.spec, "fingerprint": fingerprint}, 6)
-    protocol = fitted(protocol, dataset)
