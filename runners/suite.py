@@ -97,7 +97,11 @@ def load_suite(name: str) -> Suite:
 
 
 class SharedWriter:
-    """Lets searches in several threads write to one results file, one row at a time."""
+    """Lets searches in several threads write to one results file, one row at a time.
+
+    Args:
+        writer: the writer of the file; its calls take turns.
+    """
 
     def __init__(self, writer: ResultsWriter) -> None:
         self._writer, self._lock = writer, threading.Lock()

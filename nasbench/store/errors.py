@@ -73,7 +73,12 @@ class ResultsLocked(StoreError):
 
 
 class NotALock(StoreError):
-    """Something else has the name of the lock file: a folder, a pipe, a device or a broken link."""
+    """Something else has the name of the lock file: a folder, a pipe, a device or a broken link.
+
+    Args:
+        path: path of the lock file.
+        what: kind of the thing that has this name, e.g. "a folder".
+    """
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path} is {what}, so no lock can be there: remove it and run this again")

@@ -21,7 +21,11 @@ NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOT
 
 @dataclass(frozen=True)
 class ResultsPaths:
-    """Paths of `<name>.h5` and the files beside it: the journal, the lock, and the file being packed."""
+    """Paths of `<name>.h5` and the files beside it: the journal, the lock, and the file being packed.
+
+    Args:
+        h5: path of the HDF5 file.
+    """
 
     h5: Path
 

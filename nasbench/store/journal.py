@@ -65,7 +65,13 @@ _HOLE: Final = b"\0" * 8
 
 @dataclass(frozen=True)
 class Header:
-    """First line of a journal: id of the results file, last sequence number before this journal, schema version."""
+    """First line of a journal.
+
+    Args:
+        file: id of the results file to which it belongs.
+        base: last sequence number before this journal.
+        schema: version of the schema.
+    """
 
     file: str
     base: int
@@ -74,7 +80,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Record:
-    """One acknowledged record: a child with its curves, or a run (a later record of a run replaces the earlier)."""
+    """One acknowledged record: a child with its curves, or a run. A later record of a run replaces the earlier.
+
+    Args:
+        sequence: number of the record in the file, without gaps.
+        kind: "child" or "run".
+        row: its columns.
+        curves: curves of a child, one value per epoch; empty for a run.
+    """
 
     sequence: int
     kind: Kind
@@ -84,7 +97,12 @@ class Record:
 
 @dataclass(frozen=True)
 class Damage:
-    """A line of the journal whose bytes are not those that were written."""
+    """A line of the journal whose bytes are not those that were written.
+
+    Args:
+        line: number of the line.
+        text: what is wrong with it.
+    """
 
     line: int
     text: str

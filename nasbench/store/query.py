@@ -40,6 +40,10 @@ class Row(Mapping[str, Any]):
 
     Values are plain Python values and are read on access. `dict(row)` reads all of them and detaches the row from its
     file.
+
+    Args:
+        source: the opened file that holds the child.
+        position: place of the child in the file's table, from 0.
     """
 
     __slots__ = ("_position", "_source")
@@ -72,7 +76,12 @@ class Row(Mapping[str, Any]):
 
 
 class Source:
-    """One opened results file, with a cache of the columns that were used."""
+    """One opened results file, with a cache of the columns that were used.
+
+    Args:
+        name: name of the file.
+        snapshot: the file as it was when it was opened.
+    """
 
     def __init__(self, name: str, snapshot: Snapshot) -> None:
         self.name, self.snapshot = name, snapshot

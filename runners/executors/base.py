@@ -99,6 +99,9 @@ class Executor(ABC):
     """Trains children, several at a time. Use it as a context manager: on exit it ends every worker.
 
     `wait` returns every submitted child exactly once, even if its worker dies.
+
+    Args:
+        options: options of the executor.
     """
 
     here: ClassVar[bool] = True  # whether children are trained on this machine

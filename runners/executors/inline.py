@@ -13,6 +13,9 @@ from nasbench.training.evaluation import Child, Evaluation
 class InlineExecutor(Executor):
     """Trains each child inside the call of `wait`.
 
+    Args:
+        options: options of the executor.
+
     Raises:
         InputError: when the options request more than one child at a time.
     """

@@ -36,6 +36,9 @@ class LocalExecutor(Executor):
     A child whose worker dies is tried again up to `retries` times; then its status is "failed". A worker that has not
     ended after its child's time-out and a grace period is killed, and the child's status is "timed_out". All lost
     seconds are charged.
+
+    Args:
+        options: options of the executor.
     """
 
     def __init__(self, options: ExecutorOptions) -> None:

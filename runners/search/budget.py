@@ -116,6 +116,9 @@ class Ledger:
     Args:
         budget: the limit.
         usd_per_hour: price of one device-hour, >= 0.
+        children: counted children, >= 0.
+        wall_seconds: wall time of the run over all attempts, >= 0.
+        device_seconds: device-seconds by category of `LEDGER_CATEGORIES`.
     """
 
     budget: Budget

@@ -147,7 +147,12 @@ class CommitPolicy(ABC):
 
 
 class AsTheyFinish(CommitPolicy):
-    """Commits each child when its training ends. No slot ever waits; the order of rows depends on the machine."""
+    """Commits each child when its training ends. No slot ever waits; the order of rows depends on the machine.
+
+    Args:
+        search: the search's steps.
+        reuse: whether scores of equal trainings are reused.
+    """
 
     def __init__(self, search: CommitActions, reuse: bool) -> None:
         super().__init__(search, reuse)
@@ -194,6 +199,10 @@ class InOrder(CommitPolicy):
     population, always in random search. Therefore the rows are those of a run with one child at a time, and a run can
     be resumed with any number of slots. Children that are trained but not committed when the run is killed are trained
     again. Under a budget in device time or money, rows are equal only if the children's times are.
+
+    Args:
+        search: the search's steps.
+        reuse: whether scores of equal trainings are reused.
     """
 
     def __init__(self, search: CommitActions, reuse: bool) -> None:

@@ -102,6 +102,18 @@ class SearchPlan:
     """A configuration with every name resolved and every value checked.
 
     Making one reads the data but trains nothing.
+
+    Args:
+        config: the configuration that was resolved.
+        space: the space to search.
+        protocol: the protocol of the children.
+        data: name of the data set.
+        data_digest: digest of its images and labels.
+        fingerprint: fingerprint of the scores.
+        budget: limit of the search.
+        usd_per_hour: price of one device-hour, >= 0.
+        run: id of the run, 12 hexadecimal digits.
+        kind: class of the strategy, if it is in no registry; else None.
     """
 
     config: SearchConfig

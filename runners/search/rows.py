@@ -21,7 +21,14 @@ _SCORES = tuple(field.name for field in fields(Evaluation) if field.name != "cur
 
 @dataclass(frozen=True)
 class Proposal:
-    """A proposal of a strategy, its number in the order of `ask()` calls (from 0), and whether its hash is a repeat."""
+    """A proposal of a strategy, with its training seed.
+
+    Args:
+        index: its number in the order of `ask()` calls, or among the final trainings, from 0.
+        architecture: the proposed architecture.
+        seed: training seed, >= 0.
+        duplicate: whether an earlier proposal of the run has the same hash.
+    """
 
     index: int
     architecture: Architecture

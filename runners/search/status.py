@@ -77,6 +77,12 @@ class RunStatus:
         best: highest validation accuracy, a fraction; None before the first.
         best_hash: hash of that architecture.
         last_child: time at which the last child ended, UTC; "" before the first.
+        run: id of the run.
+        strategy: name of the strategy.
+        seed: search seed.
+        budget: the budget as text, e.g. "20 children".
+        gpu_hours: device-hours charged to the search.
+        usd: USD charged to the search.
     """
 
     run: str
@@ -102,7 +108,13 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class FileStatus:
-    """Status of a results file: the process that writes it, and its runs in the order of the file."""
+    """Status of a results file.
+
+    Args:
+        file: name of the file.
+        writer: the process that writes it; None if there is none.
+        runs: status of every run, in the order of the file.
+    """
 
     file: str
     writer: Writer | None

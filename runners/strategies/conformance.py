@@ -32,7 +32,11 @@ class ConformanceError(NasbenchError, AssertionError):
 
 @dataclass
 class Conversation:
-    """Log of a strategy's calls, in order: an `Outcome` per `tell`, the answer (architecture or None) per `ask`."""
+    """Log of a strategy's calls, in order.
+
+    Args:
+        events: an `Outcome` per `tell`, and the answer (an architecture, or None for waiting) per `ask`.
+    """
 
     events: list[Architecture | Outcome | None] = field(default_factory=list)
 

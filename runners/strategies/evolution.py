@@ -53,7 +53,12 @@ class EvolutionConfig(StrategyConfig):
 
 
 class Individual(NamedTuple):
-    """Member of the population: a trained child."""
+    """Member of the population: a trained child.
+
+    Args:
+        architecture: its architecture.
+        reward: its reward, finite.
+    """
 
     architecture: Architecture
     reward: float
@@ -69,6 +74,11 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
 
     The mutation is the space's own `mutate`, which always changes something. The identity mutation is an option of the
     strategy, so it is the same on every space.
+
+    Args:
+        space: the space to search.
+        seed: seed of all random draws, >= 0.
+        config: the strategy's options; None for their defaults.
 
     Source: Real et al. 2018 (1802.01548), algorithm 1 and the methods' section on mutations.
     Deviation: the paper does not mention failed children; here they become members with reward 0. In a tournament the
@@ -155,6 +165,11 @@ class VectorizedEvolution(VectorizedSearch):
     """Many populations at once. Every free decision of the space has the same number of options.
 
     Each population is a ring of P places: the n-th outcome is stored in place n % P until the (n + P)-th replaces it.
+
+    Args:
+        space: the space to search.
+        seeds: search seeds, one per population.
+        config: options of evolution.
     """
 
     def __init__(self, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> None:

@@ -34,6 +34,11 @@ class RandomConfig(StrategyConfig):
 class RandomSearch(VectorizedStrategy[RandomConfig]):
     """Draw every decision uniformly. Outcomes are not used.
 
+    Args:
+        space: the space to search.
+        seed: seed of all random draws, >= 0.
+        config: the strategy's options; None for their defaults.
+
     Source: Zoph et al. 2017 (1707.07012), section 4.4.
     """
 
@@ -97,7 +102,12 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
 
 
 class VectorizedRandom(VectorizedSearch):
-    """Many random searches at once."""
+    """Many random searches at once.
+
+    Args:
+        space: the space to search.
+        seeds: search seeds, one per search.
+    """
 
     def __init__(self, space: Space, seeds: Sequence[int]) -> None:
         self._draws = Draws([np.random.default_rng(seed) for seed in seeds], options_of(space))

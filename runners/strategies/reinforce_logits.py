@@ -49,6 +49,11 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
     The moving average includes a reward before the reward is compared with it. For a child that was proposed before the
     logits changed, the gradient is that of the policy at the time of its `tell`. A failed child has reward 0.
 
+    Args:
+        space: the space to search.
+        seed: seed of all random draws, >= 0.
+        config: the strategy's options; None for their defaults.
+
     Source: Dong & Yang 2020 (2001.00326), section 5, as its authors' code has it; Williams 1992.
     """
 
@@ -99,7 +104,11 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
 
 class VectorizedReinforceLogits(VectorizedSearch):
-    """Many searches at once, each with its own policy."""
+    """Many searches at once, each with its own policy.
+
+    Args:
+        policies: the policies, one per search.
+    """
 
     def __init__(self, policies: LogitPolicies) -> None:
         self._policies = policies

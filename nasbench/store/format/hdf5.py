@@ -54,7 +54,12 @@ _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 @dataclass(frozen=True)
 class Entry:
-    """Entry of the manifest for one dataset: the digest of its values, and the encoding of text."""
+    """Entry of the manifest for one dataset.
+
+    Args:
+        checksum: digest of its values.
+        encoding: form in which its values are stored: numbers, codes of categories, or texts.
+    """
 
     checksum: str
     encoding: Encoding

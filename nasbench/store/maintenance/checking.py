@@ -37,7 +37,12 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True)
 class FileFinding:
-    """One finding about a results file: a damage, or a note about something harmless, e.g. after a kill."""
+    """One finding about a results file.
+
+    Args:
+        severity: "damage", or "note" for something harmless, e.g. after a kill.
+        text: one line.
+    """
 
     severity: Severity
     text: str

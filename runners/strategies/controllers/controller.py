@@ -23,9 +23,13 @@ Heads = Literal["decision", "group"]
 
 
 class Scores(NamedTuple):
-    """Joint log-probability and entropy, in nats, of a batch of architectures: two tensors [batch].
+    """Log-probabilities and entropies of a batch of architectures.
 
     The entropy is the sum over decisions of their entropy given the choices before.
+
+    Args:
+        log_prob: [batch], joint log-probability of the choices, in nats.
+        entropy: [batch], sum over the decisions of their entropy given the choices before, in nats.
     """
 
     log_prob: Tensor

@@ -38,7 +38,12 @@ class ControllerConfig(StrategyConfig):
 
 @dataclass(frozen=True)
 class Sample:
-    """An architecture with its joint log-probability, in nats, under the policy that drew it."""
+    """An architecture that a policy drew.
+
+    Args:
+        architecture: the architecture.
+        log_prob: its joint log-probability, in nats, under the policy that drew it.
+    """
 
     architecture: Architecture
     log_prob: float
@@ -71,6 +76,11 @@ class PolicyGradient(Strategy[C]):
     each of them repeats exactly.
 
     Subclasses implement `update`.
+
+    Args:
+        space: the space to search.
+        seed: seed of all random draws, >= 0.
+        config: the strategy's options; None for their defaults.
     """
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:

@@ -25,9 +25,13 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Segment:
-    """Consecutive softmax steps, one per categorical decision (indices), and the anchor step that ends them, if any.
+    """Consecutive softmax steps, and the anchor step that ends them, if any.
 
     Within a segment every input follows from the choices alone; only the step after an anchor needs hidden states.
+
+    Args:
+        decisions: indices of the categorical decisions, one per step.
+        anchor: the anchor step; None at the end of an architecture.
     """
 
     decisions: tuple[int, ...]
