@@ -249,7 +249,11 @@ def say_data(text: str) -> None:
 
 
 def say_fitting(plan: SearchPlan) -> None:
-    """Print one line about the fields of a protocol that follow from its data, if there are any."""
+    """Print one line about the fields of a protocol that follow from its data, if there are any.
+
+    Args:
+        plan: plan of a search.
+    """
     from nasbench.data import load_data
     from nasbench.data.fitting import fitting_in_a_line
     from nasbench.protocols.protocol import get_protocol

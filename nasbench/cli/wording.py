@@ -7,7 +7,7 @@ def count_of(number: int, one: str, many: str) -> str:
     """Write a number with its noun: "1 run", "48 runs".
 
     Args:
-        number: how many, >= 0.
+        number: the number, >= 0.
         one: the noun for 1.
         many: the noun for every other number.
 
@@ -18,10 +18,24 @@ def count_of(number: int, one: str, many: str) -> str:
 
 
 def runs_text(number: int) -> str:
-    """Write a number of runs: "1 run", "8 runs"."""
+    """Write a number of runs.
+
+    Args:
+        number: the number, >= 0.
+
+    Returns:
+        The words, e.g. "1 run" or "8 runs".
+    """
     return count_of(number, "run", "runs")
 
 
 def children_text(number: int) -> str:
-    """Write a number of children: "1 child", "8 children"."""
+    """Write a number of children.
+
+    Args:
+        number: the number, >= 0.
+
+    Returns:
+        The words, e.g. "1 child" or "8 children".
+    """
     return count_of(number, "child", "children")
