@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from nasbench.errors import InputError, MissingData
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting
 from nasbench.runners.search.budget import Budget
+from nasbench.spaces.constrained import one_spelling
 from nasbench.tabular.tables import Selection, Table
 from nasbench.tabular.trainings import OutcomeFrom
 
@@ -58,9 +59,9 @@ class Replay:
         """One row per strategy and data set: strategy, data, seeds, children, val_acc, test_acc, test_sd, best.
 
         Children and accuracies are means over the searches, `test_sd` is their standard deviation, `best` the highest
-        test accuracy in the table.
+        test accuracy in the table, of the architectures that `where_arch` allows.
         """
-        best = {each.name: each.best_test_acc for each in self.scored}
+        best = {each.name: self.runs[0].best_test_acc(each) for each in self.scored}
         groups = self.choices.groupby(["strategy", "data"], sort=False)
         table = groups.agg(
             seeds=("seed", "size"),
@@ -87,7 +88,7 @@ class Replay:
 
         each = scored or self.scored[0]
         courses = pd.concat([run.incumbents(each) for run in self.runs], ignore_index=True)
-        return regret(courses, each.best_test_acc, self.runs[0].budget.budget.limit)
+        return regret(courses, self.runs[0].best_test_acc(each), self.runs[0].budget.budget.limit)
 
     def plot(self, scored: Table | None = None) -> Figure:
         """Draw the regret over the budget, one line per strategy.
@@ -102,7 +103,9 @@ class Replay:
 
         each = scored or self.scored[0]
         searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
-        note = f"Table: {each.space.spec}, {each.name}{searched}; best {100 * each.best_test_acc:.2f}%."
+        where_arch = self.runs[0].setting.where_arch
+        limits = f" with {where_arch}" if where_arch else ""
+        note = f"Table: {each.space.spec}, {each.name}{searched}; best{limits} {100 * self.runs[0].best_test_acc(each):.2f}%."
         data = self.regret(each)
         searches = int(data.groupby("strategy")["runs"].first().sum())
         about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; test accuracy"
@@ -160,6 +163,7 @@ def replay(
     search_seeds: Sequence[int] | None = None,
     report_seeds: Sequence[int] | None = None,
     draw: OutcomeFrom = "mean",
+    where_arch: str = "",
     price: float = 0.0,
     jobs: int = 1,
     progress: bool = True,
@@ -181,6 +185,8 @@ def replay(
         report_seeds: training seeds of the table whose test accuracies are reported; None for all.
         draw: outcome of a child: the "mean" over its trainings in the table, or "one" of them, drawn by the search
             seed.
+        where_arch: limits on the architectures that strategies may propose, by the table's counts, e.g.
+            "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of milliseconds.
         price: USD per device-hour, >= 0, for budgets in USD.
         jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
             importable module.
@@ -215,7 +221,10 @@ def replay(
     searched.check_outcome_from(draw)
     scored = reports or [searched]
     published = published_on(searched, scored)
-    settings = [_setting(each, published, limit.budget) for each in _several(strategies)]
+    settings = [
+        replace(_setting(each, published, limit.budget), where_arch=one_spelling(where_arch))
+        for each in _several(strategies)
+    ]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)

@@ -75,6 +75,12 @@ if TYPE_CHECKING:
     help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
 )
 @click.option(
+    "--where-arch",
+    default="",
+    metavar="CONDITION",
+    help='Limits on the architectures that are proposed, by the table\'s counts: "params <= 100k"  [none].',
+)
+@click.option(
     "--seeds", default=500, show_default=True, type=click.IntRange(min=1), help="Number of searches per strategy."
 )
 @click.option(
@@ -114,6 +120,7 @@ def replay(
     draw: OutcomeFrom,
     space: str | None,
     strategies: Sequence[str],
+    where_arch: str,
     seeds: int,
     first_seed: int,
     budget: str,
@@ -136,6 +143,7 @@ def replay(
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
       nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120
+      nasbench replay --table results/digits201.h5 --strategy evolution --where-arch "params <= 40k" --budget "100 children"
       nasbench replay --table results/digits201.h5 --strategy random --search-seeds 0,1,2 --report-seeds 3,4,5 --draw one --budget "200 s"
     """
     import pandas as pd
@@ -166,7 +174,7 @@ def replay(
             f"{', '.join(repr(each.name) for each in scored)}; give --strategy, e.g. random"
         )
     usual = usual_options(published, limit.budget)
-    settings = [Setting.of(*_parsed(name, usual)) for name in names]
+    settings = [Setting.of(*_parsed(name, usual), where_arch) for name in names]
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
     seed_range = range(first_seed, first_seed + seeds)
@@ -178,7 +186,8 @@ def replay(
     for each in scored:
         of = f"the table of {each.name}" if report_on else "the table"
         by = f" (mean of training seeds {report_seeds})" if reported else ""
-        click.echo(f"best in {of}: {100 * each.best_test_acc:.2f}{by}")
+        limits = f" with {settings[0].where_arch}" if where_arch else ""
+        click.echo(f"best in {of}{limits}: {100 * runs[0].best_test_acc(each):.2f}{by}")
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
@@ -330,10 +339,11 @@ def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
 
     first = runs[0]
     courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)
-    data = regret(courses, table.best_test_acc, first.budget.budget.limit)
+    data = regret(courses, first.best_test_acc(table), first.budget.budget.limit)
     unit = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
     searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
-    note = f"Table: {table.space.spec}, {table.name}{searched}; best {100 * table.best_test_acc:.2f}%."
+    limits = f" with {first.setting.where_arch}" if first.setting.where_arch else ""
+    note = f"Table: {table.space.spec}, {table.name}{searched}; best{limits} {100 * first.best_test_acc(table):.2f}%."
     searches = int(data.groupby("strategy")["runs"].first().sum())
     about = f"Data {table.name}{searched}; space {table.space.spec}; {searches:,} replayed searches; test accuracy"
     figure = plot_regret(data, unit[first.budget.unit], [note], about)

@@ -86,6 +86,12 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     help="Trainings of each of them, with seeds that the search did not use; 0: one, with the search's own seed.",
 )
+@click.option(
+    "--where-arch",
+    default="",
+    metavar="CONDITION",
+    help='Limits on the architectures that are proposed: "params <= 100k and mult_adds <= 20M"  [none].',
+)
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @click.option(
@@ -114,6 +120,7 @@ def run(
     child_seeds: str,
     final: str,
     final_seeds: int,
+    where_arch: str,
     timeout: float,
     price: str | None,
     executor: str,
@@ -128,6 +135,7 @@ def run(
     \b
     Example:
       nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5
+      nasbench run --space nasnet --strategy evolution --budget "20 children" --where-arch "params <= 50k"
     """
     from nasbench.protocols.protocol import validated
     from nasbench.runners.search.config import SearchConfig, plan_search
@@ -152,6 +160,7 @@ def run(
             "cached": cached,
             "final": final,
             "final_seeds": final_seeds,
+            "where_arch": where_arch,
             "timeout": timeout,
             "price": usual_price(price),
             "executor": executor,

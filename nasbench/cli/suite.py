@@ -45,11 +45,17 @@ def show_suite(name: str) -> None:
 
     loaded = load_suite(name)
     click.echo(f"{loaded.name}: {loaded.description}\n{loaded.jobs} searches at the same time\n")
+    searches = loaded.searches()
+    limited = any(config.where_arch for config in searches)
     rows = [
-        (config.strategy, config.seed, config.space, config.protocol, config.budget, str(config.options or ""))
-        for config in loaded.searches()
+        (
+            *(config.strategy, config.seed, config.space, config.protocol, config.budget, str(config.options or "")),
+            *([config.where_arch] if limited else []),
+        )
+        for config in searches
     ]
-    print_table(("strategy", "seed", "space", "protocol", "budget", "options"), rows)
+    head = ("strategy", "seed", "space", "protocol", "budget", "options")
+    print_table((*head, "where_arch") if limited else head, rows)
 
 
 @suite.command("run")

@@ -346,6 +346,8 @@ def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
             key = ".".join(str(part) for part in item["loc"])
             if not key:
                 problems.append(item["msg"].removeprefix("Value error, "))
+            elif isinstance(item.get("ctx", {}).get("error"), InputError):
+                problems.append(f"{key}: {item['ctx']['error']}")  # a whole message; lower case would change it
             elif item["type"] == "extra_forbidden":
                 problems.append(f"no field {key!r}{did_you_mean(key, names)}")
             else:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -340,6 +340,34 @@ class Space(ABC):
         for index, decision in enumerate(self.decisions):
             for step in range(1, decision.options):
                 yield self._changed(architecture, index, step)
+
+    def allows(self, architecture: Architecture) -> bool:
+        """Whether a search may propose an architecture.
+
+        A space allows all of its architectures; the view that a search with limits gets (`where_arch`) allows those
+        that satisfy its condition. A strategy that makes architectures by `decode` must ask this before it proposes one.
+
+        Args:
+            architecture: an architecture of this space, or of a variation of its options.
+
+        Returns:
+            True if it may be proposed.
+        """
+        return True
+
+    def fitting(self, draws: Iterable[Architecture]) -> Iterator[Architecture]:
+        """Leave out the architectures that `allows` rejects. For strategies that draw architectures in their own way.
+
+        Args:
+            draws: the draws, usually without end.
+
+        Yields:
+            The allowed ones, in their order. No further one is drawn before it is needed.
+
+        Raises:
+            NothingFits: when 10,000 in a row are rejected.
+        """
+        yield from draws
 
     def _changed(self, architecture: Architecture, index: int, step: int) -> Architecture:
         """Return an architecture with one choice raised by `step`; after the last option comes the first."""

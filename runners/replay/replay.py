@@ -16,6 +16,9 @@ from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
+from nasbench.spaces import Architecture, Space
+from nasbench.spaces.constrained import Counter, Limits, constrained, one_spelling, parse_limits
+from nasbench.structures import Counts
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
 
@@ -33,29 +36,56 @@ class Setting:
         name: name of the strategy.
         kind: its class.
         config: its options.
+        where_arch: limits on the architectures that it may propose, see `SearchConfig`; "" for none.
     """
 
     name: str
     kind: type[Strategy[Any]]
     config: StrategyConfig
+    where_arch: str = ""
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any]) -> Setting:
+    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "") -> Setting:
         """Resolve a strategy's name and options.
 
         Args:
             name: registered name of the strategy.
             options: option -> value as text.
+            where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
 
         Returns:
             The strategy with its options.
 
         Raises:
             UnknownName: when there is no such strategy.
-            InputError: when it has no such option, or a value does not fit; the message names the option.
+            InputError: when it has no such option, or a value does not fit; the message names the option. Also when
+                `where_arch` is no condition on counts.
         """
         kind = STRATEGIES.get(name)
-        return cls(name, kind, validated(kind.config_type, options, f"options of strategy {name!r}"))
+        config = validated(kind.config_type, options, f"options of strategy {name!r}")
+        return cls(name, kind, config, one_spelling(where_arch))
+
+    def space_of(self, table: Table) -> Space:
+        """Return the space of a table as the strategy sees it: only what fits, by the table's counts.
+
+        Args:
+            table: the table to search.
+
+        Returns:
+            The space, or a view of it under limits.
+
+        Raises:
+            InputError: when the limits name a count that the table lacks.
+        """
+        if not self.where_arch:
+            return table.space
+        condition = parse_limits(self.where_arch)
+        for name in sorted(condition.names):
+            if (getattr(table, name) <= 0).any():
+                raise InputError(
+                    f"table {table.name!r} does not hold {name} of every architecture; leave it out of the limits"
+                )
+        return constrained(table.space, Limits(condition, CountsInTable(table)))
 
     def streams(self, seeds: Sequence[int]) -> list[int]:
         """Derive the seeds of the strategy's random numbers; see `stream_seed`.
@@ -78,6 +108,22 @@ class Setting:
             if value != self.kind.config_type.model_fields[field].default
         ]
         return self.name + (":" + ",".join(changed) if changed else "")
+
+
+@dataclass(frozen=True)
+class CountsInTable(Counter):
+    """Counts of a table's architectures, as the table holds them.
+
+    Args:
+        table: the table.
+    """
+
+    table: Table
+
+    def counts(self, architecture: Architecture) -> Counts:
+        """Return the counts of the architecture's row; see `Counter.counts`."""
+        code = int(self.table.code(np.array(architecture.choices)))
+        return Counts(params=int(self.table.params[code]), mult_adds=int(self.table.mult_adds[code]))
 
 
 @dataclass(frozen=True)
@@ -210,6 +256,25 @@ class Replayed:
         runs, places = np.nonzero(self._scores > before)
         return runs, places
 
+    def best_test_acc(self, report: Table | None = None) -> float:
+        """Find the highest test accuracy that a choice could have.
+
+        Args:
+            report: see `frame`.
+
+        Returns:
+            An accuracy in [0, 1]: the best of the architectures that the limits of the setting allow.
+
+        Raises:
+            InputError: when the table belongs to another space.
+        """
+        scored = self.scores_on(report)
+        if not self.setting.where_arch:
+            return scored.best_test_acc
+        counts = {"params": self.table.params, "mult_adds": self.table.mult_adds}
+        allowed = parse_limits(self.setting.where_arch).evaluate(counts)
+        return float(np.nanmax(scored.test_acc[allowed]))
+
     def scores_on(self, report: Table | None) -> Table:
         """Return the table in which choices are scored.
 
@@ -339,11 +404,12 @@ def replay(
     Raises:
         InputError: when there are no seeds, the strategy cannot search the space, or no architecture of the table has
             several trainings to pick from.
+        NothingFits: when almost no architecture satisfies the limits of the setting.
     """
     table.check_outcome_from(outcome_from)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
-    if issubclass(setting.kind, VectorizedStrategy):
+    if issubclass(setting.kind, VectorizedStrategy) and not setting.where_arch:
         searches = setting.kind.vectorized(table.space, setting.streams(seeds), setting.config)
         if searches is not None:
             return Replayed(
@@ -368,6 +434,8 @@ def is_vectorized(table: Table, setting: Setting) -> bool:
         False if `ask` and `tell` are called for one search after another.
     """
     kind = setting.kind
+    if setting.where_arch:  # rejected draws come at other steps in each search
+        return False
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
 
@@ -391,10 +459,11 @@ def replay_one_by_one(
     """
     table.check_outcome_from(outcome_from)
     found = []
+    space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(table.space, seed, setting.config), ledger, outcomes))
+        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
@@ -414,6 +483,11 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
         architecture = strategy.ask()
         if architecture is None:
             break
+        if not strategy.space.allows(architecture):
+            raise InputError(
+                f"strategy {strategy.name!r} proposes {architecture}, which the limits do not allow; a strategy that makes "
+                "architectures by decode must ask space.allows first"
+            )
         code = sum(choice * place for choice, place in zip(architecture.choices, places))
         seconds = float(table.seconds[code])
         ledger.wall_seconds += seconds

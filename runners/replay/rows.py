@@ -90,6 +90,8 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["report_seeds"] = scored[0].seeds
     if replayed.outcome_from != "mean":
         config["draw"] = replayed.outcome_from
+    if replayed.setting.where_arch:
+        config["where_arch"] = replayed.setting.where_arch
     return config
 
 

@@ -127,12 +127,17 @@ class Accountant:
         """
         self.ledger.wall_seconds = self._wall_before = row["wall_seconds"]
 
-    def restored(self) -> None:
+    def restored(self, rows: int) -> None:
         """Start measuring after the stored rows were processed.
 
-        The searcher's seconds until then repeat work that is charged already: they are beside the budget.
+        With stored rows, the searcher's seconds until then repeat work that is charged already: they are beside the
+        budget. Without any, they are the making of the strategy, which the first child's row will hold.
+
+        Args:
+            rows: number of stored rows of the search, >= 0.
         """
-        self.close()
+        if rows:
+            self.close()
         self._opened = time.monotonic()
 
     def best_text(self) -> str:

@@ -7,8 +7,10 @@ import json
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, Literal
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from nasbench.costs.pricing import price_of, prices_from
@@ -22,6 +24,8 @@ from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
+from nasbench.spaces.constrained import CountsAt, Limits, constrained, one_spelling, parse_limits
+from nasbench.structures import Scale
 
 SAME_ROWS: Final = ("local", "inline")
 """Executors that train the same children in the same order, with one child at a time, so that rows depend on neither."""
@@ -65,6 +69,12 @@ class SearchConfig(ExecutorOptions):
         "strategies are independent; seed: from the seed alone, as in versions before 0.2",
         json_schema_extra=unless("seed"),
     )
+    where_arch: str = Field(
+        "",
+        description='limits on the architectures that may be proposed, e.g. "params <= 100k and mult_adds <= 20M", by '
+        "closed-form counts at the protocol's scale; empty: none",
+        json_schema_extra=unless(""),
+    )
     timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
     price: str = Field(
         "",
@@ -85,6 +95,12 @@ class SearchConfig(ExecutorOptions):
     def _usual_unit(cls, text: str) -> str:
         """Store one spelling of device time, so that both spellings have the same run id."""
         return with_usual_unit(text)
+
+    @field_validator("where_arch")
+    @classmethod
+    def _one_spelling(cls, text: str) -> str:
+        """Store one spelling of equal conditions, so that they have the same run id."""
+        return one_spelling(text)
 
     @property
     def timeout_seconds(self) -> float:
@@ -110,6 +126,7 @@ class SearchPlan:
         data: name of the data set.
         data_digest: digest of its images and labels.
         fingerprint: fingerprint of the scores.
+        scale: size of the networks and of their images.
         budget: limit of the search.
         usd_per_hour: price of one device-hour, >= 0.
         run: id of the run, 12 hexadecimal digits.
@@ -122,6 +139,7 @@ class SearchPlan:
     data: str
     data_digest: str
     fingerprint: str
+    scale: Scale
     budget: Budget
     usd_per_hour: float
     run: str
@@ -161,12 +179,24 @@ class SearchPlan:
         """Name of the unit of device time on the devices of the search: "GPU-hours" or "device-hours"."""
         return device_time(["cuda"] if self.config.gpus_per_child > 0 else self.config.devices)
 
+    @cached_property
+    def searched(self) -> Space:
+        """The space as the strategy sees it: with `where_arch`, a view of it in which only fitting architectures occur."""
+        if not self.config.where_arch:
+            return self.space
+        return constrained(self.space, Limits(parse_limits(self.config.where_arch), CountsAt(self.scale)))
+
+    @property
+    def strategy_kind(self) -> type[Strategy[Any]]:
+        """The strategy's class."""
+        return self.kind or STRATEGIES.get(self.config.strategy)
+
     def strategy(self) -> Strategy[Any]:
         """Make a fresh strategy, in the state before the first `ask`."""
-        kind = self.kind or STRATEGIES.get(self.config.strategy)
+        kind = self.strategy_kind
         given = {**self._of_the_run(kind.config_type), **self.config.options}
         options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
-        return kind(self.space, self._stream_seed(options), options)
+        return kind(self.searched, self._stream_seed(options), options)
 
     def _stream_seed(self, options: StrategyConfig) -> int:
         """Seed of the strategy's random numbers. Options that it takes from the run do not enter."""
@@ -247,12 +277,15 @@ def plan_search(
     Raises:
         UnknownName: when a name (space, strategy, protocol) does not exist.
         InputError: when a value is invalid; the message says what to correct.
+        NothingFits: when almost no architecture satisfies `where_arch`.
         MissingData: when the data set is not on this machine.
     """
     if kind is None:
         STRATEGIES.get(config.strategy)  # report a wrong name before reading the data
     plan = replace(resolve(config, network_version), kind=kind)
     plan.strategy()  # refuses unsuitable options, and spaces that the strategy cannot search
+    if config.where_arch:
+        plan.searched.random(np.random.default_rng(0))  # refuses limits that almost nothing satisfies
     return plan
 
 
@@ -318,6 +351,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
         data=dataset.name,
         data_digest=dataset.digest,
         fingerprint=fingerprint,
+        scale=protocol.scale(dataset.size, dataset.channels, len(dataset.classes)),
         budget=budget,
         usd_per_hour=usd_per_hour,
         run=_run_id(config, space, fingerprint),

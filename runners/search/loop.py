@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nasbench.errors import NasbenchError
+from nasbench.errors import InputError, NasbenchError
 from nasbench.provenance import utc_now
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.accountant import Accountant
@@ -25,6 +25,7 @@ from nasbench.runners.search.row_writer import RowSink, RowWriter
 from nasbench.runners.search.rows import Proposal, evaluation_of, outcome, search_child_row, search_run_row
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
+from nasbench.spaces import Architecture
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation
@@ -72,9 +73,10 @@ class Search:
         self._stored_final = {int(row["index"]): row for row in stored if row["stage"] == "final"}
         self.stop = stop if stop is not None else threading.Event()
         self.watcher = watcher if watcher is not None else Watcher()
-        self._strategy = plan.strategy()
         self._writer = RowWriter(sink)
-        self._accountant = Accountant(plan.ledger(), executor.share, self._strategy.charged_as, without_row)
+        self._accountant = Accountant(plan.ledger(), executor.share, plan.strategy_kind.charged_as, without_row)
+        with self._accountant.searcher():  # some strategies draw their first architectures here
+            self._strategy = plan.strategy()
         self._asks = 0
         self._hashes: set[str] = set()
         self._outstanding: dict[int, Proposal] = {}
@@ -161,12 +163,22 @@ class Search:
             architecture = self._strategy.ask()
         if architecture is None:
             return None
+        self._require_allowed(architecture)
         index, digest = self._asks, architecture.hash
         proposal = Proposal(index, architecture, self.plan.child_seed(index), digest in self._hashes)
         self._asks += 1
         self._hashes.add(digest)
         self._outstanding[index] = proposal
         return proposal
+
+    def _require_allowed(self, architecture: Architecture) -> None:
+        if not self.plan.searched.allows(architecture):
+            counts = architecture.space.count(architecture, self.plan.scale)
+            raise InputError(
+                f"strategy {self.plan.config.strategy!r} proposes an architecture with params {counts.params:,} and mult_adds "
+                f"{counts.mult_adds:,}, which {self.plan.config.where_arch!r} does not allow; a strategy that makes architectures "
+                "by decode must ask space.allows first"
+            )
 
     # -- steps that the commit policy arranges (`CommitActions`) ------------------------------------------------------
 
@@ -299,7 +311,7 @@ class Search:
             self._account(proposal, row)
             with self._accountant.searcher():
                 self._tell(proposal, row, evaluation_of(row, row["curves"]))
-        self._accountant.restored()
+        self._accountant.restored(len(self._stored_search))
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:
         raise ResumeMismatch(

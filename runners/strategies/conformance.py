@@ -2,6 +2,8 @@
 
 from nasbench.runners.strategies.conformance import check_strategy
 check_strategy(MyStrategy, get_space("nasbench201"), seed=0)
+
+Call it a second time with a space under limits (`nasbench.spaces.constrained`): then every proposal must satisfy them.
 """
 
 from __future__ import annotations
@@ -100,7 +102,7 @@ def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | 
 
 
 def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Check that every architecture decodes in its own space: the given one, or a variation of its options.
+    """Check that every architecture is allowed, and decodes in its own space: the given one, or a variation of its options.
 
     Args:
         kind: the strategy's class.
@@ -120,6 +122,11 @@ def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: Strate
         )
         _require(
             architecture.space.decode(architecture.choices) == architecture, kind, f"{architecture} does not decode"
+        )
+        _require(
+            space.allows(architecture),
+            kind,
+            f"proposes {architecture}, which the limits of the search do not allow; ask space.allows, or use space.fitting",
         )
 
 

@@ -17,6 +17,7 @@ from nasbench.protocols.protocol import Protocol, get_protocol
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.controllers.baseline import MovingAverage
 from nasbench.runners.strategies.controllers.controller import Controller, Heads, seeded_generator
+from nasbench.runners.strategies.controllers.fitting import sample_fitting
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.supernets.build import build_supernetwork, require_supernetwork
 from nasbench.supernets.training import SharedWeights, cosine_restarts
@@ -109,6 +110,9 @@ class Enas(Strategy[EnasConfig]):
     budget in children does not limit it at all. A resumed run trains the super-network again, to the same bits on the
     same platform, and is charged for it once, unless it was interrupted before its first child was stored.
 
+    In a search with limits on the architectures (`where_arch`), draws that do not fit are rejected and drawn again,
+    also for the paths that train the shared weights; `PolicyGradient` says what that means for the updates.
+
     Source: Pham et al. 2018 (1802.03268), sections 2.2, 2.4 and 3.2; settings of the released code
     (github.com/melodyguan/enas).
     Deviation: see `nasbench.supernets.cells` for the weights. Input states of cells are drawn from a softmax over
@@ -128,12 +132,12 @@ class Enas(Strategy[EnasConfig]):
         super().__init__(space, seed, config)
         require_supernetwork(space)
         self._protocol = get_protocol(self.config.protocol, _changes(self.config))
+        if self._protocol.fit:
+            self._protocol = fitted(self._protocol, load_data(self._protocol.data))
         self._place = resolve_device(self.config.device)
         self.trained: tuple[SharedWeights, Policy] | None = None
         self._ranked: deque[Architecture] = deque()
         self._drawn: set[str] = set()
-        if self._protocol.fit:
-            self._protocol = fitted(self._protocol, load_data(self._protocol.data))
         self._exhausted = False
 
     def ask(self) -> Architecture | None:
@@ -240,7 +244,7 @@ class Policy:
         Returns:
             The architectures; some may be equal.
         """
-        return [self._space.decode(row) for row in self.controller.sample(count, self._generator).tolist()]
+        return sample_fitting(self.controller, self._space, count, self._generator).architectures
 
     def stream(self) -> Iterator[Architecture]:
         """Draw architectures without end."""
@@ -257,8 +261,8 @@ class Policy:
             shared: the super-network that scores the architectures.
         """
         options = self._options
-        choices = self.controller.sample(options.aggregate, self._generator)
-        accuracies = [shared.accuracy(self._space.decode(row), shared.minibatch()) for row in choices.tolist()]
+        architectures, choices = sample_fitting(self.controller, self._space, options.aggregate, self._generator)
+        accuracies = [shared.accuracy(architecture, shared.minibatch()) for architecture in architectures]
         scores = self.controller.score(choices)
         rewards = torch.tensor(accuracies) + options.entropy_weight * scores.entropy.detach()
         advantages = torch.tensor(self.baseline.advantages(rewards.tolist()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -65,6 +65,10 @@ class Pnas(Strategy[PnasConfig]):
     next level: 136 + 4 K architectures in the paper's space with B = 5. A level begins after the last outcome of the
     level before, and outcomes are used in the order of the proposals, so the search does not depend on how many
     children are trained at once. The architectures of level n have n blocks; the search ends after the last level.
+
+    In a search with limits on the architectures (`where_arch`), every level takes only those that fit, with its own
+    number of blocks; a level without any ends the search. Limits from below may exclude all one-block cells, and then
+    the search is refused.
 
     It can search spaces of cells in which the output of a cell is not a decision.
 
@@ -181,11 +185,22 @@ class Pnas(Strategy[PnasConfig]):
     def _plan(self, rows: Iterable[Rows], most: int) -> None:
         """Choose the first rows with different hashes as the next architectures to propose."""
         seen: set[str] = set()
-        for row in rows:
-            architecture = self.growth.architecture(row)
+        for row, architecture in self._allowed(rows):
             if architecture.hash not in seen:
                 seen.add(architecture.hash)
                 self._rows.append(row)
                 self._architectures.append(architecture)
             if len(seen) == most:
                 return
+        if not self._rows:
+            raise InputError(
+                f"strategy 'pnas' begins with cells of one block, and none in {self.space.spec!r} satisfies the limits of this "
+                "search; choose other limits or another strategy"
+            )
+
+    def _allowed(self, rows: Iterable[Rows]) -> Iterator[tuple[Rows, Architecture]]:
+        """Yield rows with their architectures, without those that the search does not allow."""
+        for row in rows:
+            architecture = self.growth.architecture(row)
+            if self.space.allows(architecture):
+                yield row, architecture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydantic import Field
@@ -49,6 +49,9 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
     The moving average includes a reward before the reward is compared with it. For a child that was proposed before the
     logits changed, the gradient is that of the policy at the time of its `tell`. A failed child has reward 0.
 
+    In a search with limits on the architectures (`where_arch`), draws that do not fit are rejected and drawn again;
+    `PolicyGradient` says what that means for the updates.
+
     Args:
         space: the space to search.
         seed: seed of all random draws, >= 0.
@@ -85,8 +88,8 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
         return policy
 
     def ask(self) -> Architecture:
-        """Propose a draw from the policy. Never waits."""
-        return self.space.decode(self._policy.draw()[0].tolist())
+        """Propose a draw from the policy, the first that the search allows. Never waits."""
+        return next(self.space.fitting(self._draws()))
 
     def tell(self, outcome: Outcome) -> None:
         """Make one step along the advantage-weighted gradient of the child's log-probability.
@@ -101,6 +104,10 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
         if not math.isfinite(reward):
             raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
         self._policy.learn(np.array([outcome.architecture.choices]), np.array([reward]))
+
+    def _draws(self) -> Iterator[Architecture]:
+        while True:
+            yield self.space.decode(self._policy.draw()[0].tolist())
 
 
 class VectorizedReinforceLogits(VectorizedSearch):

@@ -10,7 +10,7 @@ import pytest
 
 from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.conformance import ConformanceError, check_strategy
+from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse
 from nasbench.runners.strategies.enas import EnasConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
@@ -18,7 +18,9 @@ from nasbench.runners.strategies.zero_cost import ZeroCostConfig
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Space
 from nasbench.spaces.cell_space import CellSpace
+from nasbench.spaces.constrained import CountsAt, Limits, NothingFits, constrained, parse_limits
 from nasbench.spaces.enas_macro import EnasMacroSpace
+from nasbench.structures import Scale
 
 TOY_NAMES = ("row", "stack", "forced", "skips")
 SPECS = (
@@ -202,3 +204,85 @@ def test_a_correct_strategy_passes(toys, kind: type[Draws]):
 def test_a_breach_is_noticed(toys, breach: type[Draws], error: type[Exception]):
     with pytest.raises(error):
         check_strategy(breach, toys["row"])
+
+
+def smaller_half(space: Space, scale: Scale) -> Space:
+    """A view of a space under limits that about half of its architectures satisfy."""
+    rng = np.random.default_rng(7)
+    params = sorted(space.count(space.random(rng), scale).params for _ in range(199))[99]
+    return constrained(space, Limits(parse_limits(f"params <= {params}"), CountsAt(scale)))
+
+
+SCALE = Scale(cells=1, filters=8, image_size=8, image_channels=1, classes=3)
+UNDER_LIMITS = {"enas": "enas-micro:blocks=2", "pnas": "nasnet:blocks=2"}
+
+
+@pytest.mark.parametrize("name", list(STRATEGIES))
+def test_under_limits(name: str):
+    """Every proposal fits, and the strategy stays pure and repeatable: `check_strategy` on a view of a space."""
+    view = smaller_half(get_space(UNDER_LIMITS.get(name, "nasbench201")), SCALE)
+    children = CHILDREN.get(name, 45)
+    check_strategy(STRATEGIES.get(name), view, seed=3, config=CONFIGS.get(name), children=children)
+    free = converse(STRATEGIES.get(name)(get_space(view.spec), 3, CONFIGS.get(name)), children).proposals
+    assert not all(map(view.allows, free))  # without limits it proposes others
+
+
+@pytest.mark.sampled(4)
+@pytest.mark.parametrize(
+    ("name", "toy"),
+    [(name, toy) for name in STRATEGIES for toy in ("row", "stack", "forced") if name not in SEARCHABLE],
+)
+def test_under_limits_on_small_spaces(toys, name: str, toy: str):
+    view = smaller_half(toys[toy], SCALE)
+    check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=45)
+
+
+def test_under_limits_with_options(stack):
+    view = smaller_half(stack(), SCALE)
+    check_strategy(RandomSearch, view, config=RandomConfig(unique=True))
+    growing = ReinforceConfig(depth_start=2, depth_every=10, batch=4)
+    check_strategy(Reinforce, smaller_half(stack(layers=5), SCALE), config=growing, children=30)
+
+
+def test_a_search_without_limits_proposes_what_it_did(toys):
+    """Limits that everything satisfies change no proposal of any strategy."""
+    loose = Limits(parse_limits("params > 0"), CountsAt(SCALE))
+    for name in STRATEGIES:
+        if name == "enas":
+            continue  # its training takes seconds, and its draws are those of the other controllers
+        space = get_space("nasnet:blocks=2") if name == "pnas" else toys["stack"]
+        made = [STRATEGIES.get(name)(each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))]
+        free, limited = (converse(strategy, 40).proposals for strategy in made)
+        assert free == limited, name
+
+
+@pytest.mark.parametrize("name", ["evolution", "local_search", "ppo", "random", "reinforce", "reinforce_logits"])
+def test_limits_that_nothing_satisfies_end_a_strategy_with_one_line(toys, name: str):
+    view = constrained(toys["row"], Limits(parse_limits("params > 1000"), CountsAt(SCALE)))
+    with pytest.raises(NothingFits, match="10,000 drawn in a row"):
+        STRATEGIES.get(name)(view, 1).ask()
+
+
+def test_progressive_search_says_when_no_cell_of_one_block_fits():
+    view = constrained(get_space("nasnet:blocks=2"), Limits(parse_limits("params > 1G"), CountsAt(SCALE)))
+    with pytest.raises(InputError, match="cells of one block"):
+        STRATEGIES.get("pnas")(view, 1)
+
+
+class DecodesWhatItLikes(Draws):
+    def ask(self):
+        return self.space.decode([int(self.rng.integers(decision.options)) for decision in self.space.decisions])
+
+
+class DecodesWhatFits(Draws):
+    """Correct: it asks `fitting` about what it made by itself."""
+
+    def ask(self):
+        return next(self.space.fitting(iter(lambda: DecodesWhatItLikes.ask(self), None)))
+
+
+def test_a_strategy_that_ignores_limits_is_noticed(toys):
+    view = smaller_half(toys["row"], SCALE)
+    check_strategy(DecodesWhatFits, view)
+    with pytest.raises(ConformanceError, match="limits"):
+        check_strategy(DecodesWhatItLikes, view)

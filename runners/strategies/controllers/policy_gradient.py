@@ -17,6 +17,7 @@ from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.controllers.baseline import MovingAverage
 from nasbench.runners.strategies.controllers.controller import Controller, Heads, one_thread, seeded_generator
+from nasbench.runners.strategies.controllers.fitting import sample_fitting
 from nasbench.spaces.base import Architecture, Space
 
 
@@ -75,6 +76,13 @@ class PolicyGradient(Strategy[C]):
     paper. Therefore a search with K children at once proposes other children than a search with one child at a time;
     each of them repeats exactly.
 
+    In a search with limits on the architectures (`where_arch`), architectures that do not fit are rejected and drawn
+    again: nothing is trained and no reward is given for them. So children come from the policy restricted to those that
+    fit, pi(a) / Z with Z the probability that a draw fits, while updates use the gradient of log pi(a) without that of
+    log Z. The expected update is the gradient of the expected reward of children, plus (expected reward - baseline)
+    times the gradient of log Z. With a baseline near the expected reward the second term vanishes: the policy learns
+    which of the fitting architectures are good, and does not learn to fit.
+
     Subclasses implement `update`.
 
     Args:
@@ -119,7 +127,7 @@ class PolicyGradient(Strategy[C]):
     def ask(self) -> Architecture:
         """Propose the next architecture. Never waits."""
         space = self.space_at(self._asked)
-        if self._queue and self._queue[0].architecture.space != space:
+        if self._queue and len(self._queue[0].architecture.choices) != len(space.decisions):
             self._queue.clear()
         if not self._queue:
             self._queue.extend(self._draw(space))
@@ -171,9 +179,9 @@ class PolicyGradient(Strategy[C]):
 
     def _draw(self, space: Space) -> list[Sample]:
         with one_thread(), torch.no_grad():
-            choices = self.controller.sample(self.config.batch, self._generator, len(space.decisions))
-            log_probs = self.controller.score(choices).log_prob
-        return [Sample(space.decode(row), value) for row, value in zip(choices.tolist(), log_probs.tolist())]
+            drawn = sample_fitting(self.controller, space, self.config.batch, self._generator)
+            log_probs = self.controller.score(drawn.choices).log_prob
+        return [Sample(*pair) for pair in zip(drawn.architectures, log_probs.tolist())]
 
     def _batch(self) -> Batch:
         samples = [sample for sample, _ in self._finished]

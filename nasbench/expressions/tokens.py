@@ -1,0 +1,139 @@
+"""Words of an expression: numbers with suffixes, texts in quotes, names, and operators, each with its position."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal
+
+from nasbench.errors import InputError
+
+MAX_LENGTH: Final = 100_000
+SUFFIXES: Final = {"k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "%": Decimal("0.01")}
+KEYWORDS: Final = ("and", "or", "not", "in")
+_MEANT: Final = {
+    "=": "write == to compare",
+    "&": "write and",
+    "&&": "write and",
+    "|": "write or",
+    "||": "write or",
+    "!": "write not",
+    "~": "write not",
+    "<>": "write !=",
+    "=<": "write <=",
+    "=>": "write >=",
+    "**": "there are no powers",
+}
+_NUMBER = re.compile(r"(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_NAME = re.compile(r"[^\W\d]\w*")
+_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
+_OPERATOR = re.compile(r"<=|>=|==|!=|&&|\|\||<>|=<|=>|\*\*|[<>+\-*/()\[\],=&|!~]")
+MAX_EXPONENT: Final = 300
+
+TokenKind = Literal["number", "text", "name", "operator", "end"]
+
+
+class ExpressionError(InputError):
+    """Raised for a text that is no expression of this language.
+
+    Args:
+        text: the whole expression.
+        position: place of the mistake, from 1.
+        problem: what is wrong there and what is allowed.
+    """
+
+    def __init__(self, text: str, position: int, problem: str) -> None:
+        self.text, self.position, self.problem = text, position, problem
+        shown = text if len(text) <= 120 else text[:117] + "..."
+        super().__init__(f"expression {shown!r}, position {position}: {problem}")
+
+    def __reduce__(self) -> tuple[type[ExpressionError], tuple[str, int, str]]:
+        return type(self), (self.text, self.position, self.problem)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word of an expression.
+
+    Args:
+        kind: what it is; a keyword ("and", "or", "not", "in") is an operator.
+        text: its characters; a text without its quotes; "" at the end.
+        position: place of its first character, from 1.
+        value: the number, if it is one.
+    """
+
+    kind: TokenKind
+    text: str
+    position: int
+    value: int | float = 0
+
+    def __str__(self) -> str:
+        return "the end" if self.kind == "end" else repr(self.text)
+
+
+def tokens_of(text: str) -> list[Token]:
+    """Split an expression into its words.
+
+    Args:
+        text: the expression, up to 100,000 characters.
+
+    Returns:
+        The words in order, and one of kind "end".
+
+    Raises:
+        ExpressionError: at a character that begins no word, a number with an unknown suffix, a text without its second
+            quote; or for a text that is too long.
+    """
+    if len(text) > MAX_LENGTH:
+        raise ExpressionError(text, MAX_LENGTH + 1, f"an expression has at most {MAX_LENGTH:,} characters")
+    tokens: list[Token] = []
+    place = 0
+    while place < len(text):
+        if text[place].isspace():
+            place += 1
+            continue
+        token, place = _token_at(text, place)
+        tokens.append(token)
+    return [*tokens, Token("end", "", len(text) + 1)]
+
+
+def _token_at(text: str, place: int) -> tuple[Token, int]:
+    """Return the word that begins at a place (from 0), and the place after it."""
+    at = place + 1
+    if found := _NUMBER.match(text, place):
+        return _number(text, found)
+    if found := _NAME.match(text, place):
+        return Token("operator" if found[0] in KEYWORDS else "name", found[0], at), found.end()
+    if found := _TEXT.match(text, place):
+        return Token("text", found[0][1:-1], at), found.end()
+    if text[place] in "'\"":
+        raise ExpressionError(text, at, f"this text has no second {text[place]}")
+    if found := _OPERATOR.match(text, place):
+        if found[0] in _MEANT:
+            raise ExpressionError(text, at, f"{found[0]!r} is no operator here: {_MEANT[found[0]]}")
+        return Token("operator", found[0], at), found.end()
+    raise ExpressionError(
+        text,
+        at,
+        f"{text[place]!r} is not allowed; allowed: names, numbers, texts in quotes, + - * /, comparisons, and or not in, ( )",
+    )
+
+
+def _number(text: str, found: re.Match[str]) -> tuple[Token, int]:
+    """Return the number with its suffix, and the place after it."""
+    end = found.end()
+    suffix = re.compile(r"%|\w+").match(text, end)
+    factor = Decimal(1)
+    if suffix:
+        if suffix[0] not in SUFFIXES:
+            raise ExpressionError(
+                text, end + 1, f"a number ends with k (thousand), M (million), G (billion) or %, got {suffix[0][:20]!r}"
+            )
+        factor, end = SUFFIXES[suffix[0]], suffix.end()
+    value = Decimal(found[0].replace("_", "")) * factor
+    if value.adjusted() > MAX_EXPONENT:
+        raise ExpressionError(text, found.start() + 1, f"a number is at most 1e{MAX_EXPONENT}")
+    whole = value.adjusted() < 18 and value == value.to_integral_value()
+    number = int(value) if whole else float(value)
+    return Token("number", text[found.start() : end], found.start() + 1, number), end
