@@ -17,7 +17,7 @@ FIRST_BLOCK = 2  # the first block of the cell
 class Counts(NamedTuple):
     """Size of a network, without its auxiliary classifier.
 
-    Args:
+    Attributes:
         params: trainable parameters, including BatchNorm's scale and shift.
         mult_adds: multiply-adds of convolutions and fully connected layers for one image.
     """
@@ -91,7 +91,7 @@ class Block(NamedTuple):
 
     States are 0: p (output of the cell before the previous one), 1: c (output of the previous cell), 2 + i: block i.
 
-    Args:
+    Attributes:
         left: index of the first operation's input state.
         left_op: name of the first operation.
         right: index of the second operation's input state.
@@ -173,7 +173,7 @@ class LayerStack:
 class EdgeOperation(NamedTuple):
     """An operation of a NAS-Bench-201 cell.
 
-    Args:
+    Attributes:
         op: name of the operation.
         inputs: indices of the states whose sum is its input; 0 is the cell's input, i is operation i from 1. A state
             that occurs twice is added twice.
@@ -226,7 +226,7 @@ class MacroStack:
 class Vertex(NamedTuple):
     """An interior vertex of a NAS-Bench-101 cell.
 
-    Args:
+    Attributes:
         op: name of the operation.
         inputs: indices of the states whose sum is its input; 0 is the cell's input, i is vertex i from 1.
     """

@@ -28,7 +28,7 @@ _ALPHA: Final = ("LA", "La", "PA", "RGBA", "RGBa")
 class Item(NamedTuple):
     """A labelled image that is not read yet.
 
-    Args:
+    Attributes:
         split: "train", "val" or "test"; "" where the source divides nothing.
         label: name of its class.
         where: path or number, by which messages name it.

@@ -37,7 +37,7 @@ DECODING_ERRORS = (
 class Decoded(NamedTuple):
     """A decoded image.
 
-    Args:
+    Attributes:
         pixels: uint8 [height, width, 3]; or float32 [height, width], the grey levels of an image of more than 8 bits.
         levels: lowest and highest grey level of such an image before it was resized.
         mode: Pillow's mode of the file.

@@ -12,7 +12,7 @@ MOST_EXAMPLES = 3
 class Skipped(NamedTuple):
     """Files that were left out for one reason.
 
-    Args:
+    Attributes:
         why: the reason, e.g. "hidden".
         files: number of files or folders, >= 1.
         examples: paths of the first of them.

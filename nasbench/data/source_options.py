@@ -54,7 +54,7 @@ class ImageOptions(BaseModel):
 class ImageSource(NamedTuple):
     """Where one's own images are, and how they are read.
 
-    Args:
+    Attributes:
         path: folder or file.
         name: name of the data set; "" for the default.
         options: the options; those that were not given have their defaults.

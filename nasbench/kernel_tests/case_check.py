@@ -25,7 +25,7 @@ kernels for older instruction sets add up bfloat16 numbers in bfloat16. A wrong 
 class CaseFinding(NamedTuple):
     """A fault that a case found.
 
-    Args:
+    Attributes:
         kind: "wrong values", or "not repeatable" if two runs differ.
         where: the wrong tensor: the output or a gradient.
         distance: largest difference, as a share of the largest expected value.
@@ -39,7 +39,7 @@ class CaseFinding(NamedTuple):
 class CaseOutcome(NamedTuple):
     """Result of a case.
 
-    Args:
+    Attributes:
         finding: the fault; None without one.
         distance: largest difference of all its tensors from the definition, as a share of the largest expected value.
     """

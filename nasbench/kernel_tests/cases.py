@@ -125,7 +125,7 @@ class Case:
 class Kind(NamedTuple):
     """A layer and its filter, without the shape of the input.
 
-    Args:
+    Attributes:
         layer: name of the layer.
         kernel: height and width of the filter.
         stride: vertical and horizontal stride.

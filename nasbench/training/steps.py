@@ -46,7 +46,7 @@ class LossSettings(Protocol):
 class ForwardBackward(NamedTuple):
     """Results of a forward and a backward pass.
 
-    Args:
+    Attributes:
         logits: logits of the main classifier [b, classes], detached.
         loss: its mean loss in nats, a detached scalar.
         gradients: one per weight of the optimizer; None for a weight that the loss does not depend on.

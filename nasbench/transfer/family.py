@@ -34,7 +34,7 @@ Source: tensorflow/models, research/slim/nets/nasnet/pnasnet.py: 9 cells of 54 f
 class Family(NamedTuple):
     """A paper's notation of network sizes, and the stem of its networks on ImageNet.
 
-    Args:
+    Attributes:
         names_by: meaning of F in N@F: "depth", the filters before the classifier, or "filters", the initial filters.
         imagenet_stem: filters of the ImageNet stem's convolution, >= 1; 0 for the skeleton's own rule.
     """
@@ -66,7 +66,7 @@ def family_of(name: str) -> Family:
 class Size(NamedTuple):
     """Size of a network. As text it is N@F in the notation of the family's paper, e.g. 6@4032 or 6@190.
 
-    Args:
+    Attributes:
         cells: N, normal cells per stage, >= 1.
         depth: filters before the classifier.
         filters: initial filters.
@@ -85,7 +85,7 @@ class Size(NamedTuple):
 class Member(NamedTuple):
     """A network of a family.
 
-    Args:
+    Attributes:
         size: N and F.
         scale: scale at which the network is built.
         counts: parameters and multiply-adds, without the auxiliary classifier.
@@ -101,7 +101,7 @@ class Member(NamedTuple):
 class Published(NamedTuple):
     """Published figures of a network; NaN if the paper gives none.
 
-    Args:
+    Attributes:
         model: name of the network in the table of published figures.
         params: parameters, rounded as in the paper.
         mult_adds: multiply-adds for one image, rounded as in the paper.

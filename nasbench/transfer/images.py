@@ -31,7 +31,7 @@ EVALUATION_BATCH = 64  # images per batch of a scoring pass, per process
 class Folders(NamedTuple):
     """The images of a data set in folders.
 
-    Args:
+    Attributes:
         train: training images.
         scored: images that are scored after each epoch.
         classes: names of the classes; a label is an index into them.
@@ -123,7 +123,7 @@ def _to_tensor() -> list[torch.nn.Module]:
 class Draw(NamedTuple):
     """An image in an epoch; persistent decoding workers learn the epoch only from here.
 
-    Args:
+    Attributes:
         epoch: number of the epoch, from 0.
         image: index of the image.
     """

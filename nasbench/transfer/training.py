@@ -91,7 +91,7 @@ class TransferJob:
 class Epoch(NamedTuple):
     """The numbers of an epoch; losses in nats, accuracies in [0, 1].
 
-    Args:
+    Attributes:
         learning_rate: learning rate of the last step.
         train_loss: mean loss of the main classifier on the training batches, with label smoothing.
         train_acc: accuracy on the training batches, in training mode.

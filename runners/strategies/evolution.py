@@ -55,7 +55,7 @@ class EvolutionConfig(StrategyConfig):
 class Individual(NamedTuple):
     """Member of the population: a trained child.
 
-    Args:
+    Attributes:
         architecture: its architecture.
         reward: its reward, finite.
     """

@@ -27,7 +27,7 @@ class Scores(NamedTuple):
 
     The entropy is the sum over decisions of their entropy given the choices before.
 
-    Args:
+    Attributes:
         log_prob: [batch], joint log-probability of the choices, in nats.
         entropy: [batch], sum over the decisions of their entropy given the choices before, in nats.
     """
