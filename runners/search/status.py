@@ -62,7 +62,10 @@ class RunStatus:
     """Status of one run. Times are in seconds, money is in USD; None means unknown or not applicable.
 
     Args:
-        run, strategy, seed, budget: as stored.
+        run: id of the run.
+        strategy: name of the strategy.
+        seed: search seed.
+        budget: the budget as text, e.g. "20 children".
         state: "complete", "interrupted", "running", or "stopped": marked as running, but no process writes the file.
         children: children counted so far.
         failed: number of its children without a score.
@@ -70,19 +73,14 @@ class RunStatus:
         devices_busy: devices held by these children.
         children_a_minute: children per minute, over all its wall time.
         recent_a_minute: children per minute, over the last ten minutes; None unless running.
-        gpu_hours, usd: charged to the search.
+        gpu_hours: device-hours charged to the search.
+        usd: USD charged to the search.
         hours_unit: "GPU-hours" if all its children were trained on GPUs, else "device-hours".
         share: share of the budget that is spent, in [0, 1].
         left_seconds: seconds until the budget is spent, at the rate so far; None unless running.
         best: highest validation accuracy, a fraction; None before the first.
         best_hash: hash of that architecture.
         last_child: time at which the last child ended, UTC; "" before the first.
-        run: id of the run.
-        strategy: name of the strategy.
-        seed: search seed.
-        budget: the budget as text, e.g. "20 children".
-        gpu_hours: device-hours charged to the search.
-        usd: USD charged to the search.
     """
 
     run: str
