@@ -75,11 +75,6 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
     The mutation is the space's own `mutate`, which always changes something. The identity mutation is an option of the
     strategy, so it is the same on every space.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: Real et al. 2018 (1802.01548), algorithm 1 and the methods' section on mutations.
     Deviation: the paper does not mention failed children; here they become members with reward 0. In a tournament the
     first drawn of equal rewards wins.

@@ -38,11 +38,6 @@ class LocalSearch(Strategy[LocalSearchConfig]):
     new climb begins at random. With several children in training, `ask` proposes all neighbours and then waits, because
     the next step depends on all of them. The search ends when 1000 climbs in a row found nothing new.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: White, Nolen, Savani 2020 (2005.02960), algorithm 1; the released code's number of starts and its option to
     stop at the
         first improvement.

@@ -72,11 +72,6 @@ class Pnas(Strategy[PnasConfig]):
 
     It can search spaces of cells in which the output of a cell is not a decision.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: Liu et al. 2017 (1712.00559), algorithm 1 and section 3.
     Deviation: spaces with a pair of cells, which the paper does not have, grow by one block in both cells at once, and
     the predictor reads the first block of both cells, then the second of both. Such spaces have too many one-block

@@ -34,11 +34,6 @@ class RandomConfig(StrategyConfig):
 class RandomSearch(VectorizedStrategy[RandomConfig]):
     """Draw every decision uniformly. Outcomes are not used.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: Zoph et al. 2017 (1707.07012), section 4.4.
     """
 

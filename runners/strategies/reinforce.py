@@ -44,11 +44,6 @@ class Reinforce(PolicyGradient[ReinforceConfig]):
     an earlier policy are not reweighted. With `depth_start`, early children have fewer layers: the controller makes the
     decisions of the first layers only.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: Zoph & Le 2016 (1611.01578), sections 3.2 and 4.1.
     Deviation: one controller, not 100 replicas on 20 parameter servers. The paper does not give the weight of the past
     in the baseline.

@@ -52,11 +52,6 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
     In a search with limits on the architectures (`where_arch`), draws that do not fit are rejected and drawn again;
     `PolicyGradient` says what that means for the updates.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: Dong & Yang 2020 (2001.00326), section 5, as its authors' code has it; Williams 1992.
     """
 

@@ -54,11 +54,6 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
     gives the same proposals. All networks are scored with the search seed. Scores other than params and mult_adds may
     differ in their last bits between platforms, so a run that is resumed on another platform may be refused.
 
-    Args:
-        space: the space to search.
-        seed: seed of all random draws, >= 0.
-        config: the strategy's options; None for their defaults.
-
     Source: Mellor et al. 2020 (2006.04647), algorithm 1; Abdelfattah et al. 2021 (2101.08134), section 5.
     Deviation: the papers end with the best of one pool. Undefined scores come last; of equal scores the first drawn
     comes first.
