@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nasbench.api.comparing import Comparison, compare, report, status
     from nasbench.api.comparing import open as open
     from nasbench.api.evaluating import Verification, evaluate, verify
+    from nasbench.api.models import train_model
     from nasbench.api.replaying import Replay, replay
     from nasbench.api.run import Run
     from nasbench.api.searching import resume, search
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from nasbench.callbacks.base import Callback, FinishedChild, SearchInfo
     from nasbench.callbacks.early_stopping import EarlyStopping
     from nasbench.errors import InputError, NasbenchError
+    from nasbench.models.loading import TrainedModel, load_model
     from nasbench.protocols.protocol import Protocol, get_protocol
     from nasbench.spaces import Architecture, Space, from_json, get_space
     from nasbench.store.query import Results
@@ -33,6 +35,7 @@ _MODULES: Final = {
     "nasbench.api.analyses": ("Analysis", "cost", "curves", "pareto"),
     "nasbench.api.comparing": ("Comparison", "compare", "open", "report", "status"),
     "nasbench.api.evaluating": ("Verification", "evaluate", "verify"),
+    "nasbench.api.models": ("train_model",),
     "nasbench.api.replaying": ("Replay", "replay"),
     "nasbench.api.run": ("Run",),
     "nasbench.api.searching": ("resume", "search"),
@@ -41,6 +44,7 @@ _MODULES: Final = {
     "nasbench.callbacks.base": ("Callback", "FinishedChild", "SearchInfo"),
     "nasbench.callbacks.early_stopping": ("EarlyStopping",),
     "nasbench.errors": ("InputError", "NasbenchError"),
+    "nasbench.models.loading": ("TrainedModel", "load_model"),
     "nasbench.protocols.protocol": ("Protocol", "get_protocol"),
     "nasbench.spaces": ("Architecture", "Space", "from_json", "get_space"),
     "nasbench.store.query": ("Results",),
@@ -69,6 +73,7 @@ __all__ = [
     "Space",
     "Strategy",
     "StrategyConfig",
+    "TrainedModel",
     "Verification",
     "callbacks",
     "compare",
@@ -78,6 +83,7 @@ __all__ = [
     "from_json",
     "get_protocol",
     "get_space",
+    "load_model",
     "pareto",
     "register_strategy",
     "replay",
@@ -86,6 +92,7 @@ __all__ = [
     "search",
     "status",
     "suite",
+    "train_model",
     "verify",
 ]
 

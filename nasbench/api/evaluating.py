@@ -68,11 +68,22 @@ def evaluate(
     if timeout is not None and not timeout > 0:
         raise InputError(f"timeout is in seconds, > 0, or None for never, got {timeout}")
     limit = float("inf") if timeout is None else timeout
-    child = Child(_architecture(architecture), chosen, seed, test=test, timeout_seconds=limit)
+    child = Child(architecture_of(architecture), chosen, seed, test=test, timeout_seconds=limit)
     return train_and_score(child, device)
 
 
-def _architecture(given: Architecture | str) -> Architecture:
+def architecture_of(given: Architecture | str) -> Architecture:
+    """Return the architecture that an argument names.
+
+    Args:
+        given: an architecture, its JSON text, or the name of a published one.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        InputError: when the text is neither, or does not fit its space.
+    """
     if isinstance(given, Architecture):
         return given
     from nasbench.spaces.genotypes import GENOTYPES

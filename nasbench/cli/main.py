@@ -69,6 +69,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "draw": ("nasbench.cli.figures:draw", "Draw an architecture, or the network made of its cells."),
     "reproduce": ("nasbench.cli.figures:reproduce", "Draw a figure of the lecture notes, with the data behind it."),
+    "train": ("nasbench.cli.models:train", "Train one architecture, and save the network in a file."),
+    "predict": ("nasbench.cli.models:predict", "Predict the classes of images with a trained network."),
+    "evaluate": ("nasbench.cli.models:evaluate", "Score a trained network on labelled images, per class."),
+    "export-model": ("nasbench.cli.models:export_model", "Export a trained network to ONNX or .pt2, and check it."),
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
@@ -83,6 +87,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # group's name.
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
+    "models": ("Trained networks", ("train", "predict", "evaluate", "export-model")),
     "tables": ("Complete tables", ("table", "replay")),
     "results": (
         "Results files (also: nasbench results COMMAND)",

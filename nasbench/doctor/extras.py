@@ -13,6 +13,7 @@ USES: Final = {
     "parquet": "export and query --format parquet",
     "ray": "--executor ray: children on a cluster",
     "nvml": "measures the energy of GPUs",
+    "onnx": "nasbench export-model to ONNX",
     "tensorboard": "searches in TensorBoard: nasbench.callbacks.TensorBoard",
     "mlflow": "searches in MLflow: nasbench.callbacks.MLflow",
     "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",

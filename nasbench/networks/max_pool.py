@@ -35,11 +35,11 @@ def max_pool(images: Tensor, kernel: int, stride: int, padding: tuple[int, int])
     """
     if (
         kernel < FROM_KERNEL
+        or torch.compiler.is_compiling()  # first, because an export would take the conditions below as limits of its batch
         or images.numel() < FROM_SIZE
         or min(images.shape[1:]) == 1  # the memory format would be ambiguous
         or images.device.type != "cpu"
         or not images.is_contiguous(memory_format=torch.channels_last)
-        or torch.compiler.is_compiling()
     ):
         return F.max_pool2d(images, kernel, stride, padding, ceil_mode=True)
     if torch.is_grad_enabled() and images.requires_grad:

@@ -18,13 +18,14 @@ from nasbench.data.fitting import fitted
 from nasbench.errors import InputError
 from nasbench.kernels.platform import platform_here
 from nasbench.kernels.portable import is_portable_process
+from nasbench.networks.base import Network
 from nasbench.protocols.protocol import Protocol, check_kernels
 from nasbench.provenance import utc_now
 from nasbench.structures import Counts, Scale
 from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
 from nasbench.training.determinism import Nondeterminism
 from nasbench.training.device_checks import require_working
-from nasbench.training.evaluation import Child, Evaluation, Status
+from nasbench.training.evaluation import Child, Evaluation, Status, Trained
 from nasbench.training.loop import Diverged, History, Seeds, TimedOut, reproducible, score, seed_device, train
 from nasbench.training.memory_errors import is_out_of_memory
 
@@ -79,7 +80,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
     elapsed = time.perf_counter() - start
     history, curves = record.history, record.history.curves
     ok = status == "ok"
-    return Evaluation(
+    evaluation = Evaluation(
         status=status,
         error="; ".join(filter(None, (error, history.note, record.nondeterminism.note))),
         val_acc=curves["val_acc"][-1] if ok else math.nan,
@@ -103,6 +104,11 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         finished_at=utc_now(),
         curves={name: tuple(values) for name, values in curves.items()},
     )
+    if ok and child.keeper is not None:
+        assert record.network is not None
+        assert record.whitening is not None
+        child.keeper.trained(child, Trained(record.network, record.whitening, dataset), evaluation)
+    return evaluation
 
 
 def resolve_device(device: str) -> torch.device:
@@ -161,6 +167,8 @@ class _Record:
     counts: Counts = _UNCOUNTED
     test_loss: float = math.nan
     test_acc: float = math.nan
+    network: Network | None = None
+    whitening: Whitening | None = None
 
 
 @dataclass(frozen=True)
@@ -207,7 +215,8 @@ def _train_and_score(child: Child, dataset: Dataset, place: torch.device, deadli
     if protocol.channels_last:
         network = network.to(memory_format=torch.channels_last)
     placed = place_images(protocol, place)
-    train(network, placed.train, placed.validation, protocol, seeds, record.history, deadline)
+    record.network, record.whitening = network, placed.whitening
+    train(network, placed.train, placed.validation, protocol, seeds, record.history, deadline, child.keeper)
     if child.test:
         with record.history.evaluating():
             test = ResidentImages(dataset.test, placed.whitening, protocol.channels_last, place)

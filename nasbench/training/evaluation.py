@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+from typing import Protocol as Interface
 
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture
+
+if TYPE_CHECKING:
+    from nasbench.data import Dataset
+    from nasbench.networks.base import Network
+    from nasbench.training.augmentation import Whitening
+    from nasbench.training.loop import History, TrainingState
 
 Status = Literal["ok", "diverged", "out_of_memory", "timed_out", "failed", "unfinished"]
 
@@ -22,6 +29,7 @@ class Child:
         seed: training seed: of initial weights, order, augmentation, dropout and drop-path, >= 0.
         test: True to score the trained network on the test set too; only for final trainings.
         timeout_seconds: seconds after which the training stops with the status "timed_out"; inf for no limit.
+        keeper: keeps weights and states of the training; None to keep only scores.
     """
 
     architecture: Architecture
@@ -29,6 +37,47 @@ class Child:
     seed: int
     test: bool = False
     timeout_seconds: float = float("inf")
+    keeper: Keeper | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network at the end of its training.
+
+    Args:
+        network: the network with its weights.
+        whitening: whitening of the training images.
+        dataset: the protocol's data.
+    """
+
+    network: Network
+    whitening: Whitening
+    dataset: Dataset
+
+
+class Keeper(Interface):
+    """Keeps what a training leaves besides its scores. It is pickled where another process trains the child."""
+
+    def saved(self) -> TrainingState | None:
+        """Return the state from which the training continues; None to start at the first epoch."""
+
+    def epoch(self, history: History, epochs: int, state: Callable[[], TrainingState]) -> None:
+        """Called after each epoch.
+
+        Args:
+            history: curves and seconds so far.
+            epochs: number of epochs of the whole training.
+            state: returns the state from which the training can continue. Its tensors are not copied.
+        """
+
+    def trained(self, child: Child, trained: Trained, evaluation: Evaluation) -> None:
+        """Called after a training that ended with the status "ok".
+
+        Args:
+            child: the child.
+            trained: its network.
+            evaluation: its scores.
+        """
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from nasbench.training.determinism import Nondeterminism, collected
 from nasbench.training.optimizers import make_optimizer
 from nasbench.training.schedules import learning_rates
 from nasbench.training.steps import autocast, make_step
+
+if TYPE_CHECKING:
+    from nasbench.training.evaluation import Keeper
 
 EVALUATION_BATCH = 256  # images per batch of a validation or test pass; another size would change the last bits
 
@@ -68,6 +72,15 @@ class History:
         for column, values in self.curves.items():
             values.append(epoch[column])
 
+    def continue_from(self, earlier: History) -> None:
+        """Take over the curves and seconds of an earlier part of the training.
+
+        Args:
+            earlier: history of the completed epochs.
+        """
+        self.curves = {name: list(values) for name, values in earlier.curves.items()}
+        self.train_seconds, self.eval_seconds = earlier.train_seconds, earlier.eval_seconds
+
     @contextmanager
     def training(self) -> Iterator[None]:
         """Add the block's seconds to `train_seconds`. The block must wait for the device, e.g. by reading a result."""
@@ -85,6 +98,20 @@ class History:
             yield
         finally:
             self.eval_seconds += time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Everything from which a training continues after an epoch, with the bits of one that was not interrupted.
+
+    Args:
+        tensors: weights and buffers ("network/NAME"), the optimizer ("optimizer/NAME/INDEX" and "optimizer/used") and the
+            states of the random generators ("random/NAME").
+        history: curves and seconds of the completed epochs.
+    """
+
+    tensors: dict[str, Tensor]
+    history: History
 
 
 @dataclass(frozen=True)
@@ -190,6 +217,7 @@ def train(
     seeds: Seeds,
     history: History,
     deadline: float = math.inf,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train a network in place, and add each epoch's scores to `history`.
 
@@ -204,13 +232,18 @@ def train(
         seeds: seeds of order, augmentation, dropout and drop-path.
         history: gets the curves and seconds, also when the training is interrupted.
         deadline: value of `time.perf_counter()` after which no further step starts.
+        keeper: gives the state to continue from, and gets the state after each epoch; None for neither.
 
     Raises:
         Diverged: when a loss is not finite.
         TimedOut: when the deadline has passed.
     """
     trainer = _Trainer(network, images, protocol, seeds, validation.device)
-    for epoch in range(protocol.epochs):
+    saved = keeper.saved() if keeper is not None else None
+    if saved is not None:
+        trainer.restore(saved)
+        history.continue_from(saved.history)
+    for epoch in range(history.epochs, protocol.epochs):
         before = history.train_seconds + history.eval_seconds
         with history.training():
             train_loss, train_acc = trainer.epoch(deadline)
@@ -221,6 +254,8 @@ def train(
             raise Diverged(f"validation loss is {val_loss} after epoch {epoch + 1}")
         seconds = history.train_seconds + history.eval_seconds - before
         history.add(train_loss=train_loss, train_acc=train_acc, val_loss=val_loss, val_acc=val_acc, seconds=seconds)
+        if keeper is not None:
+            keeper.epoch(history, protocol.epochs, lambda: TrainingState(trainer.tensors(), history))
 
 
 class _Trainer:
@@ -241,6 +276,41 @@ class _Trainer:
     def note(self) -> str:
         """Why the steps were eager although a CUDA graph was to be recorded; "" otherwise."""
         return self._take_step.note
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return weights, optimizer and random generators, see `TrainingState`."""
+        optimizer = self._optimizer.state()
+        tensors = {f"network/{name}": tensor for name, tensor in self._network.state_dict().items()}
+        tensors["optimizer/used"] = torch.tensor(optimizer.pop("used"), dtype=torch.int64)
+        for name, moments in optimizer.items():
+            tensors |= {f"optimizer/{name}/{index}": moment for index, moment in enumerate(moments)}
+        tensors["random/order"] = self._generator.get_state()
+        tensors["random/cpu"] = torch.default_generator.get_state()
+        if self._device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(self._device)
+        return tensors
+
+    def restore(self, state: TrainingState) -> None:
+        """Continue from a state of the same training.
+
+        Args:
+            state: the state after an epoch.
+        """
+        tensors = state.tensors
+        here = self._network.state_dict()
+        with torch.no_grad():
+            for name, tensor in here.items():
+                tensor.copy_(tensors[f"network/{name}"])
+        optimizer: dict[str, list[Any]] = {"used": tensors["optimizer/used"].tolist()}
+        for name in self._optimizer.moments:
+            stored = (tensors.get(f"optimizer/{name}/{index}") for index in range(len(optimizer["used"])))
+            optimizer[name] = [moment.to(self._device) for moment in stored if moment is not None]
+        self._optimizer.restore(optimizer)
+        self._generator.set_state(tensors["random/order"])
+        torch.default_generator.set_state(tensors["random/cpu"])
+        if self._device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random/cuda"], self._device)
+        self._steps_done = state.history.epochs * self._images.steps
 
     def epoch(self, deadline: float) -> tuple[float, float]:
         """Train one epoch; return mean loss in nats (main classifier, with label smoothing) and accuracy."""

@@ -184,7 +184,7 @@ def check_rows(
     trained: dict[tuple[object, ...], Evaluation] = {}
     for row in rows:
         place = device or ("cpu" if row["device"] == "cpu" else "cuda")
-        protocol, space = _protocol_and_space(row, configs[row["run"]])
+        protocol, space = stored_protocol(row, configs[row["run"]])
         key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], place)
         if key not in trained:
             architecture = space.decode(json.loads(row["choices"]))
@@ -253,8 +253,15 @@ def _configs(results: Results) -> dict[str, dict[str, Any]]:
     return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
 
 
-def _protocol_and_space(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
+def stored_protocol(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
     """Return the protocol and the space of a row; the space builds the networks of the row's version.
+
+    Args:
+        row: the stored row.
+        config: configuration of its run.
+
+    Returns:
+        The protocol, and the space.
 
     Raises:
         InputError: when no version of the space gives the row's fingerprint, because the protocol or its data changed.

@@ -12,6 +12,7 @@ import nasbench
 NAMES = [
     *("search", "Run", "resume", "open", "status", "compare", "report", "verify", "evaluate", "replay"),
     *("register_strategy", "Callback", "EarlyStopping", "suite", "cost", "pareto", "curves"),
+    *("train_model", "load_model"),
 ]
 
 

@@ -1,0 +1,76 @@
+"""Pictures of one trained network: learning curves and confusion matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from nasbench.analysis.plotting.captions import caption
+from nasbench.analysis.plotting.style import ink, new_figure, theme
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+MOST_NAMED: Final = 40
+"""Most classes whose names stand at the axes."""
+
+MOST_COUNTED: Final = 15
+"""Most classes whose counts stand in the fields."""
+
+
+def draw_training(curves: pd.DataFrame, name: str) -> Figure:
+    """Draw the accuracies of a training by epoch.
+
+    Args:
+        curves: columns "epoch", "train_acc" and "val_acc", one row per epoch.
+        name: name of the network, for the caption.
+
+    Returns:
+        The figure.
+    """
+    with theme():
+        figure = new_figure(6.0, 4.0)
+        ax = figure.subplots()
+        for column, label, style in (("train_acc", "training", "--"), ("val_acc", "validation", "-")):
+            ax.plot(curves["epoch"], curves[column], style, label=label, color=ink(), marker="o", markersize=3)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("accuracy")
+        ax.legend()
+        caption(figure, f"Accuracy of {name} by epoch, one training.")
+        return figure
+
+
+def draw_confusion(confusion: pd.DataFrame) -> Figure:
+    """Draw a confusion matrix: each row is a class, each column what its images are predicted as.
+
+    Args:
+        confusion: counts, with the names of the classes as index and columns.
+
+    Returns:
+        The figure. The colour is the share of the row, so that rare classes show, too.
+    """
+    counts = confusion.to_numpy()
+    sums = counts.sum(1, keepdims=True)
+    shares = np.divide(counts, sums, out=np.zeros(counts.shape), where=sums > 0)
+    classes = len(counts)
+    with theme():
+        side = min(3.0 + 0.35 * classes, 12.0)
+        figure = new_figure(side + 0.6, side)
+        ax = figure.subplots()
+        drawn = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        ax.grid(False)
+        ax.set_xlabel("predicted class")
+        ax.set_ylabel("class")
+        named = classes <= MOST_NAMED
+        ax.set_xticks(range(classes) if named else [], list(confusion.columns) if named else [], rotation=90)
+        ax.set_yticks(range(classes) if named else [], list(confusion.index) if named else [])
+        if classes <= MOST_COUNTED:
+            for row, column in np.argwhere(counts > 0):
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                ax.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize="small")
+        figure.colorbar(drawn, ax=ax, label="share of the class's images", shrink=0.8)
+        right = int(counts.trace())
+        caption(figure, f"Confusion matrix of {int(counts.sum())} images, {right} of them right.")
+        return figure

@@ -1,0 +1,78 @@
+"""Training of one architecture into a model file, with the loop of the searches."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nasbench.errors import InputError
+from nasbench.models.files import MODEL, STATE, require_replaceable
+from nasbench.models.keeping import KeepModel
+from nasbench.models.loading import read_model
+from nasbench.protocols.identity import digest_of, identity_fields
+from nasbench.protocols.protocol import Protocol
+from nasbench.spaces import Architecture
+from nasbench.training.evaluate import checked_data, device_name, evaluate, resolve_device
+from nasbench.training.evaluation import Child, Evaluation
+
+
+def train_into(
+    path: str | os.PathLike[str],
+    architecture: Architecture,
+    protocol: Protocol,
+    *,
+    seed: int = 0,
+    test: bool = True,
+    device: str = "cpu",
+    replace: bool = False,
+    shown: bool = False,
+) -> Evaluation:
+    """Train an architecture, and save network and scores in one file.
+
+    The weights are those of a search's child with the same architecture, protocol and seed, to the bit. After each
+    epoch the state is saved beside the file, as PATH.training; the same call continues an interrupted training, and
+    ends with the bits of one that was never interrupted.
+
+    Args:
+        path: the model file.
+        architecture: what to train.
+        protocol: how to train.
+        seed: seed of initial weights, order and augmentation, >= 0.
+        test: whether to score the test images, too.
+        device: "cpu", "cuda" or "cuda:1".
+        replace: whether a model of another training at the path may be replaced.
+        shown: whether to print a line per epoch on standard error.
+
+    Returns:
+        Scores and curves; the status is "ok".
+
+    Raises:
+        InputError: when the path holds another kind of file or another model, the protocol does not fit the data, or the
+            training ends without a score, e.g. because it diverged.
+        MissingData: when the data's files are not there.
+    """
+    target = Path(path)
+    require_replaceable(target, MODEL)
+    keeper = KeepModel(target, shown=shown)
+    require_replaceable(keeper.state_path, STATE)
+    dataset = checked_data(protocol, device)
+    if target.exists() and not replace:
+        there, _ = read_model(target)
+        found = f"a model of {there.hash[:12]}, protocol {there.protocol.name}, seed {there.seed}"
+        raise InputError(f"{str(target)!r} exists: {found}; choose another name with -o, or give --replace")
+    identity = {
+        "hash": architecture.hash,
+        "choices": list(architecture.choices),
+        "space": architecture.space.spec,
+        "networks": architecture.space.built_version,
+        "protocol": digest_of(identity_fields(protocol), 8),
+        "data": dataset.digest,
+        "seed": seed,
+        "device": device_name(resolve_device(device)),
+    }
+    keeper = KeepModel(target, identity, shown)
+    keeper.read_state()  # refuses the state of another training before anything is trained
+    evaluation = evaluate(Child(architecture, protocol, seed, test=test, keeper=keeper), device)
+    if evaluation.status != "ok":
+        raise InputError(f"the training ended without a model: {evaluation.status}: {evaluation.error}")
+    return evaluation

@@ -1,0 +1,182 @@
+"""A model file holds the network of a search's child, also after an interruption, and gives its scores again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import nasbench
+from nasbench.data import load_data
+from nasbench.errors import DataFaults, InputError
+from nasbench.models.keeping import KeepModel
+from nasbench.models.loading import load_model
+from nasbench.models.scoring import score_model
+from nasbench.models.training import train_into
+from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.spaces import SPACES, get_space
+from nasbench.training.augmentation import ResidentImages
+from nasbench.training.evaluate import evaluate, place_images
+from nasbench.training.evaluation import Child
+
+CELL = get_space("nasbench201").decode([3, 3, 1, 0, 2, 1])
+FAKE = "fake:images=96,size=8,classes=3"
+
+
+def protocol(**fields) -> Protocol:
+    """Three epochs with augmentation, momentum and dropout, so that everything random takes part."""
+    usual = {"data": FAKE, "epochs": 3, "batch_size": 16, "flip": True, "enlarge": "pad", "crop_from": 10}
+    return get_protocol("digits", {**usual, "cells": 1, "filters": 4, **fields})
+
+
+class Memory:
+    """Keeps the weights of a training in memory."""
+
+    def __init__(self) -> None:
+        self.weights: dict[str, torch.Tensor] = {}
+
+    def saved(self) -> None:
+        return None
+
+    def epoch(self, history, epochs, state) -> None:
+        pass
+
+    def trained(self, child, trained, evaluation) -> None:
+        self.weights = {name: tensor.clone() for name, tensor in trained.network.state_dict().items()}
+
+
+def weights_of(path: Path) -> dict[str, torch.Tensor]:
+    return load_model(path).network.state_dict()
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("kernels", ["fast", "portable"])
+def test_a_model_has_the_bits_of_the_searchs_child(tmp_path, kernels):
+    given = {"data": FAKE, "epochs": 2, "kernels": kernels}
+    run = nasbench.search(
+        "nasbench201", "random", "2 children", output=tmp_path / "a.h5", set=given, seed=3, final="none", progress=False
+    )
+    best = run.best
+    path = tmp_path / "m.safetensors"
+    scores = train_into(path, best, get_protocol("digits", given), seed=3, test=False)
+    row = nasbench.open(tmp_path / "a.h5").frame(stage="search").nlargest(1, "val_acc").iloc[0]
+    assert (scores.val_acc, scores.val_loss) == (row["val_acc"], row["val_loss"])
+    assert load_model(path).description.fingerprint == row["fingerprint"]
+
+
+def test_the_weights_are_those_of_a_child_without_a_file(tmp_path):
+    chosen, memory = protocol(dropout=0.2), Memory()
+    evaluate(Child(CELL, chosen, 5, keeper=memory))
+    train_into(tmp_path / "m", CELL, chosen, seed=5)
+    assert memory.weights
+    assert same(weights_of(tmp_path / "m"), memory.weights)
+    train_into(tmp_path / "m", CELL, chosen, seed=6, replace=True)
+    assert not same(weights_of(tmp_path / "m"), memory.weights)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"optimizer": "nesterov", "dropout": 0.3},
+        {"optimizer": "rmsprop", "learning_rate": 0.01},
+        {"optimizer": "sgd", "momentum": 0.0, "schedule": "one_cycle", "warmup": 0.3},
+    ],
+)
+@pytest.mark.parametrize("after", [1, 2])
+def test_an_interrupted_training_continues_to_the_same_bits(tmp_path, monkeypatch, fields, after):
+    chosen, path = protocol(**fields), tmp_path / "m.safetensors"
+    whole = train_into(tmp_path / "whole", CELL, chosen)
+    usual = KeepModel.epoch
+
+    def interrupted(self, history, epochs, state):
+        usual(self, history, epochs, state)
+        if history.epochs == after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(KeepModel, "epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_into(path, CELL, chosen)
+    monkeypatch.undo()
+    assert not path.exists()
+    epochs = []
+    monkeypatch.setattr(KeepModel, "epoch", lambda self, history, *rest: epochs.append(history.epochs))
+    continued = train_into(path, CELL, chosen)
+    assert epochs == list(range(after + 1, 4))
+    assert same(weights_of(path), weights_of(tmp_path / "whole"))
+    for name in ("train_loss", "val_loss", "val_acc"):
+        assert continued.curves[name] == whole.curves[name]
+    assert continued.test_loss == whole.test_loss
+    assert [each.name for each in tmp_path.iterdir() if "training" in each.name or "writing" in each.name] == []
+
+
+def test_the_state_of_another_training_is_refused(tmp_path, monkeypatch):
+    path, usual = tmp_path / "m", KeepModel.epoch
+
+    def interrupted(self, history, epochs, state):
+        usual(self, history, epochs, state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KeepModel, "epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_into(path, CELL, protocol())
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"m\.training' is of another training \(seed 0 instead of 1\)"):
+        train_into(path, CELL, protocol(), seed=1)
+
+
+def test_a_training_without_a_score_leaves_no_model(tmp_path):
+    with pytest.raises(InputError, match="without a model: diverged"):
+        train_into(tmp_path / "m", CELL, protocol(learning_rate=1e30))
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_a_loaded_model_of_every_space_scores_as_its_training_did(tmp_path, name):
+    space = get_space(name)
+    architecture = space.random(np.random.default_rng(1))
+    chosen = protocol(epochs=1, data="fake:images=96,size=16,classes=3", enlarge="none", crop_from=0)
+    chosen = chosen.model_copy(update={"auxiliary_weight": 0.4, "drop_path_keep": 0.8, "dropout": 0.1})
+    scores = train_into(tmp_path / "m", architecture, chosen)
+    model = load_model(tmp_path / "m")
+    found = score_model(model, load_data(chosen.data))
+    assert (found.loss, found.accuracy) == (scores.test_loss, scores.test_acc)
+    assert found.confusion.trace() / found.images == pytest.approx(scores.test_acc)
+    assert model.description.scores["val_acc"] == scores.val_acc
+    assert model.description.hash == architecture.hash
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert model.classes == load_data(chosen.data).classes
+
+
+@pytest.mark.parametrize("fields", [{}, {"whiten": False}, {"channels_last": False}])
+def test_images_are_preprocessed_with_the_bits_of_the_validation_images(tmp_path, fields):
+    chosen = get_protocol("digits", {"epochs": 1, **fields})
+    train_into(tmp_path / "m", CELL, chosen, test=False)
+    model, test = load_model(tmp_path / "m"), load_data("digits").test
+    placed = place_images(chosen, torch.device("cpu"))
+    resident = ResidentImages(test, placed.whitening, chosen.channels_last, torch.device("cpu"))
+    expected = resident.whitened(resident.pixels[:5])
+    found = model.preprocess(list(test.pixels[:5, 0]))
+    assert torch.equal(found, expected)
+    assert found.stride() == expected.stride()
+
+
+@pytest.mark.parametrize("array", [np.zeros((8, 8)), np.zeros((8,), np.uint8), np.zeros((8, 8, 7), np.uint8)])
+def test_arrays_that_are_no_images_are_refused(tmp_path, array):
+    train_into(tmp_path / "m", CELL, get_protocol("digits", {"epochs": 1}), test=False)
+    with pytest.raises(DataFaults, match="image 0 is an array"):
+        load_model(tmp_path / "m").preprocess(array)
+
+
+def test_colour_images_become_grey_for_a_grey_model(tmp_path):
+    train_into(tmp_path / "m", CELL, get_protocol("digits", {"epochs": 1, "whiten": False}), test=False)
+    model = load_model(tmp_path / "m")
+    red = np.zeros((8, 8, 3), np.uint8)
+    red[:, :, 0] = 200
+    assert model.preprocess(red).mean().item() * 255 == pytest.approx(60)  # 0.299 x 200, rounded
