@@ -60,7 +60,7 @@ class ForwardBackward(NamedTuple):
 class Step(Protocol):
     """A callable that makes one training step.
 
-    Args:
+    Attributes:
         note: why the steps were eager although a graph was to be recorded; "" otherwise.
     """
 
