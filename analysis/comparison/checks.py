@@ -166,7 +166,28 @@ def _several(values: Collection[str]) -> str:
 
 def _space(_: pd.DataFrame, runs: pd.DataFrame) -> str:
     # spaces of the runs and not of the children: a strategy that grows cells trains children of smaller spaces
-    return _several(runs["space"])
+    if "config" not in runs:
+        return _several(runs["space"])
+    limits = [limits_of(str(config)) for config in runs["config"]]
+    return _several([f"{space} with {each}" if each else space for space, each in zip(runs["space"], limits)])
+
+
+def limits_of(config: str) -> str:
+    """Read the limits under which a run searched.
+
+    Args:
+        config: the run's stored configuration, JSON.
+
+    Returns:
+        The condition of `where_arch`, e.g. "params <= 100k"; "" for none.
+    """
+    if '"where_arch"' not in config:
+        return ""
+    try:
+        fields = json.loads(config)
+    except ValueError:
+        return ""
+    return str(fields.get("where_arch", "")) if isinstance(fields, dict) else ""
 
 
 def _protocol(frame: pd.DataFrame, _: pd.DataFrame) -> str:
@@ -273,7 +294,7 @@ def _children_at_once(config: str) -> int:
 CHECKS: dict[str, tuple[str, Check]] = {
     "protocol": ("children of one stage are trained under one protocol (fingerprint)", _protocol),
     "data": ("one data set, by the digest of its bytes", _data),
-    "space": ("one search space with its options", _space),
+    "space": ("one search space with its options and limits", _space),
     "budget": ("one budget", _budget),
     "parallelism": ("one number of children in training at once", _parallelism),
     "prices": ("one price for the hours of a device", _prices),

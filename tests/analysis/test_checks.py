@@ -134,3 +134,15 @@ def test_runs_with_several_children_at_once_are_not_comparable_with_one_at_a_tim
     check_comparable(frame, runs, allow=["parallelism"])
     runs["config"] = pd.Series([json.dumps({**config, "ordered": True}) for config in configs], dtype=object)
     check_comparable(frame, runs)  # an ordered run knows what a run with one child at a time knows
+
+
+def test_runs_under_limits_are_not_compared_with_runs_without(fair):
+    frame, runs = fair
+    runs["config"] = ['{"where_arch": "params <= 2k"}'] * len(runs)
+    assert failing(frame, runs) == []
+    runs.loc[runs["strategy"] == "ppo", "config"] = ['{"where_arch": ""}', "{}", "", "no JSON", '{"strategy": "ppo"}']
+    assert failing(frame, runs) == ["space"]
+    space = runs["space"].iloc[0]
+    with pytest.raises(InputError, match=f"space: {space} / {space} with params <= 2k"):
+        check_comparable(frame, runs)
+    check_comparable(frame, runs, allow=["space"])
