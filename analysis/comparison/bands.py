@@ -11,6 +11,8 @@ from nasbench.analysis.inference.intervals import LEVEL, median_rank
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 
+ORDER_STATISTICS = "order statistics"
+ALL_EQUAL = "all scores are equal, no interval"
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")
 LEAST_FOR_BANDS = 10  # runs from which simultaneous bands cover as they say, by measurement (docs/statistics.md)
@@ -77,7 +79,7 @@ def interval_name(n: int, level: float = LEVEL) -> str:
     if n < 2:
         return "n=1" if n else "no score"
     rank, coverage = median_rank(n, level)
-    return f"n={n}: {coverage:.0%} order statistics" if rank else f"n={n}: range, insufficient"
+    return f"n={n}: {coverage:.0%} {ORDER_STATISTICS}" if rank else f"n={n}: range, insufficient"
 
 
 def with_simultaneous(data: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:

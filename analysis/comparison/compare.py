@@ -24,7 +24,15 @@ from nasbench.analysis.comparison.anytime import (
     trajectories,
     with_no_choice,
 )
-from nasbench.analysis.comparison.bands import MEASURES, bands, interval_name, median_with_ends, with_simultaneous
+from nasbench.analysis.comparison.bands import (
+    ALL_EQUAL,
+    MEASURES,
+    ORDER_STATISTICS,
+    bands,
+    interval_name,
+    median_with_ends,
+    with_simultaneous,
+)
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
@@ -86,7 +94,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             middle, low, high = median_with_ends(scores, level)
             n = int(np.isfinite(scores).sum())
             row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}
-            row[name] = interval_name(n, level)
+            equal = n > 1 and np.nanmin(scores) == np.nanmax(scores)  # a width of 0 would be no interval
+            row[name] = f"n={n}: {ALL_EQUAL}" if equal else interval_name(n, level)
         search = hours.loc[ids]
         searcher = runs.set_index("run").loc[ids, "searcher_hours"].sum()
         row |= {
@@ -149,7 +158,7 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
 def _interval_text(middle: float, low: float, high: float, interval: str) -> str:
     if np.isnan(middle):
         return interval
-    if low == high == middle:
+    if low == high == middle and not interval.endswith(ORDER_STATISTICS):
         return f"{100 * middle:.2f} ({interval})"
     return f"{100 * middle:.2f} [{100 * low:.2f}, {100 * high:.2f}] ({interval})"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pandas as pd
 
+from nasbench.analysis.comparison.bands import ORDER_STATISTICS
 from nasbench.analysis.costs.cost import CATEGORY_COLOURS
 from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
 from nasbench.analysis.inference.intervals import TOO_SMALL
@@ -171,7 +172,8 @@ def tests_table(found: Contents) -> ReportTable:
                     ReportCell(points_apart(row["difference"]), points),
                     ReportCell(f"{row['improvement']:.0%}", pairs),
                     ReportCell(
-                        probability(row["p_holm"]), f"({comparisons_text(row['comparisons'])})" if known else ""
+                        probability(row["p_holm"]),
+                        "" if math.isnan(row["p_holm"]) else f"({comparisons_text(row['comparisons'])})",
                     ),
                     ReportCell(row["magnitude"] if known else NONE),
                 ]
@@ -302,8 +304,9 @@ def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
     """
     if math.isnan(middle):
         return ReportCell(NONE, interval)
-    interval = interval.removesuffix(" order statistics")  # the column's meaning says it
-    if low == high == middle:
+    ends = interval.endswith(ORDER_STATISTICS)
+    interval = interval.removesuffix(f" {ORDER_STATISTICS}")  # the column's meaning says it
+    if low == high == middle and not ends:
         return ReportCell(percent(middle), interval)
     return ReportCell(percent(middle), f"[{percent(low)}, {percent(high)}]\n{interval}")
 

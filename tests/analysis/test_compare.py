@@ -21,6 +21,7 @@ from nasbench.analysis.comparison.compare import (
 )
 from nasbench.analysis.inference.intervals import median_interval
 from nasbench.analysis.plotting import style
+from nasbench.analysis.report.tables import score
 from nasbench.errors import InputError
 
 NAN = float("nan")
@@ -162,6 +163,19 @@ def test_the_interval_of_a_median_is_that_of_order_statistics(make):
     assert (mine["val_low"], mine["val_high"]) == (theirs.low, theirs.high) == (final[7], final[17])
     last = bands(anytime(frame, runs)).query("measure == 'val_acc'").iloc[-1]
     assert (last["low"], last["high"]) == (theirs.low, theirs.high)
+
+
+def test_a_median_of_equal_scores_has_no_interval_and_one_of_tied_scores_shows_its_ends(make):
+    frame, runs, _ = make.frames(strategies=("random",), children=3, seeds=9, failure=0.0)
+    equal = summarize(frame.assign(val_acc=0.94), runs)
+    assert equal["interval"].item() == "n=9: all scores are equal, no interval"
+    shown = "94.00 (n=9: all scores are equal, no interval)"
+    assert readable(equal)["validation %, median"].item() == shown
+    first = runs["run"].iloc[0]
+    tied = frame.assign(val_acc=[0.95 if run == first else 0.94 for run in frame["run"]])
+    assert readable(summarize(tied, runs))["validation %, median"].item().startswith("94.00 [94.00, 94.00] (n=9: ")
+    assert score(0.94, 0.94, 0.94, "n=9: 96% order statistics").aside == "[94.00, 94.00]\nn=9: 96%"
+    assert score(0.94, 0.94, 0.94, equal["interval"].item()).aside == equal["interval"].item()
 
 
 def test_what_an_interval_is_called():
