@@ -13,12 +13,13 @@ import click
 
 from nasbench.cli.architectures import Found, find_structure
 from nasbench.cli.options import all_protocol_names, completing, pairs, print_table, say_what_is_slow
-from nasbench.cli.output import coloured, is_quiet
+from nasbench.cli.output import coloured, is_quiet, say
 from nasbench.errors import InputError, MissingData, UnknownName
 
 if TYPE_CHECKING:
     from nasbench.structures import Scale
     from nasbench.transfer.family import Member, Size
+    from nasbench.transfer.protocol import TransferProtocol
 
 RESIDENT = {"cifar10": 10, "cifar100": 100}  # data set -> number of classes
 IMAGENET_CLASSES = 1000
@@ -35,13 +36,17 @@ MOST_WORKERS = 8
     show_default=True,
     help="imagenet (in $NASBENCH_DATA/imagenet), folder:PATH, cifar10 or cifar100.",
 )
-@click.option("--pixels", type=click.IntRange(1), help="Image size [from F = 128 331, below 224; CIFAR 32].")
+@click.option(
+    "--pixels",
+    type=click.IntRange(1),
+    help="Image size [from F = 128 331, below 224; CIFAR 32; folders of images up to 64 pixels: their own].",
+)
 @click.option("--train", is_flag=True, help="Also train each network.")
 @click.option(
     "--protocol",
     default=None,
     shell_complete=completing(all_protocol_names),
-    help="With --train [nasnet-imagenet-large or -mobile; nasnet-cifar].",
+    help="With --train: any protocol [nasnet-imagenet-large or -mobile; nasnet-cifar].",
 )
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
 @click.option(
@@ -81,9 +86,11 @@ def transfer(
     or JSON as `nasbench show` prints it. Sizes are written as the cells' own paper does: in N@F, F is the filters
     before the classifier, as in NASNet's 6@4032, but for amoebanet-a and architectures of the space amoebanet the
     initial filters, as in AmoebaNet's 6@190. In N/F it is the initial filters for all cells: 6/168 is NASNet's 6@4032.
-    AmoebaNet's ImageNet stem has 32 filters at every F. A training on images in folders writes a checkpoint after each
-    epoch: the same command goes on from it. The learning rate is for the protocol's batch_size: with --set
-    batch_size=... set learning_rate, too.
+    AmoebaNet's ImageNet stem has 32 filters at every F. Networks for images of at most 64 pixels have the CIFAR stem.
+    The protocols nasnet-imagenet-large and -mobile read images in folders as they train and write a checkpoint after
+    each epoch: the same command goes on from it. Their batch is made smaller for fewer than 16,000 images, and a line
+    says so. All other protocols (nasbench protocols) hold the images in memory. The learning rate is for the
+    protocol's batch_size: with --set batch_size=... set learning_rate, too.
 
     \b
     Example:
@@ -92,6 +99,8 @@ def transfer(
       nasbench transfer nasnet-a --sizes 6@768 --data cifar10 --train --device cuda -o results/transfer
       nasbench transfer 1f3a9c demo.h5 --sizes 4@1056 --data folder:/data/imagenet --train --device cuda --processes 8 --workers 12
     """
+    from nasbench.data.source_options import parse_source
+    from nasbench.protocols.protocol import PROTOCOLS
     from nasbench.structures import CellPair
     from nasbench.transfer.family import count_member, parse_sizes
 
@@ -104,15 +113,19 @@ def transfer(
     if not train and (protocol is not None or changes):
         raise InputError("--protocol and --set say how to train: add --train")
     kind, path = _data(data)
+    in_memory = kind in RESIDENT or (kind == "folder" and protocol in PROTOCOLS)
+    if kind == "folder":
+        data, pixels = _sized(data, path, pixels, in_memory)
+        path = parse_source(data.partition(":")[2], "folder").path
     family = [
-        count_member(found.structure, size, _scale(kind, path, size, pixels), found.skeleton)
+        count_member(found.structure, size, _scale(kind, data, path, size, pixels, in_memory), found.skeleton)
         for size in parse_sizes(sizes, found.name, found.structure, found.skeleton, found.family)
     ]
     if _speaks():
         _print_counts(found.name, family)
     for member in family if train else ():
         folder = Path(output) / f"{found.name}-{member.size}"
-        if kind in RESIDENT:
+        if in_memory:
             _train_resident(found, member, data, protocol, changes, seed, device, processes, folder)
         else:
             _train_folder(found, member, path, pixels, protocol, changes, seed, device, processes, workers, folder)
@@ -137,14 +150,57 @@ def _data(text: str) -> tuple[str, Path]:
     raise UnknownName("data", text, ["imagenet", "folder:PATH", *RESIDENT])
 
 
-def _scale(kind: str, path: Path, size: Size, pixels: int | None) -> Scale:
-    from nasbench.transfer.family import CIFAR_PIXELS, cifar_scale, imagenet_scale
+def _sized(data: str, path: Path, pixels: int | None, in_memory: bool) -> tuple[str, int | None]:
+    """Text and side of images in folders; a side that is not given is that of the first image if it is small."""
+    from nasbench.data.source_options import parse_source
+    from nasbench.transfer.family import CIFAR_PIXELS, SMALL_PIXELS
+
+    source = parse_source(data.partition(":")[2], "folder")
+    others = source.options.model_fields_set - {"size"}
+    if others and not in_memory:
+        raise InputError(
+            f"the option {sorted(others)[0]}= of {data!r} needs a protocol that holds the images in memory, "
+            "e.g. --protocol images"
+        )
+    pixels = pixels or source.options.size or None
+    if pixels is None and (side := _first_side(source.path)) is not None:
+        pixels = side if side <= SMALL_PIXELS else (CIFAR_PIXELS if in_memory else None)
+    if in_memory and pixels and not source.options.size:
+        data = f"{data},size={pixels}"
+    return data, pixels
+
+
+def _first_side(path: Path) -> int | None:
+    """Shorter side of the first training image that can be opened, in pixels; None without one."""
+    from PIL import Image
+
+    from nasbench.data.image_files import readable_endings
+
+    for file in sorted((path / "train").glob("*/*")):
+        if file.suffix.lower() in readable_endings() and not file.name.startswith("."):
+            try:
+                with Image.open(file) as image:
+                    return min(image.size)
+            except OSError:  # reading the data reports it
+                return None
+    return None
+
+
+def _scale(kind: str, data: str, path: Path, size: Size, pixels: int | None, in_memory: bool) -> Scale:
+    from nasbench.transfer.family import CIFAR_PIXELS, cifar_scale, folder_scale, imagenet_scale
 
     if kind in RESIDENT:
         if pixels not in (None, CIFAR_PIXELS):
             raise InputError(f"the images of {kind} have {CIFAR_PIXELS} pixels, got --pixels {pixels}")
         return cifar_scale(size, RESIDENT[kind])
-    return imagenet_scale(size, IMAGENET_CLASSES if kind == "imagenet" else _classes(path), pixels)
+    if in_memory:
+        from nasbench.data import load_data
+
+        images = load_data(data)
+        return cifar_scale(size, len(images.classes), images.size, images.channels)
+    if kind == "imagenet":
+        return imagenet_scale(size, IMAGENET_CLASSES, pixels)
+    return folder_scale(size, _classes(path), pixels)
 
 
 def _classes(path: Path) -> int:
@@ -206,14 +262,18 @@ def _train_folder(
     folder: Path,
 ) -> None:
     from nasbench.transfer.checkpoint import RECORD
+    from nasbench.transfer.fitting import fit_batch
+    from nasbench.transfer.images import open_folders
     from nasbench.transfer.parallel import process_count
-    from nasbench.transfer.protocol import get_transfer_protocol
     from nasbench.transfer.training import TransferJob, check_job, train_transfer
 
     like = "nasnet-imagenet-large" if member.scale.skip_reduction_input else "nasnet-imagenet-mobile"
-    chosen = get_transfer_protocol(protocol or like, changes)
+    chosen = _transfer_protocol(protocol or like, changes)
     encoding = "" if found.architecture is None else found.architecture.to_json()
     count = process_count(processes)
+    chosen, line = fit_batch(chosen, len(open_folders(path).train), count, changes)
+    if line and _speaks():
+        say(line, err=True)
     if workers is None:
         workers = min(MOST_WORKERS, (os.cpu_count() or 1) // count)
     job = TransferJob(
@@ -243,6 +303,15 @@ def _train_folder(
         _print_outcome(record, ("val_loss", "top1_acc", "top5_acc"), folder)
 
 
+def _transfer_protocol(name: str, changes: dict[str, str]) -> TransferProtocol:
+    from nasbench.cli.options import all_protocol_names
+    from nasbench.transfer.protocol import TRANSFER_PROTOCOLS, get_transfer_protocol
+
+    if name not in TRANSFER_PROTOCOLS:
+        raise UnknownName("transfer protocol", name, all_protocol_names())
+    return get_transfer_protocol(name, changes)
+
+
 def _train_resident(
     found: Found,
     member: Member,
@@ -254,6 +323,7 @@ def _train_resident(
     processes: int,
     folder: Path,
 ) -> None:
+    from nasbench.data.fitting import fitted, fitting_in_a_line
     from nasbench.protocols.protocol import get_protocol
     from nasbench.training.evaluate import checked_data
     from nasbench.transfer.resident import train_resident
@@ -264,7 +334,10 @@ def _train_resident(
         raise InputError(f"--set {clash[0]}: data, cells and filters come from --data and --sizes")
     scale = {"data": data, "cells": member.size.cells, "filters": member.size.filters}
     chosen = get_protocol(protocol or "nasnet-cifar", {**changes, **scale})
-    checked_data(chosen, device)
+    images = checked_data(chosen, device)
+    if line := fitting_in_a_line(chosen, images):
+        say(line, err=True)
+    chosen = fitted(chosen, images)
     say_what_is_slow([(chosen.precision, [device])])
     about = {"name": found.name, "size": str(member.size), "skeleton": found.skeleton}
     about["encoding"] = "" if found.architecture is None else found.architecture.to_json()

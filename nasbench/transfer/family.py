@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGE_PIXELS, MOBILE_PIXELS, CIFAR_PIXELS = 331, 224, 32
+SMALL_PIXELS = 64
+"""Largest side of images in folders for which networks have the CIFAR stem."""
 
 # In `nasbench.tabular.published`, networks of these genotypes are named "<title> <size>".
 _TITLES = {"nasnet-a": "NASNet-A", "pnasnet-5": "PNASNet-5", "amoebanet-a": "AmoebaNet-A", "enas-micro": "ENAS micro"}
@@ -203,6 +205,24 @@ def imagenet_scale(size: Size, classes: int = 1000, pixels: int | None = None) -
     side = pixels or (LARGE_PIXELS if large else MOBILE_PIXELS)
     stem = size.family.imagenet_stem
     return Scale(size.cells, size.filters, side, 3, classes, "imagenet", skip_reduction_input=large, stem_filters=stem)
+
+
+def folder_scale(size: Size, classes: int, pixels: int | None = None) -> Scale:
+    """Return the scale of a network for images in folders: with the CIFAR stem for small ones.
+
+    The ImageNet stem and the two reductions after it divide the side of an image by 8 before the first cell.
+
+    Args:
+        size: N, F and the family.
+        classes: number of classes, >= 2.
+        pixels: side of the images; None for 331 or 224, see `imagenet_scale`.
+
+    Returns:
+        `cifar_scale` if there are at most `SMALL_PIXELS` pixels, otherwise `imagenet_scale`.
+    """
+    if pixels is not None and pixels <= SMALL_PIXELS:
+        return cifar_scale(size, classes, pixels)
+    return imagenet_scale(size, classes, pixels)
 
 
 def cifar_scale(size: Size, classes: int, pixels: int = CIFAR_PIXELS, channels: int = 3) -> Scale:

@@ -33,7 +33,7 @@ from nasbench.training.optimizers import make_optimizer
 from nasbench.training.steps import autocast, losses
 from nasbench.transfer.average import AveragedNetwork
 from nasbench.transfer.checkpoint import read_checkpoint, write_checkpoint, write_record
-from nasbench.transfer.family import Size, count_member, imagenet_scale
+from nasbench.transfer.family import Size, count_member, folder_scale
 from nasbench.transfer.images import (
     AugmentedImages,
     Batches,
@@ -65,7 +65,8 @@ class TransferJob:
         pair: normal and reduction cell.
         skeleton: name of the rule by which cells are stacked, "nasnet" or "pnas".
         size: N and F.
-        pixels: side of the images; None for 331 or 224, see `nasbench.transfer.family.imagenet_scale`.
+        pixels: side of the images; None for 331 or 224, see `nasbench.transfer.family.imagenet_scale`. At most
+            `SMALL_PIXELS` of them have the CIFAR stem.
         data: folder with train/ and val/ (or test/).
         protocol: the training protocol.
         seed: training seed: of initial weights, order, augmentation, dropout and drop-path, >= 0.
@@ -270,7 +271,7 @@ class _Session:
 
     def __init__(self, job: TransferJob, folders: Folders, share: Share) -> None:
         self._job, self._share, self._protocol = job, share, job.protocol
-        self._scale = imagenet_scale(job.size, len(folders.classes), job.pixels)
+        self._scale = folder_scale(job.size, len(folders.classes), job.pixels)
         self._seeds = Seeds.of(job.seed)
         self._network = _build(job, self._scale, self._seeds, share.device)
         self._average = AveragedNetwork(self._network, job.protocol.average_decay)

@@ -104,7 +104,18 @@ def test_training_on_a_folder_writes_a_record_and_goes_on(tmp_path):
             ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", "--protocol", "x"),
             "unknown transfer protocol",
         ),
-        (("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train"), "use --set batch_size=15"),
+        (
+            ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", "--set", "batch_size=1600"),
+            "use --set batch_size=15",
+        ),
+        (
+            ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees,test=0.5", "--train"),
+            "needs a protocol that holds the images in memory, e.g. --protocol images",
+        ),
+        (
+            ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", "--protocol", "cifar10-quick"),
+            "use --set train_images=0",
+        ),
         (
             ("nasnet-a", "--sizes", "1@96", "--data", "folder:trees", "--train", *QUICK, "--processes", "3"),
             "not a multiple of the number of processes, 3",
@@ -215,3 +226,33 @@ def test_mistakes_that_only_several_processes_find_are_one_line(tmp_path):
     done = nasbench(*words, *QUICK, "--processes", "2", "--seed", "1", cwd=tmp_path)
     assert done.code == 2
     assert "belongs to another training: seed 0 instead of 1" in done.err
+
+
+@pytest.mark.parametrize("protocol", ["cifar10-quick", "images", "digits"])
+def test_any_protocol_trains_on_a_folder(tmp_path, monkeypatch, protocol):
+    monkeypatch.setenv("NASBENCH_DATA", str(tmp_path / "cache"))
+    make_image_folder(tmp_path / "trees")
+    words = ["transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{tmp_path / 'trees'}", "--train"]
+    words += ["--protocol", protocol, "--set", "epochs=1", "--set", "train_images=0", "-o", "out"]
+    done = nasbench(*words, cwd=tmp_path)
+    assert done.code == 0, done
+    record = json.loads((tmp_path / "out" / f"{TINY.hash[:12]}-1@32" / "record.json").read_text())
+    assert (record["status"], record["protocol"]["stem"], record["protocol"]["name"]) == ("ok", "cifar", f"{protocol}+")
+    assert record["protocol"]["data"].endswith(",size=20"), "the shorter side of the first image"
+    assert f"{record['params']:,}" in done.out, "the network that was counted"
+    assert ("batch_size=16" in done.err) == (protocol == "images")
+
+
+def test_small_images_have_the_cifar_stem_and_a_batch_that_fits(tmp_path):
+    make_image_folder(tmp_path / "trees")
+    words = ["transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{tmp_path / 'trees'}", "--train"]
+    words += ["--set", "epochs=1", "--set", "precision=float32", "--workers", "0", "-o", "out"]
+    done = nasbench(*words, cwd=tmp_path)
+    assert done.code == 0, done
+    record = json.loads((tmp_path / "out" / f"{TINY.hash[:12]}-1@32" / "record.json").read_text())
+    assert (record["scale"]["stem"], record["scale"]["image_size"]) == ("cifar", 20)
+    assert record["protocol"]["batch_size"] == 4
+    assert record["protocol"]["learning_rate"] == pytest.approx(2.0 * 4 / 1600)
+    assert (
+        "for 15 training images: batch_size=4, learning_rate=0.005, replica_batch=4 (its batch_size is 1600" in done.err
+    )
