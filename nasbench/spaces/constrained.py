@@ -151,6 +151,32 @@ def constrained(space: Space, limits: Limits) -> Space:
     return view
 
 
+def under_limits(space: Space, where_arch: str, scale: Scale | None = None) -> Space:
+    """Make a view of a space under limits that are given as text; see `constrained`.
+
+    Args:
+        space: any space.
+        where_arch: the condition, as `parse_limits` reads it.
+        scale: size of the networks whose counts the condition compares; None for that of the space's default protocol.
+
+    Returns:
+        The view.
+
+    Raises:
+        InputError: when the text is no condition on counts.
+
+    Example:
+        >>> import nasbench, numpy
+        >>> from nasbench.spaces.constrained import under_limits
+        >>> small = under_limits(nasbench.get_space("nasbench201"), "params <= 300k")
+        >>> small.count(small.random(numpy.random.default_rng(0))).params <= 300_000
+        True
+    """
+    return constrained(
+        space, Limits(parse_limits(where_arch), CountsAt(space.default_scale if scale is None else scale))
+    )
+
+
 class _View(Space):
     """What a view does otherwise than its space. The space's class follows it in the order of base classes."""
 

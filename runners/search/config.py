@@ -24,7 +24,7 @@ from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
-from nasbench.spaces.constrained import CountsAt, Limits, constrained, one_spelling, parse_limits
+from nasbench.spaces.constrained import one_spelling, under_limits
 from nasbench.structures import Scale
 
 SAME_ROWS: Final = ("local", "inline")
@@ -74,6 +74,11 @@ class SearchConfig(ExecutorOptions):
         description='limits on the architectures that may be proposed, e.g. "params <= 100k and mult_adds <= 20M", by '
         "closed-form counts at the protocol's scale; empty: none",
         json_schema_extra=unless(""),
+    )
+    keep_best: bool = Field(
+        False,
+        description="the network of the incumbent is kept in a model file beside the results file, as it changes",
+        json_schema_extra=NEVER,
     )
     timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
     price: str = Field(
@@ -184,7 +189,7 @@ class SearchPlan:
         """The space as the strategy sees it: with `where_arch`, a view of it in which only fitting architectures occur."""
         if not self.config.where_arch:
             return self.space
-        return constrained(self.space, Limits(parse_limits(self.config.where_arch), CountsAt(self.scale)))
+        return under_limits(self.space, self.config.where_arch, self.scale)
 
     @property
     def strategy_kind(self) -> type[Strategy[Any]]:
@@ -336,6 +341,11 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
     protocol = get_protocol(config.protocol, config.set)
     for device in config.devices if config.gpus_per_child == 0 else ("cuda",):
         check_kernels(protocol, device)
+    if config.keep_best and config.executor not in SAME_ROWS:
+        raise InputError(
+            f"keep_best needs children on this machine (executor {' or '.join(SAME_ROWS)}), got {config.executor!r}; without "
+            "it, nasbench train FILE:best trains the incumbent again, to the same bits on the same platform"
+        )
     EXECUTORS.get(config.executor).check(config.executor_options)
     budget = Budget.parse(config.budget)
     usd_per_hour = _usd_per_hour(config)

@@ -3,7 +3,10 @@
 from nasbench.runners.strategies.conformance import check_strategy
 check_strategy(MyStrategy, get_space("nasbench201"), seed=0)
 
-Call it a second time with a space under limits (`nasbench.spaces.constrained`): then every proposal must satisfy them.
+Call it a second time with a space under limits, so that it checks that every proposal satisfies them:
+
+from nasbench.spaces.constrained import under_limits
+check_strategy(MyStrategy, under_limits(get_space("nasbench201"), "params <= 300k"), seed=0)
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import inspect
 import pytest
 
 import nasbench
+from nasbench.spaces.constrained import under_limits
 
 NAMES = [
     *("search", "Run", "resume", "open", "status", "compare", "report", "verify", "evaluate", "replay"),
@@ -38,8 +39,9 @@ def run_example(name: str) -> tuple[int, bool]:
     return result.failed, result.attempted > 0
 
 
-def test_the_example_of_counting_gives_what_it_says():
-    (test,) = doctest.DocTestFinder(recurse=False).find(nasbench.Space.count, "count", globs={})
+@pytest.mark.parametrize("function", [nasbench.Space.count, under_limits])
+def test_the_examples_about_spaces_give_what_they_say(function):
+    (test,) = doctest.DocTestFinder(recurse=False).find(function, function.__name__, globs={})
     result = doctest.DocTestRunner().run(test)
     assert (result.failed, result.attempted > 0) == (0, True)
 

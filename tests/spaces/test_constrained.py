@@ -13,7 +13,7 @@ from small_spaces import Row
 from nasbench.errors import InputError
 from nasbench.spaces import SPACES, Space, get_space
 from nasbench.spaces.conformance import check_architecture, check_bad_choices, check_decisions
-from nasbench.spaces.constrained import TRIES, CountsAt, Limits, NothingFits, constrained, parse_limits
+from nasbench.spaces.constrained import TRIES, CountsAt, Limits, NothingFits, constrained, parse_limits, under_limits
 from nasbench.structures import Counts, Scale
 
 SCALE = Scale(cells=1, filters=4, image_size=8, image_channels=1, classes=3)
@@ -149,3 +149,11 @@ def test_the_distance_adds_relative_excesses(text: str, counts: tuple[int, int],
 def test_limits_are_conditions_on_counts(text: str) -> None:
     with pytest.raises(InputError, match=r"params"):
         parse_limits(text)
+
+
+def test_limits_as_text_are_those_of_a_value() -> None:
+    space = get_space("nasbench201")
+    assert under_limits(space, "params<=9000", SCALE) == constrained(space, limits("params <= 9k"))
+    assert under_limits(space, "params<=9000") == constrained(
+        space, Limits(parse_limits("params <= 9k"), CountsAt(space.default_scale))
+    )
