@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.models.incumbent import IncumbentModel, incumbent_path
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
@@ -173,11 +174,13 @@ def run_plans(
         def run(plan: SearchPlan) -> None:
             if stop.is_set():
                 return
-            with plan.executor() as executor, suppress(SearchStopped):
+            with ExitStack() as until_closed, plan.executor() as executor, suppress(SearchStopped):
                 executors.append(executor)
                 rows = (stored or {}).get(plan.run, ())
                 arguments = (plan, rows, sink, cache, executor, progress_for(plan), stop, watcher_for(plan))
-                Search(*arguments, without_row.get(plan.run, 0.0)).run()
+                kept = IncumbentModel(incumbent_path(path, plan.run)) if plan.config.keep_best else None
+                until_closed.callback(kept.close if kept is not None else lambda: None)
+                Search(*arguments, without_row.get(plan.run, 0.0), kept).run()
 
         if jobs == 1:
             for plan in todo:

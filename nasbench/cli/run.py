@@ -92,6 +92,9 @@ if TYPE_CHECKING:
     metavar="CONDITION",
     help='Limits on the architectures that are proposed: "params <= 100k and mult_adds <= 20M"  [none].',
 )
+@click.option(
+    "--keep-best", is_flag=True, help="Keep the incumbent's network in a model file beside the results, as it changes."
+)
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @click.option(
@@ -121,6 +124,7 @@ def run(
     final: str,
     final_seeds: int,
     where_arch: str,
+    keep_best: bool,
     timeout: float,
     price: str | None,
     executor: str,
@@ -161,6 +165,7 @@ def run(
             "final": final,
             "final_seeds": final_seeds,
             "where_arch": where_arch,
+            "keep_best": keep_best,
             "timeout": timeout,
             "price": usual_price(price),
             "executor": executor,
@@ -243,6 +248,29 @@ def run_into(
             click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}", err=True)
             raise
     summarize(path, [plan.run for plan in plans])
+    for plan in plans:
+        if plan.config.keep_best:
+            _say_kept(path, plan.run)
+
+
+def _say_kept(path: Path, run: str) -> None:
+    """Say where the incumbent's network is, or how to get it."""
+    import nasbench
+    from nasbench.models.incumbent import IncumbentModel, incumbent_path
+
+    frame = nasbench.open(str(path)).frame(stage="search")
+    good = frame[(frame["run"] == run) & frame["counted"] & (frame["status"] == "ok")]
+    if good.empty:
+        return
+    kept = IncumbentModel(incumbent_path(path, run))
+    best = good.loc[good["val_acc"].idxmax()]
+    if kept.holds(best.to_dict()):
+        say(f"network: {incumbent_path(path, run)}")
+    else:  # its score came from a cache, where no weights are
+        say(
+            f"the incumbent's score was stored before; its network: nasbench train {best['hash'][:12]} "
+            f"{shlex.quote(str(path))} -o {shlex.quote(str(incumbent_path(path, run)))} --replace"
+        )
 
 
 def say_data(text: str) -> None:

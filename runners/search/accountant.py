@@ -93,7 +93,7 @@ class Accountant:
             self.ledger.charge("evaluation", evaluating)
             self.ledger.charge("training", charged - evaluating)
         self.ledger.children += 1
-        if row["status"] == "ok" and (self.best is None or row["val_acc"] > self.best["val_acc"]):
+        if self.is_better(row):
             self.best = row
             self.incumbents.append(proposal)
 
@@ -139,6 +139,17 @@ class Accountant:
         if rows:
             self.close()
         self._opened = time.monotonic()
+
+    def is_better(self, row: Mapping[str, Any]) -> bool:
+        """Whether a counted child would become the incumbent.
+
+        Args:
+            row: columns "status" and "val_acc" of the child.
+
+        Returns:
+            True if it has a score above that of the incumbent, or is the first with a score.
+        """
+        return bool(row["status"] == "ok" and (self.best is None or row["val_acc"] > self.best["val_acc"]))
 
     def best_text(self) -> str:
         """Text with the best score so far and its hash."""

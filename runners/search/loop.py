@@ -9,7 +9,7 @@ import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nasbench.errors import InputError, NasbenchError
 from nasbench.provenance import utc_now
@@ -29,6 +29,9 @@ from nasbench.spaces import Architecture
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation
+
+if TYPE_CHECKING:
+    from nasbench.models.incumbent import IncumbentModel
 
 
 class ResumeMismatch(NasbenchError):
@@ -54,6 +57,7 @@ class Search:
         watcher: is notified of each committed child, and may request the run to stop; None for no watcher.
         without_row: device-seconds that earlier attempts of this run held and no row holds, see
             `rows.seconds_without_row`.
+        kept: model file of the incumbent; None to keep no weights.
     """
 
     def __init__(
@@ -67,12 +71,14 @@ class Search:
         stop: threading.Event | None = None,
         watcher: Watcher | None = None,
         without_row: float = 0.0,
+        kept: IncumbentModel | None = None,
     ) -> None:
         self.plan, self.cache, self.executor, self.progress = plan, cache, executor, progress
         self._stored_search = [row for row in stored if row["stage"] == "search"]
         self._stored_final = {int(row["index"]): row for row in stored if row["stage"] == "final"}
         self.stop = stop if stop is not None else threading.Event()
         self.watcher = watcher if watcher is not None else Watcher()
+        self._kept = kept
         self._writer = RowWriter(sink)
         self._accountant = Accountant(plan.ledger(), executor.share, plan.strategy_kind.charged_as, without_row)
         with self._accountant.searcher():  # some strategies draw their first architectures here
@@ -223,9 +229,10 @@ class Search:
         if left < self.plan.config.timeout_seconds:
             self._ends_with_budget.add(proposal.index)
         timeout = min(self.plan.config.timeout_seconds, left)
-        self.executor.submit(
-            proposal.index, Child(proposal.architecture, self.plan.protocol, proposal.seed, timeout_seconds=timeout)
-        )
+        best = self.best["val_acc"] if self.best is not None else math.nan
+        keeper = self._kept.keeper(proposal.index, best) if self._kept is not None else None
+        child = Child(proposal.architecture, self.plan.protocol, proposal.seed, timeout_seconds=timeout, keeper=keeper)
+        self.executor.submit(proposal.index, child)
 
     def commit_trained(self, proposal: Proposal, evaluation: Evaluation) -> Mapping[str, Any]:
         """Store a trained child, charge it and give its outcome to the strategy; see `CommitActions`."""
@@ -269,6 +276,8 @@ class Search:
         added = accountant.device_seconds(charged, searcher) if counted else 0.0
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
         with interruptions_deferred():  # a row that is stored is also charged
+            if self._kept is not None:  # before the row: what a kill loses is trained again, and kept again
+                self._kept.committed(proposal.index, counted and accountant.is_better(row))
             self._writer.write(row, evaluation.curves, at_once=not cached_from)
             self._account(proposal, row)
         self.cache.add({**row, "curves": evaluation.curves})
