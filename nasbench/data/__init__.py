@@ -40,11 +40,39 @@ def _fake(options: str, root: Path | None, download: bool) -> Dataset:
     return load_fake(parse_options(FakeOptions, options, "data 'fake'"))
 
 
+def _csv(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.csv_table import load_csv
+
+    return load_csv(options)
+
+
+def _npz(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.npz_arrays import load_npz
+
+    return load_npz(options)
+
+
+def _hugging_face(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.hugging_face import load_hugging_face
+
+    return load_hugging_face(options)
+
+
+def _torchvision(options: str, root: Path | None, download: bool) -> Dataset:
+    from nasbench.data.torchvision_sets import load_torchvision
+
+    return load_torchvision(options, root, download)
+
+
 _LOADERS: dict[str, Callable[[str, Path | None, bool], Dataset]] = {
     "digits": _digits,
     "cifar10": partial(_cifar, name="cifar10"),
     "cifar100": partial(_cifar, name="cifar100"),
     "folder": _folder,
+    "csv": _csv,
+    "npz": _npz,
+    "hf": _hugging_face,
+    "torchvision": _torchvision,
     "fake": _fake,
 }
 
@@ -54,12 +82,17 @@ SOURCES = {
     "digits": "1,797 handwritten digits of 8x8 pixels, which scikit-learn contains",
     "cifar10, cifar100": "the files that torchvision reads, in $NASBENCH_DATA; --download fetches them",
     "folder:PATH": "a folder or tar file of images with one folder per class",
+    "csv:PATH": "images that a CSV file lists, with the columns path, label and perhaps split",
+    "npz:PATH": "arrays of a NumPy file: x_train, y_train, x_test, y_test, or images and labels",
+    "hf:PATH": "a data set that Hugging Face's package datasets saved to disk",
+    "torchvision:NAME": "a data set of torchvision, e.g. FashionMNIST; --download fetches it",
     "fake[:OPTIONS]": "synthetic images for tests",
 }
 """Kinds of data -> what they are."""
 _provided: dict[str, Dataset] = {}
 
 
+_WITHOUT_PATH = ("digits", "cifar10", "cifar100", "fake")
 _SHAPES = {"digits": (8, 1, 10), "cifar10": (32, 3, 10), "cifar100": (32, 3, 100)}
 
 
@@ -88,8 +121,9 @@ def load_data(text: str, root: str | Path | None = None, download: bool = False)
     The four data sets that were loaded last stay in memory; loading one of them again returns the same object.
 
     Args:
-        text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" (see `folder.load_folder`) or
-            "fake[:images=256,size=8,classes=4]" (see `fake.FakeOptions`).
+        text: "digits", "cifar10", "cifar100", "folder:PATH[=NAME][,size=PIXELS]" (see `folder.load_folder`),
+            "csv:PATH", "npz:PATH", "hf:PATH", "torchvision:NAME" or "fake[:images=256,size=8,classes=4]" (see
+            `fake.FakeOptions`).
         root: folder with the files of cifar10 and cifar100; None for the environment variable NASBENCH_DATA, else
             `data_folder` of the configuration file, else ~/.cache/nasbench.
         download: True to download cifar10 or cifar100 if its files are missing.
@@ -133,7 +167,9 @@ def provided_data(text: str) -> Dataset | None:
 def _load(text: str, root: Path | None, download: bool) -> Dataset:
     name, _, options = text.partition(":")
     if name not in _LOADERS:
-        raise UnknownName("data set", name, ["digits", "cifar10", "cifar100", "folder:PATH", "fake"])
+        raise UnknownName(
+            "data set", name, [*_WITHOUT_PATH, "folder:PATH", "csv:PATH", "npz:PATH", "hf:PATH", "torchvision:NAME"]
+        )
     return _LOADERS[name](options, root, download)
 
 

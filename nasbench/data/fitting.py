@@ -55,7 +55,7 @@ def fitted(protocol: Protocol, data: Dataset) -> Protocol:
         "crop_from": data.size + 2 * padding,
     }
     try:
-        return Protocol(**{**values, **{name: chosen[name] for name in protocol.fit}, "fit": ()})
+        return Protocol(**(values | {name: chosen[name] for name in protocol.fit} | {"fit": ()}))
     except ValueError as error:
         raise InputError(f"protocol {protocol.name!r} does not fit the data {data.name!r}: {error}") from None
 

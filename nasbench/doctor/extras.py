@@ -12,6 +12,7 @@ USES: Final = {
     "fast": "reads results files of a million rows several times faster",
     "parquet": "export and query --format parquet",
     "ray": "--executor ray: children on a cluster",
+    "datasets": "--data hf:PATH: data sets that Hugging Face's package saved to disk",
     "nvml": "measures the energy of GPUs",
     "onnx": "nasbench export-model to ONNX",
     "tensorboard": "searches in TensorBoard: nasbench.callbacks.TensorBoard",

@@ -1,0 +1,85 @@
+"""Data sets that Hugging Face's `datasets` saved to disk, with a column of images and one of labels."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.cache import cached
+from nasbench.data.dataset import Dataset
+from nasbench.data.folder import SPLITS
+from nasbench.data.image_files import image_from
+from nasbench.data.npz_arrays import in_order
+from nasbench.data.source_options import ImageSource, parse_source
+from nasbench.errors import InputError, MissingData, MissingExtra
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+LAYOUT = "a column of images and a column 'label' or 'labels', as `save_to_disk` writes them"
+
+
+def load_hugging_face(text: str) -> Dataset:
+    """Load a data set that `datasets.Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote.
+
+    Splits are train, validation (or val, valid) and test. Without test images, a part of each class becomes test images,
+    chosen by a seed. The order of the classes is that of the column's `ClassLabel`.
+
+    Args:
+        text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
+
+    Raises:
+        MissingExtra: when the package `datasets` is not installed.
+        MissingData: when there is no such folder.
+        InputError: when the folder holds something else.
+        DataFaults: when images or classes are faulty; all faults together.
+    """
+    source = parse_source(text, "hf")
+    if not source.path.is_dir():
+        raise MissingData(f"no folder {str(source.path)!r}; it should hold {LAYOUT}")
+    stamp = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|"
+    for file in sorted(path for path in source.path.rglob("*") if path.is_file()):
+        status = file.stat()
+        stamp += f"{file.relative_to(source.path)} {status.st_size} {status.st_mtime_ns}\n"
+    return cached("hf-" + hashlib.blake2b(stamp.encode(), digest_size=10).hexdigest(), lambda: _decode(source))
+
+
+def _decode(source: ImageSource) -> Dataset:
+    try:
+        import datasets
+    except ImportError:
+        raise MissingExtra("datasets", "datasets") from None
+    try:
+        loaded = datasets.load_from_disk(str(source.path))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{str(source.path)!r} is no saved data set: {error}; it should hold {LAYOUT}") from None
+    parts = loaded if isinstance(loaded, datasets.DatasetDict) else {"": loaded}
+    rows: dict[Item, tuple[Any, int]] = {}
+    classes: list[str] = []
+    column = ""
+    for split, part in parts.items():
+        if split and split not in SPLITS:
+            continue
+        features = part.features
+        column = next((name for name, kind in features.items() if isinstance(kind, datasets.Image)), "")
+        answer = next((name for name in ("label", "labels", "fine_label") if name in features), "")
+        if not column or not answer:
+            raise InputError(f"{str(source.path)!r} has the columns {', '.join(features)}; it should hold {LAYOUT}")
+        names = getattr(features[answer], "names", None)
+        classes = list(names) if names else classes
+        raw = part.cast_column(column, datasets.Image(decode=False))
+        for number, label in enumerate(raw[answer]):
+            item = Item(SPLITS[split] if split else "", names[label] if names else str(label), f"{split}[{number}]")
+            rows[item] = (raw, number)
+
+    def open_image(item: Item) -> Image.Image:
+        part, number = rows[item]
+        stored = part[number][column]
+        if stored["bytes"] is not None:
+            return image_from(stored["bytes"])
+        with open(stored["path"], "rb") as stream:
+            return image_from(stream.read())
+
+    classes = classes or in_order({item.label for item in rows})
+    return assemble(Found(source, "hf", tuple(rows), open_image, f"hf-{source.path.name}", LAYOUT, classes=classes))

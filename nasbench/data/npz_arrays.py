@@ -1,0 +1,110 @@
+"""Images in arrays of a NumPy file: x_train, y_train, ..., or images and labels."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.cache import cached
+from nasbench.data.dataset import Dataset
+from nasbench.data.source_options import ImageSource, parse_source
+from nasbench.errors import InputError, MissingData
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_NAMES: Final = {
+    "train": (("x_train", "y_train"), ("train_images", "train_labels")),
+    "val": (("x_val", "y_val"), ("val_images", "val_labels")),
+    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
+    "": (("images", "labels"), ("x", "y")),
+}
+LAYOUT = "x_train, y_train, x_test, y_test (or train_images, train_labels, ..., or images and labels alone)"
+
+
+def load_npz(text: str) -> Dataset:
+    """Load the images of an .npz file, as Keras and MedMNIST name their arrays.
+
+    Images are [n, height, width] or [n, height, width, channels] with 1, 3 or 4 channels, or [n, channels, height,
+    width]; uint8, or of one channel with more bits, which are scaled by their range. Labels are integers or texts.
+    Without test images, a part of each class becomes test images, chosen by a seed.
+
+    Args:
+        text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
+
+    Raises:
+        MissingData: when there is no such file.
+        InputError: when the file or its arrays cannot be read, or their shapes do not fit together.
+        DataFaults: when images or classes are faulty; all faults together.
+    """
+    source = parse_source(text, "npz")
+    if not source.path.is_file():
+        raise MissingData(f"no file {str(source.path)!r}; it should hold the arrays {LAYOUT}")
+    status = source.path.stat()
+    stamp = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|"
+    stamp += f"{status.st_size} {status.st_mtime_ns}"
+    return cached("npz-" + hashlib.blake2b(stamp.encode(), digest_size=10).hexdigest(), lambda: _decode(source))
+
+
+def _decode(source: ImageSource) -> Dataset:
+    from PIL import Image
+
+    try:
+        with np.load(source.path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read the arrays of {str(source.path)!r}: {error}") from None
+    pixels: dict[Item, NDArray[Any]] = {}
+    for split, names in _NAMES.items():
+        for images, labels in names:
+            if images in arrays and labels in arrays:
+                upright = _channels_last(source, images, arrays[images])
+                answers = arrays[labels].reshape(-1)
+                if len(upright) != len(answers):
+                    raise InputError(
+                        f"{str(source.path)!r}: {images} has {len(upright)} images and {labels} {len(answers)} labels"
+                    )
+                for number, (image, label) in enumerate(zip(upright, answers)):
+                    pixels[Item(split, str(label), f"{images}[{number}]")] = image
+
+    def open_image(item: Item) -> Image.Image:
+        return Image.fromarray(pixels[item])
+
+    name = f"npz-{source.path.stem}"
+    classes = in_order({item.label for item in pixels})
+    return assemble(Found(source, "npz", tuple(pixels), open_image, name, LAYOUT, classes=classes))
+
+
+def in_order(labels: set[str]) -> list[str]:
+    """Sort names of classes: as numbers if all of them are, otherwise as texts.
+
+    Args:
+        labels: the names.
+
+    Returns:
+        The names in order.
+    """
+    return sorted(labels, key=int) if all(label.isdecimal() for label in labels) else sorted(labels)
+
+
+def _channels_last(source: ImageSource, name: str, images: NDArray[Any]) -> NDArray[Any]:
+    """Return images as [n, h, w] or [n, h, w, 3 or 4], of a type that Pillow takes."""
+    if images.ndim == 4 and images.shape[3] not in (1, 3, 4) and images.shape[1] in (1, 3, 4):
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    grey = images.ndim == 3
+    if not grey and not (images.ndim == 4 and images.shape[3] in (3, 4)):
+        raise InputError(
+            f"{str(source.path)!r}: {name} has shape {images.shape}; it should be [n, h, w] or [n, h, w, 3]"
+        )
+    if images.dtype == np.uint8:
+        return np.ascontiguousarray(images)
+    if grey and np.issubdtype(images.dtype, np.number):
+        return np.ascontiguousarray(images.astype(np.float32))
+    raise InputError(f"{str(source.path)!r}: {name} is {images.dtype}; images in colour should be uint8, from 0 to 255")

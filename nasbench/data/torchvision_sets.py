@@ -1,0 +1,100 @@
+"""Torchvision's own data sets of classified images: MNIST, FashionMNIST, SVHN, STL10, Flowers102, ..."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.cache import cached, data_root
+from nasbench.data.dataset import Dataset
+from nasbench.data.npz_arrays import in_order
+from nasbench.data.source_options import ImageSource, parse_source
+from nasbench.errors import MissingData, UnknownName
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+NAMES: Final = (
+    *("MNIST", "FashionMNIST", "KMNIST", "USPS", "SVHN", "STL10", "GTSRB", "EuroSAT"),
+    *("Flowers102", "DTD", "Food101", "OxfordIIITPet"),
+)
+LAYOUT = "the files that torchvision reads"
+
+
+def load_torchvision(text: str, root: Path | None, download: bool) -> Dataset:
+    """Load one of torchvision's own data sets, with its training, validation and test images.
+
+    A decoded copy is stored by name and options, because torchvision checks the digests of the files.
+
+    Args:
+        text: "NAME[,size=PIXELS][,...]", e.g. "FashionMNIST"; all options are those of `source_options.ImageOptions`.
+        root: folder with the files; None for `cache.data_root()`.
+        download: True to download the files if they are missing.
+
+    Raises:
+        UnknownName: when torchvision has no such data set of classified images.
+        MissingData: when the files are missing, or the download failed.
+        DataFaults: when images or classes are faulty, e.g. of different sizes; all faults together.
+    """
+    source = parse_source(text, "torchvision")
+    name = str(source.path)
+    if name not in NAMES:
+        raise UnknownName("data set of torchvision", name, NAMES)
+    folder = data_root() if root is None else root.expanduser()
+    options = hashlib.blake2b(f"{source.name}|{source.options.model_dump_json()}".encode(), digest_size=6).hexdigest()
+    return cached(f"torchvision-{name}-{options}", lambda: _decode(source, name, folder, download))
+
+
+def _decode(source: ImageSource, name: str, folder: Path, download: bool) -> Dataset:
+    from torchvision import datasets
+
+    kind = getattr(datasets, name)
+    rows: dict[Item, tuple[Any, int]] = {}
+    classes: list[str] = []
+    try:
+        for split, given in _splits(kind):
+            part = kind(str(folder), **given, download=download)
+            names = [str(each) for each in getattr(part, "classes", ())]
+            classes = names or classes
+            for number in range(len(part)):
+                label = _label(part, number)
+                rows[Item(split, names[label] if names else str(label), f"{split}[{number}]")] = (part, number)
+    except (RuntimeError, OSError) as error:
+        advice = "" if download else ": add --download to fetch them, or set their folder by NASBENCH_DATA"
+        raise MissingData(f"the files of torchvision's {name} are not in {folder}{advice} ({error})") from None
+
+    def open_image(item: Item) -> Image.Image:
+        part, number = rows[item]
+        image: Image.Image = part[number][0]
+        return image
+
+    classes = classes or in_order({item.label for item in rows})
+    return assemble(Found(source, "torchvision", tuple(rows), open_image, name.lower(), LAYOUT, classes=classes))
+
+
+def _splits(kind: type) -> list[tuple[str, dict[str, Any]]]:
+    """Arguments with which a class of torchvision gives training, validation and test images."""
+    parameters = inspect.signature(kind).parameters
+    if "train" in parameters:
+        return [("train", {"train": True}), ("test", {"train": False})]
+    if "split" not in parameters:
+        return [("", {})]
+    if kind.__name__ == "OxfordIIITPet":
+        return [("train", {"split": "trainval"}), ("test", {"split": "test"})]
+    split: list[tuple[str, dict[str, Any]]] = [("train", {"split": "train"}), ("test", {"split": "test"})]
+    if kind.__name__ in ("Flowers102", "DTD"):
+        split.insert(1, ("val", {"split": "val"}))
+    return split
+
+
+def _label(part: Any, number: int) -> int:
+    """Label of an image, without decoding it where the data set keeps its labels in a list."""
+    for name in ("targets", "labels", "_labels"):
+        values = getattr(part, name, None)
+        if values is not None:
+            return int(values[number])
+    samples = getattr(part, "_samples", None)
+    return int(samples[number][1] if samples is not None else part[number][1])
