@@ -30,6 +30,9 @@ def load_csv(text: str) -> Dataset:
     Args:
         text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
 
+    Returns:
+        The data set.
+
     Raises:
         MissingData: when there is no such file.
         InputError: when a column is missing, or a row's split or an option is not usable.

@@ -29,6 +29,9 @@ def load_hugging_face(text: str) -> Dataset:
     Args:
         text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
 
+    Returns:
+        The data set.
+
     Raises:
         MissingExtra: when the package `datasets` is not installed.
         MissingData: when there is no such folder.

@@ -37,6 +37,9 @@ def load_npz(text: str) -> Dataset:
     Args:
         text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
 
+    Returns:
+        The data set.
+
     Raises:
         MissingData: when there is no such file.
         InputError: when the file or its arrays cannot be read, or their shapes do not fit together.

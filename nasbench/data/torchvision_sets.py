@@ -34,6 +34,9 @@ def load_torchvision(text: str, root: Path | None, download: bool) -> Dataset:
         root: folder with the files; None for `cache.data_root()`.
         download: True to download the files if they are missing.
 
+    Returns:
+        The data set.
+
     Raises:
         UnknownName: when torchvision has no such data set of classified images.
         MissingData: when the files are missing, or the download failed.
