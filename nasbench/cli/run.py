@@ -44,7 +44,11 @@ if TYPE_CHECKING:
     shell_complete=completing(protocol_names),
     help="Protocol of the trainings.",
 )
-@click.option("--data", default=None, help="digits, cifar10, cifar100, folder:PATH or fake; replaces the protocol's.")
+@click.option(
+    "--data",
+    default=None,
+    help="digits, cifar10, cifar100, folder:PATH[,size=PIXELS] or another source (nasbench data); replaces the protocol's.",
+)
 @click.option("--download", is_flag=True, help="Download cifar10 or cifar100 if it is missing.")
 @click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
 @click.option("--option", multiple=True, metavar="KEY=VALUE", help="Set an option of the strategy; repeatable.")

@@ -41,7 +41,8 @@ class Protocol(BaseModel):
 
     data: str = Field(
         default="digits",
-        description="digits, cifar10, cifar100, folder:PATH[=NAME][,size=PIXELS] or fake[:OPTIONS]; the fingerprint "
+        description="digits, cifar10, cifar100, folder:PATH[=NAME][,size=PIXELS], csv:PATH, npz:PATH, hf:PATH, "
+        "torchvision:NAME or fake[:OPTIONS] (docs/images.md); the fingerprint "
         "contains the digest of the images and labels, not this text",
         json_schema_extra=NEVER,
     )
