@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nasbench.analysis.comparison.checks import limits_of
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.errors import InputError, UnknownName
+from nasbench.spaces.constrained import parse_limits
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.tabular.tables import Table
+
+BoolArray = NDArray[np.bool_]
 
 
 def optima(
@@ -33,10 +38,12 @@ def optima(
         data: the data set to look for in the files; None for that of the runs.
 
     Returns:
-        Table (see `reaching.table_of_runs`) -> its best score for the training seeds that the runs used, in [0, 1].
+        Table (see `reaching.table_of_runs`) -> its best score for the training seeds that the runs used, in [0, 1], among
+        the architectures that fit the limits of the runs.
 
     Raises:
-        InputError: when runs of a table have no file, a file is of another table, or runs differ in training seeds.
+        InputError: when runs of a table have no file, a file is of another table, or runs differ in training seeds or
+            in their limits (`where_arch`).
     """
     require_measure(measure)
     tables = table_of_runs(frame, runs, measure)
@@ -55,12 +62,28 @@ def optima(
 
 
 def _best(table: Table, measure: str, runs: pd.DataFrame) -> float:
+    fits = _fits(table, runs)
     if measure == "test_acc":
-        return float(np.nanmax(table.test_acc))
+        return float(np.nanmax(table.test_acc[fits]))
     single = {json.loads(config or "{}").get("draw", "mean") == "one" for config in runs["config"]}
     if single == {True} and table.trainings is not None:  # these searches received single trainings
-        return float(np.nanmax(table.trainings.val_acc))
-    return float(np.nanmax(table.val_acc))
+        starts = np.unique(table.trainings.first)
+        tops = np.fmax.reduceat(table.trainings.val_acc, starts)
+        return float(np.nanmax(tops[np.searchsorted(starts, table.trainings.first[fits])]))
+    return float(np.nanmax(table.val_acc[fits]))
+
+
+def _fits(table: Table, runs: pd.DataFrame) -> BoolArray:
+    """Which architectures of a table the searches could propose: [size], all without limits."""
+    found = {limits_of(str(config)) for config in runs["config"]}
+    if len(found) > 1:
+        texts = " against ".join(repr(limits or "none") for limits in sorted(found))
+        raise InputError(f"these runs differ in their limits where_arch ({texts}); choose those of one with --where")
+    (limits,) = found
+    if not limits:
+        return np.ones(len(table.params), dtype=bool)
+    fits: BoolArray = parse_limits(limits).evaluate({"params": table.params, "mult_adds": table.mult_adds})
+    return fits
 
 
 def _table(

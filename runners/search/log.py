@@ -27,6 +27,8 @@ def log_start(plan: SearchPlan, executor: Executor, stored: int) -> None:
         *(plan.run, config.strategy, plan.space.spec, config.seed, plan.budget.text, plan.protocol.name),
         *(plan.fingerprint, plan.protocol.kernels),
     )
+    if config.where_arch:
+        _log.info("run %s: limits on architectures: %s", plan.run, config.where_arch)
     where = f"devices {','.join(config.devices)}" if executor.here else f"Ray cluster {config.address}"
     _log.info(
         "run %s: executor %s, %s, %d children at once, each holds %g of a device; %g USD per device-hour; %d stored rows",

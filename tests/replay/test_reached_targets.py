@@ -25,6 +25,7 @@ from nasbench.tabular.tables import Table, read_table
 DIGITS = str(Path(__file__).parents[2] / "results" / "digits201.h5")
 SEEDS, SECONDS, SHARE = range(30), 60.0, 0.99
 HOURS = SECONDS / 3600
+MEASURES = ("val_acc", "test_acc")
 STRATEGIES = {"random": {}, "zero_cost": {"score": "params"}}
 
 
@@ -163,3 +164,27 @@ def test_the_optimum_of_searches_that_saw_single_trainings_is_a_single_training(
     results = Results(path)
     best = optima([DIGITS], results.frame(), results.runs(), "val_acc")["nasbench201, digits"]
     assert best == np.nanmax(table.trainings.val_acc) > np.nanmax(table.val_acc)
+
+
+@pytest.mark.parametrize("drawn", ["mean", "one"])
+def test_the_optimum_of_searches_under_limits_is_among_what_fits(tmp_path, drawn):
+    table, budget = read_table(DIGITS), ReplayBudget(Budget.parse("20 children"))
+    small = table.params <= 10_000
+    path = str(tmp_path / "small.h5")
+    setting = Setting.of("random", {}, "params <= 10k")
+    write_new(path, tables_of([replay(table, setting, range(3), budget, drawn)]))
+    results = Results(path)
+    found = {name: optima([DIGITS], results.frame(), results.runs(), name)["nasbench201, digits"] for name in MEASURES}
+    assert found["test_acc"] == np.nanmax(table.test_acc[small]) < np.nanmax(table.test_acc)
+    if drawn == "mean":
+        assert found["val_acc"] == np.nanmax(table.val_acc[small])
+    else:
+        singles = [
+            table.trainings.val_acc[first : first + count].max()
+            for first, count in zip(table.trainings.first[small], table.trainings.counts[small])
+        ]
+        assert found["val_acc"] == max(singles)
+    both = results.runs()
+    both.loc[0, "config"] = both.loc[0, "config"].replace("params <= 10k", "params <= 20k")
+    with pytest.raises(InputError, match="differ in their limits"):
+        optima([DIGITS], results.frame(), both, "val_acc")
