@@ -19,6 +19,7 @@ def test_there_is_a_tutorial_for_each_thing_that_people_bring():
         "own-space",
         "own-strategy",
         "reading-a-comparison",
+        "trained-networks",
     ]
 
 
