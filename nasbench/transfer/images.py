@@ -20,6 +20,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import InterpolationMode, v2
 
 from nasbench.data.dataset import permutation
+from nasbench.data.image_files import readable_endings
 from nasbench.errors import InputError, MissingData
 from nasbench.transfer.protocol import TransferProtocol
 
@@ -71,7 +72,10 @@ def open_folders(root: str | Path) -> Folders:
     if not (base / "train").is_dir() or scored is None:
         raise MissingData(f"no images in {str(base)!r}; it should contain {LAYOUT}")
     try:
-        folders = ImageFolder(str(base / "train")), ImageFolder(str(scored))
+        folders = (
+            ImageFolder(str(base / "train"), is_valid_file=_is_image),
+            ImageFolder(str(scored), is_valid_file=_is_image),
+        )
     except FileNotFoundError as error:
         raise InputError(f"{str(base)!r}: {error}; it should contain {LAYOUT}") from None
     if folders[0].classes != folders[1].classes:
@@ -83,6 +87,12 @@ def open_folders(root: str | Path) -> Folders:
     if len(folders[0].classes) < 2:
         raise InputError(f"{str(base)!r} has 1 class; it needs at least 2")
     return Folders(*folders, tuple(folders[0].classes))
+
+
+def _is_image(path: str) -> bool:
+    """Whether Pillow reads files of this ending, and the file is not hidden. Torchvision's own list lacks .gif, .jfif."""
+    name = os.path.basename(path)
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in readable_endings()
 
 
 def training_pipeline(protocol: TransferProtocol, pixels: int) -> v2.Compose:

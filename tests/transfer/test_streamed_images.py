@@ -152,3 +152,13 @@ def test_unusable_folders_are_refused(tmp_path):
         file.unlink()
     with pytest.raises(InputError, match="ash"):
         open_folders(root)
+
+
+def test_files_of_every_kind_are_found_and_hidden_ones_are_not(tmp_path):
+    root = make_image_folder(tmp_path / "trees")
+    before = open_folders(root)
+    (root / "train" / "ash" / "._0.png").write_bytes(b"left by another system")
+    assert open_folders(root).digest == before.digest
+    Image.new("RGB", (20, 20)).save(root / "train" / "ash" / "old.gif")
+    Image.new("RGB", (20, 20)).save(root / "train" / "ash" / "web.jfif", format="JPEG")
+    assert len(open_folders(root).train) == len(before.train) + 2
