@@ -152,3 +152,10 @@ def test_torchvision_takes_the_arguments_of_each_split(name: str) -> None:
 
     for _, given in _splits(getattr(datasets, name)):
         inspect.signature(getattr(datasets, name)).bind("root", **given, download=False)
+
+
+def test_rows_with_and_without_splits_do_not_mix(tmp_path: Path) -> None:
+    table = listed(make_plain_folder(tmp_path / "pets"))
+    table.write_text(table.read_text() + "pets/train/cat/0.png,cat,\n")
+    with pytest.raises(InputError, match="some rows have a split and some have none"):
+        load_data(f"csv:{table}")
