@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from nasbench.errors import InputError
@@ -106,6 +106,8 @@ def _token_at(text: str, place: int) -> tuple[Token, int]:
     if found := _NAME.match(text, place):
         return Token("operator" if found[0] in KEYWORDS else "name", found[0], at), found.end()
     if found := _TEXT.match(text, place):
+        if not found[0].isprintable():
+            raise ExpressionError(text, at, "a text has no line breaks and no other control characters")
         return Token("text", found[0][1:-1], at), found.end()
     if text[place] in "'\"":
         raise ExpressionError(text, at, f"this text has no second {text[place]}")
@@ -131,9 +133,14 @@ def _number(text: str, found: re.Match[str]) -> tuple[Token, int]:
                 text, end + 1, f"a number ends with k (thousand), M (million), G (billion) or %, got {suffix[0][:20]!r}"
             )
         factor, end = SUFFIXES[suffix[0]], suffix.end()
-    value = Decimal(found[0].replace("_", "")) * factor
-    if value.adjusted() > MAX_EXPONENT:
-        raise ExpressionError(text, found.start() + 1, f"a number is at most 1e{MAX_EXPONENT}")
+    try:
+        value = Decimal(found[0].replace("_", "")) * factor
+    except InvalidOperation:  # an exponent of dozens of digits
+        value = Decimal("Infinity")
+    if not value.is_finite() or (value and abs(value.adjusted()) > MAX_EXPONENT):
+        raise ExpressionError(
+            text, found.start() + 1, f"a number is between 1e-{MAX_EXPONENT} and 1e{MAX_EXPONENT}, or 0"
+        )
     whole = value.adjusted() < 18 and value == value.to_integral_value()
     number = int(value) if whole else float(value)
     return Token("number", text[found.start() : end], found.start() + 1, number), end
