@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
 replace_option = click.option("--replace", is_flag=True, help="Replace the file if there is one of this kind.")
+PREDICTION_COLUMNS = ("image", "rank", "class", "probability")
 FORMS = click.Choice(["table", "csv", "json"])
 
 
@@ -139,9 +141,10 @@ def predict(model: str, images: Sequence[str], top: int, form: str, output: str 
     if output is None:
         _print_predictions(found, form)
         return
-    with _file(output) as file:
-        _write_predictions(found, "csv" if form == "table" else form, file)
-    say(f"wrote {output}")
+    form = "csv" if form == "table" else form
+    file = io.StringIO()
+    _write_predictions(found, form, file)
+    _write(output, file.getvalue(), ",".join(PREDICTION_COLUMNS) if form == "csv" else "[")
 
 
 def _print_predictions(found: Sequence[Prediction], form: str) -> None:
@@ -173,7 +176,7 @@ def _write_predictions(found: Sequence[Prediction], form: str, file: Any) -> Non
         file.write(json.dumps(documents, indent=2) + "\n")
         return
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("image", "rank", "class", "probability"))
+    writer.writerow(PREDICTION_COLUMNS)
     for each in found:
         for rank, (name, probability) in enumerate(zip(each.classes, each.probabilities), start=1):
             writer.writerow((each.image, rank, name, probability))
@@ -231,11 +234,11 @@ def evaluate(
         )
         print_table(head, rows)
     if csv_ is not None:
-        with _file(csv_) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(("class", *scores.classes))
-            writer.writerows((name, *counts) for name, counts in zip(scores.classes, scores.confusion.tolist()))
-        say(f"wrote {csv_}")
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("class", *scores.classes))
+        writer.writerows((name, *counts) for name, counts in zip(scores.classes, scores.confusion.tolist()))
+        _write(csv_, file.getvalue(), "class,")
     if output is not None:
         _draw_confusion(output, scores.classes, scores.confusion)
 
@@ -261,14 +264,16 @@ def export_model(model: str, output: str, replace: bool) -> None:
     say(f"wrote {output}: results differ by at most {difference:.1e} from the network's")
 
 
-def _file(path: str) -> Any:
+def _write(path: str, text: str, head: str) -> None:
+    """Write a text file and print its path; refuse to replace a file that does not begin with `head`."""
     from nasbench.errors import InputError
+    from nasbench.models.files import write_beside
 
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return open(path, "w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise InputError(f"cannot write {path!r}: {error.strerror or error}") from None
+    target = Path(path)
+    if target.exists() and not (target.is_file() and target.read_bytes().startswith(head.encode())):
+        raise InputError(f"{path!r} exists and is another kind of file, which is not replaced; choose another name")
+    write_beside(target, text.encode())
+    say(f"wrote {path}")
 
 
 def _draw_curves(output: str, curves: Any, digest: str) -> None:

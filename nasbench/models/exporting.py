@@ -71,7 +71,7 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
     Args:
         model: the trained network, on the CPU.
         path: the file; its ending decides the format: .onnx or .pt2.
-        replace: whether a file there may be replaced.
+        replace: whether an earlier export there may be replaced; another kind of file never is.
 
     Returns:
         The largest difference between the results of the export and of the network, relative to the largest logit if
@@ -83,6 +83,10 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
     """
     if path.suffix not in ENDINGS:
         raise InputError(f"export to {str(path)!r}: the ending decides the format; allowed: {', '.join(ENDINGS)}")
+    if path.exists() and not (path.is_file() and _DESCRIPTION.encode() in path.read_bytes()):
+        raise InputError(
+            f"{str(path)!r} exists and is no export of nasbench, so it is not replaced; choose another name"
+        )
     if path.exists() and not replace:
         raise InputError(f"{str(path)!r} exists; choose another name with -o, or give --replace")
     module = Exported(model).eval()

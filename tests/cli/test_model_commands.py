@@ -64,6 +64,7 @@ def test_images_are_predicted_as_table_csv_and_json(model, pets, tmp_path):
     target = tmp_path / "out" / "p.json"
     done = nasbench("predict", str(model), str(pets / "test"), "--top", "1", "--form", "json", "-o", str(target))
     assert done.code == 0, done
+    assert nasbench("predict", str(model), str(pets / "test"), "--form", "csv", "-o", str(target)).code == 2
     found = json.loads(target.read_text())
     assert len(found) == 12
     assert all(Path(each["image"]).parent.name == each["classes"][0]["class"] for each in found)

@@ -77,8 +77,12 @@ def test_endings_existing_files_and_missing_packages_are_named(tmp_path, monkeyp
     with pytest.raises(InputError, match=r"allowed: \.onnx, \.pt2"):
         export_model(model, tmp_path / "m.tflite")
     (tmp_path / "m.onnx").write_text("mine")
-    with pytest.raises(InputError, match="exists"):
-        export_model(model, tmp_path / "m.onnx")
+    with pytest.raises(InputError, match="no export of nasbench, so it is not replaced"):
+        export_model(model, tmp_path / "m.onnx", replace=True)
+    assert export_model(model, tmp_path / "m.pt2") <= TOLERANCE
+    with pytest.raises(InputError, match="give --replace"):
+        export_model(model, tmp_path / "m.pt2")
+    assert export_model(model, tmp_path / "m.pt2", replace=True) <= TOLERANCE
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"nasbench-suite\[onnx\]"):
         export_model(model, tmp_path / "new.onnx")
