@@ -1,4 +1,4 @@
-"""A small language for conditions, e.g. "params <= 100k and mult_adds <= 20M"; nothing in a text is ever run as code."""
+"""A small language for conditions, e.g. "params <= 100k and mult_adds <= 20M"; no text is ever run as code."""
 
 from __future__ import annotations
 

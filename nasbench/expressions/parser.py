@@ -43,8 +43,8 @@ _HINTS: Final = {"number": "", "text": "", "condition": "; compare it, e.g. with
 def parse_condition(text: str, names: Mapping[str, Kind]) -> Node:
     """Parse a condition, e.g. "params <= 100k and mult_adds <= 20M". Nothing in the text is run.
 
-    Numbers may end with k, M, G (thousand, million, billion) or %. Texts are in quotes. Comparisons are <=, <, >=, >, ==
-    and !=, or `in [...]`; conditions are joined by `and`, `or`, `not` and parentheses; numbers by + - * /.
+    Numbers may end with k, M, G (thousand, million, billion) or %. Texts are in quotes. Comparisons are <=, <, >=, >,
+    == and !=, or `in [...]`; conditions are joined by `and`, `or`, `not` and parentheses; numbers by + - * /.
 
     Args:
         text: the condition, up to 100,000 characters, 30 levels of parentheses and 100 of + - * /.

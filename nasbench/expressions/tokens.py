@@ -118,7 +118,8 @@ def _token_at(text: str, place: int) -> tuple[Token, int]:
     raise ExpressionError(
         text,
         at,
-        f"{text[place]!r} is not allowed; allowed: names, numbers, texts in quotes, + - * /, comparisons, and or not in, ( )",
+        f"{text[place]!r} is not allowed; allowed: names, numbers, texts in quotes, + - * /, comparisons, "
+        "and or not in, ( )",
     )
 
 

@@ -485,8 +485,8 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
             break
         if not strategy.space.allows(architecture):
             raise InputError(
-                f"strategy {strategy.name!r} proposes {architecture}, which the limits do not allow; a strategy that makes "
-                "architectures by decode must ask space.allows first"
+                f"strategy {strategy.name!r} proposes {architecture}, which the limits do not allow; a strategy that "
+                "makes architectures by decode must ask space.allows first"
             )
         code = sum(choice * place for choice, place in zip(architecture.choices, places))
         seconds = float(table.seconds[code])

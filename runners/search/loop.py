@@ -181,9 +181,9 @@ class Search:
         if not self.plan.searched.allows(architecture):
             counts = architecture.space.count(architecture, self.plan.scale)
             raise InputError(
-                f"strategy {self.plan.config.strategy!r} proposes an architecture with params {counts.params:,} and mult_adds "
-                f"{counts.mult_adds:,}, which {self.plan.config.where_arch!r} does not allow; a strategy that makes architectures "
-                "by decode must ask space.allows first"
+                f"strategy {self.plan.config.strategy!r} proposes an architecture with params {counts.params:,} and "
+                f"mult_adds {counts.mult_adds:,}, which {self.plan.config.where_arch!r} does not allow; a strategy that "
+                "makes architectures by decode must ask space.allows first"
             )
 
     # -- steps that the commit policy arranges (`CommitActions`) ------------------------------------------------------

@@ -105,7 +105,7 @@ def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | 
 
 
 def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
-    """Check that every architecture is allowed, and decodes in its own space: the given one, or a variation of its options.
+    """Check that every architecture is allowed, and decodes in its own space: the given one, or one with other options.
 
     Args:
         kind: the strategy's class.

@@ -32,8 +32,9 @@ class PPO(PolicyGradient[PPOConfig]):
     """PPO: several clipped gradient steps on each batch of children. The reward is the validation accuracy.
 
     The ratio compares the joint probability of a child's decisions under the current policy with that under the policy
-    that drew it. In a search with limits on the architectures (`where_arch`), both are probabilities before the rejection
-    of those that do not fit, so the ratio leaves out how the probability of a fitting draw changes within an update.
+    that drew it. In a search with limits on the architectures (`where_arch`), both are probabilities before the
+    rejection of those that do not fit, so the ratio leaves out how the probability of a fitting draw changes within an
+    update.
 
     Source: Zoph et al. 2017 (1707.07012), section 3 and appendix A; the clipped objective is equation 7 of Schulman et
     al. 2017 (1707.06347).

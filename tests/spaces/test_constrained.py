@@ -1,4 +1,4 @@
-"""Views of spaces under limits: what they share with their space, what they leave out, and what they say when nothing fits."""
+"""Views of spaces under limits: what they share with their space, what they leave out, and their error."""
 
 from __future__ import annotations
 
