@@ -52,6 +52,7 @@ def search(
     final: Literal["incumbents", "best", "none"] = "incumbents",
     final_seeds: int = 3,
     where_arch: str = "",
+    keep_best: bool = False,
     stream: Literal["strategy", "seed"] = "strategy",
     timeout: float = 0.0,
     price: str = "",
@@ -97,6 +98,8 @@ def search(
         final_seeds: trainings of each of them, with seeds that the search did not use; 0 for one with the search's seed.
         where_arch: limits on the architectures that the strategy may propose, e.g. "params <= 100k and mult_adds <= 20M",
             by closed-form counts at the protocol's scale; "" for none.
+        keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file, for
+            `nasbench.load_model`; not with Ray.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
             strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.
@@ -158,6 +161,7 @@ def search(
             "final": final,
             "final_seeds": final_seeds,
             "where_arch": where_arch,
+            "keep_best": keep_best,
             "stream": stream,
             "timeout": timeout,
             "price": price,

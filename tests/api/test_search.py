@@ -63,9 +63,17 @@ def test_a_search_has_the_rows_and_the_id_of_the_same_configuration(tiny):
     assert len(run.curves()) == len(run.frame())
 
 
+def test_the_best_network_is_kept_where_it_is_asked_for(tiny, tmp_path):
+    run = tiny(keep_best=True)
+    (kept,) = tmp_path.glob("*.best.safetensors")
+    assert nasbench.load_model(kept).description.hash == run.best.hash
+
+
 def test_ids_and_default_names_are_those_of_the_configuration(monkeypatch):
     """The id is golden: tests/test_identity.py has it of the same configuration."""
-    monkeypatch.setattr("nasbench.api.searching._run", lambda path, plans, *rest: [(path.as_posix(), plans[0].run)])
+    monkeypatch.setattr(
+        "nasbench.api.searching.run_with_callbacks", lambda path, plans, *rest: [(path.as_posix(), plans[0].run)]
+    )
     given = ("nasnet:blocks=2", "random", "3 children")
     assert nasbench.search(*given) == ("results/nasnet-random.h5", "14db82a6c5ad")
     assert nasbench.search(given[0], Coin, given[2])[0] == "results/nasnet-Coin.h5"
