@@ -101,6 +101,20 @@ def with_simultaneous(data: pd.DataFrame, level: float = LEVEL) -> pd.DataFrame:
     )
 
 
+def without_simultaneous(data: pd.DataFrame) -> list[str]:
+    """Name the strategies whose bands stay pointwise where simultaneous ones were asked for.
+
+    Args:
+        data: result of `bands`.
+
+    Returns:
+        A sentence, or none if every strategy has simultaneous bands.
+    """
+    known = data["all_low"].notna().groupby(data["strategy"]).any()
+    names = [str(name) for name in style.in_order(known.index[~known].tolist())]
+    return [f"No simultaneous band of {', '.join(names)}: what is drawn is of each budget by itself."] if names else []
+
+
 def generator(seed: int, *names: str) -> np.random.Generator:
     """Make a generator from a seed and a purpose, so a result does not depend on which other results are computed.
 

@@ -176,7 +176,7 @@ def seeds_needed(
     """Compute the number of seeds per strategy with which Welch's test finds a difference with a given probability.
 
     Args:
-        difference: the difference to find, as a fraction, not 0.
+        difference: the difference to find, as a fraction in (-1, 1), not 0.
         spreads: standard deviations of the scores of both strategies.
         power: the probability, in (alpha, 1).
         alpha: level of one test, in (0, 1).
@@ -185,14 +185,14 @@ def seeds_needed(
         The smallest number, >= 2.
 
     Raises:
-        InputError: for a difference of 0, scores without spread, or one that would take more than a million seeds.
+        InputError: for a difference of 0 or of a whole accuracy, scores without spread, or one that would take more than a million seeds.
 
     Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", chapter 2; see `power_of` for the
     formula.
     """
-    if difference == 0 or not math.isfinite(difference):
+    if difference == 0 or not abs(difference) < 1:  # a whole accuracy is no difference: percentage points were meant
         raise InputError(
-            f"the difference to find is a fraction other than 0, e.g. 0.005 for half a point; got {difference:g}"
+            f"the difference to find is a fraction between -1 and 1 other than 0, e.g. 0.005 for half a point; got {difference:g}"
         )
     if not max(spreads) > 0:
         raise InputError("scores without spread: every difference shows at once, so that no number of seeds follows")

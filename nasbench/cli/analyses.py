@@ -76,6 +76,7 @@ def compare(
       nasbench compare results/demo.h5 --by children
       nasbench compare results/claims.h5 --test --baseline random --table-format latex
     """
+    from nasbench.analysis.comparison.bands import without_simultaneous
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.compare import (
         anytime,
@@ -91,19 +92,24 @@ def compare(
 
     if not test and (pairs or baseline is not None):
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
+    if test and output is not None:
+        raise InputError("--test draws no picture: leave -o out, and pipe the table into a file (--table-format)")
     frame, runs, _ = load(files, where)
     notes = check_comparable(frame, runs, allow)
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
         return
+    data = bands(anytime(frame, runs, by), seed=seed)
+    if kind == "simultaneous":
+        notes = [*notes, *without_simultaneous(data)]
+        data = with_simultaneous(data)
     print_table_as(table_format, readable(summarize(frame, runs)), notes)
     if has_fresh_scores(frame):
         click.echo(
-            "\nThe searches' choices, by the score that chose them and by trainings with other seeds (validation):"
+            "\nThe searches' choices, by the score that chose them and by trainings with other seeds (validation):",
+            err=table_format != "text",
         )
         print_table_as(table_format, readable_noise(selection_noise(frame, runs)), ())
-    data = bands(anytime(frame, runs, by), seed=seed)
-    data = with_simultaneous(data) if kind == "simultaneous" else data
     save_figure(
         plot_compare(data, notes, describe_rows(frame, ("val_acc", "test_acc"), len(runs))),
         output,

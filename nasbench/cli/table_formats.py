@@ -66,7 +66,7 @@ def format_table(form: str, table: pd.DataFrame) -> str:
     if form == "markdown":
         grid = [head, ["---:" if number else "---" for number in right], *cells]
         return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in grid)
-    lines = [" & ".join(_escaped(cell) for cell in line) + r" \\" for line in [head, *cells]]
+    lines = [_protected(" & ".join(_escaped(cell) for cell in line)) + r" \\" for line in [head, *cells]]
     columns = "".join("r" if number else "l" for number in right)
     body = [lines[0], r"\midrule", *lines[1:]]
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}"])
@@ -82,3 +82,8 @@ def _short(value: Any) -> str:
 
 def _escaped(text: str) -> str:
     return "".join(_LATEX.get(char, char) for char in text)
+
+
+def _protected(line: str) -> str:
+    """Keep a row that begins with a bracket or star from being read as an argument of the line break before it."""
+    return "{}" + line if line.startswith(("[", "*")) else line

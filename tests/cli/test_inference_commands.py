@@ -45,7 +45,8 @@ def test_speedup_says_what_is_reached_and_by_how_many(tmp_path):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("power", "--difference", "0"), "a fraction other than 0"),
+        (("power", "--difference", "0"), "a fraction between -1 and 1 other than 0"),
+        (("power", "--difference", "2"), "a fraction between -1 and 1 other than 0"),
         (("power", "--difference", "0.01", "--baseline", "enas"), "no runs of 'enas' to compare with"),
         (("speedup", "--baseline", "enas"), "no run of 'enas' has a val_acc"),
         (("power",), "--difference"),

@@ -36,6 +36,12 @@ def test_latex_is_a_tabular_of_booktabs_with_everything_escaped():
     assert lines[4:] == [r"a|b & 5 & 0.3333 \\", r"50\% \& \{x\} & 12 &  \\", r"\bottomrule", r"\end{tabular}"]
 
 
+@pytest.mark.parametrize("cell", ["[0.1, 0.2]", "*"])
+def test_a_latex_row_never_continues_the_line_break_before_it(cell):
+    table = pd.DataFrame({"interval": ["0.1", cell]})
+    assert format_table("latex", table).splitlines()[-3] == "{}" + cell + r" \\"
+
+
 def test_csv_keeps_all_digits():
     read = pd.read_csv(io.StringIO(format_table("csv", TABLE)), na_values="nan")
     pd.testing.assert_frame_equal(read, TABLE)
@@ -91,3 +97,18 @@ def test_claims_print_a_table_of_another_form_alone_on_standard_output(tmp_path)
     lines = done.out.splitlines()
     assert lines[0].startswith("top,strategy,n_first,n_second,mean")
     assert float(lines[6].split(",")[9]) == pytest.approx(expected["p"].iloc[5])
+
+
+def test_pairwise_tests_refuse_a_picture_that_they_do_not_draw(tmp_path):
+    done = nasbench("compare", CLAIMS, "--test", "-o", "tests.pdf", cwd=tmp_path)
+    assert done.code == 2
+    assert "--test draws no picture" in done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_compare_says_where_there_is_no_simultaneous_band(tmp_path):
+    done = nasbench("compare", CLAIMS, "--bands", "simultaneous", "-o", "bands.svg", cwd=tmp_path)
+    assert done.code == 0, done.err
+    said = "No simultaneous band of random, reinforce, ppo: what is drawn is of each budget by itself."
+    assert said in done.out
+    assert said in (tmp_path / "bands.txt").read_text()
