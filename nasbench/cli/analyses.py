@@ -101,7 +101,7 @@ def compare(
         return
     data = bands(anytime(frame, runs, by), seed=seed)
     if kind == "simultaneous":
-        notes = [*notes, *without_simultaneous(data)]
+        notes = (*notes, *without_simultaneous(data))
         data = with_simultaneous(data)
     print_table_as(table_format, readable(summarize(frame, runs)), notes)
     if has_fresh_scores(frame):
