@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib import resources
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -179,3 +181,10 @@ def test_the_year_of_a_paper():
 def test_the_readme_of_the_results_names_every_column(papers):
     text = resources.files("nasbench.results").joinpath("README.md").read_text(encoding="utf-8")
     assert [name for name in (*papers.columns, *published_searches().columns) if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("name", ["digits201", "cifar10-jpeg-nasnet", "cifar10-jpeg-nas"])
+def test_the_card_of_a_results_file_has_its_hash(name):
+    folder = Path(__file__).parents[1] / "results"
+    card = (folder / "README.md").read_text(encoding="utf-8").split(f"## {name}.h5\n")[1].split("\n## ")[0]
+    assert f"| SHA-256 | {hashlib.sha256((folder / f'{name}.h5').read_bytes()).hexdigest()} |" in card
