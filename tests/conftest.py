@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 
 import pytest
 from sampling import evenly_spaced
@@ -13,6 +15,10 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["NASBENCH_CONFIG"] = os.devnull
 for name in ("NASBENCH_DEVICES", "NASBENCH_PRICE", "NASBENCH_VERBOSITY", "NO_COLOR", "FORCE_COLOR"):
     os.environ.pop(name, None)
+
+# A shell that starts tests in the background lets them ignore Ctrl-C, which some tests send to themselves.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -61,9 +61,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(fields, why):
 
 
 def test_every_published_genotype_has_an_architecture():
-    from nasbench.api.evaluating import _architecture
+    from nasbench.tabular.named_networks import named_architecture
 
-    assert {name for name in GENOTYPES if _architecture(name).hash} == set(GENOTYPES)
+    assert {name for name in GENOTYPES if named_architecture(name).hash} == set(GENOTYPES)
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))

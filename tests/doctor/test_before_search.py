@@ -77,7 +77,7 @@ def test_trainings_that_are_no_search_say_it_too(tmp_path, monkeypatch):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     make_image_folder(tmp_path / "trees")
     words = ("transfer", "nasnet-a", "--sizes", "1@96", "--pixels", "32", "--data", "folder:trees", "--train")
-    mistake = nasbench(*words, cwd=tmp_path)
+    mistake = nasbench(*words, "--set", "batch_size=none", cwd=tmp_path)
     assert (mistake.code, mistake.err.count("\n")) == (2, 1)  # and nothing of what would be slow
     few = ("--workers", "0", "--set", "epochs=1", "--set", "batch_size=4", "--set", "replica_batch=4")
     transfer = nasbench(*words, *few, cwd=tmp_path)

@@ -238,8 +238,9 @@ def test_a_search_on_such_a_device_ends_with_2_before_anything_is_charged(
     data = ("--data", "fake:images=60,size=8,classes=3", "--set", "epochs=1", "--devices", "cuda:0", "--price", "1")
     done = command(*words, *data, "-o", f"{tmp_path}/a.h5")
     assert done.code == 2
-    assert done.err.count("\n") == 1
-    assert "device 'cuda:0' failed its self-test before the first child" in done.err
+    about_the_data, error = done.err.splitlines()
+    assert about_the_data.startswith("data fake:")
+    assert "device 'cuda:0' failed its self-test before the first child" in error
     assert tests_done == [torch.device("cuda:0")]
     results = nasbench.open(f"{tmp_path}/a.h5")
     assert len(results.frame()) == 0
