@@ -17,6 +17,7 @@ from nasbench.analysis.inference.intervals import (
     improvement_interval,
     welch_error,
 )
+from nasbench.analysis.inference.rank_sums import mann_whitney
 from nasbench.analysis.inference.verdicts import finding
 
 Floats = NDArray[np.float64]
@@ -42,14 +43,13 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
         n_first, n_second; difference (of means, first - second) with difference_low, difference_high and interval
         (`intervals.difference_interval`); improvement (the probability that a run of first beats one of second, ties
         half; Vargha and Delaney's A12) with improvement_low and improvement_high (`intervals.improvement_interval`);
-        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (Mann-Whitney, two-sided); welch_t,
+        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (two-sided Mann-Whitney, `rank_sums.mann_whitney`); welch_t,
         welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable (`equivalence.detectable_difference`, a
         fraction). Intervals and tests are NaN with fewer than 5 scores on a side.
 
     Source: Mann & Whitney 1947; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
     language effect size statistics of McGraw and Wong", for A12.
     """
-    from scipy.stats import mannwhitneyu
     from scipy.stats import t as t_distribution
 
     row: dict[str, Any] = {"n_first": len(a), "n_second": len(b)} | _effects(a, b)
@@ -60,10 +60,7 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
     row |= {"margin": margin, "tost_p": equivalence_p(a, b, margin)}
     if min(len(a), len(b)) < LEAST_RUNS["difference"]:
         return row
-    rank = mannwhitneyu(a, b, alternative="two-sided")
-    row |= {"u": float(rank.statistic), "p": float(rank.pvalue)}
-    if np.ptp(np.concatenate([a, b])) == 0:
-        row["p"] = 1.0  # U can have one value only; its p is NaN in scipy 1.18 and 1 in earlier versions
+    row |= mann_whitney(a, b)._asdict()
     if np.ptp(a) > 0 or np.ptp(b) > 0:
         error, freedom = welch_error(a, b)
         ratio = row["difference"] / error

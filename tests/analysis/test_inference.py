@@ -223,7 +223,7 @@ def test_seeds_for_a_difference_are_statsmodels(apart, spread):
 
 
 def test_seeds_for_nothing_or_of_nothing_are_one_clear_line():
-    with pytest.raises(InputError, match="a fraction other than 0"):
+    with pytest.raises(InputError, match="between -1 and 1 other than 0"):
         seeds_needed(0.0, (0.01, 0.01))
     with pytest.raises(InputError, match="scores without spread"):
         seeds_needed(0.01, (0.0, 0.0))
