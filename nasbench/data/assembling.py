@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.data.dataset import Dataset, Images, make_dataset, permutation
-from nasbench.data.image_files import DECODING_ERRORS, Decoded, decode, fault_of
+from nasbench.data.image_files import DECODING_ERRORS, Decoded, decode, fault_of, scaled_to_bytes
 from nasbench.data.reading import Reading, Skipped, SkippedFiles
 from nasbench.data.source_options import ImageOptions, ImageSource
 from nasbench.errors import DataFaults, InputError
@@ -219,6 +219,7 @@ class _Pictures:
     rotated: int = 0
     animated: int = 0
     transparent: int = 0
+    scaled: str = ""  # sentence on images of more than 8 bits
 
     def read(self, item: Item, open_image: Callable[[Item], Image.Image]) -> None:
         """Decode one image, or note why that is not possible."""
@@ -261,29 +262,28 @@ class _Pictures:
             return [f"images of {_sides(reference)} pixels (width x height) are not square: {advice}"]
         return []
 
-    def scale_deep(self, train: Collection[Item]) -> str:
-        """Scale grey levels of more than 8 bits to 0 to 255; return a sentence that says so."""
+    def scale_deep(self, train: Collection[Item]) -> tuple[float, float] | None:
+        """Scale grey levels of more than 8 bits to 0 to 255; return those that become 0 and 255."""
+        levels = self.options.level_range
         if not self.deep:
-            return ""
-        if self.options.levels:
-            low, high = (float(value) for value in self.options.levels.split(".."))
-            of = "by levels="
-        else:
+            return levels
+        if levels is None:
             ranges = [decoded.levels for item, decoded in self.deep.items() if item in train and decoded.levels]
             ranges = ranges or [decoded.levels for decoded in self.deep.values() if decoded.levels]
-            low, high = min(first for first, _ in ranges), max(last for _, last in ranges)
-            of = "the range of the training images"
-        count = len(self.deep)
-        width = high - low if high > low else 1.0
+            levels = min(first for first, _ in ranges), max(last for _, last in ranges)
         for item, decoded in self.deep.items():
-            scaled = np.clip((decoded.pixels.astype(np.float64) - low) * (255 / width), 0, 255)
-            self.pixels[item] = np.repeat(np.rint(scaled).astype(np.uint8)[:, :, None], 3, axis=2)
+            self.pixels[item] = scaled_to_bytes(decoded.pixels.astype(np.float32, copy=False), levels)
+        of = "by levels=" if self.options.levels else "the range of the training images"
+        self.scaled = (
+            f"{len(self.deep)} image(s) of more than 8 bits: grey levels {levels[0]:g} to {levels[1]:g} ({of}) became 0 "
+            "to 255"
+        )
         self.deep.clear()
-        return f"{count} image(s) of more than 8 bits: grey levels {low:g} to {high:g} ({of}) became 0 to 255"
+        return levels
 
     def notes(self) -> list[str]:
         """Say what was changed in the images."""
-        notes = []
+        notes = [self.scaled] if self.scaled else []
         if self.rotated:
             notes.append(f"{self.rotated} image(s) turned upright by their EXIF orientation")
         if self.animated:
@@ -310,8 +310,9 @@ def _built(
         parts.split,
         dict(pictures.modes.most_common()),
         {_sides(size): count for size, count in pictures.sizes.most_common(MOST_SIZES)},
-        tuple(filter(None, [levels, *pictures.notes()])),
+        tuple(pictures.notes()),
         skipped,
+        levels,
     )
     return make_dataset(
         (found.source.name or found.default_name) + parts.suffix,

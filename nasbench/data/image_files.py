@@ -115,6 +115,22 @@ def decode(image: Image.Image, size: int) -> Decoded:
     return Decoded(np.asarray(image, np.uint8), None, mode, whole, rotated, frames)
 
 
+def scaled_to_bytes(pixels: NDArray[np.float32], levels: tuple[float, float]) -> NDArray[np.uint8]:
+    """Scale grey levels of more than 8 bits to 0 to 255.
+
+    Args:
+        pixels: [height, width].
+        levels: grey levels that become 0 and 255; those outside are clipped.
+
+    Returns:
+        uint8 [height, width, 3], with three equal channels.
+    """
+    low, high = levels
+    width = high - low if high > low else 1.0
+    scaled = np.rint(np.clip((pixels.astype(np.float64) - low) * (255 / width), 0, 255))
+    return np.repeat(scaled.astype(np.uint8)[:, :, None], 3, axis=2)
+
+
 def fault_of(error: BaseException) -> str:
     """Describe in a few words why an image cannot be decoded.
 

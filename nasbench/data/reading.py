@@ -1,4 +1,4 @@
-"""What was found and changed when images were read: for reports, never for training."""
+"""What was found and changed when images were read: for reports and for predictions, never for training."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Reading:
         sizes: "width x height" of the files in pixels -> number of images, the most frequent first.
         notes: changes of pixels, one sentence each.
         skipped: files that were left out, by reason.
+        levels: grey levels of images with more than 8 bits that became 0 and 255; None if there are no such images, and
+            no option `levels`.
     """
 
     split: str = ""
@@ -40,6 +42,7 @@ class Reading:
     sizes: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    levels: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the reading as JSON values, which `from_json` reads."""
@@ -49,6 +52,7 @@ class Reading:
             "sizes": dict(self.sizes),
             "notes": list(self.notes),
             "skipped": [[entry.why, entry.files, list(entry.examples)] for entry in self.skipped],
+            "levels": list(self.levels) if self.levels else None,
         }
 
     @staticmethod
@@ -61,12 +65,14 @@ class Reading:
         Returns:
             The reading.
         """
+        levels = values.get("levels")
         return Reading(
             values.get("split", ""),
             values.get("modes", {}),
             values.get("sizes", {}),
             tuple(values.get("notes", ())),
             tuple(Skipped(why, files, tuple(examples)) for why, files, examples in values.get("skipped", ())),
+            (levels[0], levels[1]) if levels else None,
         )
 
 

@@ -50,6 +50,12 @@ class ImageOptions(BaseModel):
         "out: the lowest and the highest of the training images",
     )
 
+    @property
+    def level_range(self) -> tuple[float, float] | None:
+        """The grey levels of `levels`; None if it was left out."""
+        low, _, high = self.levels.partition("..")
+        return (float(low), float(high)) if self.levels else None
+
 
 class ImageSource(NamedTuple):
     """Where one's own images are, and how they are read.

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from nasbench.data import Dataset
-from nasbench.data.source_options import parse_source
 from nasbench.errors import InputError, NasbenchError
 from nasbench.protocols.identity import with_earlier_values
 from nasbench.protocols.protocol import Protocol, validated
@@ -22,9 +19,6 @@ FORMAT: Final = 1
 LONGEST_DOCUMENT: Final = 16 * 2**20  # characters
 MOST_CLASSES: Final = 1_000_000
 LARGEST_SIDE: Final = 16_384  # pixels
-
-# A sentence of `nasbench.data.assembling`, in which a data set says how it read images of more than 8 bits.
-_LEVELS: Final = re.compile(r"grey levels (\S+) to (\S+) \(")
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Score = Annotated[float, Field(allow_inf_nan=False)] | None
@@ -125,26 +119,6 @@ def read_description(text: str, what: str) -> ModelDescription:
     if architecture.hash != found.hash:
         raise InputError(f"{what}: its architecture has the hash {architecture.hash}, but the file says {found.hash}")
     return found
-
-
-def levels_of(protocol: Protocol, dataset: Dataset) -> tuple[float, float] | None:
-    """Return the grey levels of images with more than 8 bits that became 0 and 255.
-
-    Args:
-        protocol: protocol with the data's options.
-        dataset: its data set.
-
-    Returns:
-        Lowest and highest level; None if no image had more than 8 bits and none is given by `levels=`.
-    """
-    for note in dataset.reading.notes:
-        if found := _LEVELS.search(note):
-            return float(found[1]), float(found[2])
-    kind, _, source = protocol.data.partition(":")
-    if kind == "folder" and (levels := parse_source(source, kind).options.levels):
-        low, high = levels.split("..")
-        return float(low), float(high)
-    return None
 
 
 def finite(values: Mapping[str, Any]) -> dict[str, float | None]:

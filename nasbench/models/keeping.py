@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError
-from nasbench.models.description import ModelDescription, finite, levels_of
+from nasbench.models.description import ModelDescription, finite
 from nasbench.models.files import MODEL, STATE, read_document, write_document
 from nasbench.provenance import utc_now
 
@@ -52,7 +52,7 @@ def describe(child: Child, trained: Trained, evaluation: Evaluation) -> ModelDes
         image_channels=dataset.channels,
         mean=tuple(trained.whitening.mean.tolist()),
         deviation=tuple(trained.whitening.deviation.tolist()),
-        levels=levels_of(protocol, dataset),
+        levels=dataset.reading.levels,
         scores=finite({name: getattr(evaluation, name) for name in _SCORES}),
         curves={name: tuple(values) for name, values in evaluation.curves.items()},
         device=evaluation.device,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nasbench.data import Images
-from nasbench.data.image_files import DECODING_ERRORS, decode, fault_of, image_from
+from nasbench.data.image_files import DECODING_ERRORS, decode, fault_of, image_from, scaled_to_bytes
 from nasbench.errors import DataFaults, InputError
 from nasbench.models.description import ModelDescription
 from nasbench.training.augmentation import ResidentImages, Whitening
@@ -124,8 +124,10 @@ def _pixels(picture: Picture, description: ModelDescription) -> NDArray[np.uint8
             opened = image_from(Path(picture).read_bytes())
         elif isinstance(picture, np.ndarray):
             opened = _from_array(picture)
-        else:
+        elif isinstance(picture, Image.Image):
             opened = picture
+        else:
+            raise _Unreadable(f"is a {type(picture).__name__}; allowed: a path, a Pillow image or a NumPy array of uint8")
         decoded = decode(opened, description.image_size)
     except FileNotFoundError:
         raise _Unreadable("is not there") from None
@@ -137,10 +139,7 @@ def _pixels(picture: Picture, description: ModelDescription) -> NDArray[np.uint8
     if decoded.levels is not None:
         if description.levels is None:
             raise _Unreadable("has more than 8 bits per pixel, and the model's training images had 8")
-        low, high = description.levels
-        width = high - low if high > low else 1.0
-        scaled = np.rint(np.clip((pixels.astype(np.float64) - low) * (255 / width), 0, 255))
-        pixels = np.repeat(scaled.astype(np.uint8)[:, :, None], 3, axis=2)
+        pixels = scaled_to_bytes(pixels.astype(np.float32, copy=False), description.levels)
     return np.asarray(pixels, np.uint8).transpose(2, 0, 1)
 
 

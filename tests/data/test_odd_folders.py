@@ -205,8 +205,12 @@ def test_grey_levels_of_sixteen_bits_are_scaled_by_their_range(tmp_path: Path) -
         "8 image(s) of more than 8 bits: grey levels 1000 to 5000 (the range of the training images) became 0 to 255",
     )
     assert set(data.reading.modes) <= {"I;16", "I"}
+    assert data.reading.levels == (1000, 5000)
+    again = load_folder(str(deep))  # from the cache
+    assert again.reading == data.reading
     wide = load_folder(f"{deep},levels=0..65535")
     assert wide.train.pixels.max() == round(5000 / 65535 * 255)
+    assert wide.reading.levels == (0, 65535)
     assert load_folder(f"{deep},size=6").train.pixels.shape == (4, 1, 6, 6)
 
 

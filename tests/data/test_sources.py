@@ -83,12 +83,20 @@ def test_arrays_are_read_under_both_names_and_orders(tmp_path: Path, names: tupl
     assert (data.test.pixels == pixels["test"].transpose(0, 3, 1, 2)).all()
 
 
+def test_levels_are_kept_for_data_that_have_only_8_bits(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((8, 6, 6), np.uint8), labels=np.arange(8) % 2)
+    assert load_data(f"npz:{tmp_path / 'a.npz'}").reading.levels is None
+    assert load_data(f"npz:{tmp_path / 'a.npz'},levels=-1.5..4095").reading.levels == (-1.5, 4095)
+
+
 def test_arrays_of_more_bits_are_scaled_and_others_refused(tmp_path: Path) -> None:
     levels = np.linspace(0, 4095, 10 * 36).reshape(10, 6, 6).astype(np.uint16)
     np.savez(tmp_path / "deep.npz", images=levels, labels=np.arange(10) % 2)
     data = load_data(f"npz:{tmp_path / 'deep.npz'}")
     assert data.channels == 1
     assert "of more than 8 bits" in data.reading.notes[0]
+    assert data.reading.levels is not None
+    assert 0 <= data.reading.levels[0] < data.reading.levels[1] <= 4095
     np.savez(tmp_path / "bad.npz", images=np.zeros((4, 6, 6, 3)), labels=np.arange(4) % 2)
     with pytest.raises(InputError, match="should be uint8"):
         load_data(f"npz:{tmp_path / 'bad.npz'}")
