@@ -174,6 +174,13 @@ def test_arrays_that_are_no_images_are_refused(tmp_path, array):
         load_model(tmp_path / "m").preprocess(array)
 
 
+@pytest.mark.parametrize(("given", "kind"), [(torch.zeros(8, 8), "Tensor"), (None, "NoneType"), (b"image", "bytes")])
+def test_what_is_no_image_is_refused_with_what_is_allowed(tmp_path, given, kind):
+    train_into(tmp_path / "m", CELL, get_protocol("digits", {"epochs": 1}), test=False)
+    with pytest.raises(DataFaults, match=f"image 0 is a {kind}; allowed: a path, a Pillow image or a NumPy array"):
+        load_model(tmp_path / "m").preprocess(given)
+
+
 def test_colour_images_become_grey_for_a_grey_model(tmp_path):
     train_into(tmp_path / "m", CELL, get_protocol("digits", {"epochs": 1, "whiten": False}), test=False)
     model = load_model(tmp_path / "m")
