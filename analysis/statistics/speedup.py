@@ -47,8 +47,8 @@ def speedups(
 
     Returns:
         strategy, n, reached (runs that reach the target), target, budget (median; inf if fewer than half reach it),
-        speedup (inf or 0 where one of the medians is not reached, NaN for both), low, high (0 and inf where the data
-        give no end; NaN where n is too small), interval (text).
+        speedup (NaN where a median is not reached), bound (text: what is known then, "at most 0.9" or "at least 1.1", if
+        the budget is given), low, high (0 and inf where the data give no end; NaN where n is too small), interval (text).
 
     Raises:
         InputError: for runs of several tables or unfinished ones, or without runs of the baseline that have a score.
@@ -78,14 +78,28 @@ def speedups(
                 "reached": int(np.isfinite(times[name]).sum()),
                 "target": target,
                 "budget": medians[name],
-                "speedup": _ratio(medians[baseline], medians[name]),
+                "speedup": _speedup(medians[baseline], medians[name]),
+                "bound": _bound(medians[baseline], medians[name], budget),
                 "low": low,
                 "high": high,
                 "interval": text,
             }
         )
-    columns = ["strategy", "n", "reached", "target", "budget", "speedup", "low", "high", "interval"]
+    columns = ["strategy", "n", "reached", "target", "budget", "speedup", "bound", "low", "high", "interval"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _speedup(baseline: float, mine: float) -> float:
+    return math.nan if math.isinf(baseline) or math.isinf(mine) else _ratio(baseline, mine)
+
+
+def _bound(baseline: float, mine: float, budget: float | None) -> str:
+    """What is known where one of the medians lies beyond the budget, rounded outwards."""
+    if budget is None or math.isinf(baseline) == math.isinf(mine):
+        return ""
+    if math.isinf(mine):
+        return f"at most {math.ceil(100 * baseline / budget) / 100:.2f}"
+    return f"at least {math.floor(100 * budget / mine) / 100:.2f}"
 
 
 def _ratio(above: float, below: float) -> float:

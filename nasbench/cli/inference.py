@@ -145,6 +145,11 @@ def speedup(
         f"Budgets are by {budget_label(by, hours_unit(frame))}: the one by which half of the runs have reached the target (Kaplan-Meier), which is the median "
         f"final score of {baseline}."
     )
+    if unreached := [row.strategy for row in table.itertuples() if row.reached * 2 < row.n]:
+        notes.append(
+            f"Fewer than half of the runs of {', '.join(unreached)} reach the target within the budget: the speed-up is not "
+            "known, only its bound."
+        )
     if full := saturation_note(final_scores(frame, runs, measure)):
         notes.append(full)
     print_table_as(table_format, table, notes)

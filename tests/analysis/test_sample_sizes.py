@@ -88,7 +88,23 @@ def test_a_speedups_budget_is_the_median_that_targets_prints(make, seeds):
     medians = target_summary(reaches).set_index("strategy")["median"]
     assert np.isfinite(medians["random"])  # half of its runs end at their median or above
     assert row["budget"] == (np.inf if np.isnan(medians["ppo"]) else medians["ppo"])
-    assert row["speedup"] == pytest.approx(medians["random"] / row["budget"])
+    if np.isfinite(row["budget"]):
+        assert (row["speedup"], row["bound"]) == (pytest.approx(medians["random"] / row["budget"]), "")
+    else:
+        assert np.isnan(row["speedup"])
+
+
+def test_a_median_beyond_the_budget_gives_a_bound_and_no_number(make):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=5, children=20)
+    ppo = frame["strategy"] == "ppo"
+    frame.loc[ppo, "val_acc"] = 0.01  # none reaches the median of random search
+    row = speedups(frame, runs, "children", budget=20.0).iloc[0]
+    reaches = budget_to_target(frame, runs, row["target"], "children", "val_acc", 20.0)
+    median = target_summary(reaches).set_index("strategy")["median"]["random"]
+    assert (row["reached"], row["budget"]) == (0, np.inf)
+    assert np.isnan(row["speedup"])
+    assert row["bound"] == f"at most {np.ceil(100 * median / 20) / 100:.2f}"
+    assert speedups(frame, runs, "children").iloc[0]["bound"] == ""
 
 
 def test_unfinished_runs_have_no_speedup(make):
