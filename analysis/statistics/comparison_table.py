@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from nasbench.analysis.inference.equivalence import MARGIN
@@ -88,3 +90,21 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margi
         )
     tests = paired_tests(scores.assign(table=scores["seed"]), baseline, margin=margin, what="seeds")
     return tests.rename(columns={"difference_low": "low", "difference_high": "high"})[[*SHOWN_OF_PAIRS, "verdict"]]
+
+
+def pairs_note(runs: pd.DataFrame) -> str:
+    """Say how little runs of equal seeds share, if strategies drew their random numbers independently.
+
+    Args:
+        runs: runs with the column config (JSON).
+
+    Returns:
+        One sentence; "" if all runs took their random numbers from the seed alone, so that strategies share them.
+    """
+    if all(json.loads(config).get("stream", "seed") == "seed" for config in runs["config"]):
+        return ""
+    return (
+        "Runs of equal seeds drew their random numbers independently (stream=strategy): they share at most the training seed "
+        "of their children, and nothing in replays. Where they share nothing, pairs are chosen by chance; the test without "
+        "--pairs is the one to report."
+    )

@@ -131,13 +131,13 @@ def _pairwise(
 ) -> None:
     """Print pairwise tests of the runs' final scores, and their sentences."""
     from nasbench.analysis.inference.verdicts import after_holm
-    from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table
+    from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table, pairs_note
     from nasbench.analysis.statistics.final_scores import final_scores, require_scores
     from nasbench.analysis.statistics.saturation import saturation_note
 
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
-    notes = [*notes, *filter(None, [saturation_note(scores)])]
+    notes = [*notes, *filter(None, [pairs_note(runs) if pairs else "", saturation_note(scores)])]
     table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
     what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
     said = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from commands import nasbench
 
 from nasbench.analysis.comparison.random_search_claim import differences, top_means
-from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table
+from nasbench.analysis.statistics.comparison_table import comparison_of_pairs, comparison_table, pairs_note
 from nasbench.analysis.statistics.final_scores import final_scores
 from nasbench.cli.table_formats import format_table
 from nasbench.errors import InputError
@@ -69,10 +70,19 @@ def test_runs_of_equal_seeds_as_pairs(scores, tmp_path):
     assert done.code == 0, done.err
     assert "| t_p_holm |" in done.out
     assert "n=5 seeds); detectable at this n: " in done.err
+    assert "independently" not in done.err  # these strategies took their random numbers from the seed alone
     assert "the least p of 5 seeds is 0.062" in done.err
     wide = scores.pivot(index="seed", columns="strategy", values="score")
     row = comparison_of_pairs(scores, "random").set_index("first").loc["ppo"]
     assert row["difference"] == pytest.approx((wide["ppo"] - wide["random"]).mean())
+
+
+def test_pairs_that_share_nothing_through_their_seeds_are_said():
+    config = {"strategy": "random", "seed": 0}
+    earlier = pd.DataFrame({"config": [json.dumps(config)] * 2})
+    mixed = pd.DataFrame({"config": [json.dumps(config), json.dumps({**config, "stream": "strategy"})]})
+    assert pairs_note(earlier) == ""
+    assert pairs_note(mixed).startswith("Runs of equal seeds drew their random numbers independently")
 
 
 def test_pairs_of_several_runs_of_a_seed_are_refused(scores):
