@@ -107,6 +107,17 @@ def test_a_median_beyond_the_budget_gives_a_bound_and_no_number(make):
     assert speedups(frame, runs, "children").iloc[0]["bound"] == ""
 
 
+def test_a_run_that_spent_less_than_its_budget_is_censored_at_the_budget(make):
+    frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=5, children=20)
+    ppo = frame["strategy"] == "ppo"
+    frame.loc[ppo, "val_acc"] = 0.01
+    for seed, index in ((0, 9), (1, 11)):
+        frame.loc[ppo & (frame["run_seed"] == seed) & (frame["index"] == index), "val_acc"] = 1.0
+    frame = frame[~(ppo & frame["run_seed"].isin([2, 3]) & (frame["index"] > 4))]
+    row = speedups(frame, runs, "children", budget=20.0).iloc[0]
+    assert (row["reached"], row["n"], row["budget"]) == (2, 5, np.inf)  # two of five reach it: fewer than half
+
+
 def test_unfinished_runs_have_no_speedup(make):
     frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=3, children=4)
     runs.loc[0, "status"] = "interrupted"
