@@ -108,20 +108,12 @@ class SharedWriter:
         self._writer, self._lock = writer, threading.Lock()
 
     def append_children(self, children: Sequence[tuple[Mapping[str, Any], Mapping[str, Sequence[float]]]]) -> None:
-        """Store finished children, all or none.
-
-        Args:
-            children: columns and curves of each child.
-        """
+        """Store finished children; see `RowSink.append_children`."""
         with self._lock:
             self._writer.append_children(children)
 
     def put_run(self, row: Mapping[str, Any]) -> None:
-        """Store the row of a run, in place of its earlier row.
-
-        Args:
-            row: columns of the run.
-        """
+        """Store the row of a run; see `RowSink.put_run`."""
         with self._lock:
             self._writer.put_run(row)
 

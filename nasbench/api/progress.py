@@ -13,27 +13,13 @@ class Silent(Progress):
     """Shows nothing."""
 
     def start(self, ledger: Ledger) -> None:
-        """Show nothing.
-
-        Args:
-            ledger: not used.
-        """
+        """Show nothing; see `Progress.start`."""
 
     def child(self, ledger: Ledger, best: str, busy: float) -> None:
-        """Show nothing.
-
-        Args:
-            ledger: not used.
-            best: not used.
-            busy: not used.
-        """
+        """Show nothing; see `Progress.child`."""
 
     def note(self, text: str) -> None:
-        """Show nothing.
-
-        Args:
-            text: not used.
-        """
+        """Show nothing; see `Progress.note`."""
 
 
 def progress_of(title: str, shown: bool, unit: str = DEVICE_HOURS) -> Progress:

@@ -65,12 +65,7 @@ class CallbackWatcher(Watcher):
         self._best = math.nan
 
     def started(self, ledger: Ledger, best: float) -> None:
-        """Call `on_start` of every callback.
-
-        Args:
-            ledger: charges of earlier attempts.
-            best: best validation accuracy of earlier attempts, in [0, 1]; NaN if there is none.
-        """
+        """Call `on_start` of every callback; see `Watcher.started`."""
         self._best = best
         config = self._plan.config.model_dump(mode="json")
         self._search = SearchInfo(self._plan.run, self._path, config, ledger.children)
@@ -85,14 +80,9 @@ class CallbackWatcher(Watcher):
         ledger: Ledger,
         incumbent: bool,
     ) -> None:
-        """Call `on_child`, then `on_incumbent` for a new best child; for a final training only `on_final`.
+        """Call `on_child`, then `on_incumbent` for a new best child; see `Watcher.committed`.
 
-        Args:
-            proposal: the proposal.
-            row: the child's columns (`store.format.schema.CHILD_COLUMNS`).
-            curves: its curves, one value per completed epoch.
-            ledger: charges of the run, including this child.
-            incumbent: whether it is the best child of the search so far.
+        For a final training, only `on_final` is called.
         """
         if incumbent:
             self._best = float(row["val_acc"])
@@ -116,11 +106,7 @@ class CallbackWatcher(Watcher):
                 callback.on_incumbent(child)
 
     def ended(self, status: str) -> None:
-        """Call `on_end` of every callback, if the search had started.
-
-        Args:
-            status: "complete", "interrupted" or "failed".
-        """
+        """Call `on_end` of every callback, if the search had started; see `Watcher.ended`."""
         if self._search is not None:
             for callback in self._callbacks:
                 callback.on_end(self._search, status)

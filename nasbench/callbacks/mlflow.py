@@ -36,11 +36,7 @@ class MLflow(Callback):
         self._run = ""
 
     def on_start(self, search: SearchInfo) -> None:
-        """Begin an MLflow run, or continue that of an earlier attempt.
-
-        Args:
-            search: id, results file and configuration of the run.
-        """
+        """Begin an MLflow run, or continue that of an earlier attempt; see `Callback.on_start`."""
         experiment = self._client.get_experiment_by_name(self.experiment)
         number = experiment.experiment_id if experiment else self._client.create_experiment(self.experiment)
         earlier = self._client.search_runs([number], f"tags.`nasbench.run` = '{search.run}'", max_results=1)
@@ -54,37 +50,20 @@ class MLflow(Callback):
             self._client.log_param(self._run, name, value)
 
     def on_child(self, child: FinishedChild) -> None:
-        """Log the child's numbers as metrics; the step is the number of counted children.
-
-        Args:
-            child: the child.
-        """
+        """Log the child's numbers; the step is the number of counted children; see `Callback.on_child`."""
         for name, value in numbers_of(child).items():
             self._client.log_metric(self._run, name, value, step=child.children)
 
     def on_incumbent(self, child: FinishedChild) -> None:
-        """Set the tag `nasbench.incumbent` to the architecture.
-
-        Args:
-            child: the new best child.
-        """
+        """Set the tag `nasbench.incumbent` to the architecture; see `Callback.on_incumbent`."""
         self._client.set_tag(self._run, "nasbench.incumbent", child.architecture.to_json())
 
     def on_final(self, child: FinishedChild) -> None:
-        """Log a final training's numbers as metrics; the step is its index among the final trainings.
-
-        Args:
-            child: the training.
-        """
+        """Log the numbers; the step is the index among the final trainings; see `Callback.on_final`."""
         for name, value in numbers_of(child, "final/").items():
             if name.startswith("final/"):
                 self._client.log_metric(self._run, name, value, step=child.index)
 
     def on_end(self, search: SearchInfo, status: str) -> None:
-        """End the MLflow run with the status of the search.
-
-        Args:
-            search: not used.
-            status: "complete", "interrupted" or "failed".
-        """
+        """End the MLflow run with the status of the search; see `Callback.on_end`."""
         self._client.set_terminated(self._run, _STATUS[status])

@@ -32,11 +32,7 @@ class TensorBoard(Callback):
         self._writer: Any = None
 
     def on_start(self, search: SearchInfo) -> None:
-        """Open an event file for the run, and write its configuration as text.
-
-        Args:
-            search: id, results file and configuration of the run.
-        """
+        """Open an event file, and write the configuration as text; see `Callback.on_start`."""
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(self.folder / search.name))
@@ -44,37 +40,20 @@ class TensorBoard(Callback):
         self._writer.add_text("configuration", lines, search.children)
 
     def on_child(self, child: FinishedChild) -> None:
-        """Write the child's numbers as scalars; the step is the number of counted children.
-
-        Args:
-            child: the child.
-        """
+        """Write the child's numbers; the step is the number of counted children; see `Callback.on_child`."""
         for name, value in numbers_of(child).items():
             self._writer.add_scalar(name, value, child.children)
 
     def on_incumbent(self, child: FinishedChild) -> None:
-        """Write the architecture as text.
-
-        Args:
-            child: the new best child.
-        """
+        """Write the architecture as text; see `Callback.on_incumbent`."""
         self._writer.add_text("incumbent", f"    {child.architecture}", child.children)
 
     def on_final(self, child: FinishedChild) -> None:
-        """Write a final training's numbers; the step is its index among the final trainings.
-
-        Args:
-            child: the training.
-        """
+        """Write the numbers; the step is the index among the final trainings; see `Callback.on_final`."""
         for name, value in numbers_of(child, "final/").items():
             if name.startswith("final/"):
                 self._writer.add_scalar(name, value, child.index)
 
     def on_end(self, search: SearchInfo, status: str) -> None:
-        """Close the event file.
-
-        Args:
-            search: not used.
-            status: not used.
-        """
+        """Close the event file; see `Callback.on_end`."""
         self._writer.close()

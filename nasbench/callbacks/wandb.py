@@ -36,11 +36,7 @@ class WandB(Callback):
         self._run: Any = None
 
     def on_start(self, search: SearchInfo) -> None:
-        """Begin a W&B run, or continue that of an earlier attempt.
-
-        Args:
-            search: id, results file and configuration of the run.
-        """
+        """Begin a W&B run, or continue that of an earlier attempt; see `Callback.on_start`."""
         self._run = self._wandb.init(
             project=self.project,
             id=search.run,
@@ -52,35 +48,18 @@ class WandB(Callback):
         )
 
     def on_child(self, child: FinishedChild) -> None:
-        """Log the child's numbers and the number of counted children.
-
-        Args:
-            child: the child.
-        """
+        """Log the child's numbers and the number of counted children; see `Callback.on_child`."""
         self._run.log(numbers_of(child) | {"search/children": child.children})
 
     def on_incumbent(self, child: FinishedChild) -> None:
-        """Write the architecture into the run's summary.
-
-        Args:
-            child: the new best child.
-        """
+        """Write the architecture into the run's summary; see `Callback.on_incumbent`."""
         self._run.summary["incumbent"] = child.architecture.to_json()
 
     def on_final(self, child: FinishedChild) -> None:
-        """Log a final training's numbers.
-
-        Args:
-            child: the training.
-        """
+        """Log the numbers of a final training; see `Callback.on_final`."""
         self._run.log({name: value for name, value in numbers_of(child, "final/").items() if name.startswith("final/")})
 
     def on_end(self, search: SearchInfo, status: str) -> None:
-        """Write the status into the summary, and end the W&B run.
-
-        Args:
-            search: not used.
-            status: "complete", "interrupted" or "failed".
-        """
+        """Write the status into the summary, and end the W&B run; see `Callback.on_end`."""
         self._run.summary["status"] = status
         self._run.finish(exit_code=int(status == "failed"))

@@ -44,22 +44,10 @@ class KeepIfBetter:
         """Return None: a child of a search starts at the first epoch."""
 
     def epoch(self, history: History, epochs: int, state: Callable[[], TrainingState]) -> None:
-        """Keep nothing of an epoch.
-
-        Args:
-            history: not used.
-            epochs: not used.
-            state: not used.
-        """
+        """Keep nothing of an epoch; see `Keeper.epoch`."""
 
     def trained(self, child: Child, trained: Trained, evaluation: Evaluation) -> None:
-        """Write the model file if the child scores above the incumbent.
-
-        Args:
-            child: the training.
-            trained: its network.
-            evaluation: its scores.
-        """
+        """Write the model file if the child scores above the incumbent; see `Keeper.trained`."""
         if math.isnan(self.above) or evaluation.val_acc > self.above:
             from nasbench.models.keeping import save_model
 

@@ -142,13 +142,7 @@ class KeepModel:
         return TrainingState(tensors, found)
 
     def epoch(self, history: History, epochs: int, state: Callable[[], TrainingState]) -> None:
-        """Write the state beside the model file, and print the epoch's scores.
-
-        Args:
-            history: curves and seconds so far.
-            epochs: number of epochs of the training.
-            state: returns the state.
-        """
+        """Write the state beside the model file, and print the epoch's scores; see `Keeper.epoch`."""
         if history.epochs < epochs:
             self._write_state(state().tensors, history)
         last = {name: values[-1] for name, values in history.curves.items()}
@@ -159,13 +153,7 @@ class KeepModel:
         )
 
     def trained(self, child: Child, trained: Trained, evaluation: Evaluation) -> None:
-        """Write the model file and remove the state.
-
-        Args:
-            child: the training.
-            trained: its network.
-            evaluation: its scores.
-        """
+        """Write the model file and remove the state; see `Keeper.trained`."""
         save_model(self.path, child, trained, evaluation)
         self.state_path.unlink(missing_ok=True)
 

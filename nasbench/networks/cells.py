@@ -95,11 +95,7 @@ class CellNetwork(Network):
         set_epsilon(self, scale)
 
     def set_progress(self, progress: float) -> None:
-        """Set how much of the training is done; the more, the more often paths are dropped.
-
-        Args:
-            progress: share of the training, in [0, 1].
-        """
+        """Set the progress: the more, the more often paths are dropped; see `Network.set_progress`."""
         for cell in self.cells:  # not self.modules(), whose walk would take as long as three convolutions in each step
             assert isinstance(cell, CellModule)
             cell.drop_path.set_progress(progress)

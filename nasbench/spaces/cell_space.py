@@ -134,15 +134,7 @@ class CellSpace(Space):
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> CellPair:
-        """Return the canonical cells.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The normal and the reduction cell, pruned and in canonical order; in a space of one cell, both are that
-            cell.
-        """
+        """Return the canonical cells; see `Space.structure`. In a space of one cell, both are that cell."""
         return _structure(architecture)
 
     def spelled(self, architecture: Architecture) -> CellPair:
@@ -158,35 +150,17 @@ class CellSpace(Space):
         return CellPair(cells[0], cells[-1])
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical text of the graph, whose digest is the hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            Skeleton, canonical normal cell and canonical reduction cell.
-        """
+        """Write the skeleton and both canonical cells as text; see `Space.form`."""
         return _form(architecture)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the one architecture that represents all architectures of the same hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The architecture with the canonical cells; blocks that were removed get first choices.
-        """
+        """Return the architecture with the canonical cells; see `Space.canonical`. Removed blocks get first choices."""
         return self.from_cells(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the canonical cells for people.
+        """Write the canonical cells for people; see `Space.describe`.
 
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            One line, e.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ..."; p and c are the inputs of the cell.
+        E.g. "normal: b1=sep5(c)+sep3(p); out=[b1] | reduction: ..."; p and c are the inputs of the cell.
         """
         return write_pair(self.structure(architecture))
 
@@ -226,18 +200,7 @@ class CellSpace(Space):
         return self.decode(choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form.
-
-        Args:
-            architecture: an architecture of this space.
-            scale: size of the network and of its images.
-
-        Returns:
-            The counts of the network that `build(architecture, scale)` makes.
-
-        Raises:
-            InputError: when the scale does not fit the space.
-        """
+        """Count parameters and multiply-adds in closed form; see `Space.count_at`."""
         from nasbench.networks.cell_counts import count_cell_network
 
         # The cells as chosen give the same counts: blocks that do not reach the output are not counted, and the

@@ -83,14 +83,7 @@ class EnasMacroSpace(Space):
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> MacroStack:
-        """Return the layers as chosen; all of them reach the output.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The layers with operation, skips and stage.
-        """
+        """Return the layers as chosen; see `Space.structure`. All of them reach the output."""
         taken = iter(architecture.choices)
         layers = []
         for index in range(self.layers):
@@ -100,36 +93,18 @@ class EnasMacroSpace(Space):
         return MacroStack(tuple(layers))
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical text of the graph, whose digest is the hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            Stage, operation and skips of each layer.
-        """
+        """Write stage, operation and skips of each layer as text; see `Space.form`."""
         layers = self.structure(architecture).layers
         return "enas-macro|" + ";".join(f"{x.stage}:{x.op}<{','.join(map(str, x.skips))}" for x in layers)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the architecture itself: no two architectures of this space have one hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The same architecture.
-        """
+        """Return the architecture itself, because no two of this space have one hash; see `Space.canonical`."""
         return architecture
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the layers for people.
+        """Write number, operation and skips of each layer for people; see `Space.describe`.
 
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            Number, operation and skips of each layer: "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]"; 0 is the stem.
+        E.g. "1 conv3 []; 2 sep5 [0]; 3 max3 [0,1]"; 0 is the stem.
         """
         layers = enumerate(self.structure(architecture).layers, 1)
         return "; ".join(f"{number} {SHORT_NAMES[x.op]} [{write_numbers(x.skips)}]" for number, x in layers)
@@ -185,18 +160,7 @@ class EnasMacroSpace(Space):
         return self.decode(choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form.
-
-        Args:
-            architecture: an architecture of this space.
-            scale: size of the network and of its images.
-
-        Returns:
-            The counts of the network that `build(architecture, scale)` makes.
-
-        Raises:
-            InputError: when the scale does not fit the space.
-        """
+        """Count parameters and multiply-adds in closed form; see `Space.count_at`."""
         from nasbench.networks.macro_counts import count_macro_network
 
         return count_macro_network(self.structure(architecture), scale)

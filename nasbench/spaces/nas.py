@@ -117,47 +117,22 @@ class NasSpace(Space):
         return _decisions(self)
 
     def structure(self, architecture: Architecture) -> LayerStack:
-        """Return the canonical stack: layers sorted by stage, then by depth in the graph.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The layers, and those that the classifier reads.
-        """
+        """Return the layers by stage and depth, and those that the classifier reads; see `Space.structure`."""
         return _structure(architecture)
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical text of the graph, whose digest is the hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The canonical stack as text.
-        """
+        """Write the canonical stack as text; see `Space.form`."""
         return _form(architecture)
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the one architecture that represents all architectures of the same hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The architecture with the canonical stack.
-        """
+        """Return the architecture with the canonical stack; see `Space.canonical`."""
         return self.from_stack(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the canonical stack for people.
+        """Write the canonical stack for people; see `Space.describe`.
 
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            One line, e.g. "1 3x3,36 [0]; 2 3x3,48 [1]": per layer its number, height x width (with /strides in v2),
-            filters and the layers that it reads; 0 is the image.
+        E.g. "1 3x3,36 [0]; 2 3x3,48 [1]": per layer its number, height x width (with /strides in v2), filters and the
+        layers that it reads; 0 is the image.
         """
         return "; ".join(
             f"{index} {layer.height}x{layer.width}{self._stride_text(layer)},{layer.filters} "
@@ -244,18 +219,7 @@ class NasSpace(Space):
         return [allowed.index(value) for _, value, allowed in predicted] + skips
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form.
-
-        Args:
-            architecture: an architecture of this space.
-            scale: size of the network and of its images.
-
-        Returns:
-            The counts of the network that `build(architecture, scale)` makes.
-
-        Raises:
-            InputError: when the scale does not fit the space.
-        """
+        """Count parameters and multiply-adds in closed form; see `Space.count_at`."""
         from nasbench.networks.layer_counts import count_layer_stack
 
         return count_layer_stack(self.structure(architecture), scale)

@@ -72,47 +72,24 @@ class NasBench101Space(Space):
         return _decisions(self.vertices)
 
     def structure(self, architecture: Architecture) -> VertexCell:
-        """Return the canonical graph.
+        """Return the vertices on paths from the input to the output, in canonical order; see `Space.structure`.
 
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The vertices that lie on a path from the input to the output, in canonical order. A graph that is not in the
-            benchmark is repaired first.
+        A graph that is not in the benchmark is repaired first.
         """
         return _structure(self.vertices, architecture.choices)
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical text of the graph, whose digest is the hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The canonical pruned graph as text.
-        """
+        """Write the canonical pruned graph as text; see `Space.form`."""
         return "nasbench101|" + _write(self.structure(architecture))
 
     def canonical(self, architecture: Architecture) -> Architecture:
-        """Return the one architecture that represents all architectures of the same hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The architecture with the canonical graph; removed vertices come last.
-        """
+        """Return the architecture with the canonical graph; see `Space.canonical`. Removed vertices come last."""
         return self.from_cell(self.structure(architecture))
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the canonical graph for people.
+        """Write the canonical graph for people; see `Space.describe`.
 
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            One line, e.g. "1 conv3x3-bn-relu [0]; 2 maxpool3x3 [0,1]; out [0,2]"; 0 is the input of the cell.
+        E.g. "1 conv3x3-bn-relu [0]; 2 maxpool3x3 [0,1]; out [0,2]"; 0 is the input of the cell.
         """
         return _write(self.structure(architecture))
 
@@ -128,14 +105,7 @@ class NasBench101Space(Space):
         return 0 < len(_prune(self.vertices, _spelled(self.vertices, architecture.choices)[1])) <= MAX_EDGES
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        """Draw a valid architecture: uniform choices, drawn again until the graph is valid.
-
-        Args:
-            rng: generator that draws the choices.
-
-        Returns:
-            A valid architecture.
-        """
+        """Draw uniform choices, again until the graph is valid; see `Space.random`."""
         while True:
             architecture = super().random(rng)
             if self.is_valid(architecture):
@@ -150,14 +120,7 @@ class NasBench101Space(Space):
                 return mutated
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """List the valid architectures that differ in exactly one choice.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Yields:
-            The neighbours, in the order of `Space.neighbours`.
-        """
+        """Yield the valid architectures that differ in exactly one choice; see `Space.neighbours`."""
         return filter(self.is_valid, super().neighbours(architecture))
 
     def parse(self, text: str) -> Architecture:
@@ -247,18 +210,7 @@ class NasBench101Space(Space):
         return self.from_cell(VertexCell(vertices, inputs[-1]))
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form.
-
-        Args:
-            architecture: an architecture of this space.
-            scale: size of the network and of its images.
-
-        Returns:
-            The counts of the network that `build(architecture, scale)` makes.
-
-        Raises:
-            InputError: when the scale does not fit the space.
-        """
+        """Count parameters and multiply-adds in closed form; see `Space.count_at`."""
         from nasbench.networks.vertex_counts import count_vertex_network
 
         return count_vertex_network(self.structure(architecture), scale)

@@ -73,25 +73,11 @@ class NasBench201Space(Space):
         return _DECISIONS
 
     def structure(self, architecture: Architecture) -> EdgeCell:
-        """Return the canonical graph of operations.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The operations on a path from the input to the output, in canonical order.
-        """
+        """Return the operations on paths from the input to the output, in canonical order; see `Space.structure`."""
         return _structure(architecture.choices)
 
     def form(self, architecture: Architecture) -> str:
-        """Write the canonical text of the graph, whose digest is the hash.
-
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            The canonical graph of operations as text.
-        """
+        """Write the canonical graph of operations as text; see `Space.form`."""
         return _form(architecture.choices)
 
     def canonical(self, architecture: Architecture) -> Architecture:
@@ -108,14 +94,10 @@ class NasBench201Space(Space):
         return Architecture(self, _smallest()[self.form(architecture)])
 
     def describe(self, architecture: Architecture) -> str:
-        """Write the string of the benchmark.
+        """Write the string of the benchmark; see `Space.describe`.
 
-        Args:
-            architecture: an architecture of this space.
-
-        Returns:
-            One line, e.g. "|none~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|": a group per node, an
-            operation~source per edge.
+        E.g. "|none~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|": a group per node, an operation~source
+        per edge.
         """
         nodes: dict[int, str] = {}
         for (node, source), choice in zip(EDGES, architecture.choices):
@@ -169,18 +151,7 @@ class NasBench201Space(Space):
         return _function_class(architecture.choices)
 
     def count_at(self, architecture: Architecture, scale: Scale) -> Counts:
-        """Count parameters, and multiply-adds for one image, in closed form.
-
-        Args:
-            architecture: an architecture of this space.
-            scale: size of the network and of its images.
-
-        Returns:
-            The counts of the network that `build(architecture, scale)` makes.
-
-        Raises:
-            InputError: when the scale does not fit the space.
-        """
+        """Count parameters and multiply-adds in closed form; see `Space.count_at`."""
         from nasbench.networks.edge_cell_counts import count_edge_operations
 
         operations, out = _operations(architecture.choices)

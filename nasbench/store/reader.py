@@ -166,11 +166,7 @@ class Snapshot:
         return self.packed.values("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
 
     def offsets(self) -> Numbers:
-        """Return the start of each child's epochs in a curve, and the end of the last.
-
-        Returns:
-            Ints, shape [children + 1].
-        """
+        """Return the borders of the children in a curve; see `Content.offsets`."""
         packed = self._packed_offsets
         lengths = [len(next(iter(record.curves.values()))) for record in self._fresh["children"]]
         return np.concatenate([packed, packed[-1] + np.cumsum(np.array(lengths, dtype="<i8"))])

@@ -43,11 +43,7 @@ class PathNesterov(Nesterov):
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
-        """Update the weights that have a gradient.
-
-        Args:
-            learning_rate: learning rate of this step, >= 0.
-        """
+        """Update the weights that have a gradient; see `Optimizer.step`."""
         used = [weight for weight in self.weights if weight.grad is not None]
         for weight in used:
             if weight not in self._kept:

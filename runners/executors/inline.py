@@ -28,12 +28,7 @@ class InlineExecutor(Executor):
         self._in_training: tuple[int, float] | None = None  # ticket, and time of the start
 
     def submit(self, ticket: int, child: Child) -> None:
-        """Queue a child.
-
-        Args:
-            ticket: number that `wait` returns with the evaluation.
-            child: the child to train.
-        """
+        """Queue a child; see `Executor.submit`."""
         self._queue.append((ticket, child))
 
     def wait(self) -> list[tuple[int, Evaluation]]:

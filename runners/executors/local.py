@@ -52,12 +52,7 @@ class LocalExecutor(Executor):
         self._closed = False
 
     def submit(self, ticket: int, child: Child) -> None:
-        """Start a child on a free slot, or queue it.
-
-        Args:
-            ticket: number that `wait` returns with the evaluation.
-            child: the child to train.
-        """
+        """Start a child on a free slot, or queue it; see `Executor.submit`."""
         self._queue.append(_Job(ticket, child))
         self._start_queued()
 

@@ -134,12 +134,7 @@ class RayExecutor(Executor):
         return self._places
 
     def submit(self, ticket: int, child: Child) -> None:
-        """Submit a child to Ray, which starts it on a node with free resources.
-
-        Args:
-            ticket: number that `wait` returns with the evaluation.
-            child: the child to train.
-        """
+        """Submit a child to Ray, which starts it where resources are free; see `Executor.submit`."""
         self._jobs[ticket] = _Job(ticket, child)
         self._start(self._jobs[ticket])
 

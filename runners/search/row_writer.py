@@ -68,10 +68,6 @@ class RowWriter:
             self._sink.append_children(waiting)
 
     def put_run(self, row: Row) -> None:
-        """Write the waiting children, then the row of the run.
-
-        Args:
-            row: columns of the run.
-        """
+        """Write the waiting children, then the row of the run; see `RowSink.put_run`."""
         self.flush()
         self._sink.put_run(row)

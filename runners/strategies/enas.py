@@ -151,22 +151,11 @@ class Enas(Strategy[EnasConfig]):
         return self._ranked.popleft() if self._ranked else None
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: proposals do not depend on outcomes.
-
-        Args:
-            outstanding: number of proposals whose outcomes are pending; not used.
-
-        Returns:
-            True.
-        """
+        """Return true, because proposals do not depend on outcomes; see `Strategy.asks_ahead`."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Do nothing: proposals do not depend on outcomes.
-
-        Args:
-            outcome: the outcome of a child; not used.
-        """
+        """Do nothing, because proposals do not depend on outcomes; see `Strategy.tell`."""
 
     def _train(self) -> tuple[SharedWeights, Policy]:
         options = self.config

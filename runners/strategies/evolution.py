@@ -91,16 +91,10 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: EvolutionConfig) -> VectorizedSearch | None:
-        """Make many populations that evolve at once, one per seed.
+        """Make many populations that evolve at once, one per seed; see `VectorizedStrategy.vectorized`.
 
-        Args:
-            space: the space to search.
-            seeds: search seeds, one per search.
-            config: the strategy's options.
-
-        Returns:
-            The searches; None if members must be distinct (`drawing`), if the space has its own way to draw or to
-            mutate, or if its decisions differ in their number of options.
+        The result is None if members must be distinct (`drawing`), if the space has its own way to draw or to mutate,
+        or if its decisions differ in their number of options.
         """
         own = type(space).random is not Space.random or type(space).mutate is not Space.mutate
         sizes = {options for options in options_of(space) if options > 1}
@@ -192,11 +186,7 @@ class VectorizedEvolution(VectorizedSearch):
         return self._asked
 
     def tell(self, rewards: FloatArray) -> None:
-        """Put the children just proposed in place of the oldest members.
-
-        Args:
-            rewards: [runs], rewards of these children.
-        """
+        """Put the children just proposed in place of the oldest members; see `VectorizedSearch.tell`."""
         place = self._told % self._size
         self._members[:, place] = self._asked
         self._rewards[:, place] = rewards

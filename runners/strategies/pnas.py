@@ -112,13 +112,9 @@ class Pnas(Strategy[PnasConfig]):
         return self._architectures[self._asked - 1]
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: a level is chosen as a whole, and `ask` returns None between levels.
+        """Return true; see `Strategy.asks_ahead`.
 
-        Args:
-            outstanding: number of proposals whose outcomes are pending; not used.
-
-        Returns:
-            True.
+        A level is chosen as a whole, and `ask` returns None between levels.
         """
         return True
 

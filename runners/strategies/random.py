@@ -48,15 +48,9 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: RandomConfig) -> VectorizedSearch | None:
-        """Make many random searches at once, one per seed.
+        """Make many random searches at once, one per seed; see `VectorizedStrategy.vectorized`.
 
-        Args:
-            space: the space to search.
-            seeds: search seeds, one per search.
-            config: the strategy's options.
-
-        Returns:
-            The searches; None with `unique`, and for a space that has its own way to draw.
+        The result is None with `unique`, and for a space that has its own way to draw.
         """
         if config.unique or type(space).random is not Space.random:
             return None
@@ -69,22 +63,11 @@ class RandomSearch(VectorizedStrategy[RandomConfig]):
         return None if self._exhausted else self._new()
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: proposals do not depend on outcomes.
-
-        Args:
-            outstanding: number of proposals whose outcomes are pending; not used.
-
-        Returns:
-            True.
-        """
+        """Return true, because proposals do not depend on outcomes; see `Strategy.asks_ahead`."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Do nothing: proposals do not depend on outcomes.
-
-        Args:
-            outcome: the outcome of a child; not used.
-        """
+        """Do nothing, because proposals do not depend on outcomes; see `Strategy.tell`."""
 
     def _new(self) -> Architecture | None:
         for _ in range(REPEATS_IN_A_ROW):
@@ -112,8 +95,4 @@ class VectorizedRandom(VectorizedSearch):
         return self._draws.next()
 
     def tell(self, rewards: FloatArray) -> None:
-        """Do nothing: proposals do not depend on rewards.
-
-        Args:
-            rewards: [runs]; not used.
-        """
+        """Do nothing, because proposals do not depend on rewards; see `VectorizedSearch.tell`."""

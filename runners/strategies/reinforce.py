@@ -76,25 +76,14 @@ class Reinforce(PolicyGradient[ReinforceConfig]):
         return float(max(last) ** self.config.reward_power)
 
     def space_at(self, index: int) -> Space:
-        """Return the space of a child, with the number of layers that the depth schedule gives.
-
-        Args:
-            index: number of the proposal, from 0.
-
-        Returns:
-            The space; the whole one without `depth_start`.
-        """
+        """Return the space with as many layers as the depth schedule gives; see `PolicyGradient.space_at`."""
         options = self.config
         if not options.depth_start:
             return self.space
         return self._at_depth(options.depth_start + options.depth_step * (index // options.depth_every))
 
     def update(self, batch: Batch) -> None:
-        """Make one step of Adam on a batch.
-
-        Args:
-            batch: choices and advantages of the children.
-        """
+        """Make one step of Adam on a batch; see `PolicyGradient.update`."""
         scores = self.controller.score(batch.choices, batch.counts)
         self.optimizer.zero_grad()
         (-(batch.advantages * scores.log_prob).mean()).backward()  # type: ignore[no-untyped-call]

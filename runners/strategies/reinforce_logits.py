@@ -64,16 +64,7 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> VectorizedSearch:
-        """Make many policies that learn at once, one per seed. Works on any space.
-
-        Args:
-            space: the space to search.
-            seeds: search seeds, one per search.
-            config: the strategy's options.
-
-        Returns:
-            The searches.
-        """
+        """Make many policies that learn at once, on any space; see `VectorizedStrategy.vectorized`."""
         return VectorizedReinforceLogits(LogitPolicies(options_of(space), seeds, config))
 
     @property
@@ -122,11 +113,7 @@ class VectorizedReinforceLogits(VectorizedSearch):
         return self._asked
 
     def tell(self, rewards: FloatArray) -> None:
-        """Make one step of each policy with the reward of its child.
-
-        Args:
-            rewards: [runs], rewards of the children just proposed.
-        """
+        """Make one step of each policy with the reward of its child; see `VectorizedSearch.tell`."""
         self._policies.learn(self._asked, rewards)
 
 

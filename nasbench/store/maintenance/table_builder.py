@@ -67,34 +67,15 @@ class TableBuilder:
         return len(self.tables.runs["run"])
 
     def column(self, table: Table, column: Column) -> Data:
-        """Return a column of a table.
-
-        Args:
-            table: "children" or "runs".
-            column: a column of that table.
-
-        Returns:
-            The column, shape [rows].
-        """
+        """Return a column of a table; see `Content.column`."""
         return (self.tables.children if table == "children" else self.tables.runs)[column.name]
 
     def curve(self, name: str) -> Numbers:
-        """Return one curve of all children, end to end.
-
-        Args:
-            name: a curve of `schema.CURVES`.
-
-        Returns:
-            Floats, shape [epochs of all children].
-        """
+        """Return one curve of all children, end to end; see `Content.curve`."""
         return self.tables.curves[name]
 
     def offsets(self) -> Numbers:
-        """Return the start of each child's epochs in a curve, and the end of the last.
-
-        Returns:
-            Ints, shape [children + 1].
-        """
+        """Return the borders of the children in a curve; see `Content.offsets`."""
         return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(self.tables.lengths, dtype="<i8")])
 
 

@@ -234,16 +234,7 @@ class Ensemble:
             self._train(member, rows[kept], blocks[kept], rewards[kept], epochs, batch, learning_rate)
 
     def grown(self, parents: Tensor, which: Tensor, added: Tensor) -> Tensor:
-        """Predict accuracies of cells that have one block added: the mean over the members.
-
-        Args:
-            parents: [parents, blocks * width] int64, at least one block.
-            which: [n] int64, the parent of each candidate.
-            added: [n, width] int64, its new block.
-
-        Returns:
-            [n], each in (0, 1).
-        """
+        """Predict as the mean over the members; see `Predictor.grown`."""
         return torch.stack([member.grown(parents, which, added) for member in self.members]).mean(0)
 
     def _train(
