@@ -142,8 +142,8 @@ def part_cores_note(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
         return ""
     times = " to ".join(dict.fromkeys((style.short(min(less)), style.short(max(less)))))
     return (
-        f"{len(less)} of {len(runs)} runs were charged a part of a core for children that each held a core (the rule of an earlier "
-        f"version): their core-hours are {times} times these hours"
+        f"{len(less)} of {len(runs)} runs were charged a part of a core for children that each held a core (the rule of "
+        f"an earlier version): their core-hours are {times} times these hours"
     )
 
 

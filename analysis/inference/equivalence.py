@@ -185,14 +185,16 @@ def seeds_needed(
         The smallest number, >= 2.
 
     Raises:
-        InputError: for a difference of 0 or of a whole accuracy, scores without spread, or one that would take more than a million seeds.
+        InputError: for a difference of 0 or of a whole accuracy, for scores without spread, or for a difference that
+            would take more than a million seeds.
 
     Source: Cohen 1988, "Statistical power analysis for the behavioral sciences", chapter 2; see `power_of` for the
     formula.
     """
     if difference == 0 or not abs(difference) < 1:  # a whole accuracy is no difference: percentage points were meant
         raise InputError(
-            f"the difference to find is a fraction between -1 and 1 other than 0, e.g. 0.005 for half a point; got {difference:g}"
+            "the difference to find is a fraction between -1 and 1 other than 0, e.g. 0.005 for half a point; got "
+            f"{difference:g}"
         )
     if not max(spreads) > 0:
         raise InputError("scores without spread: every difference shows at once, so that no number of seeds follows")

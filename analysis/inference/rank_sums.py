@@ -27,9 +27,10 @@ class RankSums(NamedTuple):
 def mann_whitney(a: Floats, b: Floats) -> RankSums:
     """Test whether scores of one sample tend to be higher than those of another.
 
-    The p value is exact where the smaller sample has at most 8 scores (and both together 200), and the normal approximation with corrections for
-    ties and continuity otherwise. Where scores are equal, exact means: given these scores, over all ways to deal them
-    out to the two samples. The approximation would give p values below the least that so few scores allow.
+    The p value is exact where the smaller sample has at most 8 scores and both together at most 200; otherwise it is
+    the normal approximation with corrections for ties and continuity. Where scores are equal, it is exact given these
+    scores: over all ways to deal them out to the two samples. The approximation would give p values below the least
+    that so few scores allow.
 
     Args:
         a: scores of the first sample, [n1], n1 >= 1.
@@ -59,7 +60,7 @@ def mann_whitney(a: Floats, b: Floats) -> RankSums:
 
 
 def _exact_p(doubled: NDArray[np.int64], chosen: int, observed: int) -> float:
-    """Share of the ways to choose ranks whose sum is as far from its mean as the observed one, or farther.
+    """Compute the share of the choices of ranks whose sum is as far from its mean as the observed one, or farther.
 
     Args:
         doubled: twice the ranks of all scores, [n].

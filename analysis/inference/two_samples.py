@@ -43,9 +43,10 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
         n_first, n_second; difference (of means, first - second) with difference_low, difference_high and interval
         (`intervals.difference_interval`); improvement (the probability that a run of first beats one of second, ties
         half; Vargha and Delaney's A12) with improvement_low and improvement_high (`intervals.improvement_interval`);
-        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (two-sided Mann-Whitney, `rank_sums.mann_whitney`); welch_t,
-        welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable (`equivalence.detectable_difference`, a
-        fraction). Intervals and tests are NaN with fewer than 5 scores on a side.
+        cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (two-sided Mann-Whitney,
+        `rank_sums.mann_whitney`); welch_t, welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable
+        (`equivalence.detectable_difference`, a fraction). Intervals and tests are NaN with fewer than 5 scores on a
+        side.
 
     Source: Mann & Whitney 1947; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
     language effect size statistics of McGraw and Wong", for A12.
@@ -71,17 +72,19 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
     return row | {"detectable": detectable_difference(spreads, (len(a), len(b)))}
 
 
-def corrected(table: pd.DataFrame) -> pd.DataFrame:
-    """Add Holm's correction over the rows of a table of comparisons, and what they find.
+def corrected(table: pd.DataFrame, parametric: str = "welch_p") -> pd.DataFrame:
+    """Add Holm's correction over the rows of a table of comparisons, and their findings.
 
     Args:
-        table: rows of `compare_groups`, all tests of one family.
+        table: rows of `compare_groups`, or of pairs, all tests of one family.
+        parametric: column with the p values of the t test.
 
     Returns:
-        The table with p_holm, welch_p_holm, tost_p_holm; comparisons and tost_comparisons (tests that p_holm and
-        tost_p_holm are corrected for: rows of which one was made); and finding (`verdicts.finding`).
+        The table with p_holm, the t test's p after the correction (welch_p_holm), and tost_p_holm; comparisons and
+        tost_comparisons (number of rows with a p and with a tost_p, over which these are corrected); and finding
+        (`verdicts.finding`).
     """
-    added = {f"{name}_holm": holm(table[name].to_numpy(dtype=float)) for name in ("p", "welch_p", "tost_p")}
+    added = {f"{name}_holm": holm(table[name].to_numpy(dtype=float)) for name in ("p", parametric, "tost_p")}
     made = {"comparisons": int(table["p"].notna().sum()), "tost_comparisons": int(table["tost_p"].notna().sum())}
     table = table.assign(**added, **made)
     return table.assign(finding=[finding(row) for row in table.to_dict("records")])

@@ -149,8 +149,8 @@ def interval_text(low: float, high: float, method: str = "") -> str:
         method: `intervals.Interval.method`, which has the reason if there is no interval.
 
     Returns:
-        The text with a space before it, e.g. " [+0.10, +0.74]" or " (no interval: all scores of a side are equal)"; "" if
-        a limit is NaN for want of runs.
+        The text with a space before it, e.g. " [+0.10, +0.74]" or " (no interval: all scores of a side are equal)"; ""
+        if a limit is NaN because there are too few runs.
     """
     if not math.isnan(low) and not math.isnan(high):
         return f" [{100 * low:+.2f}, {100 * high:+.2f}]"

@@ -43,7 +43,7 @@ def draw_training(curves: pd.DataFrame, name: str) -> Figure:
 
 
 def draw_confusion(confusion: pd.DataFrame) -> Figure:
-    """Draw a confusion matrix: each row is a class, each column what its images are predicted as.
+    """Draw a confusion matrix: each row is a class, each column a predicted class.
 
     Args:
         confusion: counts, with the names of the classes as index and columns.

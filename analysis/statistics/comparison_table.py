@@ -10,34 +10,10 @@ from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.statistics.significance import paired_tests, unpaired_tests
 from nasbench.errors import InputError
 
-SHOWN = (
-    "first",
-    "second",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "A12",
-    "n",
-    "detectable",
-    "finding",
-    "comparisons",
-)
-SHOWN_OF_PAIRS = (
-    "first",
-    "second",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "p_holm",
-    "t_p_holm",
-    "n",
-    "detectable",
-    "finding",
-    "comparisons",
-)
+_FIRST = ("first", "second", "difference", "low", "high", "p", "p_holm")
+_LAST = ("n", "detectable", "finding", "comparisons")
+SHOWN = (*_FIRST, "A12", *_LAST)
+SHOWN_OF_PAIRS = (*_FIRST, "t_p_holm", *_LAST)
 
 
 def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: float = MARGIN) -> pd.DataFrame:
@@ -104,7 +80,7 @@ def pairs_note(runs: pd.DataFrame) -> str:
     if all(json.loads(config).get("stream", "seed") == "seed" for config in runs["config"]):
         return ""
     return (
-        "Runs of equal seeds drew their random numbers independently (stream=strategy): they share at most the training seed "
-        "of their children, and nothing in replays. Where they share nothing, pairs are chosen by chance; the test without "
-        "--pairs is the one to report."
+        "Runs of equal seeds drew their random numbers independently (stream=strategy): they share at most the training "
+        "seed of their children, and nothing in replays. Where they share nothing, pairs are chosen by chance; the test "
+        "without --pairs is the one to report."
     )

@@ -38,8 +38,8 @@ def optima(
         data: the data set to look for in the files; None for that of the runs.
 
     Returns:
-        Table (see `reaching.table_of_runs`) -> its best score for the training seeds that the runs used, in [0, 1], among
-        the architectures that fit the limits of the runs.
+        Table (see `reaching.table_of_runs`) -> its best score for the training seeds that the runs used, in [0, 1],
+        among the architectures that fit the limits of the runs.
 
     Raises:
         InputError: when runs of a table have no file, a file is of another table, or runs differ in training seeds or
@@ -74,7 +74,7 @@ def _best(table: Table, measure: str, runs: pd.DataFrame) -> float:
 
 
 def _fits(table: Table, runs: pd.DataFrame) -> BoolArray:
-    """Which architectures of a table the searches could propose: [size], all without limits."""
+    """Mark the architectures of a table that the searches could propose: [size], all without limits."""
     found = {limits_of(str(config)) for config in runs["config"]}
     if len(found) > 1:
         texts = " against ".join(repr(limits or "none") for limits in sorted(found))

@@ -75,8 +75,8 @@ def power_notes(table: pd.DataFrame, difference: float, power: float) -> list[st
         One to four sentences.
     """
     notes = [
-        f"Welch's test at 5% finds {100 * abs(difference):.3g} {'point' if abs(difference) == 0.01 else 'points'} in {power:.0%} "
-        "of cases with that many seeds a side; of one comparison, before a correction for several."
+        f"Welch's test at 5% finds {100 * abs(difference):.3g} {'point' if abs(difference) == 0.01 else 'points'} in "
+        f"{power:.0%} of cases with that many seeds a side; of one comparison, before a correction for several."
     ]
     if (table["seeds"] < ENOUGH_SEEDS).fillna(False).any():
         notes.append(f"This suite tests from {ENOUGH_SEEDS} seeds a side on.")
@@ -86,7 +86,8 @@ def power_notes(table: pd.DataFrame, difference: float, power: float) -> list[st
     if alike:
         named = ", ".join(dict.fromkeys(alike))
         notes.append(
-            f"All runs of {named} ended alike: a spread of 0 says nothing of further runs, so no number of seeds follows."
+            f"All runs of {named} ended alike: a spread of 0 says nothing of further runs, so no number of seeds "
+            "follows."
         )
     few = int(table[["n_first", "n_second"]].min(axis=None))
     if few < 4 * ENOUGH_SEEDS:

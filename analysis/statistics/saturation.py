@@ -28,7 +28,7 @@ def saturation_note(scores: pd.DataFrame) -> str:
         if len(full) > 1:
             named = ", ".join(f"{name} {shares[name]:.0%}" for name in full)
             said.append(
-                f"{table} looks saturated: most runs end with {rows['score'].max():.4f}, the best score of these runs ({named}); "
-                "final scores cannot tell these strategies apart, budgets to reach a target can (nasbench targets)."
+                f"{table} looks saturated: most runs end with {rows['score'].max():.4f}, the best score of these runs "
+                f"({named}); final scores cannot tell these strategies apart, budgets to reach a target can (nasbench targets)."
             )
     return " ".join(said)

@@ -22,7 +22,6 @@ from nasbench.analysis.inference.verdicts import (
     EQUIVALENT,
     comparison_text,
     detectable_text,
-    finding,
     holm_text,
     interval_text,
     p_text,
@@ -130,31 +129,14 @@ def paired_tests(
                 paired = ttest_rel(both[first], both[second])
                 row |= {"t": float(paired.statistic), "t_p": float(paired.pvalue)}
         rows.append(row)
-    table = pd.DataFrame(rows, columns=_PAIRED[:-7])
-    table["p_holm"], table["t_p_holm"] = holm(table["p"].to_numpy()), holm(table["t_p"].to_numpy())
-    table["tost_p_holm"] = holm(table["tost_p"].to_numpy())
-    table["comparisons"], table["tost_comparisons"] = int(table["p"].notna().sum()), int(table["tost_p"].notna().sum())
-    rows = table.to_dict("records")
-    table["finding"] = [finding(row) for row in rows]
+    table = corrected(pd.DataFrame(rows, columns=_PAIRED), "t_p")
     table["verdict"] = [_paired_verdict(row, what) for row in table.to_dict("records")]
     return table
 
 
 _PAIRED = [
-    *(
-        "first",
-        "second",
-        "n",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "interval",
-        "detectable",
-        "margin",
-        "tost_p",
-    ),
-    *("rank_biserial", "cohens_dz", "w", "p", "t", "t_p", "least_p"),
-    *("p_holm", "t_p_holm", "tost_p_holm", "comparisons", "tost_comparisons", "finding", "verdict"),
+    *("first", "second", "n", "difference", "difference_low", "difference_high", "interval", "detectable", "margin"),
+    *("tost_p", "rank_biserial", "cohens_dz", "w", "p", "t", "t_p", "least_p"),
 ]
 
 
@@ -204,7 +186,8 @@ def _paired_verdict(row: dict[Any, Any], what: str) -> str:
     if row["n"] < ENOUGH_SEEDS:
         return f"{names}: n too small (n={row['n']} {what}; the smallest p that they can give is {row['least_p']:.2g})"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"], row["interval"])
-    effect = f"{holm_text(row['p_holm'], row['comparisons'])}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
+    tested = holm_text(row["p_holm"], row["comparisons"])
+    effect = f"{tested}, {apart}, rank-biserial {row['rank_biserial']:+.2f}, n={row['n']} {what}"
     if row["finding"] == EQUIVALENT:
         return f"{names}: {within_text(row)}, {apart}, n={row['n']} {what})"
     if not row["p_holm"] < SIGNIFICANT:

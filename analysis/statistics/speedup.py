@@ -29,12 +29,13 @@ def speedups(
     level: float = LEVEL,
     budget: float | None = None,
 ) -> pd.DataFrame:
-    """Ratio of the budgets that random search and each strategy take to reach random search's median final score.
+    """Compute the ratio of the budgets that random search and each strategy take to reach its median final score.
 
     Formula: median budget of random search over that of the strategy, by Kaplan and Meier as in
     `targets.target_summary`: the budget by which half of the runs have reached the score. A run that does not reach it
-    takes longer than any budget. The interval divides the ends of both medians' order-statistic intervals at 1 - (1 -
-    level) / 2 each, so that both hold together with at least the level (Bonferroni). The target is taken as given.
+    takes longer than any budget. The interval divides the ends of both medians' order-statistic intervals at
+    1 - (1 - level) / 2 each, so that both hold together with at least the level (Bonferroni). The target is taken as
+    given.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
@@ -47,8 +48,9 @@ def speedups(
 
     Returns:
         strategy, n, reached (runs that reach the target), target, budget (median; inf if fewer than half reach it),
-        speedup (NaN where a median is not reached), bound (text: what is known then, "at most 0.9" or "at least 1.1", if
-        the budget is given), low, high (0 and inf where the data give no end; NaN where n is too small), interval (text).
+        speedup (NaN where a median is not reached), bound (text: the bound that is known then, "at most 0.9" or "at
+        least 1.1", if the budget is given), low, high (0 and inf where the data give no end; NaN where n is too small),
+        interval (text).
 
     Raises:
         InputError: for runs of several tables or unfinished ones, or without runs of the baseline that have a score.
@@ -94,7 +96,7 @@ def _speedup(baseline: float, mine: float) -> float:
 
 
 def _bound(baseline: float, mine: float, budget: float | None) -> str:
-    """What is known where one of the medians lies beyond the budget, rounded outwards."""
+    """Give the bound of the speed-up where one of the medians lies beyond the budget, rounded outwards."""
     if budget is None or math.isinf(baseline) == math.isinf(mine):
         return ""
     if math.isinf(mine):
