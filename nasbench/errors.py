@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
+
+# Control characters, halves of surrogate pairs (bytes that are no text), line separators, changes of direction.
+_UNSHOWN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Write characters that would change a terminal, end a line, or cannot be encoded, as Python writes them.
+
+    Args:
+        text: a text of unknown origin, e.g. the name of a file.
+
+    Returns:
+        The text in one line, e.g. with a backslash and an n instead of a line break.
+    """
+    return _UNSHOWN.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class NasbenchError(Exception):
@@ -28,7 +44,7 @@ class DataFaults(InputError):
     MOST: ClassVar[int] = 20
 
     def __init__(self, summary: str, faults: Sequence[str]) -> None:
-        self.summary, self.faults = summary, tuple(faults)
+        self.summary, self.faults = summary, tuple(map(printable, faults))
         count = len(self.faults)
         lines = [f"{summary}: {count} fault{'s' if count != 1 else ''}", *self.faults[: self.MOST]]
         if count > self.MOST:

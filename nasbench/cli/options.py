@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from nasbench.cli.output import say
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +188,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return "" if value != value else f"{value:.4g}"
-    return str(value)
+    return printable(str(value))
 
 
 def write_csv(table: pd.DataFrame, path: str | None) -> None:

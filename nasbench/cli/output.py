@@ -21,6 +21,7 @@ from typing import Any, Final
 import click
 
 from nasbench import __version__
+from nasbench.errors import printable
 
 _GIVEN: Final = "nasbench.verbosity.given"  # by an option
 _USUAL: Final = "nasbench.verbosity.usual"  # without options
@@ -148,7 +149,7 @@ def complain(message: str, lines: bool = False) -> None:
         message: the message.
         lines: True to keep the line breaks of a message of several lines; otherwise they become spaces.
     """
-    shown = message if lines else " ".join(message.split())
+    shown = "\n".join(map(printable, message.split("\n"))) if lines else printable(" ".join(message.split()))
     click.echo(f"{coloured('error:', 'error')} {shown}", err=True, color=wants_colour())
 
 

@@ -175,7 +175,8 @@ def stratified(items: Iterable[Item], options: ImageOptions) -> set[Item]:
         by_label.setdefault(item.label, []).append(item)
     chosen = set()
     for label, members in by_label.items():
-        seed = hashlib.blake2b(f"{options.seed}/{label}".encode(), digest_size=4).digest()
+        name = f"{options.seed}/{label}".encode(errors="surrogateescape")
+        seed = hashlib.blake2b(name, digest_size=4).digest()
         count = min(max(round(options.test * len(members)), 1), len(members) - 1)
         chosen |= {members[index] for index in permutation(len(members), int.from_bytes(seed, "big"))[:count]}
     return chosen
@@ -189,7 +190,9 @@ def _classes(found: Found, parts: _Parts) -> tuple[tuple[str, ...], list[str]]:
     }
     trained = counts["training"]
     strangers = sorted({label for name in ("validation", "test") for label in counts[name]} - set(trained))
-    faults = [f"class {label!r} has test or validation images, but no training images" for label in strangers]
+    labels = sorted({label for part in counts.values() for label in part} | set(found.classes))
+    faults = [f"class {label!r} has a name that is not UTF-8: rename it" for label in labels if not _is_text(label)]
+    faults += [f"class {label!r} has test or validation images, but no training images" for label in strangers]
     empty = [label for label in found.classes if label not in trained and label not in strangers]
     untested = [label for label in sorted(trained) if not counts["test"][label]]
     if found.source.options.missing == "refuse":
@@ -335,6 +338,14 @@ def _stacked(items: Sequence[Item], pixels: dict[Item, NDArray[np.uint8]]) -> ND
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:
     return bool((pixels[:, 0] == pixels[:, 1]).all() and (pixels[:, 0] == pixels[:, 2]).all())
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of a file's name that are not UTF-8
+        return False
+    return True
 
 
 def _sides(size: tuple[int, int]) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
 from nasbench.data.assembling import Found, Item, assemble
@@ -108,34 +111,43 @@ def _walk(root: Path) -> _Tree:
     pending: list[tuple[str, frozenset[str]]] = [("", frozenset([os.path.realpath(root)]))]
     while pending:
         inside, above = pending.pop()
-        with os.scandir(root / inside) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                path = f"{inside}/{entry.name}" if inside else entry.name
-                if _is_hidden(entry.name):
-                    tree.skipped.add("hidden", path)
-                elif not inside and wanted is not None and entry.name not in wanted:
-                    tree.skipped.add("beside train/", path)
-                elif entry.is_dir():
-                    tree.folders.add(path)
-                    real = os.path.realpath(entry.path)
-                    if real in above:
-                        tree.problems.append(f"{path} is a link to a folder that it is in")
-                    else:
-                        pending.append((path, above | {real}))
+        try:
+            with os.scandir(root / inside) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+        except OSError as error:
+            tree.problems.append(f"{inside or 'the folder'} cannot be read: {error.strerror or error}")
+            continue
+        for entry in entries:
+            path = f"{inside}/{entry.name}" if inside else entry.name
+            if _is_hidden(entry.name):
+                tree.skipped.add("hidden", path)
+            elif not inside and wanted is not None and entry.name not in wanted:
+                tree.skipped.add("beside train/", path)
+            elif os.path.isdir(entry.path):  # entry.is_dir() fails for a link to itself
+                tree.folders.add(path)
+                real = os.path.realpath(entry.path)
+                if real in above:
+                    tree.problems.append(f"{path} is a link to a folder that it is in")
                 else:
-                    _add_file(tree, path, entry)
+                    pending.append((path, above | {real}))
+            else:
+                _add_file(tree, path, entry)
     return tree
 
 
 def _add_file(tree: _Tree, path: str, entry: os.DirEntry[str]) -> None:
+    is_image = PurePosixPath(path).suffix.lower() in readable_endings()
     try:
         status = entry.stat()
     except OSError:
-        target = os.readlink(entry.path) if entry.is_symlink() else "nothing"
-        if PurePosixPath(path).suffix.lower() in readable_endings():
+        if is_image:
+            target = os.readlink(entry.path) if os.path.islink(entry.path) else "nothing"
             tree.problems.append(f"{path} is a link to {target}, which is not there")
         else:
             tree.skipped.add("links to nothing", path)
+        return
+    if is_image and not S_ISREG(status.st_mode):
+        tree.problems.append(f"{path} is no file")  # reading from a pipe or a device may never end
         return
     tree.files[path] = f"{status.st_size} {status.st_mtime_ns}"
 
@@ -197,7 +209,7 @@ def _reader(root: Path) -> Callable[[str], bytes]:
 
 def _key(source: ImageSource, stamp: str) -> str:
     text = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|{stamp}"
-    return "folder2-" + hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
+    return "folder2-" + hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=10).hexdigest()
 
 
 def _decode_archive(source: ImageSource) -> Dataset:
@@ -207,14 +219,18 @@ def _decode_archive(source: ImageSource) -> Dataset:
     try:
         with tarfile.open(source.path) as archive:
             for member in archive:
-                parts = PurePosixPath(member.name).parts
+                parts = PurePosixPath(member.name.lstrip("/")).parts  # as tar itself unpacks absolute names
                 path = "/".join(parts)
-                if any(map(_is_hidden, parts)):
+                if ".." in parts:
+                    tree.skipped.add("outside of the tar file", path)
+                elif any(map(_is_hidden, parts)):
                     tree.skipped.add("hidden", path)
                 elif member.isdir():
                     tree.folders.add(path)
                 elif PurePosixPath(path).suffix.lower() not in readable_endings():
                     tree.files[path] = ""
+                elif not (member.isfile() or member.issym() or member.islnk()):
+                    tree.problems.append(f"{path} is no file")
                 else:
                     stream = _extracted(archive, member)
                     tree.files[path] = ""
@@ -222,7 +238,10 @@ def _decode_archive(source: ImageSource) -> Dataset:
                         tree.problems.append(f"{path} is a link to {member.linkname}, which is not in the tar file")
                     else:
                         contents[path] = stream
-    except (tarfile.TarError, EOFError, OSError) as error:
+            while archive.fileobj is not None and archive.fileobj.read(1 << 20):
+                pass  # gzip compares its checksum at the end of the file only
+    # ValueError, zlib.error and LZMAError: damage inside of a compressed file.
+    except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, LZMAError) as error:
         raise InputError(f"cannot read the tar file {str(source.path)!r}: {error}") from None
     for path in tree.files.keys() - contents.keys():
         if PurePosixPath(path).suffix.lower() in readable_endings():
@@ -234,7 +253,7 @@ def _extracted(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | Non
     """Return the bytes of a file, or None for a link whose target is not there."""
     try:
         stream = archive.extractfile(member)
-    except KeyError:
+    except (KeyError, RecursionError):  # RecursionError: links to each other
         return None
     return stream.read() if stream else None
 

@@ -45,7 +45,10 @@ def load_hugging_face(text: str) -> Dataset:
     for file in sorted(path for path in source.path.rglob("*") if path.is_file()):
         status = file.stat()
         stamp += f"{file.relative_to(source.path)} {status.st_size} {status.st_mtime_ns}\n"
-    return cached("hf-" + hashlib.blake2b(stamp.encode(), digest_size=10).hexdigest(), lambda: _decode(source))
+    return cached(
+        "hf-" + hashlib.blake2b(stamp.encode(errors="surrogateescape"), digest_size=10).hexdigest(),
+        lambda: _decode(source),
+    )
 
 
 def _decode(source: ImageSource) -> Dataset:
@@ -59,6 +62,7 @@ def _decode(source: ImageSource) -> Dataset:
         raise InputError(f"{str(source.path)!r} is no saved data set: {error}; it should hold {LAYOUT}") from None
     parts = loaded if isinstance(loaded, datasets.DatasetDict) else {"": loaded}
     rows: dict[Item, tuple[Any, int]] = {}
+    problems: list[str] = []
     classes: list[str] = []
     column = ""
     for split, part in parts.items():
@@ -73,6 +77,9 @@ def _decode(source: ImageSource) -> Dataset:
         classes = list(names) if names else classes
         raw = part.cast_column(column, datasets.Image(decode=False))
         for number, label in enumerate(raw[answer]):
+            if label is None or (names and not 0 <= label < len(names)):  # -1 is usual where labels are secret
+                problems.append(f"{split}[{number}] has no label ({label})")
+                continue
             item = Item(SPLITS[split] if split else "", names[label] if names else str(label), f"{split}[{number}]")
             rows[item] = (raw, number)
 
@@ -85,4 +92,5 @@ def _decode(source: ImageSource) -> Dataset:
             return image_from(stream.read())
 
     classes = classes or in_order({item.label for item in rows})
-    return assemble(Found(source, "hf", tuple(rows), open_image, f"hf-{source.path.name}", LAYOUT, classes=classes))
+    name = f"hf-{source.path.name}"
+    return assemble(Found(source, "hf", tuple(rows), open_image, name, LAYOUT, classes=classes, problems=problems))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -51,29 +53,31 @@ def load_npz(text: str) -> Dataset:
     status = source.path.stat()
     stamp = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|"
     stamp += f"{status.st_size} {status.st_mtime_ns}"
-    return cached("npz-" + hashlib.blake2b(stamp.encode(), digest_size=10).hexdigest(), lambda: _decode(source))
+    return cached(
+        "npz-" + hashlib.blake2b(stamp.encode(errors="surrogateescape"), digest_size=10).hexdigest(),
+        lambda: _decode(source),
+    )
 
 
 def _decode(source: ImageSource) -> Dataset:
     from PIL import Image
 
-    try:
-        with np.load(source.path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read the arrays of {str(source.path)!r}: {error}") from None
+    arrays = _arrays(source)
     pixels: dict[Item, NDArray[Any]] = {}
     for split, names in _NAMES.items():
         for images, labels in names:
-            if images in arrays and labels in arrays:
+            if (images in arrays) != (labels in arrays):
+                there, other = (images, labels) if images in arrays else (labels, images)
+                raise InputError(f"{str(source.path)!r} has {there}, but no {other}; it should hold {LAYOUT}")
+            if images in arrays:
                 upright = _channels_last(source, images, arrays[images])
-                answers = arrays[labels].reshape(-1)
+                answers = _labels(source, labels, arrays[labels])
                 if len(upright) != len(answers):
                     raise InputError(
                         f"{str(source.path)!r}: {images} has {len(upright)} images and {labels} {len(answers)} labels"
                     )
                 for number, (image, label) in enumerate(zip(upright, answers)):
-                    pixels[Item(split, str(label), f"{images}[{number}]")] = image
+                    pixels[Item(split, label, f"{images}[{number}]")] = image
 
     def open_image(item: Item) -> Image.Image:
         return Image.fromarray(pixels[item])
@@ -81,6 +85,59 @@ def _decode(source: ImageSource) -> Dataset:
     name = f"npz-{source.path.stem}"
     classes = in_order({item.label for item in pixels})
     return assemble(Found(source, "npz", tuple(pixels), open_image, name, LAYOUT, classes=classes))
+
+
+def _arrays(source: ImageSource) -> dict[str, NDArray[Any]]:
+    """Read the arrays that `_NAMES` has, and no others."""
+    wanted = {name for pairs in _NAMES.values() for pair in pairs for name in pair}
+    what = f"cannot read the arrays of {str(source.path)!r}"
+    try:
+        stored = np.load(source.path, allow_pickle=False)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            raise InputError(f"{str(source.path)!r} is one array, no .npz file; it should hold {LAYOUT}")
+        with stored:
+            arrays = {name: stored[name] for name in stored.files if name in wanted}
+    except MemoryError:
+        raise InputError(f"{what}: they are larger than the memory") from None
+    except InputError:
+        raise
+    # What NumPy and zipfile raise for broken, encrypted and differently compressed files.
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        RuntimeError,
+        SyntaxError,
+        TokenError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        words = str(error)
+        if "allow_pickle" in words:
+            words = "they hold Python objects, which are not read; save images as uint8, labels as integers or texts"
+        raise InputError(f"{what}: {words}") from None
+    if strange := sorted(name for name, array in arrays.items() if not isinstance(array, np.ndarray)):
+        raise InputError(f"{what}: {strange[0]} is no array")
+    return arrays
+
+
+def _labels(source: ImageSource, name: str, labels: NDArray[Any]) -> list[str]:
+    """Return labels [n] or [n, 1] as texts."""
+    what = f"{str(source.path)!r}: {name}"
+    if labels.ndim == 0 or labels.size != len(labels):
+        raise InputError(f"{what} has shape {labels.shape}; it should have one label per image, [n]")
+    flat = labels.reshape(-1)
+    if flat.dtype.kind == "f" and bool(np.isfinite(flat).all() and (flat == np.rint(flat)).all()):
+        flat = flat.astype(np.int64)
+    if flat.dtype.kind not in "iubUS":
+        raise InputError(f"{what} is {flat.dtype} with values that are no whole numbers; labels are integers or texts")
+    try:
+        texts = [each.decode() if isinstance(each, bytes) else str(each) for each in flat.tolist()]
+    except UnicodeDecodeError:
+        raise InputError(f"{what} has texts that are not UTF-8") from None
+    if "" in texts:
+        raise InputError(f"{what} has an empty text, {name}[{texts.index('')}]; every image needs a label")
+    return texts
 
 
 def in_order(labels: set[str]) -> list[str]:
@@ -92,7 +149,9 @@ def in_order(labels: set[str]) -> list[str]:
     Returns:
         The names in order.
     """
-    return sorted(labels, key=int) if all(label.isdecimal() for label in labels) else sorted(labels)
+    if all(label.isascii() and label.isdecimal() for label in labels):
+        return sorted(labels, key=lambda label: (len(label.lstrip("0")), label.lstrip("0"), label))
+    return sorted(labels)
 
 
 def _channels_last(source: ImageSource, name: str, images: NDArray[Any]) -> NDArray[Any]:
@@ -108,6 +167,8 @@ def _channels_last(source: ImageSource, name: str, images: NDArray[Any]) -> NDAr
         )
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
-    if grey and np.issubdtype(images.dtype, np.number):
-        return np.ascontiguousarray(images.astype(np.float32))
-    raise InputError(f"{str(source.path)!r}: {name} is {images.dtype}; images in colour should be uint8, from 0 to 255")
+    if grey and images.dtype.kind in "iuf":
+        with np.errstate(over="ignore"):  # infinities are faults of their images
+            return np.ascontiguousarray(images.astype(np.float32))
+    allowed = "grey images are uint8, or integers or floats of more bits" if grey else "images in colour are uint8"
+    raise InputError(f"{str(source.path)!r}: {name} is {images.dtype}; {allowed}")

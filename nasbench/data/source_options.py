@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nasbench.errors import InputError, did_you_mean
 from nasbench.protocols.protocol import validated
+
+LARGEST_SIDE: Final = 16_384
+"""Largest side of an image in pixels."""
 
 
 class ImageOptions(BaseModel):
@@ -20,6 +23,7 @@ class ImageOptions(BaseModel):
     size: int = Field(
         default=0,
         ge=1,
+        le=LARGEST_SIDE,
         description="height and width in pixels to which images are resized (bilinear; the aspect ratio is not kept); "
         "left out: as they are, which must be equal squares",
     )
@@ -49,6 +53,19 @@ class ImageOptions(BaseModel):
         description="LOW..HIGH: grey levels of images with more than 8 bits that become 0 and 255, e.g. 0..4095; left "
         "out: the lowest and the highest of the training images",
     )
+
+    @field_validator("levels")
+    @classmethod
+    def _levels_in_order(cls, text: str) -> str:
+        """Refuse levels that are no numbers, or not in order."""
+        low, high = text.split("..", 1)
+        try:
+            in_order = float(low) < float(high)
+        except ValueError:
+            in_order = False
+        if not in_order:
+            raise ValueError("LOW..HIGH needs two numbers, the lower one first, e.g. 0..4095")
+        return text
 
     @property
     def level_range(self) -> tuple[float, float] | None:
@@ -95,7 +112,9 @@ def parse_source(text: str, kind: str) -> ImageSource:
         key = match[2]
         if key not in ImageOptions.model_fields and not exists(re.sub(r"=[\w.+-]+$", "", match[1])):
             break  # rather a path with a comma than a misspelled option
-        given.setdefault(key, match[3].strip())
+        if key in given:
+            raise InputError(f"data {kind!r}: {key}= is given twice")
+        given[key] = match[3].strip()
         path = match[1]
     if unknown := sorted(set(given) - set(ImageOptions.model_fields)):
         fields = ", ".join(ImageOptions.model_fields)
@@ -107,7 +126,22 @@ def parse_source(text: str, kind: str) -> ImageSource:
         path, name = match[1], match[2]
     if not path:
         raise InputError(f"data {kind!r} needs a path: {kind}:PATH[=NAME][,size=PIXELS]")
-    return ImageSource(Path(path).expanduser(), name, options)
+    return ImageSource(expanded(path), name, options)
+
+
+def expanded(path: str) -> Path:
+    """Replace "~" at the beginning of a path by the home folder.
+
+    Args:
+        path: the path.
+
+    Returns:
+        The path; as it is, if there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # e.g. "~name" where no user has that name
+        return Path(path)
 
 
 def exists(path: str) -> bool:
@@ -120,6 +154,6 @@ def exists(path: str) -> bool:
         False too for a name that is no possible path.
     """
     try:
-        return Path(path).expanduser().exists()
-    except (OSError, RuntimeError):  # a name that is too long; no home folder
+        return expanded(path).exists()
+    except OSError:  # a name that is too long
         return False

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nasbench.data.source_options import LARGEST_SIDE
 from nasbench.errors import InputError, NasbenchError
 from nasbench.protocols.identity import with_earlier_values
 from nasbench.protocols.protocol import Protocol, validated
@@ -18,7 +19,6 @@ from nasbench.structures import Scale
 FORMAT: Final = 1
 LONGEST_DOCUMENT: Final = 16 * 2**20  # characters
 MOST_CLASSES: Final = 1_000_000
-LARGEST_SIDE: Final = 16_384  # pixels
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Score = Annotated[float, Field(allow_inf_nan=False)] | None

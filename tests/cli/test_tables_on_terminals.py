@@ -39,3 +39,10 @@ def test_what_cannot_be_narrower_is_printed_wide(monkeypatch, capsys):
     options.print_table(("x", "y"), [("word " * 10, "other " * 10)])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 2 * options.NARROWEST + 2
+
+
+def test_cells_are_one_line_whatever_they_hold(capsys):
+    options.print_table(("class", "images"), [("a\nb\x1b[31m\t\udcff\u202e", 1), ("caf\xe9 \U0001f600", 2)])
+    first, second = capsys.readouterr().out.splitlines()[1:]
+    assert first == r"a\nb\x1b[31m\t\udcff\u202e       1"
+    assert second.split() == ["caf\xe9", "\U0001f600", "2"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import tarfile
 import warnings
 from pathlib import Path
@@ -289,3 +291,117 @@ def test_everything_at_once(tmp_path: Path) -> None:
     assert len(data.train) - data.validation_from == 2
     assert sum(data.reading.modes.values()) == len(data.train) + len(data.test)
     assert len(data.reading.notes) == 5
+
+
+def test_pipes_devices_and_links_to_themselves_are_faults(pets: Path) -> None:
+    os.mkfifo(pets / "train" / "cat" / "pipe.png")
+    (pets / "train" / "cat" / "zero.png").symlink_to("/dev/zero")
+    (pets / "train" / "dog" / "loop.png").symlink_to("loop.png")
+    with pytest.raises(DataFaults) as caught:
+        load_folder(str(pets))
+    assert caught.value.faults == (
+        "train/cat/pipe.png is no file",
+        "train/cat/zero.png is no file",
+        "train/dog/loop.png is a link to loop.png, which is not there",
+    )
+
+
+def test_folders_that_cannot_be_read_are_faults(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, scan=os.scandir):
+        if str(path).endswith("dog"):
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr("nasbench.data.folder.os.scandir", refused)
+    with pytest.raises(DataFaults, match="train/dog cannot be read: Permission denied"):
+        load_folder(str(pets))
+
+
+def test_names_that_are_no_text(pets: Path) -> None:
+    """Files may have any name; classes are written to JSON, so theirs are texts."""
+    expected = load_folder(str(pets)).digest
+    (pets / "train" / "cat" / "0.png").rename(pets / "train" / "cat" / os.fsdecode(b"0\xff.png"))
+    assert load_folder(str(pets)).digest == expected
+    (pets / "train" / "cat").rename(pets / "train" / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(DataFaults, match="is not UTF-8: rename it"):
+        load_folder(str(pets))
+    with pytest.raises(DataFaults, match="is not UTF-8: rename it"):
+        load_folder(str(pets / "train"))
+
+
+def test_faults_are_one_line_each_whatever_the_names(pets: Path) -> None:
+    (pets / "train" / "cat" / "a\nb\x1b[2J.png").write_bytes(b"text")
+    with pytest.raises(DataFaults) as caught:
+        load_folder(str(pets))
+    assert str(caught.value).splitlines()[1:] == ["  train/cat/a\\nb\\x1b[2J.png is no image that Pillow can read"]
+
+
+def packed(path: Path, members: list[tuple[str, bytes | str, bytes]]) -> str:
+    """A tar file of members: name, content or target, and type."""
+    with tarfile.open(path, "w") as archive:
+        for name, content, kind in members:
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            if isinstance(content, str):
+                member.linkname = content
+                archive.addfile(member)
+            else:
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return str(path)
+
+
+def files_of(root: Path, prefix: str = "") -> list[tuple[str, bytes | str, bytes]]:
+    return [
+        (prefix + str(path.relative_to(root)), path.read_bytes(), tarfile.REGTYPE)
+        for path in sorted(root.rglob("*.png"))
+    ]
+
+
+def test_absolute_names_in_a_tar_file_are_those_of_a_folder_in_it(pets: Path, tmp_path: Path) -> None:
+    expected = load_folder(str(pets))
+    found = load_folder(packed(tmp_path / "a.tar", files_of(pets, "/data/")))
+    assert (found.digest, found.classes) == (expected.digest, expected.classes)
+
+
+def test_members_outside_of_a_tar_file_are_left_out(pets: Path, tmp_path: Path) -> None:
+    members = files_of(pets)
+    members += [("../../train/cat/9.png", members[0][1], tarfile.REGTYPE)]
+    found = load_folder(packed(tmp_path / "a.tar", members))
+    assert found.digest == load_folder(str(pets)).digest
+    assert skipped(found) == {"outside of the tar file": 1}
+
+
+def test_links_and_pipes_in_a_tar_file(pets: Path, tmp_path: Path) -> None:
+    links = [
+        ("train/cat/out.png", "../../../../etc/passwd", tarfile.SYMTYPE),
+        ("train/cat/x.png", "y.png", tarfile.SYMTYPE),
+        ("train/cat/y.png", "x.png", tarfile.SYMTYPE),
+        ("train/cat/hard.png", "train/cat/hard.png", tarfile.LNKTYPE),
+        ("train/dog/pipe.png", "", tarfile.FIFOTYPE),
+    ]
+    with pytest.raises(DataFaults) as caught:
+        load_folder(packed(tmp_path / "a.tar", files_of(pets) + links))
+    assert caught.value.faults == (
+        "train/cat/hard.png is a link to train/cat/hard.png, which is not in the tar file",
+        "train/cat/out.png is a link to ../../../../etc/passwd, which is not in the tar file",
+        "train/cat/x.png is a link to y.png, which is not in the tar file",
+        "train/cat/y.png is a link to x.png, which is not in the tar file",
+        "train/dog/pipe.png is no file",
+    )
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_damaged_compressed_tar_files_are_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"a.tar.{kind}"
+    with tarfile.open(path, f"w:{kind}") as archive:
+        for number in range(40):
+            image = save(tmp_path / f"{number}.bmp", coloured(number, 64, 64))
+            archive.add(image, f"{'cat' if number % 2 else 'dog'}/{number}.bmp")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = bytes(400)
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_folder(str(path))
+    assert "cannot read the tar file" in str(caught.value)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import io
+import pickle
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +101,7 @@ def test_arrays_of_more_bits_are_scaled_and_others_refused(tmp_path: Path) -> No
     assert data.reading.levels is not None
     assert 0 <= data.reading.levels[0] < data.reading.levels[1] <= 4095
     np.savez(tmp_path / "bad.npz", images=np.zeros((4, 6, 6, 3)), labels=np.arange(4) % 2)
-    with pytest.raises(InputError, match="should be uint8"):
+    with pytest.raises(InputError, match="images in colour are uint8"):
         load_data(f"npz:{tmp_path / 'bad.npz'}")
     np.savez(tmp_path / "short.npz", images=levels, labels=np.arange(9))
     with pytest.raises(InputError, match="10 images and labels 9 labels"):
@@ -167,3 +170,160 @@ def test_rows_with_and_without_splits_do_not_mix(tmp_path: Path) -> None:
     table.write_text(table.read_text() + "pets/train/cat/0.png,cat,\n")
     with pytest.raises(InputError, match="some rows have a split and some have none"):
         load_data(f"csv:{table}")
+
+
+def rows_of(root: Path) -> str:
+    return listed(root, split=False).read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace(",", ";"), "no column 'path'; its first line has 'path;label'"),
+        (lambda text: "", "no column 'path'; it should hold"),
+        (lambda text: text.replace("label\n", "label,label\n"), "has 2 columns 'label'"),
+        (lambda text: text.encode("utf-16"), "is not encoded in UTF-8"),
+        (lambda text: text.replace(",dog", ",caf\xe9").encode("latin-1"), "is not encoded in UTF-8"),
+        (lambda text: text + "a.png," + "x" * 200_000 + "\n", "is no CSV file that can be read: field larger"),
+        (lambda text: text + "a\x1b[2J.png,cat\n", "line 14: a\\x1b[2J.png is not there"),
+        (lambda text: text + "~nobody-here/a.png,cat\n", "line 14: ~nobody-here/a.png is not there"),
+        (lambda text: text + "pets,cat\n", "line 14: pets is no file"),
+        (lambda text: text + ",cat\n", "line 14:  is no file"),
+        (lambda text: text + "/dev/zero,cat\n", "line 14: /dev/zero is no file"),
+        (lambda text: text + "pets/train/cat/0.png\n", "line 14: pets/train/cat/0.png has no label"),
+        (lambda text: text + "\n\npets/train/../train/dog/0.png,dog\n", "is listed in line"),
+    ],
+)
+def test_odd_csv_files_are_refused_in_one_line(tmp_path: Path, change, words: str) -> None:
+    made = change(rows_of(make_plain_folder(tmp_path / "pets")))
+    (tmp_path / "pets.csv").write_bytes(made if isinstance(made, bytes) else made.encode())
+    with pytest.raises(InputError) as caught:
+        load_data(f"csv:{tmp_path / 'pets.csv'}")
+    assert words in str(caught.value)
+    assert isinstance(caught.value, DataFaults) == ("line" in words and "first line" not in words)
+
+
+def test_lines_are_numbered_as_an_editor_does(tmp_path: Path) -> None:
+    text = rows_of(make_plain_folder(tmp_path / "pets"))
+    (tmp_path / "pets.csv").write_text("\ufeff" + text.replace("\n", "\n\n") + "nowhere.png,cat\n")
+    with pytest.raises(DataFaults, match="line 27: nowhere"):
+        load_data(f"csv:{tmp_path / 'pets.csv'}")
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (8, 6, 6), dtype=np.uint8)
+HALVES = np.arange(8) % 2
+
+
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"images": PIXELS, "labels": np.array([{}] * 8, object)}, "they hold Python objects"),
+        ({"images": PIXELS.astype(object), "labels": HALVES}, "they hold Python objects"),
+        ({"images": PIXELS.astype(complex), "labels": HALVES}, "images is complex128; grey images are uint8"),
+        ({"images": PIXELS > 9, "labels": HALVES}, "images is bool; grey images are uint8"),
+        ({"images": PIXELS, "labels": np.eye(2)[HALVES]}, "labels has shape (8, 2)"),
+        ({"images": PIXELS, "labels": HALVES.reshape(2, 4)}, "labels has shape (2, 4)"),
+        ({"images": PIXELS, "labels": np.int64(1)}, "labels has shape ()"),
+        ({"images": PIXELS, "labels": np.where(HALVES, np.nan, 1.0)}, "no whole numbers"),
+        ({"images": PIXELS, "labels": HALVES + 0.5}, "no whole numbers"),
+        ({"images": PIXELS, "labels": np.array(["", "a"])[HALVES]}, "has an empty text, labels[0]"),
+        ({"images": PIXELS, "labels": np.array([b"\xff", b"a"])[HALVES]}, "texts that are not UTF-8"),
+        ({"x_train": PIXELS, "y_train": HALVES, "x_test": PIXELS}, "has x_test, but no y_test"),
+        ({"x_train": PIXELS, "y_train": HALVES, "y_val": HALVES}, "has y_val, but no x_val"),
+    ],
+)
+def test_odd_arrays_are_refused_in_one_line(tmp_path: Path, arrays: dict[str, np.ndarray], words: str) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(InputError) as caught:
+        load_data(f"npz:{tmp_path / 'a.npz'}")
+    assert words in str(caught.value)
+
+
+def packed(content: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file:
+        for name, value in content.items():
+            file.writestr(name, value)
+    return stream.getvalue()
+
+
+def header(shape: str) -> bytes:
+    """The beginning of an .npy file that claims a shape."""
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({shape}), }}".ljust(117).encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def damaged() -> bytes:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, images=PIXELS, labels=HALVES)
+    content = bytearray(stream.getvalue())
+    content[100:160] = bytes(60)
+    return bytes(content)
+
+
+def marked(offset: int, value: int) -> bytes:
+    """A zip file whose entry has another value in both of its headers."""
+    content = bytearray(packed({"images.npy": b"x" * 50}))
+    content[offset] = content[content.find(b"PK\x01\x02") + offset + 2] = value
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (packed({"images.npy": b"text", "labels.npy": b"text"}), "images is no array"),
+        (packed({"images": b"text", "labels": b"text"}), "images is no array"),
+        (packed({"images.npy": header("99999999999, 9, 9")}), "larger than the memory"),
+        (packed({"images.npy": header("[" * 30)}), "cannot read the arrays"),
+        (marked(6, 1), "is encrypted"),
+        (marked(8, 99), "compression method is not supported"),
+        (damaged(), "cannot read the arrays"),
+        (pickle.dumps({}), "they hold Python objects"),
+        (header("1,") + b"x", "is one array, no .npz file"),
+        (b"", "cannot read the arrays"),
+    ],
+)
+def test_files_that_are_no_npz_are_refused_in_one_line(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_data(f"npz:{tmp_path / 'a.npz'}")
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["10", "9"], ("9", "10")),
+        (["00", "0"], ("0", "00")),
+        (["1" * 5000, "2"], ("2", "1" * 5000)),
+        ([b"b", b"a"], ("a", "b")),
+        ([1.0, 0.0], ("0", "1")),
+    ],
+)
+def test_classes_of_arrays_have_one_order(tmp_path: Path, labels: list, classes: tuple[str, ...]) -> None:
+    np.savez(tmp_path / "a.npz", images=PIXELS, labels=np.array(labels)[HALVES])
+    assert load_data(f"npz:{tmp_path / 'a.npz'}").classes == classes
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("size=16385", "size: input should be less than or equal to 16384"),
+        ("levels=9..3", "the lower one first"),
+        ("levels=1.2.3..4", "two numbers"),
+        ("levels=.....", "two numbers"),
+        ("size=4,size=5", "size= is given twice"),
+    ],
+)
+def test_options_out_of_range_are_refused(tmp_path: Path, options: str, words: str) -> None:
+    np.savez(tmp_path / "a.npz", images=PIXELS, labels=HALVES)
+    with pytest.raises(InputError) as caught:
+        load_data(f"npz:{tmp_path / 'a.npz'},{options}")
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["folder", "csv", "npz", "hf"])
+def test_homes_of_unknown_users_are_missing(kind: str) -> None:
+    with pytest.raises(MissingData, match="~nobody-here/x"):
+        load_data(f"{kind}:~nobody-here/x")
