@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nasbench.errors import InputError
-from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.protocols.protocol import Protocol, get_protocol, overridden
 from nasbench.spaces import Architecture, from_json
 
 if TYPE_CHECKING:
@@ -60,11 +60,7 @@ def evaluate(
     from nasbench.training.evaluation import Child
 
     chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
-    if set:
-        from nasbench.protocols.protocol import validated, without_fit
-
-        changed = {**chosen.model_dump(), "name": f"{chosen.name.removesuffix('+')}+", **without_fit(chosen, set)}
-        chosen = validated(Protocol, changed, f"protocol {chosen.name!r}")
+    chosen = overridden(chosen, set or {})
     if timeout is not None and not timeout > 0:
         raise InputError(f"timeout is in seconds, > 0, or None for never, got {timeout}")
     limit = float("inf") if timeout is None else timeout

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nasbench.protocols.protocol import Protocol, get_protocol, with_overrides
+from nasbench.protocols.protocol import Protocol, get_protocol, overridden
 
 if TYPE_CHECKING:
     from nasbench.spaces import Architecture
@@ -45,7 +45,8 @@ def train_model(
         Scores in [0, 1], counts, seconds and curves.
 
     Raises:
-        InputError: when an argument cannot be used, the file is another kind of file, or the training diverged.
+        InputError: when an argument cannot be used, the path holds another kind of file or another model, the protocol
+            does not fit the data, or the training ends without a score, e.g. because it diverged.
         MissingData: when the data's files are not there.
 
     Example:
@@ -59,14 +60,11 @@ def train_model(
     from nasbench.api.evaluating import architecture_of
     from nasbench.models.training import train_into
 
-    if isinstance(protocol, str):
-        chosen = get_protocol(protocol, set)
-    else:
-        chosen = with_overrides(protocol, set or {}, f"protocol {protocol.name!r}")
+    chosen = get_protocol(protocol) if isinstance(protocol, str) else protocol
     return train_into(
         path,
         architecture_of(architecture),
-        chosen,
+        overridden(chosen, set or {}),
         seed=seed,
         test=test,
         device=device,

@@ -27,29 +27,11 @@ def train_into(
     replace: bool = False,
     shown: bool = False,
 ) -> Evaluation:
-    """Train an architecture, and save network and scores in one file.
+    """Train an architecture into a model file; see `nasbench.train_model` for arguments, results and errors.
 
-    The weights are those of a search's child with the same architecture, protocol and seed, to the bit. After each
-    epoch the state is saved beside the file, as PATH.training; the same call continues an interrupted training, and
-    ends with the bits of one that was never interrupted.
-
-    Args:
-        path: the model file.
-        architecture: what to train.
-        protocol: how to train.
-        seed: seed of initial weights, order and augmentation, >= 0.
-        test: whether to score the test images, too.
-        device: "cpu", "cuda" or "cuda:1".
-        replace: whether a model of another training at the path may be replaced.
-        shown: whether to print a line per epoch on standard error.
-
-    Returns:
-        Scores and curves; the status is "ok".
-
-    Raises:
-        InputError: when the path holds another kind of file or another model, the protocol does not fit the data, or the
-            training ends without a score, e.g. because it diverged.
-        MissingData: when the data's files are not there.
+    After each epoch the state is saved beside the file, as PATH.training; the same call continues an interrupted
+    training, and ends with the bits of one that was never interrupted. `shown` prints a line per epoch on standard
+    error.
     """
     target = Path(path)
     require_replaceable(target, MODEL)

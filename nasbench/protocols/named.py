@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
+
 from nasbench.protocols.protocol import Protocol
 
 NAS2016 = Protocol(
@@ -181,6 +183,18 @@ DIGITS201_2 = DIGITS201.model_copy(
     }
 )
 
+_SHORT: Final[dict[str, Any]] = {  # trainings of a few epochs of images as large as CIFAR's
+    "optimizer": "nesterov",
+    "learning_rate": 0.1,
+    "weight_decay": 5e-4,
+    "schedule": "one_cycle",
+    "warmup": 0.25,
+    "enlarge": "pad",
+    "crop_from": 40,
+    "cells": 1,
+    "filters": 8,
+}
+
 CIFAR10_QUICK = Protocol(
     name="cifar10-quick",
     source=(
@@ -193,16 +207,8 @@ CIFAR10_QUICK = Protocol(
     train_images=1000,
     epochs=4,
     batch_size=25,
-    optimizer="nesterov",
-    learning_rate=0.1,
-    weight_decay=5e-4,
-    schedule="one_cycle",
-    warmup=0.25,
-    enlarge="pad",
-    crop_from=40,
     flip=True,
-    cells=1,
-    filters=8,
+    **_SHORT,
 )
 
 IMAGES = Protocol(
@@ -210,18 +216,10 @@ IMAGES = Protocol(
     source=(
         "Ours: for one's own images, from 100 to 1,000,000 of them. Batch, epochs and validation share follow from the "
         "number of images, the crop from their side (nasbench.data.fitting); a run says in one line what it chose, and "
-        "--set replaces it. Images are padded and cropped, not flipped, because letters and signs are other classes then: "
-        "flip=true suits photographs."
+        "--set replaces it. Images are padded and cropped, not flipped, because letters and signs are other classes "
+        "then: flip=true suits photographs."
     ),
     data="digits",
     fit=("validation", "batch_size", "epochs", "crop_from"),
-    optimizer="nesterov",
-    learning_rate=0.1,
-    weight_decay=5e-4,
-    schedule="one_cycle",
-    warmup=0.25,
-    enlarge="pad",
-    crop_from=40,
-    cells=1,
-    filters=8,
+    **_SHORT,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -261,22 +261,26 @@ def get_protocol(name: str, overrides: Mapping[str, Any] | None = None) -> Proto
         UnknownName: when no protocol has that name.
         InputError: when a field is unknown or out of range; one line that names every such field.
     """
-    changes = {key: _listed(key, value) for key, value in (overrides or {}).items()}
-    return with_overrides(PROTOCOLS.get(name), without_fit(PROTOCOLS.get(name), changes), f"protocol {name!r}")
+    return overridden(PROTOCOLS.get(name), overrides or {})
 
 
-def without_fit(protocol: Protocol, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Add to replaced fields that they do not follow from the data any more.
+def overridden(protocol: Protocol, overrides: Mapping[str, Any]) -> Protocol:
+    """Return a training protocol with some fields replaced, which then do not follow from the data any more.
 
     Args:
         protocol: the protocol.
-        changes: field -> value.
+        overrides: field -> value; see `get_protocol`.
 
     Returns:
-        The changes, with the rest of `Protocol.fit` where a field of it is replaced and `fit` itself is not.
+        The new protocol, with the rest of `Protocol.fit` unless `fit` itself is replaced, and "+" after its name.
+
+    Raises:
+        InputError: when a field is unknown or out of range; one line that names every such field.
     """
-    rest = tuple(name for name in protocol.fit if name not in changes)
-    return dict(changes) if "fit" in changes or rest == protocol.fit else {**changes, "fit": rest}
+    changes = {key: _listed(key, value) for key, value in overrides.items()}
+    if changes and "fit" not in changes:
+        changes["fit"] = tuple(name for name in protocol.fit if name not in changes)
+    return with_overrides(protocol, changes, f"protocol {protocol.name!r}")
 
 
 def check_kernels(protocol: Protocol, device: str) -> None:
@@ -297,15 +301,13 @@ def check_kernels(protocol: Protocol, device: str) -> None:
 
 
 def _listed(key: str, value: Any) -> Any:
-    return (
-        [part for part in value.split(",") if part]
-        if key in ("step_milestones", "fit") and isinstance(value, str)
-        else value
-    )
+    """Split a text at its commas if the field takes several values."""
+    several = key in Protocol.model_fields and get_origin(Protocol.model_fields[key].annotation) is tuple
+    return [part for part in value.split(",") if part] if several and isinstance(value, str) else value
 
 
 def with_overrides(protocol: M, overrides: Mapping[str, Any], what: str) -> M:
-    """Return a protocol with some fields replaced and "+" after its name.
+    """Return a protocol with some fields replaced and one "+" after its name.
 
     Args:
         protocol: a model with a field `name`.
@@ -321,7 +323,7 @@ def with_overrides(protocol: M, overrides: Mapping[str, Any], what: str) -> M:
     if not overrides:
         return protocol
     values = protocol.model_dump()
-    return validated(type(protocol), {**values, "name": f"{values['name']}+", **overrides}, what)
+    return validated(type(protocol), {**values, "name": f"{values['name'].removesuffix('+')}+", **overrides}, what)
 
 
 def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:

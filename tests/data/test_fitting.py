@@ -11,7 +11,7 @@ import nasbench
 from nasbench.data import Dataset, Images, load_data
 from nasbench.data.fitting import fitted, fitting_in_a_line
 from nasbench.errors import InputError
-from nasbench.protocols.protocol import get_protocol
+from nasbench.protocols.protocol import get_protocol, overridden
 
 
 def data_of(images: int, size: int = 8) -> Dataset:
@@ -44,6 +44,13 @@ def test_what_is_set_stays() -> None:
     assert fitting_in_a_line(protocol, data_of(1200)) == (
         "protocol images+ for 1200 training images of 8x8: batch_size=16, crop_from=10 (--set replaces any)"
     )
+
+
+def test_what_is_set_in_a_protocol_object_stays() -> None:
+    once = overridden(get_protocol("images"), {"epochs": 2})
+    twice = overridden(once, {"crop_from": 12, "step_milestones": "0.25,0.5"})
+    assert once.fit == ("validation", "batch_size", "crop_from")
+    assert (twice.name, twice.fit, twice.step_milestones) == ("images+", ("validation", "batch_size"), (0.25, 0.5))
 
 
 def test_own_validation_images_are_no_share() -> None:

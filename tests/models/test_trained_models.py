@@ -130,6 +130,13 @@ def test_the_state_of_another_training_is_refused(tmp_path, monkeypatch):
         train_into(path, CELL, protocol(), seed=1)
 
 
+def test_a_protocol_object_is_trained_with_the_fields_that_replace_its_own(tmp_path):
+    nasbench.train_model(CELL, tmp_path / "m", get_protocol("images"), set={"data": FAKE, "epochs": 1})
+    found = load_model(tmp_path / "m").description
+    assert (found.protocol.name, found.protocol.epochs) == ("images+", 1)
+    assert len(found.curves["val_acc"]) == 1
+
+
 def test_a_training_without_a_score_leaves_no_model(tmp_path):
     with pytest.raises(InputError, match="without a model: diverged"):
         train_into(tmp_path / "m", CELL, protocol(learning_rate=1e30))
