@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import limits_of
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.errors import InputError, UnknownName
-from nasbench.spaces.constrained import parse_limits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,10 +79,7 @@ def _fits(table: Table, runs: pd.DataFrame) -> BoolArray:
         texts = " against ".join(repr(limits or "none") for limits in sorted(found))
         raise InputError(f"these runs differ in their limits where_arch ({texts}); choose those of one with --where")
     (limits,) = found
-    if not limits:
-        return np.ones(len(table.params), dtype=bool)
-    fits: BoolArray = parse_limits(limits).evaluate({"params": table.params, "mult_adds": table.mult_adds})
-    return fits
+    return table.fitting(limits)
 
 
 def _table(

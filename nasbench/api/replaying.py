@@ -105,7 +105,8 @@ class Replay:
         searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
         where_arch = self.runs[0].setting.where_arch
         limits = f" with {where_arch}" if where_arch else ""
-        note = f"Table: {each.space.spec}, {each.name}{searched}; best{limits} {100 * self.runs[0].best_test_acc(each):.2f}%."
+        best = f"best{limits} {100 * self.runs[0].best_test_acc(each):.2f}%"
+        note = f"Table: {each.space.spec}, {each.name}{searched}; {best}."
         data = self.regret(each)
         searches = int(data.groupby("strategy")["runs"].first().sum())
         about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; test accuracy"
@@ -186,7 +187,8 @@ def replay(
         draw: outcome of a child: the "mean" over its trainings in the table, or "one" of them, drawn by the search
             seed.
         where_arch: limits on the architectures that strategies may propose, by the table's counts, e.g.
-            "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of milliseconds.
+            "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of
+            milliseconds.
         price: USD per device-hour, >= 0, for budgets in USD.
         jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
             importable module.

@@ -191,8 +191,12 @@ def replay(
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
+        from nasbench.api.replaying import Replay
+
+        found = Replay(tuple(runs), table, tuple(scored), published)
         for each in scored:
-            _plot(runs, each, plot if len(scored) == 1 else name_picture(plot, each.name))
+            picture = plot if len(scored) == 1 else name_picture(plot, each.name)
+            save_figure(found.plot(each), picture, (), "", found.regret(each))
 
 
 class _Progress:
@@ -329,22 +333,3 @@ def _write(
         except OSError as error:
             raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     say(f"wrote {path}")
-
-
-def _plot(runs: Sequence[Replayed], table: Table, stem: str) -> None:
-    """Plot the regret of choices that are scored in a table."""
-    import pandas as pd
-
-    from nasbench.analysis.statistics.regret import plot_regret, regret
-
-    first = runs[0]
-    courses = pd.concat([run.incumbents(table) for run in runs], ignore_index=True)
-    data = regret(courses, first.best_test_acc(table), first.budget.budget.limit)
-    unit = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
-    searched = "" if table.name == first.table.name else f", searched on {first.table.name}"
-    limits = f" with {first.setting.where_arch}" if first.setting.where_arch else ""
-    note = f"Table: {table.space.spec}, {table.name}{searched}; best{limits} {100 * first.best_test_acc(table):.2f}%."
-    searches = int(data.groupby("strategy")["runs"].first().sum())
-    about = f"Data {table.name}{searched}; space {table.space.spec}; {searches:,} replayed searches; test accuracy"
-    figure = plot_regret(data, unit[first.budget.unit], [note], about)
-    save_figure(figure, stem, (), "", data)

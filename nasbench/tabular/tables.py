@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nasbench.errors import InputError, MissingData, UnknownName
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
+from nasbench.spaces.constrained import parse_limits
 from nasbench.tabular.nasbench201_networks import table_counts
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
@@ -131,6 +132,24 @@ class Table:
         for place, decision in zip(self.place_values.tolist(), self.space.decisions):
             choices.append(code // place % decision.options)
         return self.space.decode(choices)
+
+    def fitting(self, where_arch: str) -> NDArray[np.bool_]:
+        """Mark the architectures that satisfy limits on their counts.
+
+        Args:
+            where_arch: a condition, as `constrained.parse_limits` reads it; "" for none.
+
+        Returns:
+            Bools, [size]; all are true without limits.
+
+        Raises:
+            InputError: when the text is no condition on counts.
+        """
+        if not where_arch:
+            return np.ones(len(self.params), dtype=bool)
+        counts = {"params": self.params, "mult_adds": self.mult_adds}
+        fits: NDArray[np.bool_] = parse_limits(where_arch).evaluate(counts)
+        return fits
 
     def check_outcome_from(self, outcome_from: OutcomeFrom) -> None:
         """Check that a table can give outcomes of single trainings, if they are wanted.

@@ -269,11 +269,7 @@ class Replayed:
             InputError: when the table belongs to another space.
         """
         scored = self.scores_on(report)
-        if not self.setting.where_arch:
-            return scored.best_test_acc
-        counts = {"params": self.table.params, "mult_adds": self.table.mult_adds}
-        allowed = parse_limits(self.setting.where_arch).evaluate(counts)
-        return float(np.nanmax(scored.test_acc[allowed]))
+        return float(np.nanmax(scored.test_acc[self.table.fitting(self.setting.where_arch)]))
 
     def scores_on(self, report: Table | None) -> Table:
         """Return the table in which choices are scored.
