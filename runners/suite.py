@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -151,13 +151,13 @@ def run_plans(
     """
     if jobs > 1 and any(plan.config.executor == "inline" for plan in plans):
         raise InputError(
-            f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where torch has "
-            "one state of random numbers and settings for all; give --executor local, or one job"
+            f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where torch "
+            "has one state of random numbers and settings for all; give --executor local, or one job"
         )
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
-        plans, complete, stored, without_row = _stored(path, plans, until_replayed)
-        todo = [plan for plan in plans if plan.run not in complete]
-        own = [str(path)] if stored is not None else []
+        stored = _stored(path, plans, until_replayed)
+        todo = [plan for plan in stored.plans if plan.run not in stored.complete]
+        own = [str(path)] if stored.exists else []
         cache = ScoreCache([*own, *cache_files])
         sink = SharedWriter(writer)
         stop = threading.Event()
@@ -168,16 +168,16 @@ def run_plans(
                 return
             with ExitStack() as until_closed, plan.executor() as executor, suppress(SearchStopped):
                 executors.append(executor)
-                rows = (stored or {}).get(plan.run, ())
+                rows = stored.rows.get(plan.run, ())
                 arguments = (plan, rows, sink, cache, executor, progress_for(plan), stop, watcher_for(plan))
                 kept = IncumbentModel(incumbent_path(path, plan.run)) if plan.config.keep_best else None
                 until_closed.callback(kept.close if kept is not None else lambda: None)
-                Search(*arguments, without_row.get(plan.run, 0.0), kept).run()
+                Search(*arguments, stored.without_row.get(plan.run, 0.0), kept).run()
 
         if jobs == 1:
             for plan in todo:
                 run(plan)
-            return plans
+            return stored.plans
         with ThreadPoolExecutor(jobs) as threads:
             futures = [threads.submit(run, plan) for plan in todo]
             try:
@@ -188,27 +188,42 @@ def run_plans(
                 stop.set()
                 for executor in executors:
                     executor.close()
-        return plans
+        return stored.plans
 
 
-def _stored(
-    path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack
-) -> tuple[list[SearchPlan], set[str], dict[str, list[Row]] | None, dict[str, float]]:
-    """Find the plans' runs in a file, its complete runs, and the rows and the seconds without row of the others.
+class _Stored(NamedTuple):
+    """Planned runs in a results file.
 
-    The third and the fourth are None and {} if there is no file yet. Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new
-    file.
+    Attributes:
+        exists: whether there is a file yet.
+        plans: the plans, each with the id that its run has in the file.
+        complete: ids of the complete runs in the file.
+        rows: id -> rows so far, of the planned runs that are not complete.
+        without_row: id -> `rows.seconds_without_row`, of those of them that are in the file.
+    """
+
+    exists: bool
+    plans: list[SearchPlan]
+    complete: set[str]
+    rows: dict[str, list[Row]]
+    without_row: dict[str, float]
+
+
+def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) -> _Stored:
+    """Find the plans' runs in a file.
+
+    Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new file.
     """
     try:
         results = until_replayed.enter_context(Results(str(path)))
     except MissingResults:
-        return list(plans), set(), None, {}
+        return _Stored(False, list(plans), set(), {}, {})
     runs = results.runs()
     plans = [plan.as_stored(set(runs["run"])) for plan in plans]
     complete = set(runs.loc[runs["status"] == "complete", "run"])
     todo = {plan.run for plan in plans} - complete
     without_row = {row["run"]: seconds_without_row(row) for row in runs.to_dict("records") if row["run"] in todo}
-    return plans, complete, {run: results.children_of(run) for run in todo}, without_row
+    return _Stored(True, plans, complete, {run: results.children_of(run) for run in todo}, without_row)
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:

@@ -96,10 +96,10 @@ def search(
         final: children that are trained again after the search for a test score: each one that was the best so far,
             only the best one, or none.
         final_seeds: trainings of each of them, with seeds that the search did not use; 0 for one with the search's seed.
-        where_arch: limits on the architectures that the strategy may propose, e.g. "params <= 100k and mult_adds <= 20M",
-            by closed-form counts at the protocol's scale; "" for none.
-        keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file, for
-            `nasbench.load_model`; not with Ray.
+        where_arch: limits on the architectures that the strategy may propose, by closed-form counts at the protocol's
+            scale, e.g. "params <= 100k and mult_adds <= 20M"; "" for none.
+        keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file,
+            for `nasbench.load_model`; not with Ray.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
             strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.

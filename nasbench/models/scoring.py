@@ -47,8 +47,8 @@ class ModelScores:
         """Return one line per class that has images.
 
         Returns:
-            Class, images, right ones, recall (right / images of the class), precision (right / predictions of the class;
-            NaN without any), and the class that it is most often taken for ("" for none).
+            Class, images, right ones, recall (right / images of the class), precision (right / predictions of the
+            class; NaN without any), and the class that it is most often taken for ("" for none).
         """
         rows = []
         predicted = self.confusion.sum(0)
@@ -67,8 +67,8 @@ class ModelScores:
 def score_model(model: TrainedModel, dataset: Dataset, part: Part = "test") -> ModelScores:
     """Score a network on a data set.
 
-    On the test images of the data that it was trained on, loss and accuracy are those of its training, to the bit on the
-    same platform.
+    On the test images of the data that it was trained on, loss and accuracy are those of its training, to the bit on
+    the same platform.
 
     Args:
         model: the network.

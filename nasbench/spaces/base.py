@@ -342,10 +342,11 @@ class Space(ABC):
                 yield self._changed(architecture, index, step)
 
     def allows(self, architecture: Architecture) -> bool:
-        """Whether a search may propose an architecture.
+        """Check whether a search may propose an architecture.
 
         A space allows all of its architectures; the view that a search with limits gets (`where_arch`) allows those
-        that satisfy its condition. A strategy that makes architectures by `decode` must ask this before it proposes one.
+        that satisfy its condition. A strategy that makes architectures by `decode` must ask this before it proposes
+        one.
 
         Args:
             architecture: an architecture of this space, or of a variation of its options.

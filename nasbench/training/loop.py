@@ -105,8 +105,8 @@ class TrainingState:
     """Everything from which a training continues after an epoch, with the bits of one that was not interrupted.
 
     Args:
-        tensors: weights and buffers ("network/NAME"), the optimizer ("optimizer/NAME/INDEX" and "optimizer/used") and the
-            states of the random generators ("random/NAME").
+        tensors: weights and buffers ("network/NAME"), the optimizer ("optimizer/NAME/INDEX" and "optimizer/used") and
+            the states of the random generators ("random/NAME").
         history: curves and seconds of the completed epochs.
     """
 

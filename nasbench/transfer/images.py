@@ -90,7 +90,10 @@ def open_folders(root: str | Path) -> Folders:
 
 
 def _is_image(path: str) -> bool:
-    """Whether Pillow reads files of this ending, and the file is not hidden. Torchvision's own list lacks .gif, .jfif."""
+    """Check that Pillow reads files of this ending, and that the file is not hidden.
+
+    Torchvision's own list lacks .gif and .jfif.
+    """
     name = os.path.basename(path)
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in readable_endings()
 

@@ -181,7 +181,7 @@ UNFINISHED = "the budget ended during its training"
 
 
 def without_score(status: Status, error: str, seconds: float, device: str, share: float) -> Evaluation:
-    """Evaluation of a child that ended without a score.
+    """Make the evaluation of a child that ended without a score.
 
     Args:
         status: how it ended.

@@ -116,7 +116,7 @@ class Accountant:
         self.ledger.charge("uncounted", device_seconds)
 
     def close(self) -> None:
-        """Charge the searcher's seconds after the last child to the category "uncounted", when the search ends or stops."""
+        """Charge the searcher's seconds after the last child as uncounted, when the search ends or stops."""
         self.charge_without_row(self.device_seconds(0.0, self.take_searcher_seconds()))
 
     def restore_wall(self, row: Mapping[str, Any]) -> None:
@@ -141,7 +141,7 @@ class Accountant:
         self._opened = time.monotonic()
 
     def is_better(self, row: Mapping[str, Any]) -> bool:
-        """Whether a counted child would become the incumbent.
+        """Check whether a counted child would become the incumbent.
 
         Args:
             row: columns "status" and "val_acc" of the child.

@@ -186,7 +186,7 @@ class SearchPlan:
 
     @cached_property
     def searched(self) -> Space:
-        """The space as the strategy sees it: with `where_arch`, a view of it in which only fitting architectures occur."""
+        """The space as the strategy sees it: with `where_arch`, a view in which only fitting architectures occur."""
         if not self.config.where_arch:
             return self.space
         return under_limits(self.space, self.config.where_arch, self.scale)

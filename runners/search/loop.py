@@ -361,7 +361,7 @@ class Search:
         self._accountant.close()
 
     def _charge_unfinished(self) -> None:
-        """Charge what this attempt held without a row: children in flight, which are trained again, and the searcher."""
+        """Charge the time without a row: of children in training, which are trained again, and of the searcher."""
         self._ended.update(self.executor.drop())
         self._accountant.charge_without_row(sum(evaluation.device_seconds for evaluation in self._ended.values()))
         self._accountant.close()

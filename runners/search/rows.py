@@ -154,7 +154,7 @@ def search_run_row(
 
 
 def seconds_without_row(run_row: Mapping[str, Any]) -> float:
-    """Device-seconds that earlier attempts of a run held and that are in none of its rows.
+    """Read the device-seconds that earlier attempts of a run held and that are in none of its rows.
 
     Args:
         run_row: the stored row of the run.
