@@ -22,7 +22,7 @@ from nasbench.data.describing import describe_in_a_line
 from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
 from nasbench.kernels.processor import processor_here
-from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, validated
+from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, overridden, validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.resuming import plans_to_resume
@@ -310,6 +310,6 @@ def _named_protocol(protocol: str | Protocol, changes: Mapping[str, Any]) -> tup
             f"protocol {protocol.name!r} is not made of a named one: use nasbench.get_protocol(NAME, "
             f"{{field: value}}) with NAME one of {', '.join(PROTOCOLS)}"
         )
-    named, ours = get_protocol(name).model_dump(), protocol.model_dump()
+    named, ours = get_protocol(name).model_dump(), overridden(protocol, changes).model_dump()
     own = {field: value for field, value in ours.items() if field != "name" and value != named[field]}
     return name, {**own, **changes}

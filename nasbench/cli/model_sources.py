@@ -71,7 +71,7 @@ def find_training(
 
 
 def _child_of(what: str, files: Sequence[str]) -> tuple[pd.DataFrame | None, Sequence[str]]:
-    """Return the best child that a text names, as one row, and the files it was searched in; None for JSON and names."""
+    """Return the best child that a text names, as one row, and the files that were searched; None for other texts."""
     import glob
     import re
 
@@ -110,7 +110,7 @@ def _named(what: str) -> Architecture:
 
 def _stored(row: Mapping[str, Any], names: Sequence[str], changes: Mapping[str, Any]) -> tuple[Protocol, Space]:
     """Return the protocol of a stored child with changes, and its space, which builds the child's networks."""
-    from nasbench.protocols.protocol import get_protocol
+    from nasbench.protocols.protocol import get_protocol, overridden
     from nasbench.spaces import get_space
     from nasbench.store.query import Results
     from nasbench.training.verify import stored_protocol
@@ -121,7 +121,7 @@ def _stored(row: Mapping[str, Any], names: Sequence[str], changes: Mapping[str, 
     if "protocol" not in config:
         raise InputError(f"child {row['hash'][:12]} was imported or replayed; say how to train it: --protocol NAME")
     if changes:
-        own = get_protocol(config["protocol"], {**config.get("set", {}), **changes})
+        own = overridden(get_protocol(config["protocol"], config.get("set", {})), changes)
         return own, get_space(str(row["space"]))
     same = [
         each

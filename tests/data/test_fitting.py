@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -58,6 +59,21 @@ def test_own_validation_images_are_no_share() -> None:
     protocol = get_protocol("images")
     assert fitted(protocol, data).validation == protocol.validation
     assert "for 1000 training images" in fitting_in_a_line(protocol, data)
+
+
+def test_what_a_search_replaces_in_a_protocol_object_stays(tmp_path) -> None:
+    run = nasbench.search(
+        "nasbench201",
+        "random",
+        "1 children",
+        tmp_path / "images.h5",
+        protocol=get_protocol("images", {"data": "fake:images=60,size=6,classes=2", "epochs": 2}),
+        set={"epochs": 1, "batch_size": 4},
+        progress=False,
+    )
+    stored = json.loads(run.row["config"])
+    assert {"epochs": 1, "batch_size": 4, "fit": ["validation", "crop_from"]}.items() <= stored["set"].items()
+    assert set(run.frame()["epochs"]) == {1}
 
 
 def test_other_protocols_are_left_alone() -> None:
