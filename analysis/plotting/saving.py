@@ -72,8 +72,8 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
         The paths, pictures first. The same figure and data give the same bytes.
 
     Raises:
-        InputError: when the folder cannot be written, or the CSV or the text would replace a file that is not an
-            earlier one of the same plot; nothing is written then.
+        InputError: when the folder cannot be written, a picture would replace a file that matplotlib did not write, or
+            the CSV or the text one that is not an earlier one of the same plot; nothing is written then.
     """
     pictures = picture_paths(output, formats)
     stem = pictures[0].with_suffix("")
@@ -85,11 +85,14 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
     earlier = _first_lines(text_path)
     if text and earlier and not earlier[0].startswith(CAPTION_HEAD):
         raise InputError(f"{str(text_path)!r} exists and is no caption; choose another name, or move that file")
-    own = {columns, *(line.removeprefix(COLUMNS_HEAD) for line in earlier if line.startswith(COLUMNS_HEAD))}
+    header = data.head(0).to_csv(index=False).split("\n")[0]  # with quotation marks where a name has a comma
+    own = {columns, header, *(line.removeprefix(COLUMNS_HEAD) for line in earlier if line.startswith(COLUMNS_HEAD))}
     if (table := _first_lines(data_path, 1)) and table[0] not in own:
         raise InputError(
             f"{str(data_path)!r} exists and is no table of this plot; choose another name, or move that file"
         )
+    for path in pictures:
+        require_picture(path)
     paths = [save_figure(figure, path) for path in pictures]
     try:
         data.to_csv(data_path, index=False)
@@ -113,7 +116,7 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
         The path.
 
     Raises:
-        InputError: for another ending, or when the folder cannot be written.
+        InputError: for another ending, when the file there is none that matplotlib wrote, or the folder cannot be written.
     """
     import matplotlib
 
@@ -121,6 +124,7 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
     ending = path.suffix.lower()
     if ending.removeprefix(".") not in FORMATS:
         raise InputError(f"cannot draw to {str(path)!r}; the name must end in .png, .svg or .pdf")
+    require_picture(path)
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +133,25 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     return path
+
+
+def require_picture(path: Path) -> None:
+    """Refuse a path that holds something else than an earlier picture.
+
+    Args:
+        path: the picture to write.
+
+    Raises:
+        InputError: when a file is there that matplotlib did not write; its pictures say so in all formats.
+    """
+    try:
+        if not path.exists() or (path.is_file() and b"atplotlib" in path.read_bytes()):
+            return
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    raise InputError(
+        f"{str(path)!r} exists and is no earlier picture of nasbench, which alone is replaced; choose another name"
+    )
 
 
 def _first_lines(path: Path, most: int = 1000) -> list[str]:

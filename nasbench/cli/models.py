@@ -14,6 +14,7 @@ import click
 
 from nasbench.cli.options import completing, pairs, print_table, protocol_names, say_what_is_slow
 from nasbench.cli.output import is_quiet, say
+from nasbench.cli.plotting import check_pictures
 
 if TYPE_CHECKING:
     from nasbench.models.predicting import Prediction
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
 replace_option = click.option("--replace", is_flag=True, help="Replace the file if there is one of this kind.")
 PREDICTION_COLUMNS = ("image", "rank", "class", "probability")
+JSON_HEAD = '[\n  {\n    "image": '
 FORMS = click.Choice(["table", "csv", "json"])
 
 
@@ -76,6 +78,8 @@ def train(
     changes: dict[str, Any] = pairs(set_, "--set")
     if data is not None:
         changes["data"] = data
+    if curves is not None:
+        check_pictures(curves, output)  # before a training of hours
     found = find_training(what, files, protocol, changes, seed)
     say_what_is_slow([(found.protocol.precision, [device])])
     say_data(found.protocol.data)
@@ -144,7 +148,7 @@ def predict(model: str, images: Sequence[str], top: int, form: str, output: str 
     form = "csv" if form == "table" else form
     file = io.StringIO()
     _write_predictions(found, form, file)
-    _write(output, file.getvalue(), ",".join(PREDICTION_COLUMNS) if form == "csv" else "[")
+    _write(output, file.getvalue(), ",".join(PREDICTION_COLUMNS) if form == "csv" else JSON_HEAD)
 
 
 def _print_predictions(found: Sequence[Prediction], form: str) -> None:
@@ -179,7 +183,8 @@ def _write_predictions(found: Sequence[Prediction], form: str, file: Any) -> Non
     writer.writerow(PREDICTION_COLUMNS)
     for each in found:
         for rank, (name, probability) in enumerate(zip(each.classes, each.probabilities), start=1):
-            writer.writerow((each.image, rank, name, probability))
+            # Bytes of a file's name that are not UTF-8 are written as escapes.
+            writer.writerow((each.image.encode(errors="backslashreplace").decode(), rank, name, probability))
 
 
 @click.command()
@@ -212,6 +217,8 @@ def evaluate(
     from nasbench.models.loading import load_model
     from nasbench.models.scoring import score_model
 
+    if output is not None:
+        check_pictures(output, model)
     scores = score_model(load_model(model, device), load_data(data), part)  # type: ignore[arg-type]
     interval = proportion_interval(scores.accuracy, scores.images)
     low, high = interval.low, interval.high

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from nasbench.analysis.plotting.saving import FORMATS
+from nasbench.analysis.plotting.saving import FORMATS, picture_paths, require_picture
 from nasbench.cli.output import say
+from nasbench.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,6 +103,22 @@ def save_figure(figure: Figure, output: str | None, files: Sequence[str], what: 
     stem = Path(output) if output else Path(files[0]).with_suffix("").with_name(f"{Path(files[0]).stem}-{what}")
     for path in save(figure, stem, data, chosen_formats()):
         say(f"wrote {path}")
+
+
+def check_pictures(output: str, model: str) -> None:
+    """Check the name of a picture before something that takes long.
+
+    Args:
+        output: picture or stem.
+        model: file that the command reads or writes, too.
+
+    Raises:
+        InputError: when it is no name of a picture, that of the other file, or that of a file that is no picture of ours.
+    """
+    for path in picture_paths(output):
+        if path.resolve() == Path(model).resolve():
+            raise InputError(f"{str(path)!r} is the name of the model file, too; choose another one for the picture")
+        require_picture(path)
 
 
 def name_picture(output: str, part: str) -> str:

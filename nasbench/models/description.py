@@ -63,6 +63,10 @@ class ModelDescription(BaseModel):
             raise ValueError(f"mean and deviation need {self.image_channels} values, one per channel")
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("two classes have the same name")
+        if strange := [name for name in self.classes if name.encode(errors="replace").decode() != name]:
+            raise ValueError(f"class {strange[0]!r} has a name that is no text")
+        if self.levels is not None and self.levels[0] > self.levels[1]:
+            raise ValueError("levels should be in order")
         return self
 
     @property

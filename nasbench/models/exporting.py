@@ -65,8 +65,8 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
     """Export a network with its whitening, and compare the export with the network.
 
     The input "images" is uint8 [images, channels, side, side] with any number of images; the outputs "logits" and
-    "probabilities" are float32 [images, classes]. Decoding and resizing of image files stay outside. The file holds the description of the model: ONNX in its metadata under "nasbench.model", .pt2 as
-    the extra file "nasbench.model.json".
+    "probabilities" are float32 [images, classes]. Decoding and resizing of image files stay outside. The file holds the
+    description of the model: ONNX in its metadata under "nasbench.model", .pt2 as the extra file "nasbench.model.json".
 
     Args:
         model: the trained network, on the CPU.
@@ -83,7 +83,7 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
     """
     if path.suffix not in ENDINGS:
         raise InputError(f"export to {str(path)!r}: the ending decides the format; allowed: {', '.join(ENDINGS)}")
-    if path.exists() and not (path.is_file() and _DESCRIPTION.encode() in path.read_bytes()):
+    if path.exists() and not (path.is_file() and _is_export(path.read_bytes(), path.suffix)):
         raise InputError(
             f"{str(path)!r} exists and is no export of nasbench, so it is not replaced; choose another name"
         )
@@ -99,6 +99,12 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
         )
     write_beside(path, content)
     return difference
+
+
+def _is_export(content: bytes, ending: str) -> bool:
+    """Check whether a file begins as its format does, and has our description."""
+    beginning = b"\x08" if ending == ".onnx" else b"PK"  # the version of ONNX as the first field; a zip file
+    return content.startswith(beginning) and _DESCRIPTION.encode() in content
 
 
 def _example(description: ModelDescription, images: int) -> Tensor:

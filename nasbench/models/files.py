@@ -64,6 +64,23 @@ def write_beside(path: Path, content: bytes) -> None:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder of a file, before hours are spent on its content.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: when the folder cannot be made, or not be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"cannot write {str(path)!r}: its folder cannot be written")
+
+
 def read_document(path: Path, key: str) -> tuple[str, dict[str, Tensor]]:
     """Read a file. Nothing in it is run.
 
@@ -102,8 +119,11 @@ def require_replaceable(path: Path, key: str) -> None:
     Raises:
         InputError: when the file there is of another kind.
     """
-    if not path.exists() and not path.is_symlink():
-        return
+    try:
+        if not path.exists() and not path.is_symlink():
+            return
+    except OSError as error:  # e.g. a name that is too long
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     if not path.is_file():
         raise InputError(f"{str(path)!r} is not a file; choose another name with -o")
     try:

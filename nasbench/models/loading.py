@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ from nasbench.training.evaluate import resolve_device
 
 if TYPE_CHECKING:
     from nasbench.models.preprocessing import Picture
+
+MOST_CELLS: Final = 10_000
 
 
 class TrainedModel(nn.Module):
@@ -137,6 +139,8 @@ def build_network(description: ModelDescription, weights: Mapping[str, Tensor], 
     what = f"model file {str(path)!r}"
     try:
         architecture, scale = description.architecture, description.scale
+        if scale.cells > MOST_CELLS:  # counting takes a time in proportion to them
+            raise InputError(f"its network has {scale.cells:,} cells per stage; at most {MOST_CELLS:,} are read")
         counts = architecture.space.count(architecture, scale)
         held = sum(tensor.numel() for tensor in weights.values())
         if counts.params > held:

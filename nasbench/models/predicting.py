@@ -12,6 +12,7 @@ from torch import Tensor
 from nasbench.data.image_files import readable_endings
 from nasbench.errors import InputError
 from nasbench.models.loading import TrainedModel
+from nasbench.training.memory_errors import is_out_of_memory
 
 BATCH = 256
 
@@ -40,10 +41,22 @@ def probabilities(model: TrainedModel, images: Tensor) -> Tensor:
 
     Returns:
         float32 [images, classes]; each row sums to 1.
+
+    Raises:
+        InputError: when a logit is no finite number, or the memory is exhausted.
     """
     model.eval()
-    with torch.inference_mode():
-        return torch.cat([model(images[start : start + BATCH]).softmax(1) for start in range(0, len(images), BATCH)])
+    starts = range(0, len(images), BATCH)
+    try:
+        with torch.inference_mode():
+            found = torch.cat([model(images[start : start + BATCH]).softmax(1) for start in starts])
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(f"the memory is exhausted by images of {list(images.shape[1:])} values") from None
+    if not bool(torch.isfinite(found).all()):
+        raise InputError("the model's results are no finite numbers: its weights or its whitening are unusable")
+    return found
 
 
 def predict_files(model: TrainedModel, paths: Sequence[str], top: int) -> list[Prediction]:

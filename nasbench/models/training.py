@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from nasbench.errors import InputError
-from nasbench.models.files import MODEL, STATE, require_replaceable
+from nasbench.models.files import MODEL, STATE, make_folder, require_replaceable
 from nasbench.models.keeping import KeepModel
 from nasbench.models.loading import read_model
 from nasbench.protocols.identity import digest_of, identity_fields
@@ -37,6 +37,7 @@ def train_into(
     require_replaceable(target, MODEL)
     keeper = KeepModel(target, shown=shown)
     require_replaceable(keeper.state_path, STATE)
+    make_folder(target)
     dataset = checked_data(protocol, device)
     if target.exists() and not replace:
         there, _ = read_model(target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,40 @@ def test_the_export_is_said_with_its_difference(model, tmp_path):
     done = nasbench("export-model", str(model), "-o", str(tmp_path / "m.onnx"))
     assert done.code == 0, done
     assert "results differ by at most" in done.out
+
+
+def test_pictures_and_predictions_replace_only_their_own(model, pets, tmp_path):
+    data, photo = f"folder:{pets},size=8", tmp_path / "photo.png"
+    before = (pets / "test" / "dark" / "0.png").read_bytes()
+    photo.write_bytes(before)
+    done = nasbench("evaluate", str(model), data, "-o", str(photo))
+    assert done.code == 2
+    assert "exists and is no earlier picture" in done.err
+    assert photo.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [photo]
+    words = ("train", CELL, "--data", data, "--set", "validation=0.2", *SHORT)
+    for curves, why in ((photo, "no earlier picture"), (tmp_path / "m.png", "name of the model file, too")):
+        done = nasbench(*words, "-o", str(tmp_path / "m.png"), "--curves", str(curves))
+        assert (done.code, done.out) == (2, "")
+        assert why in done.err
+    assert nasbench(*words, "-o", str(tmp_path / "m"), "--curves", str(tmp_path / "a.csv")).code == 2
+    assert list(tmp_path.iterdir()) == [photo]
+    mine = tmp_path / "mine.json"
+    mine.write_text('["mine"]')
+    assert nasbench("predict", str(model), str(photo), "--form", "json", "-o", str(mine)).code == 2
+    assert mine.read_text() == '["mine"]'
+    for _ in range(2):
+        assert nasbench("evaluate", str(model), data, "-o", str(tmp_path / "c.png")).code == 0
+        assert nasbench("predict", str(model), str(photo), "--form", "json", "-o", str(tmp_path / "p.json")).code == 0
+
+
+def test_names_of_images_may_be_any_bytes(model, pets, tmp_path):
+    odd = tmp_path / os.fsdecode(b"a\nb\xff.png")
+    odd.write_bytes((pets / "test" / "dark" / "0.png").read_bytes())
+    for words in ((), ("--form", "csv"), ("--form", "json"), ("-o", str(tmp_path / "p.csv"))):
+        done = nasbench("predict", str(model), str(odd), "--top", "1", *words)
+        assert done.code == 0, done
+        done.out.encode()
+    (row,) = csv.DictReader((tmp_path / "p.csv").read_text().splitlines(keepends=True))
+    assert row["image"] == str(tmp_path / "a\nb\\udcff.png")
+    assert row["class"] == "dark"

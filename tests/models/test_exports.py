@@ -44,6 +44,7 @@ def test_onnx_of_every_space_gives_the_networks_probabilities(tmp_path, name):
         expected = probabilities(model, model.preprocess(list(images.transpose(0, 2, 3, 1)))).numpy()
         assert np.abs(found - expected).max() <= 1e-5
         assert logits.shape == (count, 3)
+    assert export_model(model, tmp_path / "m.onnx", replace=True) <= TOLERANCE
     stored = session.get_modelmeta().custom_metadata_map
     assert json.loads(stored["nasbench.model"])["hash"] == model.description.hash
     assert json.loads(stored["classes"]) == list(model.classes)
@@ -80,6 +81,11 @@ def test_endings_existing_files_and_missing_packages_are_named(tmp_path, monkeyp
     with pytest.raises(InputError, match="no export of nasbench, so it is not replaced"):
         export_model(model, tmp_path / "m.onnx", replace=True)
     assert export_model(model, tmp_path / "m.pt2") <= TOLERANCE
+    for ending in (".onnx", ".pt2"):
+        notes = tmp_path / f"notes{ending}"
+        notes.write_text("my notes on nasbench.model")
+        with pytest.raises(InputError, match="no export of nasbench, so it is not replaced"):
+            export_model(model, notes, replace=True)
     with pytest.raises(InputError, match="give --replace"):
         export_model(model, tmp_path / "m.pt2")
     assert export_model(model, tmp_path / "m.pt2", replace=True) <= TOLERANCE

@@ -7,6 +7,7 @@ import os
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from nasbench.errors import InputError, MissingData
 from nasbench.models.files import MODEL
 from nasbench.models.loading import load_model
+from nasbench.models.predicting import probabilities
 from nasbench.models.training import train_into
 from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
@@ -64,6 +66,8 @@ def test_an_unchanged_copy_is_loaded(made, tmp_path):
         ({"mean": ["x"]}, "mean.0: "),
         ({"image_size": 10**9}, "image_size: "),
         ({"protocol": 7}, "no JSON object with a protocol"),
+        ({"classes": ["\ud800", "b", "c"]}, "has a name that is no text"),
+        ({"levels": [5, 1]}, "levels should be in order"),
     ],
 )
 def test_a_description_that_is_wrong_is_refused_in_one_line(made, tmp_path, fields, why):
@@ -78,6 +82,36 @@ def test_a_small_file_cannot_ask_for_a_huge_network(made, tmp_path):
     protocol = {**document_of(made)["protocol"], "filters": 10**6, "cells": 10**4}
     with pytest.raises(InputError, match="parameters, but the file holds"):
         load_model(changed(made, tmp_path / "huge", protocol=protocol))
+
+
+def test_a_small_file_cannot_ask_for_hours_of_counting(made, tmp_path):
+    protocol = {**document_of(made)["protocol"], "cells": 10**9}
+    with pytest.raises(InputError, match="1,000,000,000 cells per stage; at most 10,000"):
+        load_model(changed(made, tmp_path / "deep", protocol=protocol))
+
+
+def test_results_that_are_no_numbers_are_no_predictions(made, tmp_path):
+    model = load_model(changed(made, tmp_path / "x", deviation=[1e-320] * 3))
+    with pytest.raises(InputError, match="results are no finite numbers"):
+        probabilities(model, model.preprocess(np.zeros((8, 8, 3), np.uint8)))
+
+
+def test_images_larger_than_the_memory_are_an_error_in_one_line(made, monkeypatch):
+    def exhausted(images):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    model = load_model(made)
+    monkeypatch.setattr(model.network, "forward", exhausted)
+    with pytest.raises(InputError, match="memory is exhausted by images of"):
+        probabilities(model, torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(("path", "why"), [("x" * 300, "File name too long"), ("file/m.safetensors", "File exists")])
+def test_names_that_cannot_be_written_are_said_before_the_training(tmp_path, monkeypatch, path, why):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("nasbench.models.training.evaluate", lambda *_: pytest.fail("it was trained"))
+    with pytest.raises(InputError, match=why):
+        train_into(tmp_path / path, CELL, SHORT)
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape", "type", "nan"])
