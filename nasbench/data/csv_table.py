@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from stat import S_ISREG
@@ -79,8 +78,7 @@ def load_csv(text: str) -> Dataset:
     def open_image(item: Item) -> Image.Image:
         return image_from(files[item].read_bytes())
 
-    stamp = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|{problems}|" + "\n".join(marks)
-    key = "csv-" + hashlib.blake2b(stamp.encode(errors="surrogateescape"), digest_size=10).hexdigest()
+    key = source.key("csv", f"{problems}|" + "\n".join(marks))
     found = Found(source, "csv", items, open_image, f"csv-{source.path.stem}", LAYOUT, problems=problems)
     return cached(key, lambda: assemble(found))
 

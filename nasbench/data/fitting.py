@@ -75,7 +75,8 @@ def fitting_in_a_line(protocol: Protocol, data: Dataset) -> str:
     values = fitted(protocol, data)
     chosen = ", ".join(f"{name}={getattr(values, name):g}" for name in protocol.fit)
     images = data.validation_from or len(data.train)
-    return f"protocol {protocol.name} for {images} training images of {data.size}x{data.size}: {chosen} (--set replaces any)"
+    shape = f"{data.size}x{data.size}"
+    return f"protocol {protocol.name} for {images} training images of {shape}: {chosen} (--set replaces any)"
 
 
 def _clipped(value: int, limits: tuple[int, int]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tarfile
 import zlib
@@ -63,7 +62,7 @@ def load_folder(text: str) -> Dataset:
         raise MissingData(f"no folder or tar file {str(path)!r}; it should hold {LAYOUT}")
     if path.is_dir():
         listing = _arranged(source, _walk(path))
-        dataset = cached(_key(source, listing.stamp()), lambda: _decode(source, listing, _reader(path)))
+        dataset = cached(source.key("folder2", listing.stamp()), lambda: _decode(source, listing, _reader(path)))
         # Files that are no images do not enter the key of the cache, so they are those of now.
         kept = [entry for entry in dataset.reading.skipped if entry.why == "not decodable"]
         skipped = (*listing.skipped.entries(), *kept)
@@ -71,7 +70,7 @@ def load_folder(text: str) -> Dataset:
     if not path.name.lower().endswith(ARCHIVES):
         raise InputError(f"{str(path)!r} is neither a folder nor a tar file ({', '.join(ARCHIVES)})")
     status = path.stat()
-    return cached(_key(source, f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode_archive(source))
+    return cached(source.key("folder2", f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode_archive(source))
 
 
 @dataclass
@@ -205,11 +204,6 @@ def _root_of(source: ImageSource, images: Iterable[str]) -> tuple[tuple[str, ...
 
 def _reader(root: Path) -> Callable[[str], bytes]:
     return lambda path: (root / path).read_bytes()
-
-
-def _key(source: ImageSource, stamp: str) -> str:
-    text = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|{stamp}"
-    return "folder2-" + hashlib.blake2b(text.encode(errors="surrogateescape"), digest_size=10).hexdigest()
 
 
 def _decode_archive(source: ImageSource) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from nasbench.data.assembling import Found, Item, assemble
@@ -41,14 +40,11 @@ def load_hugging_face(text: str) -> Dataset:
     source = parse_source(text, "hf")
     if not source.path.is_dir():
         raise MissingData(f"no folder {str(source.path)!r}; it should hold {LAYOUT}")
-    stamp = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|"
+    stamp = ""
     for file in sorted(path for path in source.path.rglob("*") if path.is_file()):
         status = file.stat()
         stamp += f"{file.relative_to(source.path)} {status.st_size} {status.st_mtime_ns}\n"
-    return cached(
-        "hf-" + hashlib.blake2b(stamp.encode(errors="surrogateescape"), digest_size=10).hexdigest(),
-        lambda: _decode(source),
-    )
+    return cached(source.key("hf", stamp), lambda: _decode(source))
 
 
 def _decode(source: ImageSource) -> Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
 import zlib
 from tokenize import TokenError
@@ -51,12 +50,7 @@ def load_npz(text: str) -> Dataset:
     if not source.path.is_file():
         raise MissingData(f"no file {str(source.path)!r}; it should hold the arrays {LAYOUT}")
     status = source.path.stat()
-    stamp = f"{source.path.resolve()}|{source.name}|{source.options.model_dump_json()}|"
-    stamp += f"{status.st_size} {status.st_mtime_ns}"
-    return cached(
-        "npz-" + hashlib.blake2b(stamp.encode(errors="surrogateescape"), digest_size=10).hexdigest(),
-        lambda: _decode(source),
-    )
+    return cached(source.key("npz", f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode(source))
 
 
 def _decode(source: ImageSource) -> Dataset:

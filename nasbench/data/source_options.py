@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -91,6 +92,19 @@ class ImageSource(NamedTuple):
     def advice(self) -> str:
         """The path without options, as error messages repeat it."""
         return str(self.path)
+
+    def key(self, kind: str, stamp: str) -> str:
+        """Make the key of the decoded data, see `cache.cached`.
+
+        Args:
+            kind: kind of the source, e.g. "csv".
+            stamp: text that changes with the files.
+
+        Returns:
+            The kind, and a digest of path, name, options and stamp.
+        """
+        text = f"{self.path.resolve()}|{self.name}|{self.options.model_dump_json()}|{stamp}"
+        return f"{kind}-{hashlib.blake2b(text.encode(errors='surrogateescape'), digest_size=10).hexdigest()}"
 
 
 def parse_source(text: str, kind: str) -> ImageSource:
