@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, protocol_names, say_what_is_slow
+from nasbench.cli.options import (
+    completing,
+    data_option,
+    pairs,
+    print_table,
+    protocol_names,
+    say_what_is_slow,
+    set_option,
+)
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.plotting import check_pictures
 
@@ -38,8 +46,8 @@ FORMS = click.Choice(["table", "csv", "json"])
     shell_complete=completing(protocol_names),
     help="Protocol of the training  [that of the child in the results file; otherwise digits].",
 )
-@click.option("--data", default=None, help="digits, cifar10, cifar100, folder:PATH or fake; replaces the protocol's.")
-@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@data_option
+@set_option
 @click.option("--seed", default=None, type=click.IntRange(0), help="Training seed  [that of the child; otherwise 0].")
 @click.option("--no-test", is_flag=True, help="Do not score the test images.")
 @click.option("--curves", default=None, help="Picture of the learning curves, e.g. curves.png; CSV is written beside.")

@@ -36,6 +36,17 @@ BUDGET_AXES = click.Choice(["gpu_hours", "children", "usd", "wall"])
 
 by_option = click.option("--by", default=None, type=BUDGET_AXES, help="Unit of spending  [that of the runs' budget].")
 
+data_option = click.option(
+    "--data",
+    default=None,
+    help="digits, cifar10, cifar100, folder:PATH[,size=PIXELS] or another source (nasbench data); replaces the "
+    "protocol's.",
+)
+
+set_option = click.option(
+    "--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable."
+)
+
 baseline_option = click.option(
     "--baseline", default=None, help="Compare each strategy with this one only  [all pairs]."
 )

@@ -13,9 +13,11 @@ import click
 from nasbench.cli.executor_options import executor_options, require_executor
 from nasbench.cli.options import (
     completing,
+    data_option,
     pairs,
     protocol_names,
     say_what_is_slow,
+    set_option,
     space_names,
     strategy_names,
     take_over_option,
@@ -44,13 +46,9 @@ if TYPE_CHECKING:
     shell_complete=completing(protocol_names),
     help="Protocol of the trainings.",
 )
-@click.option(
-    "--data",
-    default=None,
-    help="digits, cifar10, cifar100, folder:PATH[,size=PIXELS] or another source (nasbench data); replaces the protocol's.",
-)
+@data_option
 @click.option("--download", is_flag=True, help="Download cifar10 or cifar100 if it is missing.")
-@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@set_option
 @click.option("--option", multiple=True, metavar="KEY=VALUE", help="Set an option of the strategy; repeatable.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the search.")
 @click.option(

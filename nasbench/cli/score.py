@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.architectures import architectures_of, find_architecture
-from nasbench.cli.options import completing, pairs, print_table, protocol_names, space_names
+from nasbench.cli.options import completing, pairs, print_table, protocol_names, set_option, space_names
 from nasbench.cli.output import is_quiet, say
 from nasbench.errors import InputError, UnknownName
 
@@ -39,7 +39,7 @@ def score_names() -> Iterable[str]:
     shell_complete=completing(protocol_names),
     help="Protocol for data and network scale [digits; with --correlate that of the files].",
 )
-@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@set_option
 @click.option(
     "--seed",
     default=0,

@@ -15,6 +15,7 @@ from nasbench.cli.options import (
     print_table,
     protocol_names,
     say_what_is_slow,
+    set_option,
     space_names,
     take_over_option,
 )
@@ -47,7 +48,7 @@ def table() -> None:
     shell_complete=completing(protocol_names),
     help="Protocol of the trainings.",
 )
-@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@set_option
 @click.option(
     "--seeds",
     default=3,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.architectures import Found, find_structure
-from nasbench.cli.options import all_protocol_names, completing, pairs, print_table, say_what_is_slow
+from nasbench.cli.options import all_protocol_names, completing, pairs, print_table, say_what_is_slow, set_option
 from nasbench.cli.output import coloured, is_quiet, say
 from nasbench.errors import InputError, MissingData, UnknownName
 
@@ -48,7 +48,7 @@ MOST_WORKERS = 8
     shell_complete=completing(all_protocol_names),
     help="With --train: any protocol [nasnet-imagenet-large or -mobile; nasnet-cifar].",
 )
-@click.option("--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable.")
+@set_option
 @click.option(
     "--seed", default=0, type=click.IntRange(0), show_default=True, help="Seed of weights, order and augmentation."
 )
