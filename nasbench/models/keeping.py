@@ -122,7 +122,7 @@ class KeepModel:
         Raises:
             InputError: when the file is of another training, or damaged.
         """
-        from nasbench.training.loop import History, TrainingState
+        from nasbench.training.loop import TrainingState
 
         if not self.state_path.exists():
             return None
@@ -130,9 +130,8 @@ class KeepModel:
         advice = "delete it to start anew, or choose another name with -o"
         try:
             values = json.loads(document)
-            there, history = values["identity"], values["history"]
-            found = History(history["curves"], history["train_seconds"], history["eval_seconds"])
-        except (ValueError, TypeError, KeyError):
+            there, found = dict(values["identity"]), _history_of(values["history"])
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(f"{str(self.state_path)!r} is damaged: {advice}") from None
         if differs := sorted(
             key for key in self.identity.keys() | there.keys() if self.identity.get(key) != there.get(key)
@@ -169,3 +168,14 @@ class KeepModel:
     def _say(self, text: str) -> None:
         if self.shown:
             print(text, file=sys.stderr, flush=True)
+
+
+def _history_of(values: Mapping[str, Any]) -> History:
+    """Read a history from JSON; raise ValueError, TypeError, KeyError or AttributeError for anything else."""
+    from nasbench.training.loop import History
+
+    curves = {name: [float(value) for value in column] for name, column in values["curves"].items()}
+    lengths = {len(column) for column in curves.values()}
+    if curves.keys() != History().curves.keys() or len(lengths) != 1 or lengths == {0}:
+        raise ValueError("curves should have one value per epoch")
+    return History(curves, float(values["train_seconds"]), float(values["eval_seconds"]))

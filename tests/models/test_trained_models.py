@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 import nasbench
 from nasbench.data import load_data
 from nasbench.errors import DataFaults, InputError
+from nasbench.models.files import STATE, write_document
 from nasbench.models.keeping import KeepModel
 from nasbench.models.loading import load_model
 from nasbench.models.scoring import score_model
@@ -20,6 +22,7 @@ from nasbench.spaces import SPACES, get_space
 from nasbench.training.augmentation import ResidentImages
 from nasbench.training.evaluate import evaluate, place_images
 from nasbench.training.evaluation import Child
+from nasbench.training.loop import History
 
 CELL = get_space("nasbench201").decode([3, 3, 1, 0, 2, 1])
 FAKE = "fake:images=96,size=8,classes=3"
@@ -194,3 +197,36 @@ def test_colour_images_become_grey_for_a_grey_model(tmp_path):
     red = np.zeros((8, 8, 3), np.uint8)
     red[:, :, 0] = 200
     assert model.preprocess(red).mean().item() * 255 == pytest.approx(60)  # 0.299 x 200, rounded
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"history": {}},
+        {"history": {"curves": {}, "train_seconds": 1, "eval_seconds": 1}},
+        {"history": []},
+        {"identity": 3},
+        "short",
+        "text",
+        "seconds",
+    ],
+)
+def test_a_state_that_contradicts_itself_is_damaged(tmp_path, monkeypatch, change):
+    keeper = KeepModel(tmp_path / "m", {"seed": 1}, shown=False)
+    curves = {name: [0.5, 0.5] for name in History().curves}
+    document = {"identity": {"seed": 1}, "history": {"curves": curves, "train_seconds": 1.0, "eval_seconds": 1.0}}
+    tensors = {"network/a": torch.zeros(1)}
+    write_document(keeper.state_path, tensors, STATE, json.dumps(document))
+    assert keeper.read_state().history.epochs == 2
+    match change:
+        case "short":
+            curves["val_acc"].pop()
+        case "text":
+            curves["val_acc"] = "abc"
+        case "seconds":
+            document["history"]["train_seconds"] = "a"
+        case _:
+            document |= change
+    write_document(keeper.state_path, tensors, STATE, json.dumps(document))
+    with pytest.raises(InputError, match="is damaged: delete it to start anew"):
+        keeper.read_state()
