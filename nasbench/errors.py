@@ -1,4 +1,4 @@
-"""Errors with a message of one line (`DataFaults`: one per fault): what is wrong, where, what is allowed, and what to do."""
+"""Errors with a message of one line (`DataFaults`: one per fault): mistake, place, allowed values, and the way out."""
 
 from __future__ import annotations
 

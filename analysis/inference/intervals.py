@@ -47,7 +47,7 @@ def refused(why: str = "") -> Interval:
     """Make the result for an interval that cannot be computed, with the reason.
 
     Args:
-        why: what the runs lack; "" if there are too few.
+        why: the reason; "" if there are too few runs.
 
     Returns:
         An interval with NaN as both limits.

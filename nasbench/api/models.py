@@ -33,7 +33,7 @@ def train_model(
     Args:
         architecture: an architecture of any space, its JSON text, or the name of a published one, e.g. "nasnet-a".
         path: the model file, e.g. "model.safetensors".
-        protocol: how to train: a name, or a value of `get_protocol`.
+        protocol: the training protocol: a name, or a value of `get_protocol`.
         set: fields of the protocol to replace, e.g. {"epochs": 2}.
         seed: seed of initial weights, order and augmentation, >= 0.
         test: whether to score the test images, too.

@@ -1,4 +1,4 @@
-"""What `nasbench train` trains: architecture, protocol and seed, from results files, JSON or a published name."""
+"""Trainings that `nasbench train` makes: architecture, protocol and seed, from results files, JSON or a name."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Training(NamedTuple):
     """A training that a command asks for.
 
     Args:
-        architecture: what to train.
-        protocol: how to train.
+        architecture: the architecture to train.
+        protocol: the training protocol.
         seed: training seed, >= 0.
     """
 

@@ -41,7 +41,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds.
+    """The images of a source, before they are read.
 
     Args:
         source: path, name and options.
@@ -50,9 +50,9 @@ class Found:
         open_image: opens one of them.
         default_name: name of the data set if the user gave none.
         classes: names of all classes in order; empty to take the sorted labels of the images.
-        skipped: what was left out, by reason.
+        skipped: files that were left out, by reason.
         problems: faults that were found already, one line each.
-        layout: what the source should hold, for messages.
+        layout: description of a complete source, for messages.
     """
 
     source: ImageSource
@@ -86,7 +86,7 @@ def assemble(found: Found) -> Dataset:
     """Divide, decode and check the images of a source.
 
     Args:
-        found: what the source holds.
+        found: the images.
 
     Returns:
         The data set, with a report of how it was read.

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL import Image
 
-# Formats that Pillow names without decoding them itself: it needs a program or a handler for them, or only reads a header.
+# Formats that Pillow names without decoding them itself: it needs a program or a handler for them, or only reads a
+# header.
 _NOT_DECODED = ("BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF")
 _DEEP_MODES = ("I", "F")  # and I;16 in its byte orders
 _ORIENTATION = 0x0112  # tag of EXIF
@@ -31,7 +32,7 @@ DECODING_ERRORS = (
     struct.error,
     zlib.error,
 )
-"""What Pillow raises for broken files, besides `DecompressionBombError`."""
+"""Exceptions of Pillow for broken files, besides `DecompressionBombError`."""
 
 
 class Decoded(NamedTuple):

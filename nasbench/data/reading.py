@@ -1,4 +1,4 @@
-"""What was found and changed when images were read: for reports and for predictions, never for training."""
+"""Facts about images and their changes from reading: for reports and for predictions, never for training."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ LARGEST_SIDE: Final = 16_384
 
 
 class ImageOptions(BaseModel):
-    """How one's own images are read."""
+    """Options for reading one's own images."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -76,7 +76,7 @@ class ImageOptions(BaseModel):
 
 
 class ImageSource(NamedTuple):
-    """Where one's own images are, and how they are read.
+    """Path of one's own images, with the options for reading them.
 
     Attributes:
         path: folder or file.

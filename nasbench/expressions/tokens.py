@@ -40,7 +40,7 @@ class ExpressionError(InputError):
     Args:
         text: the whole expression.
         position: place of the mistake, from 1.
-        problem: what is wrong there and what is allowed.
+        problem: the mistake there, and the allowed text.
     """
 
     def __init__(self, text: str, position: int, problem: str) -> None:
@@ -57,7 +57,7 @@ class Token:
     """A word of an expression.
 
     Args:
-        kind: what it is; a keyword ("and", "or", "not", "in") is an operator.
+        kind: kind of the word; a keyword ("and", "or", "not", "in") is an operator.
         text: its characters; a text without its quotes; "" at the end.
         position: place of its first character, from 1.
         value: the number, if it is one.

@@ -29,7 +29,7 @@ class Node(ABC):
     """
 
     binding: ClassVar[int] = 9
-    """How tightly the outermost operator binds; parts that bind less tightly are written in parentheses."""
+    """Strength with which the outermost operator binds; parts that bind less tightly are written in parentheses."""
 
     @abstractmethod
     def evaluate(self, values: Mapping[str, Any]) -> Any:
@@ -46,7 +46,7 @@ class Node(ABC):
     @property
     @abstractmethod
     def kind(self) -> Kind:
-        """What a value of this node is."""
+        """Kind of the value of this node."""
 
     @property
     @abstractmethod
@@ -202,7 +202,7 @@ class Comparison(Node):
 
 @dataclass(frozen=True)
 class Membership(Node):
-    """Whether a number or text is one of several."""
+    """Membership of a number or text in a list."""
 
     part: Node
     options: tuple[Node, ...]

@@ -1,4 +1,4 @@
-"""The JSON document of a model file: what was trained, how, on which data, and the scores."""
+"""The JSON document of a model file: architecture, protocol, data and scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training leaves in files: the model at its end, and the state to continue from after each epoch."""
+"""Files of a training: the model at its end, and the state to continue from after each epoch."""
 
 from __future__ import annotations
 

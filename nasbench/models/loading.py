@@ -28,7 +28,7 @@ class TrainedModel(nn.Module):
 
     Args:
         network: the network with its weights, in evaluation mode.
-        description: what was trained, how, on which data, and the scores.
+        description: architecture, protocol, data and scores.
     """
 
     def __init__(self, network: Network, description: ModelDescription) -> None:

@@ -80,14 +80,7 @@ class AlexNet(Network):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 

@@ -101,14 +101,7 @@ class CellNetwork(Network):
             cell.drop_path.set_progress(progress)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         return self._classify(self._feature_maps(images))
 
     def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -91,14 +91,7 @@ class EdgeNetwork(Network):
         self.classifier = Classifier(filters, scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 

@@ -65,14 +65,7 @@ class LayerStackNetwork(Network):
         self.classifier = Classifier(sum(channels[i] for i in stack.out), scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         pooled = {(0, 0): images}  # (layer, stage) -> the layer's output, pooled to that stage
 
         def read(inputs: tuple[int, ...], stage: int) -> Tensor:

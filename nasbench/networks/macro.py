@@ -83,14 +83,7 @@ class MacroNetwork(Network):
         self.classifier = Classifier(last, scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         states: dict[int, Tensor] = {0: self.stem(images)}
         stage = 0
         for number, (layer, branch, join) in enumerate(zip(self.stack.layers, self.branches, self.joins), 1):

@@ -56,14 +56,7 @@ class ResNet(Network):
         self.classifier = Classifier(inputs, scale.classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 

@@ -67,14 +67,7 @@ class VertexNetwork(Network):
         self.classifier = Classifier(outputs, scale.classes, regularization.dropout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Classify images.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits, [batch, classes].
-        """
+        """Classify images; see `Network`."""
         logits: Tensor = self.classifier(self.features(images))
         return logits
 

@@ -178,7 +178,7 @@ def under_limits(space: Space, where_arch: str, scale: Scale | None = None) -> S
 
 
 class _View(Space):
-    """What a view does otherwise than its space. The space's class follows it in the order of base classes."""
+    """Methods of a view that differ from its space's. The space's class follows it in the order of base classes."""
 
     limits: Limits
     _kind: ClassVar[type[Space]]

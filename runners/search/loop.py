@@ -276,7 +276,7 @@ class Search:
         added = accountant.device_seconds(charged, searcher) if counted else 0.0
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
         with interruptions_deferred():  # a row that is stored is also charged
-            if self._kept is not None:  # before the row: what a kill loses is trained again, and kept again
+            if self._kept is not None:  # before the row: a child that a kill loses is trained and kept again
                 self._kept.committed(proposal.index, counted and accountant.is_better(row))
             self._writer.write(row, evaluation.curves, at_once=not cached_from)
             self._account(proposal, row)
