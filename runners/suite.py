@@ -151,8 +151,8 @@ def run_plans(
     """
     if jobs > 1 and any(plan.config.executor == "inline" for plan in plans):
         raise InputError(
-            f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where torch "
-            "has one state of random numbers and settings for all; give --executor local, or one job"
+            f"{jobs} searches at the same time need the executor local or ray: inline trains in this process, where "
+            "torch has one state of random numbers and settings for all; give --executor local, or one job"
         )
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
         stored = _stored(path, plans, until_replayed)
@@ -212,7 +212,8 @@ class _Stored(NamedTuple):
 def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) -> _Stored:
     """Find the plans' runs in a file.
 
-    Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new file.
+    Rows are read when a run is resumed, so the file in its current state stays open until then; packs create a new
+    file.
     """
     try:
         results = until_replayed.enter_context(Results(str(path)))

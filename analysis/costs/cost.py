@@ -114,8 +114,8 @@ def uncounted_note(runs: pd.DataFrame) -> str:
     if not unknown:
         return ""
     return (
-        f"What was spent on children that the budget did not cover is not known of {unknown} of {len(runs)} runs (files of "
-        "schema 1 and 2), and not in these hours"
+        f"What was spent on children that the budget did not cover is not known of {unknown} of {len(runs)} runs "
+        "(files of schema 1 and 2), and not in these hours"
     )
 
 
@@ -142,8 +142,8 @@ def part_cores_note(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
         return ""
     times = " to ".join(dict.fromkeys((style.short(min(less)), style.short(max(less)))))
     return (
-        f"{len(less)} of {len(runs)} runs were charged a part of a core for children that each held a core (the rule of "
-        f"an earlier version): their core-hours are {times} times these hours"
+        f"{len(less)} of {len(runs)} runs were charged a part of a core for children that each held a core (the rule "
+        f"of an earlier version): their core-hours are {times} times these hours"
     )
 
 

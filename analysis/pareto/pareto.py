@@ -70,8 +70,8 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
     unknown = int((~(scored[x] > 0)).sum())  # -1, 0 and NaN stand for missing costs
     if unknown:
         raise InputError(
-            f"{x} is missing for {unknown:,} of {len(scored):,} children, so that they have no place on its axis; select "
-            "rows by --where, or choose other objectives (nasbench pareto --objectives)"
+            f"{x} is missing for {unknown:,} of {len(scored):,} children, so that they have no place on its axis; "
+            "select rows by --where, or choose other objectives (nasbench pareto --objectives)"
         )
     groups = scored.groupby(["strategy", "hash"], sort=False)
     require_one_count(scored, [x])

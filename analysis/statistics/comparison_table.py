@@ -80,7 +80,7 @@ def pairs_note(runs: pd.DataFrame) -> str:
     if all(json.loads(config).get("stream", "seed") == "seed" for config in runs["config"]):
         return ""
     return (
-        "Runs of equal seeds drew their random numbers independently (stream=strategy): they share at most the training "
-        "seed of their children, and nothing in replays. Where they share nothing, pairs are chosen by chance; the test "
-        "without --pairs is the one to report."
+        "Runs of equal seeds drew their random numbers independently (stream=strategy): they share at most the "
+        "training seed of their children, and nothing in replays. Where they share nothing, pairs are chosen by "
+        "chance; the test without --pairs is the one to report."
     )

@@ -204,8 +204,8 @@ def dependence(scores: pd.DataFrame) -> str:
     if not shared:
         return ""
     return (
-        f"Tables of one space ({'; '.join(shared)}) share their architectures and are not independent: p speaks of these "
-        "tables, and not of new ones."
+        f"Tables of one space ({'; '.join(shared)}) share their architectures and are not independent: p speaks of "
+        "these tables, and not of new ones."
     )
 
 
@@ -357,8 +357,8 @@ def bars_text(ranks: pd.DataFrame) -> tuple[bool, str]:
         )
     pairs = comparisons_text(math.comb(len(runs), 2))
     return True, (
-        f"Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm over {pairs}, 5%; least attainable p "
-        f"{least:.2g})."
+        f"Bars join strategies of which no two are shown to differ (Mann-Whitney, Holm over {pairs}, 5%; least "
+        f"attainable p {least:.2g})."
     )
 
 

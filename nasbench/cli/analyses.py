@@ -141,8 +141,8 @@ def _pairwise(
     table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
     what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
     said = [
-        f"Of {measure}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the mean) and "
-        "detectable differences (80% power) are of one comparison alone."
+        f"Of {measure}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
+        "mean) and detectable differences (80% power) are of one comparison alone."
     ]
     shown = table.drop(columns=["verdict", "comparisons"])
     print_table_as(table_format, shown, [*notes, *said, *(f"{line}." for line in table["verdict"])])

@@ -142,13 +142,13 @@ def speedup(
     by = by or budget_unit(runs)
     table = speedups(frame, runs, by, measure, baseline, budget=budget_in(runs, by))
     notes.append(
-        f"Budgets are by {budget_label(by, hours_unit(frame))}: the one by which half of the runs have reached the target (Kaplan-Meier), which is the median "
-        f"final score of {baseline}."
+        f"Budgets are by {budget_label(by, hours_unit(frame))}: the one by which half of the runs have reached the "
+        f"target (Kaplan-Meier), which is the median final score of {baseline}."
     )
     if unreached := [row.strategy for row in table.itertuples() if row.reached * 2 < row.n]:
         notes.append(
-            f"Fewer than half of the runs of {', '.join(unreached)} reach the target within the budget: the speed-up is not "
-            "known, only its bound."
+            f"Fewer than half of the runs of {', '.join(unreached)} reach the target within the budget: the speed-up "
+            "is not known, only its bound."
         )
     if full := saturation_note(final_scores(frame, runs, measure)):
         notes.append(full)

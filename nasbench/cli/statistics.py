@@ -431,8 +431,8 @@ def _restricted(reaches: pd.DataFrame, unit: str, is_budget: bool) -> str:
     until = " / ".join(f"{end:.4g}" for end in ends)
     what = "the budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
     return (
-        f"By {unit}. Median: of all runs, by Kaplan-Meier; NaN where fewer than half reached the target. Mean: restricted to "
-        f"{until} ({what}), that is what a run spends until it reaches the target or that much."
+        f"By {unit}. Median: of all runs, by Kaplan-Meier; NaN where fewer than half reached the target. Mean: "
+        f"restricted to {until} ({what}), that is what a run spends until it reaches the target or that much."
     )
 
 

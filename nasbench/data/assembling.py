@@ -258,8 +258,8 @@ class _Pictures:
         if others:
             size, other = others[0]
             return [
-                f"{other.where} has {_sides(size)} pixels, the first image {_sides(reference)} ({item.where}), and there "
-                f"are {len(self.sizes)} sizes in all: {advice}"
+                f"{other.where} has {_sides(size)} pixels, the first image {_sides(reference)} ({item.where}), and "
+                f"there are {len(self.sizes)} sizes in all: {advice}"
             ]
         if reference[0] != reference[1]:
             return [f"images of {_sides(reference)} pixels (width x height) are not square: {advice}"]
@@ -278,8 +278,8 @@ class _Pictures:
             self.pixels[item] = scaled_to_bytes(decoded.pixels.astype(np.float32, copy=False), levels)
         of = "by levels=" if self.options.levels else "the range of the training images"
         self.scaled = (
-            f"{len(self.deep)} image(s) of more than 8 bits: grey levels {levels[0]:g} to {levels[1]:g} ({of}) became 0 "
-            "to 255"
+            f"{len(self.deep)} image(s) of more than 8 bits: grey levels {levels[0]:g} to {levels[1]:g} ({of}) became "
+            "0 to 255"
         )
         self.deep.clear()
         return levels

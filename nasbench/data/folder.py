@@ -35,8 +35,8 @@ def load_folder(text: str) -> Dataset:
     """Load the images of a folder or tar file.
 
     They are decoded once, into the folder of `cache.cached`; later calls memory-map them. Images have three channels,
-    or one if all of them are grey. Every file is read that Pillow can read, in class folders and in folders inside them;
-    hidden files are not. EXIF orientations are applied, and grey levels of more than 8 bits are scaled.
+    or one if all of them are grey. Every file is read that Pillow can read, in class folders and in folders inside
+    them; hidden files are not. EXIF orientations are applied, and grey levels of more than 8 bits are scaled.
 
     Test images are those in test/, or in val/ if test/ has none, or else a part of each class, chosen by a seed. Where
     val/ stands beside test/, its images are the validation images of every protocol.

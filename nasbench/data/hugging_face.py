@@ -22,8 +22,8 @@ LAYOUT = "a column of images and a column 'label' or 'labels', as `save_to_disk`
 def load_hugging_face(text: str) -> Dataset:
     """Load a data set that `datasets.Dataset.save_to_disk` or `DatasetDict.save_to_disk` wrote.
 
-    Splits are train, validation (or val, valid) and test. Without test images, a part of each class becomes test images,
-    chosen by a seed. The order of the classes is that of the column's `ClassLabel`.
+    Splits are train, validation (or val, valid) and test. Without test images, a part of each class becomes test
+    images, chosen by a seed. The order of the classes is that of the column's `ClassLabel`.
 
     Args:
         text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.

@@ -42,7 +42,8 @@ class ImageOptions(BaseModel):
     )
     missing: Literal["refuse", "allow"] = Field(
         default="refuse",
-        description="refuse: an error where a class has no images, or no test images; allow: empty classes are left out",
+        description="refuse: an error where a class has no images, or no test images; allow: empty classes are left "
+        "out",
     )
     corrupt: Literal["refuse", "skip"] = Field(
         default="refuse",

@@ -111,7 +111,7 @@ def _matched(there: Sequence[str], known: Sequence[str], name: str) -> NDArray[n
     places = {label: index for index, label in enumerate(known)}
     if strangers := [label for label in there if label not in places]:
         raise InputError(
-            f"data {name!r} has {len(strangers)} class(es) that the model does not know, e.g. {strangers[0]!r}; it knows "
-            f"{', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
+            f"data {name!r} has {len(strangers)} class(es) that the model does not know, e.g. {strangers[0]!r}; it "
+            f"knows {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}"
         )
     return np.array([places[label] for label in there], np.int64)

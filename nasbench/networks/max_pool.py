@@ -35,7 +35,7 @@ def max_pool(images: Tensor, kernel: int, stride: int, padding: tuple[int, int])
     """
     if (
         kernel < FROM_KERNEL
-        or torch.compiler.is_compiling()  # first, because an export would take the conditions below as limits of its batch
+        or torch.compiler.is_compiling()  # first, because an export would take the conditions below as limits
         or images.numel() < FROM_SIZE
         or min(images.shape[1:]) == 1  # the memory format would be ambiguous
         or images.device.type != "cpu"

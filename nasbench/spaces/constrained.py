@@ -242,8 +242,8 @@ class _View(Space):
         nearest = min(counts, key=self.limits.distance)
         before = f" after {fitted:,} that do" if fitted else ""
         return NothingFits(
-            f"almost no architecture of {self.spec!r} satisfies {str(self.limits.condition)!r}: {len(rejected):,} drawn "
-            f"in a row do not{before}; the nearest has params {nearest.params:,} and mult_adds {nearest.mult_adds:,}; "
+            f"almost no architecture of {self.spec!r} satisfies {str(self.limits.condition)!r}: {len(rejected):,} "
+            f"drawn in a row do not{before}; the nearest has params {nearest.params:,} and mult_adds {nearest.mult_adds:,}; "
             f"drawn were params {_range(each.params for each in counts)}, mult_adds "
             f"{_range(each.mult_adds for each in counts)}; choose other limits"
         )

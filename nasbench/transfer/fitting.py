@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
+from nasbench.protocols.protocol import with_overrides
 from nasbench.transfer.protocol import TransferProtocol
 
 STEPS: Final = 10  # of an epoch, below which a batch is made smaller
@@ -43,7 +44,7 @@ def fit_batch(
         changes["learning_rate"] = protocol.learning_rate * batch / before
     if "replica_batch" not in given and protocol.replica_batch > part:
         changes["replica_batch"] = part
-    name = protocol.name if protocol.name.endswith("+") else f"{protocol.name}+"
     said = ", ".join(f"{field}={value:g}" for field, value in changes.items())
-    line = f"protocol {protocol.name} for {images} training images: {said} (its batch_size is {before}; --set replaces any)"
-    return TransferProtocol(**{**protocol.model_dump(), **changes, "name": name}), line
+    of = f"(its batch_size is {before}; --set replaces any)"
+    line = f"protocol {protocol.name} for {images} training images: {said} {of}"
+    return with_overrides(protocol, changes, f"transfer protocol {protocol.name!r}"), line

@@ -343,8 +343,8 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
         check_kernels(protocol, device)
     if config.keep_best and config.executor not in SAME_ROWS:
         raise InputError(
-            f"keep_best needs children on this machine (executor {' or '.join(SAME_ROWS)}), got {config.executor!r}; without "
-            "it, nasbench train FILE:best trains the incumbent again, to the same bits on the same platform"
+            f"keep_best needs children on this machine (executor {' or '.join(SAME_ROWS)}), got {config.executor!r}; "
+            "without it, nasbench train FILE:best trains the incumbent again, to the same bits on the same platform"
         )
     EXECUTORS.get(config.executor).check(config.executor_options)
     budget = Budget.parse(config.budget)

@@ -182,8 +182,8 @@ class Search:
             counts = architecture.space.count(architecture, self.plan.scale)
             raise InputError(
                 f"strategy {self.plan.config.strategy!r} proposes an architecture with params {counts.params:,} and "
-                f"mult_adds {counts.mult_adds:,}, which {self.plan.config.where_arch!r} does not allow; a strategy that "
-                "makes architectures by decode must ask space.allows first"
+                f"mult_adds {counts.mult_adds:,}, which {self.plan.config.where_arch!r} does not allow; a strategy "
+                "that makes architectures by decode must ask space.allows first"
             )
 
     # -- steps that the commit policy arranges (`CommitActions`) ------------------------------------------------------
@@ -324,8 +324,8 @@ class Search:
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:
         raise ResumeMismatch(
-            f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}, but strategy "
-            f"{self.plan.config.strategy!r} now proposes {proposal}; resume with the version that made the file"
+            f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}, but "
+            f"strategy {self.plan.config.strategy!r} now proposes {proposal}; resume with the version that made the file"
         )
 
     # -- after the search ---------------------------------------------------------------------------------------------

@@ -185,8 +185,8 @@ class Pnas(Strategy[PnasConfig]):
                 return
         if not self._rows:
             raise InputError(
-                f"strategy 'pnas' begins with cells of one block, and none in {self.space.spec!r} satisfies the limits of "
-                "this search; choose other limits or another strategy"
+                f"strategy 'pnas' begins with cells of one block, and none in {self.space.spec!r} satisfies the limits "
+                "of this search; choose other limits or another strategy"
             )
 
     def _allowed(self, rows: Iterable[Rows]) -> Iterator[tuple[Rows, Architecture]]:
