@@ -78,7 +78,8 @@ def caption(figure: Figure, about: str, key: str = "", notes: Iterable[str] = ()
     if len(lines) > MOST_LINES:
         lines = [*lines[: MOST_LINES - 1], textwrap.shorten(" ".join(lines[MOST_LINES - 1 :]), width, placeholder=" …")]
     if lines:
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=style.muted())
+        # Names of data may contain dollar signs, which are no formulas.
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize="small", color=style.muted(), parse_math=False)
 
 
 def _sentence(text: str) -> str:

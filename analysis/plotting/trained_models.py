@@ -20,12 +20,12 @@ MOST_COUNTED: Final = 15
 """Most classes whose counts stand in the fields."""
 
 
-def draw_training(curves: pd.DataFrame, name: str) -> Figure:
+def draw_training(curves: pd.DataFrame, about: str) -> Figure:
     """Draw the accuracies of a training by epoch.
 
     Args:
         curves: columns "epoch", "train_acc" and "val_acc", one row per epoch.
-        name: name of the network, for the caption.
+        about: network, data and protocol in words, for the caption.
 
     Returns:
         The figure.
@@ -38,15 +38,16 @@ def draw_training(curves: pd.DataFrame, name: str) -> Figure:
         ax.set_xlabel("epoch")
         ax.set_ylabel("accuracy")
         ax.legend()
-        caption(figure, f"Accuracy of {name} by epoch, one training.")
+        caption(figure, f"Accuracy by epoch of one training: {about}.")
         return figure
 
 
-def draw_confusion(confusion: pd.DataFrame) -> Figure:
+def draw_confusion(confusion: pd.DataFrame, about: str) -> Figure:
     """Draw a confusion matrix: each row is a class, each column a predicted class.
 
     Args:
         confusion: counts, with the names of the classes as index and columns.
+        about: images and network in words, for the caption.
 
     Returns:
         The figure. The colour is the share of the row, so that rare classes show, too.
@@ -64,13 +65,15 @@ def draw_confusion(confusion: pd.DataFrame) -> Figure:
         ax.set_xlabel("predicted class")
         ax.set_ylabel("class")
         named = classes <= MOST_NAMED
-        ax.set_xticks(range(classes) if named else [], list(confusion.columns) if named else [], rotation=90)
-        ax.set_yticks(range(classes) if named else [], list(confusion.index) if named else [])
+        places = range(classes) if named else []
+        # Names of classes may contain dollar signs, which are no formulas.
+        ax.set_xticks(places, list(confusion.columns) if named else [], rotation=90, parse_math=False)
+        ax.set_yticks(places, list(confusion.index) if named else [], parse_math=False)
         if classes <= MOST_COUNTED:
             for row, column in np.argwhere(counts > 0):
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 ax.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize="small")
         figure.colorbar(drawn, ax=ax, label="share of the class's images", shrink=0.8)
         right = int(counts.trace())
-        caption(figure, f"Confusion matrix of {int(counts.sum())} images, {right} of them right.")
+        caption(figure, f"Confusion matrix of {int(counts.sum())} images, {right} of them right: {about}.")
         return figure

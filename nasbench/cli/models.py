@@ -122,7 +122,9 @@ def train(
         ],
     )
     if curves is not None:
-        _draw_curves(curves, scores.curves, found.architecture.hash)
+        network = _network(found.architecture.space.spec, found.architecture.hash)
+        about = f"{network} on {found.protocol.data}, protocol {found.protocol.name}, seed {found.seed}"
+        _draw_curves(curves, scores.curves, about)
     say(f"\nwrote {output}\nnext:  nasbench predict {output} IMAGE...")
 
 
@@ -227,7 +229,8 @@ def evaluate(
 
     if output is not None:
         check_pictures(output, model)
-    scores = score_model(load_model(model, device), load_data(data), part)  # type: ignore[arg-type]
+    loaded = load_model(model, device)
+    scores = score_model(loaded, load_data(data), part)  # type: ignore[arg-type]
     interval = proportion_interval(scores.accuracy, scores.images)
     low, high = interval.low, interval.high
     rows = scores.per_class()
@@ -255,7 +258,9 @@ def evaluate(
         writer.writerows((name, *counts) for name, counts in zip(scores.classes, scores.confusion.tolist()))
         _write(csv_, file.getvalue(), "class,")
     if output is not None:
-        _draw_confusion(output, scores.classes, scores.confusion)
+        trained = loaded.description
+        about = f"{part} images of {data}; network {_network(trained.space, trained.hash)}, trained on {trained.data}"
+        _draw_confusion(output, scores.classes, scores.confusion, about)
 
 
 @click.command("export-model")
@@ -291,21 +296,25 @@ def _write(path: str, text: str, head: str) -> None:
     say(f"wrote {path}")
 
 
-def _draw_curves(output: str, curves: Any, digest: str) -> None:
+def _network(space: str, digest: str) -> str:
+    return f"{digest[:12]} of {space}"
+
+
+def _draw_curves(output: str, curves: Any, about: str) -> None:
     import pandas as pd
 
     from nasbench.analysis.plotting.trained_models import draw_training
     from nasbench.cli.plotting import save_figure
 
     table = pd.DataFrame({"epoch": range(1, len(curves["val_acc"]) + 1), **curves})
-    save_figure(draw_training(table, digest[:12]), output, (), "", table)
+    save_figure(draw_training(table, about), output, (), "", table)
 
 
-def _draw_confusion(output: str, classes: Sequence[str], confusion: Any) -> None:
+def _draw_confusion(output: str, classes: Sequence[str], confusion: Any, about: str) -> None:
     import pandas as pd
 
     from nasbench.analysis.plotting.trained_models import draw_confusion
     from nasbench.cli.plotting import save_figure
 
     table = pd.DataFrame(confusion, index=list(classes), columns=list(classes))
-    save_figure(draw_confusion(table), output, (), "", table.rename_axis("class").reset_index())
+    save_figure(draw_confusion(table, about), output, (), "", table.rename_axis("class").reset_index())
