@@ -284,7 +284,7 @@ def run_with_callbacks(
             described.add(plan.protocol.data)
             line = describe_in_a_line(plan.protocol.data, load_data(plan.protocol.data))
             print(line, file=sys.stderr)
-        return progress_of(f"{plan.config.strategy} seed {plan.config.seed}", progress, plan.hours_unit)
+        return progress_of(plan.title, progress, plan.hours_unit)
 
     here = threading.current_thread() is threading.main_thread()  # only that one may handle signals
     with termination_as_interrupt() if here else nullcontext():

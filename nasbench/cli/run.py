@@ -234,7 +234,7 @@ def run_into(
             described.add(plan.protocol.data)
             say_data(plan.protocol.data)
         say_fitting(plan)
-        return progress_of(title_of(plan), shown, plan.hours_unit)
+        return progress_of(plan.title, shown, plan.hours_unit)
 
     with termination_as_interrupt():
         try:
@@ -300,18 +300,6 @@ def say_fitting(plan: SearchPlan) -> None:
     named = get_protocol(plan.config.protocol, plan.config.set)
     if named.fit:
         say(fitting_in_a_line(named, load_data(named.data)), err=True)
-
-
-def title_of(plan: SearchPlan) -> str:
-    """Name a search for its progress display.
-
-    Args:
-        plan: plan of the search.
-
-    Returns:
-        Strategy and seed, e.g. "evolution seed 0".
-    """
-    return f"{plan.config.strategy} seed {plan.config.seed}"
 
 
 def summarize(path: Path, runs: Sequence[str]) -> None:

@@ -180,6 +180,11 @@ class SearchPlan:
         return replace(self, run=next((run for run in (self.run, *self.ids) if run in stored), self.run))
 
     @property
+    def title(self) -> str:
+        """Name of the search in its progress display, e.g. "evolution seed 0"."""
+        return f"{self.config.strategy} seed {self.config.seed}"
+
+    @property
     def hours_unit(self) -> str:
         """Name of the unit of device time on the devices of the search: "GPU-hours" or "device-hours"."""
         return device_time(["cuda"] if self.config.gpus_per_child > 0 else self.config.devices)
