@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from commands import nasbench as command
 
@@ -90,3 +92,12 @@ def test_another_executor_is_refused_in_a_line():
 def test_keeping_changes_no_run_id():
     config = SearchConfig(strategy="random", space="nasbench201", budget="1 children")
     assert plan_search(config).run == plan_search(config.model_copy(update={"keep_best": True})).run
+
+
+def test_the_model_of_a_child_that_is_not_the_best_is_removed_at_once(tmp_path):
+    kept = IncumbentModel(tmp_path / "a.best.safetensors")
+    for index, best in ((0, True), (1, False)):
+        kept.keeper(index, math.nan).path.write_text(f"child {index}")
+        kept.committed(index, best)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.best.safetensors"]
+    assert kept.path.read_text() == "child 0"

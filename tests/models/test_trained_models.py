@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -230,3 +231,18 @@ def test_a_state_that_contradicts_itself_is_damaged(tmp_path, monkeypatch, chang
     write_document(keeper.state_path, tensors, STATE, json.dumps(document))
     with pytest.raises(InputError, match="is damaged: delete it to start anew"):
         keeper.read_state()
+
+
+def test_classes_are_matched_by_their_names(tmp_path):
+    train_into(tmp_path / "m", CELL, protocol())
+    model, data = load_model(tmp_path / "m"), load_data(FAKE)
+    expected = score_model(model, data)
+    turned = dataclasses.replace(
+        data,
+        classes=data.classes[::-1],
+        test=dataclasses.replace(data.test, labels=len(data.classes) - 1 - data.test.labels),
+    )
+    found = score_model(model, turned)
+    assert (found.confusion == expected.confusion).all()
+    assert len(set(expected.confusion.diagonal().tolist())) > 1, "the order of the classes changes the scores"
+    assert (found.accuracy, found.loss) == (expected.accuracy, expected.loss)
