@@ -271,6 +271,9 @@ def main() -> None:
     except BrokenPipeError:  # the reading program, e.g. head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except MemoryError as error:
+        complain(f"the memory is exhausted ({error or 'no more is known'}): use less data at once, or smaller images")
+        sys.exit(2)
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise

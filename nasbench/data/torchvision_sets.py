@@ -12,7 +12,7 @@ from nasbench.data.cache import cached, data_root
 from nasbench.data.dataset import Dataset
 from nasbench.data.npz_arrays import in_order
 from nasbench.data.source_options import ImageSource, parse_source
-from nasbench.errors import MissingData, UnknownName
+from nasbench.errors import InputError, MissingData, UnknownName
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,6 +40,7 @@ def load_torchvision(text: str, root: Path | None, download: bool) -> Dataset:
     Raises:
         UnknownName: when torchvision has no such data set of classified images.
         MissingData: when the files are missing, or the download failed.
+        InputError: when the files are damaged.
         DataFaults: when images or classes are faulty, e.g. of different sizes; all faults together.
     """
     source = parse_source(text, "torchvision")
@@ -68,6 +69,19 @@ def _decode(source: ImageSource, name: str, folder: Path, download: bool) -> Dat
     except (RuntimeError, OSError) as error:
         advice = "" if download else ": add --download to fetch them, or set their folder by NASBENCH_DATA"
         raise MissingData(f"the files of torchvision's {name} are not in {folder}{advice} ({error})") from None
+    except (
+        AssertionError,
+        ArithmeticError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # most check no digest
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"the files of torchvision's {name} in {folder} are damaged ({words}): delete them, and add --download to "
+            "fetch them again"
+        ) from None
 
     def open_image(item: Item) -> Image.Image:
         part, number = rows[item]

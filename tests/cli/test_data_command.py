@@ -62,3 +62,14 @@ def test_a_run_starts_with_one_line_about_its_data(tmp_path: Path) -> None:
     assert "data folder-pets" not in nasbench("resume", str(tmp_path / "x.h5")).err
     (tmp_path / "x.h5").unlink()
     assert "data folder-pets" not in nasbench(*words, "--quiet").err
+
+
+def test_exhausted_memory_is_one_line(monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError("Unable to allocate 9. TiB")
+
+    monkeypatch.setattr("nasbench.data.load_data", exhausted)
+    done = nasbench("data", "show", "digits")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("error: the memory is exhausted (Unable to allocate 9. TiB)")
+    assert done.err.count("\n") == 1

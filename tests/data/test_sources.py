@@ -157,6 +157,22 @@ def test_a_data_set_of_torchvision(tmp_path: Path) -> None:
         load_data("torchvision:FashionMnist")
 
 
+@pytest.mark.parametrize("damage", ["garbage", "empty", "label", "few"])
+def test_damaged_files_of_torchvision_are_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    raw = tmp_path / "cache" / "MNIST" / "raw"
+    for part in ("train", "t10k"):
+        write_idx(raw / f"{part}-images-idx3-ubyte", np.zeros((20, 28, 28)))
+        labels = {"label": np.full(20, 77), "few": np.arange(10)}.get(damage, np.arange(20) % 10)
+        write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
+    if damage in ("garbage", "empty"):
+        (raw / "train-images-idx3-ubyte").write_bytes(b"garbage" if damage == "garbage" else b"")
+    with pytest.raises(InputError) as caught:
+        load_data("torchvision:MNIST")
+    assert "are damaged (" in str(caught.value)
+    assert "delete them, and add --download" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_torchvision_takes_the_arguments_of_each_split(name: str) -> None:
     from torchvision import datasets
