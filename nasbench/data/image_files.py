@@ -101,6 +101,8 @@ def decode(image: Image.Image, size: int) -> Decoded:
     if rotated:
         image = ImageOps.exif_transpose(image)
     whole = image.size
+    if 0 in whole:
+        raise ValueError("has no pixels")
     target = (size, size) if size else whole
     if mode in _DEEP_MODES or mode.startswith("I;16"):
         values = np.asarray(image).astype(np.float32)

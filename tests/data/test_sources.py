@@ -255,6 +255,12 @@ def test_odd_arrays_are_refused_in_one_line(tmp_path: Path, arrays: dict[str, np
     assert words in str(caught.value)
 
 
+def test_images_without_pixels_are_faults(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.zeros((8, 0, 6), np.uint8), labels=HALVES)
+    with pytest.raises(DataFaults, match=r"images\[0\] cannot be decoded: has no pixels"):
+        load_data(f"npz:{tmp_path / 'a.npz'},size=4")
+
+
 def packed(content: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as file:
