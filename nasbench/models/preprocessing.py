@@ -127,7 +127,9 @@ def _pixels(picture: Picture, description: ModelDescription) -> NDArray[np.uint8
         elif isinstance(picture, Image.Image):
             opened = picture
         else:
-            raise _Unreadable(f"is a {type(picture).__name__}; allowed: a path, a Pillow image or a NumPy array of uint8")
+            raise _Unreadable(
+                f"is a {type(picture).__name__}; allowed: a path, a Pillow image or a NumPy array of uint8"
+            )
         decoded = decode(opened, description.image_size)
     except FileNotFoundError:
         raise _Unreadable("is not there") from None
