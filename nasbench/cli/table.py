@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -22,6 +22,7 @@ from nasbench.cli.options import (
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.errors import InputError
+from nasbench.training.clocks import Clock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,14 @@ def table() -> None:
 )
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="Results file of the table.")
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
+@click.option(
+    "--clock",
+    default="held",
+    show_default=True,
+    type=click.Choice(get_args(Clock)),
+    help="Seconds of a child: held, for which it held its device; processor, that its core computed (for a machine that "
+    "other programs use).",
+)
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @executor_options("devices", "children_per_device", "retries", "grace_seconds")
 @take_over_option
@@ -68,6 +77,7 @@ def build(
     seeds: int,
     output: str,
     timeout: float,
+    clock: Clock,
     price: str | None,
     take_over: bool,
     where: dict[str, Any],
@@ -101,6 +111,7 @@ def build(
         "set": pairs(set_, "--set"),
         "budget": f"{len(architectures)} children",
         "timeout": timeout,
+        "clock": clock,
         "price": usual_price(price),
         # The number of children per device changes no row of a table, so it is not part of the run ids.
         **{name: value for name, value in where.items() if name == "devices"},

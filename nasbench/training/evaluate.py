@@ -23,6 +23,7 @@ from nasbench.protocols.protocol import Protocol, check_kernels
 from nasbench.provenance import utc_now
 from nasbench.structures import Counts, Scale
 from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
+from nasbench.training.clocks import reading, require_clock
 from nasbench.training.determinism import Nondeterminism
 from nasbench.training.device_checks import require_working
 from nasbench.training.evaluation import Child, Evaluation, Status, Trained
@@ -55,11 +56,12 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
 
     Raises:
         InputError: when the device does not exist, the protocol does not fit the data, or portable kernels are to run
-            on a GPU.
+            on a GPU, or processor time is to be counted on a GPU or with several threads.
         DeviceFault: when a CUDA device fails its self-test, which runs once per process and is not charged.
         MissingData: when the files of the data set are missing.
     """
     place = resolve_device(device)
+    require_clock(child.clock, device, child.protocol.threads)
     dataset = checked_data(child.protocol, device)
     child = replace(child, protocol=fitted(child.protocol, dataset))
     if child.protocol.kernels == "portable" and not is_portable_process():
@@ -68,16 +70,16 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         return WORKER.evaluate(child, device, devices)
     if place.type == "cuda":
         require_working(place)
-    started_at, start = utc_now(), time.perf_counter()
+    started_at, start, counted_from = utc_now(), time.perf_counter(), reading(child.clock)
     if place.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]  # before it, there are no statistics to reset
         torch.cuda.reset_peak_memory_stats(place)
-    record = _Record()
+    record = _Record(History(clock=child.clock))
     status, error = _guarded(child, dataset, place, start + child.timeout_seconds, record)
     if status == "out_of_memory" and place.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()
-    elapsed = time.perf_counter() - start
+    elapsed = reading(child.clock) - counted_from
     history, curves = record.history, record.history.curves
     ok = status == "ok"
     evaluation = Evaluation(

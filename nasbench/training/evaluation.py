@@ -9,6 +9,7 @@ from typing import Protocol as Interface
 
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces.base import Architecture
+from nasbench.training.clocks import Clock
 
 if TYPE_CHECKING:
     from nasbench.data import Dataset
@@ -29,6 +30,7 @@ class Child:
         seed: training seed: of initial weights, order, augmentation, dropout and drop-path, >= 0.
         test: True to score the trained network on the test set too; only for final trainings.
         timeout_seconds: seconds after which the training stops with the status "timed_out"; inf for no limit.
+        clock: what the seconds of the evaluation count, see `nasbench.training.clocks`; the time-out counts held time.
         keeper: keeps weights and states of the training; None to keep only scores.
     """
 
@@ -37,6 +39,7 @@ class Child:
     seed: int
     test: bool = False
     timeout_seconds: float = float("inf")
+    clock: Clock = "held"
     keeper: Keeper | None = field(default=None, compare=False)
 
 

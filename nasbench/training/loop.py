@@ -23,6 +23,7 @@ from nasbench.protocols.protocol import Protocol
 from nasbench.store.format.schema import CURVES
 from nasbench.training.allocator import keep_freed_memory
 from nasbench.training.augmentation import ResidentImages, TrainingImages
+from nasbench.training.clocks import Clock, reading
 from nasbench.training.determinism import Nondeterminism, collected
 from nasbench.training.optimizers import make_optimizer
 from nasbench.training.schedules import learning_rates
@@ -51,12 +52,14 @@ class History:
         train_seconds: seconds of training steps, augmentation included.
         eval_seconds: seconds of validation and test passes.
         note: why the steps were eager although a CUDA graph was to be recorded; "" otherwise.
+        clock: what the seconds count.
     """
 
     curves: dict[str, list[float]] = field(default_factory=lambda: {column.name: [] for column in CURVES})
     train_seconds: float = 0.0
     eval_seconds: float = 0.0
     note: str = ""
+    clock: Clock = "held"
 
     @property
     def epochs(self) -> int:
@@ -84,20 +87,20 @@ class History:
     @contextmanager
     def training(self) -> Iterator[None]:
         """Add the block's seconds to `train_seconds`. The block must wait for the device, e.g. by reading a result."""
-        start = time.perf_counter()
+        start = reading(self.clock)
         try:
             yield
         finally:
-            self.train_seconds += time.perf_counter() - start
+            self.train_seconds += reading(self.clock) - start
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Add the block's seconds to `eval_seconds`. The block must wait for the device, e.g. by reading a result."""
-        start = time.perf_counter()
+        start = reading(self.clock)
         try:
             yield
         finally:
-            self.eval_seconds += time.perf_counter() - start
+            self.eval_seconds += reading(self.clock) - start
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,9 @@ from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
 from nasbench.spaces.constrained import one_spelling, under_limits
+from nasbench.store.format.schema import TABLE
 from nasbench.structures import Scale
+from nasbench.training.clocks import Clock, require_clock
 
 SAME_ROWS: Final = ("local", "inline")
 """Executors that train the same children in the same order, with one child at a time, so that rows depend on neither."""
@@ -78,6 +80,12 @@ class SearchConfig(ExecutorOptions):
     keep_best: bool = Field(
         False,
         description="the network of the incumbent is kept in a model file beside the results file, as it changes",
+        json_schema_extra=NEVER,
+    )
+    clock: Clock = Field(
+        "held",
+        description="seconds of a child: held: for which it held its device; processor: that the device computed, only in "
+        "tables",
         json_schema_extra=NEVER,
     )
     timeout: float = Field(0.0, ge=0, description="seconds after which a child ends as timed_out (0: never)")
@@ -346,6 +354,11 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
     protocol = get_protocol(config.protocol, config.set)
     for device in config.devices if config.gpus_per_child == 0 else ("cuda",):
         check_kernels(protocol, device)
+        require_clock(config.clock, device, protocol.threads)
+    if config.clock != "held" and config.strategy != TABLE:
+        raise InputError(
+            f"clock {config.clock!r} is only for tables: a search is charged the time its devices are held"
+        )
     if config.keep_best and config.executor not in SAME_ROWS:
         raise InputError(
             f"keep_best needs children on this machine (executor {' or '.join(SAME_ROWS)}), got {config.executor!r}; "

@@ -148,6 +148,7 @@ class TableBuild:
                     plan.config.seed,
                     test=True,
                     timeout_seconds=plan.config.timeout_seconds,
+                    clock=plan.config.clock,
                 )
                 self._executor.submit(index, child)
                 training += 1
