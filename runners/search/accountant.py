@@ -101,7 +101,8 @@ class Accountant:
         """Charge a child that the budget did not cover, and the searcher's work for it, to the category "uncounted".
 
         Args:
-            row: its stored columns. A score from the cache held no device, so only the searcher's work is charged.
+            row: its stored columns. A score from the cache held no device, so only the searcher's work is charged;
+                rows of earlier versions have its price in `gpu_hours`.
         """
         held = 0.0 if row["cached_from"] else row["gpu_hours"] * SECONDS_PER_HOUR
         self.ledger.charge("uncounted", self.device_seconds(held, row["searcher_seconds"]))

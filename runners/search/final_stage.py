@@ -11,7 +11,7 @@ from nasbench.runners.search.accountant import Accountant
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.search.row_writer import RowWriter
-from nasbench.runners.search.rows import Proposal, evaluation_of, search_child_row
+from nasbench.runners.search.rows import Proposal, evaluation_of, search_child_row, seconds_of_hit
 from nasbench.runners.signals import interruptions_deferred
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.evaluation import Child, Evaluation
@@ -91,7 +91,8 @@ class FinalStage:
         return False
 
     def _commit(self, proposal: Proposal, evaluation: Evaluation, cached_from: str) -> None:
-        charged, ledger = evaluation.device_seconds, self._accountant.ledger
+        charged = seconds_of_hit(self._plan, evaluation) if cached_from else evaluation.device_seconds
+        ledger = self._accountant.ledger
         row = {
             **search_child_row(self._plan, proposal, evaluation, "final"),
             "asked": self._asks,

@@ -22,7 +22,14 @@ from nasbench.runners.search.final_stage import FinalStage
 from nasbench.runners.search.log import log_child, log_end, log_start
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.row_writer import RowSink, RowWriter
-from nasbench.runners.search.rows import Proposal, evaluation_of, outcome, search_child_row, search_run_row
+from nasbench.runners.search.rows import (
+    Proposal,
+    evaluation_of,
+    outcome,
+    search_child_row,
+    search_run_row,
+    seconds_of_hit,
+)
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.spaces import Architecture
@@ -243,7 +250,7 @@ class Search:
     def commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
         """Store a child with the scores of an earlier training; see `CommitActions`."""
         evaluation = evaluation_of(hit, hit["curves"])
-        charged = 0.0 if self.plan.config.cached == "free" else evaluation.device_seconds
+        charged = seconds_of_hit(self.plan, evaluation)
         self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
 
     def _wait(self) -> list[tuple[int, Evaluation]]:
@@ -262,6 +269,8 @@ class Search:
         searcher = accountant.take_searcher_seconds()
         cut_off = evaluation.status == "timed_out" and proposal.index in self._ends_with_budget
         counted = accountant.counts(charged, searcher) and not cut_off and not self._over
+        if cached_from and not counted:
+            charged = 0.0  # its price exceeds the budget, and it held no device
         row = {
             **search_child_row(self.plan, proposal, evaluation, "search"),
             "asked": self._policy.asks_before(proposal, self._asks),

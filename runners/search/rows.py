@@ -85,6 +85,19 @@ def evaluation_of(row: Mapping[str, Any], curves: Mapping[str, Any]) -> Evaluati
     )
 
 
+def seconds_of_hit(plan: SearchPlan, evaluation: Evaluation) -> float:
+    """Device-seconds charged for a score from the cache.
+
+    Args:
+        plan: plan of the run.
+        evaluation: the evaluation of the earlier training.
+
+    Returns:
+        Device-seconds of that training; 0 with `cached="free"`.
+    """
+    return 0.0 if plan.config.cached == "free" else evaluation.device_seconds
+
+
 def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
     """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed.
 

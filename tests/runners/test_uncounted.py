@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import metered
 import pytest
 from metered import Metered
 from searching import search, tiny_plan
 
 from nasbench.runners.executors.base import UNFINISHED
+from nasbench.runners.search.accountant import Accountant
+from nasbench.runners.search.budget import Budget, Ledger
+from nasbench.runners.strategies import STRATEGIES
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.store.query import Results
 
@@ -73,3 +77,57 @@ def test_a_run_with_such_rows_is_read_back_as_it_was(tmp_path):
     assert len(Results(str(tmp_path / "a.h5")).frame()) == rows
     assert again.ledger.device_seconds["training"] == pytest.approx(first.ledger.device_seconds["training"])
     assert again.ledger.device_seconds["uncounted"] == pytest.approx(first.ledger.device_seconds["uncounted"], abs=0.5)
+
+
+@pytest.fixture
+def one_proposal(monkeypatch) -> None:
+    """Random search proposes one architecture again and again, whose training takes 5 s."""
+    monkeypatch.setattr(
+        STRATEGIES.get("random"), "ask", lambda self: self.space.decode([1] * len(self.space.decisions))
+    )
+    monkeypatch.setattr(metered, "seconds_of", lambda ticket: 5.0)
+
+
+@pytest.mark.usefixtures("one_proposal")
+@pytest.mark.parametrize("ordered", [False, True])
+def test_a_cached_child_beyond_the_budget_charges_nothing_in_its_row(tmp_path, ordered):
+    plan = tiny_plan(budget="12 gpu-seconds", final="none", ordered=ordered, price="36")
+    executor = Metered(1)
+    run = search(plan, tmp_path / "a.h5", executor)
+    assert executor.held == 5  # the second and the third child are the first one's score
+    results = Results(str(tmp_path / "a.h5"))
+    frame, row = results.frame(), results.runs().iloc[0]
+    assert frame["counted"].tolist() == [True, True, False]
+    assert (frame["cached_from"] != "").tolist() == [False, True, True]
+    assert (3600 * frame["gpu_hours"]).tolist() == pytest.approx([5, 5, 0])
+    assert frame["usd"].tolist() == pytest.approx([0.05, 0.05, 0])
+    assert frame["device_seconds"].tolist() == pytest.approx([5, 5, 5])  # of the one training
+    ours = sum(row[f"{name}_hours"] for name in LEDGER_CATEGORIES if name not in ("searcher", "uncounted"))
+    assert ours == pytest.approx(frame["gpu_hours"].sum())
+    assert 3600 * row["uncounted_hours"] < 0.5  # the searcher's last seconds
+    stored = search(plan, tmp_path / "a.h5", Metered(1)).ledger.device_seconds
+    assert stored["cached"] == pytest.approx(run.ledger.device_seconds["cached"]) == pytest.approx(5)
+    assert stored["uncounted"] < 1
+
+
+def test_rows_of_earlier_versions_with_a_price_for_it_are_not_charged_either():
+    accounts = Accountant(Ledger(Budget.parse("12 gpu-seconds"), 0.0), 0.5, "searcher")
+    accounts.enter_uncounted({"gpu_hours": 5 / 3600, "searcher_seconds": 2.0, "cached_from": "a/0"})
+    assert accounts.ledger.device_seconds["uncounted"] == 1
+    accounts.enter_uncounted({"gpu_hours": 5 / 3600, "searcher_seconds": 2.0, "cached_from": ""})
+    assert accounts.ledger.device_seconds["uncounted"] == pytest.approx(7)
+
+
+@pytest.mark.parametrize(("cached", "price"), [("charge", 5), ("free", 0)])
+@pytest.mark.usefixtures("one_proposal")
+def test_a_final_training_from_the_cache_costs_what_a_cached_child_costs(tmp_path, cached, price):
+    search(tiny_plan(budget="1 children", final_seeds=2), tmp_path / "a.h5", Metered(1))
+    plan = tiny_plan(budget="2 children", final_seeds=2, cached=cached)
+    executor = Metered(1)
+    run = search(plan, tmp_path / "a.h5", executor)
+    assert executor.held == 0
+    frame = Results(str(tmp_path / "a.h5")).frame()
+    mine = frame[frame["run"] == plan.run]
+    assert (3600 * mine.loc[mine["stage"] == "final", "gpu_hours"]).tolist() == pytest.approx([price, price])
+    assert run.ledger.device_seconds["final"] == pytest.approx(2 * price)
+    assert run.ledger.device_seconds["cached"] == pytest.approx(2 * price)

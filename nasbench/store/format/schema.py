@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+OLDEST_READABLE = 3
+"""Files of this schema and later ones are read as they are: schema 4 only adds a table, which those of schema 3 lack."""
 
 ColumnType = Literal["int", "float", "bool", "str"]
 
@@ -42,6 +44,9 @@ class Column:
     unit: str
     meaning: str
 
+
+DIRECTIONS = ("lower", "higher")
+"""Which values of a measured quantity are better."""
 
 # Columns that children share with their runs.
 _STRATEGY = Column("strategy", "str", "", "name of the strategy")
@@ -128,7 +133,12 @@ CHILD_COLUMNS: tuple[Column, ...] = (
         "s",
         "train + eval + setup seconds times the devices held; of a cached child, those of the original training",
     ),
-    Column("gpu_hours", "float", "h", "device-hours charged to the ledger for this child"),
+    Column(
+        "gpu_hours",
+        "float",
+        "h",
+        "device-hours charged to the ledger for this child; 0 if a cached child is not counted, because it held no device",
+    ),
     Column("usd", "float", "USD", "price of the charged hours"),
     Column(
         "searcher_seconds",
@@ -198,4 +208,38 @@ RUN_COLUMNS: tuple[Column, ...] = (
     Column("finished_at", "str", "UTC ISO 8601", "end of the run, or ''"),
     Column("config", "str", "", "the whole configuration as JSON"),
     Column("provenance", "str", "", "versions, commit, host, processor, devices, threads and command line as JSON"),
+)
+
+# One row per measurement. An architecture may have any number of them: of several quantities, devices and methods.
+MEASUREMENT_COLUMNS: tuple[Column, ...] = (
+    Column("hash", "str", "", "hash of the architecture that was measured, 32 hexadecimal digits"),
+    _SPACE,
+    Column("choices", "str", "", "choices of the architecture, a JSON list of ints, or '' if unknown"),
+    Column("quantity", "str", "", "what was measured, e.g. latency"),
+    Column("unit", "str", "", "unit of value, low, high and spread, e.g. s; '' for a pure number"),
+    Column("direction", "str", "", "values that are better: lower or higher"),
+    Column("value", "float", "as in unit", "the measured value; of a latency, the median over its repetitions"),
+    Column("low", "float", "as in unit", "5% quantile over the repetitions"),
+    Column("high", "float", "as in unit", "95% quantile over the repetitions"),
+    Column("spread", "float", "as in unit", "median absolute deviation from the median over the repetitions"),
+    Column("n", "int", "", "repetitions, -1 if unknown"),
+    Column(
+        "outliers",
+        "int",
+        "",
+        "repetitions farther from the quartiles than 1.5 times their distance, -1 if unknown; they are in all figures",
+    ),
+    Column("device", "str", "", "processor or GPU that was measured, by its name"),
+    Column("method", "str", "", "how the network ran, e.g. eager, compile or onnxruntime"),
+    Column("batch", "int", "", "images in one call, -1 if that does not apply"),
+    Column("threads", "int", "", "threads of the computation, -1 if that does not apply"),
+    Column("input", "str", "", "size of one image, channels x height x width, e.g. 3x32x32, or ''"),
+    Column("scale", "str", "", "size of the network that was built, as JSON of `nasbench.structures.Scale`, or ''"),
+    *_PROTOCOL,
+    Column("seed", "int", "", "seed of the training whose result was measured, -1 if the value depends on no training"),
+    Column("software", "str", "", "libraries that ran the network and their versions, e.g. torch 2.9.0"),
+    Column("platform", "str", "", "processor, instruction sets and library versions, as children have them, or ''"),
+    Column("details", "str", "", "further conditions as JSON, e.g. warm-up calls and the machine's load, or ''"),
+    Column("source", "str", "", "command or publication that the value is from"),
+    Column("measured_at", "str", "UTC ISO 8601", "time of the measurement, or ''"),
 )
