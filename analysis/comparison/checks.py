@@ -86,6 +86,27 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
     return (*(_allowed(name, finding) for name, finding in failed.items()), *_weaknesses(frame, runs))
 
 
+def check_tables(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[str] = ()) -> list[str]:
+    """Apply `check_comparable` to each table by itself, because tables (a space with a data set) may differ.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        runs: their runs (`store.format.schema.RUN_COLUMNS`).
+        allow: checks that may fail, by name; see `CHECKS`.
+
+    Returns:
+        The notes of all tables, each once.
+
+    Raises:
+        InputError: as `check_comparable`.
+    """
+    require_columns(runs, ("run", "space", "data"), "the runs")
+    notes: dict[str, None] = {}
+    for _, group in runs.groupby(["space", "data"], sort=True):
+        notes |= dict.fromkeys(check_comparable(frame[frame["run"].isin(set(group["run"]))], group, allow))
+    return list(notes)
+
+
 def _allowed(name: object, finding: str) -> str:
     if name in _DIFFER:
         return f"Different {name} allowed: {finding}."
@@ -220,7 +241,8 @@ def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 
 
 def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Find runs some of whose counted children were filtered out, e.g. because only children with scores were kept."""
+    """Find searches some of whose counted children were filtered out, e.g. because only children with scores were kept."""
+    runs = runs[runs["strategy"] != TABLE]  # rows of a complete table are of no search, and not counted
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)].groupby("run").size()
     here = counted.reindex(runs["run"]).fillna(0).to_numpy(dtype=int)
     lacking = runs["children"].to_numpy(dtype=int) - here

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ def cost(
     paths: Paths,
     *,
     where: str | None = None,
+    allow: Collection[str] = (),
     target: float | None = None,
     at: str | None = None,
     price: str | float | None = None,
@@ -58,6 +59,7 @@ def cost(
     Args:
         paths: results files.
         where: as for `compare`.
+        allow: as for `compare`.
         target: validation accuracy in [0, 1]; the cost to reach it is computed too.
         at: device at whose price all hours are counted, e.g. "V100"; None for the devices that were used.
         price: USD per device-hour, or a CSV price table; None for what was charged, with `at` for the shipped table.
@@ -66,7 +68,8 @@ def cost(
         The mean cost of a run of each strategy; columns as in `nasbench.analysis.costs.cost.cost_by_strategy`, and kwh.
 
     Raises:
-        InputError: when no children are left, runs are of several tables, or a device has no price.
+        InputError: when no children are left, the rows cannot be compared, runs are of several tables, or a device has no
+            price.
         MissingResults, StoreError: when there is no such file, or it cannot be read.
 
     Example:
@@ -74,6 +77,7 @@ def cost(
         >>> nasbench.cost("first.h5", price=2.0).table["strategy"].tolist()
         ['random']
     """
+    from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, part_cores_note, plot_cost, uncounted_note
     from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
@@ -85,12 +89,14 @@ def cost(
     tables = sorted(set(table_of_runs(frame, runs)))
     if len(tables) > 1:
         raise InputError(f"the cost is of one table, and these are {', '.join(tables)}: choose one by where")
+    checked = check_comparable(frame, runs, allow)
     prices = None if price is None else prices_from(str(price))
     data = cost_by_strategy(frame, runs, prices, target, at, budget_in(runs, "gpu_hours"))
     energy = energy_by_strategy(runs)
     data = data.merge(energy[["strategy", "kwh"]], on="strategy")
     notes = (
         f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
+        *checked,
         energy_note(energy),
         *(f"{line}." for line in (uncounted_note(runs), part_cores_note(frame, runs)) if line),
     )

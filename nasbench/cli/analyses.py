@@ -199,6 +199,7 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     default=None,
     help="With --on: a benchmark record; rates measured on both devices are preferred to peaks.",
 )
+@allow_option
 @plot_options
 @csv_option
 @table_format_option
@@ -213,6 +214,7 @@ def cost(
     ran_on: str | None,
     speeds: str | None,
     rates: str | None,
+    allow: Sequence[str],
     output: str | None,
     csv: str | None,
     table_format: str,
@@ -227,6 +229,7 @@ def cost(
       nasbench cost results/claims.h5 --on V100,A100,H100
       nasbench cost --published --at V100 -o results/published-cost
     """
+    from nasbench.analysis.comparison.checks import check_tables
     from nasbench.costs.pricing import prices_from
     from nasbench.errors import InputError
 
@@ -240,17 +243,20 @@ def cost(
     if published:
         if on is not None:
             raise InputError("--on is for results files; published searches are priced at another device by --at")
+        if allow:
+            raise InputError("--allow is for results files: published searches are not checked")
         _cost_of_published(at, prices, output, csv, table_format)
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
     frame, runs, _ = load(files, where)
+    notes = check_tables(frame, runs, allow)
     if on is not None:
         if at is not None or target is not None:
             raise InputError(
                 "--on estimates other devices' hours; --at and --target are of the hours as run: give one of them"
             )
-        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates, table_format)
+        data, figure = _cost_elsewhere(frame, runs, on, prices, ran_on, speeds, rates, notes, table_format)
         write_csv(data, csv)
         save_figure(figure, output, files, "elsewhere", data)
         return
@@ -293,11 +299,14 @@ def cost(
         [
             "Hours and USD: mean over runs. Per child: median over children. To the target: median over runs (Kaplan-Meier).",
             f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
+            *notes,
             said,
         ],
     )
     write_csv(data, csv)
-    save_figure(plot_cost(data, [said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data)
+    save_figure(
+        plot_cost(data, [*notes, said], describe_rows(frame, cost_scores, len(runs))), output, files, "cost", data
+    )
 
 
 def _cost_elsewhere(
@@ -308,6 +317,7 @@ def _cost_elsewhere(
     ran_on: str | None,
     speeds: str | None,
     rates: str | None,
+    notes: Sequence[str],
     table_format: str,
 ) -> tuple[pd.DataFrame, Figure]:
     """Print the estimated cost of the searches on other devices."""
@@ -328,8 +338,9 @@ def _cost_elsewhere(
     measured = () if rates is None else rates_from(rates, peaks)
     data = cost_on_other_devices(frame, runs, devices, prices, peaks, measured, ran_on)
     shown = data[["strategy", "runs", "device", "kind", "times", "gpu_hours", "usd"]]
-    print_table_as(table_format, shown.rename(columns={"gpu_hours": device_time(data["device"])}), estimate_notes(data))
-    return data, plot_cost_on_other_devices(data, (), describe_rows(frame, (), len(runs)))
+    said = [*notes, *estimate_notes(data)]
+    print_table_as(table_format, shown.rename(columns={"gpu_hours": device_time(data["device"])}), said)
+    return data, plot_cost_on_other_devices(data, notes, describe_rows(frame, (), len(runs)))
 
 
 def _cost_of_published(

@@ -27,6 +27,7 @@ from nasbench.cli.table_formats import print_table_as, table_format_option
 @where_option
 @measure_option()
 @baseline_option
+@allow_option
 @table_format_option
 @csv_option
 def power(
@@ -36,6 +37,7 @@ def power(
     where: str | None,
     measure: str,
     baseline: str | None,
+    allow: Sequence[str],
     table_format: str,
     csv: str | None,
 ) -> None:
@@ -45,16 +47,16 @@ def power(
     Example:
       nasbench power results/claims.h5 --difference 0.005
     """
-    from nasbench.analysis.statistics.final_scores import final_scores, require_scores, unscored_note
+    from nasbench.analysis.comparison.checks import check_tables
+    from nasbench.analysis.statistics.final_scores import final_scores, require_scores
     from nasbench.analysis.statistics.sample_sizes import power_notes, sample_sizes
 
     frame, runs, _ = load(files, where)
+    notes = check_tables(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
     table = sample_sizes(scores, difference, baseline, power)
-    print_table_as(
-        table_format, table, [*power_notes(table, difference, power), *filter(None, [unscored_note(scores)])]
-    )
+    print_table_as(table_format, table, [*notes, *power_notes(table, difference, power)])
     write_csv(table, csv)
 
 
@@ -87,14 +89,12 @@ def bayesian(
     Example:
       nasbench bayesian a.h5 b.h5 c.h5 d.h5 e.h5 --baseline random --margin 0.005
     """
-    from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.checks import check_tables
     from nasbench.analysis.statistics.bayesian import bayesian_notes, bayesian_tests
     from nasbench.analysis.statistics.final_scores import final_scores, require_scores
 
     frame, runs, _ = load(files, where)
-    notes: dict[str, None] = {}  # a check is of one table: tables may differ from each other
-    for _, group in runs.groupby(["space", "data"], sort=True):
-        notes |= dict.fromkeys(check_comparable(frame[frame["run"].isin(set(group["run"]))], group, allow))
+    notes = check_tables(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
     table = bayesian_tests(scores, baseline, margin, seed)

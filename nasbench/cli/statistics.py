@@ -65,6 +65,7 @@ def ranks(
     Example:
       nasbench ranks cifar10.h5 cifar100.h5 imagenet16.h5 --score test_acc --allow searcher
     """
+    from nasbench.analysis.comparison.checks import check_tables
     from nasbench.analysis.statistics.rank_course import course_text, ranks_over_budget
     from nasbench.analysis.statistics.ranks import (
         average_rank_intervals,
@@ -77,7 +78,7 @@ def ranks(
     from nasbench.errors import InputError
 
     frame, runs, _ = load(files, where)
-    notes = _checked(frame, runs, allow)
+    notes = check_tables(frame, runs, allow)
     scores, about = _known_scores(frame, runs, measure), _about(frame, runs, measure)
     try:
         by = budget_unit(runs)
@@ -161,11 +162,12 @@ def profiles(
     Example:
       nasbench profiles replays.h5 --table results/digits201.h5 --score test_acc --allow searcher
     """
+    from nasbench.analysis.comparison.checks import check_tables
     from nasbench.analysis.statistics.final_scores import below_best, score_intervals
     from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
 
     frame, runs, _ = load(files, where)
-    notes = _checked(frame, runs, allow)
+    notes = check_tables(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
     scores = _known_scores(frame, runs, measure)
     regrets = below_best(scores, optimum)
@@ -223,6 +225,7 @@ def targets(
     import pandas as pd
 
     from nasbench.analysis.comparison.anytime import budget_label
+    from nasbench.analysis.comparison.checks import check_tables
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.statistics.targets import budget_to_target, compare_reaches, survival, target_summary
     from nasbench.errors import InputError
@@ -232,7 +235,7 @@ def targets(
     if share is not None and not 0 < share <= 1:
         raise InputError(f"--share-of-best is in (0, 1], got {share:g}")
     frame, runs, _ = load(files, where)
-    notes = _checked(frame, runs, allow)
+    notes = check_tables(frame, runs, allow)
     words = f"{target:.4g}" if target is not None else ""
     aims: float | dict[str, float] | None = target
     if share is not None:
@@ -312,10 +315,11 @@ def regret(
       nasbench regret replays.h5 --table results/digits201.h5 --allow searcher
     """
     from nasbench.analysis.comparison.anytime import budget_label, hours_unit
+    from nasbench.analysis.comparison.checks import check_tables
     from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 
     frame, runs, _ = load(files, where)
-    notes = _checked(frame, runs, allow)
+    notes = check_tables(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
     by = by or budget_unit(runs)
     budget = budget_in(runs, by)
@@ -378,17 +382,6 @@ def correlations(
     first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
     figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), describe_rows(frame))
     save_figure(figure, output, files, "correlations", table)
-
-
-def _checked(frame: pd.DataFrame, runs: pd.DataFrame, allow: Sequence[str]) -> list[str]:
-    """Run the fairness checks on each table separately, because tables may differ from each other."""
-    from nasbench.analysis.comparison.checks import check_comparable, require_columns
-
-    require_columns(runs, ("space", "data"), "the runs")
-    notes: dict[str, None] = {}
-    for _, group in runs.groupby(["space", "data"], sort=True):
-        notes |= dict.fromkeys(check_comparable(frame[frame["run"].isin(set(group["run"]))], group, allow))
-    return list(notes)
 
 
 def _known_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.comparison.checks import CHECKS, check_comparable, fairness
+from nasbench.analysis.comparison.checks import CHECKS, check_comparable, check_tables, fairness
 from nasbench.errors import InputError
 
 
@@ -146,3 +146,23 @@ def test_runs_under_limits_are_not_compared_with_runs_without(fair):
     with pytest.raises(InputError, match=f"space: {space} / {space} with params <= 2k"):
         check_comparable(frame, runs)
     check_comparable(frame, runs, allow=["space"])
+
+
+def test_tables_may_differ_from_each_other_and_each_is_checked(fair):
+    frame, runs = fair
+    other = frame.assign(run="x" + frame["run"], data="other"), runs.assign(run="x" + runs["run"], data="other")
+    both = pd.concat([frame, other[0]]), pd.concat([runs, other[1]])
+    assert "data" in failing(*both)
+    assert check_tables(*both) == []
+    second = both[0]["strategy"].ne("random") | both[0]["data"].ne("other")
+    lacking = both[0][second], both[1][both[1]["run"].isin(both[0].loc[second, "run"])]
+    assert failing(*lacking) == ["data"]  # random search on the first table is none on the second
+    with pytest.raises(InputError, match="No random search here"):
+        check_tables(*lacking)
+    assert len(check_tables(*lacking, ["baseline"])) == 1
+
+
+def test_rows_of_a_complete_table_are_not_missed_as_children_of_a_search(make):
+    frame = make.children([{"run": "t", "strategy": "table", "stage": "final", "counted": False, "test_acc": 0.5}])
+    runs = make.runs([{"run": "t", "strategy": "table", "children": 1}])
+    assert failing(frame, runs) == ["baseline"]

@@ -48,6 +48,15 @@ def test_curves_have_their_best_in_front_and_are_saved(path, tmp_path):
     assert "<table" in found._repr_html_()
 
 
+def test_costs_that_compare_would_refuse_are_refused_and_can_be_allowed(path):
+    stored = nasbench.open(path).frame(stage="search")
+    where = f"index != {int(stored['index'].max())}"
+    with pytest.raises(InputError, match="children: 1 counted children of 1 runs are not here"):
+        nasbench.cost(path, where=where)
+    found = nasbench.cost(path, where=where, allow=["children"])
+    assert any("(allowed: children)" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("call", [nasbench.cost, nasbench.pareto, nasbench.curves])
 def test_a_selection_of_nothing_is_refused(path, call):
     with pytest.raises(InputError, match="no children match"):

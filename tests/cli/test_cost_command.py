@@ -78,3 +78,25 @@ def test_tables_of_costs_have_the_form_that_is_asked_for(tmp_path, words):
     assert "GPU-hours" in heads or "device-hours" in heads
     loud = nasbench("cost", *words, "--table-format", "csv", "-o", str(tmp_path / "cost"))
     assert "note: " in loud.err
+
+
+@pytest.mark.parametrize("words", [("cost",), ("cost", "--on", "V100"), ("power", "--difference", "0.01")])
+def test_what_compare_refuses_is_refused_and_can_be_allowed(tmp_path, words):
+    chosen = (words[0], CLAIMS, *words[1:], "--where", "strategy != 'random'")
+    refused = nasbench(*chosen, cwd=tmp_path)
+    assert refused.code == 2
+    assert refused.err == nasbench("compare", *chosen[1:2], *chosen[-2:], cwd=tmp_path).err
+    assert "No random search here" in refused.err
+    saved = ("-o", str(tmp_path / "cost")) if words[0] == "cost" else ()
+    done = nasbench(*chosen, "--allow", "baseline", *saved, cwd=tmp_path)
+    assert done.code == 0, done.err
+    said = "No random search here: nothing shows that a strategy does better than chance (allowed: baseline)."
+    assert f"note: {said}" in done.out
+    if saved:
+        assert said in (tmp_path / "cost.txt").read_text()
+
+
+def test_published_searches_are_not_checked(tmp_path):
+    done = nasbench("cost", "--published", "--allow", "baseline", cwd=tmp_path)
+    assert done.code == 2
+    assert "--allow is for results files" in done.err
