@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from nasbench.api.presentation import PathLike, Presented
 from nasbench.errors import InputError
+from nasbench.expressions.frames import rows_where
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
@@ -110,10 +111,10 @@ def compare(
     Args:
         paths: results files.
         by: unit of the budget axis.
-        where: a pandas expression over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all
+        where: a condition over the columns of `Results.frame()`, e.g. "strategy != 'ppo'"; None for all
             children.
-        allow: checks that may fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline or
-            test.
+        allow: checks that may fail: protocol, data, space, budget, parallelism, prices, children, duplicates, searcher,
+            baseline or test.
         seed: seed of the random signs from which the simultaneous bands are made, >= 0.
 
     Returns:
@@ -237,22 +238,17 @@ def selected_children(frame: pd.DataFrame, where: str | None) -> pd.DataFrame:
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
-        where: pandas expression over their columns; None for all of them.
+        where: condition over their columns (see `nasbench.expressions`); None for all of them.
 
     Returns:
         The children, at least one.
 
     Raises:
-        InputError: when the expression cannot be evaluated, or no child is left.
+        InputError: when the text is no condition over the columns, or no child is left.
     """
     found = frame
     if where is not None:
-        try:
-            found = frame.query(where)
-        except Exception as error:  # pandas raises whatever the expression raises; all of it is the user's input
-            raise InputError(
-                f"where={where!r} is no pandas expression over {', '.join(frame.columns)}: {error}"
-            ) from None
+        found = frame[rows_where(frame, where, "where")]
     if found.empty:
         raise InputError(f"no children {'match ' + repr(where) if where else 'are in the files'}")
     return found

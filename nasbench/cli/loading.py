@@ -19,15 +19,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 files_argument = click.argument("files", nargs=-1, required=True)
-where_option = click.option(
-    "-w", "--where", default=None, help="Only children for which this pandas expression is true."
-)
+where_option = click.option("-w", "--where", default=None, help="Only children for which this condition is true.")
 seed_option = click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
 allow_option = click.option(
     "--allow",
     multiple=True,
     metavar="CHECK",
-    help="Allow this check to fail: protocol, data, space, budget, prices, children, duplicates, searcher, baseline, test.",
+    help="Allow this check to fail: protocol, data, space, budget, parallelism, prices, children, duplicates, searcher, "
+    "baseline, test.",
 )
 
 
@@ -38,7 +37,7 @@ def load(
 
     Args:
         files: results files.
-        where: a pandas expression over the children, or None for all.
+        where: a condition over the children (see `nasbench.expressions`), or None for all.
         columns: columns of the children to read, None for all; with an expression all are read.
 
     Returns:

@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock."),
     "table": ("nasbench.cli.table:table", "Build complete tables; show their statistics and neighbours."),
-    "query": ("nasbench.cli.query:query", "Select, sort and print children with pandas expressions."),
+    "query": ("nasbench.cli.query:query", "Select, sort and print children by conditions on their columns."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
     "score": (
         "nasbench.cli.score:score",
@@ -39,7 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("nasbench.cli.upkeep:migrate", "Migrate results files of earlier versions to this version's schema."),
     "merge": ("nasbench.cli.combine:merge", "Merge results files: identical children once."),
     "diff": ("nasbench.cli.combine:diff", "Compare two results files child by child, to the bit."),
-    "export": ("nasbench.cli.combine:export", "Write children, curves or runs as parquet, CSV or JSON lines."),
+    "export": (
+        "nasbench.cli.combine:export",
+        "Write children, curves, runs or measurements as parquet, CSV or JSON lines.",
+    ),
     "import": ("nasbench.cli.importing:import_", "Import other results: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
     "rerun": ("nasbench.cli.rerun:rerun", "Start a stored run again, into another file."),
     "report": ("nasbench.cli.report:report", "Write a report: one HTML page, or Markdown."),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.errors import InputError, MissingExtra, did_you_mean
+from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nasbench.expressions import Kind, Node
     from nasbench.store.format.columns import Numbers
     from nasbench.store.query import Results
 
@@ -26,7 +27,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option("-w", "--where", default=None, help="pandas expression, e.g. \"params < 1e6 and strategy == 'ppo'\".")
+@click.option("-w", "--where", default=None, help="Condition, e.g. \"params < 1M and strategy == 'ppo'\".")
 @click.option("-c", "--columns", default=None, help="Comma-separated columns, or 'all'.")
 @click.option("-s", "--sort", default=None, help="Column to sort by, largest first; 'column:asc' for smallest first.")
 @click.option("-n", "--head", default=None, type=click.IntRange(0), help="Maximal number of rows.")
@@ -106,15 +107,28 @@ def _children(
     _check_columns(by, allowed, "--sort")
     rows = results.positions(stage)
     if where is not None or by:
-        # All words of the expression that are column names, which include all columns that pandas will read.
-        words = set(re.findall(r"\w+", where or "")) | set(by)
+        kinds = child_kinds()
+        condition = None if where is None else parse_where(where, {name: kinds[name] for name in allowed})
+        used = set(by) | (set() if condition is None else condition.names)
         deciding = results.frame(
-            [name for name in allowed if name in words] or ["stage"], rows=_all_or(rows, len(results))
+            [name for name in dict.fromkeys(allowed) if name in used] or ["stage"], rows=_all_or(rows, len(results))
         )
-        rows = rows[select(deciding, where, sort, head, known).index.to_numpy()]
+        rows = rows[select(deciding, condition, sort, head).index.to_numpy()]
     else:
         rows = rows[:head]
     return results.frame(names, rows=_all_or(rows, len(results)))
+
+
+def child_kinds() -> dict[str, Kind]:
+    """Return the kinds of values of all columns that children have.
+
+    Returns:
+        Column -> "number", "text" or "condition"; with the column "file" of several files.
+    """
+    from nasbench.store.format.schema import CHILD_COLUMNS
+
+    kinds: dict[str, Kind] = {"int": "number", "float": "number", "bool": "condition", "str": "text"}
+    return {**{column.name: kinds[column.type] for column in CHILD_COLUMNS}, "file": "text"}
 
 
 def _all_or(rows: Numbers, count: int) -> Numbers | None:
@@ -126,30 +140,24 @@ def _names(columns: str) -> list[str]:
     return [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def select(
-    frame: pd.DataFrame, where: str | None, sort: str | None, head: int | None, allowed: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Select rows of a frame by a pandas expression, sort them, and keep the first ones.
+def select(frame: pd.DataFrame, where: str | Node | None, sort: str | None, head: int | None) -> pd.DataFrame:
+    """Select rows of a frame by a condition, sort them, and keep the first ones.
 
     Args:
         frame: a frame with any columns.
-        where: a pandas expression over the columns; None for all rows.
+        where: a condition over the columns, as text (see `nasbench.expressions`) or parsed; None for all rows.
         sort: a column, largest value first, or "column:asc"; None to keep the order.
         head: largest number of rows; None for all.
-        allowed: columns that error messages list, if the frame does not have all existing ones.
 
     Returns:
         The selected rows.
 
     Raises:
-        InputError: when the expression cannot be evaluated, or there is no such column.
+        InputError: when the text is no condition over the columns, or there is no such column.
     """
     if where is not None:
-        try:
-            frame = frame.query(where)
-        except Exception as error:  # the expression is the user's input and can raise any exception
-            names = ", ".join(allowed or frame.columns)
-            raise InputError(f"--where {where!r} is no pandas expression over {names}: {error}") from None
+        condition = parse_where(where, kinds_of(frame)) if isinstance(where, str) else where
+        frame = frame[rows_that_hold(frame, condition)]
     if sort is not None:
         column, _, order = sort.partition(":")
         _check_columns([column], frame.columns, "--sort")

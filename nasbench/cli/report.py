@@ -33,7 +33,7 @@ FORMATS = ("html", "md")
     type=click.Choice(FORMATS),
     help="html, or md for a pull request  [by the output's ending, else html].",
 )
-@click.option("-w", "--where", default=None, help="Only children for which this pandas expression is true.")
+@click.option("-w", "--where", default=None, help="Only children for which this condition is true.")
 @click.option("--allow", multiple=True, metavar="CHECK", help="Report even if this check of the comparison fails.")
 @click.option(
     "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."

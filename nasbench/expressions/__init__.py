@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from nasbench.expressions.functions import FUNCTIONS, Kind
 from nasbench.expressions.parser import parse_condition
 from nasbench.expressions.tokens import ExpressionError
-from nasbench.expressions.tree import Kind, Node
+from nasbench.expressions.tree import Node
 
-__all__ = ["ExpressionError", "Kind", "Node", "parse_condition"]
+__all__ = ["FUNCTIONS", "ExpressionError", "Kind", "Node", "parse_condition"]

@@ -3,12 +3,15 @@
     condition  = all { "or" all }
     all        = negation { "and" negation }
     negation   = "not" negation | comparison
-    comparison = sum { ("<=" | "<" | ">=" | ">" | "==" | "!=") sum } | sum [ "not" ] "in" "[" unary { "," unary } "]"
+    comparison = sum { ("<=" | "<" | ">=" | ">" | "==" | "!=") sum } | sum [ "not" ] "in" list
+    list       = "[" unary { "," unary } "]" | "(" unary { "," unary } ")"
     sum        = product { ("+" | "-") product }
     product    = unary { ("*" | "/") unary }
-    unary      = "-" unary | number | text | name | "(" condition ")"
+    unary      = "-" unary | number | text | "true" | "false" | name | call | "(" condition ")"
+    call       = function "(" condition { "," condition } ")"
 
-A chain of comparisons holds if each of them does: "10k <= params <= 100k".
+A chain of comparisons holds if each of them does: "10k <= params <= 100k". Conditions are compared by == and != only.
+The report's page reads the same language by `analysis/report/static/conditions.js`; a change of one needs the other.
 """
 
 from __future__ import annotations
@@ -17,14 +20,15 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from nasbench.errors import did_you_mean
+from nasbench.expressions.functions import FUNCTIONS, Kind
 from nasbench.expressions.tokens import ExpressionError, Token, tokens_of
 from nasbench.expressions.tree import (
     COMPARISONS,
     AllOf,
     AnyOf,
     Arithmetic,
+    Call,
     Comparison,
-    Kind,
     Membership,
     Name,
     Negative,
@@ -32,8 +36,10 @@ from nasbench.expressions.tree import (
     Not,
     Number,
     Text,
+    Truth,
 )
 
+TRUTHS: Final = {"true": True, "false": False, "True": True, "False": False}
 MAX_DEPTH: Final = 30
 MAX_ARITHMETIC: Final = 100  # evaluation recurses as deep as both limits allow together
 _ARTICLE: Final = {"number": "a number", "text": "a text", "condition": "a condition"}
@@ -44,7 +50,9 @@ def parse_condition(text: str, names: Mapping[str, Kind]) -> Node:
     """Parse a condition, e.g. "params <= 100k and mult_adds <= 20M". Nothing in the text is run.
 
     Numbers may end with k, M, G (thousand, million, billion) or %. Texts are in quotes. Comparisons are <=, <, >=, >,
-    == and !=, or `in [...]`; conditions are joined by `and`, `or`, `not` and parentheses; numbers by + - * /.
+    == and !=, or `in [...]`; conditions are joined by `and`, `or`, `not` and parentheses; numbers by + - * /. The
+    functions are those of `FUNCTIONS`, e.g. log10(params). A name with other characters than letters, digits and _ is
+    in backticks.
 
     Args:
         text: the condition, up to 100,000 characters, 30 levels of parentheses and 100 of + - * /.
@@ -117,7 +125,8 @@ class _Parser:
         found: list[Node] = []
         while self._here.kind == "operator" and self._here.text in COMPARISONS:
             sign = self._next()
-            self._require_comparable(left, sign)
+            if sign.text not in ("==", "!="):
+                self._require_comparable(left, sign)
             position = self._here.position
             right = self._sum()
             if right.kind != left.kind:
@@ -134,7 +143,9 @@ class _Parser:
         negated = self._skip("not")
         sign = self._expect("in", 'in, as in "not in"')
         self._require_comparable(left, sign)
-        self._expect("[", '[, as in "in [1, 2]"')
+        closing = ")" if self._is("(") else "]"
+        if not self._skip("("):
+            self._expect("[", '[, as in "in [1, 2]"')
         options: list[Node] = []
         while not options or self._skip(","):
             position = self._here.position
@@ -142,7 +153,7 @@ class _Parser:
             if option.names or option.kind != left.kind:
                 raise self._error(f"expected {_ARTICLE[left.kind]} in the list, got {_short(option)}", position)
             options.append(option)
-        self._expect("]", ", or ]")
+        self._expect(closing, f", or {closing}")
         node = Membership(left, tuple(options))
         return Not(node) if negated else node
 
@@ -183,15 +194,44 @@ class _Parser:
         self._depth -= 1
         return node
 
-    def _name(self, token: Token) -> Name:
+    def _name(self, token: Token) -> Node:
+        if self._is("("):
+            return self._call(token)
+        if token.text not in self._names and token.text in TRUTHS:
+            return Truth(TRUTHS[token.text])
         if token.text not in self._names:
             raise self._error(
                 f"unknown name {token.text[:80]!r}{did_you_mean(token.text, self._names)}; names: {self._known}",
                 token.position,
             )
-        if self._is("("):
-            raise self._error("there are no functions")
         return Name(token.text, self._names[token.text])
+
+    def _call(self, token: Token) -> Call:
+        if token.text not in FUNCTIONS:
+            raise self._error(
+                f"unknown function {token.text[:80]!r}{did_you_mean(token.text, FUNCTIONS)}; functions: "
+                f"{', '.join(FUNCTIONS)}",
+                token.position,
+            )
+        function = FUNCTIONS[token.text]
+        self._enter()
+        self._next()
+        arguments: list[Node] = []
+        while not arguments or self._skip(","):
+            if len(arguments) == len(function.arguments) and not function.more:
+                raise self._error(f"{token.text} has fewer arguments: {function.usage}")
+            kinds = function.arguments[min(len(arguments), len(function.arguments) - 1)]
+            position = self._here.position
+            argument = self.condition()
+            if argument.kind not in kinds:
+                wanted = " or ".join(_ARTICLE[kind] for kind in kinds)
+                raise self._error(f"expected {wanted}, got the {argument.kind} {_short(argument)}", position)
+            arguments.append(argument)
+        if len(arguments) < len(function.arguments):
+            raise self._error(f"{token.text} has more arguments: {function.usage}")
+        self._expect(")", ", or )" if function.more else ")")
+        self._depth -= 1
+        return Call(token.text, tuple(arguments))
 
     # -- words --------------------------------------------------------------------------------------------------------
 

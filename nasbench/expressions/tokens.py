@@ -24,12 +24,15 @@ _MEANT: Final = {
     "=<": "write <=",
     "=>": "write >=",
     "**": "there are no powers",
+    "//": "there is no division without remainder",
 }
-_NUMBER = re.compile(r"(?:\d+(?:_\d+)*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NAME = re.compile(r"[^\W\d]\w*")
 _TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
-_OPERATOR = re.compile(r"<=|>=|==|!=|&&|\|\||<>|=<|=>|\*\*|[<>+\-*/()\[\],=&|!~]")
+_QUOTED_NAME = re.compile(r"`[^`]+`")
+_OPERATOR = re.compile(r"<=|>=|==|!=|&&|\|\||<>|=<|=>|\*\*|//|[<>+\-*/()\[\],=&|!~]")
 MAX_EXPONENT: Final = 300
+_NO_METHODS: Final = "; instead of a method write a function, e.g. startswith(hash, 'ab')"
 
 TokenKind = Literal["number", "text", "name", "operator", "end"]
 
@@ -72,6 +75,18 @@ class Token:
         return "the end" if self.kind == "end" else repr(self.text)
 
 
+def is_plain_name(text: str) -> bool:
+    """Check whether a name can be written without backticks.
+
+    Args:
+        text: the name.
+
+    Returns:
+        True for letters, digits and underscores that begin with no digit and are no keyword.
+    """
+    return _NAME.fullmatch(text) is not None and text not in KEYWORDS
+
+
 def tokens_of(text: str) -> list[Token]:
     """Split an expression into its words.
 
@@ -109,7 +124,9 @@ def _token_at(text: str, place: int) -> tuple[Token, int]:
         if not found[0].isprintable():
             raise ExpressionError(text, at, "a text has no line breaks and no other control characters")
         return Token("text", found[0][1:-1], at), found.end()
-    if text[place] in "'\"":
+    if found := _QUOTED_NAME.match(text, place):
+        return Token("name", found[0][1:-1], at), found.end()
+    if text[place] in "'\"`":
         raise ExpressionError(text, at, f"this text has no second {text[place]}")
     if found := _OPERATOR.match(text, place):
         if found[0] in _MEANT:
@@ -119,7 +136,7 @@ def _token_at(text: str, place: int) -> tuple[Token, int]:
         text,
         at,
         f"{text[place]!r} is not allowed; allowed: names, numbers, texts in quotes, + - * /, comparisons, "
-        "and or not in, ( )",
+        f"and or not in, ( ){_NO_METHODS if text[place] == '.' else ''}",
     )
 
 

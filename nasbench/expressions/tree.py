@@ -8,9 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
-Kind = Literal["number", "text", "condition"]
+from nasbench.expressions.functions import FUNCTIONS, Kind
+from nasbench.expressions.tokens import is_plain_name
 
 COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<=": operator.le,
@@ -40,7 +41,7 @@ class Node(ABC):
 
         Returns:
             A number, text or bool, or an array or column of them where a name that occurs has one. A comparison with
-            NaN is false, except !=.
+            NaN is false, that by != too.
         """
 
     @property
@@ -101,6 +102,22 @@ class Text(Node):
 
 
 @dataclass(frozen=True)
+class Truth(Node):
+    """True or false."""
+
+    value: bool
+    kind: ClassVar[Kind] = "condition"
+    parts: ClassVar[tuple[Node, ...]] = ()
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Return the value; see `Node.evaluate`."""
+        return self.value
+
+    def __str__(self) -> str:
+        return "true" if self.value else "false"
+
+
+@dataclass(frozen=True)
 class Name(Node):
     """A name, e.g. of a count or a column."""
 
@@ -123,7 +140,32 @@ class Name(Node):
         return values[self.name]
 
     def __str__(self) -> str:
-        return self.name
+        return self.name if is_plain_name(self.name) else f"`{self.name}`"
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """A function of numbers or texts, e.g. log10(params)."""
+
+    function: str
+    arguments: tuple[Node, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of the function's result."""
+        return FUNCTIONS[self.function].result
+
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        """The arguments."""
+        return self.arguments
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Call the function; see `Node.evaluate`."""
+        return FUNCTIONS[self.function].call(*(part.evaluate(values) for part in self.arguments))
+
+    def __str__(self) -> str:
+        return f"{self.function}({', '.join(map(str, self.arguments))})"
 
 
 @dataclass(frozen=True)
@@ -179,7 +221,7 @@ class Arithmetic(Node):
 
 @dataclass(frozen=True)
 class Comparison(Node):
-    """A comparison of two numbers or of two texts."""
+    """A comparison of two numbers, of two texts, or by == and != of two conditions."""
 
     operator: str
     left: Node
@@ -194,7 +236,10 @@ class Comparison(Node):
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
         """Return whether the comparison holds; see `Node.evaluate`."""
-        return COMPARISONS[self.operator](self.left.evaluate(values), self.right.evaluate(values))
+        left, right = self.left.evaluate(values), self.right.evaluate(values)
+        if self.operator == "!=":
+            return (left != right) & (left == left) & (right == right)  # NaN is not equal to itself
+        return COMPARISONS[self.operator](left, right)
 
     def __str__(self) -> str:
         return f"{self._inside(self.left, tighter=True)} {self.operator} {self._inside(self.right, tighter=True)}"
@@ -288,8 +333,10 @@ class AnyOf(Node):
 
 
 def _bounded(value: Any) -> Any:
-    """Return a whole number as a float: results that are too large become infinite instead of an error."""
-    return float(value) if isinstance(value, int) else value
+    """Return whole numbers as floats: results that are too large become infinite instead of an error or another number."""
+    if isinstance(value, int):
+        return float(value)
+    return value.astype(float) if getattr(getattr(value, "dtype", None), "kind", "f") in "iu" else value
 
 
 def _quotient(left: Any, right: Any) -> Any:
