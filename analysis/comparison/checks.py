@@ -73,7 +73,8 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
     unknown = sorted(set(allow) - set(CHECKS))
     if unknown:
         raise InputError(f"cannot allow {', '.join(map(repr, unknown))}; what may be allowed: {', '.join(CHECKS)}")
-    failed = fairness(frame, runs).query("not met").set_index("check")["finding"]
+    checks = fairness(frame, runs)
+    failed = checks[~checks["met"].astype(bool)].set_index("check")["finding"]
     refused = [name for name in failed.index if name not in allow]
     if refused:
         differ = [f"{name}: {failed[name]}" for name in refused if name in _DIFFER]

@@ -37,6 +37,7 @@ SCRIPTS = (
     "courses.js",
     "finals.js",
     "learned.js",
+    "conditions.js",
     "children.js",
     "pareto.js",
     "attained.js",

@@ -265,7 +265,8 @@ class Membership(Node):
         return reduce(operator.or_, (value == option.evaluate(values) for option in self.options))
 
     def __str__(self) -> str:
-        return f"{self._inside(self.part, tighter=True)} in [{', '.join(map(str, self.options))}]"
+        options = (str(each) if each.binding >= Negative.binding else f"({each})" for each in self.options)
+        return f"{self._inside(self.part, tighter=True)} in [{', '.join(options)}]"
 
 
 @dataclass(frozen=True)

@@ -34,43 +34,42 @@ function decodeChildren(packed) {
   };
 }
 
-// What a comparison such as "params<50k" may name.
+// Columns of results files that the page has, by the names that --where knows.
 const FIELDS = {
-  val: CHILDREN.val, val_acc: CHILDREN.val, test: CHILDREN.test, test_acc: CHILDREN.test,
-  params: CHILDREN.params, mult_adds: CHILDREN.mult_adds, madds: CHILDREN.mult_adds,
-  seconds: CHILDREN.seconds, seed: CHILDREN.seed, child: CHILDREN.index,
+  strategy: { kind: "text", at: (i) => DATA.strategies[CHILDREN.s[i]].name },
+  hash: { kind: "text", at: (i) => CHILDREN.hash[i] },
+  status: { kind: "text", at: (i) => CHILDREN.status[i] },
+  duplicate: { kind: "condition", at: (i) => CHILDREN.duplicate[i] },
+  counted: { kind: "condition", at: (i) => CHILDREN.counted[i] },
+  ...Object.fromEntries(Object.entries({
+    run_seed: CHILDREN.seed, index: CHILDREN.index, val_acc: CHILDREN.val, test_acc: CHILDREN.test, params: CHILDREN.params,
+    mult_adds: CHILDREN.mult_adds, device_seconds: CHILDREN.seconds,
+  }).map(([name, values]) => [name, { kind: "number", at: (i) => values[i] }])),
 };
-const FRACTIONS = new Set([CHILDREN.val, CHILDREN.test]);
-const COMPARE = {
-  "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b, "=": (a, b) => a === b,
-};
+const HASH_DIGITS = Math.max(0, ...CHILDREN.hash.slice(0, 1).map((hash) => hash.length));
 
-// Words and comparisons into a test of a child's place, or an error to show.
-function parseQuery(text) {
-  const tests = [];
-  for (const word of text.trim().toLowerCase().split(/\s+/).filter(Boolean)) {
-    const found = /^([a-z_]+)(<=|>=|<|>|=)(.*)$/.exec(word);
-    if (!found) {
-      tests.push((i) => CHILDREN.hash[i].startsWith(word) || DATA.strategies[CHILDREN.s[i]].name.toLowerCase().includes(word)
-        || CHILDREN.status[i].includes(word) || (word === "duplicate" && CHILDREN.duplicate[i]));
-      continue;
-    }
-    const [, name, sign, given] = found;
-    const values = FIELDS[name];
-    if (!values) return { error: `There is no column “${name}”; there are ${Object.keys(FIELDS).join(", ")}.` };
-    const number = readNumber(given, FRACTIONS.has(values));
-    if (Number.isNaN(number)) return { error: `“${given}” in “${word}” is no number; write for instance ${name}${sign}50k.` };
-    tests.push((i) => COMPARE[sign](values[i], number));
-  }
-  return { test: (i) => tests.every((test) => test(i)) };
+// The page has the first digits of hashes only, with which a whole one would never be equal.
+function refuseHash(name, text) {
+  return name === "hash" && text.length > HASH_DIGITS ? `hashes have ${HASH_DIGITS} digits here: write hash == "${text.slice(0, HASH_DIGITS)}"` : null;
 }
 
-// Accuracies may be given in percent, as the page shows them, or as fractions, as the files hold them.
-function readNumber(text, isFraction) {
-  const found = /^(-?[\d.]+(?:e-?\d+)?)([kmg%]?)$/.exec(text);
-  if (!found) return NaN;
-  const number = Number(found[1]) * ({ k: 1e3, m: 1e6, g: 1e9 }[found[2]] ?? 1);
-  return isFraction && (number > 1 || found[2] === "%") ? number / 100 : number;
+// A condition, or words that all occur in a child's strategy, status or beginning of its hash, into a test of a child's place; or an error
+// to show. `words`: whether it is words.
+function parseQuery(text) {
+  if (!text.trim()) return { test: () => true };
+  try {
+    return { test: readCondition(text, FIELDS, refuseHash) };
+  } catch (error) {
+    if (!(error instanceof ConditionError)) throw error;
+    const words = text.trim().split(/\s+/);
+    const isWord = (word) => /^[\p{L}\p{N}_][\p{L}\p{N}_.:-]*$/u.test(word) && !KEYWORDS.includes(word) && !Object.hasOwn(FIELDS, word);
+    if (!words.every(isWord)) return { error: `This cannot be read, ${error.message}` };
+    return { words: true, test: (i) => words.every((word) => hasWord(i, word.toLowerCase())) };
+  }
+}
+
+function hasWord(i, word) {
+  return CHILDREN.hash[i].startsWith(word) || DATA.strategies[CHILDREN.s[i]].name.toLowerCase().includes(word) || CHILDREN.status[i].includes(word);
 }
 
 // The shared state: which strategies are on and what is asked for. Listeners get the places of the children left.
@@ -78,6 +77,7 @@ const filter = {
   on: DATA.strategies.map(() => true),
   query: "",
   error: "",
+  hint: "",
   places: [],
   listeners: [],
   change(changes) {
@@ -88,17 +88,24 @@ const filter = {
       const places = [];
       for (let i = 0; i < CHILDREN.count; i++) if (this.on[CHILDREN.s[i]] && parsed.test(i)) places.push(i);
       this.places = places;
+      this.hint = places.length ? "" : hintFor(parsed.words, this.query);
     }
     for (const listener of this.listeners) listener();
   },
 };
+
+// What may be meant where nothing is found.
+function hintFor(words, query) {
+  if (words) return ": no strategy, status or beginning of a hash has these words; a comparison is written params < 50k";
+  return /(val|test)_acc\s*(<=|>=|==|<|>)\s*[0-9.]{2,}\s*(?![0-9.%])/.test(query) ? ": accuracies are fractions, write val_acc > 0.9 or val_acc > 90%" : "";
+}
 
 // A row of controls over the shared state; there are two on the page, which always show the same.
 function startFilter(host) {
   const chips = DATA.strategies.map((strategy, s) =>
     html("button", { type: "button", class: `chip s${s}`, "aria-pressed": "true", onclick: () => filter.change({ on: filter.on.map((on, k) => (k === s ? !on : on)) }) },
       html("i", { class: "dot" }), strategy.name));
-  const field = html("input", { type: "search", placeholder: "e.g. params<50k val>90", spellcheck: "false", autocomplete: "off", "aria-label": "Search children by words or comparisons", oninput: () => filter.change({ query: field.value }) });
+  const field = html("input", { type: "search", placeholder: "e.g. params < 50k and val_acc > 90%", spellcheck: "false", autocomplete: "off", "aria-label": "Search children by words or a condition", oninput: () => filter.change({ query: field.value }) });
   const clear = html("button", { type: "button", class: "clear", onclick: () => filter.change({ query: "", on: filter.on.map(() => true) }) }, "Clear");
   const count = html("p", { class: "count", role: "status" });
   host.append(html("div", { class: "chips", role: "group", "aria-label": "Strategies" }, ...chips), html("div", { class: "search" }, field, clear), count);
@@ -107,7 +114,7 @@ function startFilter(host) {
     if (field.value !== filter.query) field.value = filter.query;
     field.setAttribute("aria-invalid", filter.error !== "");
     count.classList.toggle("wrong", filter.error !== "");
-    count.textContent = filter.error || `${grouped(filter.places.length)} of ${grouped(CHILDREN.count)} children`;
+    count.textContent = filter.error || `${grouped(filter.places.length)} of ${grouped(CHILDREN.count)} children${filter.hint}`;
   });
   return field;
 }

@@ -4,11 +4,11 @@
 const COSTS = {
   params: { label: "parameters", values: CHILDREN.params, field: "params" },
   mult_adds: { label: "multiply-adds for one image", values: CHILDREN.mult_adds, field: "mult_adds" },
-  seconds: { label: `${DATA.seconds_unit} to train`, values: CHILDREN.seconds, field: "seconds" },
+  seconds: { label: `${DATA.seconds_unit} to train`, values: CHILDREN.seconds, field: "device_seconds" },
 };
 const SCORES = {
-  val: { label: "validation accuracy", values: CHILDREN.val, field: "val" },
-  test: { label: "test accuracy", values: CHILDREN.test, field: "test" },
+  val: { label: "validation accuracy", values: CHILDREN.val, field: "val_acc" },
+  test: { label: "test accuracy", values: CHILDREN.test, field: "test_acc" },
 };
 
 function startPareto() {
@@ -176,7 +176,7 @@ function pointAt(host, plot, walk, describe, choose, all = walk()) {
   };
 }
 
-// A rectangle dragged over the plane becomes four comparisons in the search field.
+// A rectangle dragged over the plane becomes a condition in the search field.
 function brush(host, plot, cost, score) {
   const area = svg("rect", { class: "brush", visibility: "hidden" });
   plot.picture.append(area);
@@ -205,7 +205,7 @@ function brush(host, plot, cost, score) {
     const [left, right] = [Math.min(a, x), Math.max(a, x)].map(plot.sx.inverse).map((value) => value.toPrecision(4));
     const [low, high] = [Math.max(b, y), Math.min(b, y)].map(plot.sy.inverse).map((error) => (1 - error).toPrecision(4));
     const plain = (text) => String(Number(text));
-    filter.change({ query: `${cost.field}>=${plain(left)} ${cost.field}<=${plain(right)} ${score.field}>=${plain(low)} ${score.field}<=${plain(high)}` });
+    filter.change({ query: `${plain(left)} <= ${cost.field} <= ${plain(right)} and ${plain(low)} <= ${score.field} <= ${plain(high)}` });
   };
   host.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && filter.query) filter.change({ query: "" });

@@ -12,6 +12,7 @@ from nasbench.analysis.pareto.objectives import attainment, objective_points
 from nasbench.analysis.pareto.pareto import pareto_front
 from nasbench.analysis.report.contents import Selection, Wishes, contents
 from nasbench.analysis.report.page import html_report
+from nasbench.expressions.frames import rows_where
 
 SECTIONS = [
     "What was run",
@@ -114,19 +115,27 @@ def test_the_plane_is_filtered_by_strategy_by_words_and_by_a_rectangle(opened, c
     tab.click("#pareto-filter .chip:nth-child(1)")
     middle = int(front["params"].median())
     tab.js("document.querySelector('#pareto-filter input').focus()")
-    tab.type(f"params<={middle}")
+    tab.type(f"params <= {middle}")
     assert points(tab) == len(pareto_front(children[children["params"] <= middle]))
     assert f"{(children['params'] <= middle).sum():,} of {len(children):,}" in tab.js(
         "document.querySelector('#table-filter .count').textContent"
     )
-    tab.type(" params<many")
-    assert "is no number" in tab.js("document.querySelector('#pareto-filter .count').textContent")
+    tab.type(" and parms < 3")
+    shown = tab.js("document.querySelector('#pareto-filter .count').textContent")
+    assert "This cannot be read, position" in shown
+    assert "unknown name “parms”, did you mean “params”?" in shown
+    tab.click("#pareto-filter .clear")
+    tab.js("document.querySelector('#pareto-filter input').focus()")
+    tab.type("val_acc > 90")
+    assert tab.js("document.querySelector('#pareto-filter .count').textContent").startswith(f"0 of {len(children):,}")
+    assert "write val_acc > 0.9 or val_acc > 90%" in tab.js(
+        "document.querySelector('#pareto-filter .count').textContent"
+    )
     tab.click("#pareto-filter .clear")
     x, y = tab.middle("#plane .plot")
     tab.drag((x - 150, y - 120), (x + 150, y + 60))
     query = tab.js("document.querySelector('#table-filter input').value")
-    bounds = [part.replace("val", "val_acc", 1) for part in query.split()]
-    kept = children.query(" and ".join(bounds))
+    kept = children[rows_where(children.round({"val_acc": 5}), query)]
     assert 0 < len(kept) < len(children)
     assert f"{len(kept):,} of" in tab.js("document.querySelector('#pareto-filter .count').textContent")
     tab.js("document.getElementById('plane').focus()")
@@ -149,6 +158,9 @@ def test_the_table_is_sorted_and_searched(opened, children, width):
     assert all(row.startswith("ppo") for row in rows)
     tab.type(" nothing-like-this")
     assert tab.js(SHOWN) == ["No child fits."]
+    assert "no strategy, status or beginning of a hash" in tab.js(
+        "document.querySelector('#table-filter .count').textContent"
+    )
 
 
 def test_the_keyboard_reaches_and_works_everything(opened, children):
@@ -194,7 +206,7 @@ def test_what_the_table_shows_is_saved_as_csv(opened, children, browser, tmp_pat
     tab = opened()
     browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
     tab.js("document.querySelector('#table-filter input').focus()")
-    tab.type("ppo val>0.5")
+    tab.type("strategy == 'ppo' and val_acc > 50%")
     tab.click(".csv")
     saved = tmp_path / "children.csv"
     tab.wait(saved.exists, "children.csv is saved")
@@ -207,7 +219,13 @@ def test_what_the_table_shows_is_saved_as_csv(opened, children, browser, tmp_pat
 def test_the_numbers_of_a_plot_are_saved_as_csv(opened, selection, browser, tmp_path):
     tab = opened()
     browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
-    names = ["val_acc-by-children", "final-val_acc", "val-against-params", "curves-of-the-best", "attained-by-params"]
+    names = [
+        "val_acc-by-children",
+        "final-val_acc",
+        "val_acc-against-params",
+        "curves-of-the-best",
+        "attained-by-params",
+    ]
     for place, name in zip(("#courses", "#finals", "#pareto-plot", "#curves", "#attained"), names):
         tab.click(f"{place} .save")
         tab.wait((tmp_path / f"{name}.csv").exists, f"{name}.csv is saved")
