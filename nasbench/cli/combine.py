@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from nasbench.cli.options import take_over_option
-from nasbench.cli.wording import children_text, count_of, runs_text
+from nasbench.cli.wording import count_of, measurements_text, rows_text
 
 if TYPE_CHECKING:
     from nasbench.store.format.columns import Numbers
+    from nasbench.store.maintenance.exporting import What
     from nasbench.store.maintenance.table_builder import Tables
 
 SHOWN = 5
+MEASUREMENTS = "measurements"
 
 
 @click.command()
@@ -39,7 +41,7 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
 
     done = merge_files(files, output, conflicts, take_over)
     twice = count_of(done.identical, "identical child", "identical children")
-    click.echo(f"{output}: {children_text(done.children)} of {runs_text(done.runs)}; {twice} left out")
+    click.echo(f"{output}: {rows_text(done.children, done.runs, done.measurements)}; {twice} left out")
     for (file, run), name in done.renamed.items():
         click.echo(f"  run {run} of {file} is kept as {name}")
 
@@ -47,9 +49,13 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
 @click.command()
 @click.argument("first", type=click.Path(dir_okay=False))
 @click.argument("second", type=click.Path(dir_okay=False))
-@click.option("--ignore", default="", help="Comma-separated columns to leave out, e.g. train_seconds,wall_seconds.")
+@click.option(
+    "--ignore",
+    default="",
+    help="Comma-separated columns to leave out, e.g. train_seconds,wall_seconds; 'measurements' for all of them.",
+)
 def diff(first: str, second: str, ignore: str) -> int:
-    """Compare two results files child by child, to the bit.
+    """Compare two results files child by child and measurement by measurement, to the bit.
 
     Exits with 1 if they differ.
 
@@ -63,7 +69,8 @@ def diff(first: str, second: str, ignore: str) -> int:
 
     ignored = {name.strip() for name in ignore.split(",") if name.strip()}
     left, right = _tables(first), _tables(second)
-    _check_names(ignored, [*left.children, *(f"curve {name}" for name in left.curves)])
+    curves = [f"curve {name}" for name in left.curves]
+    _check_names(ignored, [*left.children, *curves, *left.measurements, MEASUREMENTS])
     pairs = match_children(left, right)
     differing = {name: where for name, where in pairs.differing.items() if name not in ignored}
     unequal = np.logical_or.reduce([np.zeros(len(pairs.left), dtype=bool), *differing.values()])
@@ -80,7 +87,25 @@ def diff(first: str, second: str, ignore: str) -> int:
             a, b = (_plain(t.children[name][int(p[at])]) for t, p in ((left, pairs.left), (right, pairs.right)))
             example = f", first {a!r} and {b!r}"
         click.echo(f"  {name}: {int(where.sum())} differ{example}")
-    return 1 if unequal.any() or len(pairs.only_left) or len(pairs.only_right) else 0
+    alike = MEASUREMENTS in ignored or _compare_measurements(first, second, left, right, ignored)
+    return 1 if unequal.any() or len(pairs.only_left) or len(pairs.only_right) or not alike else 0
+
+
+def _compare_measurements(first: str, second: str, left: Tables, right: Tables, ignored: set[str]) -> bool:
+    """Print how many measurements only one file has, and return whether there are none."""
+    from collections import Counter
+
+    from nasbench.store.maintenance.table_builder import measurement_keys
+
+    of_left, of_right = (Counter(measurement_keys(tables, ignored)) for tables in (left, right))
+    if not of_left and not of_right:
+        return True
+    click.echo(f"{measurements_text((of_left & of_right).total())} the same in both")
+    only = ((first, of_left - of_right), (second, of_right - of_left))
+    for file, rows in only:
+        if rows:
+            click.echo(f"{measurements_text(rows.total())} only in {file}")
+    return not any(rows for _, rows in only)
 
 
 @click.command()
@@ -96,11 +121,11 @@ def diff(first: str, second: str, ignore: str) -> int:
     "--what",
     default="children",
     show_default=True,
-    type=click.Choice(["children", "curves", "runs"]),
+    type=click.Choice(["children", "curves", "runs", "measurements"]),
     help="Table to export; curves have one row per child and epoch.",
 )
-def export(files: Sequence[str], output: str, what: Literal["children", "curves", "runs"]) -> None:
-    """Write children, curves or runs as parquet, CSV or JSON lines; floats keep every bit.
+def export(files: Sequence[str], output: str, what: What) -> None:
+    """Write children, curves, runs or measurements as parquet, CSV or JSON lines; floats keep every bit.
 
     \b
     Example:

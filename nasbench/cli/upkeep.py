@@ -8,7 +8,7 @@ import click
 
 from nasbench.cli.options import take_over_option
 from nasbench.cli.output import coloured
-from nasbench.cli.wording import children_text, runs_text
+from nasbench.cli.wording import rows_text
 
 
 @click.command()
@@ -29,7 +29,7 @@ def check(files: Sequence[str]) -> int:
         health = check_file(file)
         state = coloured("sound", "ok") if health.sound else coloured("DAMAGED", "wrong")
         click.echo(
-            f"{file}: {state}, {children_text(health.children)}, {runs_text(health.runs)} "
+            f"{file}: {state}, {rows_text(health.children, health.runs, health.measurements)} "
             f"({health.datasets} datasets and {health.records} journal records verified)"
         )
         for finding in health.findings:
@@ -58,7 +58,7 @@ def repair(file: str, take_over: bool) -> None:
     if done is None:
         click.echo(f"{file}: sound, nothing to repair")
         return
-    click.echo(f"{file}: recovered {children_text(done.children)} and {runs_text(done.runs)}")
+    click.echo(f"{file}: recovered {rows_text(done.children, done.runs, done.measurements)}")
     click.echo(f"  as it was: {', '.join(map(str, done.copies))}")
     for line in done.lost or ["nothing"]:
         click.echo(f"  lost: {line}")

@@ -39,3 +39,30 @@ def children_text(number: int) -> str:
         The words, e.g. "1 child" or "8 children".
     """
     return count_of(number, "child", "children")
+
+
+def measurements_text(number: int) -> str:
+    """Write a number of measurements.
+
+    Args:
+        number: the number, >= 0.
+
+    Returns:
+        The words, e.g. "1 measurement" or "8 measurements".
+    """
+    return count_of(number, "measurement", "measurements")
+
+
+def rows_text(children: int, runs: int, measurements: int) -> str:
+    """Write the numbers of rows of a results file.
+
+    Args:
+        children: rows of the children table.
+        runs: rows of the runs table.
+        measurements: rows of the table of measurements; left out if there are none.
+
+    Returns:
+        The words, e.g. "8 children, 1 run" or "8 children, 1 run, 24 measurements".
+    """
+    texts = [children_text(children), runs_text(runs), *([measurements_text(measurements)] if measurements else [])]
+    return ", ".join(texts)

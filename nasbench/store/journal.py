@@ -10,7 +10,8 @@ Lines of the file:
 digits>","sequence":7,"kind":"child","row":{...},"curves":{...}}`. The digest covers the exact bytes that follow it, up
 to the end of the line. Children that are stored together share one line,
 `{..."sequence":7,"kind":"children","children":[{"row":{...},"curves":{...}},...]}`, which takes one sequence number per
-child; they are on the disk together or not at all.
+child; they are on the disk together or not at all. Measurements are likewise of kind "measurement", or "measurements"
+where several are stored together.
 
 Sequence numbers rise by one per record over the whole life of a results file, across packs. Therefore a record that is
 already in the HDF5 file is not counted twice, and a lost line is noticed.
@@ -40,25 +41,35 @@ from typing import Any, Final, Literal
 from nasbench.store.errors import CorruptResults, NewerSchema, OlderSchema, explain
 from nasbench.store.files import ResultsPaths, close_handle, read_all, sync_folder, write_at
 from nasbench.store.format.rows import Curves, Row, spell_float, unspell_floats
-from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION
+from nasbench.store.format.schema import (
+    CHILD_COLUMNS,
+    MEASUREMENT_COLUMNS,
+    OLDEST_READABLE,
+    RUN_COLUMNS,
+    SCHEMA_VERSION,
+    Column,
+)
 
 _log = logging.getLogger(__name__)
 
-Kind = Literal["run", "child"]
+Kind = Literal["run", "child", "measurement"]
 
 _OPENING: Final = b'{"blake2b":"'
 _ROW: Final = b'"row":{'
 _DIGITS: Final = 16
 _BODY: Final = len(_OPENING) + _DIGITS
 _FORMAT: Final = "nasbench journal"
-_NAMES: Final[dict[str, set[str]]] = {
-    "child": {column.name for column in CHILD_COLUMNS},
-    "run": {column.name for column in RUN_COLUMNS},
+_COLUMNS: Final[dict[str, tuple[Column, ...]]] = {
+    "child": CHILD_COLUMNS,
+    "run": RUN_COLUMNS,
+    "measurement": MEASUREMENT_COLUMNS,
 }
-_FLOATS: Final[dict[str, tuple[str, ...]]] = {
-    "child": tuple(column.name for column in CHILD_COLUMNS if column.type == "float"),
-    "run": tuple(column.name for column in RUN_COLUMNS if column.type == "float"),
+_NAMES: Final = {kind: {column.name for column in columns} for kind, columns in _COLUMNS.items()}
+_FLOATS: Final = {
+    kind: tuple(column.name for column in columns if column.type == "float") for kind, columns in _COLUMNS.items()
 }
+# Kind of a line with several records -> kind of each.
+_SEVERAL: Final[dict[str, Kind]] = {"children": "child", "measurements": "measurement"}
 # A power cut can leave a hole of zeros inside the last, unacknowledged line; no line is ever written with a zero byte.
 _HOLE: Final = b"\0" * 8
 
@@ -80,13 +91,14 @@ class Header:
 
 @dataclass(frozen=True)
 class Record:
-    """One acknowledged record: a child with its curves, or a run. A later record of a run replaces the earlier.
+    """One acknowledged record: a child with its curves, a run, or a measurement. A later record of a run replaces the
+    earlier.
 
     Args:
         sequence: number of the record in the file, without gaps.
-        kind: "child" or "run".
+        kind: "child", "run" or "measurement".
         row: its columns.
-        curves: curves of a child, one value per epoch; empty for a run.
+        curves: curves of a child, one value per epoch; empty for other records.
     """
 
     sequence: int
@@ -275,19 +287,20 @@ class _Parser:
             self.damages.append(Damage(1, "the header is missing, so the records before this line are lost"))
             return
         schema = content.get("schema", SCHEMA_VERSION)
-        if schema < SCHEMA_VERSION and not self._older:
+        if schema < OLDEST_READABLE and not self._older:
             raise OlderSchema.of(self.path, schema, SCHEMA_VERSION)
         self.header = Header(content["file"], content["base"], schema)
-        self._known = schema == SCHEMA_VERSION
+        self._known = schema >= OLDEST_READABLE
         self.has_commit_counter = bool(content.get("claim"))
         self._next = self.header.base + 1
 
     def _take_line(self, number: int, content: Mapping[str, Any]) -> None:
-        if content.get("kind") != "children":
+        several = str(content.get("kind"))
+        if several not in _SEVERAL:
             self._take_record(number, content)
             return
-        for offset, child in enumerate(content["children"]):
-            self._take_record(number, {"sequence": content["sequence"] + offset, "kind": "child", **child})
+        for offset, record in enumerate(content[several]):
+            self._take_record(number, {"sequence": content["sequence"] + offset, "kind": _SEVERAL[several], **record})
 
     def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
         sequence, kind = content.get("sequence"), content.get("kind")
@@ -373,6 +386,7 @@ class JournalWriter:
         self._confirm = confirm
         self.sequence = contents.records[-1].sequence if contents.records else header.base
         self.length = contents.good_length if contents.header else 0
+        self.schema = contents.header.schema if contents.header else SCHEMA_VERSION
         self._commit_counter_at = contents.commit_counter_at
         self._handle = -1
         self._settled = False
@@ -381,26 +395,31 @@ class JournalWriter:
         """Write one record and wait until it is on the disk. The record is acknowledged when this returns.
 
         Args:
-            kind: "run" or "child".
+            kind: "run", "child" or "measurement".
             row: its columns, checked.
-            curves: curves of a child; {} for a run.
+            curves: curves of a child; {} for other records.
 
         Raises:
             StoreError: when it could not be written; nothing of it is stored, and all earlier records still are.
         """
         self._append_line({"sequence": self.sequence + 1, "kind": kind, **_spelled(row, curves)}, 1)
 
-    def append_children(self, children: Sequence[tuple[Row, Mapping[str, Sequence[float]]]]) -> None:
-        """Write children as one line, all or none, and wait once until they are on the disk.
+    def append_several(
+        self,
+        kind: Literal["children", "measurements"],
+        records: Sequence[tuple[Row, Mapping[str, Sequence[float]]]],
+    ) -> None:
+        """Write records as one line, all or none, and wait once until they are on the disk.
 
         Args:
-            children: rows with their curves, at least one.
+            kind: what they are.
+            records: rows with the curves of children, at least one; {} for measurements.
 
         Raises:
             StoreError: when they could not be written; none of them is stored, and all earlier records still are.
         """
-        spelled = [_spelled(row, curves) for row, curves in children]
-        self._append_line({"sequence": self.sequence + 1, "kind": "children", "children": spelled}, len(spelled))
+        spelled = [_spelled(row, curves) for row, curves in records]
+        self._append_line({"sequence": self.sequence + 1, "kind": kind, kind: spelled}, len(spelled))
 
     def _append_line(self, content: Mapping[str, Any], records: int) -> None:
         line = _seal(content)
@@ -506,6 +525,7 @@ class JournalWriter:
             header: header of the new journal.
         """
         self.close()
+        self.schema = SCHEMA_VERSION
         self._header, self.sequence, self.length, self._commit_counter_at, self._settled = (
             header,
             header.base,

@@ -49,7 +49,7 @@ _FIXED_BYTES: Final = 16 << 20
 _FIXED_WASTE: Final = 8
 _OFFSETS: Final = Column("offsets", "int", "", "where each child's epochs start in the curves, and the end")
 _ABOUT: Final = (
-    "One value per child under /children, per run under /runs; integer columns with the attribute 'categories' are "
+    "One value per child under /children, per run under /runs, per measurement under /measurements; integer columns with the attribute 'categories' are "
     "codes into that "
     "dataset. Child i has the rows offsets[i] to offsets[i+1] of the datasets in /curves. Units and meanings are "
     "attributes."
@@ -79,11 +79,15 @@ class Content(Protocol):
     def runs(self) -> int:
         """Rows of the runs table."""
 
+    @property
+    def measurements(self) -> int:
+        """Rows of the table of measurements."""
+
     def column(self, table: Table, column: Column) -> Data:
         """Return a column of a table.
 
         Args:
-            table: "children" or "runs".
+            table: name of the table.
             column: a column of that table.
 
         Returns:
@@ -221,13 +225,21 @@ def _write(snapshot: Content, spool: _Spool) -> None:
 def _fill(snapshot: Content, file: Any) -> None:
     sink = _Sink(file)
     for table, columns in TABLES.items():
+        if table == "measurements" and not snapshot.measurements:
+            continue  # most files have none
         for column in columns:
             sink.column(table, column, snapshot.column(table, column))
     for curve in CURVES:
         sink.column("curves", curve, snapshot.curve(curve.name))
     sink.column("curves", _OFFSETS, snapshot.offsets())
     manifest = Manifest(
-        SCHEMA_VERSION, snapshot.file, snapshot.last_sequence, snapshot.children, snapshot.runs, sink.entries
+        SCHEMA_VERSION,
+        snapshot.file,
+        snapshot.last_sequence,
+        snapshot.children,
+        snapshot.runs,
+        sink.entries,
+        snapshot.measurements,
     ).to_json()
     file.attrs["schema_version"] = SCHEMA_VERSION
     texts = {

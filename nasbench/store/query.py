@@ -260,6 +260,27 @@ class Results:
             frame = {_FILE: for_pandas(names), **frame}
         return pd.DataFrame(frame, copy=False)
 
+    def measurements(self) -> pd.DataFrame:
+        """The measurements as a DataFrame in commit order: latencies, and other quantities of architectures.
+
+        Returns:
+            The columns of `schema.MEASUREMENT_COLUMNS`; "file" comes first if there are several files. Several rows of
+            one architecture differ in quantity, device, method, batch, threads or time.
+
+        Raises:
+            CorruptResults: when a dataset is damaged; the message names it.
+        """
+        import pandas as pd
+
+        frame = {
+            column.name: for_pandas(self._joined("measurements", column.name)) for column in TABLES["measurements"]
+        }
+        if len(self.files) > 1:
+            sizes = [source.snapshot.measurements for source in self._sources]
+            names = Text(np.repeat(np.arange(len(sizes)), sizes), [source.name for source in self._sources])
+            frame = {_FILE: for_pandas(names), **frame}
+        return pd.DataFrame(frame, copy=False)
+
     def curves(self, hash: str, fingerprint: str | None = None, seed: int | None = None) -> pd.DataFrame:
         """The curves of every child of one architecture, in long form: one row per child and epoch.
 

@@ -13,10 +13,11 @@ from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, e
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, column_of, gather, join_columns, take
 from nasbench.store.format.hdf5 import TABLES, PackedFile, Table
-from nasbench.store.format.schema import SCHEMA_VERSION, Column
-from nasbench.store.journal import JournalContents, Record, read_journal
+from nasbench.store.format.schema import OLDEST_READABLE, SCHEMA_VERSION, Column
+from nasbench.store.journal import JournalContents, Kind, Record, read_journal
 
 _RUN_ID: Final = TABLES["runs"][0]
+_KINDS: Final[dict[Kind, Table]] = {"child": "children", "run": "runs", "measurement": "measurements"}
 _ATTEMPTS: Final = 100
 _LOOKS: Final = 3
 _PAUSE: Final = 0.02
@@ -37,10 +38,9 @@ class Snapshot:
         packed_sequence = packed.manifest.last_sequence if packed else 0
         fresh = [record for record in journal.records if record.sequence > packed_sequence]
         self.last_sequence: Final = fresh[-1].sequence if fresh else packed_sequence
-        self._fresh: dict[Table, list[Record]] = {
-            "children": [record for record in fresh if record.kind == "child"],
-            "runs": [record for record in fresh if record.kind == "run"],
-        }
+        self._fresh: dict[Table, list[Record]] = {table: [] for table in TABLES}
+        for record in fresh:
+            self._fresh[_KINDS[record.kind]].append(record)
 
     @property
     def file(self) -> str:
@@ -59,11 +59,16 @@ class Snapshot:
         """Rows of the runs table."""
         return len(self._current_runs)
 
+    @property
+    def measurements(self) -> int:
+        """Rows of the table of measurements."""
+        return (self.packed.manifest.measurements if self.packed else 0) + len(self._fresh["measurements"])
+
     def column(self, table: Table, column: Column) -> Data:
-        """Read a column: children in commit order, or runs in order of first appearance with their latest record.
+        """Read a column: rows in commit order, or runs in order of first appearance with their latest record.
 
         Args:
-            table: "children" or "runs".
+            table: name of the table.
             column: a column of that table.
 
         Returns:
@@ -73,13 +78,13 @@ class Snapshot:
             CorruptResults: when a dataset is damaged; the message names it.
         """
         data = self._all_records(table, column)
-        return data if table == "children" else take(data, self._current_runs)
+        return take(data, self._current_runs) if table == "runs" else data
 
     def fresh_records(self, table: Table) -> list[Record]:
         """Return the records of a table that are only in the journal.
 
         Args:
-            table: "children" or "runs".
+            table: name of the table.
 
         Returns:
             Records in commit order.
@@ -224,7 +229,7 @@ def _open_packed(paths: ResultsPaths) -> PackedFile | None:
         packed = PackedFile(paths.h5)
     except MissingResults:
         return None
-    if packed.manifest.schema < SCHEMA_VERSION:
+    if packed.manifest.schema < OLDEST_READABLE:
         packed.close()
         raise OlderSchema.of(paths.h5, packed.manifest.schema, SCHEMA_VERSION)
     return packed

@@ -14,7 +14,8 @@ from uuid import uuid4
 from nasbench.store.duplicate_index import DuplicateIndex
 from nasbench.store.errors import CorruptResults, MissingResults, OwnershipLost, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
-from nasbench.store.format.rows import child_curves, child_row, run_row
+from nasbench.store.format.rows import child_curves, child_row, measurement_row, run_row
+from nasbench.store.format.schema import SCHEMA_VERSION
 from nasbench.store.journal import Header, JournalContents, JournalWriter, renew_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.packing import pack_snapshot
@@ -132,7 +133,7 @@ class ResultsWriter:
             if len(checked) == 1:
                 self._journal.append("child", *checked[0])
             elif checked:
-                self._journal.append_children(checked)
+                self._journal.append_several("children", checked)
         for row, _ in checked:
             self._known.add(row)
         self._pack_if_long()
@@ -151,6 +152,30 @@ class ResultsWriter:
         checked = run_row(row)
         with self._as_owner():
             self._journal.append("run", checked, {})
+        self._pack_if_long()
+
+    def append_measurements(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store measurements with a single fsync. When this returns, all are on the disk; if it fails, none is.
+
+        Args:
+            rows: exactly the columns of `schema.MEASUREMENT_COLUMNS` each; none for nothing to do. Equal rows may be
+                stored repeatedly.
+
+        Raises:
+            InputError: when a row does not fit the schema; nothing is written.
+            StoreError: when they could not be written; try again once the cause is removed.
+        """
+        self._require_open()
+        checked = [measurement_row(row) for row in rows]
+        if not checked:
+            return
+        if self._journal.schema < SCHEMA_VERSION:
+            self.pack()  # a journal of schema 3 holds no measurements, and a version that reads it would call them damage
+        with self._as_owner():
+            if len(checked) == 1:
+                self._journal.append("measurement", checked[0], {})
+            else:
+                self._journal.append_several("measurements", [(row, {}) for row in checked])
         self._pack_if_long()
 
     @contextmanager

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, MEASUREMENT_COLUMNS, RUN_COLUMNS
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 
@@ -110,3 +110,31 @@ def _append_for_ever(path: os.PathLike[str], pack_bytes: int, acknowledged: int)
                 writer.append_child(*child(number))
                 os.write(acknowledged, b".")
                 number += 1
+
+
+def measurement(number: int, **columns: Any) -> dict[str, Any]:
+    """A latency; `number` decides every value that `columns` does not."""
+    rng = random.Random(number)
+    row: dict[str, Any] = {column.name: BLANK[column.type] for column in MEASUREMENT_COLUMNS}
+    row |= {
+        "hash": child(number)[0]["hash"],
+        "space": "nasbench201",
+        "choices": "[3,3,3,3,3,3]",
+        "quantity": "latency",
+        "unit": "s",
+        "direction": "lower",
+        "value": rng.random(),
+        "n": 50,
+        "device": "Abacus",
+        "method": "eager",
+        "batch": 1,
+        "threads": 1,
+        "measured_at": f"2026-01-01T00:00:{number % 60:02d}Z",
+    }
+    return row | columns
+
+
+def measured(path: os.PathLike[str]) -> list[dict[str, Any]]:
+    """Every measurement of a results file, in commit order."""
+    with Results(path) as results:
+        return [plain(row) for row in results.measurements().astype(object).to_dict("records")]

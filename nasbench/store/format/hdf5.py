@@ -7,6 +7,7 @@ Layout, readable with plain h5py and h5dump as well:
     /children/<column>      one value per child in commit order; text columns with few distinct values hold codes, and
                             their attribute `categories` names the dataset of the values that the codes stand for
     /runs/<column>          likewise, one value per run
+    /measurements/<column>  likewise, one value per measurement; not there in a file without measurements
     /curves/<curve>         all children's epochs end to end; child i has the rows curves/offsets[i] to
                             curves/offsets[i + 1]
     /categories/...         the values that codes stand for
@@ -38,16 +39,20 @@ import numpy as np
 
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, explain, failed_call
 from nasbench.store.format.chunks import Crc32, blake2b_16, digest_of, filters_of, read_chunks
-from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
-from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of
+from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
 
 _log = logging.getLogger(__name__)
 
-Table = Literal["children", "runs"]
+Table = Literal["children", "runs", "measurements"]
 Encoding = Literal["numbers", "codes", "fixed", "fixed escaped", "bytes", "bytes escaped"]
 
 FORMAT: Final = "nasbench results"
-TABLES: Final[dict[Table, tuple[Column, ...]]] = {"children": CHILD_COLUMNS, "runs": RUN_COLUMNS}
+TABLES: Final[dict[Table, tuple[Column, ...]]] = {
+    "children": CHILD_COLUMNS,
+    "runs": RUN_COLUMNS,
+    "measurements": MEASUREMENT_COLUMNS,
+}
 CRC: Final = "crc32"
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
@@ -76,6 +81,7 @@ class Manifest:
         children: rows of the children table.
         runs: rows of the runs table.
         datasets: path in the file -> entry.
+        measurements: rows of the table of measurements; files of schema 3 have none.
     """
 
     schema: int
@@ -84,6 +90,18 @@ class Manifest:
     children: int
     runs: int
     datasets: Mapping[str, Entry]
+    measurements: int = 0
+
+    def rows(self, table: Table) -> int:
+        """Return the number of rows of a table.
+
+        Args:
+            table: name of the table.
+
+        Returns:
+            The number, >= 0.
+        """
+        return {"children": self.children, "runs": self.runs, "measurements": self.measurements}[table]
 
     def to_json(self) -> str:
         """Convert to JSON. The file stores it beside its `checksum_of_text`.
@@ -210,7 +228,7 @@ class PackedFile:
         """Read and verify one column.
 
         Args:
-            table: "children" or "runs".
+            table: name of the table.
             column: a column of that table.
 
         Returns:
@@ -219,6 +237,8 @@ class PackedFile:
         Raises:
             CorruptResults: when a dataset is damaged; the message names it.
         """
+        if table == "measurements" and not self.manifest.measurements:
+            return column_of(column, [])
         path = f"{table}/{column.name}"
         if column.type != "str":
             return self.values(path)
@@ -234,7 +254,7 @@ class PackedFile:
         covers all of it.
 
         Args:
-            table: "children" or "runs".
+            table: name of the table.
             column: a column of that table.
             positions: ints, shape [rows].
 

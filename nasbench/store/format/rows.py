@@ -10,7 +10,17 @@ from typing import Any, Final
 import numpy as np
 
 from nasbench.errors import InputError, did_you_mean
-from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, STAGES, STATUSES, Column, ColumnType
+from nasbench.store.format.schema import (
+    CHILD_COLUMNS,
+    CURVES,
+    DIRECTIONS,
+    MEASUREMENT_COLUMNS,
+    RUN_COLUMNS,
+    STAGES,
+    STATUSES,
+    Column,
+    ColumnType,
+)
 
 Row = dict[str, Any]
 Curves = dict[str, list[float]]
@@ -54,6 +64,32 @@ def run_row(row: Mapping[str, Any]) -> Row:
     checked = _typed(row, RUN_COLUMNS, "run")
     if not checked["run"]:
         raise InputError("run row: the column 'run' is empty; every run needs an id")
+    return checked
+
+
+def measurement_row(row: Mapping[str, Any]) -> Row:
+    """Check a row of the table of measurements and convert it to plain Python types, in the schema's order.
+
+    Args:
+        row: exactly the columns of `schema.MEASUREMENT_COLUMNS`.
+
+    Returns:
+        Column -> value.
+
+    Raises:
+        InputError: for a missing, unknown or wrongly typed column, an unknown direction, or a row without hash,
+            quantity or value.
+    """
+    checked = _typed(row, MEASUREMENT_COLUMNS, "measurement")
+    if checked["direction"] not in DIRECTIONS:
+        raise InputError(
+            f"measurement row: direction is {checked['direction']!r}; allowed: {', '.join(DIRECTIONS)} (which is better)"
+        )
+    for name in ("hash", "quantity"):
+        if not checked[name]:
+            raise InputError(f"measurement row: the column {name!r} is empty; every measurement needs one")
+    if math.isnan(checked["value"]):
+        raise InputError(f"measurement row: the value of {checked['quantity']!r} is not a number; leave the row out")
     return checked
 
 

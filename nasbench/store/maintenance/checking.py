@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
@@ -13,10 +14,13 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Text
-from nasbench.store.format.hdf5 import TABLES, PackedFile
+from nasbench.store.format.hdf5 import TABLES, PackedFile, Table
 from nasbench.store.format.schema import (
     CHILD_COLUMNS,
     CURVES,
+    DIRECTIONS,
+    MEASUREMENT_COLUMNS,
+    OLDEST_READABLE,
     RUN_COLUMNS,
     SCHEMA_VERSION,
     STAGES,
@@ -31,6 +35,7 @@ Severity = Literal["damage", "note"]
 
 _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _RUN: Final = {column.name: column for column in RUN_COLUMNS}
+_DIRECTION: Final = next(column for column in MEASUREMENT_COLUMNS if column.name == "direction")
 _ALLOWED: Final = {"status": STATUSES, "stage": STAGES}
 _SHOWN: Final = 3
 
@@ -56,6 +61,7 @@ class Health:
         findings: damages and notes, in the order of the parts of the file.
         children: rows of the children table that can be read; if something is damaged, rows of the sound part.
         runs: rows of the runs table, likewise.
+        measurements: rows of the table of measurements, likewise.
         datasets: datasets whose checksums were verified.
         records: journal records whose checksums were verified.
     """
@@ -63,6 +69,7 @@ class Health:
     findings: list[FileFinding] = field(default_factory=list)
     children: int = 0
     runs: int = 0
+    measurements: int = 0
     datasets: int = 0
     records: int = 0
 
@@ -125,9 +132,10 @@ def _check_packed(paths: ResultsPaths, health: Health) -> None:
         health.damage(str(error))
         return
     try:
-        if packed.manifest.schema < SCHEMA_VERSION:
+        if packed.manifest.schema < OLDEST_READABLE:
             raise OlderSchema.of(paths.h5, packed.manifest.schema, SCHEMA_VERSION)
         health.children, health.runs = packed.manifest.children, packed.manifest.runs
+        health.measurements = packed.manifest.measurements
         lengths = _check_datasets(packed, health)
         _check_schema(packed, lengths, health)
     finally:
@@ -151,15 +159,16 @@ def _affected(packed: PackedFile, name: str) -> str:
     if group == "curves":
         return f"the curves of {packed.manifest.children} children"
     table, _, column = (rest if group in ("categories", "ends") else name).partition("/")
-    rows = packed.manifest.children if table == "children" else packed.manifest.runs
-    return f"column {column!r} of {rows} {table}"
+    return f"column {column!r} of {packed.manifest.rows(cast('Table', table))} {table}"
 
 
 def _check_schema(packed: PackedFile, lengths: dict[str, int], health: Health) -> None:
     manifest = packed.manifest
     expected = {"curves/offsets": manifest.children + 1}
     for table, columns in TABLES.items():
-        rows = manifest.children if table == "children" else manifest.runs
+        rows = manifest.rows(table)
+        if table == "measurements" and not rows:
+            continue
         expected |= {f"{table}/{column.name}": rows for column in columns}
     for name, rows in expected.items():
         if name not in manifest.datasets:
@@ -201,7 +210,7 @@ def _check_together(paths: ResultsPaths, health: Health) -> None:
         health.damage(str(error))
         return
     try:
-        health.children, health.runs = snapshot.children, snapshot.runs
+        health.children, health.runs, health.measurements = snapshot.children, snapshot.runs, snapshot.measurements
         _check_values(snapshot, health)
         _check_counts(snapshot, health)
     finally:
@@ -210,13 +219,17 @@ def _check_together(paths: ResultsPaths, health: Health) -> None:
 
 def _check_values(snapshot: Snapshot, health: Health) -> None:
     for name, allowed in _ALLOWED.items():
-        text = _text(snapshot, _CHILD[name])
-        found = {text.categories[code] for code in np.unique(text.codes).tolist()}
-        strange = sorted(found - set(allowed))
-        if strange:
-            health.damage(
-                f"column {name!r} of children has {', '.join(map(repr, strange[:_SHOWN]))}; allowed: {allowed}"
-            )
+        _check_texts(_text(snapshot, _CHILD[name]), f"column {name!r} of children", allowed, health)
+    if snapshot.measurements:
+        text = cast("Text", snapshot.column("measurements", _DIRECTION))
+        _check_texts(text, "column 'direction' of measurements", DIRECTIONS, health)
+
+
+def _check_texts(text: Text, where: str, allowed: Sequence[str], health: Health) -> None:
+    found = {text.categories[code] for code in np.unique(text.codes).tolist()}
+    strange = sorted(found - set(allowed))
+    if strange:
+        health.damage(f"{where} has {', '.join(map(repr, strange[:_SHOWN]))}; allowed: {tuple(allowed)}")
 
 
 def _is_imported(config: str) -> bool:

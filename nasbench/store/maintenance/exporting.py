@@ -15,7 +15,7 @@ from nasbench.store.query import Results
 if TYPE_CHECKING:
     import pandas as pd
 
-What = Literal["children", "curves", "runs"]
+What = Literal["children", "curves", "runs", "measurements"]
 
 
 def export_table(results: Results, what: What, output: str) -> int:
@@ -25,7 +25,7 @@ def export_table(results: Results, what: What, output: str) -> int:
 
     Args:
         results: opened results files.
-        what: "children"; "curves", with one row per child and epoch; or "runs".
+        what: "children"; "curves", with one row per child and epoch; "runs"; or "measurements".
         output: file to write, ending in .parquet, .csv or .jsonl; an existing file is replaced.
 
     Returns:
@@ -43,6 +43,7 @@ def export_table(results: Results, what: What, output: str) -> int:
         "children": results.frame,
         "curves": results.all_curves,
         "runs": results.runs,
+        "measurements": results.measurements,
     }
     frame = tables[what]()
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -20,6 +20,7 @@ from nasbench.store.maintenance.row_matching import keys_of, match_children
 from nasbench.store.maintenance.table_builder import (
     Tables,
     join_tables,
+    measurements_once,
     row_of,
     tables_of_rows,
     tables_of_snapshot,
@@ -41,12 +42,14 @@ class Merge:
         children: number of rows in the children table of the new file.
         runs: number of rows in its runs table.
         identical: number of children left out because an earlier file has them, too.
+        measurements: number of rows in its table of measurements.
         renamed: (file, run) -> id of the run in the new file, for runs that conflicted with another run of the same id.
     """
 
     children: int = 0
     runs: int = 0
     identical: int = 0
+    measurements: int = 0
     renamed: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
@@ -55,6 +58,7 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
 
     Two children are the same if run, stage and index are equal; they are identical if also every column and curve is
     equal, to the bit. If several files have a row of the same run, the row of the run's latest state is taken.
+    Measurements never conflict: all that differ in any column are kept.
 
     Args:
         files: at least one; their order is kept in the new file.
@@ -82,9 +86,10 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
         merged = tables if merged is None else _joined(merged, tables, file, conflicts, merge)
     if merged is None:
         raise InputError("no results file given to merge; name at least one")
-    merged = _one_row_a_run(merged)
+    merged = measurements_once(_one_row_a_run(merged))
     write_new(output, merged, take_over)
     merge.children, merge.runs = len(merged.lengths), len(merged.runs["run"])
+    merge.measurements = len(merged.measurements["hash"])
     return merge
 
 
@@ -111,7 +116,7 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
     rest = take_children(tables, np.setdiff1d(pairs.only_right, np.flatnonzero(kept)))
     renamed = _renamed(take_children(tables, np.flatnonzero(kept)), names, file)
     others = _runs_without(tables, names)
-    return join_tables([merged, Tables(rest.children, others, rest.curves, rest.lengths), renamed])
+    return join_tables([merged, replace(rest, runs=others), renamed])
 
 
 def _free_name(run: str, taken: set[str]) -> str:
@@ -130,7 +135,7 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
         if row["run"] in names:
             provenance = json.loads(row["provenance"] or "{}") | {"merged_from": {"file": file, "run": row["run"]}}
             rows.append(row | {"run": names[row["run"]], "provenance": json.dumps(provenance, sort_keys=True)})
-    return Tables(children, tables_of_rows([], rows).runs, tables.curves, tables.lengths)
+    return Tables(children, tables_of_rows([], rows).runs, tables.curves, tables.lengths)  # no measurement twice
 
 
 def _moved(source: str, names: Mapping[str, str]) -> str:
@@ -157,7 +162,7 @@ def _one_row_a_run(tables: Tables) -> Tables:
     for row in _rows_of_runs(tables):
         if row["run"] not in best or _progress(row) > _progress(best[row["run"]]):
             best[row["run"]] = row
-    return Tables(tables.children, tables_of_rows([], list(best.values())).runs, tables.curves, tables.lengths)
+    return replace(tables, runs=tables_of_rows([], list(best.values())).runs)
 
 
 def _progress(row: Row) -> tuple[int, int, float]:

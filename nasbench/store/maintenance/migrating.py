@@ -13,8 +13,16 @@ import numpy as np
 
 from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
-from nasbench.store.format.hdf5 import Entry, PackedFile, Table
-from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, Column, ColumnType
+from nasbench.store.format.hdf5 import TABLES, Entry, PackedFile, Table
+from nasbench.store.format.schema import (
+    CHILD_COLUMNS,
+    CURVES,
+    MEASUREMENT_COLUMNS,
+    RUN_COLUMNS,
+    SCHEMA_VERSION,
+    Column,
+    ColumnType,
+)
 from nasbench.store.journal import JournalContents, read_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.migrations import MIGRATIONS, Migration
@@ -125,12 +133,15 @@ def _stored(snapshot: Snapshot) -> Tables:
         runs={column.name: snapshot.column("runs", column) for column in _columns(snapshot, "runs")},
         curves={name: snapshot.curve(name) for name in _curves(snapshot)},
         lengths=np.diff(snapshot.offsets()),
+        measurements={
+            column.name: snapshot.column("measurements", column) for column in _columns(snapshot, "measurements")
+        },
     )
 
 
 def _columns(snapshot: Snapshot, table: Table) -> list[Column]:
     """Columns that a table has in the files; those of this schema if the table has no rows."""
-    known = {column.name: column for column in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS)}
+    known = {column.name: column for column in TABLES[table]}
     packed = {name: entry.encoding == "numbers" for name, entry in _datasets(snapshot, table).items()}
     fresh = snapshot.fresh_records(table)
     row = fresh[0].row if fresh else {}
@@ -154,6 +165,7 @@ def _require_schema(paths: ResultsPaths, tables: Tables) -> None:
     for what, columns, wanted in (
         ("children", tables.children, CHILD_COLUMNS),
         ("runs", tables.runs, RUN_COLUMNS),
+        ("measurements", tables.measurements, MEASUREMENT_COLUMNS),
         ("curves", tables.curves, CURVES),
     ):
         odd = sorted(set(columns) ^ {column.name for column in wanted})

@@ -8,6 +8,7 @@ released versions.
 |---|---|
 | 2 | the column `platform` of children |
 | 3 | the columns `published_params` and `published_mult_adds` of children, `uncounted_hours` of runs; the status `unfinished` |
+| 4 | the table of measurements |
 """
 
 from __future__ import annotations
@@ -56,4 +57,9 @@ def _with_uncounted(tables: Tables) -> Tables:
     return replace(tables, children=children, runs=runs)
 
 
-MIGRATIONS: Final[dict[int, Migration]] = {1: _with_platform, 2: _with_uncounted}
+def _with_measurements(tables: Tables) -> Tables:
+    """Keep the tables: files of schema 3 have no measurements, and `Tables` without any has the empty table."""
+    return tables
+
+
+MIGRATIONS: Final[dict[int, Migration]] = {1: _with_platform, 2: _with_uncounted, 3: _with_measurements}

@@ -39,8 +39,8 @@ class Recovered:
 
     file: str = ""
     last_sequence: int = 0
-    columns: dict[Table, dict[str, Data]] = field(default_factory=lambda: {"children": {}, "runs": {}})
-    lost: dict[Table, dict[str, Numbers]] = field(default_factory=lambda: {"children": {}, "runs": {}})
+    columns: dict[Table, dict[str, Data]] = field(default_factory=lambda: {table: {} for table in TABLES})
+    lost: dict[Table, dict[str, Numbers]] = field(default_factory=lambda: {table: {} for table in TABLES})
     curves: dict[str, Numbers] = field(default_factory=dict)
     lost_epochs: dict[str, Numbers] = field(default_factory=dict)
     lengths: Numbers = field(default_factory=lambda: np.zeros(0, dtype="<i8"))
@@ -66,7 +66,7 @@ def recover_packed(path: Path) -> Recovered | None:
     try:
         packed = PackedFile(path)
         recovered.file, recovered.last_sequence = packed.manifest.file, packed.manifest.last_sequence
-        entries, rows = packed.manifest.datasets, {"children": packed.manifest.children, "runs": packed.manifest.runs}
+        entries, rows = packed.manifest.datasets, {table: packed.manifest.rows(table) for table in TABLES}
         packed.close()
     except CorruptResults:
         recovered.remarks.append("the table of contents; each dataset's own checksum is used instead")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, cast
 from uuid import uuid4
@@ -14,10 +14,10 @@ import numpy as np
 
 from nasbench.store.errors import CorruptResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
-from nasbench.store.format.columns import Data, Numbers, Text
-from nasbench.store.format.hdf5 import Table
+from nasbench.store.format.columns import Data, Numbers, Text, take
+from nasbench.store.format.hdf5 import TABLES, Table
 from nasbench.store.format.rows import Row
-from nasbench.store.format.schema import CHILD_COLUMNS, RUN_COLUMNS
+from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS
 from nasbench.store.journal import JournalContents, Record, read_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.checking import check_file
@@ -27,6 +27,7 @@ from nasbench.store.maintenance.table_builder import (
     Tables,
     epochs_at,
     join_tables,
+    measurements_once,
     tables_of_rows,
     take_children,
 )
@@ -51,6 +52,10 @@ _MAY_BE_MISSING: Final = {
     "started_at",
     "finished_at",
 }
+# Likewise of a measurement.
+_MAY_BE_MISSING_IN_MEASUREMENTS: Final = {
+    *("choices", "low", "high", "spread", "n", "outliers", "software", "platform", "details", "source", "measured_at"),
+}
 _SHARED: Final = ("strategy", "space", "protocol", "fingerprint", "data")
 _NAMED: Final = 5
 
@@ -62,12 +67,14 @@ class Repair:
     Args:
         children: rows of the children table that were recovered.
         runs: rows of the runs table that were recovered or reconstructed.
+        measurements: rows of the table of measurements that were recovered.
         lost: descriptions of the losses, one line each; empty if everything was recovered.
         copies: copies of the damaged files.
     """
 
     children: int = 0
     runs: int = 0
+    measurements: int = 0
     lost: list[str] = field(default_factory=list)
     copies: list[Path] = field(default_factory=list)
 
@@ -125,6 +132,7 @@ def _repair(paths: ResultsPaths, lock: ResultsLock) -> Repair:
     except OSError as error:
         raise explain(error, paths.journal, "removing the recovered journal") from error
     repair.children, repair.runs = len(tables.lengths), len(tables.runs["run"])
+    repair.measurements = len(tables.measurements["hash"])
     return repair
 
 
@@ -145,13 +153,15 @@ def _recover(
     parts.append(_journal_part(fresh))
     last = max([last, *(record.sequence for record in fresh), journal.header.base if journal.header else 0])
     tables = _once(join_tables(parts))
-    return _with_runs(tables, repair), max(last, len(tables.lengths) + len(tables.runs["run"]))
+    rows = len(tables.lengths) + len(tables.runs["run"]) + len(tables.measurements["hash"])
+    return _with_runs(tables, repair), max(last, rows)
 
 
 def _journal_part(records: Sequence[Record]) -> Tables:
     return tables_of_rows(
         [(record.row, record.curves) for record in records if record.kind == "child"],
         [record.row for record in records if record.kind == "run"],
+        [record.row for record in records if record.kind == "measurement"],
     )
 
 
@@ -174,8 +184,8 @@ def _packed_part(recovered: Recovered, repair: Repair) -> Tables:
     children = {
         item.name: blanked(columns[item.name], lost[item.name], item.name, "children") for item in CHILD_COLUMNS
     }
-    runs = _recovered_runs(recovered, repair)
-    return take_children(Tables(children, runs, recovered.curves, recovered.lengths), kept)
+    runs, measurements = _recovered_runs(recovered, repair), _recovered_measurements(recovered, repair)
+    return take_children(Tables(children, runs, recovered.curves, recovered.lengths, measurements), kept)
 
 
 def _children(columns: dict[str, Data], lost: dict[str, Numbers], which: Numbers) -> str:
@@ -197,9 +207,25 @@ def _recovered_runs(recovered: Recovered, repair: Repair) -> dict[str, Data]:
             repair.lost.append(f"column {name!r} of {int(gone[kept].sum())} runs")
     runs = {}
     for item in RUN_COLUMNS:
-        data = blanked(columns[item.name], lost[item.name], item.name, "runs")
-        runs[item.name] = data.take(kept) if isinstance(data, Text) else data[kept]
+        runs[item.name] = take(blanked(columns[item.name], lost[item.name], item.name, "runs"), kept)
     return runs
+
+
+def _recovered_measurements(recovered: Recovered, repair: Repair) -> dict[str, Data]:
+    columns, lost = recovered.columns["measurements"], recovered.lost["measurements"]
+    needed = {name: gone for name, gone in lost.items() if name not in _MAY_BE_MISSING_IN_MEASUREMENTS}
+    dropped = np.logical_or.reduce(list(needed.values()))
+    if dropped.any():
+        why = ", ".join(name for name, gone in needed.items() if gone.any())
+        repair.lost.append(f"{int(dropped.sum())} measurements: the columns {why}")
+    kept = np.flatnonzero(~dropped)
+    for name in sorted(_MAY_BE_MISSING_IN_MEASUREMENTS):
+        if lost[name][kept].any():
+            repair.lost.append(f"column {name!r} of {int(lost[name][kept].sum())} measurements; it is missing now")
+    return {
+        item.name: take(blanked(columns[item.name], lost[item.name], item.name, "measurements"), kept)
+        for item in MEASUREMENT_COLUMNS
+    }
 
 
 def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
@@ -214,7 +240,7 @@ def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
     Returns:
         The column, shape [rows].
     """
-    column = next(item for item in (CHILD_COLUMNS if table == "children" else RUN_COLUMNS) if item.name == name)
+    column = next(item for item in TABLES[table] if item.name == name)
     if not lost.any():
         return data
     if isinstance(data, Text):
@@ -223,7 +249,7 @@ def blanked(data: Data, lost: Numbers, name: str, table: Table) -> Data:
 
 
 def _once(tables: Tables) -> Tables:
-    """Remove children that are in both HDF5 file and journal, a consequence of a lost last sequence number."""
+    """Remove rows that are in both HDF5 file and journal, a consequence of a lost last sequence number."""
     keys = zip(
         cast("Text", tables.children["run"]).objects().tolist(),
         cast("Text", tables.children["stage"]).objects().tolist(),
@@ -232,7 +258,7 @@ def _once(tables: Tables) -> Tables:
     first: dict[tuple[str, str, int], int] = {}
     for position, key in enumerate(keys):
         first.setdefault(key, position)
-    return take_children(tables, np.array(list(first.values()), dtype=np.int64))
+    return measurements_once(take_children(tables, np.array(list(first.values()), dtype=np.int64)))
 
 
 def _with_runs(tables: Tables, repair: Repair) -> Tables:
@@ -255,7 +281,7 @@ def _with_runs(tables: Tables, repair: Repair) -> Tables:
         if row["status"] not in ("running", "interrupted", "complete") or row["children"] != number:
             row["status"] = "interrupted"
         row["children"] = number
-    return Tables(tables.children, tables_of_rows([], list(rows.values())).runs, tables.curves, tables.lengths)
+    return replace(tables, runs=tables_of_rows([], list(rows.values())).runs)
 
 
 def _run_of_children(tables: Tables, position: int, name: str) -> Row:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,12 +15,24 @@ from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, column_of, join_columns
 from nasbench.store.format.hdf5 import Table
 from nasbench.store.format.rows import Curves, Row
-from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, Column
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, MEASUREMENT_COLUMNS, RUN_COLUMNS, Column
 from nasbench.store.lock import ResultsLock
 from nasbench.store.packing import pack_snapshot
 from nasbench.store.reader import Snapshot
 
 CURVE_NAMES: Final = tuple(curve.name for curve in CURVES)
+
+
+def measurement_columns(rows: Sequence[Row]) -> dict[str, Data]:
+    """Make the columns of the table of measurements.
+
+    Args:
+        rows: rows that were checked by `rows.measurement_row`.
+
+    Returns:
+        Name -> column, shape [rows].
+    """
+    return {item.name: column_of(item, [row[item.name] for row in rows]) for item in MEASUREMENT_COLUMNS}
 
 
 @dataclass(frozen=True)
@@ -32,12 +44,14 @@ class Tables:
         runs: name -> column of the runs table, shape [runs].
         curves: name -> the epochs of all children end to end.
         lengths: number of epochs per child, ints, shape [children].
+        measurements: name -> column of the table of measurements, shape [measurements].
     """
 
     children: Mapping[str, Data]
     runs: Mapping[str, Data]
     curves: Mapping[str, Numbers]
     lengths: Numbers
+    measurements: Mapping[str, Data] = field(default_factory=lambda: measurement_columns([]))
 
 
 @dataclass(frozen=True)
@@ -66,9 +80,16 @@ class TableBuilder:
         """Rows of the runs table."""
         return len(self.tables.runs["run"])
 
+    @property
+    def measurements(self) -> int:
+        """Rows of the table of measurements."""
+        return len(self.tables.measurements["hash"])
+
     def column(self, table: Table, column: Column) -> Data:
         """Return a column of a table; see `Content.column`."""
-        return (self.tables.children if table == "children" else self.tables.runs)[column.name]
+        tables = self.tables
+        columns = {"children": tables.children, "runs": tables.runs, "measurements": tables.measurements}
+        return columns[table][column.name]
 
     def curve(self, name: str) -> Numbers:
         """Return one curve of all children, end to end; see `Content.curve`."""
@@ -79,12 +100,15 @@ class TableBuilder:
         return np.concatenate([np.zeros(1, dtype="<i8"), np.cumsum(self.tables.lengths, dtype="<i8")])
 
 
-def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) -> Tables:
-    """Make tables from rows that were checked by `rows.child_row`, `rows.child_curves` and `rows.run_row`.
+def tables_of_rows(
+    children: Sequence[tuple[Row, Curves]], runs: Sequence[Row], measurements: Sequence[Row] = ()
+) -> Tables:
+    """Make tables from rows that were checked by the functions of `rows`.
 
     Args:
         children: checked rows with their curves.
         runs: checked rows of runs.
+        measurements: checked rows of measurements.
 
     Returns:
         The tables.
@@ -97,6 +121,7 @@ def tables_of_rows(children: Sequence[tuple[Row, Curves]], runs: Sequence[Row]) 
             for name in CURVE_NAMES
         },
         lengths=np.array([len(curves[CURVE_NAMES[0]]) for _, curves in children], dtype="<i8"),
+        measurements=measurement_columns(measurements),
     )
 
 
@@ -117,11 +142,12 @@ def tables_of_snapshot(snapshot: Snapshot) -> Tables:
         runs={item.name: snapshot.column("runs", item) for item in RUN_COLUMNS},
         curves={name: snapshot.curve(name) for name in CURVE_NAMES},
         lengths=np.diff(snapshot.offsets()),
+        measurements={item.name: snapshot.column("measurements", item) for item in MEASUREMENT_COLUMNS},
     )
 
 
 def take_children(tables: Tables, positions: Numbers) -> Tables:
-    """Select the children at `positions` with their curves, and all runs.
+    """Select the children at `positions` with their curves, and all runs and measurements.
 
     Args:
         tables: the tables.
@@ -131,9 +157,9 @@ def take_children(tables: Tables, positions: Numbers) -> Tables:
         Tables with the selected children.
     """
     places = epochs_at(tables.lengths, positions)
-    return Tables(
+    return replace(
+        tables,
         children={name: _take(data, positions) for name, data in tables.children.items()},
-        runs=tables.runs,
         curves={name: values[places] for name, values in tables.curves.items()},
         lengths=tables.lengths[positions],
     )
@@ -171,7 +197,41 @@ def join_tables(parts: Sequence[Tables]) -> Tables:
         runs={name: join_columns([part.runs[name] for part in parts]) for name in parts[0].runs},
         curves={name: np.concatenate([part.curves[name] for part in parts]) for name in parts[0].curves},
         lengths=np.concatenate([part.lengths for part in parts]),
+        measurements={
+            name: join_columns([part.measurements[name] for part in parts]) for name in parts[0].measurements
+        },
     )
+
+
+def measurements_once(tables: Tables) -> Tables:
+    """Leave out measurements all of whose columns are equal to those of an earlier one, to the bit.
+
+    Args:
+        tables: the tables.
+
+    Returns:
+        Tables without repeated measurements.
+    """
+    first: dict[tuple[Any, ...], int] = {}
+    for position, key in enumerate(measurement_keys(tables)):
+        first.setdefault(key, position)
+    kept = np.array(list(first.values()), dtype=np.int64)
+    return replace(tables, measurements={name: _take(data, kept) for name, data in tables.measurements.items()})
+
+
+def measurement_keys(tables: Tables, ignored: Collection[str] = ()) -> list[tuple[Any, ...]]:
+    """Make a key per measurement, by which equal rows are recognized.
+
+    Args:
+        tables: the tables.
+        ignored: columns in which equal rows may differ.
+
+    Returns:
+        One key per row. Two are equal exactly if the other columns are equal to the bit; NaN equals NaN.
+    """
+    columns = [data for name, data in tables.measurements.items() if name not in ignored]
+    listed = [list(data.objects()) if isinstance(data, Text) else list(map(repr, data.tolist())) for data in columns]
+    return list(zip(*listed))
 
 
 def row_of(columns: Mapping[str, Data], position: int) -> dict[str, Any]:
@@ -208,7 +268,8 @@ def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
     try:
         if paths.h5.exists() or paths.journal.exists():
             raise InputError(f"{path} is there already: name another file, and merge the two if you want them in one")
-        pack_snapshot(TableBuilder(paths, tables, uuid4().hex, len(tables.lengths) + len(tables.runs["run"])), lock)
+        rows = len(tables.lengths) + len(tables.runs["run"]) + len(tables.measurements["hash"])
+        pack_snapshot(TableBuilder(paths, tables, uuid4().hex, rows), lock)
     finally:
         lock.release()
 
