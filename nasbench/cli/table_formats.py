@@ -29,6 +29,16 @@ _LATEX = {char: f"\\{char}" for char in "&%$#_{}"} | {
     "^": r"\textasciicircum{}",
     "<": "$<$",
     ">": "$>$",
+    "|": "$|$",
+    "`": r"\textasciigrave{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "≈": r"$\approx$",
+    "≠": r"$\neq$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
 }
 
 
@@ -51,6 +61,8 @@ def print_table_as(form: str, table: pd.DataFrame, notes: Sequence[str]) -> None
 def format_table(form: str, table: pd.DataFrame) -> str:
     """Write a table as Markdown, as LaTeX (a tabular of the package booktabs) or as CSV with all digits.
 
+    LaTeX and the characters of European languages compile with every TeX; names in other scripts need LuaLaTeX or XeLaTeX.
+
     Args:
         form: "markdown", "latex" or "csv".
         table: the table; numbers are aligned to the right.
@@ -62,11 +74,12 @@ def format_table(form: str, table: pd.DataFrame) -> str:
         return str(table.to_csv(index=False, lineterminator="\n")).rstrip("\n")
     head, rows = [str(name) for name in table.columns], table.to_numpy(dtype=object).tolist()
     right = [table[name].dtype.kind in "iuf" for name in table.columns]
-    cells = [[_short(value) for value in row] for row in rows]
+    head, cells = _one_line(head), [_one_line([_short(value) for value in row]) for row in rows]
     if form == "markdown":
         grid = [head, ["---:" if number else "---" for number in right], *cells]
         return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in grid)
-    lines = [_protected(" & ".join(_escaped(cell) for cell in line)) + r" \\" for line in [head, *cells]]
+    texts = [[_escaped(cell) for cell in head], *([_in_latex(*cell) for cell in zip(line, right)] for line in cells)]
+    lines = [_protected(" & ".join(line)) + r" \\" for line in texts]
     columns = "".join("r" if number else "l" for number in right)
     body = [lines[0], r"\midrule", *lines[1:]]
     return "\n".join([rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *body, r"\bottomrule", r"\end{tabular}"])
@@ -80,10 +93,26 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def _one_line(cells: Sequence[str]) -> list[str]:
+    """Replace line breaks and tabs in cells by spaces, because a row is one line."""
+    return [" ".join(cell.split()) if any(char.isspace() and char != " " for char in cell) else cell for cell in cells]
+
+
+def _in_latex(cell: str, number: bool) -> str:
+    """Write a cell: a number with a minus and a power of ten as papers print them, other text with all characters kept."""
+    if not number or not cell:
+        return _escaped(cell)
+    mantissa, _, exponent = cell.replace("inf", r"\infty").partition("e")
+    if exponent:
+        return rf"${mantissa} \times 10^{{{int(exponent)}}}$"
+    return f"${mantissa}$" if mantissa.startswith(("-", "\\")) else mantissa
+
+
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(char, char) for char in text)
+    # TeX makes a dash of hyphens that follow each other
+    return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-").replace("--", "-{}-")
 
 
 def _protected(line: str) -> str:
     """Keep a row that begins with a bracket or star from being read as an argument of the line break before it."""
-    return "{}" + line if line.startswith(("[", "*")) else line
+    return "{}" + line if line.lstrip().startswith(("[", "*")) else line

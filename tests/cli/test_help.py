@@ -6,6 +6,7 @@ import click
 import pytest
 from commands import nasbench
 
+from nasbench.analysis.comparison.checks import CHECKS
 from nasbench.cli.main import COMMANDS, LazyGroup
 from nasbench.cli.main import nasbench as group
 
@@ -40,3 +41,9 @@ def test_completion_scripts_are_printed(shell):
     done = nasbench("completion", shell)
     assert done.code == 0
     assert "_NASBENCH_COMPLETE" in done.out
+
+
+@pytest.mark.parametrize("name", ["compare", "cost", "power", "claims", "ranks", "report"])
+def test_every_check_that_may_be_allowed_is_named(name):
+    words = " ".join(nasbench(name, "--help").out.split())
+    assert f"Allow this check to fail: {', '.join(CHECKS)}." in words

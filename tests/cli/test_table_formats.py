@@ -34,7 +34,7 @@ def test_markdown_aligns_numbers_and_keeps_bars_inside_cells():
 def test_latex_is_a_tabular_of_booktabs_with_everything_escaped():
     lines = format_table("latex", TABLE).splitlines()
     assert lines[:4] == [r"\begin{tabular}{lrr}", r"\toprule", r"name\_of & n & share \\", r"\midrule"]
-    assert lines[4:] == [r"a|b & 5 & 0.3333 \\", r"50\% \& \{x\} & 12 &  \\", r"\bottomrule", r"\end{tabular}"]
+    assert lines[4:] == [r"a$|$b & 5 & 0.3333 \\", r"50\% \& \{x\} & 12 &  \\", r"\bottomrule", r"\end{tabular}"]
 
 
 @pytest.mark.parametrize("cell", ["[0.1, 0.2]", "*"])
