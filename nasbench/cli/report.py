@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nasbench.cli.loading import allow_option
 from nasbench.cli.output import say
 from nasbench.cli.user_defaults import usual_price
 from nasbench.errors import InputError
@@ -34,7 +35,7 @@ FORMATS = ("html", "md")
     help="html, or md for a pull request  [by the output's ending, else html].",
 )
 @click.option("-w", "--where", default=None, help="Only children for which this condition is true.")
-@click.option("--allow", multiple=True, metavar="CHECK", help="Report even if this check of the comparison fails.")
+@allow_option
 @click.option(
     "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."
 )
