@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from nasbench.cli.options import take_over_option
-from nasbench.cli.wording import count_of, measurements_text, rows_text
+from nasbench.cli.wording import children_text, count_of, measurements_text, runs_text
 
 if TYPE_CHECKING:
     from nasbench.store.format.columns import Numbers
@@ -41,7 +41,8 @@ def merge(files: Sequence[str], output: str, conflicts: Literal["refuse", "keep"
 
     done = merge_files(files, output, conflicts, take_over)
     twice = count_of(done.identical, "identical child", "identical children")
-    click.echo(f"{output}: {rows_text(done.children, done.runs, done.measurements)}; {twice} left out")
+    measured = f", {measurements_text(done.measurements)}" if done.measurements else ""
+    click.echo(f"{output}: {children_text(done.children)} of {runs_text(done.runs)}{measured}; {twice} left out")
     for (file, run), name in done.renamed.items():
         click.echo(f"  run {run} of {file} is kept as {name}")
 
