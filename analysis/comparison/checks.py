@@ -130,6 +130,28 @@ def require_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> Non
         raise InputError(f"{what} lack the columns {', '.join(missing)}; give the frames of nasbench.open(path)")
 
 
+def require_one_count(rows: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse rows in which one architecture has several counts, which are never averaged.
+
+    Args:
+        rows: children.
+        columns: columns that are analysed; only "params" and "mult_adds" are checked. Unknown counts are ignored.
+
+    Raises:
+        InputError: when rows of one hash differ in such a column.
+    """
+    for column in sorted({"params", "mult_adds"} & set(columns)):
+        known = rows[rows[column] > 0]
+        counts = known.groupby("hash")[column].nunique()
+        if (counts > 1).any():
+            digest = str(counts.idxmax())
+            values = ", ".join(f"{value:,}" for value in sorted(set(known.loc[known["hash"] == digest, column])))
+            raise InputError(
+                f"architecture {digest[:8]} has several values of {column} ({values}); {int((counts > 1).sum())} architectures "
+                "do. Import the table again: its own counts then go to the published columns"
+            )
+
+
 def require_distinct(runs: pd.DataFrame) -> None:
     """Check that no run occurs twice, which happens if two of the given files contain it.
 

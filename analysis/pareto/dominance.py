@@ -51,27 +51,6 @@ def children_of_score(frame: pd.DataFrame, score: str) -> pd.DataFrame:
     return frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
 
 
-def require_one_count(rows: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Refuse rows in which one architecture has several counts, which are never averaged.
-
-    Args:
-        rows: children.
-        columns: columns of the plot; only "params" and "mult_adds" are checked.
-
-    Raises:
-        InputError: when rows of one hash differ in such a column.
-    """
-    for column in {"params", "mult_adds"} & set(columns):
-        counts = rows.groupby("hash")[column].nunique()
-        if (counts > 1).any():
-            digest = str(counts.idxmax())
-            values = ", ".join(f"{value:,}" for value in sorted(set(rows.loc[rows["hash"] == digest, column])))
-            raise InputError(
-                f"architecture {digest[:8]} has several values of {column} ({values}); {int((counts > 1).sum())} architectures "
-                "do. Import the table again: its own counts then go to the published columns"
-            )
-
-
 def nondominated(values: Floats) -> NDArray[np.bool_]:
     """Find the nondominated rows: no other row is at most as large in all columns and smaller in one.
 

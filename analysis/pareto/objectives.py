@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.inference.intervals import LEVEL, mean_interval
 from nasbench.analysis.pareto.dominance import (
     dominated_volume,
     mark_fronts,
     nondominated,
-    require_one_count,
     scored_children,
 )
 from nasbench.analysis.plotting import style

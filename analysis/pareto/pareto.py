@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import hours_unit
-from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.pareto.dominance import (
     children_of_score,
     dominated_volume,
     mark_fronts,
-    require_one_count,
     scored_children,
 )
 from nasbench.analysis.plotting import style

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
@@ -50,15 +50,19 @@ def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:
         hash, seeds (trainings averaged), val_acc and test_acc (means over seeds, fractions), val_sd (deviation between
         seeds, NaN for one), params, mult_adds and device_seconds (mean over the trainings of one platform), by
         descending val_acc.
+
+    Raises:
+        InputError: when an architecture has several counts.
     """
+    require_one_count(rows, ("params", "mult_adds"))
     groups = rows.groupby("hash", sort=False)
     means: pd.DataFrame = groups.agg(
         seeds=("seed", "nunique"),
         val_acc=("val_acc", "mean"),
         val_sd=("val_acc", "std"),
         test_acc=("test_acc", "mean"),
-        params=("params", "first"),
-        mult_adds=("mult_adds", "first"),
+        params=("params", "max"),
+        mult_adds=("mult_adds", "max"),
     ).reset_index()
     seconds = of_one_platform(rows).groupby("hash")["device_seconds"].mean()
     means["device_seconds"] = means["hash"].map(seconds)

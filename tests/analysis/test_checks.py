@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from nasbench.analysis.comparison.checks import CHECKS, check_comparable, check_tables, fairness
+from nasbench.analysis.pareto.objectives import objective_points
+from nasbench.analysis.pareto.pareto import pareto_front
+from nasbench.analysis.statistics.table_statistics import architecture_means
 from nasbench.errors import InputError
 
 
@@ -166,3 +171,14 @@ def test_rows_of_a_complete_table_are_not_missed_as_children_of_a_search(make):
     frame = make.children([{"run": "t", "strategy": "table", "stage": "final", "counted": False, "test_acc": 0.5}])
     runs = make.runs([{"run": "t", "strategy": "table", "children": 1}])
     assert failing(frame, runs) == ["baseline"]
+
+
+def test_several_counts_of_one_architecture_are_refused_and_unknown_ones_ignored(make):
+    fields = {"run": "a", "strategy": "random", "hash": "f00", "val_acc": 0.5, "mult_adds": 7}
+    frame = make.children([{**fields, "params": 1000}, {**fields, "params": -1}])
+    assert architecture_means(frame)["params"].tolist() == [1000]
+    frame.loc[1, "params"] = 3000
+    said = re.escape("architecture f00 has several values of params (1,000, 3,000); 1 architectures do")
+    for analysis in (architecture_means, pareto_front, lambda rows: objective_points(rows, ("error", "params"))):
+        with pytest.raises(InputError, match=said):
+            analysis(frame)

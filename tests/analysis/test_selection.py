@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 from scipy.stats import f_oneway
 
 from nasbench.analysis.statistics.selection import (
@@ -80,6 +81,41 @@ def test_components_of_unequal_groups_are_unbiased():
     between, within = np.mean(squares, axis=0)
     assert within == pytest.approx(1.0, rel=0.05)
     assert between == pytest.approx(9.0, rel=0.06)
+
+
+def choices_with_known_spreads(rng, runs: int, between: float, within: float, trained: tuple[int, ...]):
+    """Runs that train one architecture 30 times and choose the luckiest; fresh trainings in numbers that take turns."""
+    scores = {}
+    for run in range(runs):
+        centre = 0.8 + rng.normal(0, between)
+        fresh = rng.normal(centre, within, trained[run % len(trained)])
+        scores[f"r{run}"] = (rng.normal(centre, within, 30).tolist(), fresh.tolist())
+    return rows(scores)
+
+
+@pytest.mark.parametrize(
+    ("runs", "between", "within", "trained"),
+    [(6, 0.02, 0.01, (3,)), (8, 0.02, 0.01, (1, 3, 2)), (5, 0.03, 0.005, (3,))],
+)
+def test_spreads_of_searches_and_trainings_are_found_apart(runs, between, within, trained):
+    rng, found = np.random.default_rng(runs), []
+    for _ in range(100):
+        found.append(selection_noise(*choices_with_known_spreads(rng, runs, between, within, trained)).iloc[0])
+    table = pd.DataFrame(found)
+    assert np.sqrt((table["search_sd"] ** 2).mean()) == pytest.approx(between, rel=0.08)
+    assert np.sqrt((table["training_sd"] ** 2).mean()) == pytest.approx(within, rel=0.04)
+    assert table["optimism"].mean() == pytest.approx(2.043 * within, rel=0.04)  # expectation of the largest of 30
+    covered = (table["optimism_low"] <= 2.043 * within) & (2.043 * within <= table["optimism_high"])
+    assert covered.mean() > 0.92
+
+
+def test_spreads_are_those_of_a_mixed_model():
+    frame, runs = choices_with_known_spreads(np.random.default_rng(5), 12, 0.02, 0.01, (3,))
+    (row,) = selection_noise(frame, runs).to_dict("records")
+    fresh = frame[frame["stage"] == "final"].assign(points=lambda rows: 100 * rows["val_acc"])
+    model = smf.mixedlm("points ~ 1", fresh, groups=fresh["run"]).fit(reml=True)
+    assert 100 * row["search_sd"] == pytest.approx(math.sqrt(model.cov_re.iloc[0, 0]), rel=1e-3)
+    assert 100 * row["training_sd"] == pytest.approx(math.sqrt(model.scale), rel=1e-3)
 
 
 def test_few_groups_have_no_components():

@@ -137,3 +137,16 @@ def test_a_row_without_architecture_is_named(tmp_path: Path, missing: str | None
     done = run_import(path, "parquet", "--percent", "val_acc,test_acc")
     assert (done.code, done.out) == (2, "")
     assert done.err == f"error: {path}: row 1: there is no architecture\n"
+
+
+def test_a_total_of_seconds_without_its_parts_is_charged_as_training(tmp_path: Path) -> None:
+    table = pd.DataFrame({"cell": CELLS[:2], "top1": [0.7, 0.6], "s": [100.0, 40.0], "e": [np.nan, 10.0]})
+    columns = ("architecture=cell", "val_acc=top1", "device_seconds=s", "eval_seconds=e")
+    done = run_import(written(tmp_path, "csv", table), "csv", columns=columns)
+    assert (done.code, done.err) == (0, "")
+    with Results(tmp_path / "out.h5") as results:
+        run = results.runs().iloc[0]
+    assert 3600 * run["training_hours"] == pytest.approx(130)
+    assert 3600 * run["evaluation_hours"] == pytest.approx(10)
+    cost = nasbench("cost", str(tmp_path / "out.h5"), "--allow", "baseline", "-o", str(tmp_path / "cost"))
+    assert "0.03889" in cost.out

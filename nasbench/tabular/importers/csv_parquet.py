@@ -12,6 +12,7 @@ from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.store.format.schema import CHILD_COLUMNS, STATUSES
 from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource, fraction
+from nasbench.tabular.importers.stated_counts import settle_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,25 +100,10 @@ def import_tabular(
         protocol, data = str(scores.pop("protocol", "")) or "unknown", str(scores.pop("data", "")) or "unknown"
         _check_fractions(path, number, scores)
         rows.append((Group(opened.spec, protocol, data, notes), architecture, _with_cost(scores)))
-    _keep_ambiguous_counts_apart(rows)
+    settle_counts(rows)
     for group, architecture, scores in rows:
         collector.child(group, architecture, scores)
     return collector.write(output, take_over)
-
-
-def _keep_ambiguous_counts_apart(rows: Sequence[tuple[Group, Architecture, dict[str, Any]]]) -> None:
-    """Move counts of architectures for which the table states several to the columns of published counts, in place.
-
-    A hash has one count: that of its network. Tables that also count layers without effect state several.
-    """
-    for name in ("params", "mult_adds"):
-        stated: dict[tuple[Group, str], set[int]] = {}
-        for group, architecture, scores in rows:
-            if scores.get(name, UNKNOWN) != UNKNOWN:
-                stated.setdefault((group, architecture.hash), set()).add(scores[name])
-        for group, architecture, scores in rows:
-            if len(stated.get((group, architecture.hash), ())) > 1:
-                scores[f"published_{name}"] = scores.pop(name, UNKNOWN)
 
 
 def _check_names(names: Sequence[str]) -> None:

@@ -213,8 +213,9 @@ class Collector:
             row["duplicate"] = row["hash"] in run.hashes
             run.hashes.add(row["hash"])
             run.spent += row["gpu_hours"]
-            run.hours["evaluation"] += row["eval_seconds"] / _HOUR
-            run.hours["training"] += row["gpu_hours"] - row["eval_seconds"] / _HOUR
+            evaluating = 0.0 if math.isnan(row["eval_seconds"]) else row["eval_seconds"] * row["devices"] / _HOUR
+            run.hours["evaluation"] += evaluating
+            run.hours["training"] += row["gpu_hours"] - evaluating  # all of it, if the table has only a total
         else:
             run.hours["final"] += row["gpu_hours"]
         row["spent_gpu_hours"] = run.spent
