@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +126,7 @@ class _Run:
     fingerprint: str
     hashes: set[str] = field(default_factory=set)
     indices: Counter[str] = field(default_factory=Counter)
-    hours: Counter[str] = field(default_factory=Counter)
+    hours: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     spent: float = 0.0
 
 
