@@ -49,7 +49,7 @@ class Found:
         items: the images, in the order of the data set.
         open_image: opens one of them.
         default_name: name of the data set if the user gave none.
-        classes: names of all classes in order; empty to take the sorted labels of the images.
+        classes: names of all classes in order; empty to take the labels of the images, see `in_order`.
         skipped: files that were left out, by reason.
         problems: faults that were found already, one line each.
         layout: description of a complete source, for messages.
@@ -182,6 +182,21 @@ def stratified(items: Iterable[Item], options: ImageOptions) -> set[Item]:
     return chosen
 
 
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Sort names of classes: as numbers if all of them are, otherwise as texts.
+
+    Args:
+        labels: the names, in any order.
+
+    Returns:
+        The names in order.
+    """
+    labels = set(labels)
+    if all(label.isascii() and label.isdecimal() for label in labels):
+        return sorted(labels, key=lambda label: (len(label.lstrip("0")), label.lstrip("0"), label))
+    return sorted(labels)
+
+
 def _classes(found: Found, parts: _Parts) -> tuple[tuple[str, ...], list[str]]:
     """Names of the classes, and what is wrong with them."""
     counts = {
@@ -201,7 +216,7 @@ def _classes(found: Found, parts: _Parts) -> tuple[tuple[str, ...], list[str]]:
         for label in untested:
             few = f" ({trained[label]} image is too few for both)" if parts.suffix else ""
             faults.append(f"class {label!r} has no test images{few}{advice}")
-    order = [*found.classes, *sorted(set(trained) - set(found.classes))] if found.classes else sorted(trained)
+    order = [*found.classes, *in_order(set(trained) - set(found.classes))]
     classes = tuple(label for label in order if label in trained)
     if len(classes) < 2:
         faults.append(f"there is {len(classes)} class with training images ({', '.join(classes)}); it needs 2 or more")

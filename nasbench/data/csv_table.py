@@ -8,7 +8,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached
 from nasbench.data.dataset import Dataset
 from nasbench.data.folder import SPLITS
@@ -26,7 +26,8 @@ def load_csv(text: str) -> Dataset:
     """Load the images that a CSV file lists.
 
     Its first line names the columns: `path` (relative to the CSV file), `label`, and perhaps `split` with train, val or
-    test in every row. Without it, a part of each class becomes test images, chosen by a seed.
+    test in every row. Without it, a part of each class becomes test images, chosen by a seed. Classes are in the order
+    of their names, as numbers if all of them are.
 
     Args:
         text: "PATH[=NAME][,size=PIXELS][,...]"; all options are those of `source_options.ImageOptions`.
@@ -78,8 +79,10 @@ def load_csv(text: str) -> Dataset:
     def open_image(item: Item) -> Image.Image:
         return image_from(files[item].read_bytes())
 
-    key = source.key("csv", f"{problems}|" + "\n".join(marks))
-    found = Found(source, "csv", items, open_image, f"csv-{source.path.stem}", LAYOUT, problems=problems)
+    classes = in_order(item.label for item in items)
+    key = source.key("csv", f"{problems}|{classes}|" + "\n".join(marks))
+    name = f"csv-{source.path.stem}"
+    found = Found(source, "csv", items, open_image, name, LAYOUT, classes=classes, problems=problems)
     return cached(key, lambda: assemble(found))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nasbench.data.assembling import in_order
 from nasbench.data.dataset import Dataset
 
 SHOWN_DIGITS = 12  # of the digest in a line
@@ -49,6 +50,20 @@ def images_in_words(data: Dataset) -> str:
     own = len(data.train) - data.validation_from if data.validation_from else 0
     middle = f" + {own} validation" if own else ""
     return f"{len(data.train) - own} training{middle} + {len(data.test)} test images"
+
+
+def order_in_words(data: Dataset) -> str:
+    """Say in which order the classes of a data set are: that of the labels and of a network's outputs.
+
+    Args:
+        data: the data set.
+
+    Returns:
+        "their numbers", "their names", or "the source", where names have another order.
+    """
+    if list(data.classes) != in_order(data.classes):
+        return "the source"
+    return "their numbers" if all(name.isdecimal() for name in data.classes) else "their names"
 
 
 def class_counts(data: Dataset) -> list[tuple[str, int, int, int]]:

@@ -11,10 +11,10 @@ from nasbench.protocols.protocol import Protocol
 
 MOST_VALIDATION: Final = 0.3
 VALIDATION_IMAGES: Final = 10_000  # with them, the standard error of an accuracy is at most 0.5%
-STEPS: Final = 40  # of an epoch, as far as the batch's limits allow it
-BATCHES: Final = (16, 256)
-SEEN_IMAGES: Final = 50_000  # in a whole training, as far as the limits of the epochs allow it
+SEEN_IMAGES: Final = 10_000  # in a whole training, as far as the limits of the epochs allow it
 EPOCHS: Final = (4, 30)
+STEPS: Final = 600  # of a whole training, as far as the batch's limits allow it
+BATCHES: Final = (16, 256)
 BORDER: Final = 8  # a side of the image is padded by this part of it
 
 
@@ -24,8 +24,8 @@ def fitted(protocol: Protocol, data: Dataset) -> Protocol:
     | field | value, n training images, m of them left by the validation share |
     |---|---|
     | validation | 10,000 / n, at most 0.3; as it is where the data have validation images |
-    | batch_size | the power of two nearest to m / 40, from 16 to 256 |
-    | epochs | 50,000 / m, from 4 to 30 |
+    | epochs | 10,000 / m, from 4 to 30 |
+    | batch_size | the power of two that comes nearest to 600 steps, from 16 to 256 |
     | crop_from | the side of the images and an eighth of it, at least a pixel, on either side |
 
     Args:
@@ -47,11 +47,12 @@ def fitted(protocol: Protocol, data: Dataset) -> Protocol:
         share = min(MOST_VALIDATION, round(VALIDATION_IMAGES / images, 4))
     left = images if data.validation_from else max(images - round(share * images), 1)
     left = min(left, protocol.train_images or left)
+    epochs = _clipped(round(SEEN_IMAGES / left), EPOCHS) if "epochs" in protocol.fit else protocol.epochs
     padding = max(1, round(data.size / BORDER))
     chosen: dict[str, Any] = {
         "validation": share,
-        "batch_size": _clipped(2 ** round(math.log2(max(left / STEPS, 1))), BATCHES),
-        "epochs": _clipped(round(SEEN_IMAGES / left), EPOCHS),
+        "epochs": epochs,
+        "batch_size": _clipped(2 ** round(math.log2(max(epochs * left / STEPS, 1))), BATCHES),
         "crop_from": data.size + 2 * padding,
     }
     try:

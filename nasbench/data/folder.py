@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
-from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached
 from nasbench.data.dataset import Dataset
 from nasbench.data.image_files import image_from, readable_endings
@@ -35,7 +35,7 @@ def load_folder(text: str) -> Dataset:
     """Load the images of a folder or tar file.
 
     They are decoded once, into the folder of `cache.cached`; later calls memory-map them. Images have three channels,
-    or one if all of them are grey. Every file is read that Pillow can read, in class folders and in folders inside
+    or one if all of them are grey. Classes are in the order of their names, as numbers if all of them are. Every file is read that Pillow can read, in class folders and in folders inside
     them; hidden files are not. EXIF orientations are applied, and grey levels of more than 8 bits are scaled.
 
     Test images are those in test/, or in val/ if test/ has none, or else a part of each class, chosen by a seed. Where
@@ -70,7 +70,7 @@ def load_folder(text: str) -> Dataset:
     if not path.name.lower().endswith(ARCHIVES):
         raise InputError(f"{str(path)!r} is neither a folder nor a tar file ({', '.join(ARCHIVES)})")
     status = path.stat()
-    return cached(source.key("folder2", f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode_archive(source))
+    return cached(source.key("folder3", f"{status.st_size} {status.st_mtime_ns}"), lambda: _decode_archive(source))
 
 
 @dataclass
@@ -96,7 +96,8 @@ class _Listing:
     def stamp(self) -> str:
         """Text that changes with every file and folder that matters."""
         files = "".join(f"{path} {self.marks[path]}\n" for path in self.items.values())
-        return f"{files}|{sorted(self.classes)}|{self.problems}"
+        numbered = "" if in_order(self.classes) == sorted(self.classes) else "|by number"
+        return f"{files}|{sorted(self.classes)}|{self.problems}{numbered}"
 
 
 def _is_hidden(name: str) -> bool:
@@ -268,7 +269,7 @@ def _decode(source: ImageSource, listing: _Listing, read: Callable[[str], bytes]
             open_image,
             _default_name(source),
             LAYOUT,
-            classes=sorted(listing.classes),
+            classes=in_order(listing.classes),
             skipped=listing.skipped.entries(),
             problems=listing.problems,
         )

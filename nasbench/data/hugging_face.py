@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached
 from nasbench.data.dataset import Dataset
 from nasbench.data.folder import SPLITS
 from nasbench.data.image_files import image_from
-from nasbench.data.npz_arrays import in_order
 from nasbench.data.source_options import ImageSource, parse_source
 from nasbench.errors import InputError, MissingData, MissingExtra
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached
 from nasbench.data.dataset import Dataset
 from nasbench.data.source_options import ImageSource, parse_source
@@ -132,20 +132,6 @@ def _labels(source: ImageSource, name: str, labels: NDArray[Any]) -> list[str]:
     if "" in texts:
         raise InputError(f"{what} has an empty text, {name}[{texts.index('')}]; every image needs a label")
     return texts
-
-
-def in_order(labels: set[str]) -> list[str]:
-    """Sort names of classes: as numbers if all of them are, otherwise as texts.
-
-    Args:
-        labels: the names.
-
-    Returns:
-        The names in order.
-    """
-    if all(label.isascii() and label.isdecimal() for label in labels):
-        return sorted(labels, key=lambda label: (len(label.lstrip("0")), label.lstrip("0"), label))
-    return sorted(labels)
 
 
 def _channels_last(source: ImageSource, name: str, images: NDArray[Any]) -> NDArray[Any]:

@@ -7,10 +7,9 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nasbench.data.assembling import Found, Item, assemble
+from nasbench.data.assembling import Found, Item, assemble, in_order
 from nasbench.data.cache import cached, data_root
 from nasbench.data.dataset import Dataset
-from nasbench.data.npz_arrays import in_order
 from nasbench.data.source_options import ImageSource, parse_source
 from nasbench.errors import InputError, MissingData, UnknownName
 

@@ -24,7 +24,14 @@ def data_of(images: int, size: int = 8) -> Dataset:
 
 @pytest.mark.parametrize(
     ("images", "validation", "batch", "epochs"),
-    [(100, 0.3, 16, 30), (1200, 0.3, 16, 30), (10_000, 0.3, 128, 7), (50_000, 0.2, 256, 4), (1_000_000, 0.01, 256, 4)],
+    [
+        (100, 0.3, 16, 30),
+        (400, 0.3, 16, 30),
+        (1200, 0.3, 16, 12),
+        (10_000, 0.3, 64, 4),
+        (50_000, 0.2, 256, 4),
+        (1_000_000, 0.01, 256, 4),
+    ],
 )
 def test_values_follow_from_the_number_of_images(images: int, validation: float, batch: int, epochs: int) -> None:
     protocol = fitted(get_protocol("images"), data_of(images))
@@ -42,6 +49,8 @@ def test_what_is_set_stays() -> None:
     assert protocol.fit == ("batch_size", "crop_from")
     values = fitted(protocol, data_of(1200))
     assert (values.epochs, values.validation, values.batch_size) == (2, 0.5, 16)
+    longer = fitted(get_protocol("images", {"epochs": 60}), data_of(1200))
+    assert (longer.epochs, longer.batch_size) == (60, 64), "the batch follows from the images that are seen in all"
     assert fitting_in_a_line(protocol, data_of(1200)) == (
         "protocol images+ for 1200 training images of 8x8: batch_size=16, crop_from=10 (--set replaces any)"
     )

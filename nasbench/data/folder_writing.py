@@ -1,0 +1,86 @@
+"""Writing of a data set as a folder of image files, which `folder:PATH` reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from nasbench.data.dataset import Dataset, Images
+from nasbench.errors import InputError
+
+LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255
+
+
+def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int = 0) -> int:
+    """Write the images of a data set as PNG files: `train/<class>/<number>.png`, `test/` and, if there is one, `val/`.
+
+    The folder appears when it is complete. An existing folder must be empty.
+
+    Args:
+        data: the data set.
+        folder: the folder; it and the folders above it are made if they are missing.
+        classes: number of classes, the first ones, >= 2; 0 for all.
+        per_class: most images of a class in each of train/, val/ and test/, the first ones, >= 1; 0 for all.
+
+    Returns:
+        The number of files.
+
+    Raises:
+        InputError: when the folder is not empty or cannot be written, there are fewer classes, or the name of a class
+            is no name of a folder.
+    """
+    if classes > len(data.classes):
+        raise InputError(f"data {data.name!r} has {len(data.classes)} classes, not {classes}")
+    names = data.classes[: classes or None]
+    if strange := [name for name in names if not _is_folder_name(name)]:
+        raise InputError(
+            f"data {data.name!r}: class {strange[0]!r} is no name of a folder; there is no way to write it"
+        )
+    border = data.validation_from or len(data.train)
+    parts = {
+        "train": Images(data.train.pixels[:border], data.train.labels[:border]),
+        "val": Images(data.train.pixels[border:], data.train.labels[border:]),
+        "test": data.test,
+    }
+    fresh = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{str(folder)!r} exists and is not empty; choose another folder")
+        fresh.mkdir(parents=True)
+        try:
+            count = sum(_write_part(fresh / name, part, names, per_class) for name, part in parts.items() if len(part))
+            if folder.exists():
+                folder.rmdir()  # it is empty
+            fresh.rename(folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+    except OSError as error:
+        raise InputError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
+    return count
+
+
+def _write_part(folder: Path, images: Images, names: tuple[str, ...], per_class: int) -> int:
+    """Write some images, and return their number."""
+    from PIL import Image
+
+    count = 0
+    for label, name in enumerate(names):
+        chosen = np.flatnonzero(images.labels == label)[: per_class or None]
+        (folder / name).mkdir(parents=True)
+        for number, index in enumerate(chosen):
+            pixels = images.pixels[index]
+            picture = Image.fromarray(
+                pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0))
+            )
+            picture.save(folder / name / f"{number:0{len(str(len(chosen) - 1))}}.png")
+        count += len(chosen)
+    return count
+
+
+def _is_folder_name(name: str) -> bool:
+    """Check that a folder can have the name, and that it is not hidden."""
+    hidden = name.startswith(".") or name == "__MACOSX"
+    return bool(name) and not hidden and "/" not in name and "\0" not in name and len(name.encode()) <= LONGEST_NAME
