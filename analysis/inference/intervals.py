@@ -21,6 +21,7 @@ RESAMPLES = 1999  # (RESAMPLES + 1) / 40 is whole, so that 95% intervals end at 
 LEAST_RUNS = {"mean": 5, "difference": 5, "improvement": 5, "iqm": 10, "pooled": 20}  # by measurement
 DISTINCT = 0.6  # share of different scores from which an interquartile mean has an interval, by measurement
 TOO_SMALL = "n too small"
+UNEVEN_SPREADS, SKEWED, FEW = 1.5, 0.5, 50  # `uneven_skew`: ratio, skewness and runs a side, chosen by simulation
 
 
 @dataclass(frozen=True)
@@ -233,7 +234,7 @@ def difference_interval(first: Floats, second: Floats, level: float = LEVEL) -> 
 
     Formula: m_1 - m_2 +- t(f) sqrt(s_1^2 / n_1 + s_2^2 / n_2), f by Satterthwaite. Assumption: independent runs, and
     means that are nearly normal; equal skew on both sides cancels. With skew and a spread three times the other's it
-    covers 89% at 5 runs a side.
+    covers 90% at 5 runs a side; see `uneven_skew`.
 
     Args:
         first: scores of the first strategy, [n1].
@@ -256,6 +257,31 @@ def difference_interval(first: Floats, second: Floats, level: float = LEVEL) -> 
     reach = float(t_distribution.ppf((1 + level) / 2, freedom)) * error
     apart = float(first.mean() - second.mean())
     return Interval(apart - reach, apart + reach, f"{level:.0%} Welch")
+
+
+def uneven_skew(first: Floats, second: Floats) -> float:
+    """Find samples like those for which intervals of differences and of A12 cover less than 92% instead of 95%.
+
+    The rule: fewer than 50 runs on a side, spreads that differ by more than a factor 1.5, and a skewness of the wider
+    side of more than 0.5 in size. Skew often does not show in 5 runs, so the rule misses cases. It was chosen so that at
+    most 8% of comparisons have an interval that is wrong and are not found, for normal, uniform, gamma, log-normal and
+    exponential scores with spreads up to 1:5.
+
+    Args:
+        first: scores of the first strategy, [n1].
+        second: scores of the second strategy, [n2].
+
+    Returns:
+        Ratio of the larger to the smaller standard deviation if the rule applies, else NaN; NaN if a side's scores are
+        all equal, because there is no interval then.
+    """
+    few = min(len(first), len(second))
+    if not LEAST_RUNS["difference"] <= few < FEW or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return math.nan
+    narrow, wide = sorted((first, second), key=lambda side: float(side.std(ddof=1)))
+    ratio = float(wide.std(ddof=1) / narrow.std(ddof=1))
+    skewness = float((((wide - wide.mean()) / wide.std()) ** 3).mean())
+    return ratio if ratio > UNEVEN_SPREADS and abs(skewness) > SKEWED else math.nan
 
 
 def paired_interval(differences: Floats, level: float = LEVEL) -> Interval:

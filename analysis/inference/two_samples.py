@@ -15,6 +15,7 @@ from nasbench.analysis.inference.intervals import (
     LEVEL,
     difference_interval,
     improvement_interval,
+    uneven_skew,
     welch_error,
 )
 from nasbench.analysis.inference.rank_sums import mann_whitney
@@ -26,7 +27,7 @@ COMPARISON = (
     *("n_first", "n_second", "difference", "difference_low", "difference_high", "interval"),
     *("improvement", "improvement_low", "improvement_high"),
     *("cliffs_delta", "hedges_g", "magnitude", "u", "p", "welch_t", "welch_p"),
-    *("margin", "tost_p", "detectable"),
+    *("margin", "tost_p", "detectable", "uneven_skew"),
 )
 
 
@@ -45,7 +46,7 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
         half; Vargha and Delaney's A12) with improvement_low and improvement_high (`intervals.improvement_interval`);
         cliffs_delta (2 A12 - 1), hedges_g, magnitude (of A12, in words); u, p (two-sided Mann-Whitney,
         `rank_sums.mann_whitney`); welch_t, welch_p; margin, tost_p (`equivalence.equivalence_p`), detectable
-        (`equivalence.detectable_difference`, a fraction). Intervals and tests are NaN with fewer than 5 scores on a
+        (`equivalence.detectable_difference`, a fraction); uneven_skew (`intervals.uneven_skew`). Intervals and tests are NaN with fewer than 5 scores on a
         side.
 
     Source: Mann & Whitney 1947; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
@@ -58,7 +59,7 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
     row |= {"difference_low": apart.low, "difference_high": apart.high, "interval": apart.method}
     row |= {"improvement_low": better.low, "improvement_high": better.high}
     row |= dict.fromkeys(("u", "p", "welch_t", "welch_p", "detectable"), math.nan)
-    row |= {"margin": margin, "tost_p": equivalence_p(a, b, margin)}
+    row |= {"margin": margin, "tost_p": equivalence_p(a, b, margin), "uneven_skew": uneven_skew(a, b)}
     if min(len(a), len(b)) < LEAST_RUNS["difference"]:
         return row
     row |= mann_whitney(a, b)._asdict()

@@ -48,16 +48,24 @@ def comparison_text(row: Mapping[str, Any]) -> str:
         return f"{TOO_SMALL} ({n}; 5 seeds a side are the least)"
     apart = points(row["difference"]) + interval_text(row["difference_low"], row["difference_high"], row["interval"])
     tested = f"{holm_text(row['p_holm'], row['comparisons'])}, {apart}, {n}"
-    within = within_text(row)
+    within, doubt = within_text(row), _doubt(row["uneven_skew"])
     if found == DIFFERS:
         word = "better" if row["improvement"] > 0.5 else "worse"
         small = f"; {within})" if row["tost_p_holm"] < SIGNIFICANT else ""
         return (
             f"differs, {word} ({tested}; better in {row['improvement']:.0%} of pairs, {row['magnitude']} effect{small})"
+            f"{doubt}"
         )
     if found == EQUIVALENT:
-        return f"{within}, {apart}, {n})"
-    return f"not shown to differ ({tested}); {detectable_text(row['detectable'])}"
+        return f"{within}, {apart}, {n}){doubt}"
+    return f"not shown to differ ({tested}); {detectable_text(row['detectable'])}{doubt}"
+
+
+def _doubt(ratio: float) -> str:
+    """The end of a sentence whose interval may be wrong more often than it says."""
+    if math.isnan(ratio):
+        return ""
+    return f"; the interval may cover less than 92% instead of 95% (skewed scores with spreads 1:{ratio:.2g}, few runs)"
 
 
 def within_text(row: Mapping[str, Any]) -> str:

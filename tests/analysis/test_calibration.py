@@ -48,6 +48,9 @@ def test_small_tables_hold_what_the_large_ones_say():
         errors = row[5:7] if row[2] == "equal" else row[7:8]
         for cell in errors:
             assert cell == "n too small" or float(cell) <= above, row
+    for row in calibration.unequal_spreads(repeats):  # at most 8% are wrong without a note
+        for cell in row[5:7]:
+            assert float(cell) <= 8 + 300 * np.sqrt(0.08 * 0.92 / repeats), row
     for row in calibration.bands(60):
         for cell in row[1:]:
             assert float(cell.split()[0]) >= 92 - 300 * np.sqrt(0.08 * 0.92 / 60), row

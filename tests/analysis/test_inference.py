@@ -6,6 +6,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
@@ -29,8 +30,9 @@ from nasbench.analysis.inference.intervals import (
     median_rank,
     paired_interval,
     proportion_interval,
+    uneven_skew,
 )
-from nasbench.analysis.inference.two_samples import compare_groups
+from nasbench.analysis.inference.two_samples import compare_groups, corrected
 from nasbench.analysis.inference.verdicts import comparison_text, finding
 from nasbench.errors import InputError
 
@@ -229,6 +231,65 @@ def test_seeds_for_nothing_or_of_nothing_are_one_clear_line():
         seeds_needed(0.01, (0.0, 0.0))
     with pytest.raises(InputError, match="more than 1,000,000 seeds"):
         seeds_needed(1e-9, (0.01, 0.01))
+
+
+def skewed(ratio: float, n: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Two sides with one low run each, the second with `ratio` times the spread of the first."""
+    one = np.array([0.0, *np.linspace(4, 5, n - 1)]) / 100
+    return 0.9 + one, 0.9 + ratio * one
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_skewed_scores_of_unequal_spreads_are_found(swapped):
+    def found(first, second):
+        return uneven_skew(second, first) if swapped else uneven_skew(first, second)
+
+    assert found(*skewed(2.5)) == pytest.approx(2.5)
+    assert found(*skewed(1.51)) == pytest.approx(1.51)
+    assert math.isnan(found(*skewed(1.49)))
+    assert found(*skewed(2.5, 49)) == pytest.approx(2.5)
+    assert math.isnan(found(*skewed(2.5, 50)))
+    few, many = skewed(2.5, 49)[0], skewed(2.5, 80)[1]
+    assert found(few, many) > 1.5  # the smaller side counts
+    assert math.isnan(found(*(side[:4] for side in skewed(2.5))))  # no interval
+    assert math.isnan(found(np.full(5, 0.9), skewed(2.5)[1]))  # no interval
+    even = np.linspace(-1, 1, 5) / 100
+    assert math.isnan(found(0.9 + even, 0.9 + 3 * even))
+    low = np.array([0.0, 1, 2, 2.5, 7]) / 100  # skewness 1.0 of the narrow side alone does not count
+    assert stats.skew(low) > 0.5
+    assert math.isnan(found(0.9 + low, 0.9 + 6 * even))
+
+
+@pytest.mark.parametrize(("middle", "counts"), [(0.36, False), (0.38, True)])
+def test_the_skewness_counts_from_one_half_on(middle, counts):
+    wide = np.array([0.0, middle, 1.2, 1.3, 1.4])
+    assert (abs(stats.skew(wide)) > 0.5) == counts
+    assert math.isnan(uneven_skew(wide / 4, wide)) != counts
+
+
+def test_verdicts_say_that_their_interval_is_uncertain():
+    said = "; the interval may cover less than 92% instead of 95% (skewed scores with spreads 1:2.5, few runs)"
+    first, second = skewed(2.5)
+    for shift, margin, begins in ((0.0, 0.01, "not shown"), (0.5, 0.01, "differs"), (0.0, 0.9, "equivalent")):
+        table = corrected(pd.DataFrame([compare_groups(first + shift, second, margin=margin)]))
+        text = comparison_text(table.iloc[0])
+        assert text.startswith(begins)
+        assert text.endswith(said)
+    plain = corrected(pd.DataFrame([compare_groups(first, first + 0.001)]))
+    assert "may cover" not in comparison_text(plain.iloc[0])
+
+
+def test_few_comparisons_are_wrong_without_saying_so():
+    """Skewed scores with three times the other's spread, five runs a side: at most 8%, where 10% of the intervals are wrong."""
+    rng, wrong, silent, drawn = np.random.default_rng(8), 0, 0, 1000
+    for _ in range(drawn):
+        first, second = 3 * (1 - rng.exponential(size=5)), 1 - rng.exponential(size=5)
+        interval = difference_interval(first, second)
+        missed = not interval.low <= 0 <= interval.high
+        wrong += missed
+        silent += missed and math.isnan(uneven_skew(first, second))
+    assert wrong > 0.08 * drawn
+    assert silent < 0.08 * drawn
 
 
 def test_a_verdict_has_three_forms_and_refuses_four_runs():
