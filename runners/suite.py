@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from nasbench.errors import InputError, UnknownName
-from nasbench.models.incumbent import IncumbentModel, incumbent_path
+from nasbench.models.incumbent import IncumbentModel, incumbent_path, require_no_model
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
@@ -157,6 +157,9 @@ def run_plans(
     with ResultsWriter(path, take_over=take_over) as writer, ExitStack() as until_replayed:
         stored = _stored(path, plans, until_replayed)
         todo = [plan for plan in stored.plans if plan.run not in stored.complete]
+        for plan in todo:
+            if plan.config.keep_best and plan.run not in stored.without_row:
+                require_no_model(incumbent_path(path, plan.run))
         own = [str(path)] if stored.exists else []
         cache = ScoreCache([*own, *cache_files])
         sink = SharedWriter(writer)

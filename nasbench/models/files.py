@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +24,12 @@ MODEL: Final = "nasbench.model"
 
 STATE: Final = "nasbench.training"
 """Key of the metadata that holds the description of an unfinished training."""
+
+
+START_ANEW: Final = "delete it to start anew, or choose another name with -o"
+"""Advice for the state of a training that cannot be continued."""
+
+LEFT_OVER_SECONDS: Final = 60
 
 
 def write_document(path: Path, tensors: Mapping[str, Tensor], key: str, document: str) -> None:
@@ -41,6 +52,8 @@ def write_document(path: Path, tensors: Mapping[str, Tensor], key: str, document
 def write_beside(path: Path, content: bytes) -> None:
     """Write bytes beside the final name, sync them to the disk, and rename.
 
+    What killed processes left beside this name is removed.
+
     Args:
         path: the file.
         content: its bytes.
@@ -48,9 +61,10 @@ def write_beside(path: Path, content: bytes) -> None:
     Raises:
         InputError: when the file cannot be written.
     """
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.writing")
+    fresh = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_left_over(path)
         try:
             with open(fresh, "wb") as file:
                 file.write(content)
@@ -64,21 +78,95 @@ def write_beside(path: Path, content: bytes) -> None:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
 
 
+def remove_left_over(path: Path) -> None:
+    """Remove what processes that were killed while they wrote a file left beside it.
+
+    Only files of processes that do not run are removed, and not before they are a minute old: where several machines
+    write into one folder, the process may run on another one.
+
+    Args:
+        path: the file.
+    """
+    name = re.compile(re.escape(path.name) + r"\.(\d{1,10})\.writing")
+    with contextlib.suppress(OSError):  # a folder that cannot be listed: writing to it gives the error
+        for entry in os.scandir(path.parent):
+            found = name.fullmatch(entry.name)
+            if found and not _runs(int(found[1])) and time.time() - entry.stat().st_mtime > LEFT_OVER_SECONDS:
+                os.unlink(entry.path)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}.writing")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
 def make_folder(path: Path) -> None:
-    """Make the folder of a file, before hours are spent on its content.
+    """Make the folder of a file, and check that the file can be written, before hours are spent on its content.
+
+    Args:
+        path: the file; a file that is there stays as it is.
+
+    Raises:
+        InputError: when the folder cannot be made or written, or the name is too long.
+    """
+    longest = path.with_name(f"{path.name}.{os.getpid():010}.writing")  # another process's number may have more digits
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        longest.touch()
+        longest.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other processes from training into the same file.
+
+    The lock is that of the system on PATH.lock, which is removed at the end; one that a killed process left holds
+    nothing. On file systems without locks nothing is kept out.
 
     Args:
         path: the file.
 
+    Yields:
+        Nothing.
+
     Raises:
-        InputError: when the folder cannot be made, or not be written.
+        InputError: when another process holds it, or the file beside it cannot be made.
     """
+    beside = path.with_name(f"{path.name}.lock")
+    while True:
+        try:
+            lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise InputError(f"cannot write {str(beside)!r}: {error.strerror or error}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise InputError(
+                f"another process trains into {str(path)!r} now; wait for it, or choose another name with -o"
+            ) from None
+        except OSError:
+            break  # a file system without locks
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.stat(beside)):
+                break
+        os.close(lock)  # the process that held it removed it meanwhile
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"cannot write {str(path)!r}: its folder cannot be written")
+        yield
+    finally:
+        beside.unlink(missing_ok=True)
+        os.close(lock)
 
 
 def read_document(path: Path, key: str) -> tuple[str, dict[str, Tensor]]:
@@ -106,7 +194,8 @@ def read_document(path: Path, key: str) -> tuple[str, dict[str, Tensor]]:
     except (SafetensorError, OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{str(path)!r} is no model file, or damaged: {' '.join(str(error).split())}") from None
+        what, advice = ("model file", "") if key == MODEL else ("state of an unfinished training", f"; {START_ANEW}")
+        raise InputError(f"{str(path)!r} is no {what}, or damaged: {' '.join(str(error).split())}{advice}") from None
 
 
 def require_replaceable(path: Path, key: str) -> None:
@@ -122,8 +211,8 @@ def require_replaceable(path: Path, key: str) -> None:
     try:
         if not path.exists() and not path.is_symlink():
             return
-    except OSError as error:  # e.g. a name that is too long
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
     if not path.is_file():
         raise InputError(f"{str(path)!r} is not a file; choose another name with -o")
     try:
@@ -137,6 +226,11 @@ def require_replaceable(path: Path, key: str) -> None:
     )
 
 
+def _unwritable(path: Path, error: OSError) -> InputError:
+    advice = "; choose a shorter one with -o" if error.errno == errno.ENAMETOOLONG else ""
+    return InputError(f"cannot write {str(path)!r}: {error.strerror or error}{advice}")
+
+
 def _another_kind(path: Path, key: str) -> InputError:
-    kind = "model file of nasbench" if key == MODEL else "unfinished training of nasbench"
+    kind = "model file of nasbench" if key == MODEL else f"unfinished training of nasbench; {START_ANEW}"
     return InputError(f"{str(path)!r} is a safetensors file, but no {kind}")

@@ -8,11 +8,15 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from nasbench.errors import InputError
 
 if TYPE_CHECKING:
     from nasbench.training.evaluation import Child, Evaluation, Trained
     from nasbench.training.loop import History, TrainingState
+
+MOST_CHILDREN: Final = 10**6  # of a run, for the length of names
 
 
 def incumbent_path(results: Path, run: str) -> Path:
@@ -26,6 +30,22 @@ def incumbent_path(results: Path, run: str) -> Path:
         RESULTS-RUN.best.safetensors, in the folder of the results file.
     """
     return results.with_name(f"{results.stem}-{run}.best.safetensors")
+
+
+def require_no_model(path: Path) -> None:
+    """Refuse to begin a run whose incumbent's model file is there already, e.g. of a results file that was deleted.
+
+    Args:
+        path: the model file, from `incumbent_path`.
+
+    Raises:
+        InputError: when something is at the path.
+    """
+    if os.path.lexists(path):
+        raise InputError(
+            f"{str(path)!r} exists, and this run has no children yet: it is of another results file. Move or delete it, "
+            "or choose another results file with -o"
+        )
 
 
 @dataclass(frozen=True)
@@ -61,14 +81,15 @@ class IncumbentModel:
         path: the model file, from `incumbent_path`.
 
     Raises:
-        InputError: when the path holds another kind of file.
+        InputError: when the path holds another kind of file, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        from nasbench.models.files import MODEL, require_replaceable
+        from nasbench.models.files import MODEL, make_folder, require_replaceable
 
         self.path = path.absolute()  # workers may run in another folder
         require_replaceable(self.path, MODEL)
+        make_folder(self._of_child(MOST_CHILDREN))
 
     def keeper(self, index: int, best: float) -> KeepIfBetter:
         """Make the keeper of a child.

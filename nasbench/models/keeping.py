@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError
 from nasbench.models.description import ModelDescription, finite
-from nasbench.models.files import MODEL, STATE, read_document, write_document
+from nasbench.models.files import MODEL, START_ANEW, STATE, read_document, remove_left_over, write_document
 from nasbench.provenance import utc_now
 
 if TYPE_CHECKING:
@@ -127,17 +127,16 @@ class KeepModel:
         if not self.state_path.exists():
             return None
         document, tensors = read_document(self.state_path, STATE)
-        advice = "delete it to start anew, or choose another name with -o"
         try:
             values = json.loads(document)
             there, found = dict(values["identity"]), _history_of(values["history"])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise InputError(f"{str(self.state_path)!r} is damaged: {advice}") from None
+            raise InputError(f"{str(self.state_path)!r} is damaged: {START_ANEW}") from None
         if differs := sorted(
             key for key in self.identity.keys() | there.keys() if self.identity.get(key) != there.get(key)
         ):
             shown = ", ".join(f"{key} {there.get(key)!r} instead of {self.identity.get(key)!r}" for key in differs[:3])
-            raise InputError(f"{str(self.state_path)!r} is of another training ({shown}): {advice}")
+            raise InputError(f"{str(self.state_path)!r} is of another training ({shown}): {START_ANEW}")
         return TrainingState(tensors, found)
 
     def epoch(self, history: History, epochs: int, state: Callable[[], TrainingState]) -> None:
@@ -155,6 +154,7 @@ class KeepModel:
         """Write the model file and remove the state; see `Keeper.trained`."""
         save_model(self.path, child, trained, evaluation)
         self.state_path.unlink(missing_ok=True)
+        remove_left_over(self.state_path)
 
     def _write_state(self, tensors: Mapping[str, Tensor], history: History) -> None:
         numbers = {

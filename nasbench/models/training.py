@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from nasbench.errors import InputError
-from nasbench.models.files import MODEL, STATE, make_folder, require_replaceable
+from nasbench.models.files import MODEL, STATE, held, make_folder, require_replaceable
 from nasbench.models.keeping import KeepModel
 from nasbench.models.loading import read_model
 from nasbench.protocols.identity import digest_of, identity_fields
@@ -37,12 +37,8 @@ def train_into(
     require_replaceable(target, MODEL)
     keeper = KeepModel(target, shown=shown)
     require_replaceable(keeper.state_path, STATE)
-    make_folder(target)
+    make_folder(keeper.state_path)  # its name is the longest
     dataset = checked_data(protocol, device)
-    if target.exists() and not replace:
-        there, _ = read_model(target)
-        found = f"a model of {there.hash[:12]}, protocol {there.protocol.name}, seed {there.seed}"
-        raise InputError(f"{str(target)!r} exists: {found}; choose another name with -o, or give --replace")
     identity = {
         "hash": architecture.hash,
         "choices": list(architecture.choices),
@@ -54,8 +50,13 @@ def train_into(
         "device": device_name(resolve_device(device)),
     }
     keeper = KeepModel(target, identity, shown)
-    keeper.read_state()  # refuses the state of another training before anything is trained
-    evaluation = evaluate(Child(architecture, protocol, seed, test=test, keeper=keeper), device)
+    with held(target):
+        if target.exists() and not replace:
+            there, _ = read_model(target)
+            found = f"a model of {there.hash[:12]}, protocol {there.protocol.name}, seed {there.seed}"
+            raise InputError(f"{str(target)!r} exists: {found}; choose another name with -o, or give --replace")
+        keeper.read_state()  # refuses the state of another training before anything is trained
+        evaluation = evaluate(Child(architecture, protocol, seed, test=test, keeper=keeper), device)
     if evaluation.status != "ok":
         raise InputError(f"the training ended without a model: {evaluation.status}: {evaluation.error}")
     return evaluation
