@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "nasbench.cli.score:score",
         "Zero-cost scores of untrained networks, and how well they rank trained ones.",
     ),
+    "latency": ("nasbench.cli.latency:latency", "Measure the latency of networks on this machine, and store it."),
     "verify": ("nasbench.cli.verify:verify", "Train a sample of rows again and compare with what is stored."),
     "doctor": ("nasbench.cli.doctor:doctor", "Describe this machine; check whether searches work."),
     "check": ("nasbench.cli.upkeep:check", "Verify checksums, schema and counts of results files."),
@@ -90,7 +91,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 # group's name.
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
-    "models": ("Trained networks", ("train", "predict", "evaluate", "export-model")),
+    "models": ("Trained networks", ("train", "predict", "evaluate", "export-model", "latency")),
     "tables": ("Complete tables", ("table", "replay")),
     "results": (
         "Results files (also: nasbench results COMMAND)",

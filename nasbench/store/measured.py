@@ -1,0 +1,277 @@
+"""Choice of measurements by quantity and conditions, and their join to children by the architecture's hash.
+
+"latency[device=EPYC, method=eager, batch=1]" names a quantity and its conditions. Values measured under different
+conditions are never mixed: where several are left, the error lists them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS
+from nasbench.store.query import PathLike, Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns in which all values of one choice must agree.
+DECIDING: Final = ("device", "method", "batch", "threads", "input", "scale", "fingerprint", "unit", "direction")
+# Columns that a condition may name.
+CONDITIONS: Final = (*DECIDING, "protocol", "data", "seed", "software", "platform", "source")
+SHOWN: Final = 8
+HIGHER: Final = "higher"
+_NAME: Final = re.compile(r"\s*(?P<quantity>[^\[\]]+?)\s*(?:\[(?P<conditions>.*)\])?\s*", re.DOTALL)
+_CONDITION: Final = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|[^,"']*?)\s*(?:,|$)""")
+_INTEGERS: Final = {column.name for column in MEASUREMENT_COLUMNS if column.type == "int"}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A quantity, and the conditions under which it was measured.
+
+    Args:
+        quantity: name of the quantity, e.g. "latency".
+        conditions: column -> value; of a text, a part of it is enough.
+    """
+
+    quantity: str
+    conditions: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Wanted:
+        """Parse "QUANTITY" or "QUANTITY[COLUMN=VALUE,...]"; values may be in quotes.
+
+        Args:
+            text: e.g. "latency[method=eager,batch=1]".
+
+        Returns:
+            The quantity with its conditions.
+
+        Raises:
+            InputError: when the text has another form.
+            UnknownName: when a condition names no column of measurements.
+        """
+        found = _NAME.fullmatch(text)
+        if found is None:
+            raise InputError(f"{text!r} names no measurement: write e.g. latency or latency[method=eager,batch=1]")
+        return cls(found["quantity"], _conditions(found["conditions"] or "", text))
+
+
+def _conditions(inside: str, text: str) -> dict[str, str]:
+    conditions: dict[str, str] = {}
+    place = 0
+    while place < len(inside.rstrip()):
+        found = _CONDITION.match(inside, place)
+        if found is None or not found[2]:
+            raise InputError(f"{text!r}: conditions are COLUMN=VALUE with commas between, e.g. [method=eager,batch=1]")
+        if found[1] not in CONDITIONS:
+            raise UnknownName("condition of a measurement", found[1], CONDITIONS)
+        conditions[found[1]] = found[2].strip("\"'")
+        place = found.end()
+    return conditions
+
+
+def split_names(text: str) -> list[str]:
+    """Split a list of names at the commas that are outside brackets.
+
+    Args:
+        text: e.g. "error,latency[method=eager,batch=1]".
+
+    Returns:
+        The names without blanks around them; empty ones are left out.
+    """
+    parts, depth, begin = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth <= 0:
+            parts.append(text[begin:place])
+            begin = place + 1
+    return [part.strip() for part in (*parts, text[begin:]) if part.strip()]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The values of one quantity under one set of conditions.
+
+    Args:
+        name: the text by which it was chosen.
+        quantity: name of the quantity.
+        unit: unit of the values; "" for a pure number.
+        direction: values that are better: "lower" or "higher".
+        conditions: what was common to all, e.g. "AMD EPYC, eager, batch 1, 1 thread".
+        values: hash -> value, a pandas Series of floats.
+        repeated: measurements left out because a later one has the same hash and the same conditions.
+    """
+
+    name: str
+    quantity: str
+    unit: str
+    direction: str
+    conditions: str
+    values: pd.Series[float]
+    repeated: int
+
+    @property
+    def label(self) -> str:
+        """Label of an axis: quantity, unit and conditions."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.quantity}{unit}: {self.conditions}" if self.conditions else f"{self.quantity}{unit}"
+
+
+def choose(measurements: pd.DataFrame, name: str) -> Measured:
+    """Choose the values of one quantity, all of one device, method, batch, number of threads and size.
+
+    Args:
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+        name: the quantity with conditions, as `Wanted.parse` reads it.
+
+    Returns:
+        One value per hash: the latest of repeated measurements. Of values that belong to several trainings of one
+        architecture, the mean.
+
+    Raises:
+        InputError: when there is no such measurement, or there are several under different conditions; the message
+            lists what there is.
+        UnknownName: when the quantity was not measured, or a condition names no column.
+    """
+    wanted = Wanted.parse(name)
+    quantities = sorted(set(measurements["quantity"].astype(str)))
+    if wanted.quantity not in quantities:
+        raise _not_measured(wanted.quantity, quantities)
+    rows = measurements[measurements["quantity"] == wanted.quantity]
+    for column, value in wanted.conditions.items():
+        kept = _matching(rows, column, value)
+        if kept.empty:
+            there = ", ".join(map(repr, sorted(map(str, set(rows[column])))))
+            raise InputError(f"no {wanted.quantity} has {column}={value!r}; there is: {there}")
+        rows = kept
+    ways = rows.drop_duplicates(list(DECIDING))
+    if len(ways) > 1:
+        raise InputError(_ambiguous(wanted, ways))
+    ordered = rows.sort_values("measured_at", kind="stable")
+    latest = ordered.drop_duplicates(["hash", "seed"], keep="last")
+    values = latest.groupby("hash", sort=False)["value"].mean()
+    way = ways.iloc[0]
+    return Measured(
+        name, wanted.quantity, way["unit"], way["direction"], describe_way(way), values, len(ordered) - len(latest)
+    )
+
+
+def _not_measured(quantity: str, quantities: Sequence[str]) -> InputError:
+    if quantities:
+        return UnknownName("measured quantity", quantity, quantities)
+    if quantity == "latency":
+        return InputError(
+            "latency was not measured: nasbench latency FILE measures it, and --measurements OTHER.h5 reads it from "
+            "another file (the seconds of a validation pass are validation_seconds_per_epoch)"
+        )
+    return InputError(f"{quantity!r} is neither a column nor measured; the files have no measurements")
+
+
+def _matching(rows: pd.DataFrame, column: str, value: str) -> pd.DataFrame:
+    if column in _INTEGERS:
+        if not re.fullmatch(r"-?\d+", value):
+            raise InputError(f"condition {column}={value!r} of a measurement: {column} is a whole number")
+        return rows[rows[column] == int(value)]
+    texts = rows[column].astype(str)
+    same = texts == value
+    return rows[same if same.any() else texts.str.lower().str.contains(value.lower(), regex=False)]
+
+
+def _ambiguous(wanted: Wanted, ways: pd.DataFrame) -> str:
+    differing = [column for column in DECIDING if ways[column].nunique() > 1]
+    listed = [
+        f"{wanted.quantity}[{','.join(f'{column}={_quoted(way[column])}' for column in differing)}]"
+        for way in ways.to_dict("records")
+    ]
+    more = f", ... ({len(listed) - SHOWN} more)" if len(listed) > SHOWN else ""
+    return (
+        f"{wanted.quantity} was measured in {len(listed)} ways, which are not averaged: choose one of "
+        f"{', '.join(listed[:SHOWN])}{more}"
+    )
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return f"'{text}'" if re.search(r"[,\[\]\s\"]", text) else text
+
+
+def describe_way(row: Mapping[str, Any] | pd.Series[Any]) -> str:
+    """Write the conditions of a measurement for people.
+
+    Args:
+        row: one measurement.
+
+    Returns:
+        E.g. "AMD EPYC, eager, batch 1, 1 thread, 3x32x32"; "" if nothing is known.
+    """
+    batch, threads = int(row["batch"]), int(row["threads"])
+    parts = [
+        str(row["device"]),
+        str(row["method"]),
+        f"batch {batch}" if batch > 0 else "",
+        f"{threads} thread{'s' if threads > 1 else ''}" if threads > 0 else "",
+        str(row["input"]),
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def read_measurements(results: Results, others: Sequence[PathLike] = ()) -> pd.DataFrame:
+    """Read the measurements of opened results files and of further files.
+
+    Args:
+        results: opened results files.
+        others: files of measurements, as `nasbench latency -o` writes them.
+
+    Returns:
+        The columns of `schema.MEASUREMENT_COLUMNS`, all rows.
+
+    Raises:
+        MissingResults, StoreError: when one of the others is not there, or cannot be read.
+        InputError: when one of the others has no measurements.
+    """
+    import pandas as pd
+
+    parts = [results.measurements()]
+    for path in others:
+        with Results(path) as opened:
+            parts.append(opened.measurements())
+        if parts[-1].empty:
+            raise InputError(f"{path}: no measurements in this file; nasbench latency FILE -o {path} writes some")
+    names = [column.name for column in MEASUREMENT_COLUMNS]
+    return pd.concat([part[names] for part in parts], ignore_index=True) if len(parts) > 1 else parts[0][names]
+
+
+def join(frame: pd.DataFrame, measured: Sequence[Measured]) -> pd.DataFrame:
+    """Add measured quantities to children, by the hash of their architectures.
+
+    Args:
+        frame: children with the column "hash".
+        measured: the quantities.
+
+    Returns:
+        The frame with one column per quantity, named as it was chosen; NaN where a hash was not measured.
+        `attrs["measured"]` has each `Measured` by its name.
+    """
+    hashes = frame["hash"].astype(str)
+    joined = frame.assign(**{each.name: hashes.map(each.values).astype(float) for each in measured})
+    joined.attrs = {**frame.attrs, "measured": {each.name: each for each in measured}}
+    return joined
+
+
+def measured_names(names: Sequence[str], known: Sequence[str] = ()) -> list[str]:
+    """Find the names that are no columns of children, and therefore name measured quantities.
+
+    Args:
+        names: names of columns and quantities.
+        known: further names that are no quantities.
+
+    Returns:
+        The quantities, each once, in their order.
+    """
+    columns = {column.name for column in CHILD_COLUMNS} | {"file"} | set(known)
+    return [name for name in dict.fromkeys(names) if name not in columns]
