@@ -18,7 +18,7 @@ from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.api.watching import CallbackLike, CallbackWatcher, callbacks_of
 from nasbench.callbacks.base import Callback
 from nasbench.data import load_data
-from nasbench.data.describing import describe_in_a_line
+from nasbench.data.announcing import Announcements
 from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
 from nasbench.kernels.processor import processor_here
@@ -277,12 +277,10 @@ def run_with_callbacks(
         watchers[plan.run] = CallbackWatcher(callbacks, plan, str(path))
         return watchers[plan.run]
 
-    described: set[str] = set()
+    announced = Announcements()
 
     def begin(plan: SearchPlan) -> Progress:
-        if progress and plan.protocol.data not in described:
-            described.add(plan.protocol.data)
-            line = describe_in_a_line(plan.protocol.data, load_data(plan.protocol.data))
+        for line in announced.lines(plan.named_protocol) if progress else ():
             print(line, file=sys.stderr)
         return progress_of(plan.title, progress, plan.hours_unit)
 

@@ -78,6 +78,8 @@ def _child_of(what: str, files: Sequence[str]) -> tuple[pd.DataFrame | None, Seq
     from nasbench.cli.architectures import children_of_hash
     from nasbench.store.query import Results
 
+    if what == BEST:
+        raise InputError(f"{what!r} names no results file; write it before, e.g. results/a.h5{BEST}")
     if what.endswith(BEST):
         names = [what.removesuffix(BEST), *files]
         children = Results(names).frame(stage="search")

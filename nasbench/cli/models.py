@@ -15,7 +15,6 @@ import click
 from nasbench.cli.options import (
     completing,
     data_option,
-    pairs,
     print_table,
     protocol_names,
     say_what_is_slow,
@@ -23,6 +22,7 @@ from nasbench.cli.options import (
 )
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.plotting import check_pictures
+from nasbench.cli.protocol_changes import protocol_changes
 
 if TYPE_CHECKING:
     from nasbench.models.predicting import Prediction
@@ -79,18 +79,14 @@ def train(
       nasbench train nasnet-a --set epochs=8 --set filters=16 -o model.safetensors --curves curves.png
     """
     from nasbench.cli.model_sources import find_training
-    from nasbench.cli.run import say_data
     from nasbench.models.training import train_into
     from nasbench.runners.signals import termination_as_interrupt
 
-    changes: dict[str, Any] = pairs(set_, "--set")
-    if data is not None:
-        changes["data"] = data
+    changes = protocol_changes(set_, data)
     if curves is not None:
         check_pictures(curves, output)  # before a training of hours
     found = find_training(what, files, protocol, changes, seed)
     say_what_is_slow([(found.protocol.precision, [device])])
-    say_data(found.protocol.data)
     shown = not is_quiet()
     with termination_as_interrupt():
         try:
@@ -134,7 +130,11 @@ def train(
 @click.option("--top", default=3, show_default=True, type=click.IntRange(1), help="Classes per image.")
 @click.option("--form", default="table", show_default=True, type=FORMS, help="Form of the output.")
 @click.option(
-    "-o", "--output", default=None, type=click.Path(dir_okay=False), help="Write to this file  [standard output]."
+    "-o",
+    "--output",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="Write to this file; - is standard output  [-].",
 )
 @device_option
 def predict(model: str, images: Sequence[str], top: int, form: str, output: str | None, device: str) -> None:
@@ -152,7 +152,7 @@ def predict(model: str, images: Sequence[str], top: int, form: str, output: str 
     from nasbench.models.predicting import predict_files
 
     found = predict_files(load_model(model, device), images, top)
-    if output is None:
+    if output is None or output == "-":
         _print_predictions(found, form)
         return
     form = "csv" if form == "table" else form
@@ -285,10 +285,13 @@ def export_model(model: str, output: str, replace: bool) -> None:
 
 
 def _write(path: str, text: str, head: str) -> None:
-    """Write a text file and print its path; refuse to replace a file that does not begin with `head`."""
+    """Write a text file and print its path; refuse to replace a file that does not begin with `head`; "-" prints it."""
     from nasbench.errors import InputError
     from nasbench.models.files import write_beside
 
+    if path == "-":
+        click.echo(text, nl=False)
+        return
     target = Path(path)
     if target.exists() and not (target.is_file() and target.read_bytes().startswith(head.encode())):
         raise InputError(f"{path!r} exists and is another kind of file, which is not replaced; choose another name")

@@ -23,6 +23,7 @@ from nasbench.cli.options import (
     take_over_option,
 )
 from nasbench.cli.output import is_quiet, say
+from nasbench.cli.protocol_changes import protocol_changes
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.runners.executors.base import ExecutorOptions
 
@@ -147,11 +148,9 @@ def run(
     from nasbench.runners.search.config import SearchConfig, plan_search
 
     require_executor(executor, where)
-    changes: dict[str, Any] = pairs(set_, "--set")
-    if data is not None:
-        changes["data"] = data
+    changes = protocol_changes(set_, data)
     if download:
-        _download(data, protocol)
+        _download(changes.get("data"), protocol)
     config = validated(
         SearchConfig,
         {
@@ -222,18 +221,17 @@ def run_into(
         KeyboardInterrupt: when the searches were interrupted, after a line that says how to resume them.
     """
     from nasbench.api.progress import progress_of
+    from nasbench.data.announcing import Announcements
     from nasbench.runners.signals import termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
     say_what_is_slow((plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray")
     shown = not is_quiet()
-    described: set[str] = set()
+    announced = Announcements()
 
     def begin(plan: SearchPlan) -> Progress:
-        if plan.protocol.data not in described:
-            described.add(plan.protocol.data)
-            say_data(plan.protocol.data)
-        say_fitting(plan)
+        for line in announced.lines(plan.named_protocol):
+            say(line, err=True)
         return progress_of(plan.title, shown, plan.hours_unit)
 
     with termination_as_interrupt():
@@ -273,33 +271,6 @@ def _say_kept(path: Path, run: str) -> None:
             f"the incumbent's score was stored before; its network: nasbench train {best['hash'][:12]} "
             f"{shlex.quote(str(path))} -o {shlex.quote(str(incumbent_path(path, run)))} --replace"
         )
-
-
-def say_data(text: str) -> None:
-    """Print one line about a data set, unless --quiet.
-
-    Args:
-        text: name and options of the data, as protocols have them.
-    """
-    from nasbench.data import load_data
-    from nasbench.data.describing import describe_in_a_line
-
-    say(describe_in_a_line(text, load_data(text)), err=True)
-
-
-def say_fitting(plan: SearchPlan) -> None:
-    """Print one line about the fields of a protocol that follow from its data, if there are any.
-
-    Args:
-        plan: plan of a search.
-    """
-    from nasbench.data import load_data
-    from nasbench.data.fitting import fitting_in_a_line
-    from nasbench.protocols.protocol import get_protocol
-
-    named = get_protocol(plan.config.protocol, plan.config.set)
-    if named.fit:
-        say(fitting_in_a_line(named, load_data(named.data)), err=True)
 
 
 def summarize(path: Path, runs: Sequence[str]) -> None:

@@ -61,6 +61,7 @@ def write_beside(path: Path, content: bytes) -> None:
     Raises:
         InputError: when the file cannot be written.
     """
+    _require_name(path)
     fresh = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -118,6 +119,7 @@ def make_folder(path: Path) -> None:
     Raises:
         InputError: when the folder cannot be made or written, or the name is too long.
     """
+    _require_name(path)
     longest = path.with_name(f"{path.name}.{os.getpid():010}.writing")  # another process's number may have more digits
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -224,6 +226,11 @@ def require_replaceable(path: Path, key: str) -> None:
     raise InputError(
         f"{str(path)!r} exists and is another kind of file, which is not replaced; choose another name with -o"
     )
+
+
+def _require_name(path: Path) -> None:
+    if str(path) == "-":
+        raise InputError("'-' is standard output elsewhere, and here a file is written; choose a name with -o")
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
+from nasbench.data.announcing import Announcements
 from nasbench.errors import InputError
 from nasbench.models.files import MODEL, STATE, held, make_folder, require_replaceable
 from nasbench.models.keeping import KeepModel
@@ -30,11 +32,12 @@ def train_into(
     """Train an architecture into a model file; see `nasbench.train_model` for arguments, results and errors.
 
     After each epoch the state is saved beside the file, as PATH.training; the same call continues an interrupted
-    training, and ends with the bits of one that was never interrupted. `shown` prints a line per epoch on standard
-    error.
+    training, and ends with the bits of one that was never interrupted. `shown` prints lines on data and protocol and one
+    per epoch on standard error.
     """
     target = Path(path)
     require_replaceable(target, MODEL)
+    make_folder(target)
     keeper = KeepModel(target, shown=shown)
     require_replaceable(keeper.state_path, STATE)
     make_folder(keeper.state_path)  # its name is the longest
@@ -50,6 +53,8 @@ def train_into(
         "device": device_name(resolve_device(device)),
     }
     keeper = KeepModel(target, identity, shown)
+    for line in Announcements().lines(protocol) if shown else ():
+        print(line, file=sys.stderr, flush=True)
     with held(target):
         if target.exists() and not replace:
             there, _ = read_model(target)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from nasbench.errors import InputError
 from nasbench.expressions import Node, parse_condition
-from nasbench.expressions.tree import AllOf, AnyOf, Comparison
+from nasbench.expressions.tree import AllOf, AnyOf, Arithmetic, Comparison
 from nasbench.spaces.base import Architecture, Space
 from nasbench.structures import Counts, Scale
 
@@ -41,12 +41,21 @@ def parse_limits(text: str) -> Node:
         The condition.
 
     Raises:
-        InputError: when the text is no such condition, or names no count.
+        InputError: when the text is no such condition, names no count, or divides by 0.
     """
     condition = parse_condition(text, dict.fromkeys(COUNTS, "number"))
     if not condition.names:
         raise InputError(f"condition {text!r} does not depend on the architecture; use {' or '.join(COUNTS)}")
+    _refuse_division_by_zero(condition, text)
     return condition
+
+
+def _refuse_division_by_zero(node: Node, text: str) -> None:
+    """Refuse quotients by the number 0, which would be infinite: as a limit, they are mistakes."""
+    for part in node.parts:
+        _refuse_division_by_zero(part, text)
+    if isinstance(node, Arithmetic) and node.operator == "/" and not node.right.names and not node.right.evaluate({}):
+        raise InputError(f"condition {text!r} divides by 0")
 
 
 def one_spelling(text: str) -> str:

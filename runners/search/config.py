@@ -172,6 +172,11 @@ class SearchPlan:
         configs = (self.config.model_copy(update={"executor": name}) for name in SAME_ROWS)
         return tuple(_run_id(config, self.space, self.fingerprint) for config in configs)
 
+    @property
+    def named_protocol(self) -> Protocol:
+        """The protocol as the configuration names it, before fields are chosen by the size of the data."""
+        return get_protocol(self.config.protocol, self.config.set)
+
     def as_new(self) -> SearchPlan:
         """Return the plan with the id of a new run."""
         return replace(self, run=self.ids[0])

@@ -118,6 +118,8 @@ def test_data_that_do_not_fit_are_refused_in_a_line(model, pets):
         (("train", "nothing", "-o", "m"), "unknown architecture"),
         (("train", "a.h5", "-o", "m"), "say which child: a.h5:best"),
         (("train", "a.h5:best", "-o", "m"), "a.h5"),
+        (("train", ":best", "-o", "m"), "names no results file"),
+        (("train", CELL, "--data", "digits", "--set", "data=cifar10", "-o", "m"), "'digits' and --set data='cifar10'"),
         (("train", CELL, "--protocol", "digitz", "-o", "m"), "did you mean 'digits'"),
         (("predict", "nothing", "x.png"), "no model file 'nothing'"),
         (("evaluate", "nothing", "digits"), "no model file 'nothing'"),

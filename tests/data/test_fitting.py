@@ -7,12 +7,15 @@ import json
 
 import numpy as np
 import pytest
+from commands import nasbench as command
 
 import nasbench
 from nasbench.data import Dataset, Images, load_data
 from nasbench.data.fitting import fitted, fitting_in_a_line
 from nasbench.errors import InputError
 from nasbench.protocols.protocol import get_protocol, overridden
+
+CELL = nasbench.get_space("nasbench201").decode([3, 3, 1, 0, 2, 1]).to_json()
 
 
 def data_of(images: int, size: int = 8) -> Dataset:
@@ -119,3 +122,30 @@ def test_a_search_stores_and_repeats_the_chosen_values(tmp_path) -> None:
     )
     assert again.id == run.id
     assert nasbench.verify(path).agrees
+
+
+def test_the_same_lines_are_said_from_python_and_the_command_line(tmp_path, capsys) -> None:
+    text = "fake:images=60,size=6,classes=2"
+    changes = {"data": text, "epochs": 1, "filters": 4}
+    expected = [
+        "data fake: 2 classes, 60 training + 30 test images, 3x6x6, digest ",
+        "protocol images+ for 60 training images of 6x6: validation=0.3, batch_size=16, crop_from=8",
+    ]
+
+    def said(err: str) -> list[str]:
+        return [line for line in err.splitlines() if line.startswith(("data ", "protocol "))]
+
+    for progress in (True, False):
+        path = tmp_path / f"{progress}.h5"
+        nasbench.search(
+            "nasbench201", "random", "1 children", path, protocol="images", set=changes, final="none", progress=progress
+        )
+        lines = said(capsys.readouterr().err)
+        assert len(lines) == 2 * progress
+        assert all(line.startswith(start) for line, start in zip(lines, expected))
+    words = ("--protocol", "images", "--data", text, "--set", "epochs=1", "--set", "filters=4")
+    search = ("--space", "nasbench201", "--strategy", "random", "--budget", "1 children", "--final", "none")
+    first = said(command("run", *search, *words, "-o", str(tmp_path / "a.h5")).err)
+    second = said(command("train", CELL, *words, "-o", str(tmp_path / "m")).err)
+    assert first == second
+    assert all(line.startswith(start) for line, start in zip(first, expected, strict=True))

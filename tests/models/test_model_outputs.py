@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import nasbench
+from PIL import Image
 
 from nasbench.errors import InputError
 from nasbench.models.files import held, make_folder, remove_left_over, write_beside
@@ -136,3 +137,16 @@ def test_a_run_does_not_replace_the_network_of_another_one(tmp_path):
     assert kept.read_bytes() == before
     kept.unlink()
     assert nasbench(*words).code == 0
+
+
+def test_standard_output_takes_predictions_and_no_models(tmp_path):
+    for words in (("train", "nasnet-a"), ("export-model", "m")):
+        if words[0] == "export-model":
+            train_into(tmp_path / "m", CELL, SHORT)
+        done = nasbench(*words, "-o", "-", cwd=tmp_path)
+        assert (done.code, done.err.count("\n")) == (2, 1), done
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    expected = nasbench("predict", str(tmp_path / "m"), str(picture), "--form", "csv")
+    assert nasbench("predict", "m", str(picture), "--form", "csv", "-o", "-", cwd=tmp_path) == expected
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "m"]

@@ -157,3 +157,13 @@ def test_limits_as_text_are_those_of_a_value() -> None:
     assert under_limits(space, "params<=9000") == constrained(
         space, Limits(parse_limits("params <= 9k"), CountsAt(space.default_scale))
     )
+
+
+@pytest.mark.parametrize("text", ["params / 0 > 1", "1 / 0 >= params", "params <= 3 / (1 - 1)", "params / (2 / 0) < 1"])
+def test_limits_that_divide_by_zero_are_refused(text):
+    with pytest.raises(InputError, match=r"divides by 0$"):
+        parse_limits(text)
+
+
+def test_limits_may_divide_by_counts_and_numbers():
+    assert parse_limits("mult_adds / params <= 200 / 2").evaluate({"params": 2, "mult_adds": 200})
