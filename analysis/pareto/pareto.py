@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import hours_unit
-from nasbench.analysis.comparison.checks import require_columns, require_one_count
+from nasbench.analysis.comparison.checks import require_columns, require_one_count, unscored_runs
 from nasbench.analysis.pareto.dominance import (
     children_of_score,
     dominated_volume,
@@ -92,6 +92,27 @@ def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
     """
     rows = children_of_score(frame, y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
+
+
+def lost_runs_note(frame: pd.DataFrame) -> str:
+    """Describe how many runs have no point because all their children failed.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        Two sentences; "" if every run has a score.
+    """
+    runs = frame[["run", "strategy"]].drop_duplicates()
+    counts = unscored_runs(frame, runs)["strategy"].value_counts()
+    if counts.empty:
+        return ""
+    totals = runs["strategy"].value_counts()
+    named = ", ".join(f"{counts[name]} of {totals[name]} of {name}" for name in style.in_order(list(counts.index)))
+    return (
+        f"Runs without a score: {named}. The points of all runs are put together here, so these runs lower nothing; "
+        "--objectives prints volumes of single runs, which are 0 for them."
+    )
 
 
 def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.intervals import proportion_interval
 from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.final_scores import score_intervals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +56,22 @@ def performance_profile(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFra
         part = {"strategy": strategy, "regret": grid, "runs": len(mine), "tables": len(tables)}
         parts.append(pd.DataFrame({**part, "share": shares.mean(axis=0), "low": low, "high": high}))
     return pd.concat(parts, ignore_index=True)
+
+
+def regret_summary(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Compute mean, median and interquartile mean of the regrets at the end, with intervals that end at 0 at the least.
+
+    Args:
+        scores: result of `final_scores.below_best`: score is minus the regret.
+        seed: seed of the bootstrap over runs.
+
+    Returns:
+        As `final_scores.score_intervals`, of regrets (fractions >= 0).
+    """
+    found = score_intervals(scores.assign(score=-scores["score"]), seed)
+    # no regret is negative, which a studentized interval does not know; adding 0 turns -0.0 into 0.0
+    ends = found[["value", "low", "high"]].clip(lower=0.0) + 0.0
+    return found.assign(**{name: ends[name] for name in ends})
 
 
 def _limits(shares: np.ndarray, counts: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -142,7 +142,8 @@ def area_summary(areas: pd.DataFrame, seed: int = 0, level: float = 0.95) -> pd.
             values = mine["area"].to_numpy(dtype=float)
             around = mean_interval(values, generator(seed, strategy, "area"), level)
             row = {"table": table, "strategy": strategy, "runs": len(mine), "scored": int(mine["scored"].sum())}
-            row |= {"mean": float(values.mean()), "low": around.low, "high": around.high}
+            low = max(0.0, around.low) if around.known else around.low  # no regret is negative
+            row |= {"mean": float(values.mean()), "low": low, "high": around.high}
             row |= {"waiting": float(mine["waiting"].mean()), "interval": f"n={len(values)}: {around.method}"}
             rows.append(row | mine.iloc[0][["optimum", "optimum_is"]].to_dict())
     columns = ["table", "strategy", "runs", "scored", "mean", "low", "high", "waiting", "interval"]

@@ -420,9 +420,10 @@ def pareto(
 def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     import pandas as pd
 
-    from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto
+    from nasbench.analysis.pareto.pareto import hypervolume, lost_runs_note, pareto_front, plot_pareto
     from nasbench.analysis.plotting.captions import describe_rows
 
+    notes.extend(filter(None, [lost_runs_note(frame)]))
     fronts = {x: pareto_front(frame, x, score) for x in ("params", "mult_adds")}
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)

@@ -163,8 +163,8 @@ def profiles(
       nasbench profiles replays.h5 --table results/digits201.h5 --score test_acc --allow searcher
     """
     from nasbench.analysis.comparison.checks import check_tables
-    from nasbench.analysis.statistics.final_scores import below_best, score_intervals
-    from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile
+    from nasbench.analysis.statistics.final_scores import below_best
+    from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile, regret_summary
 
     frame, runs, _ = load(files, where)
     notes = check_tables(frame, runs, allow)
@@ -172,7 +172,7 @@ def profiles(
     scores = _known_scores(frame, runs, measure)
     regrets = below_best(scores, optimum)
     notes.append(f"Regret to {said}.")
-    means = score_intervals(regrets.assign(score=-regrets["score"]), seed)
+    means = regret_summary(regrets, seed)
     echo_table(means[["strategy", "statistic", "value", "low", "high", "interval"]], notes)
     profile = performance_profile(regrets)
     write_csv(means, csv)

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 from nasbench.analysis.pareto.objectives import objective_points
-from nasbench.analysis.pareto.pareto import hypervolume, pareto_front, plot_pareto, reference_point, without_score
+from nasbench.analysis.pareto.pareto import (
+    hypervolume,
+    lost_runs_note,
+    pareto_front,
+    plot_pareto,
+    reference_point,
+    without_score,
+)
 from nasbench.errors import InputError
 
 
@@ -143,3 +150,13 @@ def test_several_counts_of_one_architecture_are_never_averaged(make, column):
         pareto_front(frame, column, "val_acc")
     with pytest.raises(InputError, match="several values"):
         objective_points(frame, ("error", column))
+
+
+def test_runs_without_a_score_are_said(make):
+    frame, runs, _ = make.frames(children=10, seeds=6)
+    assert lost_runs_note(frame) == ""
+    lost = runs.loc[runs["strategy"] == "ppo", "run"].tolist()[:4]
+    frame.loc[frame["run"].isin(lost), ["status", "val_acc"]] = "failed", np.nan
+    assert lost_runs_note(frame).startswith(
+        "Runs without a score: 4 of 6 of ppo. The points of all runs are put together"
+    )

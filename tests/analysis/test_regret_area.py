@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 
 from nasbench.analysis.comparison.anytime import trajectories
+from nasbench.analysis.comparison.bands import generator
+from nasbench.analysis.inference.intervals import mean_interval
 from nasbench.analysis.plotting import style
+from nasbench.analysis.statistics.profiles import regret_summary
 from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 from nasbench.errors import InputError
 
@@ -81,6 +84,21 @@ def test_a_run_without_a_score_has_the_largest_area(make):
     few = area_summary(regret_areas(*make.frames(children=10, seeds=2)[:2])).iloc[0]
     assert few["interval"] == "n=2: n too small"
     assert np.isnan(few["low"])
+
+
+def test_intervals_of_regrets_end_at_zero():
+    scores = pd.DataFrame(
+        {"strategy": "random", "table": TABLE, "seed": range(6), "score": [-0.0, -0.0, -0.001, -0.002, -0.001, -0.2]}
+    ).assign(run=lambda rows: rows["seed"].astype(str), scored=True)
+    table = regret_summary(scores).set_index("statistic")
+    regrets = -scores["score"].to_numpy()
+    assert mean_interval(regrets, generator(0, "random", "mean")).low < 0
+    assert table.loc["mean", "low"] == 0
+    assert table.loc["median", "value"] == pytest.approx(0.001)
+    assert not np.signbit(table[["value", "low", "high"]].to_numpy(dtype=float)).any()  # no -0.0
+    areas = scores.assign(area=regrets, waiting=0.0, optimum=1.0, optimum_is="")
+    assert mean_interval(regrets, generator(0, "random", "area")).low < 0
+    assert area_summary(areas).iloc[0]["low"] == 0
 
 
 def test_tables_have_their_own_optimum_and_mean(make):
