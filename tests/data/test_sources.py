@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from odd_images import coloured, make_plain_folder
+from PIL import Image
 
 from nasbench.data import load_data
 from nasbench.data.folder import load_folder
@@ -126,6 +127,45 @@ def test_a_saved_data_set_of_hugging_face_gives_the_data_of_its_folder(tmp_path:
     assert data.classes == ("cat", "dog")
     with pytest.raises(InputError, match="no saved data set"):
         load_data(f"hf:{root}")
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("no image", "[7] cannot be decoded: there is no image in its row"),
+        ("no label", "[7] has no label (None)"),
+        ("lists", "column 'label' is a list; labels are whole numbers or texts"),
+        ("floats", "column 'label' is float"),
+        ("no rows", "has no rows"),
+        ("damaged", "or is damaged"),
+        ("other split", "left out: 8 in split 'all' (e.g. all[0])"),
+        ("no columns", "has the columns image; it should hold"),
+    ],
+)
+def test_saved_data_sets_that_cannot_be_used_are_refused_with_the_reason(tmp_path: Path, change: str, why: str) -> None:
+    datasets = pytest.importorskip("datasets", reason="the extra 'datasets' is not installed")
+    images = [Image.fromarray(coloured(number)) for number in range(8)]
+    labels: list[object] = [number % 2 for number in range(8)]
+    if change == "no image":
+        images[7] = None  # type: ignore[call-overload]
+    if change == "no label":
+        labels[7] = None
+    if change == "lists":
+        labels = [[0, 1]] * 8
+    if change == "floats":
+        labels = [0.5, 1.5] * 4
+    rows = {"image": images, "label": labels}
+    if change == "no rows":
+        rows = {"image": [], "label": []}
+    if change == "no columns":
+        del rows["label"]
+    saved = datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image())
+    (datasets.DatasetDict({"all": saved}) if change == "other split" else saved).save_to_disk(str(tmp_path / "saved"))
+    if change == "damaged":
+        (tmp_path / "saved" / "state.json").write_text("[]")
+    with pytest.raises(InputError) as caught:
+        load_data(f"hf:{tmp_path / 'saved'}")
+    assert why in str(caught.value)
 
 
 def test_without_the_package_the_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
