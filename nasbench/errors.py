@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final
 
-# Control characters, halves of surrogate pairs (bytes that are no text), line separators, changes of direction.
-_UNSHOWN: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters, halves of surrogate pairs (bytes that are no text), line separators, changes of direction, characters
+# without a shape, and those that XML forbids.
+_UNSHOWN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def printable(text: str) -> str:
@@ -20,7 +26,24 @@ def printable(text: str) -> str:
     Returns:
         The text in one line, e.g. with a backslash and an n instead of a line break.
     """
-    return _UNSHOWN.sub(lambda found: repr(found[0])[1:-1], text)
+    return text if text.isprintable() else _UNSHOWN.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def printable_data(text: str) -> str:
+    """Write a text of a results file as `printable` does, but so that JSON stays JSON.
+
+    Args:
+        text: a text of unknown origin, or JSON.
+
+    Returns:
+        The text in one line.
+    """
+    if _UNSHOWN.search(text) is None:
+        return text
+    if text.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.dumps(json.loads(text))
+    return printable(text)
 
 
 class NasbenchError(Exception):

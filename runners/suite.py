@@ -89,9 +89,13 @@ def load_suite(name: str) -> Suite:
     shipped = shipped_suites()
     path = shipped.get(name, Path(name))
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"suite file {str(path)!r} is no TOML: byte {error.start} is no UTF-8") from None
+    except (OSError, ValueError):  # a name with a zero byte is a ValueError
         raise UnknownName("suite (or TOML file)", name, shipped) from None
+    try:
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"suite file {str(path)!r} is not valid TOML: {error}") from None
     return validated(Suite, {"name": path.stem, **document}, f"suite file {str(path)!r}")

@@ -22,6 +22,7 @@ from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.checks import BASELINE, ENOUGH_SEEDS, fairness
 from nasbench.analysis.plotting import style
 from nasbench.store.format.schema import LEDGER_CATEGORIES, TABLE
+from nasbench.texts import json_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,11 +148,7 @@ class _Data:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+    return json_object(text)
 
 
 def _some(runs: Sequence[str]) -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.analysis.plotting.captions import caption_of
+from nasbench.analysis.plotting.style import boxes_for_unknown_characters
 from nasbench.errors import InputError
+from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +87,7 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
     earlier = _first_lines(text_path)
     if text and earlier and not earlier[0].startswith(CAPTION_HEAD):
         raise InputError(f"{str(text_path)!r} exists and is no caption; choose another name, or move that file")
-    header = data.head(0).to_csv(index=False).split("\n")[0]  # with quotation marks where a name has a comma
+    header = csv_cells(data.head(0)).to_csv(index=False).split("\n")[0]  # with quotation marks where a name has a comma
     own = {columns, header, *(line.removeprefix(COLUMNS_HEAD) for line in earlier if line.startswith(COLUMNS_HEAD))}
     if (table := _first_lines(data_path, 1)) and table[0] not in own:
         raise InputError(
@@ -95,7 +97,7 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
         require_picture(path)
     paths = [save_figure(figure, path) for path in pictures]
     try:
-        data.to_csv(data_path, index=False)
+        csv_cells(data).to_csv(data_path, index=False)
     except OSError as error:
         raise InputError(f"cannot write {str(data_path)!r}: {error.strerror or error}") from None
     if not text:
@@ -128,7 +130,7 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context({**FONT_TYPES, "svg.hashsalt": "nasbench"}):
+        with matplotlib.rc_context({**FONT_TYPES, "svg.hashsalt": "nasbench"}), boxes_for_unknown_characters():
             figure.savefig(path, dpi=PRINT_DPI, facecolor="auto", metadata=dates.get(ending))
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None

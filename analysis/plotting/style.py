@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -137,10 +138,11 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
         "svg.fonttype": "none",
         "pdf.fonttype": 42,
         "svg.hashsalt": "nasbench",
+        "text.parse_math": False,  # names of strategies and data come from files, and $...$ in them is no formula
     }
     settings.update(overrides or {})
     interactive = matplotlib.rcParams["interactive"]
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), boxes_for_unknown_characters():
         try:
             yield
         finally:
@@ -148,6 +150,14 @@ def theme(overrides: Mapping[str, Any] | None = None) -> Iterator[None]:
     # A notebook's backend, loaded by the first figure, turns this on; if it were restored to off, no later figure would
     # be shown.
     matplotlib.rcParams["interactive"] = interactive
+
+
+@contextmanager
+def boxes_for_unknown_characters() -> Iterator[None]:
+    """Draw characters that the font lacks as boxes without a warning: names come from files, and may be in any script."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
 
 
 def ink() -> str:
@@ -205,9 +215,10 @@ def new_figure(width: float, height: float) -> Figure:
         height: height in inches, likewise.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=current_page().fitted(width, height), layout="constrained")
+    from nasbench.analysis.plotting.bounded_figure import BoundedFigure
+
+    figure = BoundedFigure(figsize=current_page().fitted(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -34,6 +34,8 @@ from nasbench.analysis.statistics.final_scores import final_scores, score_interv
 from nasbench.analysis.statistics.selection import has_fresh_scores, selection_noise
 from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
+from nasbench.errors import printable
+from nasbench.texts import json_object
 
 if TYPE_CHECKING:
     from nasbench.store.query import Results
@@ -235,7 +237,9 @@ def setups(runs: pd.DataFrame) -> pd.DataFrame:
 
 def _options(config: str) -> str:
     """Strategy options of a run in the form of the command line."""
-    options = json.loads(config or "{}").get("options", {})
+    options = json_object(config).get("options", {})
+    if not isinstance(options, dict):
+        return ""
     return ", ".join(
         f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in options.items()
     )
@@ -357,9 +361,14 @@ def commands(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         command, runs (number), first and last (start).
     """
-    lines = runs["provenance"].map(lambda text: shlex.join(json.loads(text or "{}").get("command", [])))
+    lines = runs["provenance"].map(lambda text: _command_line(json_object(text)))
     table = runs.assign(command=lines)[lines != ""].groupby("command", sort=False)
     return table.agg(runs=("run", "size"), first=("started_at", "min"), last=("started_at", "max")).reset_index()
+
+
+def _command_line(made: dict[str, Any]) -> str:
+    words = made.get("command", [])
+    return shlex.join(map(str, words)) if isinstance(words, list) else ""
 
 
 def provenance(runs: pd.DataFrame) -> pd.DataFrame:
@@ -373,7 +382,7 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     """
     counts: dict[tuple[str, str], int] = {}
     for text in runs["provenance"]:
-        for aspect, value in _aspects(json.loads(text or "{}")):
+        for aspect, value in _aspects(json_object(text)):
             counts[aspect, value] = counts.get((aspect, value), 0) + 1
     rows = [{"aspect": aspect, "value": value, "runs": n} for (aspect, value), n in counts.items()]
     frame = pd.DataFrame(rows, columns=["aspect", "value", "runs"])
@@ -385,20 +394,24 @@ def _aspects(made: dict[str, Any]) -> list[tuple[str, str]]:
     """Provenance of a run as pairs of texts."""
     commit = made.get("commit", "")
     changed = " (with changes since)" if made.get("dirty") else ""
-    packages = made.get("packages", {})
-    threads = made.get("threads", {})
+    packages, threads = (_object(made.get(name)) for name in ("packages", "threads"))
+    gpus = made.get("gpus", [])
     driver = f", driver {made['driver']}" if made.get("driver") else ""
     pairs = [
-        ("commit", commit + changed if commit else ""),
+        ("commit", f"{commit}{changed}" if commit else ""),
         ("python", made.get("python", "")),
         ("packages", ", ".join(f"{name} {version}" for name, version in packages.items())),
         ("processor", f"{made.get('processor', '')} ({made.get('processors', '?')} processors)" if made else ""),
-        ("GPUs", ", ".join(made.get("gpus", [])) + driver),
+        ("GPUs", (", ".join(map(str, gpus)) if isinstance(gpus, list) else str(gpus)) + driver),
         ("system", made.get("system", "")),
         ("host", made.get("host", "")),
         ("threads", ", ".join(f"{name}={value}" for name, value in threads.items())),
     ]
     return [(aspect, str(value)) for aspect, value in pairs if value]
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def files(names: Sequence[str]) -> pd.DataFrame:
@@ -414,7 +427,7 @@ def files(names: Sequence[str]) -> pd.DataFrame:
     for name in names:
         path = Path(name)
         digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
-        rows.append({"file": name, "bytes": path.stat().st_size if path.exists() else 0, "sha256": digest})
+        rows.append({"file": printable(name), "bytes": path.stat().st_size if path.exists() else 0, "sha256": digest})
     return pd.DataFrame(rows, columns=["file", "bytes", "sha256"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from nasbench.analysis.comparison.checklist import checklist_summary
@@ -10,12 +9,11 @@ from nasbench.analysis.costs.cost_on_other_devices import energy_note
 from nasbench.analysis.report import tables
 from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.report.wording import estimates, facts, findings, headline, lead, setting
+from nasbench.texts import markdown_text as plain
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
     from nasbench.analysis.report.tables import ReportTable
-
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~@!&])")
 
 
 def markdown_report(found: Contents, now: str) -> str:
@@ -60,18 +58,6 @@ def markdown_report(found: Contents, now: str) -> str:
     return "\n".join([*lines, "", f"<sub>nasbench, {now[:16].replace('T', ' ')} UTC</sub>", ""])
 
 
-def plain(text: str) -> str:
-    """Escape a text so that it contains no Markdown or HTML markup.
-
-    Args:
-        text: any text.
-
-    Returns:
-        The text on one line.
-    """
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
 def _table(content: ReportTable) -> list[str]:
     head = "| " + " | ".join(plain(column.heading) for column in content.columns) + " |"
     rule = "|" + "|".join("---:" if column.kind == "number" else "---" for column in content.columns) + "|"
@@ -110,4 +96,4 @@ def _provenance(found: Contents) -> list[str]:
 
 
 def _folded(title: str, lines: list[str]) -> list[str]:
-    return ["<details>", f"<summary>{title}</summary>", "", *lines, "", "</details>"]
+    return ["<details>", f"<summary>{plain(title)}</summary>", "", *lines, "", "</details>"]

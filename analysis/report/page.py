@@ -129,6 +129,8 @@ def best_cells(found: Contents) -> list[dict[str, Any]]:
             picture, wide = svg_of(structure, f"Architecture {short}"), isinstance(structure, CellPair)
         except UnknownName as error:
             reason = f"Not drawn: {error}."
+        except (ValueError, TypeError, LookupError):  # no JSON, or choices that the space does not have
+            reason = f"Not drawn: {row['choices'][:80]!r} is no architecture of {row['space']}."
         cells.append({**row, "rank": rank, "short": short, "picture": picture, "reason": reason, "wide": wide})
     return cells
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pandas as pd
 
 from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.statistics.significance import paired_tests, unpaired_tests
 from nasbench.errors import InputError
+from nasbench.texts import json_object
 
 _FIRST = ("first", "second", "difference", "low", "high", "p", "p_holm")
 _LAST = ("n", "detectable", "finding", "comparisons")
@@ -77,7 +76,7 @@ def pairs_note(runs: pd.DataFrame) -> str:
     Returns:
         One sentence; "" if all runs took their random numbers from the seed alone, so that strategies share them.
     """
-    if all(json.loads(config).get("stream", "seed") == "seed" for config in runs["config"]):
+    if all(json_object(config).get("stream", "seed") == "seed" for config in runs["config"]):
         return ""
     return (
         "Runs of equal seeds drew their random numbers independently (stream=strategy): they share at most the "

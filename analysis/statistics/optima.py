@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import limits_of
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.errors import InputError, UnknownName
+from nasbench.texts import json_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +64,7 @@ def _best(table: Table, measure: str, runs: pd.DataFrame) -> float:
     fits = _fits(table, runs)
     if measure == "test_acc":
         return float(np.nanmax(table.test_acc[fits]))
-    single = {json.loads(config or "{}").get("draw", "mean") == "one" for config in runs["config"]}
+    single = {json_object(config).get("draw", "mean") == "one" for config in runs["config"]}
     if single == {True} and table.trainings is not None:  # these searches received single trainings
         starts = np.unique(table.trainings.first)
         tops = np.fmax.reduceat(table.trainings.val_acc, starts)
@@ -117,7 +117,7 @@ def _protocols(path: str, data: str) -> set[str]:
 
 def _training_seeds(runs: pd.DataFrame, which: str) -> tuple[int, ...] | None:
     """Training seeds that replays searched with (search_seeds) or reported with (report_seeds); None for all."""
-    found = {tuple(json.loads(config or "{}").get(which) or ()) for config in runs["config"]}
+    found = {tuple(json_object(config).get(which) or ()) for config in runs["config"]}
     if len(found) > 1:
         texts = [",".join(map(str, seeds)) or "all" for seeds in sorted(found)]
         raise InputError(f"these runs differ in {which} ({' against '.join(texts)}); choose those of one with --where")

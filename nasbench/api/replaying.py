@@ -20,6 +20,7 @@ from nasbench.runners.search.budget import Budget
 from nasbench.spaces.constrained import one_spelling
 from nasbench.tabular.tables import Selection, Table
 from nasbench.tabular.trainings import OutcomeFrom
+from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ class Replay:
         where = Path(path)
         if where.suffix == ".csv":
             try:
-                self.choices.to_csv(where, index=False)
+                csv_cells(self.choices).to_csv(where, index=False)
             except OSError as error:
                 raise InputError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
             return where

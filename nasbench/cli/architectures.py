@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nasbench.errors import InputError, MissingData
+from nasbench.errors import InputError, MissingData, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +101,7 @@ def children_of_hash(digits: str, files: Sequence[str]) -> pd.DataFrame:
     if not names:
         raise MissingData(f"no results file given and none in results/ to find {digits!r} in: name a FILE after it")
     frame = Results(names).frame()
-    found = frame[frame["hash"].astype(str).str.startswith(digits)]
+    found = frame[frame["hash"].astype(str).str.startswith(printable(digits))]
     distinct = sorted(set(found["hash"].astype(str)))
     if not distinct:
         raise InputError(

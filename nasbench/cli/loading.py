@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from nasbench.cli.output import note
+from nasbench.errors import printable
+from nasbench.texts import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from nasbench.store.query import Results
 
 _log = logging.getLogger(__name__)
+LONGEST_CELL: Final = 300
 
 files_argument = click.argument("files", nargs=-1, required=True)
 where_option = click.option("-w", "--where", default=None, help="Only children for which this condition is true.")
@@ -69,9 +72,17 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
     """Print a table, and a line for each note except with --quiet.
 
     Args:
-        table: the table; numbers get four significant digits.
+        table: the table; numbers get four significant digits, texts beyond 300 characters are cut in their middle.
         notes: sentences about it.
     """
-    click.echo(table.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    shown = table.rename(columns=lambda name: _cell(str(name)))
+    for place, dtype in enumerate(table.dtypes):
+        if dtype.kind not in "iufb":
+            shown.isetitem(place, table.iloc[:, place].map(_cell))
+    click.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
     for each in notes:
         note(each)
+
+
+def _cell(value: Any) -> Any:
+    return shortened(printable(value), LONGEST_CELL) if isinstance(value, str) else value

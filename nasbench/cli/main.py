@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from nasbench import __version__
-from nasbench.cli.output import complain, wants_colour, with_verbosity
+from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
 from nasbench.errors import DataFaults, NasbenchError
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
@@ -257,6 +257,11 @@ def main() -> None:
     Raises:
         OSError: when a system call fails for another reason than a full or failing disk.
     """
+    with only_text_on_terminals():
+        _run()
+
+
+def _run() -> None:
     try:
         code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

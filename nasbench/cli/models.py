@@ -23,6 +23,8 @@ from nasbench.cli.options import (
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.plotting import check_pictures
 from nasbench.cli.protocol_changes import protocol_changes
+from nasbench.errors import printable
+from nasbench.texts import csv_text
 
 if TYPE_CHECKING:
     from nasbench.models.predicting import Prediction
@@ -193,8 +195,7 @@ def _write_predictions(found: Sequence[Prediction], form: str, file: Any) -> Non
     writer.writerow(PREDICTION_COLUMNS)
     for each in found:
         for rank, (name, probability) in enumerate(zip(each.classes, each.probabilities), start=1):
-            # Bytes of a file's name that are not UTF-8 are written as escapes.
-            writer.writerow((each.image.encode(errors="backslashreplace").decode(), rank, name, probability))
+            writer.writerow((csv_text(printable(each.image)), rank, csv_text(printable(name)), probability))
 
 
 @click.command()
@@ -254,8 +255,9 @@ def evaluate(
     if csv_ is not None:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("class", *scores.classes))
-        writer.writerows((name, *counts) for name, counts in zip(scores.classes, scores.confusion.tolist()))
+        names = [csv_text(printable(name)) for name in scores.classes]
+        writer.writerow(("class", *names))
+        writer.writerows((name, *counts) for name, counts in zip(names, scores.confusion.tolist()))
         _write(csv_, file.getvalue(), "class,")
     if output is not None:
         trained = loaded.description

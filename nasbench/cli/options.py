@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 
 from nasbench.cli.output import say
 from nasbench.errors import InputError, printable
+from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -218,7 +219,7 @@ def write_csv(table: pd.DataFrame, path: str | None) -> None:
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        table.to_csv(path, index=False)
+        csv_cells(table).to_csv(path, index=False)
     except OSError as error:
         raise InputError(f"cannot write {path!r}: {error.strerror or error}") from None
     say(f"wrote {path}", err=True)

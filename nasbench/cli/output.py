@@ -11,10 +11,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
+import re
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import Any, Final
 
@@ -34,6 +37,11 @@ _STYLES: Final[dict[str, dict[str, Any]]] = {
     "wrong": {"fg": "red", "bold": True},
     "log": {"dim": True},
 }
+
+
+# Sequences of the first group are kept, others are escaped; line breaks and tabs are neither.
+_BUT_COLOURS: Final = re.compile(r"(\x1b\[[0-9;]*m)|[^\n\t\x20-\x7e]")
+_BUT_PROGRESS: Final = re.compile(r"(\x1b\[[0-9;]*[mAK]|\r)|[^\n\t\x20-\x7e]")
 
 
 class Verbosity(IntEnum):
@@ -115,7 +123,7 @@ def note(text: str, err: bool = False) -> None:
         text: the note, without "note: ".
         err: print to standard error.
     """
-    say(f"{coloured('note:', 'note')} {text}", err)
+    say(f"{coloured('note:', 'note')} {printable(text)}", err)
 
 
 def coloured(text: str, style: str) -> str:
@@ -140,6 +148,43 @@ def wants_colour() -> bool | None:
     if os.environ.get("NO_COLOR"):
         return False
     return True if os.environ.get("FORCE_COLOR") else None
+
+
+@contextlib.contextmanager
+def only_text_on_terminals() -> Iterator[None]:
+    """Let the standard streams write control characters as escapes: the one place for terminals.
+
+    Names of files and texts of other programs may hold any character. Colours, line breaks, tabs and what progress bars
+    need stay.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a character that the encoding of the terminal lacks
+    out, err = _Escaping(sys.stdout, _BUT_COLOURS), _Escaping(sys.stderr, _BUT_PROGRESS)
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        yield
+
+
+class _Escaping:
+    """A text stream that escapes what it writes, and is otherwise the stream itself."""
+
+    def __init__(self, stream: Any, unwanted: re.Pattern[str]) -> None:
+        self._stream, self._unwanted = stream, unwanted
+
+    def write(self, text: str) -> int:
+        written: int = self._stream.write(self._unwanted.sub(_kept_or_escaped, text))
+        return written
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _kept_or_escaped(found: re.Match[str]) -> str:
+    return found[0] if found[1] else printable(found[0])
 
 
 def complain(message: str, lines: bool = False) -> None:
@@ -199,10 +244,12 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
         if record.levelno >= logging.WARNING:
-            shown = f"{coloured('warning:', 'warning')} {record.getMessage()}"
+            shown = f"{coloured('warning:', 'warning')} {printable(record.getMessage())}"
         else:
             stamp = time.strftime("%H:%M:%S", time.localtime(record.created))
-            shown = coloured(f"{stamp} {record.name.removeprefix('nasbench.')}: {record.getMessage()}", "log")
+            shown = coloured(
+                f"{stamp} {record.name.removeprefix('nasbench.')}: {printable(record.getMessage())}", "log"
+            )
         with contextlib.ExitStack() as bars_away:
             if "tqdm" in sys.modules:
                 bars_away.enter_context(sys.modules["tqdm"].tqdm.external_write_mode(file=sys.stderr))

@@ -12,6 +12,7 @@ import click
 
 from nasbench.errors import InputError, MissingExtra, did_you_mean
 from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
+from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,9 +209,10 @@ def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
         if output is None:
             raise InputError("--format parquet is binary: name a file with --output, e.g. -o children.parquet")
         try:
-            frame.to_parquet(output, index=False)
+            content = frame.to_parquet(None, index=False)
         except ImportError:
             raise MissingExtra("pyarrow", "parquet") from None
+        Path(output).write_bytes(content)  # pyarrow itself takes no names that are not UTF-8
         return
     text = _text(frame, format_)
     if output is None:
@@ -229,7 +231,7 @@ def _jsonable(row: Mapping[Hashable, Any]) -> dict[str, Any]:
 
 def _text(frame: pd.DataFrame, format_: str) -> str:
     if format_ == "csv":
-        return str(frame.to_csv(index=False)).rstrip("\n")
+        return str(csv_cells(frame).to_csv(index=False)).rstrip("\n")
     if format_ == "json":
         return json.dumps([_jsonable(row) for row in frame.to_dict("records")], indent=1)
     if frame.empty:

@@ -13,7 +13,7 @@ import click
 from nasbench.cli.loading import allow_option
 from nasbench.cli.output import say
 from nasbench.cli.user_defaults import usual_price
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def report(
     kind = format_ or ("md" if output is not None and Path(output).suffix == ".md" else "html")
     results = Results(list(files))
     selection = Selection.of(results, _chosen(results, where, files))
-    command = shlex.join(["nasbench", *sys.argv[1:]])
+    command = printable(shlex.join(["nasbench", *sys.argv[1:]]))
     devices = tuple(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
     if ran_on is not None and not devices:
         raise InputError("--from is of estimates for other devices: name these by --on, e.g. --on A100")

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
+from nasbench.texts import json_object
 
 
 def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
@@ -48,8 +49,8 @@ def describe_run(stored: dict[str, Any]) -> None:
     """
     for name, value in stored.items():
         if name not in ("config", "provenance"):
-            click.echo(f"{name + ':':22s}{value}")
+            click.echo(f"{name + ':':22s}{printable(str(value))}")
     for name in ("config", "provenance"):
         click.echo(f"\n{name}")
-        for key, value in json.loads(stored[name] or "{}").items():
+        for key, value in json_object(stored[name]).items():
             click.echo(f"  {key + ':':22s}{value if isinstance(value, str) else json.dumps(value)}")

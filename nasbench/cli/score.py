@@ -13,6 +13,7 @@ from nasbench.cli.architectures import architectures_of, find_architecture
 from nasbench.cli.options import completing, pairs, print_table, protocol_names, set_option, space_names
 from nasbench.cli.output import is_quiet, say
 from nasbench.errors import InputError, UnknownName
+from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,5 +213,5 @@ def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
 
 def _write(frame: pd.DataFrame, output: str | None) -> None:
     if output is not None:
-        frame.to_csv(Path(output), index=False)
+        csv_cells(frame).to_csv(Path(output), index=False)
         say(f"wrote {output}")

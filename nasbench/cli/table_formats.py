@@ -9,6 +9,7 @@ import click
 
 from nasbench.cli.loading import echo_table
 from nasbench.cli.output import note
+from nasbench.texts import csv_cells, latex_text, markdown_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,24 +23,6 @@ table_format_option = click.option(
     type=click.Choice(TABLE_FORMATS),
     help="Form of the printed table; except for text its notes go to standard error, so that it can be piped into a file.",
 )
-
-_LATEX = {char: f"\\{char}" for char in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "|": "$|$",
-    "`": r"\textasciigrave{}",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "−": "$-$",
-    "≈": r"$\approx$",
-    "≠": r"$\neq$",
-    "≤": r"$\leq$",
-    "≥": r"$\geq$",
-    "→": r"$\rightarrow$",
-}
 
 
 def print_table_as(form: str, table: pd.DataFrame, notes: Sequence[str]) -> None:
@@ -71,14 +54,15 @@ def format_table(form: str, table: pd.DataFrame) -> str:
         The text, without a line break at its end.
     """
     if form == "csv":
-        return str(table.to_csv(index=False, lineterminator="\n")).rstrip("\n")
+        return str(csv_cells(table).to_csv(index=False, lineterminator="\n")).rstrip("\n")
     head, rows = [str(name) for name in table.columns], table.to_numpy(dtype=object).tolist()
     right = [table[name].dtype.kind in "iuf" for name in table.columns]
     head, cells = _one_line(head), [_one_line([_short(value) for value in row]) for row in rows]
     if form == "markdown":
-        grid = [head, ["---:" if number else "---" for number in right], *cells]
-        return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in grid)
-    texts = [[_escaped(cell) for cell in head], *([_in_latex(*cell) for cell in zip(line, right)] for line in cells)]
+        first, *others = ([markdown_text(cell) for cell in line] for line in [head, *cells])
+        grid = [first, ["---:" if number else "---" for number in right], *others]
+        return "\n".join(f"| {' | '.join(line)} |" for line in grid)
+    texts = [[latex_text(cell) for cell in head], *([_in_latex(*cell) for cell in zip(line, right)] for line in cells)]
     lines = [_protected(" & ".join(line)) + r" \\" for line in texts]
     columns = "".join("r" if number else "l" for number in right)
     body = [lines[0], r"\midrule", *lines[1:]]
@@ -101,16 +85,11 @@ def _one_line(cells: Sequence[str]) -> list[str]:
 def _in_latex(cell: str, number: bool) -> str:
     """Write a cell: a number with a minus and a power of ten as papers print them, other text with all characters kept."""
     if not number or not cell:
-        return _escaped(cell)
+        return latex_text(cell)
     mantissa, _, exponent = cell.replace("inf", r"\infty").partition("e")
     if exponent:
         return rf"${mantissa} \times 10^{{{int(exponent)}}}$"
     return f"${mantissa}$" if mantissa.startswith(("-", "\\")) else mantissa
-
-
-def _escaped(text: str) -> str:
-    # TeX makes a dash of hyphens that follow each other
-    return "".join(_LATEX.get(char, char) for char in text).replace("--", "-{}-").replace("--", "-{}-")
 
 
 def _protected(line: str) -> str:

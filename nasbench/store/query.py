@@ -140,7 +140,9 @@ class Results:
     """One or several results files, as they were when this object was created; other processes may continue to write.
 
     Text becomes pandas strings (not categoricals, whose unused categories appear in groups and legends), int becomes
-    int64, missing floats become NaN. Every dataset read is verified by its checksum.
+    int64, missing floats become NaN. In frames, characters of texts that would change a terminal or end a line are escapes,
+    e.g. a line break is a backslash and an n; a `Row` has the texts as they are. Every dataset read is verified by its
+    checksum.
 
     >>> nasbench.open("results/demo.h5").frame().query("status == 'ok' and params < 1e6").nlargest(5, "val_acc")  # doctest: +SKIP
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from store_rows import child, expected, plain, run, stored, write
 
 import nasbench
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable_data
 from nasbench.store.errors import DuplicateChild
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, SCHEMA_VERSION, STAGES, STATUSES
 from nasbench.store.maintenance.checking import check_file
@@ -62,7 +62,8 @@ def test_any_value_comes_back_exactly(tmp_path_factory, packed, fresh, one):
         assert stored(path) == wanted
     assert stored(path) == wanted
     with Results(path) as results:
-        assert plain(results.runs().iloc[0].to_dict() | {name: one[name] for name in INTS}) == plain(one)
+        shown = {name: printable_data(value) if isinstance(value, str) else value for name, value in one.items()}
+        assert plain(results.runs().iloc[0].to_dict() | {name: one[name] for name in INTS}) == plain(shown)
 
 
 INTS = [
@@ -118,7 +119,8 @@ def test_long_texts(tmp_path, lengths):
     with ResultsWriter(path) as writer:
         for number, text in enumerate(texts):
             writer.append_child(*child(number, error=text))
-    assert Results(path).frame(["error"])["error"].tolist() == texts
+    assert Results(path).frame(["error"])["error"].tolist() == [printable_data(text) for text in texts]
+    assert [row["error"] for row in Results(path).children_of("run0")] == texts
 
 
 @pytest.mark.parametrize("escaped", [False, True])

@@ -32,9 +32,15 @@ function announce(words) {
   byId("said").textContent = words;
 }
 
+// A text that no spreadsheet takes for a formula, as texts.csv_text writes it.
+function csvText(text) {
+  const isNumber = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|inf|nan)(?:[eE][+-]?[0-9]+)?%?$/.test(text);
+  return /^'*[=+\-@\t\r＝＋－＠]./u.test(text) && !isNumber ? `'${text}` : text;
+}
+
 // A file of comma-separated values; missing numbers are empty.
 function saveCsv(name, head, rows) {
-  const text = (value) => (value === null || Number.isNaN(value) ? "" : String(value));
+  const text = (value) => (value === null || Number.isNaN(value) ? "" : typeof value === "string" ? csvText(value) : String(value));
   const cell = (value) => (/[",\n]/.test(text(value)) ? `"${text(value).replaceAll('"', '""')}"` : text(value));
   const content = [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
   const link = html("a", { href: URL.createObjectURL(new Blob([content], { type: "text/csv" })), download: name });

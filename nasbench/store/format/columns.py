@@ -10,6 +10,7 @@ from typing import Any, Final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.errors import printable_data
 from nasbench.store.format.schema import Column, ColumnType
 
 Numbers = NDArray[Any]
@@ -182,6 +183,30 @@ def take(data: Data, positions: Numbers) -> Data:
         The selected rows.
     """
     return data.take(positions) if isinstance(data, Text) else data[positions]
+
+
+def shown(data: Data) -> Data:
+    """Write the characters of texts that would change a terminal, end a line or cannot be encoded as escapes.
+
+    Args:
+        data: a column, shape [rows].
+
+    Returns:
+        The column; see `errors.printable_data`. Numbers, and texts without such characters, are returned as they are.
+    """
+    if not isinstance(data, Text) or _is_plain(data.categories):
+        return data
+    return Text(data.codes, [printable_data(value) for value in data.categories])
+
+
+def _is_plain(categories: Sequence[str]) -> bool:
+    """Whether all texts are made of printable characters; for texts as bytes, of printable ASCII."""
+    if not isinstance(categories, FixedTexts):
+        return all(value.isprintable() for value in categories)
+    stored = np.ascontiguousarray(categories.raw).view(np.uint8)
+    if not stored.size or (stored.max() < 127 and stored.min() >= 32):
+        return True
+    return bool(stored.max() < 127) and np.count_nonzero(stored < 32) == np.count_nonzero(stored == 0)  # padding
 
 
 def join_columns(parts: Iterable[Data]) -> Data:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, shown
 
 _BLOCK: Final = 1 << 16
 _FEW: Final = 8
@@ -16,7 +16,7 @@ def for_pandas(data: Data) -> Any:
     """Convert a column for a DataFrame: numbers are unchanged, text gets the type that pandas uses for str.
 
     In pandas 3 with pyarrow this is Arrow's string type, built directly from the bytes in the file without one str per
-    value.
+    value. This is the one place where texts of files become those that tables, pictures and pages show: see `shown`.
 
     Args:
         data: the column, shape [rows].
@@ -24,6 +24,7 @@ def for_pandas(data: Data) -> Any:
     Returns:
         A numpy or pandas array, shape [rows].
     """
+    data = shown(data)
     if not isinstance(data, Text):
         return data
     import pandas as pd
@@ -33,10 +34,7 @@ def for_pandas(data: Data) -> Any:
         return pd.array(_arrow_strings(data.codes, data.categories.raw), dtype=usual.dtype)
     # Built from the few categories and not from the many values. pandas infers the type: "str" in pandas 3, objects in
     # pandas 2.
-    try:
-        categories = pd.Series(["", *data.categories]).array
-    except UnicodeEncodeError:  # Arrow's strings cannot hold a lone surrogate, e.g. of an undecodable file name
-        return pd.Series(data.objects(), dtype=object)
+    categories = pd.Series(["", *data.categories]).array
     return categories.take(data.codes.astype(np.intp) + 1)
 
 

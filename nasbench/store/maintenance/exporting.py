@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from nasbench.errors import InputError, MissingExtra
 from nasbench.store.errors import explain
 from nasbench.store.query import Results
+from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +57,14 @@ def export_table(results: Results, what: What, output: str) -> int:
 
 def _write_parquet(frame: pd.DataFrame, output: str) -> None:
     try:
-        frame.to_parquet(output, index=False)
+        content = frame.to_parquet(None, index=False)
     except ImportError:
         raise MissingExtra("pyarrow", "parquet") from None
+    Path(output).write_bytes(content)  # pyarrow itself takes no names that are not UTF-8
 
 
 def _write_csv(frame: pd.DataFrame, output: str) -> None:
-    frame.to_csv(output, index=False)
+    csv_cells(frame).to_csv(output, index=False)
 
 
 def _write_lines(frame: pd.DataFrame, output: str) -> None:

@@ -1,0 +1,158 @@
+"""Texts of unknown origin in each kind of output: one function per kind writes them so that they remain text.
+
+| output | function | what it prevents |
+|---|---|---|
+| terminal, and columns of results files | `errors.printable`, `errors.printable_data` | control characters, changes of direction, halves of surrogate pairs |
+| CSV | `csv_cells` | cells that a spreadsheet runs as formulas |
+| Markdown | `markdown_text` | markup, links, mentions, formulas |
+| LaTeX | `latex_text` | commands |
+| pictures | `plotting.style.theme` (no formulas) and `shortened` | `$...$` as a formula, names as wide as a picture |
+| HTML | jinja2's autoescape, `html.escape`; JSON in the page: `report.payload.as_script` | elements and scripts |
+| JSON | `json.dumps`, in ASCII | characters that cannot be encoded |
+| HDF5 | `store.packing`, as JSON where HDF5 cannot hold a text | zero bytes, halves of surrogate pairs |
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from nasbench.errors import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|inf|nan)(?:[eE][+-]?[0-9]+)?%?")
+_FORMULA: Final = re.compile("'*[=+\\-@\t\r＝＋－＠].")
+_QUOTED_FORMULA: Final = re.compile("''*[=+\\-@\t\r＝＋－＠].")
+_MARKDOWN: Final = re.compile(r"([\\`*{}\[\]<>|#~@!&$]|(?<![^\W_])_|_(?![^\W_]))")  # val_acc needs no escape
+_LATEX: Final = {char: f"\\{char}" for char in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": "$|$",
+    "`": r"\textasciigrave{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "−": "$-$",
+    "≈": r"$\approx$",
+    "≠": r"$\neq$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
+}
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Read a column of a results file that holds a JSON object, e.g. a run's configuration.
+
+    Args:
+        text: JSON, or "".
+
+    Returns:
+        The object, its texts written as `printable` does; {} if the text is no object, as in files of other origin.
+    """
+    try:
+        found = json.loads(text or "{}")
+        return _shown(found) if isinstance(found, dict) else {}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_shown(each) for each in value]
+    return {printable(name): _shown(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def csv_text(text: str) -> str:
+    """Write a text for CSV so that no spreadsheet takes it for a formula.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The text; with an apostrophe before it if it begins with = + - @ and is no number. `text_of_csv` takes it away.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def text_of_csv(cell: str) -> str:
+    """Reverse `csv_text`.
+
+    Args:
+        cell: a cell that `csv_text` wrote.
+
+    Returns:
+        The text.
+    """
+    return cell[1:] if _QUOTED_FORMULA.match(cell) else cell
+
+
+def csv_cells(frame: pd.DataFrame) -> pd.DataFrame:
+    """Write texts and headings of a frame for CSV; see `csv_text`. Numbers are not changed.
+
+    Args:
+        frame: any frame.
+
+    Returns:
+        The frame for `to_csv`; the same object where nothing needs a change.
+    """
+    safe = frame
+    for place in range(frame.shape[1]):
+        column = frame.iloc[:, place]
+        if column.dtype.kind in "iufbMm":
+            continue
+        changed = {text: csv for text in column.unique() if isinstance(text, str) and (csv := csv_text(text)) != text}
+        if changed:
+            safe = safe.copy() if safe is frame else safe
+            safe.isetitem(place, column.map(lambda value, changed=changed: changed.get(value, value)))
+    headings = [csv_text(name) if isinstance(name, str) else name for name in frame.columns]
+    return safe if headings == list(frame.columns) else safe.set_axis(headings, axis=1)
+
+
+def markdown_text(text: str) -> str:
+    """Escape a text so that it contains no Markdown or HTML markup, no link, mention or formula.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text on one line.
+    """
+    return _MARKDOWN.sub(r"\\\1", printable(" ".join(text.split())))
+
+
+def latex_text(text: str) -> str:
+    """Escape a text so that LaTeX prints it.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The text on one line.
+    """
+    one_line = printable(" ".join(text.split()))
+    # TeX makes a dash of hyphens that follow each other
+    return "".join(_LATEX.get(char, char) for char in one_line).replace("--", "-{}-").replace("--", "-{}-")
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Cut a long text in its middle.
+
+    Args:
+        text: any text.
+        most: maximal number of characters of the result, >= 3.
+
+    Returns:
+        The text, or its beginning and end around an ellipsis.
+    """
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    return f"{text[: most - 1 - end]}…{text[len(text) - end :]}"
