@@ -35,7 +35,8 @@ class BoundedFigure(Figure):
             elif isinstance(formatter, FuncFormatter) and not isinstance(formatter.func, _Cut):
                 formatter.func = _Cut(formatter.func)
         labels = [axis.label for ax in self.axes for axis in (ax.xaxis, ax.yaxis)]
-        wide = {self._suptitle, self._supxlabel, self._supylabel, *(ax.title for ax in self.axes), *labels}
+        around = [getattr(self, name, None) for name in ("_suptitle", "_supxlabel", "_supylabel")]
+        wide = {*around, *(ax.title for ax in self.axes), *labels}
         for text in self.findobj(Text):
             longest = LONGEST_LINE if text in wide else LONGEST_NAME
             if isinstance(text, Text) and len(text.get_text()) > longest:

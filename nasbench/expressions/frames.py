@@ -108,9 +108,7 @@ def _values(column: pd.Series[Any]) -> NDArray[Any]:
         return np.asarray(column.where(~missing, False).to_numpy(dtype=bool))
     if kind == "number":
         if missing.any() or column.dtype.kind not in "iu":
-            return column.to_numpy(dtype=float, na_value=np.nan)
-        return column.to_numpy(dtype=column.dtype.name.lower())
-    texts = column.to_numpy(dtype=object)
-    if missing.any():
-        texts = np.where(missing, "", texts)
-    return texts
+            return np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
+        return np.asarray(column.to_numpy(dtype=column.dtype.name.lower()))
+    texts = np.asarray(column.to_numpy(dtype=object))
+    return np.where(missing, "", texts) if missing.any() else texts
