@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.errors import InputError
+from nasbench.store.format.schema import TABLE
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +38,9 @@ def scored_children(frame: pd.DataFrame, score: str) -> pd.DataFrame:
 
 
 def children_of_score(frame: pd.DataFrame, score: str) -> pd.DataFrame:
-    """Select the rows that can have a score: those of stage final for test scores, otherwise those counted in the search.
+    """Select the rows that can have a score.
+
+    For test scores these are the rows of stage final, otherwise those counted in a search and those of complete tables.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
@@ -48,7 +51,8 @@ def children_of_score(frame: pd.DataFrame, score: str) -> pd.DataFrame:
     """
     if score.startswith("test"):
         return frame[frame["stage"] == "final"]
-    return frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    searched = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    return frame[searched | (frame["strategy"] == TABLE)]
 
 
 def nondominated(values: Floats) -> NDArray[np.bool_]:

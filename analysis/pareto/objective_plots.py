@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
-from nasbench.analysis.pareto.objectives import OBJECTIVES, SURFACES, Floats, axis_label
+from nasbench.analysis.pareto.objectives import SURFACES, Floats, axis_label, objective_of
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 
@@ -86,7 +86,7 @@ def _scales(ax: Axes, data: pd.DataFrame, x: str, y: str) -> None:
 
 
 def _is_log(data: pd.DataFrame, name: str) -> bool:
-    if OBJECTIVES[name].log:
+    if objective_of(name).log:
         return True
     low, high = float(data[name].min()), float(data[name].max())
     return low > 0 and high / low > LOG_ERROR_RATIO
@@ -188,7 +188,7 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     _pale(ax, points[~points["front"]], x, y)
     low, high = float(front[third].min()), float(front[third].max())
     high = high if high > low else low * 1.01 + 1e-12
-    norm = LogNorm(low, high) if OBJECTIVES[third].log else Normalize(low, high)
+    norm = LogNorm(low, high) if objective_of(third).log else Normalize(low, high)
     for strategy in style.in_order(front["strategy"].tolist()):
         rows, look = front[front["strategy"] == strategy], style.look(strategy)
         shades = {"c": rows[third], "cmap": "cividis", "norm": norm}
@@ -202,7 +202,7 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     assert figure is not None
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=ax, pad=0.02)
     bar.set_label(axis_label(third, points))
-    if OBJECTIVES[third].log:
+    if objective_of(third).log:
         _plain_ticks(bar.ax.yaxis)
     ax.set(xlabel=axis_label(x, points), ylabel=label or axis_label(y, points))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize="small", borderaxespad=0.2, title=None)

@@ -6,7 +6,7 @@ All objectives are minimized. Costs span decades, so volumes use their logarithm
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,8 @@ from nasbench.analysis.pareto.dominance import (
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
+from nasbench.store.format.schema import TABLE
+from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, split_names
 
 Floats = NDArray[np.float64]
 ALL = "all"
@@ -53,39 +55,98 @@ OBJECTIVES: dict[str, Objective] = {
     "params": Objective("parameters", ("params",)),
     "mult_adds": Objective("multiply-adds for one image", ("mult_adds",)),
     "gpu_hours": Objective("device-hours to train", ("gpu_hours",)),
+    "device_seconds": Objective("device-seconds to train", ("device_seconds",)),
     "usd": Objective("USD to train", ("usd",)),
-    "latency": Objective("seconds for one pass over the validation images", ("eval_seconds", "epochs")),
+    "validation_seconds_per_epoch": Objective(
+        "seconds for one pass over the validation images", ("eval_seconds", "epochs")
+    ),
 }
+_NEGATED = "-"
 _KEYS = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint", "run")
 
 
-def parse_objectives(text: str) -> tuple[str, ...]:
-    """Parse a comma-separated list of two or three names of `OBJECTIVES`.
+def objective_of(name: str) -> Objective:
+    """Return the objective of a name.
 
     Args:
-        text: the list, e.g. "error,params"; a hyphen in a name is the same as an underscore.
+        name: one of `OBJECTIVES`, or a measured quantity, e.g. "latency"; after a "-" one whose higher values are
+            better, which is therefore negated.
+
+    Returns:
+        The objective. That of a measured quantity has no columns, and its unit is in the label of the points.
+    """
+    return OBJECTIVES.get(name) or Objective(name, (), log=not name.startswith(_NEGATED))
+
+
+def parse_objectives(text: str, quantities: Collection[str] = ()) -> tuple[str, ...]:
+    """Parse a comma-separated list of two or three names of objectives.
+
+    Args:
+        text: the list, e.g. "error,params" or "error,latency[method=eager]"; a hyphen in a name is the same as an
+            underscore.
+        quantities: measured quantities of the files, which are objectives as well.
 
     Returns:
         The names, in their order.
 
     Raises:
         UnknownName: for an unknown name.
-        InputError: for another number of names, or a repeated one.
+        InputError: for another number of names, a repeated one, or a quantity that was not measured.
     """
-    names = tuple(part.strip().replace("-", "_") for part in text.split(",") if part.strip())
-    for name in names:
-        if name not in OBJECTIVES:
-            raise UnknownName("objective", name, OBJECTIVES)
+    names = []
+    for part in split_names(text):
+        quantity = Wanted.parse(part).quantity
+        usual = quantity.replace("-", "_")
+        if quantity in quantities:
+            names.append(part)
+        elif usual in OBJECTIVES and "[" not in part:
+            names.append(usual)
+        elif quantity == "latency":
+            raise not_measured(quantity, sorted(quantities))
+        else:
+            raise UnknownName("objective", part, [*OBJECTIVES, *quantities])
     if len(names) not in (2, 3) or len(set(names)) < len(names):
-        raise InputError(f"--objectives takes two or three different ones of {', '.join(OBJECTIVES)}; got {text!r}")
-    return names
+        known = ", ".join([*OBJECTIVES, *sorted(quantities)])
+        raise InputError(f"--objectives takes two or three different ones of {known}; got {text!r}")
+    return tuple(names)
+
+
+def with_measured(
+    frame: pd.DataFrame, names: Sequence[str], measurements: pd.DataFrame
+) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
+    """Add the measured ones of some objectives to the children, as columns of their names.
+
+    Args:
+        frame: children.
+        names: result of `parse_objectives`.
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+
+    Returns:
+        The children, the names of the objectives (after a "-" where higher values are better: those are negated), and
+        one text per measured objective that says how it was measured.
+
+    Raises:
+        InputError: when a quantity was measured in several ways, and the name does not say which; see `choose`.
+    """
+    chosen = [choose(measurements, name) for name in names if name not in OBJECTIVES]
+    joined = join(frame, chosen)
+    negated = {each.name: f"{_NEGATED}{each.name}" for each in chosen if each.direction == "higher"}
+    for name, column in negated.items():
+        joined[column] = -joined[name]
+    notes = [_how(each) for each in chosen]
+    return joined, tuple(negated.get(name, name) for name in names), notes
+
+
+def _how(each: Measured) -> str:
+    again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
+    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
     """Columns of children that `objective_points` reads.
 
     Args:
-        objectives: names of `OBJECTIVES`.
+        objectives: names of objectives.
         score: the accuracy column.
 
     Returns:
@@ -94,7 +155,7 @@ def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[st
     devices = ["device"] if "gpu_hours" in objectives else []
     return list(
         dict.fromkeys(
-            [*_KEYS, score, *devices, *(column for name in objectives for column in OBJECTIVES[name].columns)]
+            [*_KEYS, score, *devices, *(column for name in objectives for column in objective_of(name).columns)]
         )
     )
 
@@ -117,7 +178,11 @@ def parse_reference(text: str, objectives: Sequence[str]) -> dict[str, float]:
         values = [float(part) for part in parts]
     except ValueError:
         values = []
-    if len(values) != len(objectives) or not all(math.isfinite(value) and value > 0 for value in values):
+    wrong = [
+        not math.isfinite(value) or (value <= 0 and not name.startswith(_NEGATED))
+        for name, value in zip(objectives, values)
+    ]
+    if len(values) != len(objectives) or any(wrong):
         raise InputError(
             f"--reference takes a positive number for each of {', '.join(objectives)}, e.g. 1,1e6; got {text!r}"
         )
@@ -130,8 +195,9 @@ def objective_points(
     """Compute the objectives of every architecture of every strategy.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol.
-        objectives: names of `OBJECTIVES`.
+        frame: children (`store.format.schema.CHILD_COLUMNS`) of one protocol, with the columns of `with_measured` for
+            measured objectives.
+        objectives: names of objectives.
         score: accuracy column; the error is 1 minus it. "test_acc" uses the rows of stage final, all others those
             counted in the search.
         by_run: whether architectures of different runs remain separate, as attainment over seeds requires.
@@ -139,13 +205,22 @@ def objective_points(
     Returns:
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
         failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has for each
-        strategy the number of runs all of whose children failed: their front is empty.
+        strategy the number of runs all of whose children failed: their front is empty. `attrs["unmeasured"]` is the number
+        of architectures left out because an objective was not measured of them.
 
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
     """
     require_columns(frame, needed_columns(objectives, score), "the children")
+    labels: dict[str, str] = frame.attrs.get("measured", {})
     rows = scored_children(frame, score)
+    scored = rows["hash"].nunique()
+    by_measurement = [name for name in objectives if name not in OBJECTIVES]
+    rows = rows.dropna(subset=by_measurement)
+    if by_measurement and scored and rows.empty:
+        raise InputError(
+            f"no child with a score was measured: {', '.join(by_measurement)} belong to other architectures"
+        )
     require_one_count(rows, objectives)
     found = {name: _values(rows, name, score) for name in objectives}
     keys = ["strategy", *(["run"] if by_run else []), "hash"]
@@ -154,6 +229,8 @@ def objective_points(
     means = {name: (name, "mean") for name in objectives}
     points = groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
     points.attrs["unit"] = hours_unit(rows)
+    points.attrs["unmeasured"] = scored - rows["hash"].nunique()
+    points.attrs["labels"] = {name: _signed(name, labels) for name in by_measurement}
     ended = (
         frame[frame["stage"] == "search"].groupby(["strategy", "run"])["status"].agg(lambda each: (each == "ok").any())
     )
@@ -177,25 +254,51 @@ def lost_note(points: pd.DataFrame) -> str:
     return f"Runs without a score: {counts}. Their hypervolume is 0, and they attain nothing."
 
 
+def unmeasured_note(points: pd.DataFrame) -> str:
+    """Say how many architectures have no point because an objective was not measured of them.
+
+    Args:
+        points: result of `objective_points`.
+
+    Returns:
+        A sentence; "" if there are none.
+    """
+    count = points.attrs.get("unmeasured", 0)
+    return f"{count:,} architectures with a score were not measured and are not shown." if count else ""
+
+
+def _signed(name: str, labels: dict[str, str]) -> str:
+    sign = _NEGATED if name.startswith(_NEGATED) else ""
+    return sign + labels[name.removeprefix(_NEGATED)]
+
+
 def axis_label(name: str, points: pd.DataFrame) -> str:
     """Label an objective's axis; hours are GPU-hours if all children were trained on GPUs.
 
     Args:
-        name: one of `OBJECTIVES`.
+        name: name of an objective.
         points: result of `objective_points`.
 
     Returns:
         The label, with its unit.
     """
-    return f"{points.attrs.get('unit', DEVICE_HOURS)} to train" if name == "gpu_hours" else OBJECTIVES[name].label
+    if name == "gpu_hours":
+        return f"{points.attrs.get('unit', DEVICE_HOURS)} to train"
+    labels: dict[str, str] = points.attrs.get("labels", {})
+    return labels.get(name) or objective_of(name).label
 
 
 def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
     if name == ERROR:
         return np.asarray(1.0 - rows[score].to_numpy(dtype=float))
+    if name not in OBJECTIVES:
+        measured: Floats = rows[name].to_numpy(dtype=float)
+        if objective_of(name).log and not bool((np.isfinite(measured) & (measured > 0)).all()):
+            raise InputError(f"{name}: a measured cost is positive and finite, for its logarithm; it is not everywhere")
+        return measured
     columns = OBJECTIVES[name].columns
     found: Floats = rows[columns[0]].to_numpy(dtype=float)
-    if name == "latency":
+    if name == "validation_seconds_per_epoch":
         epochs = rows["epochs"].to_numpy(dtype=float)
         found = np.divide(found, epochs, out=np.zeros_like(found), where=epochs > 0)
     wrong = ~(np.isfinite(found) & (found > 0))
@@ -222,7 +325,8 @@ def objective_front(points: pd.DataFrame, objectives: Sequence[str]) -> pd.DataF
 
 
 def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str, float]:
-    """Choose the worst corner of the volume: error 1, and for a cost the power of ten above the largest value.
+    """Choose the worst corner of the volume: error 1, for a cost the power of ten above the largest value, and for a
+    negated quantity its largest value.
 
     Args:
         points: result of `objective_points`.
@@ -234,7 +338,10 @@ def reference_point(points: pd.DataFrame, objectives: Sequence[str]) -> dict[str
     corner = {}
     for name in objectives:
         largest = float(points[name].max()) if len(points) else 1.0
-        corner[name] = 10.0 ** (math.floor(math.log10(largest)) + 1) if OBJECTIVES[name].log else 1.0
+        if objective_of(name).log:
+            corner[name] = 10.0 ** (math.floor(math.log10(largest)) + 1)
+        else:
+            corner[name] = 1.0 if name == ERROR else largest
     return corner
 
 
@@ -260,7 +367,7 @@ def objective_volumes(
     """
     corner = reference or reference_point(points, objectives)
     for name in objectives:
-        if OBJECTIVES[name].log and not corner[name] > 0:
+        if objective_of(name).log and not corner[name] > 0:
             raise InputError(f"the reference of {name} must be positive (its logarithm is taken), got {corner[name]:g}")
     rows = []
     for strategy in [*style.in_order(points["strategy"].tolist()), ALL]:
@@ -279,7 +386,7 @@ def objective_volumes(
 
 
 def _volume(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> float:
-    logs = [OBJECTIVES[name].log for name in objectives]
+    logs = [objective_of(name).log for name in objectives]
     scaled = np.column_stack([np.log10(column) if log else column for column, log in zip(values.T, logs)])
     bound = np.array([math.log10(corner[name]) if log else corner[name] for name, log in zip(objectives, logs)])
     return dominated_volume(scaled, bound)
@@ -320,6 +427,22 @@ def run_volumes(
         row |= {"low": found.low, "high": found.high, "interval": f"n={len(volumes)}: {found.method}"}
         rows.append(row)
     return pd.DataFrame(rows, columns=["strategy", "runs", "mean", "low", "high", "interval"])
+
+
+def surfaces_of_runs(single: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame | None:
+    """Compute the attainment surfaces that a plot shows.
+
+    Args:
+        single: result of `objective_points` with `by_run`.
+        objectives: their names.
+
+    Returns:
+        Result of `attainment`; None for three objectives, without points, and for a complete table, whose runs are
+        training seeds and no searches.
+    """
+    searched = single[single["strategy"] != TABLE]
+    searched.attrs |= single.attrs
+    return attainment(searched, objectives) if len(objectives) == 2 and len(searched) else None
 
 
 def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequence[int] = SURFACES) -> pd.DataFrame:

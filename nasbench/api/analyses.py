@@ -110,15 +110,18 @@ def pareto(
     *,
     score: str = "val_acc",
     where: str | None = None,
+    measurements: Paths = (),
     seed: int = 0,
 ) -> Analysis:
     """Find the architectures that no other one beats in every objective. As `nasbench pareto --objectives`.
 
     Args:
         paths: results files.
-        objectives: two or three to minimize: "error", "params", "mult_adds", "gpu_hours", "usd" or "latency".
+        objectives: two or three to minimize: "error", "params", "mult_adds", "gpu_hours", "device_seconds", "usd",
+            "validation_seconds_per_epoch", or a measured quantity with conditions, e.g. "latency[batch=1]".
         score: accuracy whose complement is the error: "val_acc", "val_acc_best" or "test_acc".
         where: as for `compare`.
+        measurements: further files of measurements, as `nasbench latency -o` writes them.
         seed: seed of the bootstrap over runs, >= 0.
 
     Returns:
@@ -140,10 +143,14 @@ def pareto(
     from nasbench.analysis.pareto.objective_plots import plot_objectives
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.store.measured import read_measurements
 
-    names = fronts.parse_objectives(",".join(objectives))
+    with Results(paths) as opened:
+        measured = read_measurements(opened, measurements)
+    names = fronts.parse_objectives(",".join(objectives), set(measured["quantity"]))
     frame, _ = _rows(paths, where)
     require_columns(frame, (score,), "the children")
+    frame, names, how = fronts.with_measured(frame, names, measured)
     single = fronts.objective_points(frame, names, score, by_run=True)
     points = fronts.objective_front(fronts.objective_points(frame, names, score), names)
     corner = fronts.reference_point(points, names)
@@ -155,11 +162,13 @@ def pareto(
     left_out = without_score(frame, score)
     notes = (
         *([f"{left_out:,} children without a score are not shown."] if left_out else []),
+        *(f"{line}." for line in how),
+        *filter(None, [fronts.unmeasured_note(points)]),
         f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
         "costs: larger is better.",
     )
-    surfaces = fronts.attainment(single, names) if len(names) == 2 and len(single) else None
-    about = describe_rows(frame, (score,) if "error" in names else ())
+    surfaces = fronts.surfaces_of_runs(single, names)
+    about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
     return Analysis(table, points, notes, lambda: plot_objectives(points, names, surfaces, notes, "", about))
 
 

@@ -15,6 +15,7 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
+from nasbench.cli.measured import measurements_of, measurements_option
 from nasbench.cli.options import BUDGET_AXES, csv_option, margin_option, measure_option, write_csv
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
@@ -366,7 +367,8 @@ def _cost_of_published(
     "--objectives",
     default=None,
     metavar="A,B[,C]",
-    help="Two or three to minimize: error, params, mult_adds, gpu_hours, usd, latency  [error by params and by mult_adds].",
+    help="Two or three to minimize: error, params, mult_adds, gpu_hours, device_seconds, usd, "
+    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]  [error by params and by mult_adds].",
 )
 @click.option(
     "--reference",
@@ -374,6 +376,7 @@ def _cost_of_published(
     metavar="A,B[,C]",
     help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
 )
+@measurements_option
 @seed_option
 @plot_options
 @csv_option
@@ -383,33 +386,45 @@ def pareto(
     score: str,
     objectives: str | None,
     reference: str | None,
+    measurements: Sequence[str],
     seed: int,
     output: str | None,
     csv: str | None,
 ) -> None:
     """Exact Pareto fronts of two or three objectives, with hypervolumes and attainment surfaces over runs.
 
-    Without --objectives: accuracy against parameters and multiply-adds, side by side.
+    Without --objectives: accuracy against parameters and multiply-adds, side by side. A measured quantity names its
+    conditions where it was measured in several ways: latency[device=..., method=..., batch=...].
 
     \b
     Example:
       nasbench pareto results/demo.h5 --score test_acc
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
+      nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
     """
     from nasbench.analysis.comparison.checks import require_columns
-    from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives
+    from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.errors import InputError
+    from nasbench.store.query import Results
 
-    if reference is not None and objectives is None:
-        raise InputError("--reference is of the objectives: give them with --objectives, e.g. error,params")
-    names = () if objectives is None else parse_objectives(objectives)
+    for option, given in (("--reference", reference), ("--measurements", measurements)):
+        if given and objectives is None:
+            raise InputError(f"{option} is of the objectives: give them with --objectives, e.g. error,params")
+    names: tuple[str, ...] = ()
+    if objectives is not None:
+        with Results(list(files)) as opened:
+            measured = measurements_of(opened, measurements)
+        names = parse_objectives(objectives, set(measured["quantity"]))
     frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
     if names:
-        table, data, figure = _objectives(frame, names, score, reference, seed, notes)
+        frame, names, how = with_measured(frame, names, measured)
+    if names:
+        notes.extend(f"{line}." for line in how)
+        table, data, figure = _objectives(frame, names, score, reference, seed, notes, how)
     else:
         table, data, figure = _accuracy_by_size(frame, score, notes)
     echo_table(table, notes)
@@ -432,7 +447,13 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
 
 
 def _objectives(
-    frame: pd.DataFrame, names: Sequence[str], score: str, reference: str | None, seed: int, notes: list[str]
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    score: str,
+    reference: str | None,
+    seed: int,
+    notes: list[str],
+    how: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
     """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
@@ -446,11 +467,12 @@ def _objectives(
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
     units = ", ".join(f"{name} {corner[name]:g}" for name in names)
-    notes.extend(filter(None, [pareto.lost_note(single)]))
+    notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single)]))
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
-    surfaces = pareto.attainment(single, names) if len(names) == 2 and len(single) else None
-    label, about = what if names[0] == "error" else "", describe_rows(frame, (score,) if "error" in names else ())
+    surfaces = pareto.surfaces_of_runs(single, names)
+    label = what if names[0] == "error" else ""
+    about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
     return table, points, plot_objectives(points, names, surfaces, notes, label, about)
 
 

@@ -6,8 +6,9 @@ conditions are never mixed: where several are left, the error lists them.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,9 +118,8 @@ class Measured:
 
     @property
     def label(self) -> str:
-        """Label of an axis: quantity, unit and conditions."""
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.quantity}{unit}: {self.conditions}" if self.conditions else f"{self.quantity}{unit}"
+        """Label of an axis: quantity and unit."""
+        return f"{self.quantity} ({self.unit})" if self.unit else self.quantity
 
 
 def choose(measurements: pd.DataFrame, name: str) -> Measured:
@@ -141,7 +141,7 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
     wanted = Wanted.parse(name)
     quantities = sorted(set(measurements["quantity"].astype(str)))
     if wanted.quantity not in quantities:
-        raise _not_measured(wanted.quantity, quantities)
+        raise not_measured(wanted.quantity, quantities)
     rows = measurements[measurements["quantity"] == wanted.quantity]
     for column, value in wanted.conditions.items():
         kept = _matching(rows, column, value)
@@ -161,7 +161,16 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
     )
 
 
-def _not_measured(quantity: str, quantities: Sequence[str]) -> InputError:
+def not_measured(quantity: str, quantities: Sequence[str]) -> InputError:
+    """Make the error for a quantity that files have no measurement of.
+
+    Args:
+        quantity: the quantity asked for.
+        quantities: the measured ones.
+
+    Returns:
+        The error, to be raised.
+    """
     if quantities:
         return UnknownName("measured quantity", quantity, quantities)
     if quantity == "latency":
@@ -220,12 +229,12 @@ def describe_way(row: Mapping[str, Any] | pd.Series[Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def read_measurements(results: Results, others: Sequence[PathLike] = ()) -> pd.DataFrame:
+def read_measurements(results: Results, others: PathLike | Iterable[PathLike] = ()) -> pd.DataFrame:
     """Read the measurements of opened results files and of further files.
 
     Args:
         results: opened results files.
-        others: files of measurements, as `nasbench latency -o` writes them.
+        others: a file of measurements, as `nasbench latency -o` writes it, or several.
 
     Returns:
         The columns of `schema.MEASUREMENT_COLUMNS`, all rows.
@@ -237,7 +246,7 @@ def read_measurements(results: Results, others: Sequence[PathLike] = ()) -> pd.D
     import pandas as pd
 
     parts = [results.measurements()]
-    for path in others:
+    for path in [others] if isinstance(others, str | os.PathLike) else others:
         with Results(path) as opened:
             parts.append(opened.measurements())
         if parts[-1].empty:
@@ -255,11 +264,11 @@ def join(frame: pd.DataFrame, measured: Sequence[Measured]) -> pd.DataFrame:
 
     Returns:
         The frame with one column per quantity, named as it was chosen; NaN where a hash was not measured.
-        `attrs["measured"]` has each `Measured` by its name.
+        `attrs["measured"]` has the label of each by its name.
     """
     hashes = frame["hash"].astype(str)
     joined = frame.assign(**{each.name: hashes.map(each.values).astype(float) for each in measured})
-    joined.attrs = {**frame.attrs, "measured": {each.name: each for each in measured}}
+    joined.attrs = {**frame.attrs, "measured": {each.name: each.label for each in measured}}
     return joined
 
 

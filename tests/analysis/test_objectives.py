@@ -131,12 +131,12 @@ def test_points_are_means_of_an_architectures_rows(make):
     assert single["error"].tolist() == pytest.approx([0.15, 0.4])
 
 
-def test_latency_is_seconds_of_one_pass(make):
+def test_validation_seconds_per_epoch_are_those_of_one_pass(make):
     child = {"run": "x", "strategy": "random", "hash": "aa", "val_acc": 0.8, "eval_seconds": 2.0, "epochs": 4}
-    found = objective_points(make.children([child]), ("error", "latency"))
-    assert found["latency"].tolist() == [0.5]
-    with pytest.raises(InputError, match=r"latency is not known of 1 of 1 children \(column eval_seconds"):
-        objective_points(make.children([{**child, "eval_seconds": 0.0}]), ("error", "latency"))
+    found = objective_points(make.children([child]), ("error", "validation_seconds_per_epoch"))
+    assert found["validation_seconds_per_epoch"].tolist() == [0.5]
+    with pytest.raises(InputError, match=r"validation_seconds_per_epoch is not known of 1 of 1 children \(column eval_seconds"):
+        objective_points(make.children([{**child, "eval_seconds": 0.0}]), ("error", "validation_seconds_per_epoch"))
 
 
 def test_rows_of_several_protocols_are_refused(make):
@@ -146,7 +146,7 @@ def test_rows_of_several_protocols_are_refused(make):
         objective_points(frame, ("error", "params"))
 
 
-@pytest.mark.parametrize("text", ["error", "error,error", "error,params,usd,latency", ""])
+@pytest.mark.parametrize("text", ["error", "error,error", "error,params,usd,mult_adds", ""])
 def test_two_or_three_objectives(text):
     with pytest.raises(InputError, match="two or three different ones"):
         parse_objectives(text)

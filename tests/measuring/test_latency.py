@@ -13,7 +13,7 @@ from searching import search, tiny_plan
 from nasbench.errors import InputError
 from nasbench.measuring import runners
 from nasbench.measuring.latency import measure_latency
-from nasbench.measuring.runners import METHODS, Setting, build_network, runner
+from nasbench.measuring.runners import Setting, build_network, runner
 from nasbench.protocols.protocol import get_protocol
 from nasbench.spaces import get_space
 from nasbench.store.format.rows import measurement_row
