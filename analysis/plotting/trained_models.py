@@ -20,6 +20,19 @@ MOST_COUNTED: Final = 15
 """Most classes whose counts stand in the fields."""
 
 
+def network_in_words(space: str, digest: str) -> str:
+    """Name a network in a caption.
+
+    Args:
+        space: its space with options.
+        digest: hash of the architecture.
+
+    Returns:
+        E.g. "0f3a91b2c4d5 of nasbench201".
+    """
+    return f"{digest[:12]} of {space}"
+
+
 def draw_training(curves: pd.DataFrame, about: str) -> Figure:
     """Draw the accuracies of a training by epoch.
 

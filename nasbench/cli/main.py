@@ -14,6 +14,7 @@ import click
 from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
 from nasbench.errors import DataFaults, NasbenchError
+from nasbench.texts import shortened
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -73,10 +74,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "draw": ("nasbench.cli.figures:draw", "Draw an architecture, or the network made of its cells."),
     "reproduce": ("nasbench.cli.figures:reproduce", "Draw a figure of the lecture notes, with the data behind it."),
-    "train": ("nasbench.cli.models:train", "Train one architecture, and save the network in a file."),
-    "predict": ("nasbench.cli.models:predict", "Predict the classes of images with a trained network."),
-    "evaluate": ("nasbench.cli.models:evaluate", "Score a trained network on labelled images, per class."),
-    "export-model": ("nasbench.cli.models:export_model", "Export a trained network to ONNX or .pt2, and check it."),
+    "train": ("nasbench.cli.model_making:train", "Train one architecture, and save the network in a file."),
+    "predict": ("nasbench.cli.model_use:predict", "Predict the classes of images with a trained network."),
+    "evaluate": ("nasbench.cli.model_use:evaluate", "Score a trained network on labelled images, per class."),
+    "export-model": (
+        "nasbench.cli.model_making:export_model",
+        "Export a trained network to ONNX or .pt2, and check it.",
+    ),
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
@@ -117,6 +121,13 @@ GROUPS = {
 
 # Errors of the disk and not of the suite: no space, quota used up, input/output error.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+# Errors of a name that the user gave.
+_NAME_ERRORS = (
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS),
+    *(errno.EEXIST, errno.ENXIO, errno.EINVAL, errno.ENODEV, errno.EXDEV, errno.ETXTBSY),
+)
 
 
 class LazyGroup(click.Group):
@@ -255,7 +266,7 @@ def main() -> None:
     An error of nasbench is printed as one line, and the exit code is 2. Ctrl-C gives 130.
 
     Raises:
-        OSError: when a system call fails for another reason than a full or failing disk.
+        OSError: when a system call fails for another reason than a name, or a full or failing disk.
     """
     with only_text_on_terminals():
         _run()
@@ -284,6 +295,9 @@ def _run() -> None:
         complain(f"the memory is exhausted ({error or 'no more is known'}): use less data at once, or smaller images")
         sys.exit(2)
     except OSError as error:
+        if error.errno in _NAME_ERRORS and error.filename is not None:
+            complain(f"{shortened(str(error.filename), 200)!r}: {error.strerror}; give the name of another file or folder")
+            sys.exit(2)
         if error.errno not in _DISK_ERRORS:
             raise
         os.dup2(

@@ -48,6 +48,8 @@ set_option = click.option(
     "--set", "set_", multiple=True, metavar="KEY=VALUE", help="Replace a field of the protocol; repeatable."
 )
 
+device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
+
 baseline_option = click.option(
     "--baseline", default=None, help="Compare each strategy with this one only  [all pairs]."
 )

@@ -210,5 +210,5 @@ def test_names_of_images_may_be_any_bytes(model, pets, tmp_path):
         assert done.code == 0, done
         done.out.encode()
     (row,) = csv.DictReader((tmp_path / "p.csv").read_text().splitlines(keepends=True))
-    assert row["image"] == str(tmp_path / "a\nb\\udcff.png")
+    assert row["image"] == str(tmp_path / "a\\nb\\udcff.png")
     assert row["class"] == "dark"
