@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,6 +91,28 @@ def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataF
     return wide.reset_index()
 
 
+def architecture_values(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Mean of numeric columns of each architecture, over its children with status ok.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`), with further columns of measured quantities if wanted.
+        names: two or more columns of numbers.
+
+    Returns:
+        hash, then the columns; only architectures of which all are known.
+
+    Raises:
+        InputError: when a column does not exist or holds no numbers, or fewer than two are named.
+    """
+    require_columns(frame, ("hash", "status", *names), "the children")
+    texts = [name for name in names if frame[name].dtype.kind not in "iuf"]
+    if texts or len(set(names)) < 2:
+        raise InputError(f"rank correlations need two or more different columns of numbers; got {', '.join(names)}")
+    rows = frame[frame["status"] == "ok"]
+    means: pd.DataFrame = rows.groupby("hash", sort=False)[list(names)].mean().dropna()
+    return means.reset_index()
+
+
 def _first_trained(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose validation accuracy was not used for a selection before: those of searches and of complete tables."""
     return rows[(rows["stage"] == "search") | (rows["strategy"] == TABLE)]
@@ -148,7 +171,14 @@ def _with_intervals(values: Floats, rng: np.random.Generator, level: float, resa
     return found | {"interval": f"n={len(values)}: {level:.0%} bootstrap"}
 
 
-def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: str, correlation: pd.DataFrame) -> None:
+def draw_rank_correlation(
+    scores: pd.DataFrame,
+    ax: Axes,
+    first: str,
+    second: str,
+    correlation: pd.DataFrame,
+    labels: Mapping[str, str] | None = None,
+) -> None:
     """Draw one score against another, one point per architecture, with the correlations as text.
 
     Args:
@@ -157,15 +187,18 @@ def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: st
         first: the column along x.
         second: the column along y.
         correlation: result of `rank_correlations`.
+        labels: column -> label of its axis, with the unit; None if both are fractions, which are drawn in percent.
+            With labels, axes are logarithmic if all values are positive.
     """
     pair = scores[[first, second]].dropna()
     if pair.empty:
         style.say(ax, f"No architecture has both {first} and {second}.")
         return
     many = len(pair) > MOST_VECTORS
+    factor = 100 if labels is None else 1
     ax.scatter(
-        100 * pair[first],
-        100 * pair[second],
+        factor * pair[first],
+        factor * pair[second],
         s=5 if many else 14,
         color="#0072b2",
         alpha=0.15 if many else 0.6,
@@ -189,7 +222,24 @@ def draw_rank_correlation(scores: pd.DataFrame, ax: Axes, first: str, second: st
         color=style.ink(),
         bbox={"facecolor": style.ground(), "edgecolor": "none", "alpha": 0.85, "pad": 2},
     )
-    ax.set(xlabel=f"{first} (%)", ylabel=f"{second} (%)")
+    if labels is None:
+        ax.set(xlabel=f"{first} (%)", ylabel=f"{second} (%)")
+        return
+    if (pair[first] > 0).all():
+        style.logarithmic(ax, float(pair[first].min()), float(pair[first].max()))
+    if (pair[second] > 0).all():
+        _log_ticks(ax)
+    ax.set(xlabel=labels.get(first, first), ylabel=labels.get(second, second))
+
+
+def _log_ticks(ax: Axes) -> None:
+    """Make the y axis logarithmic, with plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0), numticks=9))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: style.short(value)))
+    ax.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _limits(row: dict, name: str) -> str:

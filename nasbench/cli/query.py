@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nasbench.cli.measured import measurements_of, measurements_option
 from nasbench.errors import InputError, MissingExtra, did_you_mean
 from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
 from nasbench.texts import csv_cells
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 DEFAULT_COLUMNS = ("strategy", "run_seed", "index", "hash", "status", "val_acc", "params", "mult_adds", "gpu_hours")
 PUBLISHED = "published"
+MEASURED_COLUMNS = (
+    *("hash", "quantity", "value", "low", "high", "unit", "n", "device", "method", "batch", "threads", "measured_at"),
+)
 FORMATS = ("table", "csv", "json", "parquet")
 
 
@@ -40,6 +44,16 @@ FORMATS = ("table", "csv", "json", "parquet")
     help="Stage of the rows.",
 )
 @click.option("--runs", is_flag=True, help="Print the runs instead of the children.")
+@click.option("--measured", is_flag=True, help="Print the measurements instead of the children.")
+@click.option(
+    "-m",
+    "--measure",
+    "wanted",
+    multiple=True,
+    metavar="QUANTITY[CONDITIONS]",
+    help="Choose a measured quantity, e.g. latency[method=eager,batch=1], which is then a column; repeatable.",
+)
+@measurements_option
 @click.option(
     "-f",
     "--format",
@@ -60,25 +74,38 @@ def query(
     head: int | None,
     stage: str,
     runs: bool,
+    measured: bool,
+    wanted: Sequence[str],
+    measurements: Sequence[str],
     format_: str,
     output: str | None,
 ) -> None:
     """Select, sort and print the children of results files, or `published` networks.
 
+    A measured quantity, e.g. latency, is a column like any other; where it was measured in several ways, --measure or
+    the conditions behind its name say which.
+
     \b
     Example:
       nasbench query results/demo.h5 --where "params < 1e5" --sort val_acc --head 5
       nasbench query results/demo.h5 --columns all --format csv -o children.csv
+      nasbench query results/demo.h5 --columns hash,val_acc,latency --where "latency < 0.005" --sort val_acc
       nasbench query published --where "kind == 'searched' and params < 6e6" --columns model,params,top1_acc,paper
     """
     if tuple(files) == (PUBLISHED,):
         frame = pick(
             select(_published(), where, sort, head), columns or "model,data,params,mult_adds,top1_acc,paper,tag"
         )
+    elif measured:
+        with _opened(files) as results:
+            table = measurements_of(results, measurements)
+        frame = pick(select(table, where, sort, head), columns or ",".join(MEASURED_COLUMNS))
     elif runs:
         frame = pick(select(_opened(files).runs(), where, sort, head), columns or "all")
     else:
-        frame = _children(_opened(files), where, columns, sort, head, None if stage == "all" else stage)
+        results = _opened(files)
+        quantities = Quantities(results, measurements, wanted)
+        frame = _children(results, quantities, where, columns, sort, head, None if stage == "all" else stage)
     write(frame, format_, output)
 
 
@@ -94,30 +121,92 @@ def _opened(files: Sequence[str]) -> Results:
     return Results(list(files))
 
 
+class Quantities:
+    """Measured quantities that a command may use as columns.
+
+    Args:
+        results: opened results files.
+        others: further files of measurements.
+        wanted: quantities with their conditions; a quantity that is not among them needs none, or has them in its name.
+
+    Raises:
+        InputError: when one of `wanted` was not measured, or in several ways.
+    """
+
+    def __init__(self, results: Results, others: Sequence[str], wanted: Sequence[str]) -> None:
+        from nasbench.store.measured import Wanted, choose
+
+        self._rows = measurements_of(results, others)
+        self._conditions = {Wanted.parse(text).quantity: text for text in wanted}
+        for text in wanted:
+            choose(self._rows, text)
+        self.wanted = list(self._conditions)
+        self.names = list(dict.fromkeys(self._rows["quantity"].astype(str)))
+
+    def has(self, name: str) -> bool:
+        """Return whether a name, without its conditions, is a measured quantity."""
+        return name.partition("[")[0].strip() in self.names
+
+    def values(self, name: str, hashes: pd.Series[str]) -> Any:
+        """Return the values of architectures.
+
+        Args:
+            name: the quantity, with conditions or without.
+            hashes: hash of each row.
+
+        Returns:
+            One float per row, NaN where the architecture was not measured.
+
+        Raises:
+            InputError: when it was measured in several ways.
+        """
+        from nasbench.store.measured import choose
+
+        found = choose(self._rows, self._conditions.get(name, name)).values
+        return hashes.astype(str).map(found).astype(float).to_numpy()
+
+
 def _children(
-    results: Results, where: str | None, columns: str | None, sort: str | None, head: int | None, stage: str | None
+    results: Results,
+    quantities: Quantities,
+    where: str | None,
+    columns: str | None,
+    sort: str | None,
+    head: int | None,
+    stage: str | None,
 ) -> pd.DataFrame:
     """Read the columns that select the rows, then only the selected rows of the printed columns."""
     from nasbench.store.format.schema import CHILD_COLUMNS
 
     known = [*(["file"] if len(results.files) > 1 else []), *(column.name for column in CHILD_COLUMNS)]
     names = known if columns == "all" else _names(columns or ",".join(DEFAULT_COLUMNS))
-    allowed = [*known, "file"]
-    _check_columns(names, allowed, "--columns")
-    by = [] if sort is None else [sort.partition(":")[0]]
-    _check_columns(by, allowed, "--sort")
+    names = names if columns else [*names, *quantities.wanted]
+    allowed = [*dict.fromkeys([*known, "file"])]
+    by = [] if sort is None else [_sorted_by(sort)[0]]
+    for option, given in (("--columns", names), ("--sort", by)):
+        others = [name for name in given if not quantities.has(name)]
+        _check_columns(others, [*allowed, *quantities.names], option)
+
+    def read(chosen: Sequence[str], rows: Numbers) -> pd.DataFrame:
+        plain = [name for name in chosen if name in allowed]
+        measured = [name for name in chosen if name not in allowed]
+        frame = results.frame([*plain, *(["hash"] if measured else [])] or ["stage"], rows=_all_or(rows, len(results)))
+        return frame.assign(**{name: quantities.values(name, frame["hash"]) for name in measured})
+
     rows = results.positions(stage)
     if where is not None or by:
-        kinds = child_kinds()
-        condition = None if where is None else parse_where(where, {name: kinds[name] for name in allowed})
-        used = set(by) | (set() if condition is None else condition.names)
-        deciding = results.frame(
-            [name for name in dict.fromkeys(allowed) if name in used] or ["stage"], rows=_all_or(rows, len(results))
-        )
+        child = child_kinds()
+        kinds: dict[str, Kind] = {
+            **dict.fromkeys(quantities.names, "number"),
+            **{name: child[name] for name in allowed},
+        }
+        condition = None if where is None else parse_where(where, kinds)
+        used = [*by, *(() if condition is None else condition.names)]
+        deciding = read(list(dict.fromkeys(used)), rows)
         rows = rows[select(deciding, condition, sort, head).index.to_numpy()]
     else:
         rows = rows[:head]
-    return results.frame(names, rows=_all_or(rows, len(results)))
+    return read(names, rows)[names]
 
 
 def child_kinds() -> dict[str, Kind]:
@@ -138,7 +227,15 @@ def _all_or(rows: Numbers, count: int) -> Numbers | None:
 
 
 def _names(columns: str) -> list[str]:
-    return [name.strip() for name in columns.split(",") if name.strip()]
+    from nasbench.store.measured import split_names
+
+    return split_names(columns)
+
+
+def _sorted_by(sort: str) -> tuple[str, str]:
+    """Return the column and the order of --sort; a colon inside brackets belongs to the column."""
+    column, colon, order = sort.rpartition(":")
+    return (sort, "") if not colon or "]" in order else (column, order)
 
 
 def select(frame: pd.DataFrame, where: str | Node | None, sort: str | None, head: int | None) -> pd.DataFrame:
@@ -160,7 +257,7 @@ def select(frame: pd.DataFrame, where: str | Node | None, sort: str | None, head
         condition = parse_where(where, kinds_of(frame)) if isinstance(where, str) else where
         frame = frame[rows_that_hold(frame, condition)]
     if sort is not None:
-        column, _, order = sort.partition(":")
+        column, order = _sorted_by(sort)
         _check_columns([column], frame.columns, "--sort")
         frame = frame.sort_values(column, ascending=order == "asc", kind="stable")
     return frame if head is None else frame.head(head)

@@ -16,6 +16,7 @@ from nasbench.cli.loading import (
     seed_option,
     where_option,
 )
+from nasbench.cli.measured import measurements_of, measurements_option
 from nasbench.cli.options import by_option, csv_option, measure_option, write_csv
 from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from nasbench.store.query import Results
 
 _optimum = click.option(
     "--table",
@@ -345,11 +348,25 @@ def regret(
     type=click.Choice(["protocols", "seeds"]),
     help="Scores of the same architectures under several protocols, or training seeds of one.",
 )
+@click.option(
+    "--of",
+    default=None,
+    metavar="A,B[,...]",
+    help="Instead: these columns of children or measured quantities, e.g. mult_adds,latency[batch=1].",
+)
+@measurements_option
 @seed_option
 @plot_options
 @csv_option
 def correlations(
-    files: Sequence[str], where: str | None, between: str, seed: int, output: str | None, csv: str | None
+    files: Sequence[str],
+    where: str | None,
+    between: str,
+    of: str | None,
+    measurements: Sequence[str],
+    seed: int,
+    output: str | None,
+    csv: str | None,
 ) -> None:
     """Test whether a cheap score ranks architectures as an expensive one does.
 
@@ -359,6 +376,7 @@ def correlations(
     Example:
       nasbench import nasbench201 nb201_tss.npz -o nb201.h5
       nasbench correlations nb201.h5
+      nasbench correlations results/digits201.h5 --of mult_adds,latency --measurements latencies.h5
     """
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.rank_correlation import (
@@ -367,12 +385,22 @@ def correlations(
         rank_correlations,
         seed_scores,
     )
+    from nasbench.errors import InputError
 
-    frame, _, _ = load(files, where)
-    scores = protocol_scores(frame) if between == "protocols" else seed_scores(frame)
+    if measurements and of is None:
+        raise InputError("--measurements is of measured quantities: name them with --of, e.g. mult_adds,latency")
+    frame, _, results = load(files, where)
+    labels, notes = None, []
+    if of is not None:
+        scores, labels, notes = _values_of(frame, results, of, measurements)
+    else:
+        scores = protocol_scores(frame) if between == "protocols" else seed_scores(frame)
     table = rank_correlations(scores, seed)
+    if of is not None:
+        table = table[table["among"] == "all"]  # the best by a cost are the most expensive
     echo_table(
-        table[["first", "second", "among", "n", "kendall", "kendall_low", "kendall_high", "spearman", "interval"]], ()
+        table[["first", "second", "among", "n", "kendall", "kendall_low", "kendall_high", "spearman", "interval"]],
+        notes,
     )
     write_csv(table, csv)
     known = table[(table["among"] == "all") & table["kendall"].notna()]
@@ -380,8 +408,26 @@ def correlations(
         note("no two scores share architectures; nothing to draw.")
         return
     first, second = known.sort_values("n", ascending=False, kind="stable").iloc[0][["first", "second"]]
-    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table), describe_rows(frame))
-    save_figure(figure, output, files, "correlations", table)
+    about = "; ".join([describe_rows(frame), *notes])
+    figure = _figure(lambda ax: draw_rank_correlation(scores, ax, first, second, table, labels), about)
+    save_figure(figure, output, files, "correlations", table if of is None else scores)
+
+
+def _values_of(
+    frame: pd.DataFrame, results: Results, of: str, others: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, str], list[str]]:
+    """Return the values of each architecture, the labels of their axes, and how measured ones were measured."""
+    from nasbench.analysis.statistics.rank_correlation import architecture_values
+    from nasbench.store.format.schema import CHILD_COLUMNS
+    from nasbench.store.measured import choose, join, measured_names, split_names
+
+    names = split_names(of)
+    measured = measurements_of(results, others)
+    chosen = [choose(measured, name) for name in measured_names(names)]
+    units = {column.name: f"{column.name} ({column.unit})" if column.unit else column.name for column in CHILD_COLUMNS}
+    labels = {**units, **{each.name: each.label for each in chosen}}
+    notes = [f"{each.quantity}: {each.conditions}" for each in chosen]
+    return architecture_values(join(frame, chosen), names), labels, notes
 
 
 def _known_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> pd.DataFrame:

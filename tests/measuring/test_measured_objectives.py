@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,56 @@ def test_the_commands_and_the_calls_read_measurements_of_another_file(searched: 
     with pytest.raises(InputError, match="no measurements in this file"):
         nasbench.pareto(searched, ["error", "latency"], measurements=searched)
     assert command("pareto", str(searched), "--measurements", str(other)).code == 2
+
+
+def test_rank_correlations_of_counts_and_measured_quantities(searched: Path, tmp_path: Path) -> None:
+    with Results(searched) as results:
+        frame = results.frame()
+    counts = frame.drop_duplicates("hash").set_index("hash")["mult_adds"]
+    with ResultsWriter(tmp_path / "m.h5") as writer:
+        writer.append_measurements([measurement(0, hash=each, value=1e-9 * count) for each, count in counts.items()])
+    words = ("correlations", str(searched), "--of", "mult_adds,latency[batch=1]", "-o", str(tmp_path / "c.png"))
+    done = command(*words, "--measurements", str(tmp_path / "m.h5"), "--csv", str(tmp_path / "t.csv"))
+    assert done.code == 0, done.err
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table[["first", "second", "among", "n"]].values.tolist() == [
+        ["mult_adds", "latency[batch=1]", "all", len(counts)]
+    ]
+    assert table["kendall"].tolist() == [1.0]
+    assert command(*words).code == 2
+    assert command("correlations", str(searched), "--of", "mult_adds").code == 2
+    assert command("correlations", str(searched), "--of", "mult_adds,strategy").code == 2
+
+
+def test_query_joins_measured_quantities_and_prints_measurements(searched: Path, tmp_path: Path) -> None:
+    with Results(searched) as results:
+        frame = results.frame(stage="search")
+    hashes = list(dict.fromkeys(frame["hash"]))[:3]
+    other = str(tmp_path / "m.h5")
+    with ResultsWriter(other) as writer:
+        writer.append_measurements(measured_at(hashes).to_dict("records"))
+        writer.append_measurements(measured_at(hashes, method="compile", value=5.0).to_dict("records"))
+    query = ("query", str(searched), "--measurements", other, "--format", "json")
+
+    def rows_of(*words: str) -> list[dict[str, Any]]:
+        done = command(*query, *words)
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    found = rows_of("--measure", "latency[method=eager]", "--columns", "hash,latency", "--sort", "latency")
+    assert [row["latency"] for row in found[:1]] == [0.1]
+    assert {row["hash"]: row["latency"] for row in found if row["latency"] is not None} == {
+        each: pytest.approx(10.0 ** -(1 + place)) for place, each in enumerate(hashes)
+    }
+    assert len(found) == len(frame)
+    few = rows_of("-m", "latency[method=eager]", "--where", "latency < 0.05 and params > 0")
+    assert {row["hash"] for row in few} == set(hashes[1:])
+    assert all("latency" in row for row in few)
+    named = rows_of(
+        "--columns", "latency[method=compile,batch=1]", "--sort", "latency[method=compile]:asc", "--head", "1"
+    )
+    assert named == [{"latency[method=compile,batch=1]": 5.0}]
+    table = rows_of("--measured", "--where", "method == 'compile'")
+    assert [row["hash"] for row in table] == hashes
+    for words in (("--columns", "latency"), ("--columns", "latncy"), ("-m", "energy"), ("--sort", "latency")):
+        assert command(*query, *words).code == 2
