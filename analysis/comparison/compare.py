@@ -131,8 +131,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         "children",
         "duplicates",
         "failed",
-        summary["unit"].iloc[0],
-        "USD",
+        f"{summary['unit'].iloc[0]}, median",
+        "USD, median",
         "searcher",
     )
     columns |= {heading: [] for heading in headings}

@@ -72,9 +72,14 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         ReportColumn(
-            f"{unit.heading} per run", meaning="Charged to the search, median over runs; the final training beside"
+            f"{unit.heading} per run, median",
+            meaning="Charged to the search, median over runs; the final training beside",
         ),
-        *([ReportColumn("USD per run", meaning="Median over runs, final training included")] if priced(found) else []),
+        *(
+            [ReportColumn("USD per run, median", meaning="Median over runs, final training included")]
+            if priced(found)
+            else []
+        ),
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
     )
     table = ReportTable(columns)
@@ -368,17 +373,19 @@ def cost_table(found: Contents) -> ReportTable:
     columns = [
         ReportColumn("Strategy", "strategy"),
         ReportColumn("n", meaning="Runs"),
-        ReportColumn(f"{unit.heading} per run", meaning="Mean over runs, all categories; range beside"),
-        ReportColumn(f"{child.heading} per child", meaning="Median of the counted children"),
+        ReportColumn(f"{unit.heading} per run, mean", meaning="Mean over runs, all categories; range beside"),
+        ReportColumn(f"{child.heading} per child, median", meaning="Median of the counted children"),
     ]
     if priced(found):
-        columns.insert(3, ReportColumn("USD per run", meaning="Mean over runs"))
-        columns.append(ReportColumn("USD per child", meaning="Median of the counted children"))
+        columns.insert(3, ReportColumn("USD per run, mean", meaning="Mean over runs"))
+        columns.append(ReportColumn("USD per child, median", meaning="Median of the counted children"))
     target = found.wishes.target
     if target is not None:
         columns.append(
             ReportColumn(
-                f"To reach {100 * target:g} %", "text", "Median over runs; those that never did count as more than any"
+                f"To reach {100 * target:g} %, median",
+                "text",
+                "Median over runs; those that never did count as more than any",
             )
         )
     table = ReportTable(tuple(columns))

@@ -38,7 +38,7 @@ def ax():
 
 def test_comparisons(rows, ax):
     frame, runs, _, word = rows
-    assert f"{word}-hours" in readable(summarize(frame, runs)).columns
+    assert f"{word}-hours, median" in readable(summarize(frame, runs)).columns
     draw_compare(bands(anytime(frame, runs), resamples=10), ax)
     assert ax.get_xlabel() == f"{word}-hours spent"
 
@@ -89,6 +89,7 @@ def test_reports(rows):
     said = " ".join([*heads, *(fact.what for fact in facts(found)), *(str(cell) for cell in cost_table(found).rows)])
     assert (f"{word}-" if word == "GPU" else "evice-") in said
     assert other not in said
+    assert all(head.endswith((", median", ", mean")) for head in heads if "per run" in head or "per child" in head)
     data = payload(found)
     assert data["seconds_unit"] == f"{word}-seconds"
     assert [course["label"] for course in data["courses"]] == ["children trained", f"{word}-hours spent"]
