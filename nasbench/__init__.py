@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nasbench.api.comparing import Comparison, compare, report, status
     from nasbench.api.comparing import open as open
     from nasbench.api.evaluating import Verification, evaluate, verify
+    from nasbench.api.measuring import latency
     from nasbench.api.models import train_model
     from nasbench.api.replaying import Replay, replay
     from nasbench.api.run import Run
@@ -35,6 +36,7 @@ _MODULES: Final = {
     "nasbench.api.analyses": ("Analysis", "cost", "curves", "pareto"),
     "nasbench.api.comparing": ("Comparison", "compare", "open", "report", "status"),
     "nasbench.api.evaluating": ("Verification", "evaluate", "verify"),
+    "nasbench.api.measuring": ("latency",),
     "nasbench.api.models": ("train_model",),
     "nasbench.api.replaying": ("Replay", "replay"),
     "nasbench.api.run": ("Run",),
@@ -83,6 +85,7 @@ __all__ = [
     "from_json",
     "get_protocol",
     "get_space",
+    "latency",
     "load_model",
     "pareto",
     "register_strategy",

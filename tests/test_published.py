@@ -183,7 +183,7 @@ def test_the_readme_of_the_results_names_every_column(papers):
     assert [name for name in (*papers.columns, *published_searches().columns) if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("name", ["digits201", "cifar10-jpeg-nasnet", "cifar10-jpeg-nas"])
+@pytest.mark.parametrize("name", ["digits201", "digits201-latency", "cifar10-jpeg-nasnet", "cifar10-jpeg-nas"])
 def test_the_card_of_a_results_file_has_its_hash(name):
     folder = Path(__file__).parents[1] / "results"
     card = (folder / "README.md").read_text(encoding="utf-8").split(f"## {name}.h5\n")[1].split("\n## ")[0]

@@ -473,7 +473,8 @@ def _objectives(
     surfaces = pareto.surfaces_of_runs(single, names)
     label = what if names[0] == "error" else ""
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
-    return table, points, plot_objectives(points, names, surfaces, notes, label, about)
+    said = [line for line in notes if line.removesuffix(".") not in how]  # `about` has those
+    return table, points, plot_objectives(points, names, surfaces, said, label, about)
 
 
 @click.command()

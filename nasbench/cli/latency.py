@@ -111,7 +111,7 @@ def latency(
       nasbench latency results/digits201.h5 --top 100 -o latencies.h5
       nasbench latency nasnet-a --batch 1 --batch 32 --method eager --method onnxruntime
     """
-    from nasbench.measuring.latency import measure_latency
+    from nasbench.measuring.latency import measure_into, measure_latency
     from nasbench.measuring.runners import METHODS, Setting
 
     changes: dict[str, Any] = pairs(set_, "--set")
@@ -143,18 +143,8 @@ def latency(
                 after_round=after_round,
             )
 
-    rows = measured() if target is None else _stored(target, take_over, measured)
+    rows = measured() if target is None else measure_into(target, measured, take_over)
     _print(rows, settings, target)
-
-
-def _stored(target: str, take_over: bool, measured: Callable[[], list[Row]]) -> list[Row]:
-    """Measure while this process owns the file, so that a file in use is refused before the work and not after it."""
-    from nasbench.store.writer import ResultsWriter
-
-    with ResultsWriter(target, take_over=take_over) as writer:
-        rows = measured()
-        writer.append_measurements(rows)
-    return rows
 
 
 def _scale(protocol: Protocol) -> Any:

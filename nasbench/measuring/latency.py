@@ -87,6 +87,30 @@ def measure_latency(
     return rows
 
 
+def measure_into(path: str | os.PathLike[str], measured: Callable[[], list[Row]], take_over: bool = False) -> list[Row]:
+    """Measure while this process owns a results file, and store the rows in it.
+
+    A file that another process writes is therefore refused before the work and not after it.
+
+    Args:
+        path: the results file; it is created if there is none.
+        measured: makes the rows.
+        take_over: see `lock.ResultsLock`.
+
+    Returns:
+        The rows, which are on the disk.
+
+    Raises:
+        StoreError: when the file cannot be written, or another process writes it.
+    """
+    from nasbench.store.writer import ResultsWriter
+
+    with ResultsWriter(path, take_over=take_over) as writer:
+        rows = measured()
+        writer.append_measurements(rows)
+    return rows
+
+
 def _load() -> float | None:
     """Processes that ran or waited for a processor in the last minute, on average; None if the system does not say."""
     try:

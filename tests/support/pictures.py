@@ -46,6 +46,10 @@ COMMANDS = (
     "ranks {family} --score test_acc --allow searcher -o {figures}/digits201-ranks.png",
     "targets {family} --table results/digits201.h5 --share-of-best 0.99 --score test_acc --allow searcher "
     "-o {figures}/digits201-targets.png",
+    "pareto results/digits201.h5 --objectives error,latency --measurements results/digits201-latency.h5 "
+    "-o {figures}/digits201-latency.png",
+    "correlations results/digits201.h5 --of mult_adds,latency --measurements results/digits201-latency.h5 "
+    "-o {figures}/digits201-mult-adds-latency.png",
 )
 
 
