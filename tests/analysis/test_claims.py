@@ -52,6 +52,16 @@ def test_a_clear_difference_is_supported_a_reversed_one_contradicts_and_noise_sh
         assert "n=5 and 5" in line
 
 
+def test_a_small_sure_difference_is_supported_from_one_half_of_the_pairs_on(make):
+    """400 runs a side: better in 56% of pairs, and Mann and Whitney's test is sure of it."""
+    steps = np.linspace(-1, 1, 400)
+    table = differences(made(make, random=list(0.8 + 0.02 * steps), ppo=list(0.8024 + 0.02 * steps)))
+    assert 0.55 < table["improvement"].iloc[0] < 0.6
+    assert "the claim is supported" in verdict(table)[0]
+    back = differences(made(make, random=list(0.8024 + 0.02 * steps), ppo=list(0.8 + 0.02 * steps)))
+    assert "the claim is contradicted" in verdict(back)[0]
+
+
 def test_as_good_as_is_shown_by_equivalence_and_not_by_a_large_p(make):
     rng = np.random.default_rng(0)
     wide, narrow = rng.normal(0.9, 0.02, 8), rng.normal(0.9, 0.002, 8)
