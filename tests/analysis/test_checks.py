@@ -137,8 +137,26 @@ def test_runs_with_several_children_at_once_are_not_comparable_with_one_at_a_tim
     with pytest.raises(InputError, match="parallelism: children in training at once: 1, 4"):
         check_comparable(frame, runs)
     check_comparable(frame, runs, allow=["parallelism"])
+    shared = [json.dumps({**one, "children_per_device": count}) for count in (1, 1, 1, 2)]
+    with pytest.raises(InputError, match="parallelism: children in training at once: 1, 2"):
+        check_comparable(frame, runs.assign(config=pd.Series(shared, dtype=object)))
     runs["config"] = pd.Series([json.dumps({**config, "ordered": True}) for config in configs], dtype=object)
     check_comparable(frame, runs)  # an ordered run knows what a run with one child at a time knows
+
+
+def test_duplicates_that_are_marked_pass_and_test_losses_do_not(fair):
+    frame, runs = fair
+    search = frame["stage"] == "search"
+    frame.loc[search, "hash"] = "same"
+    frame.loc[search, "duplicate"] = frame.loc[search, "index"] > 0
+    assert failing(frame, runs) == []
+    frame.loc[search & (frame["index"] == 0), "test_loss"] = 0.5
+    assert (
+        fairness(frame, runs)
+        .set_index("check")
+        .loc["test", "finding"]
+        .startswith("10 children of searches have a test")
+    )
 
 
 def test_runs_under_limits_are_not_compared_with_runs_without(fair):

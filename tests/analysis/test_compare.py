@@ -362,3 +362,27 @@ def test_a_line_ends_at_the_strategys_final_median(make, measure):
     assert len(ends) == 3
     for strategy in runs["strategy"].unique():
         assert ends[style.look(strategy).colour] == pytest.approx(summary.loc[strategy, measure], abs=1e-12), strategy
+
+
+def test_a_simultaneous_band_begins_where_every_run_has_a_score():
+    """Twelve runs, one of which has its first score at the second budget."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "strategy": "random",
+            "by": "children",
+            "run": f"r{run}",
+            "budget": budget,
+            "val_acc": 0.8 + rng.normal(0, 0.02),
+        }
+        for run in range(12)
+        for budget in (1.0, 2.0, 3.0)
+    ]
+    data = pd.DataFrame(rows).assign(test_acc=np.nan, spent=3.0, seed=0)
+    whole = bands(data).query("measure == 'val_acc'")
+    assert whole["all_low"].notna().all()
+    data.loc[0, "val_acc"] = np.nan
+    late = bands(data).query("measure == 'val_acc'")
+    assert late["n"].tolist() == [11, 12, 12]
+    assert late["all_low"].isna().tolist() == [True, False, False]
+    assert late["low"].notna().all()
