@@ -71,10 +71,12 @@ def fitting_in_a_line(protocol: Protocol, data: Dataset) -> str:
     Returns:
         One line; "" if nothing follows from the data.
     """
-    if not protocol.fit:
+    # Validation images that came with the data are no share.
+    names = [name for name in protocol.fit if name != "validation" or not data.validation_from]
+    if not names:
         return ""
     values = fitted(protocol, data)
-    chosen = ", ".join(f"{name}={getattr(values, name):g}" for name in protocol.fit)
+    chosen = ", ".join(f"{name}={getattr(values, name):g}" for name in names)
     images = data.validation_from or len(data.train)
     shape = f"{data.size}x{data.size}"
     return f"protocol {protocol.name} for {images} training images of {shape}: {chosen} (--set replaces any)"

@@ -70,7 +70,10 @@ def test_own_validation_images_are_no_share() -> None:
     data = dataclasses.replace(data_of(1200), validation_from=1000)
     protocol = get_protocol("images")
     assert fitted(protocol, data).validation == protocol.validation
-    assert "for 1000 training images" in fitting_in_a_line(protocol, data)
+    assert "for 1000 training images of 8x8: batch_size=" in fitting_in_a_line(protocol, data)
+    only = overridden(protocol, {"batch_size": 8, "epochs": 2, "crop_from": 10})
+    assert only.fit == ("validation",)
+    assert fitting_in_a_line(only, data) == ""
 
 
 def test_what_a_search_replaces_in_a_protocol_object_stays(tmp_path) -> None:
