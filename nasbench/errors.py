@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import json
 import re
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar, Final
 
 # Control characters, halves of surrogate pairs (bytes that are no text), line separators, changes of direction, characters
@@ -44,6 +47,9 @@ def printable_data(text: str) -> str:
         with contextlib.suppress(ValueError, RecursionError):
             return json.dumps(json.loads(text))
     return printable(text)
+
+
+_BLAMED: Final = "nasbench_blamed_part"
 
 
 class NasbenchError(Exception):
@@ -115,6 +121,61 @@ class MissingExtra(NasbenchError, ImportError):
 
     def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
         return type(self), (self.package, self.extra)
+
+
+def require_regular(path: Path, what: str, instead: str) -> None:
+    """Refuse a folder, a pipe, a socket or a device in the place of a file: reading from one may never end.
+
+    Args:
+        path: the file; one that does not exist yet is allowed.
+        what: kind of the file, e.g. "results file".
+        instead: what to give instead.
+
+    Raises:
+        InputError: when the path is something else than a file, or no possible name.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            return  # there is no such file yet, or opening it says what is wrong
+        raise InputError(f"{what} {str(path)[:100]!r}: {error.strerror}; {instead}") from None
+    if not stat.S_ISREG(mode):
+        kinds = ((stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+        kind = next((kind for matches, kind in kinds if matches(mode)), "a device")
+        raise InputError(f"{str(path)!r} is {kind} and no {what}; {instead}")
+
+
+@contextlib.contextmanager
+def blamed_on(part: str) -> Iterator[None]:
+    """Mark exceptions that come from code of others, e.g. a strategy, so that the command line can say whose they are.
+
+    Args:
+        part: the code and its call, e.g. "strategy 'mine', ask()".
+
+    Returns:
+        A context in which exceptions other than the suite's own are marked; they pass on as they are.
+    """
+    try:
+        yield
+    except NasbenchError:
+        raise
+    except Exception as error:
+        vars(error).setdefault(_BLAMED, part)
+        raise
+
+
+def blamed_part(error: BaseException) -> str | None:
+    """Return whose code raised an exception.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        The text given to `blamed_on`; None for code of the suite.
+    """
+    part: str | None = vars(error).get(_BLAMED)
+    return part
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

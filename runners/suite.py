@@ -89,9 +89,13 @@ def load_suite(name: str) -> Suite:
     shipped = shipped_suites()
     path = shipped.get(name, Path(name))
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"suite file {str(path)!r} is no regular file; name a TOML file or a shipped suite")
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"suite file {str(path)!r} is no TOML: byte {error.start} is no UTF-8") from None
+    except InputError:
+        raise
     except (OSError, ValueError):  # a name with a zero byte is a ValueError
         raise UnknownName("suite (or TOML file)", name, shipped) from None
     try:

@@ -169,6 +169,8 @@ def _first_lines(path: Path, most: int = 1000) -> list[str]:
 
 def _write_text(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(
+            text, encoding="utf-8", errors="backslashreplace"
+        )  # names of files may hold bytes that are no text
     except OSError as error:
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None

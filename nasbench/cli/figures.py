@@ -53,6 +53,8 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
     from nasbench.analysis.drawings.lecture_figures import FIGURES
 
     if figure is None:
+        if files or run or output is not None:
+            raise InputError(f"say which figure by --figure: {', '.join(map(str, FIGURES))}")
         rows = [(number, FIGURES.get(number).title, FIGURES.get(number).needs) for number in FIGURES]
         print_table(("figure", "what", "needs"), rows)
         return

@@ -23,7 +23,9 @@ LONGEST_CELL: Final = 300
 
 files_argument = click.argument("files", nargs=-1, required=True)
 where_option = click.option("-w", "--where", default=None, help="Only children for which this condition is true.")
-seed_option = click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+seed_option = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap."
+)
 allow_option = click.option(
     "--allow",
     multiple=True,

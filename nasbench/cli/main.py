@@ -6,14 +6,16 @@ import errno
 import importlib
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
-from nasbench.errors import DataFaults, NasbenchError
+from nasbench.errors import DataFaults, NasbenchError, blamed_part
 from nasbench.texts import shortened
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
@@ -125,7 +127,16 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 # Errors of a name that the user gave.
 _NAME_ERRORS = (
-    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EROFS),
+    *(
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EROFS,
+    ),
     *(errno.EEXIST, errno.ENXIO, errno.EINVAL, errno.ENODEV, errno.EXDEV, errno.ETXTBSY),
 )
 
@@ -295,8 +306,12 @@ def _run() -> None:
         complain(f"the memory is exhausted ({error or 'no more is known'}): use less data at once, or smaller images")
         sys.exit(2)
     except OSError as error:
+        if blamed_part(error) is not None:
+            _complain_of_a_part(error)
         if error.errno in _NAME_ERRORS and error.filename is not None:
-            complain(f"{shortened(str(error.filename), 200)!r}: {error.strerror}; give the name of another file or folder")
+            complain(
+                f"{shortened(str(error.filename), 200)!r}: {error.strerror}; give the name of another file or folder"
+            )
             sys.exit(2)
         if error.errno not in _DISK_ERRORS:
             raise
@@ -306,3 +321,29 @@ def _run() -> None:
         place = repr(error.filename) if error.filename else "standard output or a file"
         complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
         sys.exit(2)
+    except Exception as error:
+        if blamed_part(error) is None:
+            raise
+        _complain_of_a_part(error)
+
+
+def _complain_of_a_part(error: Exception) -> NoReturn:
+    """Print whose code raised an exception, and exit."""
+    complain(f"{blamed_part(error)} raised {_at_its_place(error)}; the traceback is in {_written_traceback(error)}")
+    sys.exit(2)
+
+
+def _at_its_place(error: Exception) -> str:
+    """Name, message and place of an exception in one line."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    message = shortened(" ".join(str(error).split()), 200)
+    return f"{type(error).__name__}{f': {message}' if message else ''} ({last.filename}, line {last.lineno})"
+
+
+def _written_traceback(error: Exception) -> str:
+    """Write the whole traceback into a file of its own; return its name."""
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="nasbench-", suffix="-traceback.txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as file:
+        file.write("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    return file.name

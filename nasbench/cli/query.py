@@ -233,9 +233,13 @@ def _names(columns: str) -> list[str]:
 
 
 def _sorted_by(sort: str) -> tuple[str, str]:
-    """Return the column and the order of --sort; a colon inside brackets belongs to the column."""
+    """Return the column and the order ("" for none) of --sort; a colon inside brackets belongs to the column."""
     column, colon, order = sort.rpartition(":")
-    return (sort, "") if not colon or "]" in order else (column, order)
+    if not colon or "]" in order:
+        return sort, ""
+    if order not in ("asc", "desc"):
+        raise InputError(f"--sort {sort!r}: the order is asc (smallest first) or desc, got {order!r}")
+    return column, order
 
 
 def select(frame: pd.DataFrame, where: str | Node | None, sort: str | None, head: int | None) -> pd.DataFrame:
@@ -251,7 +255,7 @@ def select(frame: pd.DataFrame, where: str | Node | None, sort: str | None, head
         The selected rows.
 
     Raises:
-        InputError: when the text is no condition over the columns, or there is no such column.
+        InputError: when the text is no condition over the columns, or there is no such column or order.
     """
     if where is not None:
         condition = parse_where(where, kinds_of(frame)) if isinstance(where, str) else where

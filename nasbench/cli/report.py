@@ -46,7 +46,7 @@ FORMATS = ("html", "md")
     "--from", "ran_on", default=None, help="With --on: device of the hours if rows name none, e.g. in replays."
 )
 @click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Number of architectures to draw.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstraps.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstraps.")
 @click.option("--title", default="", help="Title of the page  [made from the strategies and data].")
 def report(
     files: Sequence[str],
@@ -87,7 +87,9 @@ def report(
     budget = budget_in(selection.runs, "gpu_hours")
     price = usual_price(None) if devices else ""
     prices = prices_from(price) if price else None
-    found = contents(selection, Wishes(title, allow, seed, best, target, devices, ran_on, command, budget, prices))
+    found = contents(
+        selection, Wishes(printable(title), allow, seed, best, target, devices, ran_on, command, budget, prices)
+    )
     if kind == "md":
         from nasbench.analysis.report.markdown import markdown_report
 

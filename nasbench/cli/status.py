@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--watch", default=0.0, type=click.FloatRange(min=0), help="Print again every N seconds, until Ctrl-C.")
+@click.option(
+    "--watch", default=0.0, type=click.FloatRange(0, 86_400), help="Print again every N seconds, until Ctrl-C."
+)
 @click.option("--format", "form", default="table", show_default=True, type=click.Choice(["table", "json"]))
 def status(file: str, watch: float, form: str) -> None:
     """Show the status of runs: children, busy devices, hours and USD spent, budget left, best so far, and the writer.

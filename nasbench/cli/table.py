@@ -21,7 +21,7 @@ from nasbench.cli.options import (
 )
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 from nasbench.training.clocks import Clock
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def neighbours(hash_: str, file: str) -> None:
         rows = trainings(results.frame())
     means = architecture_means(rows)
     means.insert(0, "rank", range(1, len(means) + 1))
-    found = means[means["hash"].str.startswith(hash_)]
+    found = means[means["hash"].str.startswith(printable(hash_))]
     if len(found) != 1:
         raise InputError(
             f"{len(found)} architectures of {file} have a hash that starts with {hash_!r}; give as many digits as name one, "

@@ -18,7 +18,7 @@ LONGEST = 200
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--sample", default=20, show_default=True, help="Number of rows, drawn at random.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the draw.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the draw.")
 @click.option("--device", default=None, help="cpu, cuda, ... [the kind that trained the row].")
 @click.option(
     "--tolerance",

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nasbench.errors import InputError, MissingData
+from nasbench.errors import InputError, MissingData, require_regular
 
 
 def read_text(path: str, missing: str) -> str:
@@ -24,6 +24,7 @@ def read_text(path: str, missing: str) -> str:
         MissingData: when the file does not exist.
         InputError: when it cannot be read or is not UTF-8.
     """
+    require_regular(Path(path), "table", "name a CSV file")
     try:
         return Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:

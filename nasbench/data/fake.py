@@ -13,10 +13,12 @@ class FakeOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: int = Field(default=256, ge=4, description="number of training images; there are half as many test images")
-    size: int = Field(default=8, ge=4, description="height and width in pixels")
-    channels: int = Field(default=3, ge=1, description="number of channels")
-    classes: int = Field(default=4, ge=2, description="number of classes; they are equally frequent")
+    images: int = Field(
+        default=256, ge=4, le=10_000_000, description="number of training images; there are half as many test images"
+    )
+    size: int = Field(default=8, ge=4, le=1024, description="height and width in pixels")
+    channels: int = Field(default=3, ge=1, le=1024, description="number of channels")
+    classes: int = Field(default=4, ge=2, le=100_000, description="number of classes; they are equally frequent")
     noise: float = Field(
         default=0.5, ge=0, le=10, description="standard deviation of the noise, relative to that of the patterns"
     )

@@ -41,7 +41,7 @@ def get_space(spec: str) -> Space:
 
     Raises:
         UnknownName: when no space has that name.
-        InputError: when an option is unknown, misspelled or out of range.
+        InputError: when an option is unknown, misspelled, given twice or out of range.
     """
     name, _, tail = spec.strip().partition(":")
     kind = SPACES.get(name)
@@ -51,6 +51,8 @@ def get_space(spec: str) -> Space:
         if not equals:
             allowed = ", ".join(field.name for field in option_fields(kind)) or "none"
             raise InputError(f"space option {part!r} in {spec!r} should read key=value; options of {name}: {allowed}")
+        if key.strip() in given:
+            raise InputError(f"option {key.strip()!r} is given twice in space {spec!r}; write it once")
         given[key.strip()] = text.strip()
     return kind(**space_options(kind, given))
 

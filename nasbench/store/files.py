@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nasbench.errors import InputError
+from nasbench.errors import InputError, require_regular
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +40,17 @@ class ResultsPaths:
             Its paths.
 
         Raises:
-            InputError: when the name does not end in .h5.
+            InputError: when the name does not end in .h5, or it or the journal's is that of a folder, a pipe, a socket or a
+                device, from which reading may never end.
         """
         h5 = Path(path)
         if h5.suffix != ".h5":
-            raise InputError(f"results file {str(h5)!r}: the name must end in .h5, e.g. {str(h5.with_suffix('.h5'))!r}")
-        return cls(h5)
+            example = str(h5.with_suffix(".h5")) if h5.name else "results/a.h5"
+            raise InputError(f"results file {str(path)!r}: the name must end in .h5, e.g. {example!r}")
+        paths = cls(h5)
+        for each in (paths.h5, paths.journal):
+            require_regular(each, "results file", "name a file that ends in .h5")
+        return paths
 
     @property
     def journal(self) -> Path:

@@ -455,9 +455,11 @@ def _find(paths: PathLike | Iterable[PathLike]) -> list[str]:
 
 
 def _matches(path: str) -> list[str]:
-    if Path(path).is_dir():
+    if not path:
+        raise InputError("the name of a results file is empty; name one, e.g. results/demo.h5")
+    if os.path.isdir(path):
         raise InputError(f"{path} is a folder; name a file in it, or all by {os.path.join(path, '*.h5')!r}")
-    if not glob.has_magic(path) or Path(path).exists():
+    if not glob.has_magic(path) or os.path.exists(path):
         return [path]
     unpacked = [str(Path(name).with_suffix(".h5")) for name in glob.glob(str(Path(path).with_suffix(".journal")))]
     matches = sorted({name for name in [*glob.glob(path), *unpacked] if name.endswith(".h5")})

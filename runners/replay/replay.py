@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nasbench.errors import InputError
+from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
@@ -476,7 +476,8 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
     codes: list[int] = []
     places = table.place_values.tolist()
     while ledger.room(0):
-        architecture = strategy.ask()
+        with blamed_on(f"strategy {strategy.name!r}, ask()"):
+            architecture = strategy.ask()
         if architecture is None:
             break
         if not strategy.space.allows(architecture):
@@ -492,18 +493,19 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
         ledger.charge("cached", seconds)
         ledger.children += 1
         accuracy = float(outcomes(code))
-        strategy.tell(
-            Outcome(
-                index=len(codes),
-                architecture=architecture,
-                status="failed" if math.isnan(accuracy) else "ok",
-                val_curve=(),
-                val_acc=accuracy,
-                params=int(table.params[code]),
-                mult_adds=int(table.mult_adds[code]),
-                device_seconds=seconds,
+        with blamed_on(f"strategy {strategy.name!r}, tell()"):
+            strategy.tell(
+                Outcome(
+                    index=len(codes),
+                    architecture=architecture,
+                    status="failed" if math.isnan(accuracy) else "ok",
+                    val_curve=(),
+                    val_acc=accuracy,
+                    params=int(table.params[code]),
+                    mult_adds=int(table.mult_adds[code]),
+                    device_seconds=seconds,
+                )
             )
-        )
         codes.append(code)
     return codes
 

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from nasbench.costs.pricing import price_of, prices_from
 from nasbench.costs.units import device_time
-from nasbench.errors import InputError
+from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
@@ -219,7 +219,8 @@ class SearchPlan:
         kind = self.strategy_kind
         given = {**self._of_the_run(kind.config_type), **self.config.options}
         options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
-        return kind(self.searched, self._stream_seed(options), options)
+        with blamed_on(f"strategy {self.config.strategy!r}, its start"):
+            return kind(self.searched, self._stream_seed(options), options)
 
     def _stream_seed(self, options: StrategyConfig) -> int:
         """Seed of the strategy's random numbers. Options that it takes from the run do not enter."""

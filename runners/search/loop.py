@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nasbench.errors import InputError, NasbenchError
+from nasbench.errors import InputError, NasbenchError, blamed_on
 from nasbench.provenance import utc_now
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.accountant import Accountant
@@ -172,7 +172,7 @@ class Search:
             self._stop_if_asked()
 
     def _ask(self) -> Proposal | None:
-        with self._accountant.searcher():
+        with self._accountant.searcher(), blamed_on(f"strategy {self.plan.config.strategy!r}, ask()"):
             architecture = self._strategy.ask()
         if architecture is None:
             return None
@@ -311,7 +311,8 @@ class Search:
     def _tell(self, proposal: Proposal, row: Mapping[str, Any], evaluation: Evaluation) -> None:
         """Give the outcome of a stored child to the strategy, if it is counted."""
         if row["counted"]:
-            self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
+            with blamed_on(f"strategy {self.plan.config.strategy!r}, tell()"):
+                self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 

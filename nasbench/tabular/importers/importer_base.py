@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from nasbench.errors import MissingData
+from nasbench.errors import MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.spaces.base import Architecture
 from nasbench.store.format.rows import Curves, child_curves, child_row, run_row
@@ -67,6 +67,7 @@ class ImportSource:
             MissingData: when the file does not exist or cannot be read.
         """
         digest = hashlib.blake2b(digest_size=16)
+        require_regular(Path(path), f"{format} file", "name the file to import")
         try:
             with open(path, "rb") as file:
                 while block := file.read(_BLOCK):
