@@ -50,6 +50,15 @@ def test_means_by_hand(three):
     assert row["priced_at"] == "as charged, 3 USD/h of Tesla V100-SXM2-16GB"
 
 
+def test_runs_of_different_prices_are_priced_each_by_its_own(three):
+    frame, runs = three
+    runs["usd"] = [3.0, 12.0, 120.0]  # 1, 2 and 10 USD per hour, of 3, 6 and 12 hours
+    row = cost_by_strategy(frame, runs).iloc[0]
+    assert row["usd"] == pytest.approx(45)
+    assert row["priced_at"].startswith("as charged, 1 to 10 USD/h")
+    assert row["usd_per_child"] == pytest.approx(np.median([0.25, 0.5, 0.5, 1, 2.5, 5]))  # their mean is 1.625
+
+
 @pytest.mark.parametrize(
     ("target", "reached", "hours", "text"),
     [

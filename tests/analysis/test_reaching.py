@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from nasbench.analysis.comparison.anytime import trajectories
 from nasbench.analysis.comparison.random_search_claim import top_means
 from nasbench.analysis.comparison.reaching import budget_to_target, require_tested
 from nasbench.analysis.inference.survival import restricted_mean, share_limits
+from nasbench.analysis.statistics.optima import optima
 from nasbench.analysis.statistics.speedup import speedups
 from nasbench.errors import InputError
+from nasbench.store.query import Results
 
 
 def searches(make, courses: dict[str, list[tuple[float, float]]], **of_runs):
@@ -155,3 +158,17 @@ def test_only_counted_children_are_among_the_top(make):
     frame, _ = searches(make, {"random/0": [(1.0, 0.5), (2.0, 0.6), (3.0, 0.99)]})
     frame.loc[2, "counted"] = False
     assert top_means(frame, (1,))["mean"].tolist() == [0.5, 0.6]
+
+
+def test_the_optimum_of_a_table_is_not_that_of_another_space(make):
+    """Fingerprints are of protocol and data: two spaces can share them."""
+    path = str(Path(__file__).parents[2] / "results" / "digits201.h5")
+    with Results(path) as results:
+        fingerprint = str(results.runs()["fingerprint"].iloc[0])
+    of = {"data": "digits", "fingerprint": fingerprint, "space": "nasbench201"}
+    frame, runs = searches(make, {"random/0": [(1.0, 0.5)]}, **{name: [value] for name, value in of.items()})
+    frame = frame.assign(**of)
+    assert optima([path], frame, runs, "val_acc") == {"nasbench201, digits": pytest.approx(0.943704, abs=1e-6)}
+    other = {"space": "nasnet:blocks=2"}
+    with pytest.raises(InputError, match="none of the tables given is that of the runs on nasnet:blocks=2, digits"):
+        optima([path], frame.assign(**other), runs.assign(**other), "val_acc")

@@ -43,6 +43,16 @@ def test_optimism_is_the_choosing_score_less_the_fresh_ones():
     assert row["interval"] == "n too small"
 
 
+def test_the_choice_is_the_first_of_equal_scores_and_other_incumbents_do_not_count():
+    frame, runs = rows({"a": ([0.5, 0.9, 0.9], [0.8, 0.86])})
+    others = frame[frame["stage"] == "final"].assign(hash="a0", val_acc=0.4)  # of an earlier incumbent
+    frame.loc[frame["stage"] == "search", "spent_gpu_hours"] = [1, 3, 2]  # the last row ended before the second
+    last = frame[frame["stage"] == "final"].assign(hash="a2", val_acc=0.7)
+    (row,) = selection_noise(pd.concat([frame, others, last]), runs).to_dict("records")
+    assert row["fresh_val"] == pytest.approx(0.7)
+    assert row["trainings"] == 2
+
+
 def test_trainings_with_the_searchs_seed_are_not_fresh():
     frame, runs = rows({"a": ([0.5, 0.9], [0.9])}, fresh_seed=0)
     assert not has_fresh_scores(frame)
