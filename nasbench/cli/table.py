@@ -102,20 +102,23 @@ def build(
     from nasbench.store.format.schema import TABLE
 
     where = with_usual_devices(where, "local")
-    architectures = distinct_architectures(get_space(space))
+    searched = get_space(space)
     given = {
         **with_earlier_values(SearchConfig, {}),  # fields of searches, which decide nothing in a table
         "strategy": TABLE,
         "space": space,
         "protocol": protocol,
         "set": pairs(set_, "--set"),
-        "budget": f"{len(architectures)} children",
         "timeout": timeout,
         "clock": clock,
         "price": usual_price(price),
         # The number of children per device changes no row of a table, so it is not part of the run ids.
         **{name: value for name, value in where.items() if name == "devices"},
     }
+    # Listing a large space takes a minute: mistakes are found before.
+    resolve(validated(SearchConfig, {**given, "seed": 0, "budget": "1 child"}, "nasbench table build"))
+    architectures = distinct_architectures(searched)
+    given["budget"] = f"{len(architectures)} children"
     plans = [resolve(validated(SearchConfig, {**given, "seed": seed}, "nasbench table build")) for seed in range(seeds)]
     options = validated(ExecutorOptions, where, "nasbench table build")
     say(f"{len(architectures)} distinct architectures of {space}, {seeds} seeds each", err=True)

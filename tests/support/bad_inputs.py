@@ -81,7 +81,7 @@ LEAST: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate", "text.h5", "fake:images=9"),
     "export-model": ("export-model", "text.h5", "-o", "out.onnx"),
     "latency": ("latency", "good.h5", "--top", "1", "--repetitions", "1", "--warm-up", "0"),
-    "table build": ("table", "build", "--space", "nasnet:blocks=1", "-o", "empty.h5"),
+    "table build": ("table", "build", "--space", "nasnet:blocks=1", "--set", "learning_rate=-1", "-o", "out.h5"),
     "table neighbours": ("table", "neighbours", "ab", "good.h5"),
     "table stats": ("table", "stats", "good.h5"),
     "replay": ("replay", "--table", "good.h5", "--strategy", "random", "--budget", "1 child"),
