@@ -125,6 +125,11 @@ class SharedWriter:
         with self._lock:
             self._writer.put_run(row)
 
+    def append_measurements(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store measurements; see `RowSink.append_measurements`."""
+        with self._lock:
+            self._writer.append_measurements(rows)
+
 
 def run_plans(
     path: Path,
@@ -183,7 +188,8 @@ def run_plans(
                 arguments = (plan, rows, sink, cache, executor, progress_for(plan), stop, watcher_for(plan))
                 kept = IncumbentModel(incumbent_path(path, plan.run)) if plan.config.keep_best else None
                 until_closed.callback(kept.close if kept is not None else lambda: None)
-                Search(*arguments, stored.without_row.get(plan.run, 0.0), kept).run()
+                measured = stored.measured.get(plan.run, ())
+                Search(*arguments, stored.without_row.get(plan.run, 0.0), kept, measured).run()
 
         if jobs == 1:
             for plan in todo:
@@ -211,6 +217,7 @@ class _Stored(NamedTuple):
         complete: ids of the complete runs in the file.
         rows: id -> rows so far, of the planned runs that are not complete.
         without_row: id -> `rows.seconds_without_row`, of those of them that are in the file.
+        measured: id -> latencies that the run measured so far, for a limit on the latency.
     """
 
     exists: bool
@@ -218,6 +225,7 @@ class _Stored(NamedTuple):
     complete: set[str]
     rows: dict[str, list[Row]]
     without_row: dict[str, float]
+    measured: dict[str, list[Mapping[str, Any]]]
 
 
 def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) -> _Stored:
@@ -229,13 +237,19 @@ def _stored(path: Path, plans: Sequence[SearchPlan], until_replayed: ExitStack) 
     try:
         results = until_replayed.enter_context(Results(str(path)))
     except MissingResults:
-        return _Stored(False, list(plans), set(), {}, {})
+        return _Stored(False, list(plans), set(), {}, {}, {})
     runs = results.runs()
     plans = [plan.as_stored(set(runs["run"])) for plan in plans]
     complete = set(runs.loc[runs["status"] == "complete", "run"])
     todo = {plan.run for plan in plans} - complete
     without_row = {row["run"]: seconds_without_row(row) for row in runs.to_dict("records") if row["run"] in todo}
-    return _Stored(True, plans, complete, {run: results.children_of(run) for run in todo}, without_row)
+    rows = {run: results.children_of(run) for run in todo}
+    sources = {plan.latency_source: plan.run for plan in plans if plan.run in todo and plan.latency_meter is not None}
+    measured: dict[str, list[Mapping[str, Any]]] = {run: [] for run in sources.values()}
+    for row in results.measurements().to_dict("records") if sources else ():
+        if row["source"] in sources:
+            measured[sources[row["source"]]].append({str(name): value for name, value in row.items()})
+    return _Stored(True, plans, complete, rows, without_row, measured)
 
 
 def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:

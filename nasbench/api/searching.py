@@ -97,7 +97,8 @@ def search(
             only the best one, or none.
         final_seeds: trainings of each of them, with seeds that the search did not use; 0 for one with the search's seed.
         where_arch: limits on the architectures that the strategy may propose, by closed-form counts at the protocol's
-            scale, e.g. "params <= 100k and mult_adds <= 20M"; "" for none.
+            scale, e.g. "params <= 100k and mult_adds <= 20M", or by latencies that are measured on this machine, e.g.
+            "latency <= 5 ms"; "" for none.
         keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file,
             for `nasbench.load_model`; not with Ray.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different

@@ -17,11 +17,12 @@ The report's page reads the same language by `analysis/report/static/conditions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Final
 
 from nasbench.errors import did_you_mean
 from nasbench.expressions.functions import FUNCTIONS, Kind
-from nasbench.expressions.tokens import ExpressionError, Token, tokens_of
+from nasbench.expressions.tokens import NO_UNITS, ExpressionError, Token, tokens_of
 from nasbench.expressions.tree import (
     COMPARISONS,
     AllOf,
@@ -46,7 +47,7 @@ _ARTICLE: Final = {"number": "a number", "text": "a text", "condition": "a condi
 _HINTS: Final = {"number": "", "text": "", "condition": "; compare it, e.g. with <= 100k"}
 
 
-def parse_condition(text: str, names: Mapping[str, Kind]) -> Node:
+def parse_condition(text: str, names: Mapping[str, Kind], units: Mapping[str, Decimal] = NO_UNITS) -> Node:
     """Parse a condition, e.g. "params <= 100k and mult_adds <= 20M". Nothing in the text is run.
 
     Numbers may end with k, M, G (thousand, million, billion) or %. Texts are in quotes. Comparisons are <=, <, >=, >,
@@ -57,6 +58,7 @@ def parse_condition(text: str, names: Mapping[str, Kind]) -> Node:
     Args:
         text: the condition, up to 100,000 characters, 30 levels of parentheses and 100 of + - * /.
         names: name -> kind of its value: the names that may occur.
+        units: units that may follow a number, e.g. "ms" -> factor by which the number is multiplied.
 
     Returns:
         The condition; `evaluate` takes the values of the names.
@@ -64,7 +66,7 @@ def parse_condition(text: str, names: Mapping[str, Kind]) -> Node:
     Raises:
         ExpressionError: when the text is no such condition; names the position, and what is allowed there.
     """
-    parser = _Parser(text, names)
+    parser = _Parser(text, names, units)
     node = parser.operand(parser.condition, "condition")
     parser.end()
     return node
@@ -73,9 +75,9 @@ def parse_condition(text: str, names: Mapping[str, Kind]) -> Node:
 class _Parser:
     """State of one parse: the words and the place of the next one. Each rule of the grammar is a method."""
 
-    def __init__(self, text: str, names: Mapping[str, Kind]) -> None:
+    def __init__(self, text: str, names: Mapping[str, Kind], units: Mapping[str, Decimal]) -> None:
         self._text, self._names = text, names
-        self._tokens = tokens_of(text)
+        self._tokens = tokens_of(text, units)
         self._place = 0
         self._depth = self._arithmetic = 0
 

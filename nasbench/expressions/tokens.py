@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
@@ -11,6 +12,7 @@ from nasbench.errors import InputError
 
 MAX_LENGTH: Final = 100_000
 SUFFIXES: Final = {"k": Decimal(10**3), "M": Decimal(10**6), "G": Decimal(10**9), "%": Decimal("0.01")}
+NO_UNITS: Final[Mapping[str, Decimal]] = {}
 KEYWORDS: Final = ("and", "or", "not", "in")
 _MEANT: Final = {
     "=": "write == to compare",
@@ -87,11 +89,12 @@ def is_plain_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text not in KEYWORDS
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_of(text: str, units: Mapping[str, Decimal] = NO_UNITS) -> list[Token]:
     """Split an expression into its words.
 
     Args:
         text: the expression, up to 100,000 characters.
+        units: units that may follow a number, after a blank too -> factor by which the number is multiplied.
 
     Returns:
         The words in order, and one of kind "end".
@@ -108,16 +111,16 @@ def tokens_of(text: str) -> list[Token]:
         if text[place].isspace():
             place += 1
             continue
-        token, place = _token_at(text, place)
+        token, place = _token_at(text, place, units)
         tokens.append(token)
     return [*tokens, Token("end", "", len(text) + 1)]
 
 
-def _token_at(text: str, place: int) -> tuple[Token, int]:
+def _token_at(text: str, place: int, units: Mapping[str, Decimal]) -> tuple[Token, int]:
     """Return the word that begins at a place (from 0), and the place after it."""
     at = place + 1
     if found := _NUMBER.match(text, place):
-        return _number(text, found)
+        return _number(text, found, units)
     if found := _NAME.match(text, place):
         return Token("operator" if found[0] in KEYWORDS else "name", found[0], at), found.end()
     if found := _TEXT.match(text, place):
@@ -140,17 +143,22 @@ def _token_at(text: str, place: int) -> tuple[Token, int]:
     )
 
 
-def _number(text: str, found: re.Match[str]) -> tuple[Token, int]:
-    """Return the number with its suffix, and the place after it."""
+def _number(text: str, found: re.Match[str], units: Mapping[str, Decimal]) -> tuple[Token, int]:
+    """Return the number with its suffix or unit, and the place after it."""
     end = found.end()
     suffix = re.compile(r"%|\w+").match(text, end)
     factor = Decimal(1)
-    if suffix:
+    if suffix and suffix[0] not in units:
         if suffix[0] not in SUFFIXES:
+            listed = "".join(f", {unit}" for unit in units)
             raise ExpressionError(
-                text, end + 1, f"a number ends with k (thousand), M (million), G (billion) or %, got {suffix[0][:20]!r}"
+                text,
+                end + 1,
+                f"a number ends with k (thousand), M (million), G (billion) or %{listed}, got {suffix[0][:20]!r}",
             )
         factor, end = SUFFIXES[suffix[0]], suffix.end()
+    elif (unit := re.compile(r"\s*(\w+)").match(text, end)) and unit[1] in units:
+        factor, end = units[unit[1]], unit.end()
     try:
         value = Decimal(found[0].replace("_", "")) * factor
     except InvalidOperation:  # an exponent of dozens of digits

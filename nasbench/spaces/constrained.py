@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
 
 COUNTS: Final = ("params", "mult_adds")
+LATENCY: Final = "latency"
+UNITS: Final = {"s": Decimal(1), "ms": Decimal("0.001"), "us": Decimal("0.000001")}
+"""Units that may follow a number in limits; latencies are in seconds."""
+MEASURED_TRIES: Final = 500
+"""`TRIES` and `MUTATIONS` of a search whose limits need a measurement of each architecture."""
 TRIES: Final = 10_000
 """Architectures drawn in a row without one that fits, after which a search ends with `NothingFits`."""
 MUTATIONS: Final = 1000
@@ -30,22 +36,30 @@ class NothingFits(InputError):
     """Raised when almost no architecture of a space satisfies the condition of a search."""
 
 
-def parse_limits(text: str) -> Node:
-    """Parse a condition on the counts of architectures, e.g. "params <= 100k and mult_adds <= 20M".
+def parse_limits(text: str, latency: bool = False) -> Node:
+    """Parse a condition on architectures, e.g. "params <= 100k and mult_adds <= 20M" or "latency <= 5 ms".
 
     Args:
-        text: a condition as `nasbench.expressions` describes it, on `params` (trainable parameters) and `mult_adds`
-            (multiply-adds for one image).
+        text: a condition as `nasbench.expressions` describes it, on `params` (trainable parameters), `mult_adds`
+            (multiply-adds for one image) and `latency` (seconds; numbers may have the unit s, ms or us).
+        latency: whether latencies can be measured; only searches can, replays of tables cannot.
 
     Returns:
         The condition.
 
     Raises:
-        InputError: when the text is no such condition, names no count, or divides by 0.
+        InputError: when the text is no such condition, names neither a count nor the latency, or divides by 0.
     """
-    condition = parse_condition(text, dict.fromkeys(COUNTS, "number"))
+    condition = parse_condition(text, dict.fromkeys((*COUNTS, LATENCY), "number"), UNITS)
     if not condition.names:
-        raise InputError(f"condition {text!r} does not depend on the architecture; use {' or '.join(COUNTS)}")
+        raise InputError(
+            f"condition {text!r} does not depend on the architecture; use {', '.join(COUNTS)} or {LATENCY}"
+        )
+    if LATENCY in condition.names and not latency:
+        raise InputError(
+            f"condition {text!r}: latency is measured on this machine by nasbench run only; here, use "
+            f"{' or '.join(COUNTS)}"
+        )
     _refuse_division_by_zero(condition, text)
     return condition
 
@@ -58,6 +72,21 @@ def _refuse_division_by_zero(node: Node, text: str) -> None:
         raise InputError(f"condition {text!r} divides by 0")
 
 
+def limits_latency(text: str) -> bool:
+    """Return whether limits depend on the latency.
+
+    Args:
+        text: as for `parse_limits`, or "" for no limits.
+
+    Returns:
+        True if they do.
+
+    Raises:
+        InputError: see `parse_limits`.
+    """
+    return bool(text.strip()) and LATENCY in parse_limits(text, latency=True).names
+
+
 def one_spelling(text: str) -> str:
     """Write limits in the one spelling of equal conditions.
 
@@ -65,12 +94,13 @@ def one_spelling(text: str) -> str:
         text: as for `parse_limits`, or "" or blanks for no limits.
 
     Returns:
-        The spelling, e.g. "params <= 100k" for "params<=100000"; "" for no limits.
+        The spelling, e.g. "params <= 100k" for "params<=100000", or "latency <= 0.005" for "latency <= 5 ms"; "" for no
+        limits.
 
     Raises:
         InputError: see `parse_limits`.
     """
-    return str(parse_limits(text)) if text.strip() else ""
+    return str(parse_limits(text, latency=True)) if text.strip() else ""
 
 
 class Counter(ABC):
@@ -105,18 +135,65 @@ class CountsAt(Counter):
 
 @dataclass(frozen=True)
 class Limits:
-    """A condition on the counts of architectures, and what counts them.
+    """A condition on architectures, and what gives the values that it compares.
 
     Args:
         condition: as `parse_limits` returns it.
         counter: counts an architecture.
+        latency: gives the seconds of an architecture; needed if the condition names the latency.
     """
 
     condition: Node
     counter: Counter
+    latency: Callable[[Architecture], float] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a condition on the latency that nothing can measure."""
+        if self.measures and self.latency is None:
+            raise InputError(f"condition {str(self.condition)!r} compares the latency, which is not measured here")
+
+    @property
+    def measures(self) -> bool:
+        """Whether the condition compares the latency, so that architectures must be measured."""
+        return LATENCY in self.condition.names
+
+    def allow(self, architecture: Architecture) -> bool:
+        """Check the condition of one architecture.
+
+        Parts without latency are checked first; an architecture that does not satisfy them is not measured.
+
+        Args:
+            architecture: an architecture of the constrained space, or of a variation of its options.
+
+        Returns:
+            True if it satisfies the condition.
+        """
+        counts = self.counter.counts(architecture)
+        if not self.measures:
+            return self.hold(counts)
+        parts = self.condition.parts if isinstance(self.condition, AllOf) else ()
+        counted = [part for part in parts if LATENCY not in part.names]
+        if not all(part.evaluate(_values(counts)) for part in counted):
+            return False
+        return bool(self.condition.evaluate(self.values(architecture)))
+
+    def values(self, architecture: Architecture) -> dict[str, float]:
+        """Return everything that the condition compares.
+
+        Args:
+            architecture: an architecture.
+
+        Returns:
+            Name -> value; the latency in seconds only if the condition names it.
+        """
+        values: dict[str, float] = dict(_values(self.counter.counts(architecture)))
+        if self.measures:
+            assert self.latency is not None
+            values[LATENCY] = self.latency(architecture)
+        return values
 
     def hold(self, counts: Counts) -> bool:
-        """Check the condition.
+        """Check a condition on counts alone.
 
         Args:
             counts: counts of an architecture.
@@ -126,17 +203,17 @@ class Limits:
         """
         return bool(self.condition.evaluate(_values(counts)))
 
-    def distance(self, counts: Counts) -> float:
-        """Measure how far counts are from satisfying the condition.
+    def distance(self, values: Mapping[str, float]) -> float:
+        """Measure how far an architecture is from satisfying the condition.
 
         Args:
-            counts: counts of an architecture.
+            values: result of `values`.
 
         Returns:
             0 where they satisfy it, else a number > 0: relative excesses over the limits, added up where all of several
             must hold, the smallest where one must.
         """
-        return _distance(self.condition, _values(counts))
+        return _distance(self.condition, values)
 
 
 def constrained(space: Space, limits: Limits) -> Space:
@@ -160,13 +237,19 @@ def constrained(space: Space, limits: Limits) -> Space:
     return view
 
 
-def under_limits(space: Space, where_arch: str, scale: Scale | None = None) -> Space:
+def under_limits(
+    space: Space,
+    where_arch: str,
+    scale: Scale | None = None,
+    latency: Callable[[Architecture], float] | None = None,
+) -> Space:
     """Make a view of a space under limits that are given as text; see `constrained`.
 
     Args:
         space: any space.
         where_arch: the condition, as `parse_limits` reads it.
         scale: size of the networks whose counts the condition compares; None for that of the space's default protocol.
+        latency: gives the seconds of an architecture, for a condition on the latency; None if there is none.
 
     Returns:
         The view.
@@ -181,9 +264,8 @@ def under_limits(space: Space, where_arch: str, scale: Scale | None = None) -> S
         >>> small.count(small.random(numpy.random.default_rng(0))).params <= 300_000
         True
     """
-    return constrained(
-        space, Limits(parse_limits(where_arch), CountsAt(space.default_scale if scale is None else scale))
-    )
+    counter = CountsAt(space.default_scale if scale is None else scale)
+    return constrained(space, Limits(parse_limits(where_arch, latency is not None), counter, latency))
 
 
 class _View(Space):
@@ -214,7 +296,7 @@ class _View(Space):
                 yield architecture
             else:
                 rejected.append(architecture)
-                if len(rejected) == TRIES:
+                if len(rejected) == self._tries(TRIES):
                     raise self._nothing_fits(rejected, fitted)
 
     def decode(self, choices: Any) -> Architecture:
@@ -227,7 +309,7 @@ class _View(Space):
         return next(self.fitting(_endless(self.plain, rng)))
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        for _ in range(MUTATIONS):
+        for _ in range(self._tries(MUTATIONS)):
             mutated = self.plain.mutate(architecture, rng)
             if self.allows(mutated):
                 return mutated
@@ -242,19 +324,22 @@ class _View(Space):
 
         @lru_cache(maxsize=REMEMBERED)
         def allows(architecture: Architecture) -> bool:
-            return self.limits.hold(self.limits.counter.counts(architecture))
+            return self.limits.allow(architecture)
 
         return allows
 
+    def _tries(self, usual: int) -> int:
+        return min(usual, MEASURED_TRIES) if self.limits.measures else usual
+
     def _nothing_fits(self, rejected: list[Architecture], fitted: int) -> NothingFits:
-        counts = [self.limits.counter.counts(architecture) for architecture in rejected]
-        nearest = min(counts, key=self.limits.distance)
+        values = [self.limits.values(architecture) for architecture in rejected]
+        nearest = min(values, key=self.limits.distance)
         before = f" after {fitted:,} that do" if fitted else ""
         return NothingFits(
             f"almost no architecture of {self.spec!r} satisfies {str(self.limits.condition)!r}: {len(rejected):,} "
-            f"drawn in a row do not{before}; the nearest has params {nearest.params:,} and mult_adds {nearest.mult_adds:,}; "
-            f"drawn were params {_range(each.params for each in counts)}, mult_adds "
-            f"{_range(each.mult_adds for each in counts)}; choose other limits"
+            f"drawn in a row do not{before}; the nearest has {' and '.join(map(_shown, nearest, nearest.values()))}; "
+            f"drawn were {', '.join(f'{name} {_range(name, [each[name] for each in values])}' for name in nearest)}; "
+            "choose other limits"
         )
 
 
@@ -280,12 +365,20 @@ def _values(counts: Counts) -> dict[str, int]:
     return {"params": counts.params, "mult_adds": counts.mult_adds}
 
 
-def _range(values: Iterable[int]) -> str:
+def _shown(name: str, value: float) -> str:
+    return f"{name} {_number(name, value)}"
+
+
+def _number(name: str, value: float) -> str:
+    return f"{1000 * value:.3g} ms" if name == LATENCY else f"{value:,}"
+
+
+def _range(name: str, values: Iterable[float]) -> str:
     found = sorted(values)
-    return f"{found[0]:,} to {found[-1]:,}"
+    return f"{_number(name, found[0])} to {_number(name, found[-1])}"
 
 
-def _distance(node: Node, values: Mapping[str, int]) -> float:
+def _distance(node: Node, values: Mapping[str, float]) -> float:
     if node.evaluate(values):
         return 0.0
     if isinstance(node, AllOf):

@@ -8,7 +8,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -24,9 +24,12 @@ from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
-from nasbench.spaces.constrained import one_spelling, under_limits
+from nasbench.spaces.constrained import limits_latency, one_spelling, under_limits
 from nasbench.store.format.schema import TABLE
 from nasbench.structures import Scale
+
+if TYPE_CHECKING:
+    from nasbench.measuring.limits import LatencyMeter
 from nasbench.training.clocks import Clock, require_clock
 
 SAME_ROWS: Final = ("local", "inline")
@@ -74,7 +77,8 @@ class SearchConfig(ExecutorOptions):
     where_arch: str = Field(
         "",
         description='limits on the architectures that may be proposed, e.g. "params <= 100k and mult_adds <= 20M", by '
-        "closed-form counts at the protocol's scale; empty: none",
+        'closed-form counts at the protocol\'s scale, or "latency <= 5 ms", measured on this machine before an architecture '
+        "is proposed; empty: none",
         json_schema_extra=unless(""),
     )
     keep_best: bool = Field(
@@ -207,7 +211,22 @@ class SearchPlan:
         """The space as the strategy sees it: with `where_arch`, a view in which only fitting architectures occur."""
         if not self.config.where_arch:
             return self.space
-        return under_limits(self.space, self.config.where_arch, self.scale)
+        return under_limits(self.space, self.config.where_arch, self.scale, self.latency_meter)
+
+    @cached_property
+    def latency_meter(self) -> LatencyMeter | None:
+        """Measures architectures before they are proposed, if `where_arch` compares the latency; else None."""
+        if not limits_latency(self.config.where_arch):
+            return None
+        from nasbench.measuring.limits import LatencyMeter
+
+        about = {"source": self.latency_source, "protocol": self.protocol.name, "data": self.data}
+        return LatencyMeter(self.scale, self.config.devices[0], self.protocol.threads, about)
+
+    @property
+    def latency_source(self) -> str:
+        """Source of the measurements that this run stores, by which a resumed run finds them."""
+        return f"nasbench run {self.run}"
 
     @property
     def strategy_kind(self) -> type[Strategy[Any]]:
@@ -308,6 +327,8 @@ def plan_search(
         STRATEGIES.get(config.strategy)  # report a wrong name before reading the data
     plan = replace(resolve(config, network_version), kind=kind)
     plan.strategy()  # refuses unsuitable options, and spaces that the strategy cannot search
+    if plan.latency_meter is not None:
+        return replace(plan)  # forgets what was measured here: the search measures again, and is charged for it
     if config.where_arch:
         plan.searched.random(np.random.default_rng(0))  # refuses limits that almost nothing satisfies
     return plan
@@ -369,6 +390,11 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
         raise InputError(
             f"keep_best needs children on this machine (executor {' or '.join(SAME_ROWS)}), got {config.executor!r}; "
             "without it, nasbench train FILE:best trains the incumbent again, to the same bits on the same platform"
+        )
+    if limits_latency(config.where_arch) and config.executor not in SAME_ROWS:
+        raise InputError(
+            f"where_arch {config.where_arch!r}: latencies are measured on this machine, where executor "
+            f"{config.executor!r} does not train; use {' or '.join(sorted(SAME_ROWS))}"
         )
     EXECUTORS.get(config.executor).check(config.executor_options)
     budget = Budget.parse(config.budget)

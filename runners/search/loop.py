@@ -65,6 +65,7 @@ class Search:
         without_row: device-seconds that earlier attempts of this run held and no row holds, see
             `rows.seconds_without_row`.
         kept: model file of the incumbent; None to keep no weights.
+        measured: latencies that earlier attempts of this run measured, for a limit on the latency.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Search:
         watcher: Watcher | None = None,
         without_row: float = 0.0,
         kept: IncumbentModel | None = None,
+        measured: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.plan, self.cache, self.executor, self.progress = plan, cache, executor, progress
         self._stored_search = [row for row in stored if row["stage"] == "search"]
@@ -88,6 +90,8 @@ class Search:
         self._kept = kept
         self._writer = RowWriter(sink)
         self._accountant = Accountant(plan.ledger(), executor.share, plan.strategy_kind.charged_as, without_row)
+        if plan.latency_meter is not None:
+            plan.latency_meter.remember(measured)
         with self._accountant.searcher():  # some strategies draw their first architectures here
             self._strategy = plan.strategy()
         self._asks = 0
@@ -175,14 +179,22 @@ class Search:
         with self._accountant.searcher(), blamed_on(f"strategy {self.plan.config.strategy!r}, ask()"):
             architecture = self._strategy.ask()
         if architecture is None:
+            self._store_latencies()
             return None
-        self._require_allowed(architecture)
+        with self._accountant.searcher():  # measures an architecture whose latency the strategy has not asked for
+            self._require_allowed(architecture)
+        self._store_latencies()
         index, digest = self._asks, architecture.hash
         proposal = Proposal(index, architecture, self.plan.child_seed(index), digest in self._hashes)
         self._asks += 1
         self._hashes.add(digest)
         self._outstanding[index] = proposal
         return proposal
+
+    def _store_latencies(self) -> None:
+        """Store what was measured for the limits, before a child depends on it: a resumed run chooses by the same values."""
+        if self.plan.latency_meter is not None:
+            self._writer.append_measurements(self.plan.latency_meter.take_new())
 
     def _require_allowed(self, architecture: Architecture) -> None:
         if not self.plan.searched.allows(architecture):

@@ -30,6 +30,13 @@ class RowSink(Protocol):
             row: columns of the run.
         """
 
+    def append_measurements(self, rows: Sequence[Row]) -> None:
+        """Store measurements, all or none.
+
+        Args:
+            rows: columns of each measurement.
+        """
+
 
 class RowWriter:
     """Writes children into a sink.
@@ -71,3 +78,8 @@ class RowWriter:
         """Write the waiting children, then the row of the run; see `RowSink.put_run`."""
         self.flush()
         self._sink.put_run(row)
+
+    def append_measurements(self, rows: Sequence[Row]) -> None:
+        """Write measurements at once, if there are any; see `RowSink.append_measurements`."""
+        if rows:
+            self._sink.append_measurements(rows)

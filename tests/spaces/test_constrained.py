@@ -11,9 +11,19 @@ import pytest
 from small_spaces import Row
 
 from nasbench.errors import InputError
-from nasbench.spaces import SPACES, Space, get_space
+from nasbench.expressions import parse_condition
+from nasbench.spaces import SPACES, Architecture, Space, get_space
 from nasbench.spaces.conformance import check_architecture, check_bad_choices, check_decisions
-from nasbench.spaces.constrained import TRIES, CountsAt, Limits, NothingFits, constrained, parse_limits, under_limits
+from nasbench.spaces.constrained import (
+    TRIES,
+    CountsAt,
+    Limits,
+    NothingFits,
+    constrained,
+    one_spelling,
+    parse_limits,
+    under_limits,
+)
 from nasbench.structures import Counts, Scale
 
 SCALE = Scale(cells=1, filters=4, image_size=8, image_channels=1, classes=3)
@@ -142,7 +152,8 @@ def test_the_error_counts_what_fitted_before() -> None:
     ],
 )
 def test_the_distance_adds_relative_excesses(text: str, counts: tuple[int, int], distance: float) -> None:
-    assert limits(text).distance(Counts(*counts)) == pytest.approx(distance)
+    values = dict(zip(("params", "mult_adds"), counts))
+    assert limits(text).distance(values) == pytest.approx(distance)
 
 
 @pytest.mark.parametrize("text", ["3 < 4", "params", "latency < 5", "published_params < 5"])
@@ -167,3 +178,64 @@ def test_limits_that_divide_by_zero_are_refused(text):
 
 def test_limits_may_divide_by_counts_and_numbers():
     assert parse_limits("mult_adds / params <= 200 / 2").evaluate({"params": 2, "mult_adds": 200})
+
+
+def by_choice(architecture: Architecture) -> float:
+    """A latency of the space `Row` that is known: a millisecond per sum of choices."""
+    return 0.001 * sum(architecture.choices)
+
+
+def timed(text: str, latency=by_choice) -> Limits:
+    return Limits(parse_limits(text, latency=True), CountsAt(SCALE), latency)
+
+
+@pytest.mark.parametrize(
+    "text", ["latency <= 5 ms", "latency<=5ms", "latency <= 0.005", "latency <= 5000 us", "latency <= 0.005 s"]
+)
+def test_latencies_are_in_seconds_with_units(text: str) -> None:
+    assert one_spelling(text) == "latency <= 0.005"
+    assert one_spelling(one_spelling(text)) == one_spelling(text)
+
+
+def test_units_belong_to_limits_alone() -> None:
+    with pytest.raises(InputError, match=r"ends with k .* or %, s, ms, us, got 'min'"):
+        parse_limits("latency < 5min", latency=True)
+    with pytest.raises(InputError, match=r"ends with k .* or %, got 'ms'"):
+        parse_condition("params < 5ms", {"params": "number"})
+
+
+def test_a_latency_that_nothing_measures_is_refused() -> None:
+    with pytest.raises(InputError, match="measured on this machine by nasbench run only"):
+        parse_limits("params < 5 and latency < 5 ms")
+    with pytest.raises(InputError, match="not measured here"):
+        Limits(parse_limits("latency < 5 ms", latency=True), CountsAt(SCALE))
+
+
+def test_a_view_under_a_latency_has_exactly_what_fits() -> None:
+    view = constrained(Row(), timed("latency <= 2 ms"))
+    rng = np.random.default_rng(0)
+    drawn = [view.random(rng) for _ in range(50)]
+    assert all(by_choice(each) <= 0.002 for each in drawn)
+    assert all(by_choice(view.mutate(each, rng)) <= 0.002 for each in drawn)
+    assert all(by_choice(each) <= 0.002 for each in view.neighbours(drawn[0]))
+
+
+def test_what_the_counts_rule_out_is_not_measured() -> None:
+    measured: list[Architecture] = []
+
+    def latency(architecture: Architecture) -> float:
+        measured.append(architecture)
+        return 0.0
+
+    limits = timed("params <= 1 and latency <= 2 ms", latency)
+    space = Row()
+    drawn = [space.random(np.random.default_rng(seed)) for seed in range(20)]
+    allowed = [limits.allow(each) for each in drawn]
+    assert measured == [each for each in drawn if space.count(each, SCALE).params <= 1]
+    assert [each for each, fits in zip(drawn, allowed) if fits] == measured
+
+
+def test_nothing_fast_enough_says_what_was_measured() -> None:
+    view = constrained(Row(), timed("latency < 0 s"))
+    with pytest.raises(NothingFits, match=r"500 drawn in a row do not.*latency [\d.]+ ms.*latency 0 ms to [\d.]+ ms"):
+        view.random(np.random.default_rng(0))
