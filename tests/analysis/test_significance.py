@@ -83,6 +83,16 @@ def test_holm_is_that_of_statsmodels(p):
     np.testing.assert_allclose(holm(np.array(p)), expected)
 
 
+@pytest.mark.parametrize(
+    ("wins", "magnitude"),
+    [(55, "negligible"), (57, "small"), (63, "small"), (65, "medium"), (70, "medium"), (72, "large"), (28, "large")],
+)
+def test_magnitudes_have_vargha_and_delaneys_bounds(wins, magnitude):
+    beaten = np.full(10, wins // 10) + (np.arange(10) < wins % 10)  # how many of the others each run beats
+    row = compare_groups(beaten - 0.5, np.arange(10.0))
+    assert (row["improvement"], row["magnitude"]) == (pytest.approx(wins / 100), magnitude)
+
+
 def test_tests_not_made_do_not_count_for_holm():
     np.testing.assert_allclose(holm(np.array([0.01, NAN, 0.02])), [0.02, NAN, 0.02])
 

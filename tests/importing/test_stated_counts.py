@@ -94,3 +94,10 @@ def test_no_analysis_prints_a_mean_of_two_counts(tmp_path, words):
     printed = {float(word) for word in done.out.split() if word.replace(".", "").isdigit()}
     assert not printed & {small + IDLE, small + 2 * IDLE}
     assert drawn or small in printed
+
+
+def test_a_table_that_states_no_counts_gets_none(tmp_path):
+    """Nothing shows that its networks have the benchmark's size."""
+    frame = imported(tmp_path, [(CONV, 0.7, 1, "cifar10"), (SKIP, 0.6, 1, "cifar10")], columns=())
+    assert frame["params"].tolist() == [-1, -1]
+    assert frame["mult_adds"].tolist() == [-1, -1]
