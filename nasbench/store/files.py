@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from nasbench.errors import InputError, require_regular
+from nasbench.store.errors import StoreError
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +89,26 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
         rest, offset = rest[written:], offset + written
 
 
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file for reading, but no pipe, device or folder, which could block for ever or never end.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The open file.
+
+    Raises:
+        OSError: when there is no such file or it cannot be opened.
+        StoreError: when it is something else than a file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise StoreError(f"{path} is a folder, pipe, device or socket, not a file; name a results file")
+    return os.fdopen(handle, "rb")
+
+
 def read_all(path: Path) -> bytes | None:
     """Read the bytes of a file.
 
@@ -100,7 +122,8 @@ def read_all(path: Path) -> bytes | None:
         OSError: when it cannot be read.
     """
     try:
-        return path.read_bytes()
+        with open_plain(path) as file:
+            return file.read()
     except FileNotFoundError:
         return None
 

@@ -36,13 +36,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeGuard, cast
 
+from nasbench.errors import InputError
 from nasbench.store.errors import CorruptResults, NewerSchema, OlderSchema, explain
 from nasbench.store.files import ResultsPaths, close_handle, read_all, sync_folder, write_at
-from nasbench.store.format.rows import Curves, Row, spell_float, unspell_floats
+from nasbench.store.format.rows import (
+    Curves,
+    Row,
+    child_row,
+    measurement_row,
+    run_row,
+    spell_float,
+    unspell_floats,
+)
 from nasbench.store.format.schema import (
     CHILD_COLUMNS,
+    CURVES,
     MEASUREMENT_COLUMNS,
     OLDEST_READABLE,
     RUN_COLUMNS,
@@ -70,6 +80,16 @@ _FLOATS: Final = {
 }
 # Kind of a line with several records -> kind of each.
 _SEVERAL: Final[dict[str, Kind]] = {"children": "child", "measurements": "measurement"}
+_PLAIN: Final = {"int": int, "float": float, "bool": bool, "str": str}
+_TYPES: Final = {kind: tuple(_PLAIN[column.type] for column in columns) for kind, columns in _COLUMNS.items()}
+_CHECKED: Final[dict[str, Callable[[Mapping[str, Any]], Row]]] = {
+    "child": child_row,
+    "run": run_row,
+    "measurement": measurement_row,
+}
+_CURVE_NAMES: Final = {curve.name for curve in CURVES}
+_FLOAT_ONLY: Final = {float}
+_LARGEST_SEQUENCE: Final = 1 << 53
 # A power cut can leave a hole of zeros inside the last, unacknowledged line; no line is ever written with a zero byte.
 _HOLE: Final = b"\0" * 8
 
@@ -230,7 +250,8 @@ def _counter_position(data: bytes) -> int:
 def _acknowledged_in(commit_counter: bytes) -> int | None:
     """Sequence number in a commit counter, or None if the counter is damaged."""
     content = _unseal(commit_counter[:-1]) if commit_counter.endswith(b"\n") else None
-    return int(content["acknowledged"]) if content and "acknowledged" in content else None
+    said = content.get("acknowledged") if content else None
+    return int(said) if isinstance(said, str) and said.isascii() and said.isdigit() else None
 
 
 def _whole_lines(data: bytes) -> tuple[list[bytes], bytes]:
@@ -281,12 +302,15 @@ class _Parser:
             self.damages.append(Damage(number, f"the journal was cut here: {lost}, acknowledged once, are not there"))
 
     def _take_header(self, content: Mapping[str, Any]) -> None:
-        if content.get("schema", 0) > SCHEMA_VERSION:
-            raise NewerSchema.of(self.path, content["schema"], SCHEMA_VERSION)
+        schema = content.get("schema", SCHEMA_VERSION)
+        if type(schema) is int and schema > SCHEMA_VERSION:
+            raise NewerSchema.of(self.path, schema, SCHEMA_VERSION)
         if content.get("format") != _FORMAT:
             self.damages.append(Damage(1, "the header is missing, so the records before this line are lost"))
             return
-        schema = content.get("schema", SCHEMA_VERSION)
+        if type(schema) is not int or not _is_count(content.get("base")) or not isinstance(content.get("file"), str):
+            self.damages.append(Damage(1, "the header lacks the file's id or the number of the record before it"))
+            return
         if schema < OLDEST_READABLE and not self._older:
             raise OlderSchema.of(self.path, schema, SCHEMA_VERSION)
         self.header = Header(content["file"], content["base"], schema)
@@ -299,28 +323,61 @@ class _Parser:
         if several not in _SEVERAL:
             self._take_record(number, content)
             return
-        for offset, record in enumerate(content[several]):
-            self._take_record(number, {"sequence": content["sequence"] + offset, "kind": _SEVERAL[several], **record})
+        records, first = content.get(several), content.get("sequence")
+        if not isinstance(records, list) or not _is_count(first) or not all(isinstance(each, dict) for each in records):
+            self.damages.append(Damage(number, f"it is no list of {several}"))
+            return
+        for offset, record in enumerate(records):
+            self._take_record(number, {"sequence": first + offset, "kind": _SEVERAL[several], **record})
 
     def _take_record(self, number: int, content: Mapping[str, Any]) -> None:
-        sequence, kind = content.get("sequence"), content.get("kind")
-        if kind not in _NAMES or (self._known and content["row"].keys() != _NAMES[kind]):
+        sequence, kind, row = content.get("sequence"), content.get("kind"), content.get("row")
+        if not isinstance(kind, str) or kind not in _NAMES or not isinstance(row, dict):
+            self.damages.append(Damage(number, "it is no record of a child, a run or a measurement"))
+            return
+        if not _is_count(sequence):
+            self.damages.append(Damage(number, f"this {kind!r} record has no number"))
+            return
+        if self._known and row.keys() != _NAMES[kind]:
             self.damages.append(Damage(number, f"the columns of this {kind!r} record are not those of the schema"))
             return
         if self._next is not None and sequence != self._next:
             self.damages.append(
                 Damage(number, f"record {sequence} follows where {self._next} should: the records between are lost")
             )
-        self._next = content["sequence"] + 1
-        row = unspell_floats(content["row"], _FLOATS[kind])
-        self.records.append(Record(content["sequence"], kind, row, _plain_curves(content["curves"])))
+        self._next = sequence + 1
+        try:
+            plain = unspell_floats(row, _FLOATS[kind])
+            if self._known and tuple(map(type, plain.values())) != _TYPES[kind]:  # as written: in the schema's order
+                plain = _CHECKED[kind](plain)
+            curves = _checked_curves(content.get("curves"), kind, self._known)
+        except (InputError, TypeError, ValueError, OverflowError) as error:
+            self.damages.append(Damage(number, " ".join(str(error).split())))
+            return
+        self.records.append(Record(sequence, cast("Kind", kind), plain, curves))
 
 
-def _plain_curves(curves: Curves) -> Curves:
-    return {
-        name: [float(value) for value in values] if str in map(type, values) else values
+def _checked_curves(curves: Any, kind: str, known: bool) -> Curves:
+    if not isinstance(curves, dict) or not all(isinstance(values, list) for values in curves.values()):
+        raise ValueError("its curves are no lists")
+    plain = {
+        name: values if _FLOAT_ONLY.issuperset(map(type, values)) else [_curve_value(value) for value in values]
         for name, values in curves.items()
     }
+    lengths = {len(values) for values in plain.values()}
+    if known and kind == "child" and (plain.keys() != _CURVE_NAMES or len(lengths) != 1):
+        raise ValueError("its curves are not those of the schema, or of different lengths")
+    return plain
+
+
+def _curve_value(value: Any) -> float:
+    if type(value) not in (float, str, int):
+        raise ValueError(f"a curve has the value {str(value)[:40]!r}")
+    return float(value)
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value < _LARGEST_SEQUENCE
 
 
 def _records_in(line: bytes) -> int:
@@ -362,8 +419,11 @@ def _unseal(line: bytes) -> dict[str, Any] | None:
     body = line[_BODY:]
     if line[:_BODY] != _OPENING + _digest(body):
         return None
-    content: dict[str, Any] = json.loads(line)
-    return content
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):  # bytes that a stranger sealed
+        return None
+    return content if isinstance(content, dict) else None
 
 
 class JournalWriter:

@@ -168,7 +168,7 @@ class Snapshot:
 
     @cached_property
     def _packed_offsets(self) -> Numbers:
-        return self.packed.values("curves/offsets") if self.packed else np.zeros(1, dtype="<i8")
+        return self.packed.offsets() if self.packed else np.zeros(1, dtype="<i8")
 
     def offsets(self) -> Numbers:
         """Return the borders of the children in a curve; see `Content.offsets`."""

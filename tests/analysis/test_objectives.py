@@ -135,7 +135,9 @@ def test_validation_seconds_per_epoch_are_those_of_one_pass(make):
     child = {"run": "x", "strategy": "random", "hash": "aa", "val_acc": 0.8, "eval_seconds": 2.0, "epochs": 4}
     found = objective_points(make.children([child]), ("error", "validation_seconds_per_epoch"))
     assert found["validation_seconds_per_epoch"].tolist() == [0.5]
-    with pytest.raises(InputError, match=r"validation_seconds_per_epoch is not known of 1 of 1 children \(column eval_seconds"):
+    with pytest.raises(
+        InputError, match=r"validation_seconds_per_epoch is not known of 1 of 1 children \(column eval_seconds"
+    ):
         objective_points(make.children([{**child, "eval_seconds": 0.0}]), ("error", "validation_seconds_per_epoch"))
 
 

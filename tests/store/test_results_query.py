@@ -60,9 +60,9 @@ def test_frame_reads_only_the_columns_asked_for(tmp_path, monkeypatch):
     write(tmp_path / "a.h5", 10)
     results = Results(tmp_path / "a.h5")
     read = []
-    whole = type(results._sources[0].snapshot.packed).numbers
+    whole = type(results._sources[0].snapshot.packed).values
     monkeypatch.setattr(
-        "nasbench.store.format.hdf5.PackedFile.numbers", lambda self, path: read.append(path) or whole(self, path)
+        "nasbench.store.format.hdf5.PackedFile.values", lambda self, path: read.append(path) or whole(self, path)
     )
     assert list(results.frame(["val_acc", "params", "val_acc"])) == ["val_acc", "params"]
     assert read == ["children/val_acc", "children/params"]

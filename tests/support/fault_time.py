@@ -6,7 +6,7 @@ import os
 import time
 
 # Of the time for all: what each part gets.
-SHARES = {"kills": 0.5, "calls": 0.25, "calls of Python": 0.05, "power cuts": 0.1, "flips": 0.1}
+SHARES = {"kills": 0.4, "calls": 0.25, "calls of Python": 0.05, "power cuts": 0.1, "flips": 0.1, "hostile files": 0.1}
 
 
 def minutes_for(part: str) -> float:

@@ -36,6 +36,10 @@ def child(number: int, run: str = "run0", **columns: Any) -> tuple[dict[str, Any
         "started_at": f"2026-01-01T00:{number // 60 % 60:02d}:{number % 60:02d}Z",
     }
     curves = {curve.name: [rng.random() for _ in range(number % 4)] for curve in CURVES}
+    row["epochs"] = number % 4
+    if row["epochs"]:
+        row |= {"val_acc": curves["val_acc"][-1], "val_acc_best": max(curves["val_acc"])}
+        row |= {name: curves[name][-1] for name in ("val_loss", "train_acc", "train_loss")}
     return row | columns, curves
 
 

@@ -20,9 +20,8 @@ from nasbench.store.format.columns import Numbers
 
 # HDF5's numbers of the filters that `packing` uses.
 _SHUFFLE, _DEFLATE, _FLETCHER32 = 2, 1, 3
-_PIPELINES: Final = ([_SHUFFLE, _DEFLATE, _FLETCHER32], [_DEFLATE, _FLETCHER32])
+PIPELINES: Final = ([_SHUFFLE, _DEFLATE, _FLETCHER32], [_DEFLATE, _FLETCHER32])
 _FLETCHER32_BYTES: Final = 4
-_SMALL_BYTES: Final = 1 << 16
 
 
 @cache
@@ -35,8 +34,17 @@ def decompressor() -> Callable[[Any, int], Any]:
     try:
         from deflate import zlib_decompress
     except ImportError:
-        return lambda data, size: zlib.decompress(data, bufsize=size)
+        return _decompress
     return zlib_decompress
+
+
+def _decompress(data: Any, size: int) -> bytes:
+    """Decompress, and stop at `size` bytes and one more: a chunk may be made to grow a thousandfold."""
+    stream = zlib.decompressobj()
+    values = stream.decompress(data, size + 1)
+    if not stream.eof and len(values) <= size:
+        raise ValueError("the compressed data ends too early")
+    return values
 
 
 class Crc32:
@@ -110,21 +118,91 @@ def read_chunks(dataset: Any, filters: Sequence[int], kind: Callable[[bytes], An
         Its values, or None if it is damaged; reading it with HDF5 then reports the fault.
     """
     values: Numbers = np.empty(dataset.shape, dataset.dtype)
-    digest, decompress = kind(_about(values)), decompressor()
-    rows, width = dataset.chunks[0], values.dtype.itemsize
-    stored = values.view(np.uint8).reshape(-1, width)
+    digest = kind(_about(values))
+    rows = dataset.chunks[0]
     for start in range(0, len(values), rows):
-        left_out, raw = dataset.id.read_direct_chunk((start,))
         try:
-            data = decompress(memoryview(raw)[:-_FLETCHER32_BYTES], rows * width)
-        except Exception:  # each of the two decompressors has its own exception types
+            values[start : start + rows] = read_chunk(dataset, filters, start, verify=False)
+        except ValueError:
             return None
-        if left_out or len(data) != rows * width:
-            return None
-        block, here = np.frombuffer(data, dtype=np.uint8), stored[start : start + rows]
-        here[:] = (block.reshape(width, rows).T if filters[0] == _SHUFFLE else block.reshape(rows, width))[: len(here)]
-        digest.update(here.data)
+        digest.update(np.ascontiguousarray(values[start : start + rows]).view(np.uint8).data)
     return values if digest.hexdigest() == checksum else None
+
+
+def read_whole(dataset: Any, filters: Sequence[int]) -> Numbers:
+    """Read a dataset without HDF5's filters.
+
+    Args:
+        dataset: open for reading.
+        filters: result of `filters_of`, not empty.
+
+    Returns:
+        Its values, verified by the checksums of their chunks.
+
+    Raises:
+        ValueError: when a chunk is damaged.
+    """
+    values: Numbers = np.empty(dataset.shape, dataset.dtype)
+    rows = dataset.chunks[0]
+    for start in range(0, len(values), rows):
+        values[start : start + rows] = read_chunk(dataset, filters, start)
+    return values
+
+
+def read_chunk(dataset: Any, filters: Sequence[int], start: int, verify: bool = True) -> Numbers:
+    """Read one chunk of a dataset without HDF5's filters.
+
+    HDF5's own filter decompresses a chunk whatever it grows to.
+
+    Args:
+        dataset: open for reading, one dimension.
+        filters: result of `filters_of`, not empty.
+        start: position of the chunk's first value.
+        verify: whether HDF5's checksum of the chunk is verified; zlib's always is.
+
+    Returns:
+        Its values; the last chunk is cut to the dataset's length.
+
+    Raises:
+        ValueError: when it is damaged, or cannot be decompressed to its size.
+    """
+    rows, width = dataset.chunks[0], dataset.dtype.itemsize
+    left_out, raw = dataset.id.read_direct_chunk((start,))
+    if verify and raw[-_FLETCHER32_BYTES:] != fletcher32(raw[:-_FLETCHER32_BYTES]).to_bytes(
+        _FLETCHER32_BYTES, "little"
+    ):
+        raise ValueError(f"the checksum of the chunk at {start} does not fit")
+    try:
+        data = decompressor()(memoryview(raw)[:-_FLETCHER32_BYTES], rows * width)
+    except Exception as error:  # each of the two decompressors has its own exception types
+        raise ValueError(f"the chunk at {start} cannot be decompressed") from error
+    if left_out or len(data) != rows * width:
+        raise ValueError(f"the chunk at {start} has another size than the others")
+    block = np.frombuffer(data, dtype=np.uint8)
+    if filters[0] == _SHUFFLE:
+        block = np.ascontiguousarray(block.reshape(width, rows).T)
+    values: Numbers = block.reshape(-1).view(dataset.dtype)[: len(dataset) - start]
+    return values
+
+
+def fletcher32(data: bytes) -> int:
+    """Compute the checksum that HDF5's filter Fletcher-32 appends to a chunk.
+
+    Args:
+        data: any bytes.
+
+    Returns:
+        The checksum, below 2**32.
+    """
+    words = np.frombuffer(data + b"\0" * (len(data) % 2), dtype=">u2").astype(np.uint64)
+    low = int(words.sum())
+    high = int((words * np.arange(len(words), 0, -1, dtype=np.uint64)).sum())
+    return _folded(high) << 16 | _folded(low)
+
+
+def _folded(total: int) -> int:
+    """Reduce a sum modulo 65,535 as adding the carries does: a positive sum never becomes 0."""
+    return (total - 1) % 0xFFFF + 1 if total else 0
 
 
 def filters_of(dataset: Any) -> list[int]:
@@ -134,12 +212,10 @@ def filters_of(dataset: Any) -> list[int]:
         dataset: an h5py dataset.
 
     Returns:
-        HDF5's filter numbers in their order; empty for small datasets and for filters that `packing` does not write.
+        HDF5's filter numbers in their order; empty for filters that `packing` does not write.
     """
     if dataset.ndim != 1 or not dataset.chunks:
         return []
-    if len(dataset) <= dataset.chunks[0] and dataset.nbytes < _SMALL_BYTES:
-        return []
     creation = dataset.id.get_create_plist()
     filters = [creation.get_filter(place)[0] for place in range(creation.get_nfilters())]
-    return filters if filters in _PIPELINES else []
+    return filters if filters in PIPELINES else []

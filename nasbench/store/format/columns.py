@@ -17,6 +17,18 @@ Numbers = NDArray[Any]
 DTYPES: Final[dict[ColumnType, str]] = {"int": "<i8", "float": "<f8", "bool": "|b1"}
 
 
+def is_ascii(raw: Numbers) -> bool:
+    """Whether all bytes of an array of byte strings are ASCII, which is UTF-8 as it is.
+
+    Args:
+        raw: numpy type S, shape [texts].
+
+    Returns:
+        True if no byte is above 127.
+    """
+    return not len(raw) or int(np.ascontiguousarray(raw).view(np.uint8).max()) < 128
+
+
 class FixedTexts(Sequence[str]):
     """Texts as HDF5 returns them, decoded on access.
 

@@ -27,19 +27,29 @@ import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from hashlib import blake2b
-from itertools import pairwise
+from itertools import islice, pairwise
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 import h5py
 import numpy as np
 
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, explain, failed_call
-from nasbench.store.format.chunks import Crc32, blake2b_16, digest_of, filters_of, read_chunks
-from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of
+from nasbench.store.files import open_plain
+from nasbench.store.format.chunks import (
+    Crc32,
+    blake2b_16,
+    digest_of,
+    filters_of,
+    read_chunk,
+    read_chunks,
+    read_whole,
+)
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, is_ascii
+from nasbench.store.format.form import Form
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
 
 _log = logging.getLogger(__name__)
@@ -54,6 +64,8 @@ TABLES: Final[dict[Table, tuple[Column, ...]]] = {
     "measurements": MEASUREMENT_COLUMNS,
 }
 CRC: Final = "crc32"
+_SHOWN_STRANGERS: Final = 20
+_LARGEST_COUNT: Final = 1 << 53
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
@@ -117,13 +129,59 @@ class Manifest:
         """Parse the text of `to_json`.
 
         Args:
-            text: sound text.
+            text: text whose checksum fits; its content may be anything.
 
         Returns:
             The manifest.
+
+        Raises:
+            ValueError: when it is no manifest; the message says why.
         """
+        content = parsed_object(text)
+        datasets = content.get("datasets")
+        if not isinstance(datasets, dict):
+            raise ValueError("'datasets' is missing or no JSON object")
+        known = {field.name: field for field in fields(cls)}
+        required = {name for name, each in known.items() if each.default is MISSING}
+        if not required <= content.keys() <= known.keys():
+            raise ValueError(
+                f"it has the entries {', '.join(sorted(content))[:200]}; needed: {', '.join(sorted(required))}"
+            )
+        for name in known.keys() & content.keys() - {"datasets", "file"}:
+            if type(content[name]) is not int or not 0 <= content[name] < _LARGEST_COUNT:
+                raise ValueError(f"{name!r} is no count")
+        if not isinstance(content["file"], str):
+            raise ValueError("'file' is no text")
+        return cls(**{**content, "datasets": {path: _entry_of(path, entry) for path, entry in datasets.items()}})
+
+
+def _entry_of(path: str, entry: Any) -> Entry:
+    if not isinstance(entry, dict) or entry.keys() != {"checksum", "encoding"}:
+        raise ValueError(f"the entry of {path[:100]!r} has not just checksum and encoding")
+    if not isinstance(entry["checksum"], str) or entry["encoding"] not in get_args(Encoding):
+        raise ValueError(f"the entry of {path[:100]!r} has no checksum, or an unknown encoding")
+    return Entry(**entry)
+
+
+def parsed_object(text: str) -> dict[str, Any]:
+    """Parse a JSON object that may come from a stranger.
+
+    Args:
+        text: any text.
+
+    Returns:
+        The object.
+
+    Raises:
+        ValueError: when it is not JSON, nested too deeply, or no object.
+    """
+    try:
         content = json.loads(text)
-        return cls(**{**content, "datasets": {path: Entry(**entry) for path, entry in content["datasets"].items()}})
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is not JSON, or nested too deeply") from error
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    return content
 
 
 def checksum_of_text(text: str) -> str:
@@ -150,8 +208,8 @@ def checksum_of(values: Numbers) -> str:
     return digest_of(values, blake2b_16)
 
 
-def _schema_in(manifest: str) -> int:
-    return int(json.loads(manifest)["schema"])
+def _schema_in(manifest: str) -> Any:
+    return parsed_object(manifest).get("schema")
 
 
 class PackedFile:
@@ -173,32 +231,45 @@ class PackedFile:
         self._file = _open_hdf5(path)
         try:
             self.manifest = self._read_manifest()
+            rows = {str(table): self.manifest.rows(table) for table in TABLES}
+            encodings = {path: entry.encoding for path, entry in self.manifest.datasets.items()}
+            self._form = Form(self._file, encodings, rows, dict(TABLES.items()), self._size())
+            if why := self._form.fault_of_rows():
+                raise self._damaged("the attribute 'manifest'", why)
         except BaseException:
             self.close()
             raise
+
+    def _size(self) -> int:
+        try:
+            return os.fstat(self._file.id.get_vfd_handle()).st_size
+        except OSError as error:
+            raise explain(error, self.path, "reading") from error
 
     def _read_manifest(self) -> Manifest:
         try:
             attributes = attributes_of(self._file)
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged("its attributes", error) from error
-        if attributes.get("format") != FORMAT:
+        if text_in(attributes, "format") != FORMAT:
             raise CorruptResults(f"{self.path} is an HDF5 file, but not a results file of nasbench")
-        version, text = attributes.get("schema_version"), str(attributes.get("manifest"))
-        sound = checksum_of_text(text) == attributes.get("manifest_checksum")
+        version, text = attributes.get("schema_version"), text_in(attributes, "manifest")
+        sound = checksum_of_text(text) == text_in(attributes, "manifest_checksum")
         # A later version's manifest may have another form but still contains the schema. If both are sound and differ,
         # the attribute is wrong.
-        if (
-            isinstance(version, Integral)
-            and int(version) > SCHEMA_VERSION
-            and not (sound and _schema_in(text) != version)
-        ):
-            raise NewerSchema.of(self.path, int(version), SCHEMA_VERSION)
-        if not sound:
-            raise self._damaged("the attribute 'manifest'", "its checksum does not fit")
-        if version != _schema_in(text):
-            raise self._damaged("the attribute 'schema_version'", f"it is {version}")
-        return Manifest.from_json(text)
+        if not isinstance(version, Integral):
+            raise self._damaged("the attribute 'schema_version'", "it is no number")
+        try:
+            stated = _schema_in(text) if sound else None
+            if int(version) > SCHEMA_VERSION and not (sound and stated != version):
+                raise NewerSchema.of(self.path, int(version), SCHEMA_VERSION)
+            if not sound:
+                raise self._damaged("the attribute 'manifest'", "its checksum does not fit")
+            if version != stated:
+                raise self._damaged("the attribute 'schema_version'", f"it is {version}")
+            return Manifest.from_json(text)
+        except ValueError as error:
+            raise self._damaged("the attribute 'manifest'", error) from error
 
     def _damaged(self, what: str, reason: Exception | str) -> CorruptResults:
         if isinstance(reason, Exception) and (failed := failed_call(reason)):
@@ -243,7 +314,7 @@ class PackedFile:
         if column.type != "str":
             return self.values(path)
         if self._entry(path).encoding == "codes":
-            return Text(self.values(path), self._strings(f"categories/{path}"))
+            return self._text_of_codes(path, self.values(path), self._strings(f"categories/{path}"))
         values = self._strings(path)
         return Text(np.arange(len(values)), values)
 
@@ -269,11 +340,13 @@ class PackedFile:
             return self.values_at(path, positions)
         encoding = self._entry(path).encoding
         if encoding == "fixed":
-            return Text(np.arange(len(positions)), FixedTexts(self.values_at(path, positions)))
+            return Text(np.arange(len(positions)), self._fixed(path, self.values_at(path, positions)))
         categories = f"categories/{path}"
         if encoding == "codes" and self._entry(categories).encoding == "fixed":
             used, codes = np.unique(self.values_at(path, positions), return_inverse=True)
-            return Text(codes, FixedTexts(self.values_at(categories, used.astype(np.int64))))
+            if len(used) and int(used[-1]) >= len(self._file[categories]):
+                raise self._damaged(f"dataset {path!r}", f"it has the code {used[-1]}, which stands for no category")
+            return Text(codes, self._fixed(categories, self.values_at(categories, used.astype(np.int64))))
         return cast("Text", self.column(table, column)).take(positions)
 
     def values_at(self, path: str, positions: Numbers) -> Numbers:
@@ -292,14 +365,15 @@ class PackedFile:
         self._entry(path)
         try:
             dataset = self._file[path]
-            rows = dataset.chunks[0] if dataset.chunks and dataset.fletcher32 else len(dataset)
+            filters = filters_of(dataset)
+            rows = dataset.chunks[0] if filters else len(dataset)
             places = positions // max(1, rows)
             chunks = np.unique(places).tolist()
             if 2 * len(chunks) * rows <= len(dataset):
                 values: Numbers = np.empty(len(positions), dataset.dtype)
                 for chunk in chunks:
                     here = places == chunk
-                    values[here] = dataset[chunk * rows : (chunk + 1) * rows][positions[here] - chunk * rows]
+                    values[here] = read_chunk(dataset, filters, chunk * rows)[positions[here] - chunk * rows]
                 return values
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged(f"dataset {path!r}", error) from error
@@ -319,7 +393,9 @@ class PackedFile:
         """
         entry = self._entry(path)
         try:
-            values: Numbers = self._file[path][()]
+            dataset = self._file[path]
+            filters = filters_of(dataset)
+            values: Numbers = read_whole(dataset, filters) if filters else dataset[()]
         except Exception as error:  # HDF5 reports damage by whatever error is nearest
             raise self._damaged(f"dataset {path!r}", error) from error
         if checksum_of(values) != entry.checksum:
@@ -355,28 +431,99 @@ class PackedFile:
             raise StoreError(f"{self.path} was closed before these values were read; open it again")
         if path not in self.manifest.datasets:
             raise self._damaged(f"dataset {path!r}", "it is missing")
+        try:
+            why = self._form.fault(path)
+        except Exception as error:  # HDF5 reports damage by whatever error is nearest
+            raise self._damaged(f"dataset {path!r}", error) from error
+        if why:
+            raise self._damaged(f"dataset {path!r}", why)
         return self.manifest.datasets[path]
+
+    def _text_of_codes(self, path: str, codes: Numbers, categories: Sequence[str]) -> Text:
+        if len(codes) and int(codes.max()) >= len(categories):
+            raise self._damaged(f"dataset {path!r}", f"it has the code {codes.max()}, which stands for no category")
+        return Text(codes, categories)
+
+    def _fixed(self, path: str, raw: Numbers) -> FixedTexts:
+        """Wrap texts that are decoded later, after a check that they can be."""
+        if not is_ascii(raw):
+            try:
+                for value in raw.tolist():
+                    value.decode()  # strict
+            except UnicodeDecodeError as error:
+                raise self._damaged(f"dataset {path!r}", f"a text is not UTF-8: {error.reason}") from error
+        return FixedTexts(raw)
+
+    def offsets(self) -> Numbers:
+        """Read the borders of the children in the curves.
+
+        Returns:
+            Ints, shape [children + 1]; child i has the epochs offsets[i] to offsets[i + 1].
+
+        Raises:
+            CorruptResults: when the dataset is damaged, or the borders do not fit the curves.
+        """
+        path = "curves/offsets"
+        found = self.values(path)
+        epochs = len(self._file["curves/val_acc"]) if self._entry("curves/val_acc") else 0
+        if found[0] != 0 or found[-1] != epochs or (np.diff(found) < 0).any():
+            raise self._damaged(f"dataset {path!r}", f"it does not rise from 0 to the {epochs} epochs of the curves")
+        return found
 
     def _strings(self, path: str) -> Sequence[str]:
         encoding = self._entry(path).encoding
         if encoding == "fixed":
-            return FixedTexts(self.values(path))
-        if encoding.startswith("bytes"):
-            data = self.numbers(path).tobytes()
-            ends = [0, *self.numbers(f"ends/{path}").tolist()]
-            values = [data[start:end].decode() for start, end in pairwise(ends)]
-        else:
-            values = [value.decode() for value in self.numbers(path).tolist()]
-        return [json.loads(f'"{value}"') for value in values] if encoding.endswith("escaped") else values
+            return self._fixed(path, self.values(path))
+        try:
+            return decoded_texts(
+                self.numbers(path), self.numbers(f"ends/{path}") if encoding.startswith("bytes") else None, encoding
+            )
+        except ValueError as error:
+            raise self._damaged(f"dataset {path!r}", error) from error
 
     def verify(self) -> None:
-        """Read every dataset.
+        """Read every dataset, and decode every text.
 
         Raises:
             CorruptResults: when a dataset is damaged; the message names the first one.
         """
         for path in self.manifest.datasets:
-            self.numbers(path)
+            self.verify_dataset(path)
+
+    def verify_dataset(self, path: str) -> int:
+        """Verify one dataset: its form, its checksum, codes, texts and offsets.
+
+        Args:
+            path: path of a dataset in the manifest.
+
+        Returns:
+            Number of its values.
+
+        Raises:
+            CorruptResults: when it is damaged.
+        """
+        entry = self._entry(path)
+        values = self.numbers(path)
+        if entry.encoding == "fixed":
+            self._fixed(path, values)
+        elif entry.encoding == "codes":
+            self._text_of_codes(path, values, self._strings(f"categories/{path}"))
+        elif entry.encoding != "numbers":
+            self._strings(path)
+        elif path == "curves/offsets":
+            self.offsets()
+        return len(values)
+
+    def strangers(self) -> list[tuple[str, str]]:
+        """Find what is in the file although no results file has it.
+
+        Returns:
+            Path, and what it is, for at most 20 of them.
+        """
+        try:
+            return list(islice(self._form.strangers(), _SHOWN_STRANGERS))
+        except Exception as error:  # HDF5 reports damage by whatever error is nearest
+            raise self._damaged("its groups", error) from error
 
     def close(self) -> None:
         """Close the file. An error is only logged, because the file was only read."""
@@ -384,6 +531,57 @@ class PackedFile:
             self._file.close()
         except (RuntimeError, OSError) as error:
             _log.warning("closing %s: %s", self.path, error)
+
+
+def decoded_texts(values: Numbers, ends: Numbers | None, encoding: Encoding) -> list[str]:
+    """Decode the texts of a dataset.
+
+    Args:
+        values: texts of fixed width, or the bytes of all texts end to end.
+        ends: where each text ends in those bytes; None for texts of fixed width.
+        encoding: its encoding.
+
+    Returns:
+        The texts.
+
+    Raises:
+        ValueError: when a text is not UTF-8, its escapes are not JSON's, or the ends do not fit the bytes.
+    """
+    if ends is None:
+        raw = values.tolist()
+    else:
+        borders = np.concatenate([np.zeros(1, dtype="<i8"), ends])
+        if borders[-1] != len(values) or (np.diff(borders) < 0).any():
+            raise ValueError(f"the ends of its texts do not rise to its {len(values)} bytes")
+        data = values.tobytes()
+        raw = [data[start:end] for start, end in pairwise(borders.tolist())]
+    try:
+        texts = [value.decode() for value in raw]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"a text is not UTF-8: {error.reason}") from error
+    if not encoding.endswith("escaped"):
+        return texts
+    try:
+        unescaped = [json.loads(f'"{text}"') for text in texts]
+    except ValueError as error:
+        raise ValueError("a text has escapes that are not JSON's") from error
+    if not all(isinstance(text, str) for text in unescaped):
+        raise ValueError("a text has escapes that are not JSON's")
+    return unescaped
+
+
+def text_in(attributes: Mapping[str, Any], name: str) -> str:
+    """Return an attribute that is text; "" if it is missing or anything else.
+
+    Args:
+        attributes: from `attributes_of`.
+        name: name of the attribute.
+
+    Returns:
+        The text.
+    """
+    value = attributes.get(name)
+    return value if isinstance(value, str) else ""
 
 
 def attributes_of(owner: Any) -> dict[str, Any]:
@@ -403,7 +601,7 @@ def attributes_of(owner: Any) -> dict[str, Any]:
 
 def _open_hdf5(path: Path) -> Any:
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             signature = file.read(len(_SIGNATURE))
     except FileNotFoundError as error:
         raise MissingResults(f"{path}: no such results file") from error

@@ -29,9 +29,10 @@ from nasbench.store.format.schema import (
     Column,
 )
 from nasbench.store.journal import JournalContents, read_journal
+from nasbench.store.maintenance.value_checks import HashOf, impossible_values
 from nasbench.store.reader import Snapshot, open_snapshot
 
-Severity = Literal["damage", "note"]
+Severity = Literal["damage", "value", "note"]
 
 _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _RUN: Final = {column.name: column for column in RUN_COLUMNS}
@@ -45,7 +46,8 @@ class FileFinding:
     """One finding about a results file.
 
     Args:
-        severity: "damage", or "note" for something harmless, e.g. after a kill.
+        severity: "damage" of bytes, "value" for values that cannot be although all checksums fit, or "note" for
+            something harmless, e.g. after a kill.
         text: one line.
     """
 
@@ -78,6 +80,11 @@ class Health:
         """Whether nothing is damaged."""
         return not any(finding.severity == "damage" for finding in self.findings)
 
+    @property
+    def plausible(self) -> bool:
+        """Whether all values can be; unknown of a damaged file."""
+        return not any(finding.severity == "value" for finding in self.findings)
+
     def damage(self, text: str) -> None:
         """Add a damage.
 
@@ -95,11 +102,13 @@ class Health:
         self.findings.append(FileFinding("note", text))
 
 
-def check_file(path: str | os.PathLike[str]) -> Health:
+def check_file(path: str | os.PathLike[str], hash_of: HashOf | None = None) -> Health:
     """Verify a results file.
 
     Args:
         path: the results file.
+        hash_of: computes the hash of stored choices (`nasbench.spaces.stored_choices.hash_of_choices`), to compare it
+            with the stored one; None to compare none.
 
     Returns:
         Everything found; without findings for a file as a finished run leaves it.
@@ -119,7 +128,7 @@ def check_file(path: str | os.PathLike[str]) -> Health:
         if leftover.exists():
             health.note(f"{leftover.name} is left from a writer that was killed; the next writer removes it")
     if health.sound:
-        _check_together(paths, health)
+        _check_together(paths, health, hash_of)
     return health
 
 
@@ -147,10 +156,12 @@ def _check_datasets(packed: PackedFile, health: Health) -> dict[str, int]:
     lengths = {}
     for name in packed.manifest.datasets:
         try:
-            lengths[name] = len(packed.numbers(name))
+            lengths[name] = packed.verify_dataset(name)
             health.datasets += 1
         except CorruptResults as error:
             health.damage(f"{error}; affected: {_affected(packed, name)}")
+    for name, what in packed.strangers():
+        health.damage(f"{packed.path}: {name!r} is no part of a results file ({what})")
     return lengths
 
 
@@ -203,7 +214,7 @@ def _check_journal(paths: ResultsPaths, journal: JournalContents, health: Health
         )
 
 
-def _check_together(paths: ResultsPaths, health: Health) -> None:
+def _check_together(paths: ResultsPaths, health: Health, hash_of: HashOf | None) -> None:
     try:
         snapshot = open_snapshot(paths)
     except CorruptResults as error:
@@ -213,6 +224,9 @@ def _check_together(paths: ResultsPaths, health: Health) -> None:
         health.children, health.runs, health.measurements = snapshot.children, snapshot.runs, snapshot.measurements
         _check_values(snapshot, health)
         _check_counts(snapshot, health)
+        if health.sound:
+            for text in impossible_values(snapshot, _imported_runs(snapshot), hash_of):
+                health.findings.append(FileFinding("value", text))
     finally:
         snapshot.close()
 
@@ -236,8 +250,13 @@ def _is_imported(config: str) -> bool:
     """Whether a run's configuration is that of an import. Imported children are counted as those of a search are."""
     try:
         return "import" in json.loads(config)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return False
+
+
+def _imported_runs(snapshot: Snapshot) -> list[str]:
+    ids, configs = (cast("Text", snapshot.column("runs", _RUN[name])).objects().tolist() for name in ("run", "config"))
+    return [run for run, config in zip(ids, configs) if _is_imported(config)]
 
 
 def _check_counts(snapshot: Snapshot, health: Health) -> None:

@@ -11,15 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import h5py
 import numpy as np
 
 from nasbench.store.errors import CorruptResults
+from nasbench.store.format.chunks import filters_of, read_chunk
 from nasbench.store.format.columns import DTYPES, Data, Numbers, Text
+from nasbench.store.format.form import fault_of_dataset, fault_of_links
 from nasbench.store.format.hdf5 import FORMAT, TABLES, Encoding, Entry, PackedFile, Table, attributes_of, checksum_of
 from nasbench.store.format.schema import CURVES, Column
+
+_COLUMNS: Final = {f"{table}/{column.name}": column for table, columns in TABLES.items() for column in columns}
 
 
 @dataclass
@@ -133,18 +137,18 @@ class _Reader:
     def _strings(self, path: str, entry: Entry) -> tuple[Text, Numbers]:
         values, lost = self._numbers(path, entry)
         if not entry.encoding.startswith("bytes"):
-            raw = ["" if gone else value.decode() for value, gone in zip(values.tolist(), lost.tolist())]
+            found = [b"" if gone else value for value, gone in zip(values.tolist(), lost.tolist())]
         else:
             where = self._entry(f"ends/{path}")
             ends, unknown = self._numbers(f"ends/{path}", where) if where else (np.zeros(0, dtype="<i8"), lost[:0])
             if unknown.any() or lost.any():
                 return filler_text(len(ends)), np.ones(len(ends), dtype=bool)
             data = values.tobytes()
-            raw = [data[start:end].decode() for start, end in pairwise([0, *ends.tolist()])]
-            lost = np.zeros(len(raw), dtype=bool)
-        if entry.encoding.endswith("escaped"):
-            raw = [json.loads(f'"{value}"') for value in raw]
-        return Text(np.arange(len(raw), dtype=np.int64), raw), lost
+            found = [data[start:end] for start, end in pairwise([0, *ends.tolist()])]
+            lost = np.zeros(len(found), dtype=bool)
+        texts = [_decoded(value, entry.encoding.endswith("escaped")) for value in found]
+        lost = lost | np.array([text is None for text in texts], dtype=bool)
+        return Text(np.arange(len(texts), dtype=np.int64), [text or "" for text in texts]), lost
 
     def _curves(self, children: int) -> None:
         recovered = self._recovered
@@ -169,7 +173,7 @@ class _Reader:
         entry = self._entry("curves/offsets")
         if entry is not None:
             offsets, lost = self._numbers("curves/offsets", entry)
-            if len(offsets) == children + 1 and not lost.any():
+            if len(offsets) == children + 1 and not lost.any() and (np.diff(offsets) >= 0).all():
                 return np.diff(offsets)
         counted = cast("Numbers", self._recovered.columns["children"]["epochs"])
         if not self._recovered.lost["children"]["epochs"].any() and int(np.sum(counted)) == epochs:
@@ -181,6 +185,8 @@ class _Reader:
         if self._entries is not None:
             return self._entries.get(path)
         try:
+            if fault_of_links(self._file, path):
+                return None
             attributes = attributes_of(self._file[path])
         except Exception:  # HDF5 reports damage by various errors; an unreadable part is lost
             return None
@@ -199,21 +205,36 @@ class _Reader:
     def _numbers(self, path: str, entry: Entry) -> tuple[Numbers, Numbers]:
         """Read a dataset's values and which of them are lost: those in chunks whose HDF5 checksum does not fit."""
         try:
+            why, _, _ = fault_of_dataset(self._file, path, entry.encoding, _COLUMNS.get(path))
+            if why:
+                self._recovered.remarks.append(f"dataset {path!r} ({why})")
+                return np.zeros(0, dtype="<i8"), np.zeros(0, dtype=bool)
             dataset = self._file[path]
             values = np.zeros(dataset.shape, dataset.dtype)
-            chunks = list(dataset.iter_chunks()) if dataset.chunks else [(slice(0, len(values)),)]
+            filters = filters_of(dataset)
+            rows = dataset.chunks[0] if filters else max(1, len(values))
         except Exception:  # as above
             return np.zeros(0, dtype="<i8"), np.zeros(0, dtype=bool)
         lost = np.zeros(len(values), dtype=bool)
-        for chunk in chunks:
+        for start in range(0, len(values), rows):
             try:
-                values[chunk] = dataset[chunk]
+                values[start : start + rows] = read_chunk(dataset, filters, start) if filters else dataset[()]
             except Exception:  # as above
-                lost[chunk[0]] = True
+                lost[start : start + rows] = True
         if not lost.any() and checksum_of(values) != entry.checksum:
             # every chunk is readable, but the checksum of the whole does not fit, and the damaged part is unknown
             lost[:] = True
         return values, lost
+
+
+def _decoded(value: bytes, escaped: bool) -> str | None:
+    """Decode one text; None if that is impossible, which a checksum that fits does not exclude."""
+    try:
+        text = value.decode()
+        unescaped = json.loads(f'"{text}"') if escaped else text
+    except ValueError:
+        return None
+    return unescaped if isinstance(unescaped, str) else None
 
 
 def filler(column: Column, rows: int) -> Data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ from nasbench.store.maintenance.table_builder import (
     tables_of_rows,
     take_children,
 )
+from nasbench.store.maintenance.value_checks import REPAIRED
 from nasbench.store.packing import pack_snapshot
 
 # A child that lost one of these is kept: the value becomes missing (NaN, '' or -1), which cannot be mistaken for a real
@@ -185,7 +187,22 @@ def _packed_part(recovered: Recovered, repair: Repair) -> Tables:
         item.name: blanked(columns[item.name], lost[item.name], item.name, "children") for item in CHILD_COLUMNS
     }
     runs, measurements = _recovered_runs(recovered, repair), _recovered_measurements(recovered, repair)
+    gone = sorted(name for name in _MAY_BE_MISSING if (lost[name] & ~dropped).any())
+    if gone:
+        runs["provenance"] = _noting_loss(cast("Text", runs["provenance"]), gone)
     return take_children(Tables(children, runs, recovered.curves, recovered.lengths, measurements), kept)
+
+
+def _noting_loss(provenance: Text, columns: Sequence[str]) -> Text:
+    """Note in each run's provenance which columns lost values, so that a check does not take them for impossible."""
+    texts = []
+    for text in provenance.objects().tolist():
+        try:
+            known = json.loads(text or "{}")
+        except (ValueError, RecursionError):
+            known = None
+        texts.append(json.dumps({**known, REPAIRED: list(columns)}) if isinstance(known, dict) else text)
+    return Text(np.arange(len(texts), dtype=np.int64), texts)
 
 
 def _children(columns: dict[str, Data], lost: dict[str, Numbers], which: Numbers) -> str:
