@@ -13,6 +13,7 @@ from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.comparison.compare import run_hours, run_rates
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
+from nasbench.costs.carbon import CarbonIntensity
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
 from nasbench.costs.speeds import Rate, Speed, shipped_speeds, speed_ratio
 from nasbench.costs.units import device_time
@@ -173,6 +174,36 @@ def energy_note(data: pd.DataFrame) -> str:
     ]
     counters = ", ".join(dict.fromkeys(", ".join(known["counters"]).split(", ")))
     return f"Energy measured by {counters}, with what else ran there: {'; '.join(parts)}."
+
+
+def emissions(energy: pd.DataFrame, intensity: CarbonIntensity) -> pd.DataFrame:
+    """Add the emissions of the measured energy. Where no energy was measured, there are none: nothing is estimated.
+
+    Args:
+        energy: result of `energy_by_strategy`.
+        intensity: grams of CO2 equivalents per kilowatt-hour.
+
+    Returns:
+        The frame with the column co2e_grams: the mean per run, over the runs with a reading; NaN without.
+    """
+    return energy.assign(co2e_grams=[intensity.grams(kwh) for kwh in energy["kwh"]])
+
+
+def emissions_note(data: pd.DataFrame, intensity: CarbonIntensity) -> str:
+    """Sentence about the emissions.
+
+    Args:
+        data: result of `emissions`.
+        intensity: the intensity used.
+
+    Returns:
+        The sentence; says that there are none where no energy was measured.
+    """
+    known = data[data["measured"] > 0]
+    if known.empty:
+        return "CO2e: unknown, because no energy was measured: the runs hold no reading of RAPL or NVML."
+    parts = [f"{row.strategy} {style.short(row.co2e_grams)} g per run" for row in known.itertuples()]
+    return f"CO2e of the measured energy at {intensity}: {'; '.join(parts)}."
 
 
 def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") -> None:

@@ -53,6 +53,7 @@ def cost(
     target: float | None = None,
     at: str | None = None,
     price: str | float | None = None,
+    carbon_intensity: str | float | None = None,
 ) -> Analysis:
     """Compute what searches cost in device-hours and USD, by ledger category. As `nasbench cost`.
 
@@ -63,9 +64,12 @@ def cost(
         target: validation accuracy in [0, 1]; the cost to reach it is computed too.
         at: device at whose price all hours are counted, e.g. "V100"; None for the devices that were used.
         price: USD per device-hour, or a CSV price table; None for what was charged, with `at` for the shipped table.
+        carbon_intensity: grams of CO2 equivalents per kWh, or a region of the shipped table, e.g. "FR"; adds the
+            emissions of the measured energy.
 
     Returns:
-        The mean cost of a run of each strategy; columns as in `nasbench.analysis.costs.cost.cost_by_strategy`, and kwh.
+        The mean cost of a run of each strategy; columns as in `nasbench.analysis.costs.cost.cost_by_strategy`, and kwh
+        and co2e_grams: NaN where no hardware counter was read.
 
     Raises:
         InputError: when no children are left, the rows cannot be compared, runs are of several tables, or a device has no
@@ -80,8 +84,9 @@ def cost(
     from nasbench.analysis.comparison.checks import check_comparable
     from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, part_cores_note, plot_cost, uncounted_note
-    from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
+    from nasbench.analysis.costs.cost_on_other_devices import emissions, emissions_note, energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.costs.carbon import intensity_of
     from nasbench.costs.pricing import prices_from
     from nasbench.runners.search.budget_of_runs import budget_in
 
@@ -93,11 +98,17 @@ def cost(
     prices = None if price is None else prices_from(str(price))
     data = cost_by_strategy(frame, runs, prices, target, at, budget_in(runs, "gpu_hours"))
     energy = energy_by_strategy(runs)
-    data = data.merge(energy[["strategy", "kwh"]], on="strategy")
+    intensity = None if carbon_intensity is None else intensity_of(str(carbon_intensity))
+    columns = ["strategy", "kwh"]
+    if intensity is not None:
+        energy = emissions(energy, intensity)
+        columns.append("co2e_grams")
+    data = data.merge(energy[columns], on="strategy")
     notes = (
         f"Priced at: {'; '.join(sorted(set(data['priced_at'])))}.",
         *checked,
         energy_note(energy),
+        *([] if intensity is None else [emissions_note(energy, intensity)]),
         *(f"{line}." for line in (uncounted_note(runs), part_cores_note(frame, runs)) if line),
     )
     about = describe_rows(frame, ("val_acc",) if target is not None else (), len(runs))

@@ -200,6 +200,13 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     default=None,
     help="With --on: a benchmark record; rates measured on both devices are preferred to peaks.",
 )
+@click.option(
+    "--carbon-intensity",
+    "carbon",
+    default=None,
+    metavar="REGION|NUMBER",
+    help="Also print CO2e of the measured energy: a region such as FR (mean of 2021), or grams per kWh.",
+)
 @allow_option
 @plot_options
 @csv_option
@@ -215,6 +222,7 @@ def cost(
     ran_on: str | None,
     speeds: str | None,
     rates: str | None,
+    carbon: str | None,
     allow: Sequence[str],
     output: str | None,
     csv: str | None,
@@ -222,7 +230,8 @@ def cost(
 ) -> None:
     """Cost in device-hours and USD by ledger category, per child, and to reach an accuracy.
 
-    With --on, also estimated on other devices; with --published, of the published searches.
+    With --on, also estimated on other devices; with --published, of the published searches. Energy is what hardware
+    counters measured (RAPL of processors, NVML of GPUs); without a reading there is neither energy nor CO2e.
 
     \b
     Example:
@@ -231,6 +240,7 @@ def cost(
       nasbench cost --published --at V100 -o results/published-cost
     """
     from nasbench.analysis.comparison.checks import check_tables
+    from nasbench.costs.carbon import intensity_of
     from nasbench.costs.pricing import prices_from
     from nasbench.errors import InputError
 
@@ -241,6 +251,9 @@ def cost(
         raise InputError(
             "--from, --speeds and --rates are of estimates for other devices: name these by --on, e.g. --on A100"
         )
+    if carbon is not None and (published or on is not None):
+        raise InputError("--carbon-intensity is of measured energy: not with --published or --on")
+    intensity = None if carbon is None else intensity_of(carbon)
     if published:
         if on is not None:
             raise InputError("--on is for results files; published searches are priced at another device by --at")
@@ -265,7 +278,7 @@ def cost(
 
     from nasbench.analysis.comparison.reaching import table_of_runs
     from nasbench.analysis.costs.cost import cost_by_strategy, part_cores_note, plot_cost, uncounted_note
-    from nasbench.analysis.costs.cost_on_other_devices import energy_by_strategy, energy_note
+    from nasbench.analysis.costs.cost_on_other_devices import emissions, emissions_note, energy_by_strategy, energy_note
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.format.schema import LEDGER_CATEGORIES
@@ -275,7 +288,11 @@ def cost(
         children = frame[frame["run"].isin(set(mine["run"]))]
         each = cost_by_strategy(children, mine, prices, target, at, budget_in(mine, "gpu_hours"))
         energies.append(energy_by_strategy(mine))
-        measured = energies[-1][["strategy", "measured", "kwh"]].rename(columns={"measured": "runs_with_energy"})
+        columns = ["strategy", "measured", "kwh"]
+        if intensity is not None:
+            energies[-1] = emissions(energies[-1], intensity)
+            columns.append("co2e_grams")
+        measured = energies[-1][columns].rename(columns={"measured": "runs_with_energy"})
         costs.append(each.merge(measured, on="strategy").assign(table=name))
     data, energy = pd.concat(costs, ignore_index=True), pd.concat(energies, ignore_index=True)
     parts = [f"{name}_hours" for name in LEDGER_CATEGORIES if data[f"{name}_hours"].gt(0).any()]
@@ -291,7 +308,9 @@ def cost(
         "usd_per_child",
     ]
     shown += ["to_target"] if target is not None else []
-    lines = (energy_note(energy), uncounted_note(runs), part_cores_note(frame, runs))
+    shown += ["kwh", "co2e_grams"] if intensity is not None else []
+    emitted = "" if intensity is None else emissions_note(energy, intensity)
+    lines = (energy_note(energy), emitted, uncounted_note(runs), part_cores_note(frame, runs))
     said = " ".join(f"{line.rstrip('.')}." for line in lines if line)
     cost_scores = ("val_acc",) if target is not None else ()
     print_table_as(

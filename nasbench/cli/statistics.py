@@ -390,7 +390,8 @@ def correlations(
     if measurements and of is None:
         raise InputError("--measurements is of measured quantities: name them with --of, e.g. mult_adds,latency")
     frame, _, results = load(files, where)
-    labels, notes = None, []
+    labels: dict[str, str] | None = None
+    notes: list[str] = []
     if of is not None:
         scores, labels, notes = _values_of(frame, results, of, measurements)
     else:

@@ -11,12 +11,15 @@ from nasbench.analysis.costs.cost_on_other_devices import (
     ESTIMATE,
     MEASURED,
     cost_on_other_devices,
+    emissions,
+    emissions_note,
     energy_by_strategy,
     energy_note,
     estimate_notes,
     plot_cost_on_other_devices,
 )
 from nasbench.analysis.plotting import saving, style
+from nasbench.costs.carbon import intensity_of, shipped_intensities
 from nasbench.costs.pricing import Price
 from nasbench.costs.speeds import Speed
 from nasbench.errors import InputError
@@ -118,3 +121,29 @@ def test_energy_that_was_not_measured_is_not_made_up(two, provenance):
     assert data["measured"].tolist() == [0]
     assert np.isnan(data["kwh"][0])
     assert energy_note(data).startswith("Energy: not measured")
+
+
+def test_emissions_are_measured_energy_times_the_intensity(two):
+    measured = json.dumps({"energy": {"joules": {"rapl:package-0": 7.2e6}, "seconds": 9}})
+    data = emissions(energy_by_strategy(two[1].assign(provenance=measured)), intensity_of("FR"))
+    assert data["co2e_grams"].tolist() == pytest.approx((2 * 67.39 * np.ones(len(data))).tolist())
+    note = emissions_note(data, intensity_of("FR"))
+    assert "67.39 g CO2e per kWh (France, 2021; Our World in Data" in note
+    assert "135 g per run" in note
+
+
+def test_without_a_reading_there_are_no_emissions(two):
+    data = emissions(energy_by_strategy(two[1].assign(provenance="")), intensity_of("50"))
+    assert data["co2e_grams"].isna().all()
+    assert emissions_note(data, intensity_of("50")).startswith("CO2e: unknown, because no energy was measured")
+
+
+def test_a_carbon_intensity_is_a_region_or_a_number():
+    assert intensity_of("france") == intensity_of(" fr ")
+    assert str(intensity_of("50")) == "50 g CO2e per kWh (given by the user)"
+    assert {each.year for each in shipped_intensities()} == {"2021"}
+    assert all(0 < each.grams_per_kwh < 1000 for each in shipped_intensities())
+    assert len({each.region for each in shipped_intensities()}) == len(shipped_intensities())
+    for wrong in ("-1", "nan", "inf", "Atlantis", ""):
+        with pytest.raises(InputError, match="carbon intensity"):
+            intensity_of(wrong)

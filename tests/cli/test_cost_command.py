@@ -100,3 +100,11 @@ def test_published_searches_are_not_checked(tmp_path):
     done = nasbench("cost", "--published", "--allow", "baseline", cwd=tmp_path)
     assert done.code == 2
     assert "--allow is for results files" in done.err
+
+
+def test_co2_is_of_measured_energy_only(tmp_path):
+    out = call("--carbon-intensity", "DE", "-o", str(tmp_path / "cost"), "--csv", str(tmp_path / "table.csv"))
+    assert "CO2e: unknown, because no energy was measured" in out
+    assert pd.read_csv(tmp_path / "table.csv")["co2e_grams"].isna().all()
+    for words in (("--carbon-intensity", "Atlantis"), ("--carbon-intensity", "50", "--on", "V100")):
+        assert nasbench("cost", CLAIMS, *words, "-o", str(tmp_path / "no")).code == 2
