@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nasbench.costs.units import device_time
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 from nasbench.spaces import Architecture, get_space
 from nasbench.store.query import Results
 
@@ -49,7 +49,7 @@ class Run:
         self.path, self.stop_reason = Path(path), stop_reason
         with Results(self.path) as results:
             runs = results.runs()
-            found = runs[runs["run"].str.startswith(id or "")]
+            found = runs[runs["run"].str.startswith(printable(id or ""))]
             if len(found) != 1:
                 there = ", ".join(runs["run"]) or "none"
                 what = f"no run {id!r}" if found.empty else f"{len(found)} runs, so that one has to be named"

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import os
@@ -56,8 +57,29 @@ class Verbosity(IntEnum):
 _LEVELS: Final = {Verbosity.VERBOSE: logging.INFO, Verbosity.DEBUG: logging.DEBUG}
 
 
+class _NoNan(click.ParamType):
+    """A number that is one: "nan" is within every range, and no comparison with it holds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if found != found:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return found
+
+
+class _Float(_NoNan, click.types.FloatParamType):
+    pass
+
+
+class _FloatRange(_NoNan, click.FloatRange):
+    pass
+
+
+_WITHOUT_NAN: Final[dict[type, type]] = {click.types.FloatParamType: _Float, click.FloatRange: _FloatRange}
+
+
 def with_verbosity(command: click.Command) -> click.Command:
-    """Add the options --quiet and --verbose to a command, and to the commands of a group.
+    """Add the options --quiet and --verbose to a command, and to the commands of a group; refuse NaN as a number.
 
     Args:
         command: the command, which is changed; one that has the options already stays as it is.
@@ -65,6 +87,10 @@ def with_verbosity(command: click.Command) -> click.Command:
     Returns:
         The same command.
     """
+    for parameter in command.params:
+        if type(parameter.type) in _WITHOUT_NAN:
+            parameter.type = copy.copy(parameter.type)
+            parameter.type.__class__ = _WITHOUT_NAN[type(parameter.type)]
     if not any(parameter.name == "quiet" for parameter in command.params):
         command.params += [
             click.Option(

@@ -29,6 +29,7 @@ def find_run(run_id: str, file: str | Sequence[str]) -> dict[str, Any]:
 
     with Results(file) as results:
         runs = results.runs()
+    run_id = printable(run_id)  # as frames have texts
     exact = runs[runs["run"] == run_id]
     found = exact if len(exact) else runs[runs["run"].str.startswith(run_id)]
     where = file if isinstance(file, str) else ", ".join(file)

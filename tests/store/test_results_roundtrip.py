@@ -133,7 +133,8 @@ def test_texts_too_uneven_for_a_fixed_width(tmp_path, monkeypatch, escaped):
             writer.append_child(*child(number, error=text))
     with h5py.File(path) as file:
         assert file["children/error"].dtype == np.uint8
-    assert Results(path).frame(["error"])["error"].tolist() == texts
+    assert Results(path).frame(["error"])["error"].tolist() == [printable_data(text) for text in texts]
+    assert [row["error"] for row in Results(path).children_of("run0")] == texts
 
 
 def test_plain_h5py_reads_everything(tmp_path):
