@@ -48,6 +48,8 @@ def test_the_first_time_counts_and_others_are_watched_until_their_end(make):
     assert money["spent"].tolist() == pytest.approx([4, 10])  # 2 USD an hour; final trainings are no part of the search
     hours = budget_to_target(*searches(make, TWO, final_hours=[0.0, 7.0], searcher_hours=[0.0, 0.5]), 0.9)
     assert hours["spent"].tolist() == pytest.approx([2, 5.5])  # the searcher's last work comes after the last child
+    late = {"final_hours": [0.0, 7.0], "searcher_hours": [0.0, 0.5], "usd": [6.0, 25.0]}
+    assert budget_to_target(*searches(make, TWO, **late), 0.9, "usd")["spent"].tolist() == pytest.approx([4, 11])
 
 
 def test_a_budget_ends_complete_runs_and_nothing_beyond_it_counts(make):

@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from nasbench.analysis.comparison.random_search_claim import differences, top_means
 from nasbench.analysis.inference.equivalence import detectable_difference, equivalence_p, paired_detectable
 from nasbench.analysis.inference.intervals import improvement_interval
+from nasbench.analysis.inference.two_samples import compare_groups
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.comparison_table import comparison_table
 from nasbench.analysis.statistics.final_scores import final_scores
