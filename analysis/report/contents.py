@@ -6,10 +6,11 @@ import hashlib
 import json
 import shlex
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, anytime, trajectories
@@ -20,6 +21,7 @@ from nasbench.analysis.comparison.compare import summarize
 from nasbench.analysis.comparison.curves import KEYS, learning_curves
 from nasbench.analysis.costs.cost import cost_by_strategy
 from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, energy_by_strategy
+from nasbench.analysis.pareto.dominance import nondominated, scored_children
 from nasbench.analysis.pareto.objectives import (
     ALL,
     attainment,
@@ -35,6 +37,7 @@ from nasbench.analysis.statistics.selection import has_fresh_scores, selection_n
 from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
+from nasbench.store.measured import every_way, read_measurements
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:
@@ -59,20 +62,23 @@ class Selection:
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
         curves: one row per epoch, from `Results.all_curves`.
         files: names of the results files.
+        measurements: rows of the table of measurements.
     """
 
     frame: pd.DataFrame
     runs: pd.DataFrame
     curves: pd.DataFrame
     files: tuple[str, ...]
+    measurements: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @classmethod
-    def of(cls, results: Results, frame: pd.DataFrame | None = None) -> Selection:
+    def of(cls, results: Results, frame: pd.DataFrame | None = None, others: Sequence[str] = ()) -> Selection:
         """Select all rows of results files, or only the children that are in `frame`.
 
         Args:
             results: opened results files.
             frame: the children to keep; None for all.
+            others: further files of measurements.
 
         Returns:
             The children with their runs, curves and files.
@@ -80,7 +86,8 @@ class Selection:
         children, runs = results.frame() if frame is None else frame, results.runs()
         if frame is not None:
             runs = runs[runs["run"].isin(set(children["run"]))]
-        return cls(children, runs, results.all_curves(), tuple(results.files))
+        measurements = read_measurements(results, others)
+        return cls(children, runs, results.all_curves(), tuple(results.files), measurements)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ class Contents:
     cost: pd.DataFrame
     other_devices: pd.DataFrame
     energy: pd.DataFrame
+    measured: pd.DataFrame
     volumes: pd.DataFrame
     attained: dict[str, pd.DataFrame]
     learned: pd.DataFrame
@@ -182,6 +190,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         if wishes.on
         else pd.DataFrame(),
         energy=energy_by_strategy(runs),
+        measured=measured_fronts(frame, selection.measurements),
         volumes=volumes(frame, wishes.seed),
         attained=attained(frame),
         learned=learning_curves(selection.curves, frame, wishes.best),
@@ -316,6 +325,30 @@ def attained(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
     pairs = {name: objectives for name, objectives in planes(frame).items() if len(objectives) == 2}
     points = {name: objective_points(frame, objectives, by_run=True) for name, objectives in pairs.items()}
     return {name: attainment(table, pairs[name]) for name, table in points.items() if len(table)}
+
+
+def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
+    """Find the architectures that no other one beats in validation error and a measured quantity.
+
+    Args:
+        frame: children.
+        measurements: rows of the table of measurements.
+
+    Returns:
+        quantity, unit, conditions, measured (architectures of these children with a value), hash, val_acc (mean), and
+        value: one row per architecture on the front of each quantity, device and method; empty if nothing was measured.
+    """
+    rows: list[dict[str, Any]] = []
+    scored = scored_children(frame, "val_acc") if len(measurements) else frame.iloc[:0]
+    means = scored.groupby("hash", sort=False)["val_acc"].mean()
+    for way in every_way(measurements) if len(means) else ():
+        pairs = pd.DataFrame({"val_acc": means, "value": way.values}).dropna()
+        sign = -1.0 if way.direction == "higher" else 1.0
+        front = pairs[nondominated(np.column_stack([1.0 - pairs["val_acc"], sign * pairs["value"]]))]
+        about = {"quantity": way.quantity, "unit": way.unit, "conditions": way.conditions, "measured": len(pairs)}
+        for digest, point in front.sort_values("value").iterrows():
+            rows.append(about | {"hash": str(digest), "val_acc": point["val_acc"], "value": point["value"]})
+    return pd.DataFrame(rows, columns=["quantity", "unit", "conditions", "measured", "hash", "val_acc", "value"])
 
 
 def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:

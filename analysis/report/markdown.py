@@ -49,6 +49,8 @@ def markdown_report(found: Contents, now: str) -> str:
         ]
     lines += ["", plain(energy_note(found.energy))]
     lines += ["", "### Best architectures", "", *_table(_best(found))]
+    measured = tables.measured_table(found)
+    lines += ["", *_folded("Measured: fronts with validation accuracy", _table(measured))] if measured.rows else []
     lines += ["", *_folded("Accuracy and size: hypervolumes", _table(tables.volume_table(found)))]
     lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]
     answered = f"Best-practices checklist: {checklist_summary(found.checklist)}"

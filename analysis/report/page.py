@@ -87,6 +87,7 @@ def html_report(found: Contents, now: str) -> str:
             "categories": tables.category_table(found),
             "cost": tables.cost_table(found),
             "other_devices": tables.other_devices_table(found),
+            "measured": tables.measured_table(found),
             "volumes": tables.volume_table(found),
         },
         bars=tables.cost_bars(found),

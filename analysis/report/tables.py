@@ -15,6 +15,7 @@ from nasbench.analysis.costs.cost_on_other_devices import ESTIMATE
 from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.analysis.inference.verdicts import comparisons_text
 from nasbench.analysis.plotting import style
+from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.statistics.final_scores import STATISTICS
 from nasbench.costs.units import device_time
 
@@ -541,6 +542,29 @@ def other_devices_table(found: Contents) -> ReportTable:
             beside = f"({style.short(row['times'])} times as fast)\n{usd(row['usd'])} USD"
             cells.append(ReportCell(f"≈ {units[device].of(row['gpu_hours'])}", beside))
         table.rows.append(cells)
+    return table
+
+
+def measured_table(found: Contents) -> ReportTable:
+    """Make the table of the fronts of validation accuracy and measured quantities, e.g. latency.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        The table.
+    """
+    columns = (
+        ReportColumn("Measured", "text", "Values of other devices and methods are never mixed"),
+        ReportColumn("Architecture", "code"),
+        ReportColumn("Value"),
+        ReportColumn("Validation %", meaning="Mean over the architecture's trainings"),
+    )
+    table = ReportTable(columns)
+    for row in found.measured.to_dict("records"):
+        about = ReportCell(str(row["quantity"]), f"{row['conditions']}\n{row['measured']:,} architectures")
+        value = ReportCell(f"{style.short(row['value'])} {row['unit']}".rstrip())
+        table.rows.append([about, ReportCell(row["hash"][:HASH_DIGITS]), value, ReportCell(percent(row["val_acc"]))])
     return table
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasbench.cli.loading import allow_option
+from nasbench.cli.measured import measurements_option
 from nasbench.cli.output import say
 from nasbench.cli.user_defaults import usual_price
 from nasbench.errors import InputError, printable
@@ -45,6 +46,7 @@ FORMATS = ("html", "md")
 @click.option(
     "--from", "ran_on", default=None, help="With --on: device of the hours if rows name none, e.g. in replays."
 )
+@measurements_option
 @click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Number of architectures to draw.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstraps.")
 @click.option("--title", default="", help="Title of the page  [made from the strategies and data].")
@@ -57,6 +59,7 @@ def report(
     target: float | None,
     on: str,
     ran_on: str | None,
+    measurements: Sequence[str],
     best: int,
     seed: int,
     title: str,
@@ -79,7 +82,7 @@ def report(
 
     kind = format_ or ("md" if output is not None and Path(output).suffix == ".md" else "html")
     results = Results(list(files))
-    selection = Selection.of(results, _chosen(results, where, files))
+    selection = Selection.of(results, _chosen(results, where, files), measurements)
     command = printable(shlex.join(["nasbench", *sys.argv[1:]]))
     devices = tuple(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
     if ran_on is not None and not devices:

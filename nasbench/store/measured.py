@@ -152,12 +152,30 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
     ways = rows.drop_duplicates(list(DECIDING))
     if len(ways) > 1:
         raise InputError(_ambiguous(wanted, ways))
+    return _values(name, rows)
+
+
+def every_way(measurements: pd.DataFrame) -> list[Measured]:
+    """Split measurements by quantity and conditions.
+
+    Args:
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+
+    Returns:
+        What `choose` returns for each quantity and set of conditions, in order of first appearance.
+    """
+    groups = measurements.groupby(["quantity", *DECIDING], sort=False)
+    return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups]
+
+
+def _values(name: str, rows: pd.DataFrame) -> Measured:
+    """One value per hash, of rows that were all measured in one way."""
     ordered = rows.sort_values("measured_at", kind="stable")
     latest = ordered.drop_duplicates(["hash", "seed"], keep="last")
     values = latest.groupby("hash", sort=False)["value"].mean()
-    way = ways.iloc[0]
+    way = rows.iloc[0]
     return Measured(
-        name, wanted.quantity, way["unit"], way["direction"], describe_way(way), values, len(ordered) - len(latest)
+        name, way["quantity"], way["unit"], way["direction"], describe_way(way), values, len(ordered) - len(latest)
     )
 
 

@@ -23,6 +23,7 @@ from nasbench.analysis.pareto.objectives import (
     unmeasured_note,
     with_measured,
 )
+from nasbench.analysis.report.contents import measured_fronts
 from nasbench.errors import InputError, UnknownName
 from nasbench.store.format.schema import MEASUREMENT_COLUMNS
 from nasbench.store.measured import Wanted, choose, split_names
@@ -232,3 +233,29 @@ def test_query_joins_measured_quantities_and_prints_measurements(searched: Path,
     assert [row["hash"] for row in table] == hashes
     for words in (("--columns", "latency"), ("--columns", "latncy"), ("-m", "energy"), ("--sort", "latency")):
         assert command(*query, *words).code == 2
+
+
+def test_the_report_has_the_front_of_each_quantity_and_way(searched: Path, tmp_path: Path) -> None:
+    with Results(searched) as results:
+        frame = results.frame(stage="search")
+    hashes = list(dict.fromkeys(frame["hash"]))
+    other = str(tmp_path / "m.h5")
+    with ResultsWriter(other) as writer:
+        writer.append_measurements(measured_at(hashes).to_dict("records"))
+        writer.append_measurements(measured_at(hashes[:2], method="compile").to_dict("records"))
+    with Results(other) as results:
+        found = measured_fronts(frame, results.measurements())
+    for method, part in found.groupby(found["conditions"].str.split(", ").str[1]):
+        assert set(part["measured"]) == {len(hashes) if method == "eager" else 2}
+        assert part["value"].is_monotonic_increasing
+        assert part["val_acc"].is_monotonic_increasing  # whoever is slower is more accurate, or not on the front
+    with_them, without = str(tmp_path / "with.md"), str(tmp_path / "without.md")
+    assert command("report", str(searched), "--measurements", other, "-o", with_them).code == 0
+    assert command("report", str(searched), "-o", without).code == 0
+    text = Path(with_them).read_text()
+    assert "Measured: fronts with validation accuracy" in text
+    assert "Abacus, compile, batch 1, 1 thread 2 architectures" in text
+    assert "Measured" not in Path(without).read_text()
+    page = tmp_path / "page.html"
+    assert command("report", str(searched), "--measurements", other, "-o", str(page)).code == 0
+    assert "Measured quantities" in page.read_text()
