@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nasbench.cli.protocol_changes import USUAL_PROTOCOL, note_on_own_images
 from nasbench.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from nasbench.spaces import Architecture, Space
 
 BEST = ":best"
-USUAL_PROTOCOL = "digits"
 
 
 class Training(NamedTuple):
@@ -58,6 +58,7 @@ def find_training(
     child, names = _child_of(what, files)
     if child is None:
         found = _named(what)
+        note_on_own_images(protocol, changes.get("data"))
         return Training(found, get_protocol(protocol or USUAL_PROTOCOL, changes), seed or 0)
     from nasbench.cli.architectures import architectures_of
 

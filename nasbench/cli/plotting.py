@@ -113,12 +113,16 @@ def check_pictures(output: str, model: str) -> None:
         model: file that the command reads or writes, too.
 
     Raises:
-        InputError: when it is no name of a picture, that of the other file, or that of a file that is no picture of ours.
+        InputError: when it is no name of a picture, that of the other file, or that of a file that is no picture of
+            ours, or when the folder cannot be written.
     """
+    from nasbench.models.files import make_folder
+
     for path in picture_paths(output):
         if path.resolve() == Path(model).resolve():
             raise InputError(f"{str(path)!r} is the name of the model file, too; choose another one for the picture")
         require_picture(path)
+        make_folder(path)
 
 
 def name_picture(output: str, part: str) -> str:

@@ -23,7 +23,7 @@ from nasbench.cli.options import (
     take_over_option,
 )
 from nasbench.cli.output import is_quiet, say
-from nasbench.cli.protocol_changes import protocol_changes
+from nasbench.cli.protocol_changes import USUAL_PROTOCOL, note_on_own_images, protocol_changes
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.runners.executors.base import ExecutorOptions
 
@@ -42,10 +42,9 @@ if TYPE_CHECKING:
 @click.option("--budget", required=True, help='"6 children", "2 gpu-hours", "3 usd" or wall time: "10 min".')
 @click.option(
     "--protocol",
-    default="digits",
-    show_default=True,
+    default=None,
     shell_complete=completing(protocol_names),
-    help="Protocol of the trainings.",
+    help="Protocol of the trainings; images suits images of one's own  [digits].",
 )
 @data_option
 @click.option("--download", is_flag=True, help="Download cifar10 or cifar100 if it is missing.")
@@ -114,7 +113,7 @@ def run(
     space: str,
     strategy: str,
     budget: str,
-    protocol: str,
+    protocol: str | None,
     data: str | None,
     download: bool,
     set_: Sequence[str],
@@ -149,6 +148,8 @@ def run(
 
     require_executor(executor, where)
     changes = protocol_changes(set_, data)
+    note_on_own_images(protocol, changes.get("data"))
+    protocol = protocol or USUAL_PROTOCOL
     if download:
         _download(changes.get("data"), protocol)
     config = validated(

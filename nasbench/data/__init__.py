@@ -89,6 +89,10 @@ SOURCES = {
     "fake[:OPTIONS]": "synthetic images for tests",
 }
 """Kinds of data -> what they are."""
+
+OWN_IMAGES = ("folder", "csv", "npz", "hf", "torchvision")
+"""Kinds of data whose number of images is known only after they are read."""
+
 _provided: dict[str, Dataset] = {}
 
 

@@ -1,4 +1,9 @@
-"""Decoded data sets on the disk: arrays that are memory-mapped instead of decoded again, and their digests."""
+"""Decoded data sets on the disk: arrays that are memory-mapped instead of decoded again, with their checksums.
+
+A training does not notice that its images are others than the data set's: another accuracy, and nothing else. Therefore
+each process compares the checksums of all arrays when it opens them, and decodes the data set again where they do not
+fit.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import json
 import shutil
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +21,11 @@ from numpy.typing import NDArray
 
 from nasbench.data.dataset import Dataset, Images
 from nasbench.data.reading import Reading
+from nasbench.errors import NasbenchError
 from nasbench.user_config import user_setting
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+_BLOCK_BYTES = 1 << 24
 _FIELDS = ("pixels", "labels")
 _ARRAYS = tuple(f"{part}_{field}" for part in ("train", "test") for field in _FIELDS)
 
@@ -34,7 +42,8 @@ def data_root() -> Path:
 def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
     """Read a decoded data set from the disk; the first call decodes and stores it.
 
-    If the folder cannot be written, there is a warning, and each process decodes the data set again.
+    If the stored copy is damaged, there is a warning, and the data set is decoded and stored again. If the folder cannot
+    be written, there is a warning, and each process decodes the data set again.
 
     Args:
         key: file name for the decoded data; has to be different for different files and options.
@@ -44,9 +53,21 @@ def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
         The data set; its arrays are memory-mapped unless they were decoded in this call.
     """
     folder = data_root() / "decoded" / f"{key}-v{CACHE_VERSION}"
-    stored = _read(folder)
-    if stored is not None:
-        return stored
+    if folder.exists():
+        try:
+            return _read(folder)
+        except (
+            OSError,
+            EOFError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            NasbenchError,
+        ) as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            warnings.warn(f"the decoded data in {folder} is damaged ({why}); it is decoded again", stacklevel=2)
     dataset = decode()
     try:
         _write(folder, dataset)
@@ -59,18 +80,39 @@ def cached(key: str, decode: Callable[[], Dataset]) -> Dataset:
     return dataset
 
 
-def _read(folder: Path) -> Dataset | None:
-    """Return the stored data set, or None if there is none or it is damaged (then it is written again)."""
-    try:
-        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-        arrays = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS]
-    except (OSError, EOFError, ValueError):  # EOFError: an empty array file
-        return None
-    train, test = Images(arrays[0], arrays[1]), Images(arrays[2], arrays[3])
-    reading = Reading.from_json(meta.get("reading", {}))
+def _read(folder: Path) -> Dataset:
+    """Read a stored data set. Whatever is wrong with it is an exception, of the kind that the damage causes."""
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+    for name, array in arrays.items():
+        if checksum(array) != meta["checksums"][name]:
+            raise ValueError(f"the checksum of {name}.npy does not fit")
+    train, test = (Images(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in ("train", "test"))
     return Dataset(
-        meta["name"], tuple(meta["classes"]), train, test, meta["digest"], meta.get("validation_from", 0), reading
+        str(meta["name"]),
+        tuple(map(str, meta["classes"])),
+        train,
+        test,
+        str(meta["digest"]),
+        int(meta["validation_from"]),
+        Reading.from_json(meta["reading"]),
     )
+
+
+def checksum(array: NDArray[Any]) -> str:
+    """Compute the CRC-32 of an array's type, shape and bytes, at about 1 GB per second.
+
+    Args:
+        array: the array, memory-mapped or not.
+
+    Returns:
+        Eight hexadecimal digits.
+    """
+    value = zlib.crc32(f"{array.dtype.str} {array.shape}".encode())
+    rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):  # a memory-mapped array need not fit into memory
+        value = zlib.crc32(np.ascontiguousarray(array[start : start + rows]).view(np.uint8).data, value)
+    return f"{value:08x}"
 
 
 def _write(folder: Path, dataset: Dataset) -> None:
@@ -83,6 +125,7 @@ def _write(folder: Path, dataset: Dataset) -> None:
         "digest": dataset.digest,
         "validation_from": dataset.validation_from,
         "reading": dataset.reading.to_json(),
+        "checksums": {name: checksum(array) for name, array in zip(_ARRAYS, parts, strict=True)},
     }
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -8,6 +8,7 @@ import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,7 +79,8 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
         that is above 1; at most `TOLERANCE`.
 
     Raises:
-        InputError: when the ending is another one, the file exists, or the export differs from the network.
+        InputError: when the ending is another one, the file exists, the installed packages do not work together, or the
+            export differs from the network.
         MissingExtra: when a package of the extra onnx is missing.
     """
     if path.suffix not in ENDINGS:
@@ -119,15 +121,24 @@ def _onnx(module: Exported, description: ModelDescription) -> bytes:
     import onnx
 
     with _quiet(), torch.inference_mode(False), torch.no_grad():
-        program = torch.onnx.export(
-            module,
-            (_example(description, 2),),
-            dynamo=True,
-            input_names=["images"],
-            output_names=list(_OUTPUTS),
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                module,
+                (_example(description, 2),),
+                dynamo=True,
+                input_names=["images"],
+                output_names=list(_OUTPUTS),
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+                verbose=False,
+            )
+        # Releases of torch and onnxscript that are years apart do not work together: parts are missing, or conversions
+        # and passes fail, all of which are RuntimeErrors.
+        except (ImportError, RuntimeError) as error:
+            versions = f"torch {torch.__version__} and onnxscript {version('onnxscript')}"
+            raise InputError(
+                f"{versions} cannot export this network to ONNX ({_cause_of(error)}): pip install --upgrade onnxscript, "
+                "or export to a name ending in .pt2"
+            ) from error
     assert program is not None
     proto = program.model_proto
     entry = proto.metadata_props.add()
@@ -137,6 +148,14 @@ def _onnx(module: Exported, description: ModelDescription) -> bytes:
     onnx.checker.check_model(proto)
     content: bytes = proto.SerializeToString()
     return content
+
+
+def _cause_of(error: BaseException) -> str:
+    """Return the type and the first line of the exception that began a chain."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _pt2(module: Exported, description: ModelDescription) -> bytes:

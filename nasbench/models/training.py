@@ -11,7 +11,7 @@ from nasbench.errors import InputError
 from nasbench.models.files import MODEL, STATE, held, make_folder, require_replaceable
 from nasbench.models.keeping import KeepModel
 from nasbench.models.loading import read_model
-from nasbench.protocols.identity import digest_of, identity_fields
+from nasbench.protocols.identity import identity_fields
 from nasbench.protocols.protocol import Protocol
 from nasbench.spaces import Architecture
 from nasbench.training.evaluate import checked_data, device_name, evaluate, resolve_device
@@ -47,7 +47,7 @@ def train_into(
         "choices": list(architecture.choices),
         "space": architecture.space.spec,
         "networks": architecture.space.built_version,
-        "protocol": digest_of(identity_fields(protocol), 8),
+        **{f"protocol's {name}": value for name, value in identity_fields(protocol).items()},
         "data": dataset.digest,
         "seed": seed,
         "device": device_name(resolve_device(device)),
@@ -63,5 +63,6 @@ def train_into(
         keeper.read_state()  # refuses the state of another training before anything is trained
         evaluation = evaluate(Child(architecture, protocol, seed, test=test, keeper=keeper), device)
     if evaluation.status != "ok":
-        raise InputError(f"the training ended without a model: {evaluation.status}: {evaluation.error}")
+        left = "; the same command continues after the last completed epoch" if keeper.state_path.exists() else ""
+        raise InputError(f"the training ended without a model: {evaluation.status}: {evaluation.error}{left}")
     return evaluation

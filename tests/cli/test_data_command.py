@@ -57,11 +57,14 @@ def test_a_run_starts_with_one_line_about_its_data(tmp_path: Path) -> None:
     text = f"folder:{make_plain_folder(tmp_path / 'pets')}"
     words = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--data", text, "--set", "epochs=1")
     words += ("--budget", "1 children", "--final", "none", "-o", str(tmp_path / "x.h5"))
-    first = nasbench(*words).err.splitlines()[0]
+    advice, first, *_ = nasbench(*words).err.splitlines()
+    assert advice.startswith("note: the protocol is that of the embedded digits; --protocol images suits")
     assert first.startswith("data folder-pets: 2 classes, 8 training + 4 test images, 3x12x12, digest ")
     assert "data folder-pets" not in nasbench("resume", str(tmp_path / "x.h5")).err
     (tmp_path / "x.h5").unlink()
     assert "data folder-pets" not in nasbench(*words, "--quiet").err
+    (tmp_path / "x.h5").unlink()
+    assert nasbench(*words, "--protocol", "digits").err.startswith("data folder-pets")
 
 
 def test_exhausted_memory_is_one_line(monkeypatch):

@@ -92,3 +92,21 @@ def test_endings_existing_files_and_missing_packages_are_named(tmp_path, monkeyp
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"nasbench-suite\[onnx\]"):
         export_model(model, tmp_path / "new.onnx")
+
+
+@pytest.mark.parametrize("error", [ModuleNotFoundError("No module named 'a.b'"), RuntimeError("no\nconversion")])
+def test_packages_that_do_not_work_together_are_one_line(tmp_path, monkeypatch, error):
+    pytest.importorskip("onnxscript")
+    model = made(tmp_path, "nasbench201")
+
+    def failing(*_, **__):
+        raise RuntimeError("the exporter's long report") from error
+
+    monkeypatch.setattr(torch.onnx, "export", failing)
+    with pytest.raises(
+        InputError, match=r"cannot export this network to ONNX .*pip install --upgrade onnxscript"
+    ) as caught:
+        export_model(model, tmp_path / "m.onnx")
+    assert f"({type(error).__name__}: {str(error).splitlines()[0]})" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "m.onnx").exists()

@@ -103,7 +103,10 @@ def test_a_network_of_odd_images_is_searched_trained_exported_and_predicts_the_s
     children = nasbench.open(results).frame(stage="search")
     assert len(children) == 3
     assert children["params"].max() <= LIMIT
-    space, scale = nasbench.get_space("nasnet:blocks=2"), nasbench.get_protocol("images", {"filters": 16}).scale(8, 3, 3)
+    space, scale = (
+        nasbench.get_space("nasnet:blocks=2"),
+        nasbench.get_protocol("images", {"filters": 16}).scale(8, 3, 3),
+    )
     rng = np.random.default_rng(0)
     assert any(space.count(space.random(rng), scale).params > LIMIT for _ in range(100)), "the limit matters"
 

@@ -150,3 +150,36 @@ def test_standard_output_takes_predictions_and_no_models(tmp_path):
     expected = nasbench("predict", str(tmp_path / "m"), str(picture), "--form", "csv")
     assert nasbench("predict", "m", str(picture), "--form", "csv", "-o", "-", cwd=tmp_path) == expected
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "m"]
+
+
+def test_a_picture_that_cannot_be_written_is_said_before_the_training(tmp_path):
+    words = ("train", CELL.to_json(), "--set", "epochs=1", "-o", "m", "--curves", "c" * 250 + ".png")
+    done = nasbench(*words, cwd=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "File name too long" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_a_line_that_says_how_to_go_on(tmp_path, monkeypatch):
+    usual = KeepModel._write_state
+
+    def full(self, tensors, history):
+        if history.epochs == 2:
+            raise InputError("cannot write 'm.training': No space left on device")
+        usual(self, tensors, history)
+
+    monkeypatch.setattr(KeepModel, "_write_state", full)
+    longer = SHORT.model_copy(update={"epochs": 3})
+    with pytest.raises(InputError, match=r"No space left on device; the same command continues after the last"):
+        train_into(tmp_path / "m", CELL, longer)
+    monkeypatch.undo()
+    assert train_into(tmp_path / "m", CELL, longer).epochs == 3
+
+
+def test_the_state_of_another_protocol_is_refused_with_the_field(tmp_path, monkeypatch):
+    monkeypatch.setattr(KeepModel, "trained", lambda *_: pytest.fail("ended"))
+    with pytest.raises(BaseException, match="ended"):
+        train_into(tmp_path / "m", CELL, SHORT)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match=r"another training \(protocol's epochs 2 instead of 7\): delete it to start"):
+        train_into(tmp_path / "m", CELL, SHORT.model_copy(update={"epochs": 7}))
