@@ -6,7 +6,7 @@ import json
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
@@ -154,6 +154,7 @@ def check_rows(
 ) -> Iterator[RowCheck]:
     """Train rows again one after the other and compare; several rows of the same training are trained once.
 
+    A row whose hash is not that of its choices, or whose charge is not that of its seconds, does not agree either.
     By the rule "bits", on the same platform (`nasbench.kernels.platform`) and device, everything except times and
     memory must be equal to the bit: status, epochs, counts, scores and curves. By the rule "tolerance", status, epochs
     and counts must be equal and accuracies within the tolerance; losses are not compared. "tolerance" holds on another
@@ -191,7 +192,30 @@ def check_rows(
             child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
             trained[key] = evaluate(child, place)
         elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
-        yield compare(row, trained[key], elsewhere, limit)
+        check = compare(row, trained[key], elsewhere, limit)
+        contradicted = contradictions(row, space.decode(json.loads(row["choices"])).hash)
+        yield replace(check, differences=(*check.differences, *contradicted))
+
+
+def contradictions(row: Row, digest: str) -> tuple[Difference, ...]:
+    """Compare what a row states with its own choices, seconds and devices. No training is needed for it.
+
+    Args:
+        row: the stored row.
+        digest: hash of the architecture that the row's choices decode to.
+
+    Returns:
+        The stored values that others contradict: hash, device_seconds, gpu_hours.
+    """
+    seconds = (row["train_seconds"] + row["eval_seconds"] + row["setup_seconds"]) * row["devices"]
+    pairs = [("hash", row["hash"], digest), ("device_seconds", row["device_seconds"], seconds)]
+    if row["gpu_hours"] and not row["cached_from"]:  # cached and duplicate children may be free
+        pairs.append(("gpu_hours", row["gpu_hours"], row["device_seconds"] / 3600.0))
+    return tuple(
+        Difference(name, stored, found)
+        for name, stored, found in pairs
+        if not (stored == found or (name != "hash" and math.isclose(stored, found, rel_tol=1e-6, abs_tol=1e-9)))
+    )
 
 
 def default_tolerance(results: Results) -> float:

@@ -77,6 +77,20 @@ def test_a_last_bit_of_a_curve_is_a_disagreement(searched: Path, tmp_path: Path)
     assert "DIFFERS: curve val_loss" in done.out
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("hash", "0" * 32), ("device_seconds", 1234.5), ("gpu_hours", 1.0), ("eval_seconds", 9.0)]
+)
+def test_what_a_row_contradicts_itself_is_a_disagreement(
+    searched: Path, tmp_path: Path, column: str, value: object
+) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return row | {column: value}
+
+    done = nasbench("verify", str(copied(searched, tmp_path / "changed.h5", change)), "--sample", "2")
+    assert done.code == 1
+    assert f"DIFFERS: {'device_seconds' if column == 'eval_seconds' else column} " in done.out
+
+
 def test_a_row_with_another_seed_is_a_disagreement(searched: Path, tmp_path: Path) -> None:
     changed = copied(searched, tmp_path / "changed.h5", lambda row: row | {"seed": row["seed"] + 1})
     assert nasbench("verify", str(changed), "--sample", "2").code == 1

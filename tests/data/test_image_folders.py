@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -90,14 +91,45 @@ def test_a_changed_file_is_seen(folder: Path) -> None:
     assert load_folder(str(folder)).digest != first.digest
 
 
-@pytest.mark.parametrize("kept", [0, 20])
-@pytest.mark.parametrize("damage", ["train_pixels.npy", "meta.json"])
-def test_a_damaged_cache_is_made_again(folder: Path, tmp_path: Path, damage: str, kept: int) -> None:
+def zeroed(data: bytes) -> bytes:
+    """The array's header, and zeros in place of its values."""
+    return data[:128] + bytes(len(data) - 128)
+
+
+def one_bit_flipped(data: bytes) -> bytes:
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("train_pixels.npy", lambda data: data[:0]),
+        ("train_pixels.npy", lambda data: data[:20]),
+        ("train_pixels.npy", zeroed),
+        ("train_pixels.npy", one_bit_flipped),
+        ("train_labels.npy", one_bit_flipped),
+        ("test_pixels.npy", one_bit_flipped),
+        ("test_labels.npy", one_bit_flipped),
+        ("meta.json", lambda data: data[:0]),
+        ("meta.json", lambda data: data[:20]),
+        ("meta.json", lambda data: b"[]"),
+        ("meta.json", lambda data: b"{}"),
+        ("meta.json", lambda data: data.replace(b"checksums", b"checkfums")),
+        ("meta.json", lambda data: b"\xff\xfe"),
+        ("meta.json", lambda data: b"[" * 100_000),
+    ],
+)
+def test_a_damaged_cache_is_said_and_made_again(
+    folder: Path, tmp_path: Path, name: str, damage: Callable[[bytes], bytes]
+) -> None:
     first = load_folder(str(folder))
-    (stored,) = (tmp_path / "cache" / "decoded").glob(f"*/{damage}")
-    stored.write_bytes(stored.read_bytes()[:kept])
-    assert equal(load_folder(str(folder)), first)
-    assert equal(load_folder(str(folder)), first)
+    (stored,) = (tmp_path / "cache" / "decoded").glob(f"*/{name}")
+    stored.write_bytes(damage(stored.read_bytes()))
+    with pytest.warns(UserWarning, match=r"decoded data in .* is damaged \(.*\); it is decoded again"):
+        assert equal(load_folder(str(folder)), first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert equal(load_folder(str(folder)), first)
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(
