@@ -561,8 +561,11 @@ def measured_table(found: Contents) -> ReportTable:
         ReportColumn("Validation %", meaning="Mean over the architecture's trainings"),
     )
     table = ReportTable(columns)
+    before: tuple[Any, ...] = ()
     for row in found.measured.to_dict("records"):
+        way = (row["quantity"], row["conditions"], row["unit"])
         about = ReportCell(str(row["quantity"]), f"{row['conditions']}\n{row['measured']:,} architectures")
+        about, before = (ReportCell("") if way == before else about), way
         value = ReportCell(f"{style.short(row['value'])} {row['unit']}".rstrip())
         table.rows.append([about, ReportCell(row["hash"][:HASH_DIGITS]), value, ReportCell(percent(row["val_acc"]))])
     return table

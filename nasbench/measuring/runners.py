@@ -210,6 +210,9 @@ def cpu_threads(count: int) -> Iterator[None]:
 
     Args:
         count: number of threads, >= 1.
+
+    Yields:
+        Nothing.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
