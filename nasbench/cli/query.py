@@ -144,7 +144,14 @@ class Quantities:
         self.names = list(dict.fromkeys(self._rows["quantity"].astype(str)))
 
     def has(self, name: str) -> bool:
-        """Return whether a name, without its conditions, is a measured quantity."""
+        """Check whether a name, without its conditions, is a measured quantity.
+
+        Args:
+            name: the name.
+
+        Returns:
+            True if the files have measurements of it.
+        """
         return name.partition("[")[0].strip() in self.names
 
     def values(self, name: str, hashes: pd.Series[str]) -> Any:
