@@ -168,3 +168,13 @@ def test_a_choice_without_a_test_score_is_refused_and_not_taken_for_a_crash(make
     assert unscored_note(scores) == ""
     with pytest.raises(InputError, match=rf"1 of 6 runs do not have the test score of their choice: {lost} \(random"):
         require_scores(scores)
+
+
+def test_a_table_without_any_score_has_no_best_and_an_optimum_is_exceeded_by_a_hair():
+    rows = {"strategy": "random", "table": ["a", "a", "b"], "run": ["r0", "r1", "r2"], "seed": [0, 1, 0]}
+    scores = pd.DataFrame({**rows, "score": [0.9, 0.8, 0.0], "scored": [True, True, False]})
+    apart = below_best(scores)["score"].tolist()
+    assert apart[:2] == pytest.approx([0, -0.1])
+    assert np.isnan(apart[2])
+    with pytest.raises(InputError, match=r"found 0\.9: its regret would be negative"):
+        below_best(scores, {"a": 0.8999})

@@ -91,3 +91,10 @@ def test_data_sets_of_one_space_are_called_dependent():
     scores = scores_of([f"nasbench201, {data}" for data in ("cifar10", "cifar100", "imagenet16-120")])
     assert dependence(scores).startswith("Tables of one space (nasbench201) share their architectures")
     assert dependence(scores) in friedman(scores).text
+
+
+def test_a_p_of_drawn_permutations_is_never_0():
+    ranks = np.tile(np.arange(1.0, 9.0), (12, 1))  # eight strategies agree on twelve tables: too many orders to count
+    found = friedman_p(ranks)
+    assert found.method == "of 99,999 drawn permutations"
+    assert found.p == pytest.approx(1 / 100_000)

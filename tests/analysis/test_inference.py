@@ -29,6 +29,7 @@ from nasbench.analysis.inference.intervals import (
     median_interval,
     median_rank,
     paired_interval,
+    pooled_interval,
     proportion_interval,
     uneven_skew,
 )
@@ -159,6 +160,16 @@ def test_the_trimmed_interval_is_that_of_the_winsorized_variance():
     assert ends(found) == pytest.approx((stats.trim_mean(NORMAL, 0.25) - reach, stats.trim_mean(NORMAL, 0.25) + reach))
     assert iqm_interval(NORMAL[:9]).method == "n too small"
     assert iqm_interval(np.repeat(NORMAL[:5], 3)).method == "n too small (too many equal scores)"
+
+
+def test_pooled_resamples_have_one_run_less_than_each_table():
+    rng = np.random.default_rng(3)
+    strata = [rng.normal(0.9, 0.01, 20), rng.normal(0.8, 0.02, 25)]
+    found = pooled_interval(strata, lambda drawn: np.median(drawn, axis=1), np.random.default_rng(7), resamples=999)
+    again = np.random.default_rng(7)
+    drawn = np.concatenate([each[again.integers(len(each), size=(999, len(each) - 1))] for each in strata], axis=1)
+    assert drawn.shape[1] == 19 + 24
+    assert (found.low, found.high) == pytest.approx(np.quantile(np.median(drawn, axis=1), [0.025, 0.975]))
 
 
 def test_newcombes_interval_solves_its_equation_and_has_a_width_when_all_pairs_agree():

@@ -43,6 +43,36 @@ def test_the_sentence_names_the_pairs_that_change_their_order():
     assert course_text(steady.head(2)) == ""
 
 
+def test_one_earlier_part_with_another_order_is_a_change():
+    rows = [(0.25, "random", 1.0), (0.25, "ppo", 2.0), (0.5, "random", 2.0), (0.5, "ppo", 1.0)]
+    rows += [(1.0, "random", 2.0), (1.0, "ppo", 1.0)]
+    said = course_text(pd.DataFrame(rows, columns=["part", "strategy", "rank"]).assign(stated=True))
+    assert said.endswith("The order of ppo and random changes.")
+
+
+def test_a_run_without_a_score_at_a_part_is_last_there(make):
+    fields = {"status": "ok", "counted": True}
+    courses = {"random/0": [0.5, 0.9], "random/1": [0.6, 0.9], "ppo/0": [0.7, 0.9], "ppo/1": [None, 0.9]}
+    children = [
+        {
+            **fields,
+            "run": run,
+            "strategy": run.split("/")[0],
+            "index": index,
+            "hash": f"{run}{index}",
+            "val_acc": np.nan if score is None else score,
+            "status": "ok" if score is not None else "failed",
+            "spent_gpu_hours": index + 1.0,
+        }
+        for run, scores in courses.items()
+        for index, score in enumerate(scores)
+    ]
+    runs = [{"run": run, "strategy": run.split("/")[0], "seed": 0} for run in courses]
+    half = ranks_over_budget(make.children(children), make.runs(runs), "children", parts=(0.5,))
+    # One run of ppo beats both of random, the other one loses to both.
+    assert half.set_index("strategy")["rank"].to_dict() == {"random": 1.5, "ppo": 1.5}
+
+
 def test_parts_are_of_the_budget_and_not_of_what_was_spent(make):
     frame, runs, *_ = make.frames(strategies=("random", "ppo"), seeds=3, children=12)
     table = (runs["space"] + ", " + runs["data"]).iloc[0]

@@ -94,6 +94,18 @@ def test_magnitudes_have_vargha_and_delaneys_bounds(wins, magnitude):
     assert (row["improvement"], row["magnitude"]) == (pytest.approx(wins / 100), magnitude)
 
 
+def test_signed_ranks_have_the_sign_of_the_larger_sum_and_its_share():
+    apart = [0.01, 0.02, -0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.09, 0.10]
+    rows = [("random", f"t{i}", 0.5) for i in range(10)] + [("ppo", f"t{i}", 0.5 + d) for i, d in enumerate(apart)]
+    scores = pd.DataFrame(rows, columns=["strategy", "table", "score"])
+    row = paired_tests(scores, "random").iloc[0]
+    assert row["rank_biserial"] == pytest.approx((52 - 3) / 55)
+    assert "differs, better (" in row["verdict"]
+    back = paired_tests(scores.assign(score=1 - scores["score"]), "random").iloc[0]
+    assert back["rank_biserial"] == pytest.approx(-(52 - 3) / 55)
+    assert "differs, worse (" in back["verdict"]
+
+
 def test_tests_not_made_do_not_count_for_holm():
     np.testing.assert_allclose(holm(np.array([0.01, NAN, 0.02])), [0.02, NAN, 0.02])
 
