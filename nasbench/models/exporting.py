@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from packaging.version import Version
 from torch import Tensor, nn
 
 from nasbench.errors import InputError, MissingExtra
@@ -24,6 +25,9 @@ from nasbench.models.loading import TrainedModel
 TOLERANCE: Final = 1e-5
 """Largest difference between the results of the export and of the network, relative to the largest logit if that is
 above 1."""
+
+OLDEST_TORCH: Final = "2.8"
+"""Oldest release of torch that was tried and exports to ONNX; 2.6 does not."""
 
 ENDINGS: Final = (".onnx", ".pt2")
 _DESCRIPTION: Final = "nasbench.model"
@@ -79,8 +83,8 @@ def export_model(model: TrainedModel, path: Path, replace: bool = False) -> floa
         that is above 1; at most `TOLERANCE`.
 
     Raises:
-        InputError: when the ending is another one, the file exists, the installed packages do not work together, or the
-            export differs from the network.
+        InputError: when the ending is another one, the file exists, the installed packages do not work together (ONNX
+            needs torch 2.8), or the export differs from the network.
         MissingExtra: when a package of the extra onnx is missing.
     """
     if path.suffix not in ENDINGS:
@@ -118,6 +122,11 @@ def _example(description: ModelDescription, images: int) -> Tensor:
 
 def _onnx(module: Exported, description: ModelDescription) -> bytes:
     _require("onnx", "onnxscript", "onnxruntime")
+    if Version(torch.__version__) < Version(OLDEST_TORCH):
+        raise InputError(
+            f"torch {torch.__version__} does not export these networks to ONNX with any onnxscript from 0.3 on: use torch "
+            f"{OLDEST_TORCH} or newer, or export to a name ending in .pt2"
+        )
     import onnx
 
     with _quiet(), torch.inference_mode(False), torch.no_grad():
@@ -136,8 +145,8 @@ def _onnx(module: Exported, description: ModelDescription) -> bytes:
         except (ImportError, RuntimeError) as error:
             versions = f"torch {torch.__version__} and onnxscript {version('onnxscript')}"
             raise InputError(
-                f"{versions} cannot export this network to ONNX ({_cause_of(error)}): pip install --upgrade onnxscript, "
-                "or export to a name ending in .pt2"
+                f"{versions} cannot export this network to ONNX ({_cause_of(error)}): pip install --upgrade torch "
+                "onnxscript onnx-ir, or export to a name ending in .pt2"
             ) from error
     assert program is not None
     proto = program.model_proto

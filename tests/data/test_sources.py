@@ -134,7 +134,7 @@ def test_a_saved_data_set_of_hugging_face_gives_the_data_of_its_folder(tmp_path:
     [
         ("no image", "[7] cannot be decoded: there is no image in its row"),
         ("no label", "[7] has no label (None)"),
-        ("lists", "column 'label' is a list; labels are whole numbers or texts"),
+        ("lists", "labels are whole numbers or texts, one per image"),
         ("floats", "column 'label' is float"),
         ("no rows", "has no rows"),
         ("damaged", "or is damaged"),
@@ -160,7 +160,10 @@ def test_saved_data_sets_that_cannot_be_used_are_refused_with_the_reason(tmp_pat
     if change == "no columns":
         del rows["label"]
     saved = datasets.Dataset.from_dict(rows).cast_column("image", datasets.Image())
-    (datasets.DatasetDict({"all": saved}) if change == "other split" else saved).save_to_disk(str(tmp_path / "saved"))
+    try:
+        (datasets.DatasetDict({"all": saved}) if change == "other split" else saved).save_to_disk(tmp_path / "saved")
+    except ZeroDivisionError:
+        pytest.skip(f"datasets {datasets.__version__} saves no data set without rows")
     if change == "damaged":
         (tmp_path / "saved" / "state.json").write_text("[]")
     with pytest.raises(InputError) as caught:

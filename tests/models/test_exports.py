@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from packaging.version import Version
 
 import nasbench.models.exporting
 from nasbench.errors import InputError, MissingExtra
-from nasbench.models.exporting import TOLERANCE, export_model
+from nasbench.models.exporting import OLDEST_TORCH, TOLERANCE, export_model
 from nasbench.models.loading import load_model
 from nasbench.models.predicting import probabilities
 from nasbench.models.training import train_into
@@ -34,6 +35,10 @@ def pictures(count: int) -> np.ndarray:
 def test_onnx_of_every_space_gives_the_networks_probabilities(tmp_path, name):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
+    if Version(torch.__version__) < Version(OLDEST_TORCH):
+        with pytest.raises(InputError, match=r"use torch 2\.8 or newer"):
+            export_model(made(tmp_path, name), tmp_path / "m.onnx")
+        pytest.skip(f"torch {torch.__version__} does not export to ONNX")
     model = made(tmp_path, name)
     channels = model.description.image_channels
     assert export_model(model, tmp_path / "m.onnx") <= TOLERANCE
@@ -99,14 +104,24 @@ def test_packages_that_do_not_work_together_are_one_line(tmp_path, monkeypatch, 
     pytest.importorskip("onnxscript")
     model = made(tmp_path, "nasbench201")
 
+    monkeypatch.setattr("nasbench.models.exporting.OLDEST_TORCH", "2")
+
     def failing(*_, **__):
         raise RuntimeError("the exporter's long report") from error
 
     monkeypatch.setattr(torch.onnx, "export", failing)
     with pytest.raises(
-        InputError, match=r"cannot export this network to ONNX .*pip install --upgrade onnxscript"
+        InputError, match=r"cannot export this network to ONNX .*pip install --upgrade torch onnxscript"
     ) as caught:
         export_model(model, tmp_path / "m.onnx")
     assert f"({type(error).__name__}: {str(error).splitlines()[0]})" in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_a_torch_that_is_too_old_for_onnx_is_said(tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("nasbench.models.exporting.OLDEST_TORCH", "99.0")
+    with pytest.raises(InputError, match=r"use torch 99\.0 or newer, or export to a name ending in \.pt2"):
+        export_model(made(tmp_path, "nasbench201"), tmp_path / "m.onnx")
     assert not (tmp_path / "m.onnx").exists()

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import Done
 from commands import nasbench as command
 from odd_images import add_corrupt, coloured, make_odd_folder, save
+from packaging.version import Version
 from PIL import Image
 
 import nasbench
+from nasbench.models.exporting import OLDEST_TORCH
 from nasbench.models.preprocessing import read_pictures
 
 LIMIT = 100_000
@@ -91,6 +94,8 @@ def test_a_network_of_odd_images_is_searched_trained_exported_and_predicts_the_s
     folder: Path, tmp_path: Path
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
+    if Version(torch.__version__) < Version(OLDEST_TORCH):
+        pytest.skip(f"torch {torch.__version__} does not export to ONNX")
     data = f"folder:{folder},size=8,corrupt=skip,missing=allow"
     results, model_file, export = (str(tmp_path / name) for name in ("a.h5", "m.safetensors", "m.onnx"))
 
