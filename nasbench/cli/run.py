@@ -92,7 +92,8 @@ if TYPE_CHECKING:
     "--where-arch",
     default="",
     metavar="CONDITION",
-    help='Limits on the architectures that are proposed: "params <= 100k and mult_adds <= 20M"  [none].',
+    help='Limits on the architectures that are proposed: "params <= 100k and mult_adds <= 20M", or "latency <= 5 ms", '
+    "measured on this machine  [none].",
 )
 @click.option(
     "--keep-best", is_flag=True, help="Keep the incumbent's network in a model file beside the results, as it changes."

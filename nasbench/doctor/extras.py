@@ -14,7 +14,7 @@ USES: Final = {
     "ray": "--executor ray: children on a cluster",
     "datasets": "--data hf:PATH: data sets that Hugging Face's package saved to disk",
     "nvml": "measures the energy of GPUs",
-    "onnx": "nasbench export-model to ONNX",
+    "onnx": "nasbench export-model to ONNX, nasbench latency --method onnxruntime",
     "tensorboard": "searches in TensorBoard: nasbench.callbacks.TensorBoard",
     "mlflow": "searches in MLflow: nasbench.callbacks.MLflow",
     "wandb": "searches in Weights & Biases: nasbench.callbacks.WandB",

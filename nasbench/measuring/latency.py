@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from nasbench.measuring.timing import Timing, interleaved_seconds
 from nasbench.provenance import utc_now
 from nasbench.spaces import Architecture
 from nasbench.structures import Scale
+from nasbench.training.memory_errors import is_out_of_memory
 
 LATENCY: Final = "latency"
 REPETITIONS: Final = 50
@@ -60,7 +62,8 @@ def measure_latency(
         settings. The value is the median in seconds of a call with the whole batch.
 
     Raises:
-        InputError: when a setting cannot run here, a hash occurs twice, or a number is out of range.
+        InputError: when a setting cannot run here, a hash occurs twice, a number is out of range, or the memory does
+            not suffice.
         MissingExtra: when a method needs a package that is not installed.
     """
     hashes = [architecture.hash for architecture in architectures]
@@ -72,7 +75,7 @@ def measure_latency(
     for threads in dict.fromkeys(setting.threads for setting in settings):
         chosen = [setting for setting in settings if setting.threads == threads]
         pairs = [(setting, architecture) for setting in chosen for architecture in architectures]
-        with cpu_threads(threads):
+        with cpu_threads(threads), _memory_explained(len(pairs)):
             calls = [make(architecture, scale, setting) for setting, architecture in pairs]
             before = _load()
             seconds = interleaved_seconds(calls, repetitions, warm_up, seed, after_round=after_round)
@@ -85,6 +88,20 @@ def measure_latency(
                 | {"protocol": protocol, "data": data, "measured_at": now}
             )
     return rows
+
+
+@contextmanager
+def _memory_explained(count: int) -> Iterator[None]:
+    """Replace a failed allocation by an error that says what to do."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(
+            f"the memory does not suffice for {count} networks and their batches at once: measure fewer in one command "
+            "(--top, --where), or smaller batches"
+        ) from error
 
 
 def measure_into(path: str | os.PathLike[str], measured: Callable[[], list[Row]], take_over: bool = False) -> list[Row]:

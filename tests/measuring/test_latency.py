@@ -131,6 +131,14 @@ def test_an_architecture_is_measured_once() -> None:
         measure_latency([CELLS[0], CELLS[0]], SCALE, [Setting()])
 
 
+def test_too_little_memory_is_explained() -> None:
+    def make(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(InputError, match="does not suffice for 2 networks and their batches at once: measure fewer"):
+        measure_latency(CELLS, SCALE, [Setting()], make=make)
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     path = tmp_path / "r.h5"
