@@ -114,7 +114,8 @@ def two_samples(repeats: int) -> list[list[str]]:
                     cells.append(share(sum(value < SIGNIFICANT for value in tried), len(tried), len(tried)))
                 tried = [row["tost_p"] for row in found if not math.isnan(row["tost_p"])]
                 size = share(sum(value < SIGNIFICANT for value in tried), len(tried), len(tried))
-                rows.append([shape, str(n), name, *cells, size if shift else ""])
+                noted = sum(not math.isnan(row["uneven_skew"]) for row in found)
+                rows.append([shape, str(n), name, *cells, size if shift else "", f"{100 * noted / repeats:.1f}"])
     return rows
 
 
@@ -240,9 +241,19 @@ def tables(repeats: int) -> str:
         ),
         "### Two strategies: coverage, and how often tests reject at 5%",
         "Of equal strategies a rejection is an error; of strategies one standard deviation apart it is the power. TOST: how "
-        "often strategies whose true difference is the margin are called equivalent, an error.",
+        "often strategies whose true difference is the margin are called equivalent, an error. With a note: how often the "
+        "verdict says that its interval is uncertain, see the next table.",
         markdown(
-            [*head, "strategies", "difference of means", "A12", "Mann-Whitney rejects", "Welch rejects", "TOST errs"],
+            [
+                *head,
+                "strategies",
+                "difference of means",
+                "A12",
+                "Mann-Whitney rejects",
+                "Welch rejects",
+                "TOST errs",
+                "with a note",
+            ],
             two_samples(repeats),
         ),
         "### Two strategies of equal means, one with three times the other's spread: coverage",
