@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
+from click.utils import PacifyFlushWrapper
 
 from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
@@ -86,7 +87,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "spaces": ("nasbench.cli.catalog:spaces", "List search spaces."),
     "strategies": ("nasbench.cli.catalog:strategies", "List search strategies, or show one's options."),
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
-    "data": ("nasbench.cli.data:data", "Show a data set: classes, counts, sizes, files left out, digest."),
+    "data": ("nasbench.cli.data:data", "Show a data set, with what was left out; write one as a folder of images."),
     "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
     "config": ("nasbench.cli.config:config", "Show the configuration in effect, and where each value comes from."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
@@ -299,6 +300,10 @@ def _run() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+    except SystemExit as stop:
+        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's answer to a closed pipe, with the code 1
+            sys.exit(0)
+        raise
     except BrokenPipeError:  # the reading program, e.g. head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
