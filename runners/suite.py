@@ -12,9 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from nasbench.errors import InputError, UnknownName
+from nasbench.errors import InputError, UnknownName, printable
 from nasbench.models.incumbent import IncumbentModel, incumbent_path, require_no_model
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
@@ -51,6 +51,14 @@ class Suite(BaseModel):
         default_factory=dict, description="field -> values; every combination is a search"
     )
     options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="strategy -> its options")
+
+    @field_validator("name")
+    @classmethod
+    def _file_name(cls, name: str) -> str:
+        """Refuse a name that would put the results file into another folder."""
+        if not name or name.startswith(".") or set(name) & set("/\\") or printable(name) != name:
+            raise ValueError(f"it names a file, so it has no '/', no '\\' and no '.' at its start, got {name!r}")
+        return name
 
     def searches(self) -> list[SearchConfig]:
         """List every search of the matrix; the last field varies fastest.

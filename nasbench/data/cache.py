@@ -100,7 +100,7 @@ def _read(folder: Path) -> Dataset:
 
 
 def checksum(array: NDArray[Any]) -> str:
-    """Compute the CRC-32 of an array's type, shape and bytes, at about 1 GB per second.
+    """Compute the CRC-32 of an array's type, shape and bytes, at about 4 GB per second.
 
     Args:
         array: the array, memory-mapped or not.

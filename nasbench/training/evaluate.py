@@ -191,7 +191,10 @@ class Placed:
 def _guarded(
     child: Child, dataset: Dataset, place: torch.device, deadline: float, record: _Record
 ) -> tuple[Status, str]:
-    """Train and score; return the status and the error of an exception. KeyboardInterrupt is raised on."""
+    """Train and score; return the status and the error of an exception. KeyboardInterrupt is raised on.
+
+    SystemExit is a failure like others: a network that calls sys.exit must not end the search.
+    """
     try:
         with reproducible(place, child.protocol.threads, child.protocol.kernels, record.nondeterminism):
             _train_and_score(child, dataset, place, deadline, record)
@@ -199,7 +202,7 @@ def _guarded(
         return "diverged", _line(error)
     except TimedOut as error:
         return "timed_out", f"over {child.timeout_seconds:g} s {_line(error)}"
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if is_out_of_memory(error):
             return "out_of_memory", _line(error) or "no memory left"
         return "failed", f"{type(error).__name__}: {_line(error)}"

@@ -14,6 +14,7 @@ from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.spaces import Architecture, Space
@@ -480,6 +481,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
             architecture = strategy.ask()
         if architecture is None:
             break
+        require_proposal(architecture, table.space, strategy.name)
         if not strategy.space.allows(architecture):
             raise InputError(
                 f"strategy {strategy.name!r} proposes {architecture}, which the limits do not allow; a strategy that "

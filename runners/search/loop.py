@@ -32,6 +32,7 @@ from nasbench.runners.search.rows import (
 )
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
+from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.spaces import Architecture
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
@@ -181,6 +182,7 @@ class Search:
         if architecture is None:
             self._store_latencies()
             return None
+        require_proposal(architecture, self.plan.space, self.plan.config.strategy)
         with self._accountant.searcher():  # measures an architecture whose latency the strategy has not asked for
             self._require_allowed(architecture)
         self._store_latencies()

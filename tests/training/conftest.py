@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ from nasbench.structures import Counts, Regularization, Scale
 from nasbench.training.evaluation import Child
 
 ENDINGS = (
-    *("fine", "dropout", "nan", "late_nan", "no_memory", "host_memory", "cuda_memory", "slow", "error", "stop"),
+    *("fine", "dropout", "nan", "late_nan", "no_memory", "host_memory", "cuda_memory", "slow", "error", "exit", "stop"),
     "unrepeatable",
 )
 
@@ -74,6 +75,8 @@ class TinyNetwork(Network):
         match self.ending:
             case "no_memory":
                 torch.empty(10**15)
+            case "exit":
+                sys.exit("a network that ends the program")
             case "host_memory":
                 raise MemoryError
             case "cuda_memory":

@@ -120,6 +120,7 @@ def test_global_settings_and_random_states_come_back(child) -> None:
         ("host_memory", "out_of_memory", "no memory left", 0),
         ("cuda_memory", "out_of_memory", "CUDA out of memory", 0),
         ("error", "failed", "ValueError: first line second line", 0),
+        ("exit", "failed", "SystemExit: a network that ends the program", 0),
     ],
 )
 def test_whatever_a_child_does_is_recorded_with_its_cost(
