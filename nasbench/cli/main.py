@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
@@ -142,6 +141,10 @@ _NAME_ERRORS = (
 )
 
 
+class _ClosedPipe(Exception):
+    """The program that reads the output has ended. Click would end with the code 1 after a BrokenPipeError."""
+
+
 class LazyGroup(click.Group):
     """A click group that imports a command only when it is used.
 
@@ -192,6 +195,20 @@ class LazyGroup(click.Group):
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
         return with_verbosity(command)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command of a context.
+
+        Args:
+            ctx: context of the group.
+
+        Returns:
+            What the command returned.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ClosedPipe from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -300,11 +317,7 @@ def _run() -> None:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
-    except SystemExit as stop:
-        if isinstance(sys.stdout, PacifyFlushWrapper):  # click's answer to a closed pipe, with the code 1
-            sys.exit(0)
-        raise
-    except BrokenPipeError:  # the reading program, e.g. head, has closed the pipe
+    except _ClosedPipe:  # the reading program, e.g. head, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except MemoryError as error:
