@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from nasbench.errors import InputError, require_regular
-from nasbench.store.errors import StoreError
+from nasbench.store.format.opening import open_plain
 
 _log = logging.getLogger(__name__)
 
@@ -87,26 +86,6 @@ def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
     while rest:
         written = os.pwrite(handle, rest, offset)
         rest, offset = rest[written:], offset + written
-
-
-def open_plain(path: Path) -> BinaryIO:
-    """Open a file for reading, but no pipe, device or folder, which could block for ever or never end.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The open file.
-
-    Raises:
-        OSError: when there is no such file or it cannot be opened.
-        StoreError: when it is something else than a file.
-    """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise StoreError(f"{path} is a folder, pipe, device or socket, not a file; name a results file")
-    return os.fdopen(handle, "rb")
 
 
 def read_all(path: Path) -> bytes | None:

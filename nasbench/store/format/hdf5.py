@@ -38,7 +38,6 @@ import h5py
 import numpy as np
 
 from nasbench.store.errors import CorruptResults, MissingResults, NewerSchema, StoreError, explain, failed_call
-from nasbench.store.files import open_plain
 from nasbench.store.format.chunks import (
     Crc32,
     blake2b_16,
@@ -50,6 +49,7 @@ from nasbench.store.format.chunks import (
 )
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, is_ascii
 from nasbench.store.format.form import Form
+from nasbench.store.format.opening import open_plain
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
 
 _log = logging.getLogger(__name__)
@@ -519,6 +519,9 @@ class PackedFile:
 
         Returns:
             Path, and what it is, for at most 20 of them.
+
+        Raises:
+            CorruptResults: when the groups cannot be listed.
         """
         try:
             return list(islice(self._form.strangers(), _SHOWN_STRANGERS))
