@@ -204,6 +204,9 @@ class LazyGroup(click.Group):
 
         Returns:
             What the command returned.
+
+        Raises:
+            _ClosedPipe: when the program that reads the output has ended.
         """
         try:
             return super().invoke(ctx)
