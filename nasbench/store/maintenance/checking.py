@@ -160,8 +160,11 @@ def _check_datasets(packed: PackedFile, health: Health) -> dict[str, int]:
             health.datasets += 1
         except CorruptResults as error:
             health.damage(f"{error}; affected: {_affected(packed, name)}")
-    for name, what in packed.strangers():
-        health.damage(f"{packed.path}: {name!r} is no part of a results file ({what})")
+    try:
+        for name, what in packed.strangers():
+            health.damage(f"{packed.path}: {name!r} is no part of a results file ({what})")
+    except CorruptResults as error:
+        health.damage(str(error))
     return lengths
 
 
