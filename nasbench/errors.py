@@ -155,6 +155,9 @@ def blamed_on(part: str) -> Iterator[None]:
 
     Returns:
         A context in which exceptions other than the suite's own are marked; they pass on as they are.
+
+    Raises:
+        Exception: the same one that was raised inside.
     """
     try:
         yield

@@ -46,6 +46,8 @@ def picture_paths(output: Path | str, formats: Sequence[str] = (), usual: Sequen
         InputError: for a file of one format together with another format, or a file that is no such picture.
     """
     path = Path(output)
+    if not path.name:
+        raise InputError(f"cannot draw to {str(output)!r}: the name of the picture is empty; give e.g. fig.pdf")
     ending = path.suffix.lower().removeprefix(".")
     if ending in FORMATS:
         if set(formats) - {ending}:

@@ -16,7 +16,7 @@ from nasbench.cli.loading import (
     where_option,
 )
 from nasbench.cli.measured import measurements_of, measurements_option
-from nasbench.cli.options import BUDGET_AXES, csv_option, margin_option, measure_option, write_csv
+from nasbench.cli.options import BUDGET_AXES, as_in_frames, csv_option, margin_option, measure_option, write_csv
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
@@ -49,7 +49,12 @@ if TYPE_CHECKING:
     help="Bands for each budget by itself, or for the whole line, which takes 10 seeds.",
 )
 @click.option("--test", "test", is_flag=True, help="Print pairwise tests of the final scores instead of the summary.")
-@click.option("--baseline", default=None, help="With --test: compare each strategy with this one only  [all pairs].")
+@click.option(
+    "--baseline",
+    default=None,
+    callback=as_in_frames,
+    help="With --test: compare each strategy with this one only  [all pairs].",
+)
 @click.option("--pairs", is_flag=True, help="With --test: runs of equal seeds are pairs.")
 @measure_option("With --test: the best validation accuracy of a run, or the test accuracy of its choice.")
 @margin_option

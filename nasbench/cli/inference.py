@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from nasbench.cli.loading import allow_option, files_argument, load, seed_option, where_option
-from nasbench.cli.options import baseline_option, by_option, csv_option, margin_option, measure_option, write_csv
+from nasbench.cli.options import (
+    as_in_frames,
+    baseline_option,
+    by_option,
+    csv_option,
+    margin_option,
+    measure_option,
+    write_csv,
+)
 from nasbench.cli.table_formats import print_table_as, table_format_option
 
 
@@ -109,7 +117,11 @@ def bayesian(
 @measure_option()
 @by_option
 @click.option(
-    "--baseline", default="random", show_default=True, help="The strategy whose final score is to be reached."
+    "--baseline",
+    default="random",
+    show_default=True,
+    callback=as_in_frames,
+    help="The strategy whose final score is to be reached.",
 )
 @allow_option
 @table_format_option

@@ -50,8 +50,23 @@ set_option = click.option(
 
 device_option = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:0, ...")
 
+
+def as_in_frames(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    """Write the name of a strategy as frames have it, which escape what is no printable text.
+
+    Args:
+        _context: not used.
+        _option: not used.
+        value: the name, None for none.
+
+    Returns:
+        The name.
+    """
+    return None if value is None else printable(value)
+
+
 baseline_option = click.option(
-    "--baseline", default=None, help="Compare each strategy with this one only  [all pairs]."
+    "--baseline", default=None, callback=as_in_frames, help="Compare each strategy with this one only  [all pairs]."
 )
 
 

@@ -13,7 +13,7 @@ from nasbench.cli.architectures import architectures_of, children_of_hash, find_
 from nasbench.cli.options import completing, print_table
 from nasbench.cli.plotting import page_options, save_drawing
 from nasbench.cli.runs import describe_run, find_run
-from nasbench.errors import InputError, did_you_mean
+from nasbench.errors import InputError, did_you_mean, printable
 
 if TYPE_CHECKING:
     from nasbench.spaces import Architecture
@@ -70,7 +70,7 @@ def show(what: str | None, files: Sequence[str], run_id: str | None, picture: st
     elif re.fullmatch("[0-9a-f]+", what):
         _show_children(what, files, picture)
     else:
-        _show_published(what, files, picture)
+        _show_published(printable(what), files, picture)
 
 
 def _show_children(digits: str, files: Sequence[str], picture: str) -> None:

@@ -17,7 +17,7 @@ from nasbench.store.query import Results
 @pytest.fixture(scope="module")
 def hostile_page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    results = Results(str(hostile_file(folder / "evil.h5")))
+    results = Results(str(hostile_file(folder / "evil.h5", seeds=2, children=4)))
     selection = Selection.of(results, results.frame())
     allowed = ("searcher", "space", "children", "duplicates", "budget", "protocol")
     path = folder / "report.html"
