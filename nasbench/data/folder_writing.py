@@ -45,6 +45,8 @@ def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int =
         "val": Images(data.train.pixels[border:], data.train.labels[border:]),
         "test": data.test,
     }
+    if not folder.name:
+        raise InputError(f"{str(folder)!r} is no name of a new folder; give one, e.g. results/images")
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
