@@ -1,0 +1,247 @@
+"""The one writer of outputs: tables, pages and other files that commands write besides results files.
+
+An output never replaces an input of the command, a results file or a journal. It replaces an earlier output of its own
+kind, and other files with --force only. It is written beside its name and renamed, so that a kill or a full disk leaves
+the old file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nasbench.errors import InputError, require_regular
+
+STANDARD_OUTPUT: Final = "-"
+RESULTS_ENDINGS: Final = (".h5", ".hdf5", ".journal", ".lock", ".packing", ".beginning")
+_HDF5: Final = b"\x89HDF\r\n\x1a\n"
+_JOURNAL: Final = b'{"blake2b":"'
+_HEAD_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the running command must leave alone.
+
+    Args:
+        inputs: files that the command reads.
+        force: replace files of any kind but inputs and results files.
+    """
+
+    inputs: tuple[str, ...] = ()
+    force: bool = False
+
+
+_NO_RULES: Final = Rules()
+_RULES: ContextVar[Rules] = ContextVar("nasbench_output_rules", default=_NO_RULES)
+
+
+@contextlib.contextmanager
+def output_rules(inputs: Iterable[str], force: bool = False) -> Iterator[None]:
+    """Set the inputs that no output inside may replace.
+
+    Args:
+        inputs: names of files; names of other things are ignored.
+        force: replace files of other kinds.
+
+    Yields:
+        Nothing.
+    """
+    token = _RULES.set(Rules(tuple(inputs), force))
+    try:
+        yield
+    finally:
+        _RULES.reset(token)
+
+
+def ending_of(path: str | os.PathLike[str], endings: Sequence[str]) -> str:
+    """Take the format of an output from the ending of its name.
+
+    Args:
+        path: the output.
+        endings: known endings, e.g. (".csv", ".json").
+
+    Returns:
+        The ending, in small letters.
+
+    Raises:
+        InputError: for another ending.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in endings:
+        raise InputError(
+            f"cannot write {os.fspath(path)!r}: the ending names the format, and must be one of {', '.join(endings)}"
+        )
+    return ending
+
+
+def require_output(path: str | os.PathLike[str], is_earlier: Callable[[Path], bool] | None = None) -> None:
+    """Refuse a path that an output must not replace.
+
+    Args:
+        path: the file to write.
+        is_earlier: function that returns whether the file there is an earlier output of the same kind; None to check
+            only for inputs and results files.
+
+    Raises:
+        InputError: for an input of the command (also by another name or link), a results file or a file beside one, a
+            folder, pipe or device, and, without --force, for a link or a file of another kind.
+    """
+    target, rules = Path(path), _RULES.get()
+    shown, advice = repr(str(target)), "choose another name"
+    if target.suffix.lower() in RESULTS_ENDINGS:
+        raise InputError(f"cannot write {shown}: this ending is of results files and what lies beside them; {advice}")
+    require_regular(target, "output", advice)
+    try:
+        there = os.stat(target)
+    except OSError:
+        there = None  # nothing is there, or writing says what is wrong
+    if there is not None:
+        for each in rules.inputs:
+            if _is_file(each, there):
+                raise InputError(f"{shown} is the input {each!r} of this command, which is not replaced; {advice}")
+        head = _beginning(target)
+        if head.startswith((_HDF5, _JOURNAL)):
+            raise InputError(f"{shown} is a results file or a journal, which is never replaced; {advice}")
+    if rules.force or is_earlier is None:
+        return
+    if target.is_symlink():
+        raise InputError(f"{shown} is a link, which is not followed; {advice}, or replace the link with --force")
+    if there is not None and there.st_size and not is_earlier(target):
+        raise InputError(
+            f"{shown} exists and is no earlier output of this kind; {advice}, or replace the file with --force"
+        )
+
+
+def write_output(path: str | os.PathLike[str], content: bytes, marks: Sequence[bytes] = ()) -> None:
+    """Write an output under the rules of the running command; see `require_output` and `replace_file`.
+
+    Args:
+        path: the file; its folder is made if it is missing.
+        content: its bytes.
+        marks: texts of which one is in each earlier output of the kind; without any, an earlier output is a file of the
+            same ending with the same columns.
+
+    Raises:
+        InputError: when a file must not be replaced, or the file cannot be written.
+    """
+
+    def is_earlier(there: Path) -> bool:
+        if marks:
+            return any(mark in there.read_bytes() for mark in marks)
+        return _columns(there.suffix.lower(), _read(there)) == _columns(there.suffix.lower(), content)
+
+    require_output(path, is_earlier)
+    replace_file(path, content)
+
+
+def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write bytes beside a name, under a name that nobody can guess, sync them to the disk, and rename.
+
+    A link at the name is replaced and not followed. Mode and owner of a file that is replaced are kept.
+
+    Args:
+        path: the file; its folder is made if it is missing.
+        content: its bytes.
+
+    Raises:
+        InputError: when the file cannot be written; the old one stays as it was.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, fresh = tempfile.mkstemp(prefix=".nasbench-", suffix=".writing", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                keep_mode_and_owner(file.fileno(), target)
+                os.fsync(file.fileno())
+            os.replace(fresh, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(fresh)
+            raise
+    except OSError as error:
+        raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}") from None
+
+
+def keep_mode_and_owner(handle: int, old: Path) -> None:
+    """Give an open new file the mode and the owner of the file that it will replace.
+
+    Args:
+        handle: file number of the new file.
+        old: the file to be replaced; without one, or where a link is there, the new file gets the usual mode.
+
+    Raises:
+        OSError: when the mode cannot be set. An owner that this user cannot give is left out, and then also the
+            set-user-id bits.
+    """
+    try:
+        before = os.lstat(old)
+    except OSError:
+        before = None
+    if before is None or not stat.S_ISREG(before.st_mode):
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(handle, 0o666 & ~mask)
+        return
+    mode, now = stat.S_IMODE(before.st_mode), os.fstat(handle)
+    if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+        try:
+            os.fchown(handle, before.st_uid, before.st_gid)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                raise
+            mode &= 0o777
+    os.fchmod(handle, mode)
+
+
+def _is_file(name: str, there: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(name), there)
+    except (OSError, ValueError):  # it is no name of a file
+        return False
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_JOURNAL))
+    except OSError as error:
+        raise InputError(f"cannot replace {str(path)!r}, which cannot be read: {error.strerror or error}") from None
+
+
+def _read(path: Path) -> bytes:
+    if path.suffix.lower() == ".parquet":
+        return path.read_bytes()
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _columns(ending: str, content: bytes) -> object:
+    """What outputs of one kind have in common: the names of their columns, or the first words."""
+    if ending == ".parquet":
+        try:
+            from pyarrow import ArrowException, parquet
+
+            return parquet.read_schema(io.BytesIO(content)).names
+        except (ImportError, ArrowException, ValueError):
+            return content
+    line = content[:_HEAD_BYTES].split(b"\n", 1)[0]
+    if ending == ".jsonl":
+        try:
+            return list(json.loads(line))
+        except (ValueError, TypeError, RecursionError):
+            return line
+    return content[:_HEAD_BYTES].split(b":", 1)[0] if ending == ".json" else line.rstrip(b"\r")
