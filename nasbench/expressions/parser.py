@@ -78,6 +78,7 @@ class _Parser:
     def __init__(self, text: str, names: Mapping[str, Kind], units: Mapping[str, Decimal]) -> None:
         self._text, self._names = text, names
         self._tokens = tokens_of(text, units)
+        self._units = units
         self._place = 0
         self._depth = self._arithmetic = 0
 
@@ -93,8 +94,9 @@ class _Parser:
     def end(self) -> None:
         """Require that nothing follows."""
         if self._here.kind != "end":
+            units = f" (units of numbers: {', '.join(self._units)})" if self._units else ""
             raise self._error(
-                f"expected a comparison (<= < >= > == !=), + - * /, in, and, or, or the end, got {self._here}"
+                f"expected a comparison (<= < >= > == !=), + - * /, in, and, or, or the end, got {self._here}{units}"
             )
 
     # -- rules --------------------------------------------------------------------------------------------------------

@@ -239,3 +239,8 @@ def test_nothing_fast_enough_says_what_was_measured() -> None:
     view = constrained(Row(), timed("latency < 0 s"))
     with pytest.raises(NothingFits, match=r"500 drawn in a row do not.*latency [\d.]+ ms.*latency 0 ms to [\d.]+ ms"):
         view.random(np.random.default_rng(0))
+
+
+def test_an_unknown_unit_is_refused_with_those_that_are_allowed() -> None:
+    with pytest.raises(InputError, match=r"got 'parsecs' \(units of numbers: s, ms, us\)"):
+        parse_limits("latency <= 5 parsecs", latency=True)
