@@ -39,6 +39,9 @@ def draw_attainment(data: pd.DataFrame, ax: Axes, objectives: Sequence[str], lab
     low, high = float(data[x].min()), float(data[x].max())
     _scales(ax, data, x, y)
     right = high * (high / low) ** 0.04 if _is_log(data, x) else high + 0.04 * (high - low)
+    if low == high:  # one value only: an axis needs a length
+        margin = 0.1 * abs(low) or 0.1
+        low, right = low - margin, high + margin
     top = float(data[y].max())
     ends = []
     for strategy in style.in_order(data["strategy"].tolist()):

@@ -184,6 +184,14 @@ def test_pictures_show_every_point_of_the_front(make, objectives, tmp_path):
     assert saving.save_figure(figure, tmp_path / "front.png").stat().st_size > 10_000
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("objectives", [("error", "params"), ("params", "error")])
+def test_one_point_has_an_axis_of_some_length(make, objectives):
+    points = objective_points(make.frames(seeds=1, children=3)[0], objectives, by_run=True).head(1)
+    figure = plot_objectives(objective_front(points, objectives), objectives, attainment(points, objectives), [])
+    assert all(low < high for low, high in (ax.get_xlim() for ax in figure.axes))
+
+
 @pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
 def test_pictures_of_nothing_say_so(make, objectives, tmp_path):
     frame, _, _ = make.frames(seeds=1, children=3)
