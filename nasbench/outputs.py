@@ -239,6 +239,8 @@ def _columns(ending: str, content: bytes) -> object:
         except (ImportError, ArrowException, ValueError):
             return content
     line = content[:_HEAD_BYTES].split(b"\n", 1)[0]
+    if ending == ".txt":
+        return line.split()
     if ending == ".jsonl":
         try:
             return list(json.loads(line))

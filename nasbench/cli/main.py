@@ -15,6 +15,7 @@ import click
 
 from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
+from nasbench.cli.outputs import with_outputs
 from nasbench.errors import DataFaults, NasbenchError, blamed_part
 from nasbench.texts import shortened
 
@@ -194,7 +195,7 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(module), attribute)
         assert isinstance(command, click.Command)
-        return with_verbosity(command)
+        return with_verbosity(with_outputs(command))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command of a context.

@@ -7,13 +7,13 @@ import io
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from nasbench.cli.options import device_option, print_table
 from nasbench.cli.output import say
+from nasbench.cli.outputs import put
 from nasbench.cli.plotting import check_pictures
 from nasbench.errors import printable
 from nasbench.texts import csv_text
@@ -169,17 +169,8 @@ def evaluate(
 
 def _write(path: str, text: str, head: str) -> None:
     """Write a text file and print its path; refuse to replace a file that does not begin with `head`; "-" prints it."""
-    from nasbench.errors import InputError
-    from nasbench.models.files import write_beside
-
-    if path == "-":
-        click.echo(text, nl=False)
-        return
-    target = Path(path)
-    if target.exists() and not (target.is_file() and target.read_bytes().startswith(head.encode())):
-        raise InputError(f"{path!r} exists and is another kind of file, which is not replaced; choose another name")
-    write_beside(target, text.encode())
-    say(f"wrote {path}")
+    if put(path, text, (head.encode(),)):
+        say(f"wrote {path}")
 
 
 def _draw_confusion(output: str, classes: Sequence[str], confusion: Any, about: str) -> None:

@@ -13,7 +13,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from nasbench.cli.output import say
+from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
+from nasbench.outputs import STANDARD_OUTPUT, ending_of
 from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
@@ -225,21 +227,18 @@ def write_csv(table: pd.DataFrame, path: str | None) -> None:
 
     Args:
         table: the table.
-        path: the file; its folder is created if it is missing. None to write nothing.
+        path: the file, ending in .csv; its folder is created if it is missing. "-" for standard output, None to write
+            nothing.
 
     Raises:
-        InputError: when the file cannot be written.
+        InputError: for another ending, when the file must not be replaced or cannot be written.
     """
-    from pathlib import Path
-
     if path is None:
         return
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        csv_cells(table).to_csv(path, index=False)
-    except OSError as error:
-        raise InputError(f"cannot write {path!r}: {error.strerror or error}") from None
-    say(f"wrote {path}", err=True)
+    if path != STANDARD_OUTPUT:
+        ending_of(path, (".csv",))
+    if put(path, csv_cells(table).to_csv(index=False)):
+        say(f"wrote {path}", err=True)
 
 
 def say_what_is_slow(trainings: Iterable[tuple[str, Sequence[str]]]) -> None:

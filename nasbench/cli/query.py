@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from nasbench.cli.measured import measurements_of, measurements_option
+from nasbench.cli.outputs import put
 from nasbench.errors import InputError, MissingExtra, did_you_mean
 from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
+from nasbench.outputs import STANDARD_OUTPUT, ending_of, write_output
 from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ MEASURED_COLUMNS = (
     *("hash", "quantity", "value", "low", "high", "unit", "n", "device", "method", "batch", "threads", "measured_at"),
 )
 FORMATS = ("table", "csv", "json", "parquet")
+_ENDINGS: Final = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "table"}
 
 
 @click.command()
@@ -58,13 +60,16 @@ FORMATS = ("table", "csv", "json", "parquet")
     "-f",
     "--format",
     "format_",
-    default="table",
+    default=None,
     type=click.Choice(FORMATS),
-    show_default=True,
-    help="Form of the output.",
+    help="Form of the output  [by the ending of --output; table]",
 )
 @click.option(
-    "-o", "--output", default=None, type=click.Path(dir_okay=False), help="Write to a file instead of printing."
+    "-o",
+    "--output",
+    default=None,
+    type=click.Path(dir_okay=False),
+    help="File ending in .csv, .json, .parquet or .txt; - is standard output  [-].",
 )
 def query(
     files: Sequence[str],
@@ -77,7 +82,7 @@ def query(
     measured: bool,
     wanted: Sequence[str],
     measurements: Sequence[str],
-    format_: str,
+    format_: str | None,
     output: str | None,
 ) -> None:
     """Select, sort and print the children of results files, or `published` networks.
@@ -92,6 +97,7 @@ def query(
       nasbench query results/demo.h5 --columns hash,val_acc,latency --where "latency < 0.005" --sort val_acc
       nasbench query published --where "kind == 'searched' and params < 6e6" --columns model,params,top1_acc,paper
     """
+    form = form_of(format_, output)
     if tuple(files) == (PUBLISHED,):
         frame = pick(
             select(_published(), where, sort, head), columns or "model,data,params,mult_adds,top1_acc,paper,tag"
@@ -106,7 +112,7 @@ def query(
         results = _opened(files)
         quantities = Quantities(results, measurements, wanted)
         frame = _children(results, quantities, where, columns, sort, head, None if stage == "all" else stage)
-    write(frame, format_, output)
+    write(frame, form, output)
 
 
 def _published() -> pd.DataFrame:
@@ -301,6 +307,27 @@ def _check_columns(names: Sequence[str], allowed: Sequence[str], option: str) ->
             raise InputError(f"{option}: no column {name!r}{did_you_mean(name, allowed)}; allowed: {listed}")
 
 
+def form_of(format_: str | None, output: str | None) -> str:
+    """Take the form of a query's output from the ending of the file, or from --format.
+
+    Args:
+        format_: value of --format; None if it is not given.
+        output: name of the file; None or "-" for standard output.
+
+    Returns:
+        "table", "csv", "json" or "parquet".
+
+    Raises:
+        InputError: for an unknown ending, or one of another form than --format.
+    """
+    if output is None or output == STANDARD_OUTPUT:
+        return format_ or "table"
+    form = _ENDINGS[ending_of(output, tuple(_ENDINGS))]
+    if format_ not in (None, form):
+        raise InputError(f"{output!r} is the name of a {form} file, and --format is {format_}; leave --format out")
+    return form
+
+
 def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
     """Write a frame to a file or to standard output.
 
@@ -314,19 +341,19 @@ def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
         MissingExtra: when pyarrow is not installed, for parquet.
     """
     if format_ == "parquet":
-        if output is None:
+        if output is None or output == STANDARD_OUTPUT:
             raise InputError("--format parquet is binary: name a file with --output, e.g. -o children.parquet")
         try:
             content = frame.to_parquet(None, index=False)
         except ImportError:
             raise MissingExtra("pyarrow", "parquet") from None
-        Path(output).write_bytes(content)  # pyarrow itself takes no names that are not UTF-8
+        write_output(output, content)  # pyarrow itself takes no names that are not UTF-8
         return
     text = _text(frame, format_)
-    if output is None:
+    if output is None or output == STANDARD_OUTPUT:
         click.echo(text)
     else:
-        Path(output).write_text(text + "\n", encoding="utf-8")
+        put(output, text + "\n")
 
 
 def _jsonable(row: Mapping[Hashable, Any]) -> dict[str, Any]:

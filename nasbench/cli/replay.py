@@ -13,6 +13,7 @@ from nasbench.cli.options import completing, pairs, print_table, strategy_names,
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
+from nasbench.outputs import write_output
 from nasbench.texts import csv_cells
 
 LINE_SECONDS = 10.0  # minimum seconds between two plain lines
@@ -328,9 +329,5 @@ def _write(
 
         write_new(str(path), tables_of(runs, reports), take_over)
     else:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            csv_cells(choices).to_csv(path, index=False)
-        except OSError as error:
-            raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+        write_output(path, str(csv_cells(choices).to_csv(index=False)).encode("utf-8", "backslashreplace"))
     say(f"wrote {path}")

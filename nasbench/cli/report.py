@@ -13,8 +13,10 @@ import click
 from nasbench.cli.loading import allow_option
 from nasbench.cli.measured import measurements_option
 from nasbench.cli.output import say
+from nasbench.cli.outputs import put
 from nasbench.cli.user_defaults import usual_price
 from nasbench.errors import InputError, printable
+from nasbench.outputs import STANDARD_OUTPUT, ending_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +82,11 @@ def report(
     from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.store.query import Results
 
-    kind = format_ or ("md" if output is not None and Path(output).suffix == ".md" else "html")
+    kind = format_ or "html"
+    if output is not None and output != STANDARD_OUTPUT:
+        kind = ending_of(output, (".html", ".md")).removeprefix(".")
+        if format_ not in (None, kind):
+            raise InputError(f"{output!r} ends in .{kind}, and --format is {format_}; leave --format out")
     results = Results(list(files))
     selection = Selection.of(results, _chosen(results, where, files), measurements)
     command = printable(shlex.join(["nasbench", *sys.argv[1:]]))
@@ -123,9 +129,5 @@ def _beside(file: str) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    say(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")
+    if put(str(path), text, (b"<sub>nasbench, " if path.suffix.lower() == ".md" else b"nasbench",)):
+        say(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")

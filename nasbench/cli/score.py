@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +11,9 @@ import click
 from nasbench.cli.architectures import architectures_of, find_architecture
 from nasbench.cli.options import completing, pairs, print_table, protocol_names, set_option, space_names
 from nasbench.cli.output import is_quiet, say
+from nasbench.cli.outputs import put
 from nasbench.errors import InputError, UnknownName
+from nasbench.outputs import STANDARD_OUTPUT, ending_of
 from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
@@ -212,6 +213,9 @@ def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
 
 
 def _write(frame: pd.DataFrame, output: str | None) -> None:
-    if output is not None:
-        csv_cells(frame).to_csv(Path(output), index=False)
+    if output is None:
+        return
+    if output != STANDARD_OUTPUT:
+        ending_of(output, (".csv",))
+    if put(output, csv_cells(frame).to_csv(index=False)):
         say(f"wrote {output}")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nasbench.errors import InputError, MissingExtra
-from nasbench.store.errors import explain
+from nasbench.errors import MissingExtra
+from nasbench.outputs import ending_of, write_output
 from nasbench.store.query import Results
 from nasbench.texts import csv_cells
 
@@ -27,19 +26,16 @@ def export_table(results: Results, what: What, output: str) -> int:
     Args:
         results: opened results files.
         what: "children"; "curves", with one row per child and epoch; "runs"; or "measurements".
-        output: file to write, ending in .parquet, .csv or .jsonl; an existing file is replaced.
+        output: file to write, ending in .parquet, .csv or .jsonl; an earlier one with the same columns is replaced.
 
     Returns:
         Number of rows written.
 
     Raises:
-        InputError: for another ending.
+        InputError: for another ending, when the file must not be replaced, or cannot be written.
         MissingExtra: for parquet without pyarrow.
-        StoreError: when it cannot be written.
     """
-    write = _WRITERS.get(Path(output).suffix)
-    if write is None:
-        raise InputError(f"export: {output!r} should end in one of {', '.join(_WRITERS)}, which names the format")
+    form = _FORMS[ending_of(output, tuple(_FORMS))]
     tables: dict[What, Callable[[], pd.DataFrame]] = {
         "children": results.frame,
         "curves": results.all_curves,
@@ -47,32 +43,28 @@ def export_table(results: Results, what: What, output: str) -> int:
         "measurements": results.measurements,
     }
     frame = tables[what]()
-    try:
-        Path(output).parent.mkdir(parents=True, exist_ok=True)
-        write(frame, output)
-    except OSError as error:
-        raise explain(error, Path(output), "exporting") from error
+    write_output(output, form(frame))
     return len(frame)
 
 
-def _write_parquet(frame: pd.DataFrame, output: str) -> None:
+def _parquet(frame: pd.DataFrame) -> bytes:
     try:
-        content = frame.to_parquet(None, index=False)
+        return bytes(frame.to_parquet(None, index=False))
     except ImportError:
         raise MissingExtra("pyarrow", "parquet") from None
-    Path(output).write_bytes(content)  # pyarrow itself takes no names that are not UTF-8
 
 
-def _write_csv(frame: pd.DataFrame, output: str) -> None:
-    csv_cells(frame).to_csv(output, index=False)
+def _csv(frame: pd.DataFrame) -> bytes:
+    return str(csv_cells(frame).to_csv(index=False)).encode("utf-8", "backslashreplace")
 
 
-def _write_lines(frame: pd.DataFrame, output: str) -> None:
+def _lines(frame: pd.DataFrame) -> bytes:
     # pandas' own JSON writer rounds floats to 15 digits.
     names = list(frame.columns)
-    with open(output, "w", encoding="utf-8") as file:
-        for values in frame.itertuples(index=False, name=None):
-            file.write(json.dumps({name: _plain(value) for name, value in zip(names, values)}) + "\n")
+    rows = frame.itertuples(index=False, name=None)
+    return "".join(
+        json.dumps({name: _plain(value) for name, value in zip(names, values)}) + "\n" for values in rows
+    ).encode()
 
 
 def _plain(value: Any) -> Any:
@@ -83,8 +75,8 @@ def _plain(value: Any) -> Any:
     return None if math.isnan(plain) else repr(plain)
 
 
-_WRITERS: Final[dict[str, Callable[[Any, str], None]]] = {
-    ".parquet": _write_parquet,
-    ".csv": _write_csv,
-    ".jsonl": _write_lines,
+_FORMS: Final[dict[str, Callable[[Any], bytes]]] = {
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".jsonl": _lines,
 }
