@@ -100,7 +100,7 @@ def test_a_bad_number_is_refused(choice):
 def test_a_missing_file_says_what_a_price_is(tmp_path):
     with pytest.raises(MissingData, match="neither a number"):
         prices_from(str(tmp_path / "none.csv"))
-    with pytest.raises(InputError, match="cannot read"):
+    with pytest.raises(InputError, match="is a folder and no table"):
         prices_from(str(tmp_path))
 
 

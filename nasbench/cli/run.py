@@ -149,8 +149,7 @@ def run(
 
     require_executor(executor, where)
     changes = protocol_changes(set_, data)
-    note_on_own_images(protocol, changes.get("data"))
-    protocol = protocol or USUAL_PROTOCOL
+    given_protocol, protocol = protocol, protocol or USUAL_PROTOCOL
     if download:
         _download(changes.get("data"), protocol)
     config = validated(
@@ -178,6 +177,7 @@ def run(
         "nasbench run",
     )
     plan = plan_search(config).as_new()
+    note_on_own_images(given_protocol, changes.get("data"))  # after the checks: a mistake is one line
     path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
     run_into(path, [plan], cache, jobs=1, take_over=take_over)
 

@@ -476,15 +476,16 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
     """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
+    name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
-        with blamed_on(f"strategy {strategy.name!r}, ask()"):
+        with blamed_on(f"strategy {name!r}, ask()"):
             architecture = strategy.ask()
         if architecture is None:
             break
-        require_proposal(architecture, table.space, strategy.name)
+        require_proposal(architecture, table.space, name)
         if not strategy.space.allows(architecture):
             raise InputError(
-                f"strategy {strategy.name!r} proposes {architecture}, which the limits do not allow; a strategy that "
+                f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "
                 "makes architectures by decode must ask space.allows first"
             )
         code = sum(choice * place for choice, place in zip(architecture.choices, places))
@@ -495,7 +496,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
         ledger.charge("cached", seconds)
         ledger.children += 1
         accuracy = float(outcomes(code))
-        with blamed_on(f"strategy {strategy.name!r}, tell()"):
+        with blamed_on(f"strategy {name!r}, tell()"):
             strategy.tell(
                 Outcome(
                     index=len(codes),

@@ -177,15 +177,15 @@ class Search:
             self._stop_if_asked()
 
     def _ask(self) -> Proposal | None:
-        with self._accountant.searcher(), blamed_on(f"strategy {self.plan.config.strategy!r}, ask()"):
-            architecture = self._strategy.ask()
-        if architecture is None:
-            self._store_latencies()
-            return None
-        require_proposal(architecture, self.plan.space, self.plan.config.strategy)
-        with self._accountant.searcher():  # measures an architecture whose latency the strategy has not asked for
-            self._require_allowed(architecture)
+        with self._accountant.searcher():
+            with blamed_on(f"strategy {self.plan.config.strategy!r}, ask()"):
+                architecture = self._strategy.ask()
+            if architecture is not None:
+                require_proposal(architecture, self.plan.space, self.plan.config.strategy)
+                self._require_allowed(architecture)  # measures a latency that the strategy has not asked for
         self._store_latencies()
+        if architecture is None:
+            return None
         index, digest = self._asks, architecture.hash
         proposal = Proposal(index, architecture, self.plan.child_seed(index), digest in self._hashes)
         self._asks += 1

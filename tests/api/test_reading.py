@@ -57,7 +57,7 @@ def test_where_selects_children_and_their_runs(file):
     assert comparison.table["strategy"].tolist() == ["random"]
     with pytest.raises(InputError, match="no children match"):
         nasbench.compare(file, where="strategy == 'ppo'")
-    with pytest.raises(InputError, match="^where: .*position 1: unknown name 'strategi', did you mean 'strategy'"):
+    with pytest.raises(InputError, match=r"^where: .*position 1: unknown name 'strategi', did you mean 'strategy'"):
         nasbench.compare(file, where="strategi == 'ppo'")
 
 

@@ -89,7 +89,7 @@ def test_the_log_ends_with_the_command(searched):
 def test_warnings_of_the_store_are_lines_also_with_quiet(searched, monkeypatch):
     path, _ = searched
 
-    def check_file(file):
+    def check_file(file, hash_of):
         logging.getLogger("nasbench.store.lock").warning("%s: looked at twice", file)
         raise InputError("stopped")
 
