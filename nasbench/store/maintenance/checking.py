@@ -172,7 +172,12 @@ def _affected(packed: PackedFile, name: str) -> str:
     group, _, rest = name.partition("/")
     if group == "curves":
         return f"the curves of {packed.manifest.children} children"
-    table, _, column = (rest if group in ("categories", "ends") else name).partition("/")
+    while group in ("categories", "ends"):  # ends/categories/TABLE/COLUMN is possible, too
+        name = rest
+        group, _, rest = name.partition("/")
+    table, _, column = name.partition("/")
+    if table not in TABLES:
+        return "no column of the schema"
     return f"column {column!r} of {packed.manifest.rows(cast('Table', table))} {table}"
 
 
