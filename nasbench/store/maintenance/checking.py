@@ -14,7 +14,7 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Text
-from nasbench.store.format.hdf5 import TABLES, PackedFile, Table
+from nasbench.store.format.hdf5 import TABLES, PackedFile
 from nasbench.store.format.schema import (
     CHILD_COLUMNS,
     CURVES,
@@ -178,7 +178,7 @@ def _affected(packed: PackedFile, name: str) -> str:
     table, _, column = name.partition("/")
     if table not in TABLES:
         return "no column of the schema"
-    return f"column {column!r} of {packed.manifest.rows(cast('Table', table))} {table}"
+    return f"column {column!r} of {packed.manifest.rows(table)} {table}"
 
 
 def _check_schema(packed: PackedFile, lengths: dict[str, int], health: Health) -> None:
