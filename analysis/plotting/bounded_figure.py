@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 from nasbench.texts import shortened
 
-LONGEST_LINE: Final = 120  # no page is as wide
+LONGEST_LINE: Final = 300  # of titles, labels of axes and captions, which are wrapped to the width of their figure
 LONGEST_NAME: Final = 110  # in a legend, or at the end of a line; the longest notes of our own have 100
 LONGEST_TICK: Final = 48  # beside an axis
 CUT_TO: Final = 32
@@ -36,7 +36,7 @@ class BoundedFigure(Figure):
                 formatter.func = _Cut(formatter.func)
         labels = [axis.label for ax in self.axes for axis in (ax.xaxis, ax.yaxis)]
         around = [getattr(self, name, None) for name in ("_suptitle", "_supxlabel", "_supylabel")]
-        wide = {*around, *(ax.title for ax in self.axes), *labels}
+        wide = {*around, *self.texts, *(ax.title for ax in self.axes), *labels}
         for text in self.findobj(Text):
             longest = LONGEST_LINE if text in wide else LONGEST_NAME
             if isinstance(text, Text) and len(text.get_text()) > longest:

@@ -38,7 +38,7 @@ def latency(
         device: "cpu", "cuda" or "cuda:1".
         method: "eager", "compile" (torch.compile) or "onnxruntime" (extra onnx).
         batch: images per call, >= 1.
-        threads: CPU threads of one call, >= 1.
+        threads: CPU threads of one call, from 1 to the number of processors.
         repetitions: timed calls per network, >= 1.
         warm_up: untimed calls per network before, >= 0.
         seed: seed of the orders in which the networks are called, >= 0.
@@ -73,6 +73,7 @@ def latency(
     chosen = overridden(get_protocol(protocol) if isinstance(protocol, str) else protocol, set or {})
     setting = Setting(device, method, batch, threads)
     setting.check()
+    setting.require_processors()
     dataset = load_data(chosen.data)
     scale = chosen.scale(dataset.size, dataset.channels, len(dataset.classes))
 

@@ -126,6 +126,7 @@ def latency(
     ]
     for setting in settings:
         setting.check()
+        setting.require_processors()
     scale = _scale(asked.protocol)
     target = output if output is not None else asked.file
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nasbench.errors import InputError, MissingExtra
+from nasbench.exporter_output import quiet_exporters
 from nasbench.kernels.processor import processor_here
 from nasbench.spaces import Architecture
 from nasbench.structures import Scale
@@ -41,6 +40,18 @@ class Setting:
     method: Method = "eager"
     batch: int = 1
     threads: int = 1
+
+    def require_processors(self) -> None:
+        """Refuse more threads than this machine has processors: they wait for one another, and nothing else is timed.
+
+        Raises:
+            InputError: when there are more.
+        """
+        there = os.cpu_count() or 1
+        if self.threads > there:
+            raise InputError(
+                f"a latency with {self.threads} threads needs as many processors; this machine has {there}"
+            )
 
     def check(self) -> None:
         """Refuse a setting that cannot run here.
@@ -169,10 +180,10 @@ def _compiled(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
     # Compiled modules of one class share torch.compile's table of versions, which is limited and searched at each call.
     # An exported network has code of its own.
     try:
-        with torch.no_grad(), _quiet():
+        with torch.no_grad(), quiet_exporters():
             exported = torch.export.export(network, (images,)).module()
             module: Callable[[Tensor], Tensor] = torch.compile(exported, fullgraph=True, dynamic=False)
-        with torch.inference_mode(), _quiet():
+        with torch.inference_mode(), quiet_exporters():
             module(images)  # compiles
     except Exception as error:  # each part of the compiler has its own exceptions
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -184,7 +195,7 @@ def _in_onnxruntime(network: nn.Module, images: Tensor, threads: int) -> Callabl
     _require_onnx()
     import onnxruntime
 
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet_exporters():
         program = torch.onnx.export(network, (images,), dynamo=True, input_names=["images"], verbose=False)
     assert program is not None
     options = onnxruntime.SessionOptions()
@@ -220,21 +231,3 @@ def cpu_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' progress and notes about their own internals from the terminal."""
-    import logging
-
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    before = [logger.level for logger in loggers]
-    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, before):
-                logger.setLevel(level)

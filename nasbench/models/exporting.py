@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +15,7 @@ from packaging.version import Version
 from torch import Tensor, nn
 
 from nasbench.errors import InputError, MissingExtra
+from nasbench.exporter_output import quiet_exporters
 from nasbench.models.description import ModelDescription
 from nasbench.models.files import write_beside
 from nasbench.models.loading import TrainedModel
@@ -129,7 +127,7 @@ def _onnx(module: Exported, description: ModelDescription) -> bytes:
         )
     import onnx
 
-    with _quiet(), torch.inference_mode(False), torch.no_grad():
+    with quiet_exporters(), torch.inference_mode(False), torch.no_grad():
         try:
             program = torch.onnx.export(
                 module,
@@ -168,7 +166,7 @@ def _cause_of(error: BaseException) -> str:
 
 
 def _pt2(module: Exported, description: ModelDescription) -> bytes:
-    with _quiet(), torch.no_grad():
+    with quiet_exporters(), torch.no_grad():
         program = torch.export.export(
             module, (_example(description, 2),), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
         )
@@ -198,7 +196,7 @@ def _onnx_runner(content: bytes) -> Callable[[Tensor], list[Any]]:
 
 
 def _pt2_runner(content: bytes) -> Callable[[Tensor], list[Any]]:
-    with _quiet():
+    with quiet_exporters():
         module = torch.export.load(io.BytesIO(content)).module()
 
     def run(images: Tensor) -> list[Any]:
@@ -214,19 +212,3 @@ def _require(*packages: str) -> None:
     for package in packages:
         if find_spec(package) is None:
             raise MissingExtra(package, "onnx")
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporters' progress and notes about their own internals from the terminal."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    before = [logger.level for logger in loggers]
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, before):
-                logger.setLevel(level)

@@ -18,18 +18,9 @@ from nasbench.store.errors import StoreError, explain
 from nasbench.store.files import ResultsPaths, close_handle, remove_if_there, sync_folder, write_at
 from nasbench.store.format.chunks import Crc32, digest_of
 from nasbench.store.format.columns import Data, Numbers, Text
-from nasbench.store.format.hdf5 import (
-    CRC,
-    FORMAT,
-    TABLES,
-    Encoding,
-    Entry,
-    Manifest,
-    PackedFile,
-    Table,
-    checksum_of,
-    checksum_of_text,
-)
+from nasbench.store.format.form import MAX_TEXT_BYTES
+from nasbench.store.format.hdf5 import CRC, PackedFile, checksum_of
+from nasbench.store.format.manifest import FORMAT, TABLES, Encoding, Entry, Manifest, Table, checksum_of_text
 from nasbench.store.format.schema import CURVES, SCHEMA_VERSION, Column
 from nasbench.store.lock import ResultsLock
 
@@ -294,7 +285,7 @@ class _Sink:
         escaped = not all(_fits_hdf5(value) for value in values)
         raw = [(json.dumps(value)[1:-1] if escaped else value).encode() for value in values]
         width, total = max(map(len, raw), default=0), sum(map(len, raw))
-        if width * len(raw) <= max(_FIXED_BYTES, _FIXED_WASTE * total):
+        if width <= MAX_TEXT_BYTES and width * len(raw) <= max(_FIXED_BYTES, _FIXED_WASTE * total):
             array = np.array(raw, dtype=h5py.string_dtype("utf-8", max(width, 1)))
             dataset = self._dataset(path, array, "fixed escaped" if escaped else "fixed")
         else:

@@ -17,7 +17,7 @@ from nasbench.store.errors import MissingResults
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, gather, join_columns, take
 from nasbench.store.format.frames import for_pandas
-from nasbench.store.format.hdf5 import TABLES, Table
+from nasbench.store.format.manifest import TABLES, Table
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, REPEATABLE_STATUSES, STAGES
 from nasbench.store.reader import Snapshot, open_snapshot
 

@@ -12,7 +12,8 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, explain
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, column_of, gather, join_columns, take
-from nasbench.store.format.hdf5 import TABLES, PackedFile, Table
+from nasbench.store.format.hdf5 import PackedFile
+from nasbench.store.format.manifest import TABLES, Table
 from nasbench.store.format.schema import OLDEST_READABLE, SCHEMA_VERSION, Column
 from nasbench.store.journal import JournalContents, Kind, Record, read_journal
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bad_inputs import VALUES, bad_inputs, commands, fault_of, limit, make_files
 from commands import nasbench
+from fake_images import FAKE_WORDS
 from searching import search, tiny_plan
 
 import nasbench as suite
@@ -130,17 +131,7 @@ def test_a_strategy_that_raises_is_one_line_and_its_traceback_is_a_file(at, tmp_
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
     words = ("run", "--space", "nasnet:blocks=1", "--strategy", "raising", "--budget", "4 children", "-o", "a.h5")
-    fake = (
-        "--data",
-        "fake:images=96,size=8,classes=3",
-        "--set",
-        "epochs=1",
-        "--set",
-        "filters=4",
-        "--executor",
-        "inline",
-    )
-    done = nasbench(*words, *fake, cwd=tmp_path)
+    done = nasbench(*words, *FAKE_WORDS, cwd=tmp_path)
     assert done.code == 2
     (line,) = [line for line in done.err.split("\n") if line.startswith("error: ")]
     assert f"strategy 'raising', {at}() raised " in line

@@ -10,6 +10,7 @@ import torch
 from commands import nasbench
 from searching import search, tiny_plan
 
+from nasbench.api.measuring import latency
 from nasbench.errors import InputError
 from nasbench.measuring import runners
 from nasbench.measuring.latency import measure_latency
@@ -124,6 +125,15 @@ def test_without_a_compiler_the_error_says_what_to_do(monkeypatch: pytest.Monkey
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(InputError, match=r"needs a C\+\+ compiler, and there is none: install g\+\+"):
         Setting(method="compile").check()
+
+
+def test_more_threads_than_processors_are_refused_before_anything_is_measured() -> None:
+    Setting(threads=1).require_processors()
+    with pytest.raises(InputError, match="a latency with 99999 threads needs as many processors; this machine has"):
+        latency(CELLS[:1], threads=99_999)
+    done = nasbench("latency", "nasnet-a", "--threads", "99999")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "needs as many processors" in done.err
 
 
 def test_an_architecture_is_measured_once() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import tomllib_compat as tomllib
+from fake_images import FAKE_WORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -90,17 +91,7 @@ def test_the_installed_command_runs_outside_the_clone_with_the_plug_in(site, tmp
         "--budget",
         "4 children",
     ]
-    fake = [
-        "--data",
-        "fake:images=96,size=8,classes=3",
-        "--set",
-        "epochs=1",
-        "--set",
-        "filters=4",
-        "--executor",
-        "inline",
-    ]
-    done = outside(site, *command, *words, *fake, "-o", "a.h5", cwd=tmp_path)
+    done = outside(site, *command, *words, *FAKE_WORDS, "-o", "a.h5", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     query = outside(site, *command, "query", "a.h5", "--format", "json", cwd=tmp_path)
     assert [row["strategy"] for row in json.loads(query.stdout)] == ["greedy"] * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from nasbench.store.format.schema import TABLE
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
 from nasbench.tabular.tables import read_table
+from nasbench.training.clocks import Clock
 from nasbench.training.evaluation import Child, Evaluation
 
 SPACE = get_space("nasbench201")
@@ -54,6 +56,15 @@ def build(path: Path, seeds: int, stop_after: int = -1) -> list[Child]:
     except KeyboardInterrupt:
         assert stop_after >= 0
     return executor.trained
+
+
+@pytest.mark.parametrize("clock", ["held", "processor"])
+def test_children_are_timed_by_the_clock_of_the_table(tmp_path: Path, clock: Clock) -> None:
+    (plan,) = plans(1)
+    plan = replace(plan, config=plan.config.model_copy(update={"clock": clock}))
+    executor = Scored(-1)
+    TableBuild(tmp_path / "t.h5", [plan], distinct_architectures(SPACE)[:2], executor, Progress("table")).run()
+    assert [child.clock for child in executor.trained] == [clock, clock]
 
 
 @pytest.mark.slow

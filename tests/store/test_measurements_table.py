@@ -13,7 +13,7 @@ from store_rows import child, expected, measured, measurement, plain, run, store
 
 from nasbench.errors import InputError
 from nasbench.store.errors import NewerSchema
-from nasbench.store.format.hdf5 import Manifest, checksum_of_text
+from nasbench.store.format.manifest import Manifest, checksum_of_text
 from nasbench.store.format.schema import MEASUREMENT_COLUMNS, OLDEST_READABLE, SCHEMA_VERSION
 from nasbench.store.journal import _seal, _spelled
 from nasbench.store.maintenance.checking import check_file

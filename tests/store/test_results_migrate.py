@@ -15,7 +15,7 @@ from commands import nasbench
 from store_rows import child, expected, run, stored, write
 
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema, StoreError
-from nasbench.store.format.hdf5 import Manifest, checksum_of_text
+from nasbench.store.format.manifest import Manifest, checksum_of_text
 from nasbench.store.format.schema import SCHEMA_VERSION
 from nasbench.store.journal import _seal, _spelled
 from nasbench.store.maintenance.checking import check_file

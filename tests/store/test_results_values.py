@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from commands import nasbench
 from hostile_files import _replace, _seal_manifest
+from store_rows import measurement
 
 from nasbench.spaces.stored_choices import hash_of_choices
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.maintenance.repairing import repair_file
+from nasbench.store.writer import ResultsWriter
 
 SHIPPED = Path(__file__).resolve().parents[2] / "results" / "claims.h5"
 Edit = Callable[[np.ndarray[Any, Any]], Any]
@@ -130,3 +132,30 @@ def test_random_edits_of_one_number_are_found(tmp_path: Path) -> None:
         place = rng.randrange(600)
         path = edited(tmp_path, **{f"children__{column}": lambda values, p=place: with_value(p, values[p] + 1)(values)})
         assert texts(path), (column, place)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"value": -1.0, "low": -1.0, "high": -1.0}, "is a time of 0 or less"),
+        ({"value": float("inf"), "high": float("inf")}, "is not finite"),
+        ({"value": 5.0, "low": 6.0, "high": 7.0}, "is not between low and high"),
+        ({"value": 5.0, "low": 1.0, "high": 2.0}, "is not between low and high"),
+        ({"spread": -0.5}, "has a spread below 0"),
+        ({"n": -3}, "has n below -1"),
+        ({"outliers": -2}, "has outliers below -1"),
+        ({"hash": "zz"}, "has a hash that is not 32 hexadecimal digits"),
+    ],
+)
+def test_a_measurement_that_cannot_be_is_found(tmp_path: Path, columns: dict[str, Any], said: str) -> None:
+    path = tmp_path / "x.h5"
+    with ResultsWriter(path) as writer:
+        writer.append_measurements([measurement(0), measurement(1, **columns)])
+    assert [said in text for text in texts(path)] == [True]
+
+
+def test_measurements_whose_quantiles_are_unknown_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    with ResultsWriter(path) as writer:
+        writer.append_measurements([measurement(0, low=float("nan"), high=float("nan"), n=-1, unit="J", value=-2.0)])
+    assert texts(path) == []

@@ -27,6 +27,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from offline_environment import offline_environment
+
 BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 WIDTH = 110  # columns of tables
 DPI = 110  # of pictures
@@ -80,13 +82,9 @@ def executed(markdown: str, name: str) -> list[Output]:
     with tempfile.TemporaryDirectory(prefix="nasbench-page-") as folder:
         work = Path(folder, "work")
         work.mkdir()
-        environment = os.environ | {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-            "NASBENCH_DATA": str(Path(folder, "data")),
-            "XDG_CONFIG_HOME": str(Path(folder, "config")),
+        environment = offline_environment(folder) | {
             "MPLBACKEND": "Agg",
             "COLUMNS": str(WIDTH),
-            "NO_COLOR": "1",
             "PYTHONWARNINGS": "ignore",
         }
         given = json.dumps([asdict(block) for block in blocks(markdown)])

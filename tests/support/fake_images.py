@@ -10,3 +10,9 @@ FAKE: Final[dict[str, Any]] = {
     "filters": 4,
     "validation": 0.5,
 }
+
+FAKE_WORDS: Final = (
+    *("--data", "fake:images=96,size=8,classes=3", "--set", "epochs=1", "--set", "filters=4"),
+    *("--executor", "inline"),
+)
+"""The same on the command line, for a run in the calling process."""

@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 
 from nasbench.store.format.chunks import Crc32, digest_of
-from nasbench.store.format.hdf5 import checksum_of, checksum_of_text
+from nasbench.store.format.hdf5 import checksum_of
+from nasbench.store.format.manifest import checksum_of_text
 from nasbench.store.journal import _seal
 
 Change = Callable[[Any, dict[str, Any], random.Random, Path], None]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+
+from offline_environment import offline_environment
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BLOCK = re.compile(r"^```console\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
@@ -52,13 +52,7 @@ def run(commands: list[str]) -> list[Shown]:
     with tempfile.TemporaryDirectory(prefix="nasbench-readme-") as folder:
         work = Path(folder, "work")
         work.mkdir()
-        environment = os.environ | {
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-            "NASBENCH_DATA": str(Path(folder, "data")),
-            "XDG_CONFIG_HOME": str(Path(folder, "config")),
-            "OMP_NUM_THREADS": "1",
-            "NO_COLOR": "1",
-        }
+        environment = offline_environment(folder) | {"OMP_NUM_THREADS": "1"}
         found = []
         for command in commands:
             done = subprocess.run(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final, overload
 
 import numpy as np
@@ -93,6 +95,43 @@ class FixedTexts(Sequence[str]):
         """
         wanted = FixedTexts.of([value], max(1, self.raw.dtype.itemsize))
         return np.flatnonzero(self.raw == wanted.raw[0]) if wanted else np.zeros(0, dtype=np.int64)
+
+
+def decoded_texts(values: Numbers, ends: Numbers | None, escaped: bool) -> list[str]:
+    """Decode the texts of a dataset.
+
+    Args:
+        values: texts of fixed width, or the bytes of all texts end to end.
+        ends: where each text ends in those bytes; None for texts of fixed width.
+        escaped: whether they are written with JSON's escapes.
+
+    Returns:
+        The texts.
+
+    Raises:
+        ValueError: when a text is not UTF-8, its escapes are not JSON's, or the ends do not fit the bytes.
+    """
+    if ends is None:
+        raw = values.tolist()
+    else:
+        borders = np.concatenate([np.zeros(1, dtype="<i8"), ends])
+        if borders[-1] != len(values) or (np.diff(borders) < 0).any():
+            raise ValueError(f"the ends of its texts do not rise to its {len(values)} bytes")
+        data = values.tobytes()
+        raw = [data[start:end] for start, end in pairwise(borders.tolist())]
+    try:
+        texts = [value.decode() for value in raw]
+    except UnicodeDecodeError as error:
+        raise ValueError(f"a text is not UTF-8: {error.reason}") from error
+    if not escaped:
+        return texts
+    try:
+        unescaped = [json.loads(f'"{text}"') for text in texts]
+    except ValueError as error:
+        raise ValueError("a text has escapes that are not JSON's") from error
+    if not all(isinstance(text, str) for text in unescaped):
+        raise ValueError("a text has escapes that are not JSON's")
+    return unescaped
 
 
 @dataclass(frozen=True)

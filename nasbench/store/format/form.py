@@ -1,4 +1,4 @@
-"""The form that a packed results file must have. It is checked once at opening, before any column is read.
+"""The form that each dataset of a packed results file must have. It is checked before the dataset is read for the first time.
 
 A results file may come from a stranger. HDF5 can do much that our columns never need: links into other files, external
 storage, virtual datasets, references, compound types, filters that are loaded as programs, and compressed data that is
@@ -18,7 +18,7 @@ from nasbench.store.format.schema import CURVES, Column
 MAX_RATIO: Final = 1040
 """Largest ratio of values to stored bytes: zlib's is 1032, and small datasets have a fixed overhead."""
 MAX_TEXT_BYTES: Final = 1 << 20
-"""Longest text of one value in bytes, as it is stored."""
+"""Widest text of fixed width, in bytes. `packing` stores longer texts as their bytes end to end."""
 MAX_CHUNK_BYTES: Final = 1 << 24
 _SMALL_BYTES: Final = 1 << 12
 _NUMBERS: Final = {"int": "<i8", "float": "<f8", "bool": "|b1"}

@@ -23,16 +23,13 @@ checksums the metadata as well.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
-from hashlib import blake2b
-from itertools import islice, pairwise
+from itertools import islice
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Final, cast
 
 import h5py
 import numpy as np
@@ -47,153 +44,17 @@ from nasbench.store.format.chunks import (
     read_chunks,
     read_whole,
 )
-from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, is_ascii
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, decoded_texts, is_ascii
 from nasbench.store.format.form import Form
+from nasbench.store.format.manifest import FORMAT, TABLES, Entry, Manifest, Table, checksum_of_text, schema_in
 from nasbench.store.format.opening import open_plain
-from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS, SCHEMA_VERSION, Column
+from nasbench.store.format.schema import SCHEMA_VERSION, Column
 
 _log = logging.getLogger(__name__)
 
-Table = Literal["children", "runs", "measurements"]
-Encoding = Literal["numbers", "codes", "fixed", "fixed escaped", "bytes", "bytes escaped"]
-
-FORMAT: Final = "nasbench results"
-TABLES: Final[dict[Table, tuple[Column, ...]]] = {
-    "children": CHILD_COLUMNS,
-    "runs": RUN_COLUMNS,
-    "measurements": MEASUREMENT_COLUMNS,
-}
 CRC: Final = "crc32"
 _SHOWN_STRANGERS: Final = 20
-_LARGEST_COUNT: Final = 1 << 53
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Entry of the manifest for one dataset.
-
-    Args:
-        checksum: digest of its values.
-        encoding: form in which its values are stored: numbers, codes of categories, or texts.
-    """
-
-    checksum: str
-    encoding: Encoding
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """The table of contents of a packed file.
-
-    Args:
-        schema: version of the schema.
-        file: id of the results file, the same over all its packs.
-        last_sequence: number of the last journal record that is in this file.
-        children: rows of the children table.
-        runs: rows of the runs table.
-        datasets: path in the file -> entry.
-        measurements: rows of the table of measurements; files of schema 3 have none.
-    """
-
-    schema: int
-    file: str
-    last_sequence: int
-    children: int
-    runs: int
-    datasets: Mapping[str, Entry]
-    measurements: int = 0
-
-    def rows(self, table: Table) -> int:
-        """Return the number of rows of a table.
-
-        Args:
-            table: name of the table.
-
-        Returns:
-            The number, >= 0.
-        """
-        return {"children": self.children, "runs": self.runs, "measurements": self.measurements}[table]
-
-    def to_json(self) -> str:
-        """Convert to JSON. The file stores it beside its `checksum_of_text`.
-
-        Returns:
-            The text.
-        """
-        content = {**asdict(self), "datasets": {path: asdict(entry) for path, entry in self.datasets.items()}}
-        return json.dumps(content, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Manifest:
-        """Parse the text of `to_json`.
-
-        Args:
-            text: text whose checksum fits; its content may be anything.
-
-        Returns:
-            The manifest.
-
-        Raises:
-            ValueError: when it is no manifest; the message says why.
-        """
-        content = parsed_object(text)
-        datasets = content.get("datasets")
-        if not isinstance(datasets, dict):
-            raise ValueError("'datasets' is missing or no JSON object")
-        known = {field.name: field for field in fields(cls)}
-        required = {name for name, each in known.items() if each.default is MISSING}
-        if not required <= content.keys() <= known.keys():
-            raise ValueError(
-                f"it has the entries {', '.join(sorted(content))[:200]}; needed: {', '.join(sorted(required))}"
-            )
-        for name in known.keys() & content.keys() - {"datasets", "file"}:
-            if type(content[name]) is not int or not 0 <= content[name] < _LARGEST_COUNT:
-                raise ValueError(f"{name!r} is no count")
-        if not isinstance(content["file"], str):
-            raise ValueError("'file' is no text")
-        return cls(**{**content, "datasets": {path: _entry_of(path, entry) for path, entry in datasets.items()}})
-
-
-def _entry_of(path: str, entry: Any) -> Entry:
-    if not isinstance(entry, dict) or entry.keys() != {"checksum", "encoding"}:
-        raise ValueError(f"the entry of {path[:100]!r} has not just checksum and encoding")
-    if not isinstance(entry["checksum"], str) or entry["encoding"] not in get_args(Encoding):
-        raise ValueError(f"the entry of {path[:100]!r} has no checksum, or an unknown encoding")
-    return Entry(**entry)
-
-
-def parsed_object(text: str) -> dict[str, Any]:
-    """Parse a JSON object that may come from a stranger.
-
-    Args:
-        text: any text.
-
-    Returns:
-        The object.
-
-    Raises:
-        ValueError: when it is not JSON, nested too deeply, or no object.
-    """
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("it is not JSON, or nested too deeply") from error
-    if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
-    return content
-
-
-def checksum_of_text(text: str) -> str:
-    """Compute the digest of a text.
-
-    Args:
-        text: any text.
-
-    Returns:
-        BLAKE2b of 16 bytes, in hexadecimal.
-    """
-    return blake2b(text.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def checksum_of(values: Numbers) -> str:
@@ -206,10 +67,6 @@ def checksum_of(values: Numbers) -> str:
         BLAKE2b of 16 bytes, in hexadecimal.
     """
     return digest_of(values, blake2b_16)
-
-
-def _schema_in(manifest: str) -> Any:
-    return parsed_object(manifest).get("schema")
 
 
 class PackedFile:
@@ -260,7 +117,7 @@ class PackedFile:
         if not isinstance(version, Integral):
             raise self._damaged("the attribute 'schema_version'", "it is no number")
         try:
-            stated = _schema_in(text) if sound else None
+            stated = schema_in(text) if sound else None
             if int(version) > SCHEMA_VERSION and not (sound and stated != version):
                 raise NewerSchema.of(self.path, int(version), SCHEMA_VERSION)
             if not sound:
@@ -476,7 +333,9 @@ class PackedFile:
             return self._fixed(path, self.values(path))
         try:
             return decoded_texts(
-                self.numbers(path), self.numbers(f"ends/{path}") if encoding.startswith("bytes") else None, encoding
+                self.numbers(path),
+                self.numbers(f"ends/{path}") if encoding.startswith("bytes") else None,
+                encoding.endswith("escaped"),
             )
         except ValueError as error:
             raise self._damaged(f"dataset {path!r}", error) from error
@@ -534,43 +393,6 @@ class PackedFile:
             self._file.close()
         except (RuntimeError, OSError) as error:
             _log.warning("closing %s: %s", self.path, error)
-
-
-def decoded_texts(values: Numbers, ends: Numbers | None, encoding: Encoding) -> list[str]:
-    """Decode the texts of a dataset.
-
-    Args:
-        values: texts of fixed width, or the bytes of all texts end to end.
-        ends: where each text ends in those bytes; None for texts of fixed width.
-        encoding: its encoding.
-
-    Returns:
-        The texts.
-
-    Raises:
-        ValueError: when a text is not UTF-8, its escapes are not JSON's, or the ends do not fit the bytes.
-    """
-    if ends is None:
-        raw = values.tolist()
-    else:
-        borders = np.concatenate([np.zeros(1, dtype="<i8"), ends])
-        if borders[-1] != len(values) or (np.diff(borders) < 0).any():
-            raise ValueError(f"the ends of its texts do not rise to its {len(values)} bytes")
-        data = values.tobytes()
-        raw = [data[start:end] for start, end in pairwise(borders.tolist())]
-    try:
-        texts = [value.decode() for value in raw]
-    except UnicodeDecodeError as error:
-        raise ValueError(f"a text is not UTF-8: {error.reason}") from error
-    if not encoding.endswith("escaped"):
-        return texts
-    try:
-        unescaped = [json.loads(f'"{text}"') for text in texts]
-    except ValueError as error:
-        raise ValueError("a text has escapes that are not JSON's") from error
-    if not all(isinstance(text, str) for text in unescaped):
-        raise ValueError("a text has escapes that are not JSON's")
-    return unescaped
 
 
 def text_in(attributes: Mapping[str, Any], name: str) -> str:

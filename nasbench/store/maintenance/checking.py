@@ -14,7 +14,8 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, MissingResults, OlderSchema
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Text
-from nasbench.store.format.hdf5 import TABLES, PackedFile
+from nasbench.store.format.hdf5 import PackedFile
+from nasbench.store.format.manifest import TABLES
 from nasbench.store.format.schema import (
     CHILD_COLUMNS,
     CURVES,

@@ -13,7 +13,8 @@ import numpy as np
 
 from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
-from nasbench.store.format.hdf5 import TABLES, Entry, PackedFile, Table
+from nasbench.store.format.hdf5 import PackedFile
+from nasbench.store.format.manifest import TABLES, Entry, Table
 from nasbench.store.format.schema import (
     CHILD_COLUMNS,
     CURVES,

@@ -20,7 +20,8 @@ from nasbench.store.errors import CorruptResults
 from nasbench.store.format.chunks import filters_of, read_chunk
 from nasbench.store.format.columns import DTYPES, Data, Numbers, Text
 from nasbench.store.format.form import fault_of_dataset, fault_of_links
-from nasbench.store.format.hdf5 import FORMAT, TABLES, Encoding, Entry, PackedFile, Table, attributes_of, checksum_of
+from nasbench.store.format.hdf5 import PackedFile, attributes_of, checksum_of
+from nasbench.store.format.manifest import FORMAT, TABLES, Encoding, Entry, Table
 from nasbench.store.format.schema import CURVES, Column
 
 _COLUMNS: Final = {f"{table}/{column.name}": column for table, columns in TABLES.items() for column in columns}

@@ -16,7 +16,7 @@ import numpy as np
 from nasbench.store.errors import CorruptResults, StoreError, explain
 from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
 from nasbench.store.format.columns import Data, Numbers, Text, take
-from nasbench.store.format.hdf5 import TABLES, Table
+from nasbench.store.format.manifest import TABLES, Table
 from nasbench.store.format.rows import Row
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS
 from nasbench.store.journal import JournalContents, Record, read_journal

@@ -13,7 +13,7 @@ from nasbench.errors import InputError
 from nasbench.store.errors import explain
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, column_of, join_columns
-from nasbench.store.format.hdf5 import Table
+from nasbench.store.format.manifest import Table
 from nasbench.store.format.rows import Curves, Row
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, MEASUREMENT_COLUMNS, RUN_COLUMNS, Column
 from nasbench.store.lock import ResultsLock

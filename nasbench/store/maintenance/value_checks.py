@@ -6,6 +6,7 @@ Checksums say that bytes are those that were written. An editor can write other 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Final, cast
@@ -13,7 +14,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from nasbench.store.format.columns import Data, Numbers, Text
-from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, RUN_COLUMNS, Column
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, MEASUREMENT_COLUMNS, RUN_COLUMNS, Column
 from nasbench.store.reader import Snapshot
 
 REPAIRED: Final = "lost_in_repair"
@@ -37,6 +38,7 @@ _COUNTS_OR_UNKNOWN: Final = (
 _SUMMED: Final = ("training_hours", "evaluation_hours", "cached_hours", "failed_hours")
 _LARGEST_SAMPLE: Final = 10_000
 _ROUNDING: Final = 1e-9
+_HASH: Final = re.compile("[0-9a-f]{32}")
 
 
 HashOf = Callable[[str, str], str | None]
@@ -63,6 +65,7 @@ def impossible_values(snapshot: Snapshot, imported: Sequence[str], hash_of: Hash
     if hash_of is not None:
         yield from _hashes(children, hash_of)
     yield from _run_sums(snapshot, children, imported)
+    yield from _measurements(snapshot)
 
 
 class _Children:
@@ -212,6 +215,37 @@ def _run_sums(snapshot: Snapshot, children: _Children, imported: Sequence[str]) 
         ):
             if not abs(stated - found) <= _ROUNDING * max(1.0, abs(stated)) and not np.isnan(stated):
                 yield f"run {run} states {stated:g} device-hours for its {what}, but its rows have {found:g}"
+
+
+def _measurements(snapshot: Snapshot) -> Iterator[str]:
+    """Check measurements: finite values between their quantiles, numbers of things that are -1 (unknown) or more."""
+    found = {column.name: snapshot.column("measurements", column) for column in MEASUREMENT_COLUMNS}
+    value, low, high, spread = (np.asarray(found[name]) for name in ("value", "low", "high", "spread"))
+    seconds = cast("Text", found["unit"]).equals("s")
+    faults = {
+        "is not finite": ~np.isfinite(value),
+        "is a time of 0 or less": seconds & (value <= 0),
+        "is not between low and high": (low > value) | (value > high),
+        "has a spread below 0": spread < 0,
+        "has a hash that is not 32 hexadecimal digits": np.array(
+            [not _HASH.fullmatch(each) for each in _all(found["hash"])]
+        ),
+    }
+    faults |= {
+        f"has {name} below -1": np.asarray(found[name]) < -1 for name in ("n", "outliers", "batch", "threads", "seed")
+    }
+    for what, wrong in faults.items():
+        places = np.flatnonzero(wrong)
+        if len(places):
+            first = int(places[0])
+            more = f"; {len(places) - 1} more" if len(places) > 1 else ""
+            hashes, quantities = cast("Text", found["hash"]), cast("Text", found["quantity"])
+            yield f"the measurement {value[first]:g} of {quantities[first][:40]} of {hashes[first][:40]} {what}{more}"
+
+
+def _all(data: Data) -> list[str]:
+    texts: list[str] = cast("Text", data).objects().tolist()
+    return texts
 
 
 def _amounts_of_runs(runs: Numbers, column: Column, values: Any) -> Iterator[str]:
