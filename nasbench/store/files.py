@@ -25,53 +25,82 @@ class ResultsPaths:
     """Paths of `<name>.h5` and the files beside it: the journal, the lock, and the file being packed.
 
     Args:
-        h5: path of the HDF5 file.
+        h5: path of the HDF5 file, no symbolic link: of a file with several names each must lead to the same lock.
     """
 
     h5: Path
 
     @classmethod
     def of(cls, path: str | os.PathLike[str]) -> ResultsPaths:
-        """Make the paths of a results file.
+        """Make the paths of a results file. A symbolic link is followed: journal and lock lie beside the file it means.
 
         Args:
-            path: the results file, ending in .h5.
+            path: the results file, ending in .h5, or a link of such a name to a file of any name.
 
         Returns:
             Its paths.
 
         Raises:
             InputError: when the name does not end in .h5, or it or the journal's is that of a folder, a pipe, a socket or a
-                device, from which reading may never end.
+                device, from which reading may never end; for links that lead in a circle; and when a journal lies
+                beside a link.
         """
         h5 = Path(path)
         if h5.suffix != ".h5":
             example = str(h5.with_suffix(".h5")) if h5.name else "results/a.h5"
             raise InputError(f"results file {str(path)!r}: the name must end in .h5, e.g. {example!r}")
-        paths = cls(h5)
+        paths = cls(_followed(h5))
+        if paths.h5 != h5:
+            _require_no_journal(h5, paths)
         for each in (paths.h5, paths.journal):
             require_regular(each, "results file", "name a file that ends in .h5")
         return paths
 
+    def _beside(self, ending: str) -> Path:
+        # What a link leads to may have another ending, e.g. in a store whose names are digests: it is kept, so that
+        # two files that differ in it only share no journal.
+        named = self.h5 if self.h5.suffix == ".h5" else self.h5.with_name(f"{self.h5.name}.h5")
+        return named.with_suffix(ending)
+
     @property
     def journal(self) -> Path:
         """Rows that are not packed yet."""
-        return self.h5.with_suffix(".journal")
+        return self._beside(".journal")
 
     @property
     def beginning(self) -> Path:
         """The next journal until its first lines are on the disk; one left by a killed process can be deleted."""
-        return self.h5.with_suffix(".journal.beginning")
+        return self._beside(".journal.beginning")
 
     @property
     def lock(self) -> Path:
         """The lock file, which names the process that writes."""
-        return self.h5.with_suffix(".lock")
+        return self._beside(".lock")
 
     @property
     def packing(self) -> Path:
         """The next HDF5 file while it is being written; one left by a killed process can be deleted."""
-        return self.h5.with_suffix(".h5.packing")
+        return self._beside(".h5.packing")
+
+
+def _followed(path: Path) -> Path:
+    if not os.path.islink(path):
+        return path
+    real = Path(os.path.realpath(path))
+    if os.path.islink(real):
+        raise InputError(f"results file {str(path)!r}: this link leads in a circle; name a file that ends in .h5")
+    return real
+
+
+def _require_no_journal(link: Path, paths: ResultsPaths) -> None:
+    """Refuse a link with a journal beside it, where earlier versions wrote it: its rows would be overlooked."""
+    journal = link.with_suffix(".journal")
+    if not os.path.lexists(journal) or os.path.realpath(journal) == os.path.realpath(paths.journal):
+        return
+    raise InputError(
+        f"{link} is a link to {paths.h5}, and there may be rows in {journal}, beside the link: "
+        f"move that file to {paths.journal}, where it belongs, or away if it is of another results file"
+    )
 
 
 def write_at(handle: int, data: bytes | memoryview, offset: int) -> None:
