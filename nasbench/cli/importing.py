@@ -143,5 +143,11 @@ def parquet(
 def _report(output: str, done: Imported) -> None:
     stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
     click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
+    stored = sum(done.statuses.values())
+    statuses = ", ".join(f"{count} {status}" for status, count in done.statuses.items())
+    skipped = f", {done.skipped} skipped" if done.skipped else ""
+    click.echo(f"  {stored + done.skipped} {done.unit} read, {stored} stored: {statuses}{skipped}")
+    for remark in done.remarks:
+        click.echo(f"  {remark}")
     for name, count in sorted(done.missing.items()):
         click.echo(f"  missing: {name} of {count}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import math
 from pathlib import Path
 
@@ -148,3 +150,35 @@ def test_protobuf_of_every_wire_type() -> None:
             list(fields(broken))
     with pytest.raises(InputError, match="8 bytes"):
         double(7)
+
+
+def test_base64_with_line_breaks_is_read(tmp_path: Path) -> None:
+    """The official file's generators wrote `base64.encodebytes`."""
+    message = trained(0.91, 0.9)
+    parts = json.loads(record("aa", 108, DIAMOND, OPERATIONS, message))
+    wrapped = base64.encodebytes(message).decode("ascii")
+    assert "\n" in wrapped[:-1]
+    path = write(tmp_path / "wrapped.tfrecord", [json.dumps([*parts[:4], wrapped]).encode()] * 2)
+    done = nasbench("import", "nasbench101", str(path), "-o", str(tmp_path / "out.h5"))
+    assert (done.code, done.err) == (0, "")
+    assert "2 trainings read, 2 stored: 2 ok\n" in done.out
+    with Results(tmp_path / "out.h5") as results:
+        assert results.frame(stage="final")["test_acc"].tolist() == [0.9, 0.9]
+        run = results.runs().iloc[0]
+    # Each training is a row with the validation score and one with the test score, and is charged once.
+    hours = sum(run[f"{name}_hours"] for name in ("training", "evaluation", "failed", "final"))
+    assert 3600 * hours == pytest.approx(2 * 110.5)
+
+
+def test_base64_with_other_characters_is_refused(tmp_path: Path) -> None:
+    parts = json.loads(record("aa", 108, DIAMOND, OPERATIONS, trained(0.91, 0.9)))
+    path = write(tmp_path / "odd.tfrecord", [json.dumps([*parts[:4], parts[4] + "!"]).encode()])
+    done = nasbench("import", "nasbench101", str(path), "-o", str(tmp_path / "out.h5"))
+    assert (done.code, "record 0 is not one of NAS-Bench-101" in done.err) == (2, True)
+
+
+def test_an_accuracy_above_1_names_the_record(tmp_path: Path) -> None:
+    path = write(tmp_path / "odd.tfrecord", [record("aa", 108, DIAMOND, OPERATIONS, trained(91.0, 0.9))])
+    done = nasbench("import", "nasbench101", str(path), "-o", str(tmp_path / "out.h5"))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert f"{path}: record 0: val_acc is 91, not a fraction between 0 and 1" in done.err

@@ -63,11 +63,17 @@ def test_a_record_is_two_rows(tmp_path: Path, packed: bool) -> None:
         counts = space.count(space.parse(CELL), Scale(cells=5, filters=16))
         assert (search["params"], search["mult_adds"]) == counts
         assert search["train_seconds"] == 2.5
-        assert np.isnan(search["device_seconds"])
+        assert (search["device_seconds"], search["gpu_hours"]) == (2.5, 2.5 / 3600)
+        assert (final["device_seconds"], final["gpu_hours"]) == (2.5, 0.0)  # the same training, charged once
+        assert results.runs()["training_hours"].tolist() == [2.5 / 3600]
+        assert results.runs()["final_hours"].tolist() == [0.0]
         assert search["curves"]["train_acc"] == (0.25, 0.5)
         assert np.isnan(search["curves"]["val_acc"][0])
         assert search["curves"]["val_acc"][1] == 0.4
         assert search["hash"] == get_space("nasbench201").parse(CELL).hash  # type: ignore[attr-defined]
+        assert len(final["curves"]["train_acc"]) == 0  # stored once
+    assert "1 trainings read, 1 stored: 1 ok\n" in done.out
+    assert "device_seconds of 1 trainings are without eval_seconds" in done.out
     assert "missing: val_loss of 1" in done.out
     assert "missing: test_loss of 1" in done.out
     assert check_file(tmp_path / "out.h5").sound
@@ -91,7 +97,7 @@ def test_no_validation_is_no_row_of_stage_search(tmp_path: Path) -> None:
     ("records", "said"),
     [
         ({}, "a list of records"),
-        ([[]], "record 0 has no arch"),
+        ([[]], "record 0: it has no arch"),
         ([small_record(arch="|nor_conv_5x5~0|")], "nor_conv_5x5"),
         ([], "no rows"),
     ],

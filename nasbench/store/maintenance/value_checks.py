@@ -115,8 +115,9 @@ def _ranges(children: _Children) -> Iterator[str]:
 
 
 def _scores(children: _Children, lost: Sequence[str]) -> Iterator[str]:
-    val, test = children.numbers("val_acc"), children.numbers("test_acc")
-    unscored = children.ok & np.isnan(val) & np.isnan(test) & ~np.isin(children.run, list(lost))
+    val = children.numbers("val_acc")
+    scores = [val, *(children.numbers(name) for name in ("test_acc", "val_loss", "test_loss"))]
+    unscored = children.ok & np.isnan(scores).all(axis=0) & ~np.isin(children.run, list(lost))
     yield from children.fault(unscored, "the status is ok, but there is no score")
     yield from children.fault(
         ~children.ok & ~np.isnan(val), "val_acc is {value:g}, but the child did not end well", value=val

@@ -7,16 +7,18 @@ import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from nasbench.errors import MissingData, require_regular
+from nasbench.errors import InputError, MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.spaces.base import Architecture
+from nasbench.store.format.columns import join_columns
 from nasbench.store.format.rows import Curves, child_curves, child_row, run_row
-from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES
-from nasbench.store.maintenance.table_builder import Tables, join_tables, tables_of_rows, write_new
+from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
+from nasbench.store.maintenance.table_builder import Tables, tables_of_rows, write_new
+from nasbench.tabular.importers.curve_files import CurveFiles
 
 STRATEGY: Final = "table"
 UNKNOWN: Final = -1
@@ -24,10 +26,17 @@ UNKNOWN: Final = -1
 
 _PERCENT: Final = 100.0
 _HOUR: Final = 3600.0
-_BATCH: Final = 20_000  # rows held as Python values; a million of them would take gigabytes
+_BATCH: Final = 5_000  # rows held as Python values; a million of them would take gigabytes
+_ROUNDED_COUNT: Final = 1
 _BLOCK: Final = 1 << 20
 _BLANK: Final = {"int": UNKNOWN, "float": math.nan, "bool": False, "str": ""}
 _COUNTED: Final = {column.name: column.type for column in CHILD_COLUMNS if column.type in ("int", "float")}
+_ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
+_TEST: Final = ("test_acc", "test_loss")
+_SCORES: Final = ("val_acc", "val_loss", *_TEST)
+_SECONDS: Final = ("train_seconds", "eval_seconds", "setup_seconds")
+NO_SCORE: Final = "the source has no score"
+"""Error of a training whose source has neither a score nor a status."""
 _OURS: Final = (
     "published_params",
     "published_mult_adds",
@@ -76,18 +85,6 @@ class ImportSource:
             raise MissingData(f"{path}: {error.strerror}; name the {format} file to import") from None
         return cls(Path(path), digest.hexdigest(), format)
 
-    def fingerprint(self, protocol: str, data: str) -> str:
-        """Make a fingerprint for a protocol that is described only by the source.
-
-        Args:
-            protocol: name of the protocol.
-            data: name of the data set.
-
-        Returns:
-            16 hexadecimal digits; they depend on the source's bytes, too.
-        """
-        return hashlib.blake2b(f"{self.digest}|{protocol}|{data}".encode(), digest_size=8).hexdigest()
-
 
 @dataclass(frozen=True)
 class Group:
@@ -95,15 +92,29 @@ class Group:
 
     Args:
         space: space with its options.
-        protocol: name of the protocol; the fingerprint is that of `ImportSource.fingerprint`.
+        protocol: name of the protocol.
         data: name of the data set.
         notes: remarks on the values, stored with the run.
+        epochs: epochs of every training of the group, where the format says them; None otherwise.
+        split: part of the data set on which the children were trained, where the name of the data set does not say it.
     """
 
     space: str
     protocol: str
     data: str
     notes: str
+    epochs: int | None = None
+    split: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of what was measured, 16 hexadecimal digits.
+
+        It depends on the space, the protocol's name, the data set, its split and the epochs, and not on the bytes of
+        the imported file: parts of one table that were imported one by one have the same fingerprint.
+        """
+        measured = json.dumps([self.space, self.protocol, self.data, self.split, self.epochs])
+        return hashlib.blake2b(f"imported {measured}".encode(), digest_size=8).hexdigest()
 
 
 @dataclass
@@ -114,11 +125,19 @@ class Imported:
         children: stage -> number of children written.
         runs: number of runs written.
         missing: column -> number of children without a value: of stage "final" for test scores, else of stage "search".
+        statuses: status -> number of trainings stored; a training with two scores is two children and counts once.
+        skipped: number of rows of the source that were not stored, because they could not be read.
+        remarks: one sentence each on values that are not what they may seem.
+        unit: plural of what the source holds one of per training, e.g. "rows".
     """
 
     children: Mapping[str, int]
     runs: int
     missing: Mapping[str, int]
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    remarks: Sequence[str] = ()
+    unit: str = "trainings"
 
 
 @dataclass
@@ -128,7 +147,8 @@ class _Run:
     hashes: set[str] = field(default_factory=set)
     indices: Counter[str] = field(default_factory=Counter)
     hours: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    spent: float = 0.0
+    stages_with_hours: set[str] = field(default_factory=set)
+    spent: float = math.nan
 
 
 class Collector:
@@ -141,11 +161,23 @@ class Collector:
     def __init__(self, source: ImportSource) -> None:
         self.source = source
         self._runs: dict[Group, _Run] = {}
-        self._rows: list[tuple[dict[str, Any], Curves]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._curves = CurveFiles()
         self._parts: list[Tables] = []
         self._missing: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._parts_missing: Counter[tuple[str, ...]] = Counter()
+        self._counts: dict[str, bool] = {}
+        self._other_count = ""
+        self._set_aside = 0
         self._now = utc_now()
+
+    def __enter__(self) -> Collector:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        self._curves.close()
 
     def child(
         self,
@@ -157,7 +189,9 @@ class Collector:
     ) -> None:
         """Add a training as a child of stage "search", of stage "final", or of both.
 
-        Stage "search" needs val_acc or val_loss and has no test score; stage "final" needs test_acc.
+        Stage "search" has the validation scores, stage "final" the test scores. A training without any score is a child
+        of stage "search" that failed. A training with both is two children, and its seconds are charged once, to the
+        first of them, which also has the curves.
 
         Args:
             group: the child's run.
@@ -168,24 +202,63 @@ class Collector:
             digest: hash of the architecture; None to compute it.
 
         Raises:
-            InputError: when a value does not fit its column; the message names it.
+            InputError: when a value does not fit its column, an accuracy is no fraction, or the status is ok without a
+                score; the message names it.
         """
         run = self._run(group)
         base = self._base(group, run, architecture, digest or architecture.hash) | dict(scores)
-        test = {name: base.pop(name, math.nan) for name in ("test_acc", "test_loss")}
-        whole = child_curves(curves or {})
-        base["device_seconds"] = base.get("device_seconds", math.nan)
+        _check_accuracies(base, curves or {})
+        base["device_seconds"], parts = _charged(base)
+        self._parts_missing[parts] += 1
+        self._settle_status(base, stated="status" in scores)
+        self._compare_counts(base)
         base["gpu_hours"] = base["device_seconds"] / _HOUR
-        if not (math.isnan(base["val_acc"]) and math.isnan(base["val_loss"])):
-            self._add("search", run, base | {"test_acc": math.nan, "test_loss": math.nan, "counted": True}, whole)
-        if not math.isnan(test["test_acc"]):
-            self._add("final", run, base | test | {"counted": False, "reward": math.nan}, whole)
+        test = {name: base.pop(name, math.nan) for name in _TEST}
+        whole = child_curves(curves or {})
+        has_test = not all(math.isnan(value) for value in test.values())
+        searched = not (has_test and math.isnan(base["val_acc"]) and math.isnan(base["val_loss"]))
+        if searched:
+            self._add("search", run, base | dict.fromkeys(_TEST, math.nan) | {"counted": True}, whole)
+        if has_test:
+            own = {} if not searched else {"gpu_hours": 0.0, "usd": 0.0}
+            once = whole if not searched else child_curves({})
+            self._add("final", run, base | test | {"counted": False, "reward": math.nan} | own, once)
+        self._statuses[base["status"]] += 1
+
+    def _settle_status(self, base: dict[str, Any], stated: bool) -> None:
+        """Make status, error and scores of a training agree, in place: one that did not end well has no score."""
+        stated_scores = {name: base[name] for name in _SCORES if not math.isnan(base[name])}
+        if base["status"] == "ok":
+            finite = [name for name, value in stated_scores.items() if math.isfinite(value)]
+            if finite:
+                return
+            if stated:
+                raise InputError("the status is 'ok', but there is no score")
+            base["status"] = "diverged" if stated_scores else "failed"
+            base["error"] = base["error"] or ("the loss is not finite" if stated_scores else NO_SCORE)
+            return
+        accuracies = {name: value for name, value in stated_scores.items() if name in ("val_acc", *_TEST)}
+        if accuracies:
+            said = ", ".join(f"{name} {value:g}" for name, value in accuracies.items())
+            base["error"] = f"{base['error'] or base['status']} (the source states {said})"
+            base.update(dict.fromkeys(accuracies, math.nan))
+            self._set_aside += 1
+
+    def _compare_counts(self, base: Mapping[str, Any]) -> None:
+        """Count the architectures whose published number of parameters is not that of the closed form."""
+        own, published = base["params"], base["published_params"]
+        if UNKNOWN in (own, published):
+            return
+        self._counts.setdefault(base["hash"], False)
+        # Sources round to millionths of a million in decimal or binary fractions.
+        if abs(own - published) > _ROUNDED_COUNT and not self._counts[base["hash"]]:
+            self._counts[base["hash"]] = True
+            self._other_count = self._other_count or f"{published:,} for {own:,} of {base['hash'][:8]}"
 
     def _run(self, group: Group) -> _Run:
         if group not in self._runs:
-            fingerprint = self.source.fingerprint(group.protocol, group.data)
-            text = json.dumps([self.source.digest, self.source.format, group.space, fingerprint])
-            self._runs[group] = _Run(hashlib.blake2b(text.encode(), digest_size=6).hexdigest(), fingerprint)
+            text = json.dumps([self.source.digest, self.source.format, group.space, group.fingerprint])
+            self._runs[group] = _Run(hashlib.blake2b(text.encode(), digest_size=6).hexdigest(), group.fingerprint)
         return self._runs[group]
 
     def _base(self, group: Group, run: _Run, architecture: Architecture, digest: str) -> dict[str, Any]:
@@ -209,22 +282,34 @@ class Collector:
         index = run.indices[stage]
         run.indices[stage] += 1
         row |= {"stage": stage, "index": index, "asked": index + 1}
+        hours = row["gpu_hours"]
+        if not math.isnan(hours):
+            run.stages_with_hours.add(stage)
+            self._charge(stage, run, row, hours)
         if stage == "search":
             row["reward"] = row["val_acc"]
             row["duplicate"] = row["hash"] in run.hashes
             run.hashes.add(row["hash"])
-            run.spent += row["gpu_hours"]
-            evaluating = 0.0 if math.isnan(row["eval_seconds"]) else row["eval_seconds"] * row["devices"] / _HOUR
-            run.hours["evaluation"] += evaluating
-            run.hours["training"] += row["gpu_hours"] - evaluating  # all of it, if the table has only a total
-        else:
-            run.hours["final"] += row["gpu_hours"]
         row["spent_gpu_hours"] = run.spent
         self._count_missing(stage, row)
         self._stages[stage] += 1
-        self._rows.append((child_row(row), curves))
+        self._rows.append(child_row(row))
+        self._curves.append(curves)
         if len(self._rows) >= _BATCH:
             self._flush()
+
+    def _charge(self, stage: str, run: _Run, row: Mapping[str, Any], hours: float) -> None:
+        if stage == "final":
+            run.hours["final"] += hours
+            return
+        run.spent = hours if math.isnan(run.spent) else run.spent + hours
+        if row["status"] not in REPEATABLE_STATUSES:
+            run.hours["failed"] += hours
+            return
+        evaluating = 0.0 if math.isnan(row["eval_seconds"]) else row["eval_seconds"] * row["devices"] / _HOUR
+        evaluating = min(evaluating, hours)
+        run.hours["evaluation"] += evaluating
+        run.hours["training"] += hours - evaluating  # all of it, if the table has only a total
 
     def _count_missing(self, stage: str, row: Mapping[str, Any]) -> None:
         for name, kind in _COUNTED.items():
@@ -233,8 +318,9 @@ class Collector:
             if (kind == "float" and math.isnan(row[name])) or (kind == "int" and row[name] == UNKNOWN):
                 self._missing[name] += 1
 
-    def _flush(self) -> None:
-        self._parts.append(tables_of_rows(self._rows, []))
+    def _flush(self, runs: Sequence[dict[str, Any]] = ()) -> None:
+        none = child_curves({})
+        self._parts.append(tables_of_rows([(row, none) for row in self._rows], runs))
         self._rows = []
 
     def write(self, output: str, take_over: bool = False) -> Imported:
@@ -255,10 +341,35 @@ class Collector:
         if not self._runs:
             raise MissingData(f"{self.source.path} has no rows to import")
         runs = [run_row(self._run_row(group, run)) for group, run in self._runs.items()]
-        self._rows, rest = [], self._rows
-        self._parts.append(tables_of_rows(rest, runs))
-        write_new(output, join_tables(self._parts), take_over)
-        return Imported(dict(self._stages), len(runs), dict(self._missing))
+        self._flush(runs)
+        parts, self._parts = self._parts, []
+        children = {name: join_columns([part.children[name] for part in parts]) for name in parts[0].children}
+        lengths = self._curves.lengths()
+        whole = replace(parts[-1], children=children, curves=self._curves.arrays(), lengths=lengths)
+        del parts
+        write_new(output, whole, take_over)
+        return Imported(
+            dict(self._stages), len(runs), dict(self._missing), dict(self._statuses), remarks=self._remarks()
+        )
+
+    def _remarks(self) -> list[str]:
+        remarks = []
+        for parts, count in self._parts_missing.items():
+            if parts:
+                remarks.append(
+                    f"device_seconds of {count:,} trainings are without {' and '.join(parts)}, which the source does not have"
+                )
+        if self._set_aside:
+            remarks.append(
+                f"{self._set_aside:,} trainings that did not end well have scores in the source: they are in the column error"
+            )
+        differing = sum(self._counts.values())
+        if differing:
+            remarks.append(
+                f"published_params differ from the closed form in {differing:,} of {len(self._counts):,} architectures, "
+                f"e.g. {self._other_count}; params are the closed form"
+            )
+        return remarks
 
     def _run_row(self, group: Group, run: _Run) -> dict[str, Any]:
         described = {
@@ -280,7 +391,7 @@ class Collector:
             "budget": f"{children} children",
             "status": "complete",
             "children": children,
-            **{f"{name}_hours": float(run.hours[name]) for name in LEDGER_CATEGORIES},
+            **_ledger(run),
             "usd": math.nan,
             "wall_seconds": math.nan,
             "started_at": self._now,
@@ -288,6 +399,36 @@ class Collector:
             "config": json.dumps({"import": described}, sort_keys=True),
             "provenance": provenance_json(),
         }
+
+
+def _ledger(run: _Run) -> dict[str, float]:
+    """Hours by category: sums over the trainings whose seconds are known, NaN where none of a stage's are."""
+    hours = {f"{name}_hours": float(run.hours[name]) for name in LEDGER_CATEGORIES}
+    if run.indices["search"] and "search" not in run.stages_with_hours:
+        hours["training_hours"] = math.nan
+    if run.indices["final"] and "final" not in run.stages_with_hours:
+        hours["final_hours"] = math.nan
+    return hours
+
+
+def _charged(row: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
+    """Device-seconds of a training: the stated total, else the sum of the stated parts, and which parts it lacks."""
+    if not math.isnan(row["device_seconds"]):
+        return row["device_seconds"], ()
+    stated = [name for name in _SECONDS if not math.isnan(row[name])]
+    if not stated:
+        return math.nan, ()
+    lacking = tuple(name for name in _SECONDS[:2] if name not in stated)  # few sources know of a set-up
+    return math.fsum(row[name] for name in stated) * row["devices"], lacking
+
+
+def _check_accuracies(row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+    for name in _ACCURACIES:
+        for value in (row[name], *curves.get(name, ())):
+            if not (math.isnan(value) or 0 <= value <= 1):
+                raise InputError(
+                    f"{name} is {value:g}, not a fraction between 0 and 1 (as percent: {value * _PERCENT:g})"
+                )
 
 
 def fraction(percent: float) -> float:

@@ -61,24 +61,28 @@ def import_nasbench101(path: str, output: str, take_over: bool = False) -> Impor
     Source: Ying et al. 2019 (1902.09635).
     """
     source = ImportSource.of(path, FORMAT)
-    collector = Collector(source)
     known: dict[str, tuple[Architecture, str]] = {}
     repeats: Counter[tuple[str, int]] = Counter()
-    for number, record in enumerate(read_records(path)):
-        try:
-            module, epochs, adjacency, operations, metrics = _parts(record)
-            if module not in known:
-                architecture = _architecture(adjacency, operations)
-                known[module] = architecture, architecture.hash
-            scores = _scores(base64.b64decode(metrics, validate=True), epochs)
-        except ValueError as error:  # InputError is one; JSON and base64 raise others
-            raise InputError(f"{path}: record {number} is not one of NAS-Bench-101: {error}") from None
-        group = Group(_SPACE, f"nasbench101-{epochs}", "cifar10", _NOTES)
-        seed = repeats[module, epochs]
-        repeats[module, epochs] += 1
-        architecture, digest = known[module]
-        collector.child(group, architecture, {**scores, "seed": seed}, digest=digest)
-    return collector.write(output, take_over)
+    with Collector(source) as collector:
+        for number, record in enumerate(read_records(path)):
+            try:
+                module, epochs, adjacency, operations, metrics = _parts(record)
+                if module not in known:
+                    architecture = _architecture(adjacency, operations)
+                    known[module] = architecture, architecture.hash
+                # The official file's base64 has line breaks.
+                scores = _scores(base64.b64decode("".join(metrics.split()), validate=True), epochs)
+            except ValueError as error:  # InputError is one; JSON and base64 raise others
+                raise InputError(f"{path}: record {number} is not one of NAS-Bench-101: {error}") from None
+            group = Group(_SPACE, f"nasbench101-{epochs}", "cifar10", _NOTES, epochs)
+            seed = repeats[module, epochs]
+            repeats[module, epochs] += 1
+            architecture, digest = known[module]
+            try:
+                collector.child(group, architecture, {**scores, "seed": seed}, digest=digest)
+            except InputError as error:
+                raise InputError(f"{path}: record {number}: {error}") from None
+        return collector.write(output, take_over)
 
 
 def _parts(record: bytes) -> tuple[str, int, str, str, str]:

@@ -29,6 +29,7 @@ _OF_ANY_TRAINING: Final = (
     "seed",
 )
 _MILLION: Final = 1e6
+_SPLITS: Final = {"cifar10": "half of the training images"}  # of the validation accuracies; test ones are of another
 _SHARED: Final = ("ops", "op_names", "params_m_c10", "flops_m_c10", "c10v_train_s_per_epoch", "c10v_valid_s_per_eval")
 
 
@@ -114,23 +115,24 @@ def import_archive(path: str, output: str, data: str = "cifar10", take_over: boo
         raise UnknownName("data set of NAS-Bench-201", data, DATA)
     source, columns = ImportSource.of(path, FORMAT), DATA[data]
     space = get_space(_SPACE)
-    collector = Collector(source)
-    group = Group(_SPACE, columns.protocol, data, columns.notes)
+    group = Group(_SPACE, columns.protocol, data, columns.notes, columns.epochs, _SPLITS.get(data, ""))
     wanted = {columns.val, columns.test, *(array for _, array in columns.losses), *_SHARED}
     arrays = _arrays(path, wanted)
     labels = space.decisions[0].labels
     choice_of = [labels.index(name) for name in arrays["op_names"].tolist()]
-    long = {"protocol": _LONG, "fingerprint": source.fingerprint(_LONG, data)}
-    for place, operations in enumerate(arrays["ops"].tolist()):
-        architecture = space.decode([choice_of[operation] for operation in operations])
-        digest, scores = architecture.hash, _scores(arrays, columns, place) | _counts(arrays, architecture, data, place)
-        if columns.protocol == _LONG:
-            collector.child(group, architecture, scores, digest=digest)
-            continue
-        final = {name: scores[name] for name in _OF_ANY_TRAINING} | {"epochs": _LONG_EPOCHS} | long
-        collector.child(group, architecture, {**scores, "test_acc": math.nan}, digest=digest)
-        collector.child(group, architecture, final, digest=digest)
-    return collector.write(output, take_over)
+    long = {"protocol": _LONG, "fingerprint": Group(_SPACE, _LONG, data, "", _LONG_EPOCHS).fingerprint}
+    with Collector(source) as collector:
+        for place, operations in enumerate(arrays["ops"].tolist()):
+            architecture = space.decode([choice_of[operation] for operation in operations])
+            digest = architecture.hash
+            scores = _scores(arrays, columns, place) | _counts(arrays, architecture, data, place)
+            if columns.protocol == _LONG:
+                collector.child(group, architecture, scores, digest=digest)
+                continue
+            final = {name: scores[name] for name in _OF_ANY_TRAINING} | {"epochs": _LONG_EPOCHS} | long
+            collector.child(group, architecture, {**scores, "test_acc": math.nan}, digest=digest)
+            collector.child(group, architecture, final, digest=digest)
+        return collector.write(output, take_over)
 
 
 def _arrays(path: str, wanted: set[str]) -> dict[str, Numbers]:

@@ -2,14 +2,12 @@
 
 A record has `arch` (the official string), `hp` (epochs, "12" or "200"), `dataset`, `seed`, `flops_m`, `params_m`,
 `train_acc` {epoch: %}, `train_times` {epoch: s} and `eval_acc` {"SPLIT@EPOCH": %}; optional are `train_losses`
-{epoch: nats} and `eval_losses` {"SPLIT@EPOCH": nats}. The split `x-valid` is the validation set. If there is a split
+{epoch: nats}, `eval_losses` {"SPLIT@EPOCH": nats} and `eval_times` {"SPLIT@EPOCH": s}. The split `x-valid` is the validation set. If there is a split
 `x-test`, it is the test set, and `ori-test` is validation and test set together; otherwise `ori-test` is the test set.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,6 +15,7 @@ from typing import Any, Final
 from nasbench.errors import InputError
 from nasbench.spaces import Architecture, get_space
 from nasbench.tabular.importers.importer_base import Collector, Group, Imported, ImportSource, fraction
+from nasbench.tabular.importers.json_stream import read_list
 from nasbench.tabular.importers.nasbench201_archive import DEVICE
 from nasbench.tabular.nasbench201_networks import network_counts
 
@@ -24,17 +23,19 @@ FORMAT: Final = "nats-bench records"
 _PROTOCOLS: Final = {"12": "nasbench201", "200": "nasbench201-200"}
 _SPACE: Final = "nasbench201"
 _MILLION: Final = 1e6
-_GZIP: Final = b"\x1f\x8b"
 _NOTES: Final = (
-    "one training a row; seconds are those of the training epochs, evaluation was not recorded; the validation curve "
-    "has a value only "
-    "for the epochs whose validation was recorded"
+    "one training a row; eval_seconds are the recorded passes over the validation images, or over the test images where "
+    "there is no validation set; the validation curve has a value only for the epochs whose validation was recorded"
 )
 _NEEDED: Final = ("arch", "hp", "dataset", "seed", "params_m", "flops_m", "train_acc", "train_times", "eval_acc")
+_CURVES: Final = ("train_acc", "train_times", "eval_acc", "train_losses", "eval_losses", "eval_times")
+_MOST_EPOCHS: Final = 10_000
 
 
 def import_records(path: str, output: str, take_over: bool = False) -> Imported:
     """Import the records as a new results file: one run per data set and number of epochs.
+
+    The file is read record by record, and curves go to a temporary file, so that memory does not grow with the curves.
 
     Args:
         path: a JSON list of records, .json or .json.gz.
@@ -50,48 +51,79 @@ def import_records(path: str, output: str, take_over: bool = False) -> Imported:
         StoreError: when the output cannot be written.
     """
     source = ImportSource.of(path, FORMAT)
-    space, collector = get_space(_SPACE), Collector(source)
-    for number, record in enumerate(_records(path)):
-        lacking = [name for name in _NEEDED if name not in record] if isinstance(record, dict) else list(_NEEDED)
-        if lacking:
-            raise InputError(f"{path}: record {number} has no {', '.join(lacking)}; it is no NATS-Bench record")
-        epochs = str(record["hp"]).lstrip("0")
-        protocol = _PROTOCOLS.get(epochs, f"nasbench201-{epochs}")
-        group = Group(_SPACE, protocol, str(record["dataset"]).lower(), _NOTES)
-        architecture = space.parse(record["arch"])  # type: ignore[attr-defined]
-        scores = _scores(record) | _counts(record, architecture, group.data)
-        collector.child(group, architecture, scores, _curves(record))
-    return collector.write(output, take_over)
+    space: Any = get_space(_SPACE)
+    known: dict[str, tuple[Architecture, str]] = {}
+    with Collector(source) as collector:
+        for number, record in enumerate(read_list(path, "NATS-Bench records")):
+            try:
+                _check(record)
+                text = record["arch"]
+                if text not in known:
+                    architecture = space.parse(text)
+                    known[text] = architecture, architecture.hash
+                architecture, digest = known[text]
+                hp = str(record["hp"]).lstrip("0")
+                protocol = _PROTOCOLS.get(hp, f"nasbench201-{hp}")
+                group = Group(_SPACE, protocol, record["dataset"].lower(), _NOTES, _epochs(record))
+                curves = _curves(record)
+                scores = _scores(record, curves) | _counts(record, architecture, group.data)
+                collector.child(group, architecture, scores, curves, digest)
+            except InputError as error:
+                raise InputError(f"{path}: record {number}: {error}") from None
+        return collector.write(output, take_over)
 
 
-def _records(path: str) -> list[Any]:
-    with open(path, "rb") as file:
-        data = file.read()
-    try:
-        records = json.loads(gzip.decompress(data) if data.startswith(_GZIP) else data)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} is no JSON of NATS-Bench records: {' '.join(str(error).split())}") from None
-    if not isinstance(records, list):
-        raise InputError(f"{path} should hold a list of records, got {type(records).__name__}")
-    return records
+def _check(record: Any) -> None:
+    """Refuse what is no record: absent fields, and values of other kinds."""
+    lacking = [name for name in _NEEDED if name not in record] if isinstance(record, dict) else list(_NEEDED)
+    if lacking:
+        raise InputError(f"it has no {', '.join(lacking)}; it is no NATS-Bench record")
+    for name in ("arch", "dataset"):
+        if not isinstance(record[name], str):
+            raise InputError(f"{name} is a text, got {record[name]!r:.60}")
+    if not str(record["hp"]).lstrip("0").isdecimal():
+        raise InputError(f"hp is a number of epochs, e.g. '12', got {record['hp']!r:.60}")
+    if isinstance(record["seed"], bool) or not isinstance(record["seed"], int):
+        raise InputError(f"seed is a whole number, got {record['seed']!r:.60}")
+    for name in ("params_m", "flops_m"):
+        if not _is_number(record[name]) or not 0 <= record[name] < math.inf:
+            raise InputError(f"{name} is a number of millions, got {record[name]!r:.60}")
+    for name in _CURVES:
+        values = record.get(name, {})
+        if not isinstance(values, dict):
+            raise InputError(f"{name} is an object with one value per epoch, got a {type(values).__name__}")
+        wrong = next((key for key, value in values.items() if not (value is None or _is_number(value))), None)
+        if wrong is not None:
+            raise InputError(f"{name} of {wrong!r:.40} is a number, got {values[wrong]!r:.60}")
+    if not record["train_acc"] or not all(epoch.isdecimal() for epoch in record["train_acc"]):
+        raise InputError("train_acc has one value per epoch, named '0', '1', ...")
+    if _epochs(record) > _MOST_EPOCHS:
+        raise InputError(f"train_acc has an epoch {_epochs(record) - 1}; there are at most {_MOST_EPOCHS}")
 
 
-def _scores(record: Mapping[str, Any]) -> dict[str, Any]:
-    curves = _curves(record)
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _scores(record: Mapping[str, Any], curves: Mapping[str, list[float]]) -> dict[str, Any]:
     test = "x-test" if any(name.startswith("x-test@") for name in record["eval_acc"]) else "ori-test"
     last = _epochs(record) - 1
-    known = [value for value in curves["val_acc"] if not math.isnan(value)]
+    validated = [value for value in curves["val_acc"] if not math.isnan(value)]
+    evaluated = "x-valid" if validated else test
+    passes = [_at(record, "eval_times", f"{evaluated}@{epoch}") for epoch in range(last + 1)]
+    recorded = [seconds for seconds in passes if not math.isnan(seconds)]
     return {
-        "seed": int(record["seed"]),
+        "seed": record["seed"],
         "epochs": last + 1,
         "val_acc": curves["val_acc"][-1],
-        "val_acc_best": max(known) if len(known) == last + 1 else math.nan,
+        "val_acc_best": max(validated) if len(validated) == last + 1 else math.nan,
         "val_loss": curves["val_loss"][-1],
         "train_acc": curves["train_acc"][-1],
         "train_loss": curves["train_loss"][-1],
         "test_acc": fraction(_at(record, "eval_acc", f"{test}@{last}")),
         "test_loss": _at(record, "eval_losses", f"{test}@{last}"),
         "train_seconds": math.fsum(curves["seconds"]),
+        "eval_seconds": math.fsum(recorded) if recorded else math.nan,
         "device": DEVICE,
     }
 

@@ -1,0 +1,99 @@
+"""Reader of a long JSON list, element by element, so that memory holds one element and not the file."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+from nasbench.errors import InputError
+
+_GZIP: Final = b"\x1f\x8b"
+_BLOCK: Final = 1 << 20
+_SPACES: Final = " \t\r\n"
+_LARGEST: Final = 64 << 20  # characters of one element; a longer one is a list that is broken
+
+
+def read_list(path: str, what: str) -> Iterator[Any]:
+    """Read the elements of a JSON list, plain or compressed by gzip.
+
+    Args:
+        path: the file.
+        what: what the list has, for errors, e.g. "NATS-Bench records".
+
+    Yields:
+        One element after the other.
+
+    Raises:
+        InputError: when the file is no JSON, no list, or ends too early; the message names the element.
+    """
+    with open(path, "rb") as file:
+        packed = file.peek(len(_GZIP)).startswith(_GZIP)
+        binary: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[assignment]
+        text = io.TextIOWrapper(binary, encoding="utf-8-sig")
+        try:
+            yield from _Elements(path, what, text)
+        except (UnicodeError, OSError, EOFError, zlib.error) as error:
+            raise InputError(f"{path} is no JSON of {what}: {' '.join(str(error).split())}") from None
+
+
+class _Elements:
+    def __init__(self, path: str, what: str, text: IO[str]) -> None:
+        self.path, self.what, self.text = path, what, text
+        self.buffer, self.place = "", 0
+
+    def __iter__(self) -> Iterator[Any]:
+        first = self._next()
+        if first != "[":
+            raise InputError(f"{self.path} should hold a list of {self._kind()}, and begins with {first!r}")
+        self.place += 1
+        number = 0
+        while (char := self._next()) != "]":
+            if number:
+                if char != ",":
+                    raise self._broken(number, f"expected ',' or ']', got {char!r}")
+                self.place += 1
+                self._next()
+            yield self._element(number)
+            number += 1
+
+    def _kind(self) -> str:
+        return "records" if "records" in self.what else self.what
+
+    def _next(self) -> str:
+        """Move to the next character that is no space; '' at the end."""
+        while True:
+            while self.place < len(self.buffer):
+                if self.buffer[self.place] not in _SPACES:
+                    return self.buffer[self.place]
+                self.place += 1
+            if not self._more():
+                return ""
+
+    def _more(self) -> bool:
+        rest = self.buffer[self.place :]
+        block = self.text.read(max(_BLOCK, len(rest)))
+        if block:
+            self.buffer, self.place = rest + block, 0
+        return bool(block)
+
+    def _element(self, number: int) -> Any:
+        while True:
+            try:
+                value, end = json.JSONDecoder().raw_decode(self.buffer, self.place)
+            except (ValueError, RecursionError) as error:
+                known = len(self.buffer) - self.place
+                if known > _LARGEST or not self._more():
+                    raise self._broken(number, " ".join(str(error).split())) from None
+                continue
+            # A number at the end of the block may go on in the next one: 1 of 1.5, 1.5 of 1.5e+3.
+            if end > len(self.buffer) - 3 and not isinstance(value, dict | list | str) and self._more():
+                continue
+            self.place = end
+            return value
+
+    def _broken(self, number: int, why: str) -> InputError:
+        return InputError(f"{self.path} is no JSON of {self.what}: record {number}: {why}")
