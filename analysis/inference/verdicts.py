@@ -65,7 +65,7 @@ def _doubt(ratio: float) -> str:
     """The end of a sentence whose interval may be wrong more often than it says."""
     if math.isnan(ratio):
         return ""
-    return f"; the interval may cover less than 92% instead of 95% (skewed scores with spreads 1:{ratio:.2g}, few runs)"
+    return f"; n too small for this interval, which may cover less than 92% (skewed scores with spreads 1:{ratio:.2g})"
 
 
 def within_text(row: Mapping[str, Any]) -> str:
