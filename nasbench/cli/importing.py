@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nasbench.cli.options import completing, pairs, space_names, take_over_option
 from nasbench.cli.wording import children_text, runs_text
+from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
     from nasbench.tabular.importers.importer_base import Imported
@@ -74,70 +75,121 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
     _report(output, import_nasbench101(path, output, take_over))
 
 
+_TABLE_OPTIONS = (
+    click.option("--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."),
+    click.option(
+        "--map",
+        "map_",
+        multiple=True,
+        metavar="OURS=THEIRS",
+        help="Names of columns in the table; repeatable. architecture= is required, or matrix= and operations= of a "
+        "NAS-Bench-101 cell. val_acc_curve= is a JSON list with a value per epoch; epoch= where each row is an epoch.",
+    ),
+    click.option("--set", "set_", multiple=True, metavar="OURS=VALUE", help="One value for all rows; repeatable."),
+    click.option("--percent", default="", help="Comma-separated accuracies that the table gives in percent."),
+    click.option(
+        "--scale",
+        multiple=True,
+        metavar="OURS=FACTOR",
+        help="Factor of a column's numbers, e.g. params=1e6; repeatable.",
+    ),
+    click.option("--separator", default=None, help="Character between cells, or tab  [found by the headings]."),
+    click.option("--encoding", default=None, help="Encoding of the text, e.g. utf-16 or latin-1  [detected]."),
+    click.option("--decimal", default=None, help="Decimal mark, '.' or ','  [detected]."),
+    click.option(
+        "--missing",
+        multiple=True,
+        metavar="[OURS=]WORD",
+        help="A further word that means a missing value, beside NA, n/a, nan, null, none, - and ?; repeatable.",
+    ),
+    click.option("--skip-bad", is_flag=True, help="Leave rows out that cannot be read, and count them."),
+    click.option("--dry-run", is_flag=True, help="Write nothing; show the first five rows as they would be stored."),
+    take_over_option,
+)
+
+
+def _of_tables(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_TABLE_OPTIONS):
+        command = option(command)
+    return command
+
+
 def _tabular(
-    path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
+    path: str,
+    output: str,
+    space: str,
+    map_: Sequence[str],
+    set_: Sequence[str],
+    percent: str,
+    scale: Sequence[str],
+    separator: str | None,
+    encoding: str | None,
+    decimal: str | None,
+    missing: Sequence[str],
+    skip_bad: bool,
+    dry_run: bool,
+    take_over: bool,
 ) -> None:
-    from nasbench.tabular.importers.csv_parquet import import_tabular
+    from nasbench.tabular.importers.csv_parquet import TableForm, import_tabular
 
     names = [name.strip() for name in percent.split(",") if name.strip()]
     columns, constants = pairs(map_, "--map"), pairs(set_, "--set")
-    _report(output, import_tabular(path, output, space, columns, constants, names, take_over))
+    form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad)
+    target = None if dry_run else output
+    done = import_tabular(path, target, space, columns, constants, names, take_over, form)
+    if dry_run:
+        _show_first(done)
+    _report(f"{output} (not written: --dry-run)" if dry_run else output, done)
 
 
-_space = click.option(
-    "--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."
-)
-_map = click.option(
-    "--map",
-    "map_",
-    multiple=True,
-    metavar="OURS=THEIRS",
-    help="Names of columns in the table; repeatable. architecture= is required.",
-)
-_set = click.option("--set", "set_", multiple=True, metavar="OURS=VALUE", help="One value for all rows; repeatable.")
-_percent = click.option("--percent", default="", help="Comma-separated accuracies that the table gives in percent.")
+def _show_first(done: Imported) -> None:
+    """Print the first rows as columns, without what is missing in all of them."""
+    names = [name for name in done.first[0] if any(not _is_missing(row[name]) for row in done.first)]
+    width = max(map(len, names))
+    for name in names:
+        click.echo(
+            f"{name:<{width}}  " + "  ".join(f"{printable(str(row[name])):<20.20}" for row in done.first).rstrip()
+        )
+
+
+def _is_missing(value: object) -> bool:
+    return value in ("", -1) or value != value
 
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
 @_output
-@_space
-@_map
-@_set
-@_percent
-@take_over_option
-def csv(
-    path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
-) -> None:
-    """Import a CSV table with one training per row.
+@_of_tables
+def csv(path: str, **options: Any) -> None:
+    """Import a CSV table with one training per row, or one epoch per row.
+
+    Commas, semicolons and tabs, UTF-8 and UTF-16, decimal commas, thousands, "93.1%" and "0.8M" are read as they are.
 
     \b
     Example:
       nasbench import csv cells.csv -o results/cells.h5 --space nasbench201 --map architecture=cell
           --map val_acc=accuracy --percent val_acc --set data=cifar10 --set protocol=theirs
     """
-    _tabular(path, output, space, map_, set_, percent, take_over)
+    if path.endswith(".parquet"):
+        raise InputError(f"{path!r} is the name of a parquet table: nasbench import parquet")
+    _tabular(path, **options)
 
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
 @_output
-@_space
-@_map
-@_set
-@_percent
-@take_over_option
-def parquet(
-    path: str, output: str, space: str, map_: Sequence[str], set_: Sequence[str], percent: str, take_over: bool
-) -> None:
-    """Import a parquet table with one training per row.
+@_of_tables
+def parquet(path: str, **options: Any) -> None:
+    """Import a parquet table with one training per row, or one epoch per row.
 
     \b
     Example:
       nasbench import parquet cells.parquet -o results/cells.h5 --space nasbench201 --map architecture=cell
           --map val_acc=accuracy --set data=cifar10 --set protocol=theirs
     """
-    _tabular(path, output, space, map_, set_, percent, take_over)
+    if not path.endswith(".parquet"):
+        raise InputError(f"{path!r}: the name of a parquet table should end in .parquet; for text: nasbench import csv")
+    _tabular(path, **options)
 
 
 def _report(output: str, done: Imported) -> None:
@@ -146,7 +198,10 @@ def _report(output: str, done: Imported) -> None:
     stored = sum(done.statuses.values())
     statuses = ", ".join(f"{count} {status}" for status, count in done.statuses.items())
     skipped = f", {done.skipped} skipped" if done.skipped else ""
-    click.echo(f"  {stored + done.skipped} {done.unit} read, {stored} stored: {statuses}{skipped}")
+    read = stored + done.skipped
+    click.echo(
+        f"  {read} {done.unit.removesuffix('s') if read == 1 else done.unit} read, {stored} stored: {statuses}{skipped}"
+    )
     for remark in done.remarks:
         click.echo(f"  {remark}")
     for name, count in sorted(done.missing.items()):

@@ -142,6 +142,22 @@ class NasBench201Space(Space):
         """
         return _official_index()[architecture.choices]
 
+    def of_index(self, index: int) -> Architecture:
+        """Return the cell of an index in the benchmark's files: the inverse of `index`.
+
+        Args:
+            index: 0 to 15,624.
+
+        Returns:
+            The architecture.
+
+        Raises:
+            InputError: for another index.
+        """
+        if not 0 <= index < len(_official_order()):
+            raise InputError(f"the index of a cell is 0 to {len(_official_order()) - 1}, got {index}")
+        return Architecture(self, _official_order()[index])
+
     def function_class(self, architecture: Architecture) -> str:
         """Return a digest of the cell's function, equal for two cells exactly when linear rewriting makes them equal.
 

@@ -72,8 +72,8 @@ def test_a_record_is_two_rows(tmp_path: Path, packed: bool) -> None:
         assert search["curves"]["val_acc"][1] == 0.4
         assert search["hash"] == get_space("nasbench201").parse(CELL).hash  # type: ignore[attr-defined]
         assert len(final["curves"]["train_acc"]) == 0  # stored once
-    assert "1 trainings read, 1 stored: 1 ok\n" in done.out
-    assert "device_seconds of 1 trainings are without eval_seconds" in done.out
+    assert "1 training read, 1 stored: 1 ok\n" in done.out
+    assert "device_seconds are without eval_seconds, which the source does not have: 1 of 1 trainings" in done.out
     assert "missing: val_loss of 1" in done.out
     assert "missing: test_loss of 1" in done.out
     assert check_file(tmp_path / "out.h5").sound

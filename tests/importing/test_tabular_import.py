@@ -95,7 +95,7 @@ def test_every_form_of_an_architecture(tmp_path: Path, form: str) -> None:
         (("architecture=note", "val_acc=top1"), (), "row 0"),
         (("architecture=cell", "params=top1"), (), "takes whole numbers, got '71.25'"),
         (("architecture=cell", "val_acc=cell"), (), "row 0"),
-        (("architecture=cell", "status=note", "val_acc=top1"), (), "unknown status 'a'"),
+        (("architecture=cell", "status=note", "val_acc=top1"), ("--percent", "val_acc"), "unknown status 'a'"),
         (("architecture=cell", "val_acc=top1"), ("--percent", "valacc"), "did you mean 'val_acc'"),
     ],
 )
@@ -103,7 +103,9 @@ def test_what_does_not_fit_is_named_and_nothing_written(
     tmp_path: Path, columns: tuple[str, ...], words: tuple[str, ...], said: str
 ) -> None:
     done = run_import(written(tmp_path, "csv"), "csv", *words, columns=columns)
-    assert (done.code, done.err.count("\n")) == (2, 1), done.out
+    rows = done.err.count("\n  row ")  # several bad rows have a line each below the first
+    assert (done.code, done.err.count("\n")) == (2, 1 + rows), done.out
+    assert rows in (0, 2, 3)
     assert said in done.err
     assert not list(tmp_path.glob("out*"))
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from nasbench.errors import InputError, MissingExtra, UnknownName
-from nasbench.spaces import get_space
+from nasbench.errors import DataFaults, InputError, UnknownName
+from nasbench.spaces import from_json, get_space
 from nasbench.spaces.base import Architecture, Space
-from nasbench.store.format.schema import CHILD_COLUMNS, STATUSES
-from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource, fraction
+from nasbench.store.format.schema import CHILD_COLUMNS, CURVES
+from nasbench.tabular.importers.cells import CellReader
+from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource
+from nasbench.tabular.importers.raw_tables import RawTable, read_csv, read_parquet
 from nasbench.tabular.importers.stated_counts import settle_counts
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 ARCHITECTURE: Final = "architecture"
+MATRIX: Final = "matrix"
+OPERATIONS: Final = "operations"
+EPOCH: Final = "epoch"
+SECONDS: Final = "seconds"
 _SET_BY_IMPORT: Final = {
     "run",
     "index",
@@ -37,157 +41,415 @@ _SET_BY_IMPORT: Final = {
     "spent_gpu_hours",
 }
 _TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS if column.name not in _SET_BY_IMPORT}
-MAPPABLE: Final = (ARCHITECTURE, *_TYPES)
-_TRUE: Final = {"true": True, "1": True, "false": False, "0": False}
+_CURVES: Final = tuple(curve.name for curve in CURVES)
+_LISTS: Final = {f"{name}_curve": name for name in _CURVES}
+_IDENTITY: Final = (ARCHITECTURE, MATRIX, OPERATIONS)
+MAPPABLE: Final = (*_IDENTITY, *_TYPES, *_LISTS, EPOCH, SECONDS)
+_ACCURACIES: Final = tuple(name for name in (*_TYPES, *_CURVES) if name.endswith(("_acc", "_acc_best")))
+_BLANK: Final = {"float": math.nan, "int": UNKNOWN, "bool": False, "str": ""}
+_HUNDRED: Final = 100.0
+
+Scores = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """How a table is written, where that is not what usual CSV has.
+
+    Args:
+        separator: see `raw_tables.read_csv`.
+        encoding: see `raw_tables.read_csv`.
+        decimal: "." or ",", the decimal mark; None to find it.
+        scale: column of a results file -> factor of its numbers, as text, e.g. {"params": "1e6"}.
+        missing: further words for missing values: in any column, or in one as COLUMN=WORD.
+        skip_bad: whether rows that cannot be read are left out and counted; otherwise nothing is written.
+    """
+
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+    scale: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    skip_bad: bool = False
+
+
+@dataclass
+class _Training:
+    """A training of the table: its first row, its architecture, its scores, and its curves."""
+
+    row: int
+    architecture: Architecture
+    scores: Scores
+    curves: dict[str, list[float]]
 
 
 def import_tabular(
     path: str,
-    output: str,
+    output: str | None,
     space: str,
     columns: Mapping[str, str],
     constants: Mapping[str, str],
     percent: Sequence[str] = (),
     take_over: bool = False,
+    form: TableForm | None = None,
 ) -> Imported:
-    """Import a table with one training per row as a new results file.
+    """Import a table with one training per row, or one epoch per row, as a new results file.
 
     A row with val_acc or val_loss becomes a child of stage "search", a row with test_acc a child of stage "final", and
-    a row with both becomes two.
+    a row with both becomes two, of which the first is charged. A row without any score is a training that failed.
 
     Args:
-        path: the table, ending in .csv or .parquet.
-        output: the new results file, ending in .h5.
+        path: the table: parquet if the name ends in .parquet, else text such as CSV.
+        output: the new results file, ending in .h5; None to write nothing and return what would be stored.
         space: name and options of the space of all architectures, e.g. "nasbench201".
-        columns: column of a results file -> column of the table. "architecture" is required; its values are JSON lists
-            of choices, JSON from `Architecture.to_json`, or texts that the space parses.
+        columns: column of a results file -> column of the table. "architecture" is required; its values are lists of
+            choices (JSON in CSV), JSON from `Architecture.to_json`, texts that the space parses, or the official index of a
+            NAS-Bench-201 cell. In place of it, "matrix" and "operations" give a NAS-Bench-101 cell. "val_acc_curve" and
+            others are JSON lists with a value per epoch. With "epoch", each row is an epoch of a training; the rows of a
+            training have equal architecture, seed, protocol and data, and "seconds" are those of the epoch.
         constants: column of a results file -> value for all rows, as text, e.g. for "data" and "protocol".
         percent: columns of a results file whose values in the table are percentages, e.g. ("val_acc",).
         take_over: see `store.lock.ResultsLock`.
+        form: how the table is written; None for what is detected.
 
     Returns:
-        Number of children and runs written, and of missing values.
+        Number of children and runs written, of trainings by status, and of missing values.
 
     Raises:
         MissingData: when the file does not exist or has no rows.
         MissingExtra: when it is parquet and pyarrow is not installed.
         UnknownName: for an unknown column of either kind, an unknown space or an unknown status.
         InputError: when a value does not fit its column (the message names the row), or the output exists. Nothing is
-            written then.
+            written then. `DataFaults` if this concerns several rows.
         StoreError: when the output cannot be written.
     """
-    _check_names([*columns, *constants, *percent])
-    if ARCHITECTURE not in columns:
-        raise InputError(f"{path}: no column is given for the architectures: add --map {ARCHITECTURE}=COLUMN")
+    form = form or TableForm()
+    _check_names([*columns, *constants, *percent, *form.scale], path, columns)
     source = ImportSource.of(path, f"table {path.rpartition('.')[2]}")
-    frame = _read(path)
-    for theirs in columns.values():
-        if theirs not in frame.columns:
-            raise UnknownName(f"column of {path}", theirs, map(str, frame.columns))
-    opened, collector = get_space(space), Collector(source)
-    notes = json.dumps({"map": dict(columns), "set": dict(constants), "percent": list(percent)}, sort_keys=True)
-    texts = {ours: frame[theirs].tolist() for ours, theirs in columns.items()}
-    rows: list[tuple[Group, Architecture, dict[str, Any]]] = []
-    for number in range(len(frame)):
+    wanted = list(columns.values())
+    parquet = path.endswith(".parquet")
+    table = read_parquet(path) if parquet else read_csv(path, form.separator, form.encoding, wanted)
+    cells = {ours: table.column(theirs) for ours, theirs in columns.items()}
+    opened = get_space(space)
+    reader = CellReader(frozenset(percent), form.scale, form.decimal, form.missing, texts=not parquet)
+    constant = _constants(constants, percent, form)
+    _check_statement(path, cells, percent, reader, table)
+    faults = {number: (number, f"row {number}: {why}") for number, why in table.broken.items()}
+    rows: list[_Training] = []
+    for number in range(table.rows):
+        if number in faults:
+            continue
         try:
-            architecture = _architecture(opened, texts[ARCHITECTURE][number])
-            given = {name: values[number] for name, values in texts.items() if name != ARCHITECTURE}
-            scores = {name: _typed(name, value) for name, value in {**constants, **given}.items()}
-        except ValueError as error:  # InputError is one; JSON and numbers raise others
-            raise InputError(f"{path}: row {number}: {error}") from None
-        for name in percent:
-            scores[name] = fraction(scores[name])
-        protocol, data = str(scores.pop("protocol", "")) or "unknown", str(scores.pop("data", "")) or "unknown"
-        _check_fractions(path, number, scores)
-        rows.append((Group(opened.spec, protocol, data, notes), architecture, _with_cost(scores)))
-    settle_counts(rows)
-    for group, architecture, scores in rows:
-        collector.child(group, architecture, scores)
-    return collector.write(output, take_over)
+            rows.append(_training(opened, number, cells, columns, constant, reader))
+        except (ValueError, TypeError) as error:  # InputError is a ValueError; JSON and numbers raise others
+            faults[number] = (number, f"row {number}: {error}")
+    if EPOCH in columns:
+        rows = _joined(rows, faults)
+    notes = json.dumps({"map": dict(columns), "set": dict(constants), "percent": list(percent)}, sort_keys=True)
+    with Collector(source) as collector:
+        children = []
+        for training in rows:
+            protocol, data = (str(training.scores.pop(name, "") or "unknown") for name in ("protocol", "data"))
+            group = Group(opened.spec, protocol, data, notes, constant.get("epochs"))
+            children.append((group, training.architecture, training.scores))
+        settle_counts(children)
+        for training, (group, architecture, scores) in zip(rows, children):
+            try:
+                collector.child(group, architecture, scores, training.curves)
+            except InputError as error:
+                faults[training.row] = (training.row, f"row {training.row}: {_with_advice(str(error))}")
+        _raise(path, [faults[number][1] for number in sorted(faults)], form)
+        found = collector.write(output, take_over) if output is not None else collector.imported()
+    found.skipped, found.unit = len(faults), "trainings" if EPOCH in columns else "rows"
+    found.remarks = [*table.remarks, *found.remarks, *_remarks(rows)]
+    return found
 
 
-def _check_names(names: Sequence[str]) -> None:
+def _check_names(names: Sequence[str], path: str, columns: Mapping[str, str]) -> None:
     for name in names:
         if name not in MAPPABLE:
             raise UnknownName("column to import", name, MAPPABLE)
+    if ARCHITECTURE in columns or {MATRIX, OPERATIONS} <= set(columns):
+        return
+    raise InputError(
+        f"{path}: no column is given for the architectures: add --map {ARCHITECTURE}=COLUMN, or --map {MATRIX}=COLUMN "
+        f"and --map {OPERATIONS}=COLUMN"
+    )
 
 
-def _read(path: str) -> pd.DataFrame:
-    import pandas as pd
+def _constants(constants: Mapping[str, str], percent: Sequence[str], form: TableForm) -> Scores:
+    """Values of --set, in the types of their columns."""
+    reader = CellReader(frozenset(percent), form.scale, form.decimal or ".", form.missing)
+    found = {}
+    for name, text in constants.items():
+        if name not in _TYPES:
+            raise InputError(f"--set {name}: a column of the table gives it: --map {name}=COLUMN")
+        try:
+            value = reader.value(name, text)
+        except ValueError as error:
+            raise InputError(f"--set {name}={text}: {error}") from None
+        if value is not None:
+            found[name] = value
+    return found
 
+
+def _check_statement(
+    path: str, cells: Mapping[str, Sequence[Any]], percent: Sequence[str], reader: CellReader, table: RawTable
+) -> None:
+    """Refuse a table whose decimal mark is unclear, fractions that are declared as percent, and percent that are not."""
+    numbers = {name: values for name, values in cells.items() if name not in _IDENTITY}
     try:
-        if path.endswith(".csv"):
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
-        if path.endswith(".parquet"):
-            return pd.read_parquet(path)
-    except ImportError:
-        raise MissingExtra("pyarrow", "parquet") from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read: {' '.join(str(error).split())}") from None
-    raise InputError(f"{path}: the name should end in .csv or .parquet")
+        reader.settle_decimal(numbers, table.separator)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not reader.texts:
+        _check_types(path, numbers)
+    for name in _ACCURACIES:
+        known = _known(name, numbers.get(name, ()), reader)
+        if not known:
+            continue
+        highest = max(known.values())
+        if name in percent and highest * _HUNDRED <= 1:
+            raise InputError(
+                f"{path}: no {name} is above {highest * _HUNDRED:g}, so these are fractions: leave --percent {name} out (for "
+                f"percentages below 1: --scale {name}=0.01 in place of it)"
+            )
+        if name not in percent and name not in reader.scale and 1 < highest <= _HUNDRED:
+            row, value = next((row, value) for row, value in known.items() if value > 1)
+            raise InputError(
+                f"{path}: row {row}: {name} is {value:g}, not a fraction between 0 and 1; for percent: --percent {name}"
+            )
+
+
+def _check_types(path: str, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse a parquet column that has texts or lists where numbers belong, in one line and not in one per row."""
+    for name, cells in columns.items():
+        filled = {row: cell for row, cell in enumerate(cells) if cell is not None}
+        if (
+            _TYPES.get(name) in ("int", "float")
+            and filled
+            and all(isinstance(each, str | list) for each in filled.values())
+        ):
+            row, cell = next(iter(filled.items()))
+            kind = "texts" if isinstance(cell, str) else "lists"
+            raise InputError(
+                f"{path}: row {row}: {name} takes numbers, and its column has {kind}, e.g. {cell!r:.60}; store numbers, or "
+                "import the table as CSV"
+            )
+
+
+def _known(name: str, cells: Sequence[Any], reader: CellReader) -> dict[int, float]:
+    """Row -> value of the cells without a percent sign that can be read."""
+    found = {}
+    for row, cell in enumerate(cells):
+        if isinstance(cell, str) and "%" in cell:
+            continue
+        try:
+            value = reader.value(name, cell)
+        except ValueError:
+            continue  # its row is a fault, named with all others
+        if value is not None and math.isfinite(value):
+            found[row] = value
+    return found
+
+
+def _training(
+    space: Space,
+    number: int,
+    cells: Mapping[str, Sequence[Any]],
+    columns: Mapping[str, str],
+    constant: Scores,
+    reader: CellReader,
+) -> _Training:
+    if ARCHITECTURE in cells:
+        architecture = _architecture(space, cells[ARCHITECTURE][number])
+    else:
+        architecture = _of_matrix(space, cells[MATRIX][number], cells[OPERATIONS][number])
+    scores, curves = dict(constant), {}
+    for name, values in cells.items():
+        if name in _IDENTITY:
+            continue
+        try:
+            if name in _LISTS:
+                curves[_LISTS[name]] = _curve(_LISTS[name], values[number], reader)
+            elif (value := reader.value(name, values[number])) is not None:
+                scores[name] = value
+        except ValueError as error:
+            raise InputError(f"{error} (column {columns[name]!r} of the table)") from None
+    if EPOCH not in cells:
+        seconds = scores.pop(SECONDS, None)
+        if seconds is not None:
+            scores.setdefault("train_seconds", seconds)
+    curves = {name: values for name, values in curves.items() if values}
+    return _Training(number, architecture, scores, _ended(scores, curves) if curves else {})
+
+
+def _curve(name: str, cell: Any, reader: CellReader) -> list[float]:
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return []
+    values = json.loads(cell) if isinstance(cell, str) else cell
+    if not isinstance(values, list):
+        raise InputError(f"the curve {name} is a list with one number per epoch, got {cell!r:.60}")
+    return [_or_nan(reader.value(name, value)) for value in values]
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _ended(scores: Scores, curves: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Complete the curves, and set the scores at their ends in place; a score that is stated otherwise is refused."""
+    lengths = {name: len(values) for name, values in curves.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"the curves of a training have one value per epoch each, but their lengths differ: {lengths}")
+    epochs = next(iter(lengths.values()))
+    whole = {name: curves.get(name, [math.nan] * epochs) for name in _CURVES}
+    known = [value for value in whole["val_acc"] if not math.isnan(value)]
+    ends = {name: whole[name][-1] for name in ("val_acc", "val_loss", "train_acc", "train_loss")}
+    ends |= {"val_acc_best": max(known, default=math.nan), "epochs": epochs}
+    well = scores.get("status", "ok") == "ok"
+    for name, value in ends.items():
+        stated = scores.get(name)
+        if stated is None and not math.isnan(value) and (well or name == "epochs"):
+            scores[name] = value
+        elif well and stated is not None and not math.isnan(value) and stated != value:
+            raise InputError(f"{name} is {stated:g}, but its curve gives {value:g}; map one of the two")
+    seconds = whole["seconds"]
+    if "train_seconds" not in scores and "device_seconds" not in scores and not any(map(math.isnan, seconds)):
+        scores["train_seconds"] = math.fsum(seconds)
+    return whole
+
+
+def _joined(rows: Sequence[_Training], faults: dict[int, tuple[int, str]]) -> list[_Training]:
+    """Join the rows of each training, one per epoch; those whose epochs do not follow each other are faults."""
+    trainings: dict[tuple[Any, ...], list[_Training]] = {}
+    for row in rows:
+        key = (row.architecture.choices, *(row.scores.get(name) for name in ("seed", "protocol", "data")))
+        trainings.setdefault(key, []).append(row)
+    joined = []
+    for epochs in trainings.values():
+        first = epochs[0].row
+        try:
+            joined.append(_of_epochs(epochs))
+        except InputError as error:
+            faults[first] = (first, f"row {first} and others of its training: {error}")
+    return joined
+
+
+def _of_epochs(rows: Sequence[_Training]) -> _Training:
+    unnumbered = [row.row for row in rows if EPOCH not in row.scores]
+    if unnumbered:
+        raise InputError(f"row {unnumbered[0]} has no epoch")
+    ordered = sorted(rows, key=lambda row: row.scores[EPOCH])
+    numbers = [row.scores[EPOCH] for row in ordered]
+    if numbers[0] not in (0, 1) or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise InputError(
+            f"its epochs are {', '.join(map(str, numbers[:10]))}; they should follow each other, from 0 or 1 (a column "
+            "that tells trainings of one architecture apart: --map seed=COLUMN)"
+        )
+    curves = {
+        name: [_or_nan(row.scores.get(name)) for row in ordered]
+        for name in _CURVES
+        if any(name in row.scores for row in ordered)
+    }
+    last = {name: value for name, value in ordered[-1].scores.items() if name not in (EPOCH, *curves)}
+    return _Training(rows[0].row, ordered[0].architecture, last, _ended(last, curves) if curves else {})
 
 
 def _architecture(space: Space, value: Any) -> Architecture:
-    if (
-        value is None
-        or (isinstance(value, float) and math.isnan(value))
-        or (isinstance(value, str) and not value.strip())
-    ):
+    if _absent(value):
         raise InputError("there is no architecture")
     if not isinstance(value, str):
-        return space.decode([int(choice) for choice in value])
+        return _of_index(space, value) if isinstance(value, int | float) else space.decode(_ints(value))
     text = value.strip()
     if text.startswith("["):
-        return space.decode(json.loads(text))
+        return space.decode(_ints(json.loads(text)))
     if text.startswith("{"):
-        from nasbench.spaces import from_json
-
         architecture = from_json(text)
         if architecture.space != space:
             raise InputError(f"an architecture of space {architecture.space.spec!r}, not of {space.spec!r}")
         return architecture
+    if text.isdecimal() and hasattr(space, "of_index"):
+        return _of_index(space, int(text))
     parse = getattr(space, "parse", None)
     if parse is None:
-        raise InputError(f"space {space.spec!r} reads architectures as a JSON list of choices, got {text!r}")
+        raise InputError(f"space {space.spec!r} reads architectures as a JSON list of choices, got {text[:60]!r}")
     parsed: Architecture = parse(text)
     return parsed
 
 
-def _typed(name: str, value: Any) -> Any:
-    """Convert a value to the type of its column; a missing value stays missing."""
-    kind = _TYPES[name]
-    plain = value.item() if hasattr(value, "item") else value
-    missing = plain is None or plain == "" or (isinstance(plain, float) and math.isnan(plain))
-    if kind == "str":
-        text = "" if missing else str(plain)
-        if name == "status" and text not in STATUSES:
-            raise UnknownName("status", text, STATUSES)
-        return text
-    if missing:
-        return {"float": math.nan, "int": UNKNOWN, "bool": False}[kind]
-    if kind == "bool":
-        if str(plain).lower() not in _TRUE:
-            raise InputError(f"column {name!r} takes true or false, got {plain!r}")
-        return _TRUE[str(plain).lower()]
-    number = float(plain)
-    if kind == "float":
-        return number
-    if number != int(number):
-        raise InputError(f"column {name!r} takes whole numbers, got {plain!r}")
-    return int(plain) if isinstance(plain, int) else int(number)
+def _absent(value: Any) -> bool:
+    return (
+        value is None
+        or (isinstance(value, float) and math.isnan(value))
+        or (isinstance(value, str) and not value.strip())
+    )
 
 
-def _check_fractions(path: str, number: int, scores: Mapping[str, Any]) -> None:
-    for name, value in scores.items():
-        if "_acc" in name and not math.isnan(value) and not 0 <= value <= 1:
-            raise InputError(
-                f"{path}: row {number}: {name} is {value:g}, not a fraction between 0 and 1; for percent: --percent "
-                f"{name}"
-            )
+def _ints(values: Any) -> list[int]:
+    whole = isinstance(values, list) and all(isinstance(each, int | float) and each == int(each) for each in values)
+    if not whole:
+        raise InputError(f"an architecture is a list of whole numbers, got {values!r:.60}")
+    return [int(each) for each in values]
 
 
-def _with_cost(scores: dict[str, Any]) -> dict[str, Any]:
-    """Add device-seconds, the sum of training, evaluation and set-up, if the table has all three and no total."""
-    parts = [scores.get(name, math.nan) for name in ("train_seconds", "eval_seconds", "setup_seconds")]
-    total = scores.get("device_seconds", math.nan)
-    return scores | {"device_seconds": sum(parts) * scores.get("devices", 1.0) if math.isnan(total) else total}
+def _of_index(space: Space, value: float) -> Architecture:
+    of_index = getattr(space, "of_index", None)
+    if of_index is None or value != int(value):
+        raise InputError(f"space {space.spec!r} has no architecture {value!r}; it has no official index")
+    architecture: Architecture = of_index(int(value))
+    return architecture
+
+
+def _of_matrix(space: Space, matrix: Any, operations: Any) -> Architecture:
+    """A cell of NAS-Bench-101: its adjacency matrix as nested lists or digits row by row, and its operations."""
+    from_matrix = getattr(space, "from_matrix", None)
+    if from_matrix is None:
+        raise InputError(f"space {space.spec!r} has no architectures by matrix and operations; nasbench101 has")
+    if _absent(matrix) or _absent(operations):
+        raise InputError("there is no architecture: its matrix or its operations are missing")
+    labels = operations
+    if isinstance(operations, str):
+        text = operations.strip()
+        # Python writes lists with single quotes.
+        labels = (
+            json.loads(text.replace("'", '"')) if text.startswith("[") else [each.strip() for each in text.split(",")]
+        )
+    rows = matrix
+    if isinstance(matrix, str):
+        text = matrix.strip()
+        if text.startswith("["):
+            rows = json.loads(text)
+        else:
+            digits, size = [int(digit) for digit in text], len(labels)
+            if len(digits) != size * size:
+                raise InputError(f"the matrix of {size} operations has {size * size} digits 0 or 1, got {text[:60]!r}")
+            rows = [digits[start : start + size] for start in range(0, len(digits), size)]
+    well = isinstance(rows, list) and isinstance(labels, list) and all(isinstance(row, list) for row in rows)
+    if not well or any(digit not in (0, 1) for row in rows for digit in row):
+        raise InputError(f"the matrix is a list of rows of 0 and 1, got {matrix!r:.60}")
+    architecture: Architecture = from_matrix([[int(digit) for digit in row] for row in rows], labels)
+    return architecture
+
+
+def _with_advice(fault: str) -> str:
+    name = fault.partition(" ")[0]
+    return f"{fault}; for a word that means missing: --missing {name}=inf" if "is inf," in fault else fault
+
+
+def _raise(path: str, faults: Sequence[str], form: TableForm) -> None:
+    if not faults or form.skip_bad:
+        return
+    if len(faults) == 1:
+        raise InputError(f"{path}: {faults[0]}")
+    raise DataFaults(f"{path}: nothing is stored (--skip-bad stores the other rows)", faults)
+
+
+def _remarks(rows: Sequence[_Training]) -> list[str]:
+    epochs = {row.scores["epochs"] for row in rows if row.scores.get("status", "ok") == "ok" and "epochs" in row.scores}
+    if len(epochs) < 2:
+        return []
+    return [
+        f"the epochs of trainings differ ({min(epochs)} to {max(epochs)}), and rows of one protocol are compared: import "
+        "trainings that should not be under another protocol"
+    ]

@@ -32,6 +32,8 @@ _BLOCK: Final = 1 << 20
 _BLANK: Final = {"int": UNKNOWN, "float": math.nan, "bool": False, "str": ""}
 _COUNTED: Final = {column.name: column.type for column in CHILD_COLUMNS if column.type in ("int", "float")}
 _ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
+FIRST: Final = 5
+"""Rows that `Imported.first` has."""
 _TEST: Final = ("test_acc", "test_loss")
 _SCORES: Final = ("val_acc", "val_loss", *_TEST)
 _SECONDS: Final = ("train_seconds", "eval_seconds", "setup_seconds")
@@ -129,6 +131,7 @@ class Imported:
         skipped: number of rows of the source that were not stored, because they could not be read.
         remarks: one sentence each on values that are not what they may seem.
         unit: plural of what the source holds one of per training, e.g. "rows".
+        first: the first children as they are stored, column -> value.
     """
 
     children: Mapping[str, int]
@@ -138,6 +141,7 @@ class Imported:
     skipped: int = 0
     remarks: Sequence[str] = ()
     unit: str = "trainings"
+    first: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass
@@ -163,6 +167,7 @@ class Collector:
         self._runs: dict[Group, _Run] = {}
         self._rows: list[dict[str, Any]] = []
         self._curves = CurveFiles()
+        self._first: list[dict[str, Any]] = []
         self._parts: list[Tables] = []
         self._missing: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
@@ -205,16 +210,19 @@ class Collector:
             InputError: when a value does not fit its column, an accuracy is no fraction, or the status is ok without a
                 score; the message names it.
         """
-        run = self._run(group)
-        base = self._base(group, run, architecture, digest or architecture.hash) | dict(scores)
+        base = self._base(group, architecture, digest or architecture.hash) | dict(scores)
         _check_accuracies(base, curves or {})
+        set_aside = _settle_status(base, stated="status" in scores)
+        whole = child_curves(curves or {})
+        # From here on nothing is refused, so that a caller may leave refused trainings out and go on.
+        run = self._run(group)
+        base["run"] = run.id
         base["device_seconds"], parts = _charged(base)
         self._parts_missing[parts] += 1
-        self._settle_status(base, stated="status" in scores)
+        self._set_aside += set_aside
         self._compare_counts(base)
         base["gpu_hours"] = base["device_seconds"] / _HOUR
         test = {name: base.pop(name, math.nan) for name in _TEST}
-        whole = child_curves(curves or {})
         has_test = not all(math.isnan(value) for value in test.values())
         searched = not (has_test and math.isnan(base["val_acc"]) and math.isnan(base["val_loss"]))
         if searched:
@@ -224,25 +232,6 @@ class Collector:
             once = whole if not searched else child_curves({})
             self._add("final", run, base | test | {"counted": False, "reward": math.nan} | own, once)
         self._statuses[base["status"]] += 1
-
-    def _settle_status(self, base: dict[str, Any], stated: bool) -> None:
-        """Make status, error and scores of a training agree, in place: one that did not end well has no score."""
-        stated_scores = {name: base[name] for name in _SCORES if not math.isnan(base[name])}
-        if base["status"] == "ok":
-            finite = [name for name, value in stated_scores.items() if math.isfinite(value)]
-            if finite:
-                return
-            if stated:
-                raise InputError("the status is 'ok', but there is no score")
-            base["status"] = "diverged" if stated_scores else "failed"
-            base["error"] = base["error"] or ("the loss is not finite" if stated_scores else NO_SCORE)
-            return
-        accuracies = {name: value for name, value in stated_scores.items() if name in ("val_acc", *_TEST)}
-        if accuracies:
-            said = ", ".join(f"{name} {value:g}" for name, value in accuracies.items())
-            base["error"] = f"{base['error'] or base['status']} (the source states {said})"
-            base.update(dict.fromkeys(accuracies, math.nan))
-            self._set_aside += 1
 
     def _compare_counts(self, base: Mapping[str, Any]) -> None:
         """Count the architectures whose published number of parameters is not that of the closed form."""
@@ -261,17 +250,16 @@ class Collector:
             self._runs[group] = _Run(hashlib.blake2b(text.encode(), digest_size=6).hexdigest(), group.fingerprint)
         return self._runs[group]
 
-    def _base(self, group: Group, run: _Run, architecture: Architecture, digest: str) -> dict[str, Any]:
+    def _base(self, group: Group, architecture: Architecture, digest: str) -> dict[str, Any]:
         row: dict[str, Any] = {column.name: _BLANK[column.type] for column in CHILD_COLUMNS}
         return row | {
-            "run": run.id,
             "strategy": STRATEGY,
             "run_seed": 0,
             "space": group.space,
             "hash": digest,
             "choices": json.dumps(list(architecture.choices), separators=(",", ":")),
             "protocol": group.protocol,
-            "fingerprint": run.fingerprint,
+            "fingerprint": group.fingerprint,
             "data": group.data,
             "status": "ok",
             "devices": 1.0,
@@ -293,7 +281,10 @@ class Collector:
         row["spent_gpu_hours"] = run.spent
         self._count_missing(stage, row)
         self._stages[stage] += 1
-        self._rows.append(child_row(row))
+        checked = child_row(row)
+        self._rows.append(checked)
+        if len(self._first) < FIRST:
+            self._first.append(checked)
         self._curves.append(curves)
         if len(self._rows) >= _BATCH:
             self._flush()
@@ -348,8 +339,26 @@ class Collector:
         whole = replace(parts[-1], children=children, curves=self._curves.arrays(), lengths=lengths)
         del parts
         write_new(output, whole, take_over)
+        return self.imported()
+
+    def imported(self) -> Imported:
+        """Count what was added so far.
+
+        Returns:
+            The counts, and the first rows as they would be stored.
+
+        Raises:
+            MissingData: when no child was added.
+        """
+        if not self._runs:
+            raise MissingData(f"{self.source.path} has no rows to import")
         return Imported(
-            dict(self._stages), len(runs), dict(self._missing), dict(self._statuses), remarks=self._remarks()
+            dict(self._stages),
+            len(self._runs),
+            dict(self._missing),
+            dict(self._statuses),
+            remarks=self._remarks(),
+            first=self._first,
         )
 
     def _remarks(self) -> list[str]:
@@ -357,11 +366,13 @@ class Collector:
         for parts, count in self._parts_missing.items():
             if parts:
                 remarks.append(
-                    f"device_seconds of {count:,} trainings are without {' and '.join(parts)}, which the source does not have"
+                    f"device_seconds are without {' and '.join(parts)}, which the source does not have: "
+                    f"{count:,} of {self._parts_missing.total():,} trainings"
                 )
         if self._set_aside:
             remarks.append(
-                f"{self._set_aside:,} trainings that did not end well have scores in the source: they are in the column error"
+                "scores of trainings that did not end well are in the column error: "
+                f"{self._set_aside:,} of {self._parts_missing.total():,} trainings"
             )
         differing = sum(self._counts.values())
         if differing:
@@ -422,13 +433,38 @@ def _charged(row: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
     return math.fsum(row[name] for name in stated) * row["devices"], lacking
 
 
+def _settle_status(base: dict[str, Any], stated: bool) -> bool:
+    """Make status, error and scores of a training agree, in place: one that did not end well has no score.
+
+    Returns:
+        Whether scores were moved to the column error.
+
+    Raises:
+        InputError: when the source states the status ok and no score.
+    """
+    scores = {name: base[name] for name in _SCORES if not math.isnan(base[name])}
+    if base["status"] == "ok":
+        if any(map(math.isfinite, scores.values())):
+            return False
+        if stated:
+            raise InputError("the status is 'ok', but there is no score")
+        base["status"] = "diverged" if scores else "failed"
+        base["error"] = base["error"] or ("the loss is not finite" if scores else NO_SCORE)
+        return False
+    ends = {name: value for name, value in scores.items() if name in ("val_acc", *_TEST)}
+    if ends:
+        said = ", ".join(f"{name} {value:g}" for name, value in ends.items())
+        base["error"] = f"{base['error'] or base['status']} (the source states {said})"
+        base.update(dict.fromkeys(ends, math.nan))
+    return bool(ends)
+
+
 def _check_accuracies(row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
     for name in _ACCURACIES:
         for value in (row[name], *curves.get(name, ())):
             if not (math.isnan(value) or 0 <= value <= 1):
-                raise InputError(
-                    f"{name} is {value:g}, not a fraction between 0 and 1 (as percent: {value * _PERCENT:g})"
-                )
+                percent = f" (as percent: {value * _PERCENT:g})" if math.isfinite(value) else ""
+                raise InputError(f"{name} is {value:g}, not a fraction between 0 and 1{percent}")
 
 
 def fraction(percent: float) -> float:
