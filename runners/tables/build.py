@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -19,10 +21,13 @@ from nasbench.runners.search.rows import Proposal, search_child_row, search_run_
 from nasbench.runners.signals import undisturbed
 from nasbench.spaces import Architecture, Space
 from nasbench.store.errors import MissingResults
+from nasbench.store.maintenance.value_checks import REPAIRED
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 from nasbench.tabular.tables import LARGEST
 from nasbench.training.evaluation import Child, Evaluation
+
+_log = logging.getLogger(__name__)
 
 
 def distinct_architectures(space: Space) -> list[Architecture]:
@@ -100,6 +105,7 @@ class TableBuild:
         self._whole = Ledger(Budget.parse(f"{total} children"), plans[0].usd_per_hour)
         self._ledgers = {plan.run: plan.ledger() for plan in plans}
         self._best: dict[str, Any] | None = None
+        self._earlier: dict[str, dict[str, Any]] = {}  # run -> its row in the file
 
     def run(self) -> None:
         """Train all missing architectures, one seed after another, and store each child when it ends.
@@ -116,13 +122,16 @@ class TableBuild:
                     missing = [index for index in range(len(self._architectures)) if index not in stored[plan.run]]
                     if missing:
                         self._build(plan, missing, writer)
+                    elif not self._is_complete(plan.run):
+                        # Its process was killed after the last child, or its row was lost in a repair.
+                        writer.put_run(self._run_row(plan, "complete"))
             finally:
                 self._progress.close()
 
     def _build(self, plan: SearchPlan, missing: Sequence[int], writer: ResultsWriter) -> None:
         ledger = self._ledgers[plan.run]
         opened = time.monotonic() - ledger.wall_seconds
-        writer.put_run(search_run_row(plan, ledger, "running", self._opened_at))
+        writer.put_run(self._run_row(plan, "running"))
         try:
             for index, evaluation in self._evaluations(plan, missing):
                 ledger.wall_seconds = time.monotonic() - opened
@@ -133,9 +142,24 @@ class TableBuild:
                 self._progress.child(self._whole, self._best_text(), busy)
         except KeyboardInterrupt:
             with undisturbed():
-                writer.put_run(search_run_row(plan, ledger, "interrupted", self._opened_at))
+                writer.put_run(self._run_row(plan, "interrupted"))
             raise
-        writer.put_run(search_run_row(plan, ledger, "complete", self._opened_at))
+        writer.put_run(self._run_row(plan, "complete"))
+
+    def _is_complete(self, run: str) -> bool:
+        earlier = self._earlier.get(run)
+        return earlier is not None and (earlier["status"], earlier["children"]) == (
+            "complete",
+            self._ledgers[run].children,
+        )
+
+    def _run_row(self, plan: SearchPlan, status: str) -> dict[str, Any]:
+        """The row of a run, with the note of an earlier repair about the columns that lost values."""
+        row = search_run_row(plan, self._ledgers[plan.run], status, self._opened_at)
+        lost = json.loads(self._earlier.get(plan.run, {}).get("provenance") or "{}").get(REPAIRED)
+        if lost:
+            row["provenance"] = json.dumps({**json.loads(row["provenance"]), REPAIRED: lost})
+        return row
 
     def _evaluations(self, plan: SearchPlan, missing: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
         """Train missing architectures, keep every slot busy, and yield what has ended."""
@@ -189,15 +213,24 @@ class TableBuild:
             results = Results(str(self._path))
         except MissingResults:
             return stored
-        columns = ["run", "index", "hash", "status", "val_acc", "gpu_hours", "wall_seconds"]
+        columns = ["run", "index", "hash", "status", "val_acc", "test_acc", "gpu_hours", "wall_seconds"]
         with results:
             rows = results.frame(columns).to_dict("records")
-        for row in rows:
-            if row["run"] in stored:
-                stored[row["run"]].add(int(row["index"]))
-                ledger = self._ledgers[row["run"]]
-                ledger.wall_seconds = max(ledger.wall_seconds, row["wall_seconds"])
-                self._account(row["run"], row)
+            self._earlier = {str(row["run"]): row for row in results.runs().to_dict("records")}
+        ours = [row for row in rows if row["run"] in stored]
+        unscored = sum(row["status"] == "ok" and math.isnan(row["val_acc"] + row["test_acc"]) for row in ours)
+        if unscored:
+            _log.warning(
+                "%s: %d of its trainings lost a score in a repair and are not made again; build the table in another file "
+                "if these are needed",
+                self._path,
+                unscored,
+            )
+        for row in ours:
+            stored[row["run"]].add(int(row["index"]))
+            ledger = self._ledgers[row["run"]]
+            ledger.wall_seconds = max(ledger.wall_seconds, row["wall_seconds"])
+            self._account(row["run"], row)
         return stored
 
     def _best_text(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import pytest
 
 from nasbench.errors import InputError
@@ -17,6 +18,7 @@ from nasbench.runners.tables.build import TableBuild, distinct_architectures, ha
 from nasbench.spaces import get_space
 from nasbench.store.format.schema import TABLE
 from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.repairing import repair_file
 from nasbench.store.query import Results
 from nasbench.tabular.tables import read_table
 from nasbench.training.clocks import Clock
@@ -84,6 +86,72 @@ def test_an_interrupted_table_goes_on_and_is_whole(tmp_path):
         assert table.val_acc[code] == sum(same[0].choices) / 24
         assert table.test_acc[code] == table.val_acc[code] / 2
     assert build(path, 1) == []
+
+
+def build_some(path: Path, count: int) -> tuple[int, tuple[str, int]]:
+    """Build a table of so many architectures; returns how many were trained, and status and children of its run."""
+    (plan,) = plans(1)
+    executor = Scored(-1)
+    TableBuild(path, [plan], distinct_architectures(SPACE)[:count], executor, Progress("table")).run()
+    with Results(str(path)) as results:
+        ((status, children),) = results.runs()[["status", "children"]].itertuples(index=False)
+    return len(executor.trained), (status, children)
+
+
+def flip_in(path: Path, dataset: str) -> None:
+    """Damage a byte of a dataset's first chunk."""
+    with h5py.File(path, "r") as file:
+        offset = int(file[dataset].id.get_chunk_info(0).byte_offset)
+    data = bytearray(path.read_bytes())
+    data[offset + 10] ^= 0x10
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("dataset", ["runs/usd", "children/platform", "categories/runs/config"])
+def test_a_repaired_table_is_complete(tmp_path: Path, dataset: str) -> None:
+    path = tmp_path / "table.h5"
+    assert build_some(path, 30) == (30, ("complete", 30))
+    flip_in(path, dataset)
+    repaired = repair_file(path)
+    assert repaired is not None
+    assert repaired.children == 30
+    with Results(str(path)) as results:
+        assert results.runs()[["status", "children"]].to_numpy().tolist() == [["complete", 30]]
+    assert check_file(path).sound
+    assert build_some(path, 30) == (0, ("complete", 30))
+
+
+def test_a_table_whose_run_was_lost_is_complete_after_the_next_build(tmp_path: Path) -> None:
+    path = tmp_path / "table.h5"
+    build_some(path, 30)
+    flip_in(path, "runs/run")
+    assert repair_file(path) is not None
+    with Results(str(path)) as results:
+        assert results.runs()[["status", "children"]].to_numpy().tolist() == [["interrupted", 30]]
+    assert build_some(path, 30) == (0, ("complete", 30))
+
+
+def test_rows_that_a_repair_dropped_are_trained_again(tmp_path: Path) -> None:
+    path = tmp_path / "table.h5"
+    build_some(path, 30)
+    flip_in(path, "children/hash")
+    assert repair_file(path) is not None
+    with Results(str(path)) as results:
+        assert results.runs()[["status", "children"]].to_numpy().tolist() == [["interrupted", 0]]
+    assert build_some(path, 30) == (30, ("complete", 30))
+    assert check_file(path).sound
+
+
+def test_scores_that_a_repair_lost_are_said_and_stay_noted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "table.h5"
+    build_some(path, 30)
+    flip_in(path, "children/val_acc")
+    assert repair_file(path) is not None
+    assert build_some(path, 31) == (1, ("complete", 31))
+    assert "30 of its trainings lost a score in a repair and are not made again" in caplog.text
+    health = check_file(path)
+    assert health.sound
+    assert not [finding.text for finding in health.findings if "val_acc" in finding.text]
 
 
 def test_every_hash_is_there_once():

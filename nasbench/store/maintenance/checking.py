@@ -255,6 +255,19 @@ def _check_texts(text: Text, where: str, allowed: Sequence[str], health: Health)
         health.damage(f"{where} has {', '.join(map(repr, strange[:_SHOWN]))}; allowed: {tuple(allowed)}")
 
 
+def is_built_table(strategy: str, config: str) -> bool:
+    """Whether a run is one seed of a complete table that was built, whose children are all of the stage "final".
+
+    Args:
+        strategy: that of the run.
+        config: its configuration, as stored.
+
+    Returns:
+        False for searches and imports, whose number of children is that of the stage "search".
+    """
+    return strategy == TABLE and not _is_imported(config)
+
+
 def _is_imported(config: str) -> bool:
     """Whether a run's configuration is that of an import. Imported children are counted as those of a search are."""
     try:
@@ -287,8 +300,7 @@ def _check_counts(snapshot: Snapshot, health: Health) -> None:
     said = np.asarray(snapshot.column("runs", _RUN["children"])).tolist()
     config = cast("Text", snapshot.column("runs", _RUN["config"])).objects().tolist()
     for name, state, chosen_by, number, text in zip(known, status, strategy, said, config):
-        built = chosen_by == TABLE and not _is_imported(text)
-        found = tabled[name] if built else children[name]
+        found = tabled[name] if is_built_table(chosen_by, text) else children[name]
         if state == "complete" and found != number:
             health.damage(f"run {name} is complete with {number} children, but {found} are in the file")
 

@@ -21,7 +21,7 @@ from nasbench.store.format.rows import Row
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS, RUN_COLUMNS
 from nasbench.store.journal import JournalContents, Record, read_journal
 from nasbench.store.lock import ResultsLock
-from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.checking import check_file, is_built_table
 from nasbench.store.maintenance.recovery import Recovered, filler, recover_packed
 from nasbench.store.maintenance.table_builder import (
     TableBuilder,
@@ -287,14 +287,16 @@ def _with_runs(tables: Tables, repair: Repair) -> Tables:
     for position, name in enumerate(cast("Text", tables.runs["run"]).objects().tolist()):
         rows[name] = {item.name: _plain(tables.runs[item.name][position]) for item in RUN_COLUMNS}
     run = cast("Text", tables.children["run"]).objects()
-    counted = np.asarray(tables.children["counted"]) & cast("Text", tables.children["stage"]).equals("search")
+    stage = cast("Text", tables.children["stage"])
+    counted = np.asarray(tables.children["counted"]) & stage.equals("search")
     for name in dict.fromkeys(run.tolist()):
         here = np.flatnonzero(run == name)
         if name not in rows:
             rows[name] = _run_of_children(tables, int(here[0]), name)
             repair.lost.append(f"the configuration and totals of run {name}, which cannot be resumed without them")
     for name, row in rows.items():
-        number = int((counted & (run == name)).sum())
+        of_run = stage.equals("final") if is_built_table(row["strategy"], row["config"]) else counted
+        number = int((of_run & (run == name)).sum())
         if row["status"] not in ("running", "interrupted", "complete") or row["children"] != number:
             row["status"] = "interrupted"
         row["children"] = number
