@@ -12,6 +12,7 @@ from nasbench.kernel_tests.cases import Case, LayerName
 from nasbench.networks.convolutions import (
     Classifier,
     FactorizedReduction,
+    PaddedConv2d,
     SameAvgPool2d,
     SameConv2d,
     SameMaxPool2d,
@@ -19,7 +20,7 @@ from nasbench.networks.convolutions import (
     pool_padding,
     same_padding,
 )
-from nasbench.networks.edge_cells import PaddedConv2d
+from nasbench.networks.darts_cells import PaddedAvgPool2d, PaddedMaxPool2d
 from nasbench.supernets.shared_layers import Chosen, SlotConv2d, SlotReduction
 
 
@@ -94,6 +95,8 @@ BUILDERS: Mapping[LayerName, Callable[[Case], nn.Module]] = {
     "slot_reduction": lambda case: _unnormed(SlotReduction(2, case.inputs // 2, case.outputs)),
     "max_pool": lambda case: SameMaxPool2d(case.kernel[0], case.stride[0]),
     "avg_pool": lambda case: SameAvgPool2d(case.kernel[0], case.stride[0]),
+    "padded_max_pool": lambda case: PaddedMaxPool2d(case.stride[0]),
+    "padded_avg_pool": lambda case: PaddedAvgPool2d(case.stride[0]),
     "stage_pool": lambda case: nn.MaxPool2d(2, 2, ceil_mode=True),
     "inner_max_pool": lambda case: nn.MaxPool2d(case.kernel, case.stride),
     "inner_avg_pool": lambda case: nn.AvgPool2d(case.kernel, case.stride),
@@ -134,6 +137,6 @@ def plain_output(case: Case, layer: nn.Module, images: Tensor) -> Tensor:
             images = F.pad(images, (left, right, top, bottom))
             top = left = 0
     elif case.layer == "padded_conv":
-        top, left = case.kernel[0] // 2, case.kernel[1] // 2
+        top, left = (size // 2 * case.dilation for size in case.kernel)
     weight = torch.cat(weights, 1) if case.layer == "slot_conv" else weights[0]
     return F.conv2d(images, weight, None, case.stride, (top, left), case.dilation, case.groups)

@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, get_args
 
 LayerName = Literal[
     "same_conv", "valid_conv", "padded_conv", "biased_conv", "slot_conv", "reduction", "slot_reduction",
-    "max_pool", "avg_pool", "stage_pool", "inner_max_pool", "inner_avg_pool", "halving_avg_pool",
+    "max_pool", "avg_pool", "padded_max_pool", "padded_avg_pool", "stage_pool", "inner_max_pool", "inner_avg_pool", "halving_avg_pool",
     "linear", "classifier", "batch_norm",
 ]  # fmt: skip
 """Names of layers; `nasbench.kernel_tests.case_layers` builds them."""
@@ -182,11 +182,17 @@ CELL_CONVOLUTIONS: Final = (
     Kind("valid_conv", (3, 3), (2, 2)),
     *(Kind("valid_conv", _square(side)) for side in (1, 2, 3, 4, 5)),
     Kind("padded_conv", (3, 3), (2, 2)),
+    *(
+        Kind("padded_conv", _square(side), _square(stride), dilation, "depthwise")
+        for side in (3, 5)
+        for stride in (1, 2)
+        for dilation in (1, 2)
+    ),
     *(Kind("slot_conv", stride=_square(stride), channels="even") for stride in (1, 2)),
     Kind("reduction"),
     Kind("slot_reduction", channels="even"),
 )
-"""Convolutions of spaces of cells, NAS-Bench-101 and 201, ENAS, super-networks, stems and classifiers."""
+"""Convolutions of spaces of cells, NAS-Bench-101 and 201, DARTS, ENAS, super-networks, stems and classifiers."""
 
 LAYER_CONVOLUTIONS: Final = tuple(
     Kind("same_conv", (height, width), (down, right))
@@ -202,6 +208,8 @@ ALEXNET_CONVOLUTIONS: Final = (
     *(Kind("biased_conv", _square(side), channels="towers") for side in (3, 5)),
 )
 
+PADDED_POOLS: Final[tuple[LayerName, ...]] = ("padded_max_pool", "padded_avg_pool")
+
 OTHER_LAYERS: Final = (
     *(Kind("max_pool", _square(side), _square(stride), 1, "equal") for side in (3, 5, 7) for stride in (1, 2)),
     Kind("max_pool", (2, 2), (2, 2), 1, "equal"),
@@ -209,6 +217,7 @@ OTHER_LAYERS: Final = (
     Kind("stage_pool", (2, 2), (2, 2), 1, "equal"),
     Kind("halving_avg_pool", (2, 2), (2, 2), 1, "equal"),
     Kind("inner_max_pool", (3, 3), (2, 2), 1, "equal"),
+    *(Kind(layer, (3, 3), _square(stride), 1, "equal") for layer in PADDED_POOLS for stride in (1, 2)),
     *(Kind("inner_avg_pool", _square(side), (3, 3), 1, "equal") for side in (1, 2, 3, 4, 5)),
     Kind("batch_norm", channels="equal"),
     Kind("classifier"),

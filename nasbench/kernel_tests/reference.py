@@ -53,7 +53,10 @@ def _padding(case: Case) -> tuple[int, int, int, int]:
         return (*columns, *rows)
     if case.layer in ("stage_pool", "halving_avg_pool"):  # sizes are rounded up: the last window may be incomplete
         return 0, case.width % 2, 0, case.height % 2
-    around = {"padded_conv": case.kernel[0] // 2, "biased_conv": min(2, case.kernel[0] // 2)}.get(case.layer, 0)
+    if case.layer.startswith("padded_"):
+        around = case.kernel[0] // 2 * case.dilation
+    else:
+        around = min(2, case.kernel[0] // 2) if case.layer == "biased_conv" else 0
     return around, around, around, around
 
 
@@ -78,7 +81,7 @@ def _reduction(case: Case, images: Tensor, weights: list[Tensor]) -> Tensor:
 
 def _pool(case: Case, images: Tensor) -> Tensor:
     """Return the maximum of each window, or the mean of its pixels inside of the image."""
-    maximum = case.layer in ("max_pool", "stage_pool", "inner_max_pool")
+    maximum = case.layer in ("max_pool", "padded_max_pool", "stage_pool", "inner_max_pool")
     padded = F.pad(images, _padding(case), value=-math.inf if maximum else 0.0)
     taps = torch.stack([padded[window] for _, _, window in _windows(padded, case.kernel, case.stride, 1)])
     if maximum:

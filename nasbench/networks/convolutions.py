@@ -165,6 +165,28 @@ class SameConv2d(ValidConv2d):
         return self._convolve(images, (top, left))
 
 
+class PaddedConv2d(ValidConv2d):
+    """A convolution without bias that pads equally on opposite sides, as torch's `padding` does.
+
+    It pads kernel // 2 zeros, times the dilation, on every side.
+
+    Arguments and initial weights are those of `ValidConv2d`; the kernel's height and width are odd.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Convolve with equal padding on opposite sides.
+
+        Args:
+            images: [batch, inputs, height, width].
+
+        Returns:
+            [batch, outputs, ceil(height / stride), ceil(width / stride)].
+        """
+        rows, columns = (size // 2 * gap for size, gap in zip(self.kernel_size, self.dilation))
+        output: Tensor = super().forward(F.pad(images, (columns, columns, rows, rows)))
+        return output
+
+
 class SameMaxPool2d(nn.Module):
     """A square max pool with SAME padding. The maximum is over pixels of the image only, not over the padding.
 

@@ -13,9 +13,9 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.networks.base import Network
 from nasbench.networks.convolutions import (
     Classifier,
+    PaddedConv2d,
     SameAvgPool2d,
     SameConv2d,
-    ValidConv2d,
     add_up,
     convolution_bn,
 )
@@ -168,26 +168,6 @@ class ReductionBlock(nn.Module):
             [batch, 2 x channels, ceil(height / 2), ceil(width / 2)].
         """
         output: Tensor = self.residual(images) + self.shortcut(F.avg_pool2d(images, 2, 2, ceil_mode=True))
-        return output
-
-
-class PaddedConv2d(ValidConv2d):
-    """A convolution without bias that pads kernel // 2 zeros on every side, as torch's `padding` does.
-
-    Arguments and initial weights are those of `ValidConv2d`; the kernel's height and width are odd.
-    """
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Convolve with equal padding on opposite sides.
-
-        Args:
-            images: [batch, inputs, height, width].
-
-        Returns:
-            [batch, outputs, ceil(height / stride), ceil(width / stride)].
-        """
-        rows, columns = (size // 2 for size in self.kernel_size)
-        output: Tensor = super().forward(F.pad(images, (columns, columns, rows, rows)))
         return output
 
 

@@ -88,6 +88,36 @@ NASNET_CIFAR = Protocol(
     filters=32,
 )
 
+DARTS = Protocol(
+    name="darts",
+    source=(
+        "Liu, Simonyan and Yang 2019 (arXiv 1806.09055), appendix A.2, and its released code (cnn/train.py): the final "
+        "training on CIFAR-10. 600 epochs of batch 96, learning rate 0.025 with one cosine decay to 0, momentum 0.9, "
+        "weight decay 3e-4, gradient norm clipped at 5, cutout of 16 pixels, auxiliary head with weight 0.4, paths kept "
+        "with probability 0.8 at the end of training (linear in time, the same in all cells), F = 36, and N = 6, which "
+        "are 20 cells. Ours: padding with the mean pixel, not black, to 40x40 before the crop; 1% of the training images "
+        "are validation images."
+    ),
+    data="cifar10",
+    validation=0.01,
+    epochs=600,
+    batch_size=96,
+    optimizer="sgd",
+    learning_rate=0.025,
+    momentum=0.9,
+    weight_decay=3e-4,
+    schedule="cosine",
+    enlarge="pad",
+    crop_from=40,
+    flip=True,
+    cutout=16,
+    drop_path_keep=0.8,
+    auxiliary_weight=0.4,
+    clip_norm=5.0,
+    cells=6,
+    filters=36,
+)
+
 _NASBENCH201_SOURCE = (
     "Dong and Yang 2020 (arXiv 2001.00326), section 2.2 and table 1, {epochs}. From the paper: CIFAR-10, half of the "
     "training set for validation, random flip, 4 pixels of padding and a random 32x32 crop, Nesterov momentum 0.9, "

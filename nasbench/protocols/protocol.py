@@ -238,6 +238,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "nasnet-cifar": "nasbench.protocols.named:NASNET_CIFAR",
         "nasbench201": "nasbench.protocols.named:NASBENCH201",
         "nasbench201-200": "nasbench.protocols.named:NASBENCH201_200",
+        "darts": "nasbench.protocols.named:DARTS",
         "digits": "nasbench.protocols.named:DIGITS",
         "digits201": "nasbench.protocols.named:DIGITS201",
         "digits201-2": "nasbench.protocols.named:DIGITS201_2",

@@ -16,6 +16,7 @@ SPACES: Registry[type[Space]] = Registry(
     "nasbench.spaces",
     {
         "amoebanet": "nasbench.spaces.amoebanet:AmoebaNetSpace",
+        "darts": "nasbench.spaces.darts:DartsSpace",
         "enas-macro": "nasbench.spaces.enas_macro:EnasMacroSpace",
         "enas-micro": "nasbench.spaces.enas_micro:EnasMicroSpace",
         "nas": "nasbench.spaces.nas:NasSpace",

@@ -9,8 +9,7 @@ import torch
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nasbench.networks.convolutions import SameConv2d, ValidConv2d, same_padding
-from nasbench.networks.edge_cells import PaddedConv2d
+from nasbench.networks.convolutions import PaddedConv2d, SameConv2d, ValidConv2d, same_padding
 
 
 @pytest.mark.parametrize(

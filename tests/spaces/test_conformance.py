@@ -160,7 +160,7 @@ def test_the_only_architecture_of_a_space_mutates_to_itself():
 
 def test_unknown_space_in_json():
     with pytest.raises(UnknownName):
-        from_json('{"space": "darts", "choices": []}')
+        from_json('{"space": "dirts", "choices": []}')
 
 
 def test_raw_sizes():
