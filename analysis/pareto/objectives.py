@@ -58,7 +58,7 @@ OBJECTIVES: dict[str, Objective] = {
     "device_seconds": Objective("device-seconds to train", ("device_seconds",)),
     "usd": Objective("USD to train", ("usd",)),
     "validation_seconds_per_epoch": Objective(
-        "seconds for one pass over the validation images", ("eval_seconds", "epochs")
+        "seconds for one pass over the validation images", ("eval_seconds", "epochs", "platform")
     ),
 }
 _NEGATED = "-"
@@ -300,6 +300,12 @@ def _values(rows: pd.DataFrame, name: str, score: str) -> Floats:
     found: Floats = rows[columns[0]].to_numpy(dtype=float)
     if name == "validation_seconds_per_epoch":
         epochs = rows["epochs"].to_numpy(dtype=float)
+        foreign = ((rows["strategy"] == TABLE) & (rows["platform"] == "") & (rows["status"] == "ok")).to_numpy()
+        if foreign.any():
+            raise InputError(
+                f"{name} is not known of {int(foreign.sum()):,} of {len(rows):,} children, which were imported: tables do not "
+                "say in how many passes their eval_seconds were spent; choose other objectives"
+            )
         found = np.divide(found, epochs, out=np.zeros_like(found), where=epochs > 0)
     wrong = ~(np.isfinite(found) & (found > 0))
     if wrong.any():

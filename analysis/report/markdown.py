@@ -72,7 +72,7 @@ def _best(found: Contents) -> ReportTable:
     words = (tables.ReportColumn("Architecture", "text"), tables.ReportColumn("Strategy", "text"))
     table = tables.ReportTable((*words, *(tables.ReportColumn(name) for name in numbers)))
     for row in found.best.to_dict("records"):
-        counts = (f"{row['params']:,}", f"{row['mult_adds']:,}")
+        counts = (tables.count(row["params"]), tables.count(row["mult_adds"]))
         scores = (tables.percent(row["val_acc"]), tables.percent(row["test_acc"]))
         texts = (row["hash"][:HASH_DIGITS], row["strategy"], str(row["run_seed"]), *scores, *counts)
         table.rows.append([tables.ReportCell(text) for text in texts])

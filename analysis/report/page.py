@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,7 @@ def html_report(found: Contents, now: str) -> str:
         data=as_script(payload(found)),
         scripts=scripts,
         policy=_policy(scripts),
-        short=style.short,
+        short=lambda value: tables.NONE if math.isnan(value) else style.short(value),
         percent=tables.percent,
         priced=tables.priced(found),
     )

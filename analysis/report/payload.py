@@ -208,8 +208,8 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         },
         "architectures": {
             "hash": _short_hashes(kinds["hash"]),
-            "params": kinds["params"].astype(int).tolist(),
-            "mult_adds": kinds["mult_adds"].astype(int).tolist(),
+            "params": _whole(kinds["params"], 1),
+            "mult_adds": _whole(kinds["mult_adds"], 1),
         },
         "index": table["index"].astype(int).tolist(),
         "architecture": place.reindex(pd.MultiIndex.from_frame(table[["hash", "params", "mult_adds"]])).tolist(),

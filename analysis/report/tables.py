@@ -329,6 +329,18 @@ def percent(value: float) -> str:
     return NONE if math.isnan(value) else f"{100 * value:.2f}"
 
 
+def count(value: float) -> str:
+    """Format a number of parameters or multiply-adds.
+
+    Args:
+        value: the count, or NaN where it is unknown.
+
+    Returns:
+        The text; a dash for NaN.
+    """
+    return NONE if math.isnan(value) else f"{int(value):,}"
+
+
 def setup_table(found: Contents) -> ReportTable:
     """Make the table of the strategies that were run, with their options.
 

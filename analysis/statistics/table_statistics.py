@@ -22,22 +22,38 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
     """Select the children of a table that have scores.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`) of one space and one protocol.
+        frame: children (`store.format.schema.CHILD_COLUMNS`) of one space, whose validation scores are of one protocol.
 
     Returns:
-        The children of status ok.
+        The children of status ok, each training once. Imported tables have a row of stage "search" with a training's
+        validation score and one of stage "final" with its test score: the result has the first, with the test accuracy
+        of the same hash and seed, which may be that of another protocol, as in NAS-Bench-201.
 
     Raises:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
     """
     require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
-    for column in ("space", "fingerprint"):
-        if frame[column].nunique() > 1:
-            raise InputError(f"these are children of {frame[column].nunique()} values of {column!r}; a table has one")
-    rows = frame[frame["status"] == "ok"]
-    if rows.empty:
+    ok = frame[frame["status"] == "ok"]
+    if ok.empty:
         raise InputError("no child of the table has status ok")
+    rows = _once(ok) if "stage" in ok else ok
+    for column in ("space", "fingerprint"):
+        if rows[column].nunique() > 1:
+            raise InputError(f"these are children of {rows[column].nunique()} values of {column!r}; a table has one")
     return rows
+
+
+def _once(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of stage search with the test accuracies of those of stage final, and final ones of no row of stage search."""
+    search, final = rows[rows["stage"] == "search"], rows[rows["stage"] == "final"]
+    if search.empty or final.empty:
+        return rows
+    training = ["hash", "seed"]
+    test = final.groupby(training)["test_acc"].mean()
+    keys = pd.MultiIndex.from_frame(search[training])
+    alone = ~pd.MultiIndex.from_frame(final[training]).isin(keys)
+    joined = search.assign(test_acc=test.reindex(keys).to_numpy())
+    return pd.concat([joined, final[alone]], ignore_index=True) if alone.any() else joined
 
 
 def architecture_means(rows: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
 from nasbench.runners.suite import run_plans
 from nasbench.spaces import Space
+from nasbench.store.writer import finish_packing
 
 PathLike = str | os.PathLike[str]
 
@@ -203,6 +204,8 @@ def resume(
 ) -> list[Run]:
     """Continue the unfinished searches of a results file, as if they had never stopped. As `nasbench resume`.
 
+    Where every run is complete, rows that could not be packed into the file, e.g. on a full disk, are packed now.
+
     Args:
         path: the results file.
         run: id of one run; None for all that are not complete.
@@ -236,7 +239,10 @@ def resume(
         given = given_strategy(strategy)
         kinds[given.name] = given.kind
     plans = plans_to_resume(path, run, devices, address, kinds)
-    return run_with_callbacks(Path(path), plans, called, (), jobs, progress, take_over) if plans else []
+    if not plans:
+        finish_packing(path, take_over)
+        return []
+    return run_with_callbacks(Path(path), plans, called, (), jobs, progress, take_over)
 
 
 def run_with_callbacks(

@@ -194,14 +194,22 @@ def run(
 def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int, take_over: bool) -> None:
     """Resume the unfinished searches of a results file. The result is as if they had never stopped.
 
+    Where every run is complete, rows that could not be packed into the file, e.g. on a full disk, are packed now.
+
     \b
     Example:
       nasbench resume results/ppo.h5
     """
     from nasbench.runners.search.resuming import plans_to_resume
+    from nasbench.store.writer import finish_packing
 
     plans = plans_to_resume(file, run_id, devices, address)
     if not plans:
+        packed = finish_packing(file, take_over)
+        if packed:
+            say(
+                f"{file}: packed {packed} record{'s' if packed != 1 else ''} that {'were' if packed != 1 else 'was'} in its journal only"
+            )
         say(f"{file}: nothing to resume, every run is complete")
         return
     run_into(Path(file), plans, (), jobs, take_over)

@@ -145,7 +145,7 @@ def _print_children(frame: Any) -> None:
     """Print counts and scores of one architecture's children."""
     first = frame.iloc[0]
     click.echo(
-        f"counts:    {int(first['params']):,} params, {int(first['mult_adds']):,} mult-adds (protocol {first['protocol']})\n"
+        f"counts:    {_count(first['params'])} params, {_count(first['mult_adds'])} mult-adds (protocol {first['protocol']})\n"
     )
     print_table(
         ROW_COLUMNS,
@@ -179,6 +179,10 @@ def _rounded(value: float) -> str:
     if math.isnan(value):
         return ""
     return f"{value / 1e9:.4g}B" if value >= 1e9 else f"{value / 1e6:.4g}M"
+
+
+def _count(value: float) -> str:
+    return "unknown" if value != value else f"{int(value):,}"
 
 
 def _plain(value: Any) -> Any:

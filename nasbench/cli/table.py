@@ -171,13 +171,21 @@ def stats(file: str, best: int, chance: float) -> None:
     rows = trainings(frame)
     means = architecture_means(rows)
     hours = frame["gpu_hours"].sum()
-    statuses = ", ".join(f"{count} {status}" for status, count in frame["status"].value_counts().items())
+    failed = frame["status"][frame["status"] != "ok"].value_counts()
+    statuses = ", ".join(f"{count} {status}" for count, status in [(len(rows), "ok"), *zip(failed, failed.index)])
     click.echo(
-        f"{file}: {len(frame)} trainings ({statuses}) of {len(means)} architectures, {hours:.4g} {device_time(frame['device'].unique())}\n"
+        f"{file}: {len(rows) + failed.sum()} trainings ({statuses}) of {len(means)} architectures, {hours:.4g} {device_time(frame['device'].unique())}\n"
     )
     _print(means.head(best))
-    top = means.loc[means["test_acc"].idxmax()]
-    click.echo(f"\nhighest mean test accuracy: {top['test_acc']:.4f} ({top['hash'][:12]})\n")
+    score, words = (
+        ("test_acc", "test accuracy") if means["test_acc"].notna().any() else ("val_acc", "validation accuracy")
+    )
+    if means[score].notna().any():
+        top = means.loc[means[score].idxmax()]
+        without = "" if score == "test_acc" else "; there are no test accuracies"
+        click.echo(f"\nhighest mean {words}: {top[score]:.4f} ({top['hash'][:12]}){without}\n")
+    else:
+        click.echo("\nno architecture has an accuracy\n")
     _print(distribution(means))
     click.echo()
     _print(spread(rows, means))

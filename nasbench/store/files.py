@@ -136,6 +136,19 @@ def read_all(path: Path) -> bytes | None:
         return None
 
 
+def remove_leftovers(paths: ResultsPaths) -> None:
+    """Remove the files that a killed process was writing. Only the owner of the lock may call this.
+
+    Args:
+        paths: the results file.
+
+    Raises:
+        OSError: when one cannot be removed.
+    """
+    for leftover in (paths.packing, paths.beginning):
+        remove_if_there(leftover)
+
+
 def sync_folder(folder: Path) -> None:
     """Make creations and renames in a folder survive a power cut, if the file system can.
 

@@ -616,7 +616,7 @@ def renew_journal(paths: ResultsPaths, confirm: Callable[[], None]) -> None:
     A previous owner that still has the old file open then writes where nobody reads.
 
     Args:
-        paths: the results file, which this process has just taken over from an owner that may wake up.
+        paths: the results file, which this process has just taken while a previous owner may still continue.
         confirm: raises `OwnershipLost` if this process is no longer the owner.
 
     Raises:

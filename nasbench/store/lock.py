@@ -66,8 +66,8 @@ class ResultsLock:
 
     Attributes:
         owner: this process.
-        previous_may_live: whether the previous owner was replaced because its heartbeat had stopped; it may still
-            continue, and write.
+        previous_may_live: whether a previous owner may still continue, and write: it was replaced because its heartbeat
+            had stopped, or there was no lock file, which somebody may have removed under it.
 
     Raises:
         ResultsLocked: when another process owns it; names its pid, host and since when, and what to do.
@@ -116,7 +116,9 @@ class ResultsLock:
 
     def _try(self, draft: Draft) -> bool:
         """Try once to get the lock; False if another attempt is worthwhile, because other processes are trying, too."""
-        taken = draft.put(self.paths.lock) or self._replace(draft)
+        free = draft.put(self.paths.lock)
+        taken = free or self._replace(draft)
+        self.previous_may_live = self.previous_may_live or free
         # Another process may have taken this one for dead and have used its claim first.
         return taken and read_text(self.paths.lock) == self._text
 
@@ -233,7 +235,8 @@ class ResultsLock:
         if self._handle < 0:
             raise StoreError(f"{self.paths.h5}: this process has given the file up")
         try:
-            text = read_text(self.paths.lock)
+            text, inode = _text_and_inode(self.paths.lock)
+            mine = os.fstat(self._handle)
         except NotALock as error:
             raise OwnershipLost(
                 f"{error}; it was put there while this process was writing {self.paths.h5}: this process stops, "
@@ -241,9 +244,9 @@ class ResultsLock:
             ) from error
         except OSError as error:
             raise explain(error, self.paths.lock, "looking who owns it") from error
-        if text == self._text:
+        if text == self._text and inode == (mine.st_dev, mine.st_ino):
             return
-        if text is None:
+        if text is None or text == self._text:  # a copy that was put there has no flock, and its time does not move
             raise OwnershipLost(
                 f"{self.paths.lock} was removed while this process was writing {self.paths.h5}, so that others may "
                 "write it now: "
@@ -352,6 +355,18 @@ def _after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+def _text_and_inode(name: Path) -> tuple[bytes | None, tuple[int, int]]:
+    """Text of a lock file with its device and inode; (None, (0, 0)) if there is none."""
+    handle = open_text(name)
+    if handle is None:
+        return None, (0, 0)
+    try:
+        status = os.fstat(handle)
+        return os.pread(handle, TEXT_BYTES, 0), (status.st_dev, status.st_ino)
+    finally:
+        close_handle(handle)
 
 
 def _look(name: Path) -> _Seen | None:

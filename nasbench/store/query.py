@@ -29,6 +29,15 @@ Key = tuple[str, str, int, str]
 
 _CHILD: Final = {column.name: column for column in CHILD_COLUMNS}
 _FILE: Final = "file"
+UNKNOWN_AS_NAN: Final = (
+    "params",
+    "mult_adds",
+    "published_params",
+    "published_mult_adds",
+    "epochs",
+    "peak_memory",
+)
+"""Counts that files hold as -1 where they are unknown, and frames as NaN. A seed of -1 is a mean over seeds."""
 _MANY: Final = 8  # whole columns are read if more than one row in 8 is wanted
 _FEW_EPOCHS: Final = 1 << 17
 _SEARCHES: Final = 32  # number of lookups before an index is built, and of single curves read before all are cached
@@ -140,7 +149,8 @@ class Results:
     """One or several results files, as they were when this object was created; other processes may continue to write.
 
     Text becomes pandas strings (not categoricals, whose unused categories appear in groups and legends), int becomes
-    int64, missing floats become NaN. In frames, characters of texts that would change a terminal or end a line are escapes,
+    int64, missing floats become NaN. A count with unknown values, which files hold as -1, becomes float64 with NaN, so that
+    no condition such as `params < 1e6` takes an unknown count for a small one. In frames, characters of texts that would change a terminal or end a line are escapes,
     e.g. a line break is a backslash and an n; a `Row` has the texts as they are. Every dataset read is verified by its
     checksum.
 
@@ -195,8 +205,28 @@ class Results:
         if stage is not None:
             there = self.positions(stage)
             chosen = there if chosen is None else chosen[np.isin(chosen, there)]
-        frame = {name: for_pandas(self._child_column(name, chosen)) for name in names}
+        frame = {name: for_pandas(_with_nan(name, self._child_column(name, chosen))) for name in names}
         return pd.DataFrame(frame, columns=names, copy=False)
+
+    def columns(self, names: Sequence[str], table: Table = "children") -> dict[str, Data]:
+        """Read columns as arrays, without pandas, which takes longer to import than a small file to read.
+
+        Args:
+            names: names of columns of that table.
+            table: "children", "runs" or "measurements".
+
+        Returns:
+            Name -> numbers, or the texts as they are in the file; shape [rows], in the order of `frame` or `runs`.
+
+        Raises:
+            UnknownName: when the table has no such column.
+            CorruptResults: when a dataset is damaged; the message names it.
+        """
+        known = [column.name for column in TABLES[table]]
+        for name in names:
+            if name not in known:
+                raise UnknownName("column", name, known)
+        return {name: self._joined(table, name) for name in names}
 
     def positions(self, stage: str | None = None) -> Numbers:
         """Positions of the children of a stage in commit order over all files.
@@ -426,6 +456,13 @@ class Results:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _with_nan(name: str, data: Data) -> Data:
+    """Replace the unknown values of a count, -1 in files, by NaN; a column without unknown values stays as it is."""
+    if name not in UNKNOWN_AS_NAN or isinstance(data, Text) or not len(data) or int(data.min()) >= 0:
+        return data
+    return np.where(data < 0, np.nan, data)
 
 
 def keys_of(source: Source, positions: Numbers) -> Iterator[Key]:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from nasbench.store.duplicate_index import DuplicateIndex
 from nasbench.store.errors import CorruptResults, MissingResults, OwnershipLost, StoreError, explain
-from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
+from nasbench.store.files import ResultsPaths, remove_if_there, remove_leftovers, sync_folder
 from nasbench.store.format.rows import child_curves, child_row, measurement_row, run_row
 from nasbench.store.format.schema import SCHEMA_VERSION
 from nasbench.store.journal import Header, JournalContents, JournalWriter, renew_journal
@@ -71,8 +71,7 @@ class ResultsWriter:
 
     def _open_journal(self) -> JournalWriter:
         try:
-            for leftover in (self.paths.packing, self.paths.beginning):
-                remove_if_there(leftover)
+            remove_leftovers(self.paths)
         except OSError as error:
             raise explain(error, self.paths.h5, "removing what a killed process left") from error
         if self._lock.previous_may_live:
@@ -280,3 +279,28 @@ class ResultsWriter:
             if isinstance(failure, OwnershipLost) and isinstance(error, OwnershipLost):
                 return
             _log.warning("rows are kept in the journal, but it could not be packed: %s", failure)
+
+
+def finish_packing(path: str | os.PathLike[str], take_over: bool = False) -> int:
+    """Pack the rows that the last writer could not pack, and remove what a killed one left beside the file.
+
+    Args:
+        path: the results file.
+        take_over: see `lock.ResultsLock`.
+
+    Returns:
+        Records that were in the journal only; 0 for a file without journal, which is not changed.
+
+    Raises:
+        ResultsLocked: when another process writes the file.
+        MissingResults, StoreError: when there is no such file, or it cannot be read or written.
+    """
+    paths = ResultsPaths.of(path)
+    beside = (paths.journal, paths.packing, paths.beginning, paths.lock)
+    if not any(os.path.lexists(each) for each in beside):
+        return 0
+    snapshot = open_snapshot(paths)
+    snapshot.close()
+    with ResultsWriter(path, take_over=take_over):
+        pass
+    return snapshot.last_sequence - (snapshot.packed.manifest.last_sequence if snapshot.packed else 0)

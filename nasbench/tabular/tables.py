@@ -29,6 +29,7 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 LARGEST = 10_000_000  # sequences of choices; a larger space has no complete table in memory
+UNKNOWN_COUNT = -1
 MEAN_SEED = -1  # of a row that is a mean over seeds
 _PERCENT = 100.0
 
@@ -69,8 +70,8 @@ class Table:
         val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
         test_acc: [size], reported for the architecture that a search chose, in [0, 1]; NaN if unknown.
         seconds: [size], device-seconds that a child costs, >= 0.
-        params: [size], trainable parameters.
-        mult_adds: [size], multiply-adds for one image.
+        params: [size], trainable parameters, -1 where they are unknown.
+        mult_adds: [size], multiply-adds for one image, -1 where they are unknown.
         trainings: the trainings averaged in `val_acc`; None if the table holds means only.
         seeds: training seeds that were chosen from those in the file; None for all.
 
@@ -140,16 +141,18 @@ class Table:
             where_arch: a condition, as `constrained.parse_limits` reads it; "" for none.
 
         Returns:
-            Bools, [size]; all are true without limits.
+            Bools, [size]; all are true without limits. An architecture whose count is unknown satisfies no limit on it.
 
         Raises:
             InputError: when the text is no condition on counts.
         """
         if not where_arch:
             return np.ones(len(self.params), dtype=bool)
+        limits = parse_limits(where_arch)
         counts = {"params": self.params, "mult_adds": self.mult_adds}
-        fits: NDArray[np.bool_] = parse_limits(where_arch).evaluate(counts)
-        return fits
+        fits: NDArray[np.bool_] = limits.evaluate(counts)
+        unknown = [counts[name] == UNKNOWN_COUNT for name in limits.names if name in counts]
+        return fits & ~np.any(unknown, axis=0) if unknown else fits
 
     def check_outcome_from(self, outcome_from: OutcomeFrom) -> None:
         """Check that a table can give outcomes of single trainings, if they are wanted.
@@ -374,10 +377,16 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
         val_acc=columns["val_acc"].astype(np.float64),
         test_acc=columns["test_acc"].astype(np.float64),
         seconds=columns["device_seconds"].astype(np.float64),
-        params=columns["params"].astype(np.int64),
-        mult_adds=columns["mult_adds"].astype(np.int64),
+        params=_counts(columns["params"]),
+        mult_adds=_counts(columns["mult_adds"]),
         trainings=None if (search["seed"] == MEAN_SEED).any() else trainings_of(search, hashes),
     )
+
+
+def _counts(values: Any) -> IntArray:
+    """Counts as ints, UNKNOWN_COUNT where they are missing."""
+    counts: IntArray = np.where(np.isnan(values.astype(np.float64)), UNKNOWN_COUNT, values).astype(np.int64)
+    return counts
 
 
 def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:

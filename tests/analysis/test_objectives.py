@@ -240,3 +240,22 @@ def test_runs_without_a_score_have_an_empty_front(make):
     every = attainment(whole[~whole["run"].isin(lost)].query("strategy == 'ppo'"), names, (100,))
     mine = surfaces[surfaces["strategy"] == "ppo"]
     np.testing.assert_array_equal(mine[list(names)].to_numpy(), every[list(names)].to_numpy())
+
+
+def test_imported_tables_have_no_validation_seconds_per_epoch(make):
+    """Their eval_seconds are those of one pass, of three, or of one per epoch, and no column says which."""
+    child = {
+        "run": "x",
+        "strategy": "table",
+        "hash": "aa",
+        "val_acc": 0.8,
+        "eval_seconds": 2.0,
+        "epochs": 4,
+        "platform": "",
+    }
+    with pytest.raises(
+        InputError, match="validation_seconds_per_epoch is not known of 1 of 1 children, which were imported"
+    ):
+        objective_points(make.children([child]), ("error", "validation_seconds_per_epoch"))
+    built = objective_points(make.children([{**child, "platform": "here"}]), ("error", "validation_seconds_per_epoch"))
+    assert built["validation_seconds_per_epoch"].tolist() == [0.5]

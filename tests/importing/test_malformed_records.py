@@ -74,7 +74,10 @@ def test_params_that_differ_from_the_closed_form_are_said_once(tmp_path: Path) -
     done = imported(tmp_path / "r.json", [small_record(), small_record(seed=888), small_record(arch=OTHER)])
     assert done.code == 0, done.err
     assert (
-        done.out.count("published_params differ from the closed form in 2 of 2 architectures, e.g. 250,000 for ") == 1
+        done.out.count(
+            "published_params differ from the closed form in 2 of 2 architectures (3 trainings), e.g. 250,000 for "
+        )
+        == 1
     )
     with Results(tmp_path / "r.h5") as results:
         frame = results.frame()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 from commands import nasbench
@@ -44,7 +47,7 @@ def test_cells_of_one_hash_have_the_closed_form_and_keep_what_the_table_states(t
     assert frame["params"].tolist() == [small, small, closed(LONE).params]
     assert frame["published_params"].tolist() == [small, small + IDLE, 500_000]
     assert frame["mult_adds"].tolist() == [closed(CONV).mult_adds] * 2 + [closed(LONE).mult_adds]
-    assert frame["published_mult_adds"].tolist() == [-1, -1, -1]
+    assert frame["published_mult_adds"].fillna(-1).tolist() == [-1, -1, -1]
 
 
 def test_each_data_set_has_its_own_closed_form(tmp_path):
@@ -60,14 +63,14 @@ def test_networks_of_another_size_have_the_count_of_the_cell_without_idle_layers
     frame = imported(
         tmp_path, [(CONV, 0.7, 1_000, "cifar10"), (DEAD, 0.71, 1_500, "cifar10"), (LONE, 0.6, 700, "cifar10")]
     )
-    assert frame["params"].tolist() == [1_000, 1_000, -1]
-    assert frame["published_params"].tolist() == [-1, 1_500, 700]
+    assert frame["params"].fillna(-1).tolist() == [1_000, 1_000, -1]
+    assert frame["published_params"].fillna(-1).tolist() == [-1, 1_500, 700]
 
 
 def test_a_table_that_contradicts_itself_has_no_count(tmp_path):
     frame = imported(tmp_path, [(CONV, 0.7, 1_000, "mine"), (CONV, 0.71, 1_100, "mine"), (SKIP, 0.6, 700, "mine")])
-    assert frame["params"].tolist() == [-1, -1, 700]
-    assert frame["published_params"].tolist() == [1_000, 1_100, -1]
+    assert frame["params"].fillna(-1).tolist() == [-1, -1, 700]
+    assert frame["published_params"].fillna(-1).tolist() == [1_000, 1_100, -1]
 
 
 def test_published_counts_that_were_mapped_stay(tmp_path):
@@ -78,7 +81,8 @@ def test_published_counts_that_were_mapped_stay(tmp_path):
     assert frame["published_params"].tolist() == [small, small + IDLE]
     (tmp_path / "t.h5").unlink()
     other = imported(tmp_path, [(CONV, 0.7, 1_000, "mine")], columns=("published_params=p",))
-    assert (other["params"].item(), other["published_params"].item()) == (-1, 1_000)
+    assert np.isnan(other["params"].item())
+    assert other["published_params"].item() == 1_000
 
 
 @pytest.mark.parametrize("words", [("pareto", "-o", "p"), ("table", "stats")])
@@ -99,5 +103,30 @@ def test_no_analysis_prints_a_mean_of_two_counts(tmp_path, words):
 def test_a_table_that_states_no_counts_gets_none(tmp_path):
     """Nothing shows that its networks have the benchmark's size."""
     frame = imported(tmp_path, [(CONV, 0.7, 1, "cifar10"), (SKIP, 0.6, 1, "cifar10")], columns=())
-    assert frame["params"].tolist() == [-1, -1]
-    assert frame["mult_adds"].tolist() == [-1, -1]
+    assert frame["params"].fillna(-1).tolist() == [-1, -1]
+    assert frame["mult_adds"].fillna(-1).tolist() == [-1, -1]
+
+
+def test_an_unknown_count_is_missing_in_query_and_export(tmp_path):
+    """As -1 it would satisfy every upper limit, and would be the smallest network of a report."""
+    frame = imported(tmp_path, [(CONV, 0.7, "", "mine"), (SKIP, 0.6, 700, "mine")], "--set", "seed=3")
+    assert frame["params"].isna().tolist() == [True, False]
+    small = nasbench(
+        "query", str(tmp_path / "t.h5"), "--where", "params < 1e6", "--columns", "params", "--format", "csv"
+    )
+    assert small.out.splitlines() == ["params", "700"]
+    assert nasbench("export", str(tmp_path / "t.h5"), "-o", str(tmp_path / "t.jsonl")).code == 0
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert [line["params"] for line in lines] == [None, 700]
+    assert [line["peak_memory"] for line in lines] == [None, None]
+    for words in (
+        ("report", str(tmp_path / "t.h5"), "--allow", "baseline", "-o", "r.html"),
+        ("report", str(tmp_path / "t.h5"), "--allow", "baseline", "-o", "r.md"),
+        ("table", "stats", str(tmp_path / "t.h5")),
+        ("query", str(tmp_path / "t.h5"), "--columns", "all"),
+        ("show", str(frame["hash"][0]), str(tmp_path / "t.h5"), "--picture", "-"),
+    ):
+        done = nasbench(*words, cwd=tmp_path)
+        assert done.code == 0, done.err
+        assert "-1" not in done.out.split()
+    assert "| – |" in (tmp_path / "r.md").read_text()

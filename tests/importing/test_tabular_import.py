@@ -64,7 +64,7 @@ def test_values_are_the_tables(tmp_path: Path, kind: str) -> None:
         assert search["test_acc"].isna().all()
         # One hash for which the table states two counts: neither is its count.
         assert search["published_params"].tolist() == [1000, 3000]
-        assert search["params"].tolist() == [-1, -1]
+        assert search["params"].fillna(-1).tolist() == [-1, -1]
         assert search["error"].tolist() == ["a", "c"]
         assert search["seed"].tolist() == [3, 3]
         assert search["duplicate"].tolist() == [False, True]

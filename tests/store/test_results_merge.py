@@ -95,6 +95,45 @@ def test_conflicts_are_kept_under_an_id_of_their_own(tmp_path: Path) -> None:
     assert check_file(tmp_path / "c.h5").sound
 
 
+@pytest.mark.parametrize("order", ["a b b", "a b c b c", "a b a b"])
+def test_a_file_that_is_given_twice_is_kept_once(tmp_path: Path, order: str) -> None:
+    """Also where a run has children that were taken from another run that conflicts."""
+    for name, score in (("a", 0.1), ("b", 0.2), ("c", 0.3)):
+        with ResultsWriter(tmp_path / f"{name}.h5") as writer:
+            for run_id, source in (("one", ""), ("two", "one/0")):
+                writer.put_run(run(run_id))
+                writer.append_child(*child(0, run_id, val_acc=score, cached_from=source))
+            writer.put_run(run(f"only {name}"))
+            writer.append_child(*child(0, f"only {name}"))
+    files = [str(tmp_path / f"{name}.h5") for name in order.split()]
+    done = merge_files(files, str(tmp_path / "merged.h5"), "keep")
+    sources = sorted(set(order.split()))
+    assert (done.children, done.runs) == (3 * len(sources), 3 * len(sources))
+    assert done.identical == 3 * (len(files) - len(sources))
+    with Results(tmp_path / "merged.h5") as results:
+        frame = results.frame(["run", "val_acc", "cached_from"])
+    found = {(row["run"], row["val_acc"], row["cached_from"]) for row in frame.to_dict("records")}
+    for name, end, score in (("a", "", 0.1), ("b", "~2", 0.2), ("c", "~3", 0.3)):
+        assert ((f"one{end}", score, "") in found) == (name in sources)
+        assert ((f"two{end}", score, f"one{end}/0") in found) == (name in sources)
+    assert check_file(tmp_path / "merged.h5").sound
+
+
+def test_a_file_that_was_merged_before_is_kept_once(tmp_path: Path) -> None:
+    files = [make(tmp_path / "a.h5", range(3)), make(tmp_path / "b.h5", range(3), seed=7)]
+    first, second, third = (str(tmp_path / f"{name}.h5") for name in ("first", "second", "third"))
+    merge_files(files, first, "keep")
+    done = merge_files([first, files[1]], second, "keep")
+    assert (done.children, done.runs, done.identical) == (6, 2, 3)
+    assert done.renamed == {(files[1], "run0"): "run0~2"}
+    grown = make(tmp_path / "grown.h5", range(5), seed=7)  # the same run, further on
+    done = merge_files([second, grown], third, "keep")
+    assert (done.children, done.runs) == (8, 2)
+    with Results(third) as results:
+        frame = results.frame(["run", "index"])
+    assert sorted(frame.loc[frame["run"] == "run0~2", "index"]) == list(range(5))
+
+
 def test_the_run_row_that_is_furthest_on_is_taken(tmp_path: Path) -> None:
     files = [
         make(tmp_path / "a.h5", range(2), runs=run(status="complete", children=0, wall_seconds=9.0)),

@@ -20,11 +20,12 @@ from no_flock import take_flock_away, take_links_away
 from store_rows import child, expected, fork_writer, run, stored, write
 
 from nasbench.errors import NasbenchError
+from nasbench.store import journal as journals
 from nasbench.store import lock as locks
 from nasbench.store import packing
 from nasbench.store.errors import OwnershipLost, ResultsLocked, StoreError
 from nasbench.store.exclusive import Draft, claim_on
-from nasbench.store.files import ResultsPaths
+from nasbench.store.files import ResultsPaths, write_at
 from nasbench.store.format.hdf5 import PackedFile
 from nasbench.store.lock import ResultsLock
 from nasbench.store.maintenance.checking import check_file
@@ -537,6 +538,44 @@ def test_an_owner_whose_lock_was_removed_stops(tmp_path):
     with pytest.raises(OwnershipLost, match=r"x\.lock was removed while this process was writing .*x\.h5"):
         append_after(path, Path.unlink)
     assert stored(path) == expected(1)
+
+
+def test_an_owner_whose_lock_was_replaced_by_a_copy_stops(tmp_path):
+    """A copy has no flock and no heartbeat: others could take the file."""
+    path, aside = tmp_path / "x.h5", tmp_path / "aside"
+
+    def copied(lock):
+        aside.write_bytes(lock.read_bytes())
+        os.replace(aside, lock)
+
+    with pytest.raises(OwnershipLost, match=r"x\.lock was removed while this process was writing .*x\.h5"):
+        append_after(path, copied)
+    assert stored(path) == expected(1)
+
+
+def test_a_row_that_an_owner_without_lock_still_writes_covers_none_of_the_next_owner(tmp_path, monkeypatch):
+    """The first owner stands still between its look at the lock and its write; meanwhile the lock is removed."""
+    path, others = tmp_path / "x.h5", []
+
+    def late(handle, data, offset):
+        monkeypatch.setattr(journals, "write_at", write_at)
+        path.with_suffix(".lock").unlink()
+        others.append(ResultsWriter(path))
+        others[0].append_child(*child(1, run="new"))
+        write_at(handle, data, offset)
+
+    first = ResultsWriter(path)
+    first.append_child(*child(0))
+    monkeypatch.setattr(journals, "write_at", late)
+    with pytest.raises(OwnershipLost, match="was taken over by pid"):
+        first.append_child(*child(1))
+    others[0].append_child(*child(2, run="new"))
+    others[0].close()
+    with pytest.raises(OwnershipLost):
+        first.close()
+    with Results(path) as results:
+        rows = results.frame(["run", "index"]).to_dict("list")
+    assert rows == {"run": ["run0", "new", "new"], "index": [0, 1, 2]}
 
 
 def take_and_append(path, patch, rows, pack_bytes=1 << 20, dies=False):

@@ -3,7 +3,7 @@
 
 const percentOf = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(2) + " %");
 const percentTick = (value) => Number((100 * value).toPrecision(5)) + " %"; // places of ticks are round: neighbours never read alike
-const grouped = (value) => value.toLocaleString("en-US");
+const grouped = (value) => (Number.isNaN(value) ? "–" : value.toLocaleString("en-US"));
 
 // At most three digits, k, M and G from ten thousand on, as in the printed plots.
 function short(value) {

@@ -6,6 +6,8 @@ Identical children are written once, conflicting ones are refused or kept under 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
@@ -64,8 +66,8 @@ def merge_files(files: Sequence[str], output: str, conflicts: Conflicts = "refus
         files: at least one; their order is kept in the new file.
         output: the new file.
         conflicts: treatment of children that are the same but not identical: "refuse", or "keep" the later file's whole
-            run under the id
-            "RUN~2", with its source noted in the run's provenance under "merged_from".
+            run under the id "RUN~2", with its source noted in the run's provenance under "merged_from". A run that is
+            there under such an id already, because its file was merged before, is not kept a second time.
         take_over: see `lock.ResultsLock`.
 
     Returns:
@@ -108,15 +110,41 @@ def _joined(merged: Tables, tables: Tables, file: str, conflicts: Conflicts, mer
             f"{stage} {index} "
             f"(differing: {columns}); keep both with --conflicts keep"
         )
+    clashing = list(dict.fromkeys(runs[clashes].tolist()))
+    names = _names_there(merged, tables, clashing)
     taken = set(cast("Text", merged.runs["run"]).objects().tolist()) | set(runs.tolist())
-    names = {run: _free_name(run, taken) for run in dict.fromkeys(runs[clashes].tolist())}
+    names |= {run: _free_name(run, taken) for run in clashing if run not in names}
     merge.renamed |= {(file, run): name for run, name in names.items()}
     kept = np.isin(runs, list(names))
     merge.identical += int((~kept[pairs.right]).sum())
     rest = take_children(tables, np.setdiff1d(pairs.only_right, np.flatnonzero(kept)))
     renamed = _renamed(take_children(tables, np.flatnonzero(kept)), names, file)
+    again = match_children(merged, renamed)
+    merge.identical += len(again.left)
     others = _runs_without(tables, names)
-    return join_tables([merged, replace(rest, runs=others), renamed])
+    return join_tables([merged, replace(rest, runs=others), take_children(renamed, again.only_right)])
+
+
+def _names_there(merged: Tables, tables: Tables, clashing: Sequence[str]) -> dict[str, str]:
+    """Ids RUN~2, RUN~3, ... under which runs are in `merged` already: no child of theirs has other content there."""
+    known = list(dict.fromkeys(cast("Text", merged.runs["run"]).objects().tolist()))
+    left = {run: [name for name in known if re.fullmatch(re.escape(run) + r"~\d+", name)] for run in clashing}
+    merged, found = _with_plain_sources(merged), {}
+    runs = cast("Text", tables.children["run"]).objects()
+    while tried := {run: names.pop(0) for run, names in left.items() if names and run not in found}:
+        some = _renamed(take_children(tables, np.flatnonzero(np.isin(runs, list(tried)))), tried, "")
+        pairs = match_children(merged, _with_plain_sources(some))
+        ids = cast("Text", some.children["run"]).objects()
+        met = Counter(ids[pairs.right].tolist())
+        unequal = set(ids[pairs.right[pairs.unequal]].tolist())
+        found |= {run: name for run, name in tried.items() if met[name] and name not in unequal}
+    return found
+
+
+def _with_plain_sources(tables: Tables) -> Tables:
+    """The same with the runs in `cached_from` without numbers: which number a run gets depends on what was merged."""
+    sources = _replaced(tables.children["cached_from"], lambda source: re.sub(r"(~\d+)+(?=/)", "", source))
+    return replace(tables, children={**tables.children, "cached_from": sources})
 
 
 def _free_name(run: str, taken: set[str]) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from nasbench.store.errors import CorruptResults, MissingResults, StoreError, explain
-from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
+from nasbench.store.files import ResultsPaths, remove_if_there, remove_leftovers, sync_folder
 from nasbench.store.format.hdf5 import PackedFile
 from nasbench.store.format.manifest import TABLES, Entry, Table
 from nasbench.store.format.schema import (
@@ -121,6 +121,7 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration], lock: Resu
     lock.confirm()
     try:
         remove_if_there(paths.journal)
+        remove_leftovers(paths)
         sync_folder(paths.h5.parent)
     except OSError as error:
         raise explain(error, paths.journal, "removing the packed journal") from error

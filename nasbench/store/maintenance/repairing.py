@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 
 from nasbench.store.errors import CorruptResults, StoreError, explain
-from nasbench.store.files import ResultsPaths, remove_if_there, sync_folder
+from nasbench.store.files import ResultsPaths, remove_if_there, remove_leftovers, sync_folder
 from nasbench.store.format.columns import Data, Numbers, Text, take
 from nasbench.store.format.manifest import TABLES, Table
 from nasbench.store.format.rows import Row
@@ -130,6 +130,7 @@ def _repair(paths: ResultsPaths, lock: ResultsLock) -> Repair:
     lock.confirm()
     try:
         remove_if_there(paths.journal)
+        remove_leftovers(paths)
         sync_folder(paths.h5.parent)
     except OSError as error:
         raise explain(error, paths.journal, "removing the recovered journal") from error

@@ -175,6 +175,7 @@ class Collector:
         self._parts_missing: Counter[tuple[str, ...]] = Counter()
         self._counts: dict[str, bool] = {}
         self._other_count = ""
+        self._other_counts = 0
         self._set_aside = 0
         self._now = utc_now()
 
@@ -239,9 +240,9 @@ class Collector:
         if UNKNOWN in (own, published):
             return
         self._counts.setdefault(base["hash"], False)
-        # Sources round to millionths of a million in decimal or binary fractions.
-        if abs(own - published) > _ROUNDED_COUNT and not self._counts[base["hash"]]:
+        if abs(own - published) > _ROUNDED_COUNT:  # sources round to millionths of a million
             self._counts[base["hash"]] = True
+            self._other_counts += 1
             self._other_count = self._other_count or f"{published:,} for {own:,} of {base['hash'][:8]}"
 
     def _run(self, group: Group) -> _Run:
@@ -377,8 +378,8 @@ class Collector:
         differing = sum(self._counts.values())
         if differing:
             remarks.append(
-                f"published_params differ from the closed form in {differing:,} of {len(self._counts):,} architectures, "
-                f"e.g. {self._other_count}; params are the closed form"
+                f"published_params differ from the closed form in {differing:,} of {len(self._counts):,} architectures "
+                f"({self._other_counts:,} trainings), e.g. {self._other_count}; params are the closed form"
             )
         return remarks
 
@@ -399,7 +400,8 @@ class Collector:
             "data": group.data,
             "data_digest": "",
             "seed": 0,
-            "budget": f"{children} children",
+            # A budget is at least one child; a run with test scores only has no child of a search.
+            "budget": f"{children or run.indices['final']} children",
             "status": "complete",
             "children": children,
             **_ledger(run),

@@ -129,7 +129,9 @@ def import_archive(path: str, output: str, data: str = "cifar10", take_over: boo
             if columns.protocol == _LONG:
                 collector.child(group, architecture, scores, digest=digest)
                 continue
-            final = {name: scores[name] for name in _OF_ANY_TRAINING} | {"epochs": _LONG_EPOCHS} | long
+            final = (
+                {name: scores[name] for name in _OF_ANY_TRAINING if name in scores} | {"epochs": _LONG_EPOCHS} | long
+            )
             collector.child(group, architecture, {**scores, "test_acc": math.nan}, digest=digest)
             collector.child(group, architecture, final, digest=digest)
         return collector.write(output, take_over)

@@ -1,0 +1,24 @@
+"""The importers by name. Every one of them must pass `tests/importing/test_importers_conform.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from nasbench.registry import Registry
+from nasbench.tabular.importers.importer_base import Imported
+
+_HERE: Final = "nasbench.tabular.importers"
+
+IMPORTERS: Registry[Callable[..., Imported]] = Registry(
+    "importer",
+    "nasbench.importers",
+    {
+        "csv": f"{_HERE}.csv_parquet:import_tabular",
+        "nasbench101": f"{_HERE}.nasbench101:import_nasbench101",
+        "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",
+        "nats-bench": f"{_HERE}.nats_records:import_records",
+        "parquet": f"{_HERE}.csv_parquet:import_tabular",
+    },
+)
+"""Name -> function of the path of the source and of the new results file, which returns what it imported."""
