@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 from sampling import evenly_spaced
@@ -35,3 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for position, item in enumerate(parametrized):
             if position not in kept:
                 item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _what_a_test_registers_ends_with_it() -> Iterator[None]:
+    """Forget strategies that a test registers: other tests loop over all there are."""
+    yield
+    strategies = sys.modules.get("nasbench.runners.strategies")
+    if strategies is not None:
+        strategies.STRATEGIES._added.clear()

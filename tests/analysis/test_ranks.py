@@ -202,6 +202,7 @@ def test_captions_say_no_bars_where_bars_could_never_break():
     assert (drawn, text) == (False, "No bars: pairs are tested from 5 runs a strategy on, the fewest here are 4.")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("n", [5, 10, 20])
 def test_intervals_of_ranks_cover_at_least_as_they_say(n):
     """The truth is the rank of the distributions: P(other better) of normal scores."""

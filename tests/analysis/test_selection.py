@@ -103,6 +103,7 @@ def choices_with_known_spreads(rng, runs: int, between: float, within: float, tr
     return rows(scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("runs", "between", "within", "trained"),
     [(6, 0.02, 0.01, (3,)), (8, 0.02, 0.01, (1, 3, 2)), (5, 0.03, 0.005, (3,))],

@@ -79,6 +79,7 @@ def mine(tmp_path):
     return file
 
 
+@pytest.mark.slow
 def test_a_suite_has_the_runs_of_the_command_and_goes_on(mine, tmp_path):
     first = nasbench.suite(mine, tmp_path / "s.h5", executor="inline", progress=False)
     assert [(run.strategy, run.seed, run.status) for run in first] == [

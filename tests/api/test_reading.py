@@ -61,6 +61,7 @@ def test_where_selects_children_and_their_runs(file):
         nasbench.compare(file, where="strategi == 'ppo'")
 
 
+@pytest.mark.slow
 def test_a_report_is_written_where_it_is_asked_for(file, tmp_path):
     assert nasbench.report(file) == file.parent / "a-report.html"
     assert "<svg" in (file.parent / "a-report.html").read_text()

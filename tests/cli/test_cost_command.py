@@ -69,6 +69,7 @@ def test_bad_input_is_one_line(words, expected, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [[CLAIMS], [CLAIMS, "--on", "V100", "--from", "K80"], ["--published"]])
 def test_tables_of_costs_have_the_form_that_is_asked_for(tmp_path, words):
     done = nasbench("cost", *words, "--table-format", "csv", "-q", "-o", str(tmp_path / "cost"))

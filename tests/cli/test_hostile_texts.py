@@ -105,7 +105,7 @@ def places(request, evil, tmp_path) -> dict[str, str]:
     return {word: str(folder / name) for word, name in names.items()} | {"FILE:best": f"{folder / 'evil.h5'}:best"}
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", READING)
 def test_every_command_prints_and_writes_text(name, places):
     import nasbench as suite

@@ -153,6 +153,7 @@ def test_images_of_16_bits_are_predicted_with_the_levels_of_the_training_images(
     assert np.allclose(model.preprocess(image)[0, 0].numpy(), whitened, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_hash_is_trained_as_its_search_trained_it(tmp_path):
     results = str(tmp_path / "a.h5")
     words = ("--space", "nasbench201", "--strategy", "random", "--budget", "2 children", "--final", "none")

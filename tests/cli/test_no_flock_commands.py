@@ -140,6 +140,7 @@ def import_of_a_table(folder):
     return ["import", "csv", "t.csv", "-o", "x.h5", "--space", "nasbench201", *columns.split()]
 
 
+@pytest.mark.slow
 def test_an_import_is_written_read_and_merged(make_system):
     system = make_system(errno.ENOTSUP)
     code, out, err = system.nasbench(*import_of_a_table(system.folder))

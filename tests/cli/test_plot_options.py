@@ -78,7 +78,7 @@ def test_commands_save_figures_in_one_place_only():
         assert path.name == "plotting.py" or not (imported or "savefig" in names), path
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("words", [*DRAWS.values(), *OTHERS.values()], ids=[*DRAWS, *OTHERS])
 def test_a_pdf_has_the_shape_and_embeds_truetype(words, tmp_path):
     call(*words, str(tmp_path / "fig.pdf"), "--aspect", "16:9", "--font-size", "12")

@@ -127,6 +127,7 @@ def test_a_search_stores_and_repeats_the_chosen_values(tmp_path) -> None:
     assert nasbench.verify(path).agrees
 
 
+@pytest.mark.slow
 def test_the_same_lines_are_said_from_python_and_the_command_line(tmp_path, capsys) -> None:
     text = "fake:images=60,size=6,classes=2"
     changes = {"data": text, "epochs": 1, "filters": 4}

@@ -51,6 +51,7 @@ def test_only_bfloat16_on_the_processor_is_slow():
     assert slow_here([("bfloat16", ["cpu"])], processor(*AVX512, "avx512_vnni", "avx512_bf16")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.skipif("avx2" not in processor_here().flags, reason="needs a processor with AVX2")
 @pytest.mark.parametrize("precision", ["bfloat16", "float32"])

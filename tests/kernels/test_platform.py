@@ -154,6 +154,7 @@ def test_onednn_chooses_by_flags_and_limit(flags: str, limit: str, isa: str) -> 
     assert onednn_isa(replace(parse_cpuinfo(ZEN3), flags=frozenset(flags.split())), limit) == isa
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the system has no /proc/cpuinfo")
 def test_onednn_itself_says_the_same() -> None:
     """Its own report of what it chose on this machine."""

@@ -143,6 +143,7 @@ def killed_by(worker: PortableWorker, times: int) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_a_child_whose_worker_dies_is_begun_once_more_and_charged_for_both(worker: PortableWorker) -> None:
     killer = killed_by(worker, 1)
     evaluation = worker.evaluate(child(), "cpu", 0.5)

@@ -87,6 +87,7 @@ def test_an_overrun_that_a_later_case_meets_is_said_to_come_from_before() -> Non
     assert "only after the 2 cases before it" in fault.detail
 
 
+@pytest.mark.slow
 def test_memory_that_nobody_wrote_is_not_zero() -> None:
     report, faults = broken(broken_kernels.UNWRITTEN)
     if not report.checked:

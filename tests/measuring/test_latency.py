@@ -90,6 +90,7 @@ def test_every_space_can_be_measured(space: str) -> None:
     assert row["value"] > 0
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("method", ["eager", "onnxruntime", pytest.param("compile", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("batch", [1, 3])
 def test_every_method_computes_what_the_network_computes(method, batch: int) -> None:
@@ -156,6 +157,7 @@ def results(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_command_stores_measurements_beside_the_children(results: Path) -> None:
     done = nasbench("latency", str(results), "-r", "2", "--batch", "1", "--batch", "2")
     assert done.code == 0, done.err

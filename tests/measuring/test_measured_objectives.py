@@ -235,6 +235,7 @@ def test_query_joins_measured_quantities_and_prints_measurements(searched: Path,
         assert command(*query, *words).code == 2
 
 
+@pytest.mark.slow
 def test_the_report_has_the_front_of_each_quantity_and_way(searched: Path, tmp_path: Path) -> None:
     with Results(searched) as results:
         frame = results.frame(stage="search")

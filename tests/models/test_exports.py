@@ -78,6 +78,7 @@ def test_an_export_that_differs_is_not_written(tmp_path, monkeypatch):
     assert not (tmp_path / "m.pt2").exists()
 
 
+@pytest.mark.slow
 def test_endings_existing_files_and_missing_packages_are_named(tmp_path, monkeypatch):
     model = made(tmp_path, "nasbench201")
     with pytest.raises(InputError, match=r"allowed: \.onnx, \.pt2"):

@@ -18,6 +18,7 @@ from nasbench.runners.search.config import SearchConfig, plan_search
 SHORT = ("--set", "epochs=1", "--set", "filters=4", "--final", "none", "--space", "nasbench201", "--strategy", "random")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("executor", ["inline", "local"])
 def test_the_kept_network_has_the_stored_scores(tmp_path, executor):
     words = (
@@ -46,6 +47,7 @@ def test_the_kept_network_has_the_stored_scores(tmp_path, executor):
     assert score_model(load_model(again), digits).loss == score_model(model, digits).loss
 
 
+@pytest.mark.slow
 def test_an_incumbent_from_a_cache_is_named_with_the_command_that_trains_it(tmp_path):
     first, second = str(tmp_path / "a.h5"), str(tmp_path / "b.h5")
     assert command("run", *SHORT, "--budget", "2 children", "-o", first).code == 0

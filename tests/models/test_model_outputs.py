@@ -92,6 +92,7 @@ def test_two_trainings_into_one_file_are_refused(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_process_holds_nothing(tmp_path):
     code = (
         "import os, signal\nfrom pathlib import Path\nfrom nasbench.models.files import held\n"
@@ -122,6 +123,7 @@ def test_a_damaged_state_is_a_line_with_advice(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_run_does_not_replace_the_network_of_another_one(tmp_path):
     words = ("run", "--space", "nasbench201", "--strategy", "random", "--final", "none", "--keep-best")
     words += ("--set", "epochs=1", "--set", "filters=4", "--set", "data=fake:images=96,size=8,classes=3")

@@ -59,7 +59,7 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kernels", ["fast", "portable"])
 def test_a_model_has_the_bits_of_the_searchs_child(tmp_path, kernels):
     given = {"data": FAKE, "epochs": 2, "kernels": kernels}
@@ -84,6 +84,7 @@ def test_the_weights_are_those_of_a_child_without_a_file(tmp_path):
     assert not same(weights_of(tmp_path / "m"), memory.weights)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -147,7 +148,7 @@ def test_a_training_without_a_score_leaves_no_model(tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_a_loaded_model_of_every_space_scores_as_its_training_did(tmp_path, name):
     space = get_space(name)

@@ -69,7 +69,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("skeleton", ["nasnet", "pnas"])
 @pytest.mark.parametrize("scale", SMALL_SCALES.values(), ids=SMALL_SCALES.keys())
 def test_closed_form_is_the_built_network(scale, skeleton):
@@ -91,7 +91,7 @@ def check_random_pairs(scale, skeleton, seed, pairs):
         assert count_cell_network(pair, scale, skeleton) == built, pair
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("output", ["unused", "explicit"])
 @pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5])
 def test_a_space_counts_what_it_builds(blocks, output):

@@ -166,6 +166,7 @@ def test_the_optimum_of_searches_that_saw_single_trainings_is_a_single_training(
     assert best == np.nanmax(table.trainings.val_acc) > np.nanmax(table.val_acc)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", ["mean", "one"])
 def test_the_optimum_of_searches_under_limits_is_among_what_fits(tmp_path, drawn):
     table, budget = read_table(DIGITS), ReplayBudget(Budget.parse("20 children"))

@@ -104,6 +104,7 @@ def test_a_search_goes_on_when_workers_are_killed_and_every_child_is_charged_its
     assert run.ledger.device_seconds["searcher"] == pytest.approx(frame["searcher_seconds"].sum() / 2)
 
 
+@pytest.mark.slow
 def test_the_searcher_is_charged_this_runs_share_beside_children_of_another(tmp_path, monkeypatch):
     monkeypatch.setattr(base, "usable_cores", lambda: 1)
     shared = tiny_plan(budget="3 children", final="none", executor="local", children_per_device=2)

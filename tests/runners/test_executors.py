@@ -40,6 +40,7 @@ def collect(executor, count):
     return ended
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", sorted(name for name in EXECUTORS if name != "ray"))  # of a cluster: tests/cluster
 def test_every_child_comes_back_once_with_the_same_scores(name):
     with EXECUTORS.get(name)(ExecutorOptions()) as executor:
@@ -56,6 +57,7 @@ def test_every_child_comes_back_once_with_the_same_scores(name):
         assert evaluation.curves["val_loss"] == expected[ticket].curves["val_loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_core")
 def test_two_slots_work_at_once_and_share_the_device():
     with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
@@ -221,6 +223,7 @@ def test_inline_refuses_several_slots():
         InlineExecutor(ExecutorOptions(children_per_device=2))
 
 
+@pytest.mark.slow
 def test_a_dropped_child_that_had_just_ended_keeps_its_score():
     with LocalExecutor(ExecutorOptions()) as executor:
         executor.submit(0, child(0))

@@ -62,6 +62,7 @@ def test_a_replay_and_a_run_of_one_seed_have_the_same_random_numbers():
     assert Setting.of("evolution", EVOLVED).streams([5]) == [plan.strategy().seed]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("child_seeds", ["run", "child"])
 def test_final_trainings_have_seeds_that_the_search_did_not_use(tmp_path, child_seeds):
     plan = tiny_plan(final_seeds=3, child_seeds=child_seeds, budget="8 children", seed=2)

@@ -36,6 +36,7 @@ def stopped(plan, path, executor, error=KeyboardInterrupt):
         search(plan, path, executor)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("budget", ["12 children", "60 gpu-seconds"])
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("slots", [1, 4])
@@ -60,6 +61,7 @@ def test_the_ledger_of_a_run_that_was_interrupted_twice_is_what_its_devices_were
     assert held - in_rows > 1  # what this test is about
 
 
+@pytest.mark.slow
 def test_the_budget_is_not_charged_for_what_was_interrupted(tmp_path):
     fields = {"final": "none", "cached": "off", "executor": "local", "devices": ("cpu",) * 4, "ordered": True}
     plan = tiny_plan(budget="12 children", **fields)
@@ -177,6 +179,7 @@ class StopsLater(Progress):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_searches_side_by_side_that_are_stopped_note_what_their_children_held(tmp_path):
     """The second search is in its first training, of minutes, when the first search is stopped."""
     long = {"data": "fake:images=96,size=8,classes=3", "epochs": 100_000, "filters": 4, "validation": 0.5}

@@ -78,6 +78,7 @@ def test_the_seconds_of_the_measurements_are_charged_to_the_searcher(tmp_path: P
     assert frame["searcher_seconds"].sum() >= 0.02 * len(measured)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_chooses_by_the_stored_values(
     tmp_path: Path, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,6 +31,7 @@ def limited(**fields):
     return tiny_plan(**{"where_arch": LIMITS, "final": "none", **fields})
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("strategy", "options"),
     [("random", {}), ("evolution", {"population": 3, "sample": 2}), ("local_search", {}), ("ppo", {"batch": 3})],
@@ -70,6 +71,7 @@ def test_the_stored_configuration_has_the_limits_in_one_spelling(tmp_path):
     assert found.searched == plan.searched
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("strategy", ["random", "evolution", "ppo"])
 def test_a_run_that_is_interrupted_goes_on_under_its_limits(tmp_path, strategy):
     options = {"evolution": {"population": 3, "sample": 2}, "ppo": {"batch": 3}}.get(strategy, {})

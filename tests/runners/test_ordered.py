@@ -72,7 +72,7 @@ def comparable(path):
     return rows
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("strategy", sorted(BATCHED))
 def test_rows_of_a_parallel_ordered_run_are_those_of_a_sequential_run(tmp_path, strategy):
     search(plan(strategy), tmp_path / "sequential.h5", Shuffled(1))
@@ -111,6 +111,7 @@ def test_without_it_children_are_committed_as_they_finish_and_the_run_says_so(tm
     assert ordered.run != given.run
 
 
+@pytest.mark.slow
 def test_two_worker_processes_in_order_give_the_rows_of_one(tmp_path):
     fields = {"budget": "5 children", "final": "none"}
     search(tiny_plan(**fields), tmp_path / "one.h5")

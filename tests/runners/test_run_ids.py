@@ -38,6 +38,7 @@ def run_as_earlier_versions(path: Path, plan: SearchPlan) -> None:
     run_plans(path, [plan], [], 1, lambda plan: Progress("test"))
 
 
+@pytest.mark.slow
 def test_the_command_and_the_call_from_python_are_one_run(tmp_path):
     path = tmp_path / "a.h5"
     first = call(path, callbacks=[lambda child: child.stop("enough")])

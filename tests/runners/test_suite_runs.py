@@ -43,6 +43,7 @@ def run_all(path: Path, stop: int = -1, jobs: int = 1) -> None:
     run_plans(path, plans(executor), [], jobs, lambda plan: StoppedAt(stop))
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("stop", [1, 3])
 def test_stopped_packed_and_gone_on_with_equals_never_stopped(tmp_path, stop):
@@ -89,6 +90,7 @@ def test_searches_that_would_train_side_by_side_in_this_process_are_refused(tmp_
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_what_is_complete_is_left_alone(tmp_path):
     run_all(tmp_path / "x.h5")
     before = stable_rows(tmp_path / "x.h5")

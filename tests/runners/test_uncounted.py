@@ -15,6 +15,7 @@ from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.store.query import Results
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("budget", ["7 children", "40 gpu-seconds"])
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("slots", [1, 4])

@@ -255,6 +255,7 @@ def try_and_stay(paths):
     return pid, got
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(3)
 @pytest.mark.parametrize("before", ["nothing", "a dead owner's lock", "an unfinished lock"])
 @pytest.mark.parametrize("kind", ["links", "flock", "neither", "flock and links"])

@@ -78,6 +78,7 @@ def test_a_space_without_news_ends_the_search():
     assert strategy.ask() is None
 
 
+@pytest.mark.slow
 def test_shared_weights_of_one_path_learn_as_a_child_does():
     space = get_space(MICRO)
     architecture = space.random(np.random.default_rng(0))

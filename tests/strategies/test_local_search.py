@@ -130,7 +130,7 @@ def test_a_child_that_is_not_in_training_is_refused(row):
         strategy.tell(outcome)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("move", ["best", "first"])
 @pytest.mark.parametrize("starts", [1, 5])
 def test_conforms_with_options(row, move: str, starts: int):

@@ -145,6 +145,7 @@ def test_a_child_that_is_not_outstanding_is_refused(index: int):
         strategy.tell(made_up_outcome(index, child, 0.5))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("predictor", ["lstm", "mlp"])
 def test_conforms(predictor: str):
     config = PnasConfig(predictor=predictor, first=6, beam=5, candidates=100, **SMALL)
@@ -189,6 +190,7 @@ def test_predictions_of_grown_rows_are_those_of_whole_rows(kind: str):
     assert grown.std() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lstm", "mlp"])
 def test_predictors_rank_larger_cells_than_they_learned_from(kind: str):
     """All one-block cells and 100 of two blocks teach the ranking of unseen two-block cells; the untrained ensemble does not know it."""

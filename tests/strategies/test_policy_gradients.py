@@ -195,7 +195,7 @@ def late_mean(strategy, children: int, outstanding: int = 1) -> float:
     return sum(map(favoured, asked[-200:])) / 200
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @BOTH
 @pytest.mark.parametrize("toy", ["row", "stack"])
 def test_learning_beats_random(row, stack, kind, toy: str):

@@ -51,6 +51,7 @@ CONFIGS: dict[str, StrategyConfig] = {
 CHILDREN = {"enas": 8}  # more than its candidates; every one of them is scored by a network
 
 
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):
@@ -74,6 +75,7 @@ def test_on_the_suites_spaces(name: str, spec: str):
     )
 
 
+@pytest.mark.slow
 def test_with_options(stack):
     check_strategy(RandomSearch, stack(), config=RandomConfig(unique=True))
     growing = ReinforceConfig(depth_start=2, depth_every=10)
@@ -217,6 +219,7 @@ SCALE = Scale(cells=1, filters=8, image_size=8, image_channels=1, classes=3)
 UNDER_LIMITS = {"enas": "enas-micro:blocks=2", "pnas": "nasnet:blocks=2"}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 def test_under_limits(name: str):
     """Every proposal fits, and the strategy stays pure and repeatable: `check_strategy` on a view of a space."""
@@ -227,7 +230,7 @@ def test_under_limits(name: str):
     assert not all(map(view.allows, free))  # without limits it proposes others
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "toy"),
     [(name, toy) for name in STRATEGIES for toy in ("row", "stack", "forced") if name not in SEARCHABLE],
@@ -237,6 +240,7 @@ def test_under_limits_on_small_spaces(toys, name: str, toy: str):
     check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=45)
 
 
+@pytest.mark.slow
 def test_under_limits_with_options(stack):
     view = smaller_half(stack(), SCALE)
     check_strategy(RandomSearch, view, config=RandomConfig(unique=True))
@@ -256,6 +260,7 @@ def test_a_search_without_limits_proposes_what_it_did(toys):
         assert free == limited, name
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["evolution", "local_search", "ppo", "random", "reinforce", "reinforce_logits"])
 def test_limits_that_nothing_satisfies_end_a_strategy_with_one_line(toys, name: str):
     view = constrained(toys["row"], Limits(parse_limits("params > 1000"), CountsAt(SCALE)))
@@ -264,7 +269,8 @@ def test_limits_that_nothing_satisfies_end_a_strategy_with_one_line(toys, name: 
 
 
 def test_progressive_search_says_when_no_cell_of_one_block_fits():
-    view = constrained(get_space("nasnet:blocks=2"), Limits(parse_limits("params > 1G"), CountsAt(SCALE)))
+    space = get_space("nasnet:blocks=2,operations=identity/sep_conv_3x3/max_pool_3x3")
+    view = constrained(space, Limits(parse_limits("params > 1G"), CountsAt(SCALE)))
     with pytest.raises(InputError, match="cells of one block"):
         STRATEGIES.get("pnas")(view, 1)
 

@@ -70,6 +70,7 @@ def test_options_name_what_is_scored(toys, scored):
     assert protocol == get_protocol("digits", {"data": TINY, "cells": 3, "filters": 5})
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("score", ["naswot", "synflow", "params"])
 def test_real_scores_order_real_networks(score: str):
     space = get_space("nasbench201")
@@ -82,6 +83,7 @@ def test_real_scores_order_real_networks(score: str):
     assert len(set(values)) > 1
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("spec", ["nasbench201", "nas:layers=2,filters=4/8/12/16", "nasnet:blocks=1"])
 def test_conformance_with_networks(spec: str):
     config = ZeroCostConfig(score="naswot", candidates=3, data=TINY, filters=4)

@@ -153,7 +153,7 @@ def assert_runs_on_the_device(trace: Trace) -> None:
     assert without_deterministic_kernel(trace.operations) == set()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("fields", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_a_training_by_every_optimizer_augmentation_and_precision(fields: dict[str, object]) -> None:
     trace = trained(covering(get_space("nasnet:blocks=1"), 0), PLAIN.model_copy(update=fields))
@@ -170,6 +170,7 @@ def test_a_training_by_every_optimizer_augmentation_and_precision(fields: dict[s
         assert "aten.lt.Tensor" in trace.operations  # against a probability that is on the device
 
 
+@pytest.mark.slow
 def test_the_host_waits_once_in_an_epochs_training_and_once_in_its_validation() -> None:
     """However many steps an epoch has."""
     epochs = 3
@@ -182,7 +183,7 @@ def test_the_host_waits_once_in_an_epochs_training_and_once_in_its_validation() 
         assert len(sent) == 4 * epochs  # order, rows and columns of crops, cut-outs
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_a_network_of_every_space(name: str) -> None:
     trace = trained(covering(get_space(SMALLER.get(name, name)), 0), PLAIN.model_copy(update=REGULARIZED))
@@ -296,7 +297,7 @@ def test_super_networks(spec: str, precision: str) -> None:
     assert_runs_on_the_device(trace)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.filterwarnings("ignore:cov.*degrees of freedom")  # of values that nobody computed
 @pytest.mark.parametrize("score", sorted(ZERO_COST))
 def test_zero_cost_scores(score: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,7 @@ def test_values_that_are_not_finite_have_failed() -> None:
     assert finding_of(lambda values: values / 0.0).level == "failed"
 
 
+@pytest.mark.slow
 def test_memory_that_others_hold_is_no_failure() -> None:
     def full(values: Tensor) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
@@ -87,12 +88,14 @@ def test_memory_that_others_hold_is_no_failure() -> None:
     assert finding_of(full) == DeviceFinding("piece", "note", "not tested: no memory free on the device")
 
 
+@pytest.mark.slow
 def test_an_operation_without_a_deterministic_implementation_is_noted() -> None:
     found = finding_of(lambda values: values + torch.zeros(1).put_(torch.tensor([0]), torch.ones(1)))
     assert found.level == "note"
     assert found.detail.startswith("no deterministic implementation of put_: rows note it")
 
 
+@pytest.mark.slow
 def test_bits_that_do_not_repeat_are_noted() -> None:
     calls = count()
     found = finding_of(lambda values: values * (1.0 + 1e-6 * next(calls)))
@@ -100,6 +103,7 @@ def test_bits_that_do_not_repeat_are_noted() -> None:
     assert found.detail.startswith("two passes differ in their last bits")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("error", "level"), [(0.5, "failed"), (1e-3, "note"), (0.0, "ok")])
 def test_values_unlike_the_cpus_are_found(error: float, level: str) -> None:
     """The third pass is the one on the CPU."""
@@ -109,6 +113,7 @@ def test_values_unlike_the_cpus_are_found(error: float, level: str) -> None:
     assert ("differ from the CPU's by" in found.detail) == (level != "ok")
 
 
+@pytest.mark.slow
 def test_what_draws_random_numbers_need_not_have_the_cpus() -> None:
     calls = count()
     assert finding_of(lambda values: values * (2.0 if next(calls) < 2 else 1.0), random=True).level == "ok"
@@ -152,6 +157,7 @@ class Refuses(Recorder):
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("recorder", "level", "said"),
     [
@@ -168,6 +174,7 @@ def test_recorded_graphs(recorder: type[Recorder], level: str, said: str, monkey
     assert said in found.detail
 
 
+@pytest.mark.slow
 def test_graphs_that_are_switched_off_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NASBENCH_CUDA_GRAPHS", "off")
     assert device_self_test(CPU, {}, Wrong)[-1] == DeviceFinding(

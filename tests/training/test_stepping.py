@@ -109,6 +109,7 @@ def assert_same(one, other) -> None:
         assert torch.equal(value, other[0][name]), name
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
 def test_recorded_steps_are_the_eager_ones(fields) -> None:
     protocol = UNEVEN.model_copy(update=fields)

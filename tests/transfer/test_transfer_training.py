@@ -110,6 +110,7 @@ def test_stopped_in_an_epoch_and_resumed_is_never_stopped(trained, data, tmp_pat
     assert [session["from_epoch"] for session in record_of(tmp_path)["sessions"]] == [0, 1]
 
 
+@pytest.mark.slow
 def test_a_crash_while_the_checkpoint_is_written_leaves_the_old_one(trained, data, tmp_path, monkeypatch):
     save, calls = torch.save, 0
 

@@ -47,6 +47,7 @@ def naive_gradients(architecture, protocol, seed):
     return pairs
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("spec", SPECS)
 def test_snip_and_grad_norm_are_sums_over_single_gradients(spec: str):
     architecture, protocol = draw(spec), get_protocol("digits", {"filters": 4})

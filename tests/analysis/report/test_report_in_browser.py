@@ -163,6 +163,7 @@ def test_the_table_is_sorted_and_searched(opened, children, width):
     )
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_and_works_everything(opened, children):
     tab = opened()
     tab.press("Tab")

@@ -76,6 +76,7 @@ def test_what_was_not_priced_has_no_column_of_usd(selection):
     assert "USD" not in markdown_report(contents(free), NOW)
 
 
+@pytest.mark.slow
 def test_the_choosing_score_stands_beside_fresh_trainings(selection):
     from dataclasses import replace
 
