@@ -144,11 +144,17 @@ def search_hours(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _sum_of_hours(runs: pd.DataFrame, categories: Sequence[str]) -> pd.Series[Any]:
-    """Sum of some ledger categories per run; a category that a file does not hold (NaN) adds nothing."""
+    """Sum of some ledger categories per run.
+
+    Hours after or beside the search that a file does not hold (NaN) add nothing. Of a search whose hours are unknown, as in
+    a table without costs, so is the sum.
+    """
     columns = [f"{category}_hours" for category in categories]
     require_columns(runs, ("run", *columns), "the runs")
     require_distinct(runs)
-    return cast("pd.Series[Any]", runs.set_index("run")[columns].sum(axis=1))
+    hours = runs.set_index("run")[columns]
+    beside = [name for name in ("final_hours", "uncounted_hours") if name in columns]
+    return cast("pd.Series[Any]", hours.fillna(dict.fromkeys(beside, 0.0)).sum(axis=1, skipna=False))
 
 
 def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
@@ -190,32 +196,34 @@ def anytime(
     """
     table, unit = trajectories(frame, runs, by), hours_unit(frame)
     budgets = np.asarray(grid, dtype=float) if grid is not None else _grid(table["spent"].to_numpy(dtype=float))
-    courses = dict(iter(table.groupby("run", sort=False)))
-    parts = []
-    for run, strategy, seed in runs[["run", "strategy", "seed"]].itertuples(index=False):
-        course = courses.get(run, table.iloc[:0])
-        place = np.searchsorted(course["spent"].to_numpy(dtype=float), budgets, side="right") - 1
-        started = place >= 0
-        part = course.iloc[place.clip(0)] if len(course) else course.reindex(range(len(budgets)))
-        parts.append(
-            pd.DataFrame(
-                {
-                    "strategy": strategy,
-                    "run": run,
-                    "seed": seed,
-                    "by": by,
-                    "unit": unit,
-                    "budget": budgets,
-                    "children": np.where(started, part["children"].to_numpy(dtype=float), 0).astype(int),
-                    "val_acc": np.where(started, part["val_acc"].to_numpy(dtype=float), np.nan),
-                    "hash": np.where(started, part["hash"].to_numpy(dtype=object), ""),
-                    "test_acc": np.where(started, part["test_acc"].to_numpy(dtype=float), np.nan),
-                    "spent": course["spent"].max() if len(course) else np.nan,
-                }
-            )
-        )
-    columns = ["strategy", "run", "seed", "by", "budget", "children", "val_acc", "hash", "test_acc", "spent", "unit"]
-    states = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    order = table["run"].unique()
+    lengths = table.groupby("run", sort=False).size().to_numpy()
+    ends = np.cumsum(lengths)
+    spent, at = table["spent"].to_numpy(dtype=float), dict(zip(order, range(len(order))))
+    ids, wide = runs["run"].tolist(), len(budgets)
+    # Row of `table` that each run is at, for each budget; -1 before its first child.
+    rows = np.full((len(ids), wide), -1, dtype=np.int64)
+    most = np.full(len(ids), np.nan)
+    for place, run in enumerate(ids):
+        if run in at:
+            end = ends[at[run]]
+            course = spent[end - lengths[at[run]] : end]
+            step = np.searchsorted(course, budgets, side="right") - 1
+            rows[place] = np.where(step >= 0, end - len(course) + step, -1)
+            most[place] = np.fmax.reduce(course)
+    started, rows = (rows >= 0).reshape(-1), rows.reshape(-1).clip(0)
+    state = table.iloc[rows if len(table) else rows[:0]].reset_index(drop=True).reindex(range(len(rows)))
+    each = runs[["strategy", "run", "seed"]].iloc[np.repeat(np.arange(len(ids)), wide)].reset_index(drop=True)
+    states = each.assign(
+        by=by,
+        budget=np.tile(budgets, len(ids)),
+        children=np.where(started, state["children"].to_numpy(dtype=float), 0).astype(int),
+        val_acc=np.where(started, state["val_acc"].to_numpy(dtype=float), np.nan),
+        hash=state["hash"].where(started, ""),
+        test_acc=np.where(started, state["test_acc"].to_numpy(dtype=float), np.nan),
+        spent=np.repeat(most, wide),
+        unit=unit,
+    )
     return with_no_choice(states, frame, runs)
 
 

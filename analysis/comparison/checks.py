@@ -179,7 +179,7 @@ def unscored_runs(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         Rows of `runs`.
     """
     scored = (frame["stage"] == "search") & frame["counted"].astype(bool) & (frame["status"] == "ok")
-    have = set(frame.loc[scored & frame["val_acc"].notna(), "run"])
+    have = frame.loc[scored & frame["val_acc"].notna(), "run"].unique()
     return runs[~runs["run"].isin(have) & (runs["strategy"] != TABLE)]
 
 
@@ -235,7 +235,8 @@ def limits_of(config: str) -> str:
 
 
 def _protocol(frame: pd.DataFrame, _: pd.DataFrame) -> str:
-    found = [_several(rows["protocol"] + " (" + rows["fingerprint"] + ")") for _, rows in frame.groupby("stage")]
+    known = frame[["stage", "protocol", "fingerprint"]].drop_duplicates()  # few of many rows
+    found = [_several(rows["protocol"] + " (" + rows["fingerprint"] + ")") for _, rows in known.groupby("stage")]
     return " / ".join(dict.fromkeys(text for text in found if text))
 
 
@@ -376,10 +377,10 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
         ]
         notes.append(f"Unfinished: {', '.join(which)}.")
-    devices = sorted(set(frame["device"]) - {""})
+    devices = sorted(set(frame["device"].unique()) - {""})
     if len(devices) > 1:
         notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")
-    platforms = sorted(set(frame["platform"]) - {""})
+    platforms = sorted(set(frame["platform"].unique()) - {""})
     if len(platforms) > 1:
         notes.append(f"Trained on different platforms: {' | '.join(platforms)}.")
     return notes

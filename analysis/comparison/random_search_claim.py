@@ -7,6 +7,7 @@ random search.
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -47,32 +48,56 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
     )
     rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable")
-    parts = []
-    for run, course in rows.groupby("run", sort=False):
-        scores = course["val_acc"].where(course["status"] == "ok").to_numpy(dtype=float)
-        means, distinct = _running_tops(course["hash"].tolist(), scores, tops)
-        for top in tops:
-            part = {"strategy": course["strategy"].iloc[0], "run": run, "seed": course["run_seed"].iloc[0], "top": top}
-            course_of_top = {"children": np.arange(1, len(course) + 1), "distinct": distinct, "mean": means[top]}
-            parts.append(pd.DataFrame({**part, **course_of_top}))
     columns = ["strategy", "run", "seed", "top", "children", "distinct", "mean"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    if rows.empty:
+        return pd.DataFrame(columns=columns)
+    lengths = rows.groupby("run", sort=False).size().to_numpy()
+    starts = np.cumsum(lengths) - lengths
+    scores = rows["val_acc"].where(rows["status"] == "ok").to_numpy(dtype=float)
+    hashes = pd.factorize(rows["hash"])[0].tolist()
+    # Rows of one run follow each other; each has one block of its children per k.
+    courses = [
+        _running_tops(hashes[start : start + length], scores[start : start + length], tops)
+        for start, length in zip(starts.tolist(), lengths.tolist())
+    ]
+    blocks = np.repeat(lengths, len(tops))
+    first = rows[["strategy", "run", "run_seed"]].iloc[np.repeat(np.repeat(starts, len(tops)), blocks)]
+    return (
+        first.rename(columns={"run_seed": "seed"})
+        .reset_index(drop=True)
+        .assign(
+            top=np.repeat(np.tile(np.array(tops, dtype=np.int64), len(lengths)), blocks),
+            children=np.arange(1, blocks.sum() + 1) - np.repeat(np.cumsum(blocks) - blocks, blocks),
+            distinct=np.concatenate([distinct for _, distinct in courses for _ in tops]),
+            mean=np.concatenate([means[top] for means, _ in courses for top in tops]),
+        )
+    )
 
 
 def _running_tops(
-    hashes: Sequence[str], scores: np.ndarray, tops: Sequence[int]
-) -> tuple[dict[int, list[float]], list[int]]:
+    hashes: Sequence[int], scores: np.ndarray, tops: Sequence[int]
+) -> tuple[dict[int, np.ndarray], list[int]]:
     """Mean of the best k so far, by k, and the number of different architectures with a score so far."""
     distinct: list[int] = []
-    best: dict[str, float] = {}
-    means: dict[int, list[float]] = {top: [] for top in tops}
-    for digest, score in zip(hashes, scores):
-        if np.isfinite(score):
-            best[digest] = max(float(score), best.get(digest, -np.inf))
+    best: dict[int, float] = {}
+    ascending: list[float] = []  # best scores of the architectures so far, each negative: the highest score is first
+    means: dict[int, np.ndarray] = {top: np.full(len(scores), np.nan) for top in tops}
+    for place, (kind, score) in enumerate(zip(hashes, scores.tolist())):
+        before = best.get(kind, -np.inf)
+        if np.isfinite(score) and score > before:
+            if kind in best:
+                del ascending[bisect_left(ascending, -before)]
+            best[kind] = score
+            insort(ascending, -score)
+            changed = True
+        else:
+            changed = False
         distinct.append(len(best))
-        ranked = sorted(best.values(), reverse=True)
         for top in tops:
-            means[top].append(float(np.mean(ranked[:top])) if len(ranked) >= top else np.nan)
+            if changed and len(ascending) >= top:
+                means[top][place] = -float(np.mean(ascending[:top]))
+            elif place:
+                means[top][place] = means[top][place - 1]
     return means, distinct
 
 

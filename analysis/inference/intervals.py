@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,6 +135,7 @@ def median_interval(scores: Floats, level: float = LEVEL) -> Interval:
     return Interval(float(ordered[rank - 1]), float(ordered[n - rank]), f"{coverage:.0%} order statistics")
 
 
+@lru_cache(maxsize=1024)
 def median_rank(n: int, level: float = LEVEL) -> tuple[int, float]:
     """Find the rank r of the order statistics that enclose a median, and their exact coverage.
 
@@ -147,11 +149,11 @@ def median_rank(n: int, level: float = LEVEL) -> tuple[int, float]:
 
     Source: that of `median_interval`.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr  # scipy.stats takes a second to import
 
     if n < 1:
         return 0, 0.0
-    coverages = 1 - 2 * binom.cdf(np.arange(max(1, (n + 1) // 2)), n, 0.5)  # of ranks 1, 2, ...
+    coverages = 1 - 2 * bdtr(np.arange(max(1, (n + 1) // 2), dtype=float), n, 0.5)  # of ranks 1, 2, ...
     enough = np.flatnonzero(coverages >= level)
     if len(enough):
         return int(enough[-1]) + 1, float(coverages[enough[-1]])

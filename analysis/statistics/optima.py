@@ -63,7 +63,7 @@ def optima(
 def _best(table: Table, measure: str, runs: pd.DataFrame) -> float:
     fits = _fits(table, runs)
     if measure == "test_acc":
-        return float(np.nanmax(table.test_acc[fits]))
+        return float(np.nanmax(table.reported_acc[fits]))
     single = {json_object(config).get("draw", "mean") == "one" for config in runs["config"]}
     if single == {True} and table.trainings is not None:  # these searches received single trainings
         starts = np.unique(table.trainings.first)

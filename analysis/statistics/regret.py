@@ -159,7 +159,7 @@ def choices_beside_published(choices: pd.DataFrame, published: pd.DataFrame) -> 
     groups = choices.groupby("strategy", sort=False)
     table = groups.agg(
         seeds=("children", "size"),
-        n=("test_acc", "count"),
+        n=("val_acc", "count"),
         children=("children", "mean"),
         val_acc=("val_acc", "mean"),
         test_acc=("test_acc", "mean"),

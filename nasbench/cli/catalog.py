@@ -5,12 +5,23 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nasbench.cli.options import all_protocol_names, completing, print_table, space_names, strategy_names
+from nasbench.cli.options import (
+    all_protocol_names,
+    completing,
+    print_registry,
+    print_table,
+    space_names,
+    strategy_names,
+)
 from nasbench.cli.user_defaults import usual_price
+
+if TYPE_CHECKING:
+    from nasbench.protocols.protocol import Protocol
+    from nasbench.spaces import Space
 
 
 def _summary(thing: Any) -> str:
@@ -29,11 +40,12 @@ def spaces(context: click.Context) -> None:
     from nasbench.spaces import SPACES, get_space
 
     if context.invoked_subcommand is None:
-        rows = []
-        for known in SPACES:
-            space = get_space(known)
-            rows.append((known, len(space.decisions), f"{float(space.size):.3g}", _summary(type(space))))
-        print_table(("space", "decisions", "size", "what"), rows)
+
+        def described(name: str, kind: type[Space]) -> tuple[str, int, str, str]:
+            space = get_space(name)
+            return name, len(space.decisions), f"{float(space.size):.3g}", _summary(kind)
+
+        print_registry(SPACES, ("space", "decisions", "size", "what"), described)
 
 
 @spaces.command("show")
@@ -70,7 +82,7 @@ def strategies(context: click.Context) -> None:
     from nasbench.runners.strategies import STRATEGIES
 
     if context.invoked_subcommand is None:
-        print_table(("strategy", "what"), [(known, _summary(STRATEGIES.get(known))) for known in STRATEGIES])
+        print_registry(STRATEGIES, ("strategy", "what"), lambda name, kind: (name, _summary(kind)))
 
 
 @strategies.command("show")
@@ -93,20 +105,19 @@ def protocols(context: click.Context) -> None:
     Example:
       nasbench protocols show digits
     """
-    from nasbench.protocols.protocol import PROTOCOLS, get_protocol
+    from nasbench.protocols.protocol import PROTOCOLS
     from nasbench.transfer.protocol import TRANSFER_PROTOCOLS
 
     if context.invoked_subcommand is None:
-        rows = [
-            (known, value.data, value.epochs, _first_sentence(value.source))
-            for known in PROTOCOLS
-            if (value := get_protocol(known))
-        ]
-        rows += [
+
+        def described(name: str, value: Protocol) -> tuple[str, str, int, str]:
+            return name, value.data, value.epochs, _first_sentence(value.source)
+
+        more = [
             (name, "folder:PATH", value.epochs, _first_sentence(value.source))
             for name, value in TRANSFER_PROTOCOLS.items()
         ]
-        print_table(("protocol", "data", "epochs", "source"), rows)
+        print_registry(PROTOCOLS, ("protocol", "data", "epochs", "source"), described, more)
 
 
 @protocols.command("show")

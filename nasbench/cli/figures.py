@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasbench.cli.architectures import find_structure
-from nasbench.cli.options import completing, print_table
+from nasbench.cli.options import completing, print_registry
 from nasbench.cli.output import note, say
 from nasbench.cli.plotting import page_options, save_drawing, save_figure
 from nasbench.errors import InputError, MissingData
@@ -55,8 +55,7 @@ def reproduce(figure: str | None, files: Sequence[str], run: str, output: str | 
     if figure is None:
         if files or run or output is not None:
             raise InputError(f"say which figure by --figure: {', '.join(map(str, FIGURES))}")
-        rows = [(number, FIGURES.get(number).title, FIGURES.get(number).needs) for number in FIGURES]
-        print_table(("figure", "what", "needs"), rows)
+        print_registry(FIGURES, ("figure", "what", "needs"), lambda number, each: (number, each.title, each.needs))
         return
     chosen = FIGURES.get(figure)
     searches = None if chosen.needs == "nothing" else _searches(chosen, figure, files, run)

@@ -21,7 +21,10 @@ from nasbench.texts import csv_cells
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nasbench.registry import Registry
+
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 csv_option = click.option(
     "--csv", default=None, type=click.Path(dir_okay=False), help="Write the printed table to this file, too."
@@ -196,6 +199,26 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
                 text.rjust(width) if number else text.ljust(width) for text, width, number in zip(line, widths, right)
             ]
             click.echo("  ".join(padded).rstrip())
+
+
+def print_registry(
+    registry: Registry[T],
+    head: Sequence[str],
+    described: Callable[[str, T], tuple[Any, ...]],
+    more: Iterable[tuple[Any, ...]] = (),
+) -> None:
+    """Print a row per object of a registry, and a warning per object of a broken plug-in.
+
+    Args:
+        registry: the objects.
+        head: headings of the columns.
+        described: function of a name and its object: its row.
+        more: further rows.
+    """
+    rows, faults = registry.describe_all(described)
+    print_table(head, [*rows, *more])
+    for fault in faults:
+        click.echo(f"warning: {fault}", err=True)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

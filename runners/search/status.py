@@ -5,39 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any, Final, cast
 
 import numpy as np
 
 from nasbench.costs.units import DEVICE_HOURS, device_time
+from nasbench.errors import printable_data
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget
 from nasbench.store.files import ResultsPaths
-from nasbench.store.format.schema import REPEATABLE_STATUSES, TABLE
+from nasbench.store.format.columns import Data, Numbers, Text
+from nasbench.store.format.schema import REPEATABLE_STATUSES, RUN_COLUMNS, TABLE
 from nasbench.store.owner import Owner, read_owner
 from nasbench.store.query import Results
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 RECENT_SECONDS = 600.0
-COLUMNS = (
-    *(
-        "run",
-        "index",
-        "asked",
-        "stage",
-        "hash",
-        "status",
-        "counted",
-        "cached_from",
-        "val_acc",
-        "devices",
-        "gpu_hours",
-        "usd",
-        "device",
-    ),
-    *("spent_gpu_hours", "wall_seconds", "finished_at"),
-)
+_NUMBERS: Final = ("asked", "counted", "val_acc", "devices", "gpu_hours", "usd", "spent_gpu_hours", "wall_seconds")
+_TEXTS: Final = ("run", "stage", "hash", "status", "cached_from", "device", "finished_at")
+_RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd")
+_CHARGED: Final = tuple(column.name for column in RUN_COLUMNS if column.name.endswith("_hours"))
 
 
 @dataclass(frozen=True)
@@ -71,8 +56,8 @@ class RunStatus:
         failed: number of its children without a score.
         in_training: children whose outcomes were pending when the last outcome was received; 0 unless running.
         devices_busy: devices held by these children.
-        children_a_minute: children per minute, over all its wall time.
-        recent_a_minute: children per minute, over the last ten minutes; None unless running.
+        children_a_minute: trained children per minute, over all its wall time; None if all children were cached.
+        recent_a_minute: trained children per minute, over the last ten minutes; None unless running.
         gpu_hours: device-hours charged to the search.
         usd: USD charged to the search.
         hours_unit: "GPU-hours" if all its children were trained on GPUs, else "device-hours".
@@ -137,14 +122,68 @@ def file_status(path: str, now: datetime | None = None) -> FileStatus:
         MissingResults, StoreError: when there is no such file, or it cannot be read.
     """
     with Results(path) as results:
-        frame, runs = results.frame(columns=list(COLUMNS)), results.runs()
+        children = _Children.of(results.columns([*_NUMBERS, *_TEXTS]))
+        runs = results.columns([*_RUN, *_CHARGED], "runs")
     writer = _writer(read_owner(ResultsPaths.of(path).lock))
     moment = now or datetime.now(timezone.utc)
-    children = dict(iter(frame.groupby("run", sort=False)))
-    found = (
-        _run_status(row, children.get(row["run"], frame.iloc[:0]), writer, moment) for row in runs.to_dict("records")
+    values = {name: (each.objects() if isinstance(each, Text) else each).tolist() for name, each in runs.items()}
+    rows = [dict(zip(values, row)) for row in zip(*values.values())]
+    return FileStatus(
+        path, writer, tuple(_run_status(row, children.of_run(row["run"]), writer, moment) for row in rows)
     )
-    return FileStatus(path, writer, tuple(found))
+
+
+@dataclass(frozen=True)
+class _Children:
+    """Columns of children as arrays; those of a whole file are sorted by run.
+
+    A file may have thousands of runs: one pandas frame per run would take seconds.
+    """
+
+    columns: dict[str, Numbers]
+    hashes: Data
+    places: dict[str, slice]
+
+    @classmethod
+    def of(cls, columns: dict[str, Data]) -> _Children:
+        """Sort the children of a file by run; those of a run stay in commit order."""
+        texts = {name: cast("Text", columns[name]) for name in _TEXTS}
+        run = texts["run"].compact()
+        order = np.argsort(run.codes, kind="stable")
+        arrays = {name: cast("Numbers", columns[name])[order] for name in _NUMBERS}
+        arrays |= {
+            "searched": texts["stage"].equals("search")[order],
+            "final": texts["stage"].equals("final")[order],
+            "ok": texts["status"].equals("ok")[order],
+            "scored": np.isin(texts["status"].objects(), REPEATABLE_STATUSES)[order],
+            "trained": texts["cached_from"].equals("")[order],
+            "device": texts["device"].objects()[order],
+            "finished_at": texts["finished_at"].objects()[order],
+        }
+        borders = np.searchsorted(run.codes[order], np.arange(len(run.categories) + 1)).tolist()
+        places = {name: slice(*borders[code : code + 2]) for code, name in enumerate(run.categories)}
+        return cls(arrays, texts["hash"].take(order), places)
+
+    def of_run(self, run: str) -> _Children:
+        """Children of one run; none if it has none."""
+        return self.where(self.places.get(run, slice(0)))
+
+    def where(self, chosen: Numbers | slice) -> _Children:
+        """Some of these children."""
+        if not isinstance(chosen, slice) and chosen.all():
+            return self
+        hashes = cast("Text", self.hashes)
+        return _Children(
+            {name: values[chosen] for name, values in self.columns.items()},
+            Text(hashes.codes[chosen], hashes.categories),
+            {},
+        )
+
+    def __getitem__(self, name: str) -> Numbers:
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        return len(self.columns["searched"])
 
 
 def _writer(owner: Owner | None) -> Writer | None:
@@ -153,50 +192,64 @@ def _writer(owner: Owner | None) -> Writer | None:
     return Writer(owner.pid, owner.host, owner.since, owner.lives)
 
 
-def _run_status(row: dict[str, Any], children: pd.DataFrame, writer: Writer | None, now: datetime) -> RunStatus:
+def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None, now: datetime) -> RunStatus:
     of_table = row["strategy"] == TABLE  # rows of complete tables have test scores and belong to no search's budget
-    searched = children[children["stage"] == ("final" if of_table else "search")]
-    counted = searched if of_table else searched[searched["counted"].astype(bool)]
-    good = counted[(counted["status"] == "ok") & counted["val_acc"].notna()]
-    best = good.loc[good["val_acc"].idxmax()] if len(good) else None
+    searched = children.where(children["final" if of_table else "searched"])
+    counted = searched if of_table else searched.where(searched["counted"])
+    best, best_hash = _best(counted)
     running = row["status"] == "running" and writer is not None and writer.alive is not False
     state = row["status"] if row["status"] != "running" or running else "stopped"
-    wall = float(searched["wall_seconds"].max()) if len(searched) else 0.0
-    hours = float(counted["gpu_hours"].sum() if of_table else counted["spent_gpu_hours"].max()) if len(counted) else 0.0
+    wall = _most(searched["wall_seconds"])
+    hours = float(np.nansum(counted["gpu_hours"])) if of_table else _most(counted["spent_gpu_hours"])
     usd = hours * _rate(row, searched)
     share = _share(str(row["budget"]), len(counted), hours, usd, wall)
     searching = running and not of_table and len(searched)
     training = max(int(searched["asked"].max()) - len(searched) + 1, 0) if searching else 0
+    trained = int(searched["trained"].sum())
     ended = [text for text in children["finished_at"].tolist() if text]
     return RunStatus(
-        run=row["run"],
-        strategy=row["strategy"],
+        run=printable_data(row["run"]),
+        strategy=printable_data(row["strategy"]),
         seed=int(row["seed"]),
-        budget=row["budget"],
-        state=state,
+        budget=printable_data(row["budget"]),
+        state=printable_data(state),
         children=len(counted),
-        failed=int((~searched["status"].isin(REPEATABLE_STATUSES)).sum()),
+        failed=int((~searched["scored"]).sum()),
         in_training=training,
-        devices_busy=training * float(searched["devices"].iloc[-1]) if training else 0.0,
-        children_a_minute=60 * len(searched) / wall if wall > 0 else None,
-        recent_a_minute=_recent(row, ended, now) if running else None,
+        devices_busy=training * float(searched["devices"][-1]) if training else 0.0,
+        children_a_minute=60 * trained / wall if wall > 0 and trained else None,
+        recent_a_minute=_recent(row, children, now) if running else None,
         gpu_hours=hours,
         usd=usd,
         share=share,
         left_seconds=wall * (1 - share) / share if running and share > 0 and wall > 0 else None,
-        best=float(best["val_acc"]) if best is not None else None,
-        best_hash=str(best["hash"]) if best is not None else "",
-        last_child=max(ended, default=""),
-        hours_unit=device_time(children["device"].unique()),
+        best=best,
+        best_hash=printable_data(best_hash),
+        last_child=printable_data(max(ended, default="")),
+        hours_unit=device_time(set(children["device"].tolist())),
     )
 
 
-def _rate(row: dict[str, Any], children: pd.DataFrame) -> float:
+def _best(counted: _Children) -> tuple[float | None, str]:
+    """Highest score with the hash of the first child that has it; None and '' before the first score."""
+    scores = np.where(counted["ok"], counted["val_acc"], np.nan)
+    if np.isnan(scores).all():
+        return None, ""
+    place = int(np.nanargmax(scores))
+    return float(scores[place]), cast("Text", counted.hashes)[place]
+
+
+def _most(values: Numbers) -> float:
+    """Highest value that is known, 0 without a child."""
+    return float(np.fmax.reduce(values)) if len(values) else 0.0
+
+
+def _rate(row: dict[str, Any], children: _Children) -> float:
     """Price in USD per device-hour: that of the whole run if it is stored already, else that of the children."""
-    hours, usd = float(children["gpu_hours"].sum()), float(children["usd"].sum())
+    hours, usd = float(np.nansum(children["gpu_hours"])), float(np.nansum(children["usd"]))
     if hours > 0:
         return usd / hours
-    charged = sum(float(value) for name, value in row.items() if name.endswith("_hours"))
+    charged = sum(float(row[name]) for name in _CHARGED)
     return float(row["usd"]) / charged if charged > 0 else 0.0
 
 
@@ -206,12 +259,13 @@ def _share(budget: str, children: int, hours: float, usd: float, wall: float) ->
     return min(spent / limit.limit, 1.0)
 
 
-def _recent(row: dict[str, Any], ended: list[str], now: datetime) -> float | None:
-    """Children per minute over the last ten minutes, or since the start of the run if that is later."""
+def _recent(row: dict[str, Any], children: _Children, now: datetime) -> float | None:
+    """Trained children per minute over the last ten minutes, or since the start of the run if that is later."""
     started = _seconds_ago(str(row["started_at"]), now)
     span = min(RECENT_SECONDS, started)
     if not span > 0 or math.isnan(span):
         return None
+    ended = [text for text in children["finished_at"][children["trained"]].tolist() if text]
     ages = np.array([_seconds_ago(text, now) for text in ended])
     return 60.0 * float((ages <= span).sum()) / span
 

@@ -60,6 +60,34 @@ def test_a_run_that_goes_on(tmp_path):
     assert run.last_child == at(60)
 
 
+def test_cached_children_are_not_in_the_rate(tmp_path):
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        write(writer, "running")
+        for number in range(4, 8):
+            cached = {"cached_from": "abc123/0", "finished_at": at(60), "wall_seconds": 1140.0, "hash": f"{0:032x}"}
+            writer.append_child(*store_rows.child(number, "abc123", **SHARED, **cached, counted=True))
+        [run] = file_status(str(path), NOW).runs
+    assert run.children == 8
+    assert run.children_a_minute == pytest.approx(4 / 19)
+    assert run.recent_a_minute == pytest.approx(3 / 10)
+
+
+def test_runs_that_alternate_keep_their_children(tmp_path):
+    path = tmp_path / "runs.h5"
+    with ResultsWriter(path) as writer:
+        for name in ("late", "early", "empty"):
+            writer.put_run(store_rows.run(name, status="complete", budget="10 children"))
+        for number in range(6):
+            name = ("early", "late")[number % 2]
+            row, curves = store_rows.child(number // 2, name, **SHARED, val_acc=number / 10, hash=f"{number:032x}")
+            writer.append_child({**row, "counted": True, "status": "ok"}, curves)
+    found = {run.run: run for run in file_status(str(path), NOW).runs}
+    assert list(found) == ["late", "early", "empty"]
+    assert [found[name].best_hash for name in found] == [f"{5:032x}", f"{4:032x}", ""]
+    assert [run.children for run in found.values()] == [3, 3, 0]
+
+
 def test_a_killed_writer_leaves_a_stopped_run(tmp_path):
     path = tmp_path / "runs.h5"
     with ResultsWriter(path) as writer:
