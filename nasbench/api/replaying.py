@@ -107,10 +107,12 @@ class Replay:
         where_arch = self.runs[0].setting.where_arch
         limits = f" with {where_arch}" if where_arch else ""
         best = f"best{limits} {100 * self.runs[0].best_test_acc(each):.2f}%"
-        note = f"Table: {each.space.spec}, {each.name}{searched}; {best}."
+        without = "" if each.has_test_scores else " No test scores: regret of the validation accuracy."
+        note = f"Table: {each.space.spec}, {each.name}{searched}; {best}.{without}"
         data = self.regret(each)
         searches = int(data.groupby("strategy")["runs"].first().sum())
-        about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; test accuracy"
+        score = "test accuracy" if each.has_test_scores else "validation accuracy, as there are no test scores"
+        about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; {score}"
         return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about)
 
     def save(self, path: PathLike) -> Path:

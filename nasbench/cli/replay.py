@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -189,7 +190,8 @@ def replay(
         of = f"the table of {each.name}" if report_on else "the table"
         by = f" (mean of training seeds {report_seeds})" if reported else ""
         limits = f" with {settings[0].where_arch}" if where_arch else ""
-        click.echo(f"best in {of}{limits}: {100 * runs[0].best_test_acc(each):.2f}{by}")
+        score = "" if each.has_test_scores else ", validation accuracy: there are no test scores"
+        click.echo(f"best in {of}{limits}: {100 * runs[0].best_test_acc(each):.2f}{by}{score}")
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
@@ -267,7 +269,8 @@ def _print(
             test, val, shown = "-", "-", "-"
             if row.n:
                 spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
-                test, val = f"{100 * row.test_acc:.2f}{spread}", f"{100 * row.val_acc:.2f}"
+                val = f"{100 * row.val_acc:.2f}"
+                test = "-" if math.isnan(row.test_acc) else f"{100 * row.test_acc:.2f}{spread}"
                 shown = f"{100 * outcomes[row.strategy]:.2f}"
             seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
             rows.append(

@@ -8,6 +8,7 @@ from functools import lru_cache
 from nasbench.errors import InputError
 from nasbench.registry import Registry
 from nasbench.spaces.base import Architecture, Decision, Space, option_fields, space_options
+from nasbench.spaces.choices import ChoiceSpace
 
 __all__ = ["SPACES", "Architecture", "Decision", "Space", "from_json", "get_space"]
 
@@ -34,8 +35,8 @@ def get_space(spec: str) -> Space:
 
     Args:
         spec: "name" or "name:option=value,option=value", e.g. "nasnet:blocks=3". The parts of a tuple are separated by
-            slashes: "nas:filters=8/16". Options that are not named have their defaults; of an option named twice the
-            last value counts.
+            slashes: "nas:filters=8/16". Options that are not named have their defaults. "choices:3/3/2" is a space without
+            networks, with the number of options of each decision (`nasbench.spaces.choices.ChoiceSpace`).
 
     Returns:
         The space. Equal texts give the same object.
@@ -45,6 +46,8 @@ def get_space(spec: str) -> Space:
         InputError: when an option is unknown, misspelled, given twice or out of range.
     """
     name, _, tail = spec.strip().partition(":")
+    if name == ChoiceSpace.name:
+        return ChoiceSpace.of_text(tail)
     kind = SPACES.get(name)
     given = {}
     for part in filter(None, (piece.strip() for piece in tail.split(","))):

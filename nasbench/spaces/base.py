@@ -103,6 +103,8 @@ class Space(ABC):
 
     name: ClassVar[str]
     network_version: ClassVar[int] = 1
+    has_networks: ClassVar[bool] = True
+    """Whether architectures can be built and counted; without networks there are only tables."""
     default_protocol: ClassVar[str] = "nasnet2017"
     """Name of the protocol whose scale `count` uses by default."""
 

@@ -69,7 +69,7 @@ class Table:
         space: space of the architectures; at most 10,000,000 sequences of choices.
         val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
         test_acc: [size], reported for the architecture that a search chose, in [0, 1]; NaN if unknown.
-        seconds: [size], device-seconds that a child costs, >= 0.
+        seconds: [size], device-seconds that a child costs, >= 0; all NaN in a table without costs.
         params: [size], trainable parameters, -1 where they are unknown.
         mult_adds: [size], multiply-adds for one image, -1 where they are unknown.
         trainings: the trainings averaged in `val_acc`; None if the table holds means only.
@@ -99,8 +99,25 @@ class Table:
                 )
         if not np.isfinite(self.val_acc).any():
             raise InputError(f"no architecture of table {self.name!r} has a validation accuracy")
-        if not (self.seconds >= 0).all():
-            raise InputError(f"table {self.name!r} has a cost that is negative or missing; every child needs one")
+        if self.timed and not (self.seconds >= 0).all():
+            raise InputError(
+                f"table {self.name!r} has a cost that is negative or missing; every child needs one, or none has one"
+            )
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether the table has costs; without them, the budget of a search is a number of children."""
+        return not bool(np.isnan(self.seconds).all())
+
+    @cached_property
+    def has_test_scores(self) -> bool:
+        """Whether any architecture has a test accuracy."""
+        return bool(np.isfinite(self.test_acc).any())
+
+    @cached_property
+    def reported_acc(self) -> FloatArray:
+        """Accuracies by which choices are compared, [size]: those on the test set, or on the validation set without any."""
+        return self.test_acc if self.has_test_scores else self.val_acc
 
     @cached_property
     def place_values(self) -> IntArray:
@@ -171,6 +188,21 @@ class Table:
             "--draw out"
         )
 
+    def check_budget_unit(self, unit: str) -> None:
+        """Check that searches of the table can spend a budget of a unit.
+
+        Args:
+            unit: unit of the budget, e.g. "children".
+
+        Raises:
+            InputError: when the table has no costs and the unit is not "children".
+        """
+        if not self.timed and unit != "children":
+            raise InputError(
+                f"table {self.name!r} of {self.space.spec!r} does not say what a child costs; give a budget in children, "
+                'e.g. "100 children"'
+            )
+
     def outcomes(self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom) -> FloatArray:
         """Return the validation accuracies that searches receive as outcomes.
 
@@ -203,8 +235,8 @@ class Table:
 
     @cached_property
     def best_test_acc(self) -> float:
-        """Highest test accuracy in the table, in [0, 1]."""
-        return float(np.nanmax(self.test_acc))
+        """Highest reported accuracy in the table, in [0, 1]: on the test set, or on the validation set without any."""
+        return float(np.nanmax(self.reported_acc))
 
 
 def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None) -> Table:

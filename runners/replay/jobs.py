@@ -51,10 +51,11 @@ def replay_all(
         One result per setting, in their order.
 
     Raises:
-        InputError: when there are no seeds, a strategy cannot search the space, or no architecture of the table has
-            several trainings to pick from.
+        InputError: when there are no seeds, a strategy cannot search the space, no architecture of the table has
+            several trainings to pick from, or the table has no costs and the budget is not in children.
     """
     table.check_outcome_from(outcome_from)
+    table.check_budget_unit(budget.unit)
     tasks = [task for setting in settings for task in _split(table, setting, seeds)]
     codes: dict[int, IntArray] = {}
     for place, found in _done((table, budget, outcome_from), tasks, jobs):

@@ -258,7 +258,7 @@ class Replayed:
         return runs, places
 
     def best_test_acc(self, report: Table | None = None) -> float:
-        """Find the highest test accuracy that a choice could have.
+        """Find the highest test accuracy that a choice could have; validation accuracy in a table without test scores.
 
         Args:
             report: see `frame`.
@@ -270,7 +270,7 @@ class Replayed:
             InputError: when the table belongs to another space.
         """
         scored = self.scores_on(report)
-        return float(np.nanmax(scored.test_acc[self.table.fitting(self.setting.where_arch)]))
+        return float(np.nanmax(scored.reported_acc[self.table.fitting(self.setting.where_arch)]))
 
     def scores_on(self, report: Table | None) -> Table:
         """Return the table in which choices are scored.
@@ -344,7 +344,8 @@ class Replayed:
 
         Returns:
             strategy, seed, searched_on, data, children (counted so far, including this one), spent (in the budget's
-            unit), val_acc, test_acc (both on `data`, in [0, 1], means over trainings).
+            unit), val_acc, test_acc (both on `data`, in [0, 1], means over trainings; in a table without test scores,
+            test_acc is val_acc, by which choices are then compared).
 
         Raises:
             InputError: when the table belongs to another space.
@@ -363,7 +364,7 @@ class Replayed:
                 "children": places + 1,
                 "spent": self._spent(self.seconds[runs, places], places + 1),
                 "val_acc": table.val_acc[codes],
-                "test_acc": table.test_acc[codes],
+                "test_acc": table.reported_acc[codes],
             }
         )
 
@@ -489,7 +490,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
                 "makes architectures by decode must ask space.allows first"
             )
         code = sum(choice * place for choice, place in zip(architecture.choices, places))
-        seconds = float(table.seconds[code])
+        seconds = float(table.seconds[code]) if table.timed else 0.0  # its budget is then in children
         ledger.wall_seconds += seconds
         if not ledger.fits(seconds):
             break

@@ -376,6 +376,10 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
     from nasbench.data.fitting import fitted
 
     space = get_space(config.space)
+    if not space.has_networks:
+        raise InputError(
+            f"space {space.spec!r} has no networks to train; search a complete table of it: nasbench replay"
+        )
     if network_version is not None:
         space = space.with_networks(network_version)
     protocol = get_protocol(config.protocol, config.set)

@@ -193,7 +193,9 @@ def _writer(owner: Owner | None) -> Writer | None:
 
 
 def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None, now: datetime) -> RunStatus:
-    of_table = row["strategy"] == TABLE  # rows of complete tables have test scores and belong to no search's budget
+    # Rows of complete tables that were built have test scores and belong to no search's budget; imported ones are those of
+    # a search, as far as they have validation scores.
+    of_table = row["strategy"] == TABLE and not children["searched"].any()
     searched = children.where(children["final" if of_table else "searched"])
     counted = searched if of_table else searched.where(searched["counted"])
     best, best_hash = _best(counted)
@@ -248,7 +250,7 @@ def _rate(row: dict[str, Any], children: _Children) -> float:
     """Price in USD per device-hour: that of the whole run if it is stored already, else that of the children."""
     hours, usd = float(np.nansum(children["gpu_hours"])), float(np.nansum(children["usd"]))
     if hours > 0:
-        return usd / hours
+        return usd / hours if np.isfinite(children["usd"]).any() else math.nan  # imported hours have no price
     charged = sum(float(row[name]) for name in _CHARGED)
     return float(row["usd"]) / charged if charged > 0 else 0.0
 

@@ -141,7 +141,12 @@ def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -
         assert (frame["status"] == "ok").to_numpy()[~np.isnan(frame[["val_acc", "test_acc"]]).all(axis=1)].all()
 
         listed = done("status", files[-1])
-        assert all(run in listed for run in runs["run"]), listed
+        for run in runs["run"]:
+            (line,) = [line for line in listed.splitlines() if line.startswith(run)]
+            mine = frame[frame["run"] == run]
+            stage = "search" if (mine["stage"] == "search").any() else "final"
+            assert line.split()[:5] == [run, "table", "0", "complete", str((mine["stage"] == stage).sum())]
+            assert "100% of" in line
 
         before = Path(files[-1]).read_bytes()
         done("repair", files[-1])

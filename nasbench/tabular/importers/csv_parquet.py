@@ -359,6 +359,8 @@ def _of_epochs(rows: Sequence[_Training]) -> _Training:
 def _architecture(space: Space, value: Any) -> Architecture:
     if _absent(value):
         raise InputError("there is no architecture")
+    if isinstance(value, int | float) and hasattr(space, "parse") and not hasattr(space, "of_index"):
+        value = str(value)
     if not isinstance(value, str):
         return _of_index(space, value) if isinstance(value, int | float) else space.decode(_ints(value))
     text = value.strip()

@@ -1,0 +1,142 @@
+"""A table with one score per architecture, no test scores and no costs, of a space that the suite cannot build."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from commands import nasbench
+
+from nasbench.errors import InputError
+from nasbench.spaces import from_json, get_space
+from nasbench.spaces.choices import ChoiceSpace
+from nasbench.store.query import Results
+from nasbench.tabular.tables import read_table
+
+OPTIONS = (3, 3, 2, 3)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rows = [
+        ("".join(map(str, c)), 50 + sum(c) + 0.1 * c[0], 100 + c[1]) for c in itertools.product(*map(range, OPTIONS))
+    ]
+    pd.DataFrame(rows, columns=["arch", "mean_acc", "params"]).to_csv(tmp_path / "macro.csv", index=False)
+    maps = [w for pair in ("architecture=arch", "val_acc=mean_acc", "params=params") for w in ("--map", pair)]
+    words = ("--space", "choices:3/3/2/3", "--percent", "val_acc", "--set", "data=cifar10")
+    done = nasbench("import", "csv", str(tmp_path / "macro.csv"), "-o", str(tmp_path / "macro.h5"), *maps, *words)
+    assert (done.code, done.err) == (0, "")
+    return tmp_path / "macro.h5"
+
+
+def test_stats_say_that_there_are_no_test_scores(table: Path) -> None:
+    done = nasbench("table", "stats", str(table))
+    assert (done.code, done.err) == (0, "")
+    assert "54 trainings (54 ok) of 54 architectures" in done.out
+    assert "highest mean validation accuracy: 0.5720" in done.out
+    assert "there are no test accuracies" in done.out
+    assert "nan" not in done.out.lower()
+    with Results(table) as results:
+        digest = str(results.frame()["hash"][0])
+    near = nasbench("table", "neighbours", digest, str(table))
+    assert (near.code, near.err) == (0, "")
+    assert f"{sum(OPTIONS) - len(OPTIONS)} neighbours of other hashes" in near.out
+
+
+def test_replays_count_children_and_report_the_validation_accuracy(table: Path, tmp_path: Path) -> None:
+    words = ("replay", "--table", str(table), "--strategy", "random", "--strategy", "evolution:population=4,sample=2")
+    done = nasbench(
+        *words, "--seeds", "6", "--budget", "20 children", "-o", str(tmp_path / "r.h5"), "--plot", "r.png", cwd=tmp_path
+    )
+    assert done.code == 0, done.err
+    assert "best in the table: 57.20, validation accuracy: there are no test scores\n" in done.out
+    assert "nan" not in done.out.lower()
+    assert "validation accuracy, as there are no test scores" in (tmp_path / "r.txt").read_text()
+    assert nasbench("check", str(tmp_path / "r.h5")).code == 0
+    with Results(tmp_path / "r.h5") as results:
+        frame, runs = results.frame(), results.runs()
+    assert frame["test_acc"].isna().all()
+    assert frame["device_seconds"][frame["stage"] == "search"].isna().all()  # unknown, and not 0
+    assert runs["cached_hours"].isna().all()
+    for command in (("compare",), ("cost",), ("regret", "--table", str(table)), ("report",)):
+        out = ("-o", "page.html") if command[0] == "report" else ()
+        shown = nasbench(command[0], str(tmp_path / "r.h5"), *command[1:], *out, cwd=tmp_path)
+        assert shown.code == 0, shown.err
+    compared = nasbench("compare", str(tmp_path / "r.h5"), cwd=tmp_path).out
+    assert "no score" in compared
+    assert "nan + 0 final" in compared  # hours
+
+
+def test_other_budgets_are_refused_in_one_line(table: Path) -> None:
+    done = nasbench("replay", "--table", str(table), "--strategy", "random", "--seeds", "2")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "does not say what a child costs; give a budget in children" in done.err
+
+
+def test_limits_on_unknown_counts_are_not_satisfied(table: Path) -> None:
+    found = read_table(table)
+    assert found.fitting("params <= 101").sum() == 36
+    assert found.fitting("mult_adds <= 1e9").sum() == 0
+    assert found.fitting("").all()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2012", "2/0/1/2", "(2, 0, 1, 2)", "[2, 0, 1, 2]", "2 0 1 2", "2-0-1-2", "2_0_1_2", "41"],
+)
+def test_an_architecture_is_digits_numbers_or_a_position(text: str) -> None:
+    space: Any = get_space("choices:3/3/2/3")
+    assert space.parse(text).choices == (2, 0, 1, 2)
+
+
+def test_the_space_reads_back_what_it_writes() -> None:
+    for spec in ("choices:3/3/2/3", "choices:12/2", "choices:4/4/4/4/4/4", "choices:7"):
+        space: Any = get_space(spec)
+        assert (space.spec, get_space(space.spec)) == (spec, space)
+        for position in range(0, space.size, 7):
+            choices = [position // place % count for place, count in zip(_places(space.options), space.options)]
+            architecture = space.decode(choices)
+            assert space.parse(space.describe(architecture)) == architecture
+            assert from_json(architecture.to_json()) == architecture
+            assert space.canonical(architecture) is architecture
+    space = get_space("choices:3/3/2/3")
+    every = [space.decode(c) for c in itertools.product(*map(range, OPTIONS))]
+    assert len({architecture.hash for architecture in every}) == 54
+    assert [space.parse(json.dumps(list(a.choices))) for a in every] == every
+
+
+def _places(options: tuple[int, ...]) -> list[int]:
+    places = [1]
+    for count in reversed(options[1:]):
+        places.insert(0, places[0] * count)
+    return places
+
+
+@pytest.mark.parametrize("spec", ["choices", "choices:", "choices:3/x", "choices:0/2", "choices:3,3", "choices:-1"])
+def test_options_that_are_none_are_refused(spec: str) -> None:
+    with pytest.raises(InputError, match="choices:3/3/3/3"):
+        get_space(spec)
+
+
+@pytest.mark.parametrize("text", ["3000", "201", "2/0/1", "54", "two", "2/0/1/3"])
+def test_an_architecture_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        get_space("choices:3/3/2/3").parse(text)  # type: ignore[attr-defined]
+
+
+def test_there_are_no_networks(tmp_path: Path) -> None:
+    space = ChoiceSpace(options=(2, 2))
+    architecture = space.decode([0, 1])
+    for call in (space.structure, space.count, lambda each: space.build(each, space.default_scale)):
+        with pytest.raises(InputError, match="has no networks"):
+            call(architecture)
+    done = nasbench(
+        "run", "--space", "choices:2/2", "--strategy", "random", "--budget", "2 children", "-o", str(tmp_path / "x.h5")
+    )
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert "has no networks to train; search a complete table of it: nasbench replay" in done.err
+    assert not list(tmp_path.iterdir())
