@@ -12,8 +12,8 @@ import errno
 import io
 import json
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -160,12 +160,12 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, fresh = tempfile.mkstemp(prefix=".nasbench-", suffix=".writing", dir=target.parent)
+        fresh = target.with_name(f".nasbench-{secrets.token_hex(8)}.writing")
+        handle = open_new(fresh, target)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
-                keep_mode_and_owner(file.fileno(), target)
                 os.fsync(file.fileno())
             os.replace(fresh, target)
         except BaseException:
@@ -176,27 +176,45 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
         raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}") from None
 
 
-def keep_mode_and_owner(handle: int, old: Path) -> None:
-    """Give an open new file the mode and the owner of the file that it will replace.
+def open_new(path: Path, *old: Path, least: int = 0) -> int:
+    """Create a file with the mode and the owner of the file that it will replace. No link is followed.
 
     Args:
-        handle: file number of the new file.
-        old: the file to be replaced; without one, or where a link is there, the new file gets the usual mode.
+        path: the new file; nothing may have this name.
+        old: the file to be replaced, and further ones whose mode is taken if it is not there. Without any of them, or
+            where links are there, the new file gets the usual mode.
+        least: bits that the mode always has, e.g. 0o600.
+
+    Returns:
+        File number of the new file, open for reading and writing.
 
     Raises:
-        OSError: when the mode cannot be set. An owner that this user cannot give is left out, and then also the
-            set-user-id bits.
+        OSError: when it cannot be created, or its mode cannot be set; nothing is left then.
     """
+    before = next(filter(None, map(_plain, old)), None)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(path, flags, 0o666 if before is None else 0o600)
+    if before is not None:
+        try:
+            _keep_mode_and_owner(handle, before, least)
+        except BaseException:
+            os.close(handle)
+            os.unlink(path)
+            raise
+    return handle
+
+
+def _plain(path: Path) -> os.stat_result | None:
     try:
-        before = os.lstat(old)
+        found = os.lstat(path)
     except OSError:
-        before = None
-    if before is None or not stat.S_ISREG(before.st_mode):
-        mask = os.umask(0)
-        os.umask(mask)
-        os.fchmod(handle, 0o666 & ~mask)
-        return
-    mode, now = stat.S_IMODE(before.st_mode), os.fstat(handle)
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+def _keep_mode_and_owner(handle: int, before: os.stat_result, least: int) -> None:
+    """Take over mode and owner. An owner that this user cannot give is left out, and then also the set-user-id bits."""
+    mode, now = stat.S_IMODE(before.st_mode) | least, os.fstat(handle)
     if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
         try:
             os.fchown(handle, before.st_uid, before.st_gid)

@@ -39,8 +39,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeGuard, cast
 
 from nasbench.errors import InputError
+from nasbench.outputs import open_new
 from nasbench.store.errors import CorruptResults, NewerSchema, OlderSchema, explain
-from nasbench.store.files import ResultsPaths, close_handle, read_all, sync_folder, write_at
+from nasbench.store.files import ResultsPaths, close_handle, read_all, remove_if_there, sync_folder, write_at
 from nasbench.store.format.rows import (
     Curves,
     Row,
@@ -457,6 +458,7 @@ class JournalWriter:
     def __init__(
         self, paths: ResultsPaths, header: Header, contents: JournalContents, confirm: Callable[[], None]
     ) -> None:
+        self._h5 = paths.h5
         self.path, self._begun_at, self._header = paths.journal, paths.beginning, header
         self._confirm = confirm
         self.sequence = contents.records[-1].sequence if contents.records else header.base
@@ -569,7 +571,7 @@ class JournalWriter:
         """Create the journal. Header and commit counter are on the disk before it gets its name."""
         header = _seal(_header_line(self._header))
         head = header + _counter_line(self._header.base)
-        _put_in_place(self._begun_at, head, self.path, self._confirm)
+        _put_in_place(self._begun_at, head, self.path, self._h5, self._confirm)
         self.length, self._commit_counter_at, self._settled = len(head), len(header), True
 
     def _cut(self) -> None:
@@ -625,14 +627,15 @@ def renew_journal(paths: ResultsPaths, confirm: Callable[[], None]) -> None:
     try:
         data = read_all(paths.journal)
         if data is not None:
-            _put_in_place(paths.beginning, data, paths.journal, confirm)
+            _put_in_place(paths.beginning, data, paths.journal, paths.h5, confirm)
     except OSError as error:
         raise explain(error, paths.journal, "copying the journal of the owner before") from error
 
 
-def _put_in_place(fresh: Path, data: bytes, path: Path, confirm: Callable[[], None]) -> None:
-    """Write a file completely to the disk, then give it its name."""
-    handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+def _put_in_place(fresh: Path, data: bytes, path: Path, h5: Path, confirm: Callable[[], None]) -> None:
+    """Write a journal completely to the disk, then give it its name. Its mode is that of the old one or the HDF5 file."""
+    remove_if_there(fresh)  # left by a killed process, or a link that somebody planted
+    handle = open_new(fresh, path, h5, least=0o600)  # this user writes it, also beside a file that is read only
     try:
         write_at(handle, data, 0)
         os.fsync(handle)

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 import h5py
 import numpy as np
 
+from nasbench.outputs import open_new
 from nasbench.store.errors import StoreError, explain
 from nasbench.store.files import ResultsPaths, close_handle, remove_if_there, sync_folder, write_at
 from nasbench.store.format.chunks import Crc32, digest_of
@@ -119,7 +120,7 @@ def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
     """
     paths = snapshot.paths
     try:
-        with _Spool(paths.packing) as spool:
+        with _Spool(paths) as spool:
             _write(snapshot, spool)
             os.fsync(spool.handle)
         packed = PackedFile(paths.packing)
@@ -153,9 +154,10 @@ class _Spool(io.RawIOBase):
     to its end.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, paths: ResultsPaths) -> None:
         super().__init__()
-        self.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        remove_if_there(paths.packing)  # left by a killed process, or a link that somebody planted
+        self.handle = open_new(paths.packing, paths.h5, paths.journal)
         self.failure: OSError | None = None
         self._position = self._end = 0
 
