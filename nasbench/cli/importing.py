@@ -49,14 +49,12 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
       nasbench import nasbench201 nb201_tss.npz -o results/nb201.h5
       nasbench import nasbench201 nats_records.json.gz -o results/nats.h5
     """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
     if path.endswith(".npz"):
-        from nasbench.tabular.importers.nasbench201_archive import import_archive
-
-        _report(output, import_archive(path, output, data, take_over))
+        _report(output, IMPORTERS.get("nasbench201-archive")(path, output, data, take_over))
     else:
-        from nasbench.tabular.importers.nats_records import import_records
-
-        _report(output, import_records(path, output, take_over))
+        _report(output, IMPORTERS.get("nats-bench")(path, output, take_over))
 
 
 @import_.command()
@@ -70,9 +68,9 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
     Example:
       nasbench import nasbench101 nasbench_only108.tfrecord -o results/nb101.h5
     """
-    from nasbench.tabular.importers.nasbench101 import import_nasbench101
+    from nasbench.tabular.importers.registry import IMPORTERS
 
-    _report(output, import_nasbench101(path, output, take_over))
+    _report(output, IMPORTERS.get("nasbench101")(path, output, take_over))
 
 
 _TABLE_OPTIONS = (

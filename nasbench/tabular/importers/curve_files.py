@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from collections.abc import Iterator, Mapping
 from typing import IO, Final
 
 import numpy as np
@@ -39,15 +40,31 @@ class CurveFiles:
         """Number of epochs per child: ints, shape [children]."""
         return np.array(self._lengths, dtype="<i8")
 
-    def arrays(self) -> dict[str, Numbers]:
-        """Curve -> the epochs of all children end to end, as arrays over the files."""
-        if not self._files:
-            return {name: np.zeros(0, dtype="<f8") for name in _NAMES}
+    def arrays(self) -> Mapping[str, Numbers]:
+        """Curve -> the epochs of all children end to end, as an array over the file that exists while it is used."""
         for file in self._files.values():
             file.flush()
-        return {name: np.memmap(file, dtype="<f8", mode="r") for name, file in self._files.items()}
+        return _Mapped(self._files)
 
     def close(self) -> None:
         """Close and remove the files."""
         for file in self._files.values():
             file.close()
+
+
+class _Mapped(Mapping[str, Numbers]):
+    """Maps a file into memory at each access: a curve that is no longer used takes no memory."""
+
+    def __init__(self, files: Mapping[str, IO[bytes]]) -> None:
+        self._files = files
+
+    def __getitem__(self, name: str) -> Numbers:
+        if name not in _NAMES:
+            raise KeyError(name)
+        return np.memmap(self._files[name], dtype="<f8", mode="r") if self._files else np.zeros(0, dtype="<f8")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_NAMES)
+
+    def __len__(self) -> int:
+        return len(_NAMES)
