@@ -7,7 +7,7 @@ random search.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,18 +84,17 @@ def _running_tops(
     means: dict[int, np.ndarray] = {top: np.full(len(scores), np.nan) for top in tops}
     for place, (kind, score) in enumerate(zip(hashes, scores.tolist())):
         before = best.get(kind, -np.inf)
+        first = len(scores)  # the first place of `ascending` that changes
         if np.isfinite(score) and score > before:
             if kind in best:
                 del ascending[bisect_left(ascending, -before)]
             best[kind] = score
-            insort(ascending, -score)
-            changed = True
-        else:
-            changed = False
+            first = bisect_left(ascending, -score)
+            ascending.insert(first, -score)
         distinct.append(len(best))
         for top in tops:
-            if changed and len(ascending) >= top:
-                means[top][place] = -float(np.mean(ascending[:top]))
+            if first < top <= len(ascending):
+                means[top][place] = -float(np.add.reduce(np.array(ascending[:top]))) / top
             elif place:
                 means[top][place] = means[top][place - 1]
     return means, distinct

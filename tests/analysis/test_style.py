@@ -121,3 +121,14 @@ def test_importing_an_analysis_is_quick_and_draws_nothing():
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.15])
+def test_the_settings_are_seaborns(scale):
+    seaborn = pytest.importorskip("seaborn")
+    theirs = {**seaborn.plotting_context("paper", font_scale=scale), **seaborn.axes_style("ticks")}
+    ours = style.seaborn_settings(scale)
+    assert set(theirs) - set(ours) == {"image.cmap"}
+    assert {name: theirs[name] for name in ours} == {
+        name: pytest.approx(value) if isinstance(value, float) else value for name, value in ours.items()
+    }
