@@ -24,6 +24,8 @@ from nasbench.errors import InputError, require_regular
 
 STANDARD_OUTPUT: Final = "-"
 RESULTS_ENDINGS: Final = (".h5", ".hdf5", ".journal", ".lock", ".packing", ".beginning")
+REPORT_MARKS: Final = {".html": (b'<meta name="generator" content="nasbench">',), ".md": (b"<sub>nasbench, ",)}
+"""What is in each report, by the ending of its name."""
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _JOURNAL: Final = b'{"blake2b":"'
 _HEAD_BYTES: Final = 1 << 16
@@ -85,13 +87,16 @@ def ending_of(path: str | os.PathLike[str], endings: Sequence[str]) -> str:
     return ending
 
 
-def require_output(path: str | os.PathLike[str], is_earlier: Callable[[Path], bool] | None = None) -> None:
+def require_output(
+    path: str | os.PathLike[str], is_earlier: Callable[[Path], bool] | None = None, kind: str = "output of this kind"
+) -> None:
     """Refuse a path that an output must not replace.
 
     Args:
         path: the file to write.
         is_earlier: function that returns whether the file there is an earlier output of the same kind; None to check
-            only for inputs and results files.
+            only for inputs and results files. It is called for files that are not empty.
+        kind: word for what is written, for the message.
 
     Raises:
         InputError: for an input of the command (also by another name or link), a results file or a file beside one, a
@@ -117,9 +122,9 @@ def require_output(path: str | os.PathLike[str], is_earlier: Callable[[Path], bo
         return
     if target.is_symlink():
         raise InputError(f"{shown} is a link, which is not followed; {advice}, or replace the link with --force")
-    if there is not None and there.st_size and not is_earlier(target):
+    if there is not None and there.st_size and not _judged(is_earlier, target):
         raise InputError(
-            f"{shown} exists and is no earlier output of this kind; {advice}, or replace the file with --force"
+            f"{shown} exists and is no earlier {kind} of nasbench; {advice}, or replace the file with --force"
         )
 
 
@@ -225,6 +230,13 @@ def _keep_mode_and_owner(handle: int, before: os.stat_result, least: int) -> Non
     os.fchmod(handle, mode)
 
 
+def _judged(is_earlier: Callable[[Path], bool], target: Path) -> bool:
+    try:
+        return is_earlier(target)
+    except OSError as error:
+        raise InputError(f"cannot replace {str(target)!r}, which cannot be read: {error.strerror or error}") from None
+
+
 def _is_file(name: str, there: os.stat_result) -> bool:
     try:
         return os.path.samestat(os.stat(name), there)
@@ -259,6 +271,8 @@ def _columns(ending: str, content: bytes) -> object:
     line = content[:_HEAD_BYTES].split(b"\n", 1)[0]
     if ending == ".txt":
         return line.split()
+    if ending == ".tex":
+        return content[:_HEAD_BYTES].split(b"\n", 3)[:3]  # the third has the names
     if ending == ".jsonl":
         try:
             return list(json.loads(line))

@@ -6,6 +6,7 @@ can be searched and edited.
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nasbench.analysis.plotting.captions import caption_of
 from nasbench.analysis.plotting.style import boxes_for_unknown_characters
 from nasbench.errors import InputError
+from nasbench.outputs import replace_file, require_output
 from nasbench.texts import csv_cells
 
 if TYPE_CHECKING:
@@ -29,6 +31,12 @@ PRINT_DPI: Final = 200
 FONT_TYPES: Final[Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}
 CAPTION_HEAD: Final = "Caption of "
 COLUMNS_HEAD: Final = "Columns: "
+PLOT: Final = "nasbench plot"
+"""Kind of a picture that has data and caption beside it."""
+DRAWING: Final = "nasbench drawing"
+"""Kind of a picture without data."""
+BEGINNINGS: Final = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF"}
+HEAD_BYTES: Final = 1 << 13  # metadata are at the start of PNG and SVG files, and at the end of PDF files
 
 
 def picture_paths(output: Path | str, formats: Sequence[str] = (), usual: Sequence[str] = USUAL_FORMATS) -> list[Path]:
@@ -76,8 +84,8 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
         The paths, pictures first. The same figure and data give the same bytes.
 
     Raises:
-        InputError: when the folder cannot be written, a picture would replace a file that matplotlib did not write, or
-            the CSV or the text one that is not an earlier one of the same plot; nothing is written then.
+        InputError: when one of the files must not be replaced (`nasbench.outputs`; earlier ones of the same plot are), or
+            the folder cannot be written; nothing is written then.
     """
     pictures = picture_paths(output, formats)
     stem = pictures[0].with_suffix("")
@@ -87,26 +95,26 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
     text = caption_of(figure)
     columns = ",".join(map(str, data.columns))
     earlier = _first_lines(text_path)
-    if text and earlier and not earlier[0].startswith(CAPTION_HEAD):
-        raise InputError(f"{str(text_path)!r} exists and is no caption; choose another name, or move that file")
     header = csv_cells(data.head(0)).to_csv(index=False).split("\n")[0]  # with quotation marks where a name has a comma
     own = {columns, header, *(line.removeprefix(COLUMNS_HEAD) for line in earlier if line.startswith(COLUMNS_HEAD))}
-    if (table := _first_lines(data_path, 1)) and table[0] not in own:
-        raise InputError(
-            f"{str(data_path)!r} exists and is no table of this plot; choose another name, or move that file"
-        )
+    if text:
+        require_output(text_path, lambda _: earlier[:1] != [] and earlier[0].startswith(CAPTION_HEAD), "caption")
+    require_output(data_path, lambda there: _first_lines(there, 1)[0] in own, "table of this plot")
     for path in pictures:
-        require_picture(path)
-    paths = [save_figure(figure, path) for path in pictures]
-    try:
-        csv_cells(data).to_csv(data_path, index=False)
-    except OSError as error:
-        raise InputError(f"cannot write {str(data_path)!r}: {error.strerror or error}") from None
+        require_picture(path, PLOT)
+    contents = [picture_bytes(figure, path, PLOT) for path in pictures]
+    table = csv_cells(data).to_csv(index=False)
+    for path, content in zip(pictures, contents):
+        replace_file(path, content)
+    replace_file(data_path, table.encode("utf-8", "backslashreplace"))
     if not text:
-        return [*paths, data_path]
-    names = ", ".join(path.name for path in paths)
-    _write_text(text_path, f"{CAPTION_HEAD}{names}\n\n{text}\n\nData: {data_path.name}\n{COLUMNS_HEAD}{columns}\n")
-    return [*paths, data_path, text_path]
+        return [*pictures, data_path]
+    names = ", ".join(path.name for path in pictures)
+    caption = f"{CAPTION_HEAD}{names}\n\n{text}\n\nData: {data_path.name}\n{COLUMNS_HEAD}{columns}\n"
+    replace_file(
+        text_path, caption.encode("utf-8", "backslashreplace")
+    )  # names of files may hold bytes that are no text
+    return [*pictures, data_path, text_path]
 
 
 def save_figure(figure: Figure, path: Path | str) -> Path:
@@ -120,42 +128,71 @@ def save_figure(figure: Figure, path: Path | str) -> Path:
         The path.
 
     Raises:
-        InputError: for another ending, when the file there is none that matplotlib wrote, or the folder cannot be written.
+        InputError: for another ending, when the file there must not be replaced (`nasbench.outputs`), or the folder
+            cannot be written.
     """
-    import matplotlib
-
     path = Path(path)
-    ending = path.suffix.lower()
-    if ending.removeprefix(".") not in FORMATS:
-        raise InputError(f"cannot draw to {str(path)!r}; the name must end in .png, .svg or .pdf")
-    require_picture(path)
-    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with matplotlib.rc_context({**FONT_TYPES, "svg.hashsalt": "nasbench"}), boxes_for_unknown_characters():
-            figure.savefig(path, dpi=PRINT_DPI, facecolor="auto", metadata=dates.get(ending))
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    require_picture(path, DRAWING)
+    replace_file(path, picture_bytes(figure, path, DRAWING))
     return path
 
 
-def require_picture(path: Path) -> None:
-    """Refuse a path that holds something else than an earlier picture.
+def picture_bytes(figure: Figure, path: Path, kind: str) -> bytes:
+    """Draw a figure in the format of a file's ending.
+
+    Args:
+        figure: the figure.
+        path: the file, of which only the ending is used: .png, .svg or .pdf.
+        kind: `PLOT` or `DRAWING`, which the picture's metadata will name.
+
+    Returns:
+        The content of the file; the same figure gives the same bytes.
+
+    Raises:
+        InputError: for another ending.
+    """
+    import matplotlib
+
+    ending = path.suffix.lower().removeprefix(".")
+    if ending not in FORMATS:
+        raise InputError(f"cannot draw to {str(path)!r}; the name must end in .png, .svg or .pdf")
+    about = {
+        "png": {"Software": kind},
+        "svg": {"Creator": kind, "Date": None},
+        "pdf": {"Creator": kind, "CreationDate": None},
+    }[ending]
+    file = io.BytesIO()
+    with matplotlib.rc_context({**FONT_TYPES, "svg.hashsalt": "nasbench"}), boxes_for_unknown_characters():
+        figure.savefig(file, format=ending, dpi=PRINT_DPI, facecolor="auto", metadata=about)
+    return file.getvalue()
+
+
+def require_picture(path: Path, kind: str) -> None:
+    """Refuse a path that a picture must not replace.
 
     Args:
         path: the picture to write.
+        kind: `PLOT` or `DRAWING`; an earlier picture of the same kind is replaced.
 
     Raises:
-        InputError: when a file is there that matplotlib did not write; its pictures say so in all formats.
+        InputError: for another file, as `nasbench.outputs.require_output` says.
     """
-    try:
-        if not path.exists() or (path.is_file() and b"atplotlib" in path.read_bytes()):
-            return
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
-    raise InputError(
-        f"{str(path)!r} exists and is no earlier picture of nasbench, which alone is replaced; choose another name"
-    )
+    require_output(path, lambda there: _is_own(there, kind), "picture")
+
+
+def _is_own(path: Path, kind: str) -> bool:
+    """Whether a file is a picture of a kind, by its metadata, or for older ones by the caption beside it."""
+    content = path.read_bytes()
+    if not content.startswith(BEGINNINGS.get(path.suffix.lower(), ())):
+        return False
+    mark = kind.encode()
+    if mark in content[:HEAD_BYTES] or mark in content[-HEAD_BYTES:]:
+        return True
+    caption = _first_lines(path.with_suffix(".txt"), 1) + _first_lines(path.with_name(f"{path.name}.txt"), 1)
+    names = [
+        name for line in caption if line.startswith(CAPTION_HEAD) for name in line[len(CAPTION_HEAD) :].split(", ")
+    ]
+    return kind == PLOT and path.name in names and b"atplotlib" in content
 
 
 def _first_lines(path: Path, most: int = 1000) -> list[str]:
@@ -167,12 +204,3 @@ def _first_lines(path: Path, most: int = 1000) -> list[str]:
             return [line.rstrip("\n") for line in itertools.islice(file, most)]
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-
-
-def _write_text(path: Path, text: str) -> None:
-    try:
-        path.write_text(
-            text, encoding="utf-8", errors="backslashreplace"
-        )  # names of files may hold bytes that are no text
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None

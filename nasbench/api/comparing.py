@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from nasbench.api.presentation import PathLike, Presented
 from nasbench.errors import InputError
 from nasbench.expressions.frames import rows_where
+from nasbench.outputs import REPORT_MARKS, ending_of, output_rules, write_output
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
@@ -155,6 +156,7 @@ def report(
     best: int = 6,
     seed: int = 0,
     title: str = "",
+    force: bool = False,
 ) -> Path:
     """Write results as one page for a person, or as Markdown. As `nasbench report`.
 
@@ -169,12 +171,14 @@ def report(
         best: number of architectures to draw, >= 0.
         seed: seed of the bootstraps, >= 0.
         title: title of the page; "" for one that is made from the contents of the files.
+        force: replace also a file that is no earlier report; a results file never is.
 
     Returns:
         The file that was written.
 
     Raises:
-        InputError: when no children are left, the rows cannot be compared, or the file cannot be written.
+        InputError: when no children are left, the rows cannot be compared, the output has another ending, or another file
+            is there or cannot be written.
         MissingResults, StoreError: when there is no such results file, or it cannot be read.
 
     Example:
@@ -186,6 +190,7 @@ def report(
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
 
+    ending = ".html" if output is None else ending_of(output, tuple(REPORT_MARKS))
     if ran_on is not None and not on:
         raise InputError("ran_on is of estimates for other devices: name these by on, e.g. on=['A100']")
     with Results(paths) as results:
@@ -195,7 +200,7 @@ def report(
         budget = budget_in(selection.runs, "gpu_hours")
         found = contents(selection, Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget))
     path = Path(output) if output is not None else first.with_name(f"{first.stem}-report.html")
-    if path.suffix == ".md":
+    if ending == ".md":
         from nasbench.analysis.report.markdown import markdown_report
 
         text = markdown_report(found, utc_now())
@@ -203,11 +208,8 @@ def report(
         from nasbench.analysis.report.page import html_report
 
         text = html_report(found, utc_now())
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    with output_rules((), force):
+        write_output(path, text.encode("utf-8", "backslashreplace"), REPORT_MARKS[ending])
     return path
 
 

@@ -32,19 +32,23 @@ class Presented(ABC):
     def _drawn(self) -> pd.DataFrame:
         """Data behind the figure, one row per mark."""
 
-    def save(self, stem: PathLike) -> list[Path]:
+    def save(self, stem: PathLike, force: bool = False) -> list[Path]:
         """Write the figure, its data as CSV and its caption as text.
 
         Args:
             stem: a picture that ends in .png, .svg or .pdf; or a path without ending, for a PNG and an SVG. Missing
                 folders are made.
+            force: replace also files that are no earlier pictures, tables and captions of this plot; a results file
+                never is.
 
         Returns:
             The paths, pictures first.
         """
         from nasbench.analysis.plotting.saving import save
+        from nasbench.outputs import output_rules
 
-        return save(self.figure, Path(stem), self._drawn())
+        with output_rules((), force):
+            return save(self.figure, Path(stem), self._drawn())
 
     def __repr__(self) -> str:
         return "\n".join([self._shown().to_string(index=False), *(f"note: {note}" for note in self.notes)])

@@ -15,7 +15,8 @@ from nasbench.cli.options import device_option, print_table
 from nasbench.cli.output import say
 from nasbench.cli.outputs import put
 from nasbench.cli.plotting import check_pictures
-from nasbench.errors import printable
+from nasbench.errors import InputError, printable
+from nasbench.outputs import ending_of
 from nasbench.texts import csv_text
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def predict(model: str, images: Sequence[str], top: int, form: str, output: str 
     if output is None or output == "-":
         _print_predictions(found, form)
         return
-    form = "csv" if form == "table" else form
+    named = ending_of(output, (".csv", ".json")).removeprefix(".")
+    if form not in ("table", named):
+        raise InputError(f"{output!r} is the name of a {named} file, and --form is {form}; leave --form out")
+    form = named
     file = io.StringIO()
     _write_predictions(found, form, file)
     _write(output, file.getvalue(), ",".join(PREDICTION_COLUMNS) if form == "csv" else JSON_HEAD)

@@ -4,64 +4,146 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import click
 
 from nasbench.errors import InputError
-from nasbench.outputs import RESULTS_ENDINGS, STANDARD_OUTPUT, output_rules, require_output, write_output
+from nasbench.outputs import REPORT_MARKS, STANDARD_OUTPUT, ending_of, output_rules, require_output, write_output
 
-OUTPUTS: Final = frozenset({"output", "csv", "csv_", "plot", "curves", "picture"})
-"""Names of the arguments that name outputs."""
+QUERY_FORMS: Final = {
+    ".csv": "csv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".md": "markdown",
+    ".tex": "latex",
+    ".html": "html",
+    ".txt": "table",
+}
+"""Forms of a query's output by the ending of its name."""
 
-# Their -o names a table or a page; of other commands only --csv does.
-_TEXTS: Final = frozenset({"query", "score", "export", "report", "predict", "replay"})
+Kind = Literal["text", "picture", "results", "model", "folder"]
+"""What an output is: a table or page; a picture; a results file; a trained network; a folder."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a command.
+
+    Args:
+        kind: what is written.
+        endings: allowed endings of its name; () where the command itself checks them.
+        drawing: of pictures, whether there are no data beside it.
+    """
+
+    kind: Kind
+    endings: tuple[str, ...] = ()
+    drawing: bool = False
+
+
+_CSV: Final = Output("text", (".csv",))
+_PICTURE: Final = Output("picture")
+_DRAWING: Final = Output("picture", drawing=True)
+_RESULTS: Final = Output("results", (".h5",))
+_PLOTS: Final = (
+    "claims",
+    "compare",
+    "correlations",
+    "cost",
+    "curves",
+    "pareto",
+    "profiles",
+    "ranks",
+    "regret",
+    "targets",
+)
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "csv", "parquet", "nasbench101", "nasbench201")
+
+OUTPUTS: Final[dict[str, dict[str, Output]]] = {
+    **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},
+    **{name: {"output": _RESULTS} for name in _WRITERS},
+    **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
+    "draw": {"output": _DRAWING},
+    "evaluate": {"output": _PICTURE, "csv_": _CSV},
+    "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
+    "export-model": {"output": Output("model", (".onnx", ".pt2"))},
+    "predict": {"output": Output("text", (".csv", ".json"))},
+    "query": {"output": Output("text", tuple(QUERY_FORMS))},
+    "replay": {"output": Output("text", (".csv", ".h5")), "plot": _PICTURE},
+    "report": {"output": Output("text", tuple(REPORT_MARKS))},
+    "reproduce": {"output": _PICTURE},
+    "score": {"output": _CSV},
+    "show": {"picture": _DRAWING},
+    "train": {"output": Output("model"), "curves": _PICTURE},
+    "transfer": {"output": Output("folder")},
+    "write": {"folder": Output("folder")},
+}
+"""Per command, the arguments that name outputs. tests/outputs fail for a command with an output that is not here."""
+
 _FORCE: Final = "force_output"
 
 
 def with_outputs(command: click.Command) -> click.Command:
-    """Add the option --force to a command that writes tables or pages, and check their names before the command begins.
+    """Check the names of a command's outputs before the command begins, and add --force to one that writes files.
 
     Args:
-        command: the command, which is changed; one that has the option already stays as it is.
+        command: the command, which is changed; one that was changed already stays as it is.
 
     Returns:
         The same command.
     """
     names = {parameter.name for parameter in command.params}
-    writes = command.name in _TEXTS or names & {"csv", "csv_"}
-    if not writes or _FORCE in names or command.callback is None or isinstance(command, click.Group):
-        return command
-    command.params.append(
-        click.Option(
-            ["--force", _FORCE],
-            is_flag=True,
-            help="Let tables and pages replace files of other kinds; never an input or a results file.",
-        )
-    )
+    outputs = {name: each for name, each in OUTPUTS.get(command.name or "", {}).items() if name in names}
     body = command.callback
+    if not outputs or body is None or isinstance(command, click.Group) or hasattr(body, _FORCE):
+        return command
+    if any(each.kind in ("text", "picture") for each in outputs.values()):
+        command.params.append(
+            click.Option(
+                ["--force", _FORCE],
+                is_flag=True,
+                help="Let tables, pages and pictures replace files of other kinds; never an input or a results file.",
+            )
+        )
 
     @functools.wraps(body)
     def guarded(*args: Any, **values: Any) -> Any:
         forced = values.pop(_FORCE, False)
-        inputs = [text for name, value in values.items() if name not in OUTPUTS for text in _texts(value)]
+        inputs = [text for name, value in values.items() if name not in outputs for text in _texts(value)]
         with output_rules(inputs, forced):
-            for name, value in values.items():
-                if name in OUTPUTS and isinstance(value, str) and value != STANDARD_OUTPUT:
-                    _check(command, value)
+            for name, output in outputs.items():
+                if isinstance(values.get(name), str):
+                    _check(command.name or "", output, values[name])
             return body(*args, **values)
 
+    setattr(guarded, _FORCE, True)
     command.callback = guarded
     return command
 
 
-def _check(command: click.Command, value: str) -> None:
+def _check(command: str, output: Output, value: str) -> None:
+    """Refuse what can be refused before the command begins: names, inputs, results files, and foreign pictures."""
     if not value:
-        raise InputError("the name of the output is empty; name a file, or - for standard output")
-    ending = Path(value).suffix.lower()
-    if ending in RESULTS_ENDINGS and not (command.name == "replay" and ending == ".h5"):
+        raise InputError("the name of the output is empty; name a file, or - for standard output of text")
+    if output.kind == "picture":
+        _check_picture(command, output, value)
+    elif output.kind == "text" and value != STANDARD_OUTPUT:
+        ending = ending_of(value, output.endings)
+        if ending != ".h5":
+            require_output(value, lambda _: True)  # what else is there can be judged only with the content
+    elif output.kind == "model" and value != STANDARD_OUTPUT:
         require_output(value)
+
+
+def _check_picture(command: str, output: Output, value: str) -> None:
+    from nasbench.cli.plotting import check_names
+
+    if value == STANDARD_OUTPUT and command == "show":
+        return  # no picture
+    # With several data sets, a replay's picture is only the beginning of the names.
+    check_names(value, output.drawing, stem_only=command == "replay")
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from nasbench.analysis.plotting.saving import FORMATS, picture_paths, require_picture
+from nasbench.analysis.plotting.saving import DRAWING, FORMATS, PLOT, USUAL_FORMATS, picture_paths, require_picture
 from nasbench.cli.output import say
 from nasbench.errors import InputError
+from nasbench.outputs import STANDARD_OUTPUT, require_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,8 +122,28 @@ def check_pictures(output: str, model: str) -> None:
     for path in picture_paths(output):
         if path.resolve() == Path(model).resolve():
             raise InputError(f"{str(path)!r} is the name of the model file, too; choose another one for the picture")
-        require_picture(path)
+        require_picture(path, PLOT)
         make_folder(path)
+
+
+def check_names(output: str, drawing: bool, stem_only: bool) -> None:
+    """Refuse the name of a picture before the command begins, if something else is there.
+
+    Args:
+        output: picture or stem.
+        drawing: whether the picture has no data beside it.
+        stem_only: check only for inputs and results files, because the names will be others.
+
+    Raises:
+        InputError: for "-", an unknown ending, and as `require_picture` does.
+    """
+    if output == STANDARD_OUTPUT:
+        raise InputError("pictures are files, and '-' is standard output elsewhere; give a name, e.g. fig.pdf")
+    for path in picture_paths(output, chosen_formats(), ("png",) if drawing else USUAL_FORMATS):
+        if stem_only:
+            require_output(path)
+        else:
+            require_picture(path, DRAWING if drawing else PLOT)
 
 
 def name_picture(output: str, part: str) -> str:

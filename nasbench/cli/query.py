@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from nasbench.cli.measured import measurements_of, measurements_option
-from nasbench.cli.outputs import put
+from nasbench.cli.outputs import QUERY_FORMS, put
+from nasbench.cli.table_formats import format_table
 from nasbench.errors import InputError, MissingExtra, did_you_mean
 from nasbench.expressions.frames import kinds_of, parse_where, rows_that_hold
 from nasbench.outputs import STANDARD_OUTPUT, ending_of, write_output
@@ -28,8 +30,7 @@ PUBLISHED = "published"
 MEASURED_COLUMNS = (
     *("hash", "quantity", "value", "low", "high", "unit", "n", "device", "method", "batch", "threads", "measured_at"),
 )
-FORMATS = ("table", "csv", "json", "parquet")
-_ENDINGS: Final = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt": "table"}
+FORMATS = tuple(sorted(QUERY_FORMS.values()))
 
 
 @click.command()
@@ -69,7 +70,7 @@ _ENDINGS: Final = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".txt"
     "--output",
     default=None,
     type=click.Path(dir_okay=False),
-    help="File ending in .csv, .json, .parquet or .txt; - is standard output  [-].",
+    help="File ending in .csv, .json, .jsonl, .parquet, .md, .tex, .html or .txt; - is standard output  [-].",
 )
 def query(
     files: Sequence[str],
@@ -322,7 +323,7 @@ def form_of(format_: str | None, output: str | None) -> str:
     """
     if output is None or output == STANDARD_OUTPUT:
         return format_ or "table"
-    form = _ENDINGS[ending_of(output, tuple(_ENDINGS))]
+    form = QUERY_FORMS[ending_of(output, tuple(QUERY_FORMS))]
     if format_ not in (None, form):
         raise InputError(f"{output!r} is the name of a {form} file, and --format is {format_}; leave --format out")
     return form
@@ -333,7 +334,8 @@ def write(frame: pd.DataFrame, format_: str, output: str | None) -> None:
 
     Args:
         frame: the frame.
-        format_: "table", "csv", "json" (a list of objects) or "parquet".
+        format_: "table", "csv", "json" (a list of objects), "jsonl" (an object per line), "parquet", "markdown", "latex" (a
+            tabular) or "html" (a table).
         output: name of the file; None for standard output.
 
     Raises:
@@ -364,11 +366,28 @@ def _jsonable(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     }
 
 
+def _html(frame: pd.DataFrame) -> str:
+    """Write a table in HTML, one row per line."""
+    import pandas as pd
+
+    lines = [frame.columns, *frame.itertuples(index=False, name=None)]
+    cells = [["" if pd.isna(value) else html.escape(str(value)) for value in line] for line in lines]
+    head, *rows = ("".join(f"<td>{cell}</td>" for cell in line) for line in cells)
+    first = f"<table><thead><tr>{head.replace('td>', 'th>')}</tr></thead><tbody>"
+    return "\n".join(['<meta charset="utf-8">' + first, *(f"<tr>{row}</tr>" for row in rows), "</tbody></table>"])
+
+
 def _text(frame: pd.DataFrame, format_: str) -> str:
     if format_ == "csv":
         return str(csv_cells(frame).to_csv(index=False)).rstrip("\n")
     if format_ == "json":
         return json.dumps([_jsonable(row) for row in frame.to_dict("records")], indent=1)
+    if format_ == "jsonl":
+        return "\n".join(json.dumps(_jsonable(row)) for row in frame.to_dict("records"))
+    if format_ in ("markdown", "latex"):
+        return format_table(format_, frame)
+    if format_ == "html":
+        return _html(frame)
     if frame.empty:
         return f"no rows (columns: {', '.join(frame.columns)})"
     return str(frame.to_string(index=False, float_format=lambda value: f"{value:.5g}", max_colwidth=60))

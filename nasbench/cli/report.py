@@ -16,7 +16,7 @@ from nasbench.cli.output import say
 from nasbench.cli.outputs import put
 from nasbench.cli.user_defaults import usual_price
 from nasbench.errors import InputError, printable
-from nasbench.outputs import STANDARD_OUTPUT, ending_of
+from nasbench.outputs import REPORT_MARKS, STANDARD_OUTPUT, ending_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,5 +129,5 @@ def _beside(file: str) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    if put(str(path), text, (b"<sub>nasbench, " if path.suffix.lower() == ".md" else b"nasbench",)):
+    if put(str(path), text, REPORT_MARKS.get(path.suffix.lower(), ())):
         say(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")

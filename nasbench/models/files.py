@@ -17,7 +17,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nasbench.errors import InputError, MissingData
-from nasbench.store.files import sync_folder
+from nasbench.outputs import open_new, require_output
+from nasbench.store.files import remove_if_there, sync_folder
 
 MODEL: Final = "nasbench.model"
 """Key of the metadata that holds the description of a model."""
@@ -52,22 +53,26 @@ def write_document(path: Path, tensors: Mapping[str, Tensor], key: str, document
 def write_beside(path: Path, content: bytes) -> None:
     """Write bytes beside the final name, sync them to the disk, and rename.
 
-    What killed processes left beside this name is removed.
+    What killed processes left beside this name is removed. A link at either name is replaced, and not followed. Mode and
+    owner of an earlier file are kept.
 
     Args:
         path: the file.
         content: its bytes.
 
     Raises:
-        InputError: when the file cannot be written.
+        InputError: when an input of the command, a results file or a journal is there, or the file cannot be written.
     """
     _require_name(path)
+    require_output(path)
     fresh = _beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_left_over(path)
+        remove_if_there(fresh)  # of a process of this number, or a link that somebody planted
+        handle = open_new(fresh, path)
         try:
-            with open(fresh, "wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -123,7 +128,8 @@ def make_folder(path: Path) -> None:
     longest = path.with_name(f"{path.name}.{os.getpid():010}.writing")  # another process's number may have more digits
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        longest.touch()
+        longest.unlink(missing_ok=True)
+        longest.touch(exist_ok=False)  # a link that somebody planted is not followed
         longest.unlink()
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -148,8 +154,10 @@ def held(path: Path) -> Iterator[None]:
     beside = path.with_name(f"{path.name}.lock")
     while True:
         try:
-            lock = os.open(beside, os.O_RDWR | os.O_CREAT, 0o644)
+            lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise InputError(f"{str(beside)!r} is a link, which is not followed; remove it") from None
             raise InputError(f"cannot write {str(beside)!r}: {error.strerror or error}") from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,8 @@ from typing import IO, Any
 import torch
 
 from nasbench.errors import InputError
-from nasbench.store.files import sync_folder
+from nasbench.outputs import open_new
+from nasbench.store.files import remove_if_there, sync_folder
 
 CHECKPOINT, RECORD = "checkpoint.pt", "record.json"
 
@@ -74,7 +75,8 @@ def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device
 
 def _replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     fresh = path.with_name(path.name + ".writing")
-    with open(fresh, "wb") as file:
+    remove_if_there(fresh)  # left by a kill, or a link that somebody planted
+    with os.fdopen(open_new(fresh, path), "wb") as file:
         write(file)
         file.flush()
         os.fsync(file.fileno())

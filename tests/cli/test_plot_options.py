@@ -152,7 +152,7 @@ def test_other_files_are_not_replaced(tmp_path):
     (tmp_path / "fig.csv").write_text("hash,val_acc\n")
     done = nasbench("cost", CLAIMS, "-o", "fig.pdf", cwd=tmp_path)
     assert done.code == 2
-    assert "fig.csv' exists and is no table of this plot; choose another name, or move that file" in done.err
+    assert "fig.csv' exists and is no earlier table of this plot of nasbench; choose another name" in done.err
     assert (tmp_path / "fig.csv").read_text() == "hash,val_acc\n"
     assert not (tmp_path / "fig.pdf").exists()
 
