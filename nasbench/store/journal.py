@@ -22,12 +22,15 @@ truncated later, even if the cut is between two lines. A journal gets its name b
 on the disk, so a journal without them was truncated, too. Journals of the earlier form have no commit counter (their
 header lacks `"claim":true`); a cut between two of their lines is not noticed.
 
+While there is a journal, the HDF5 file says so at its end (`format.journal_mark`).
+
 JSON has no NaN and no infinities: they are written as the strings "nan", "inf" and "-inf". Other floats are written by
 repr, which is exact.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -42,6 +45,7 @@ from nasbench.errors import InputError
 from nasbench.outputs import open_new
 from nasbench.store.errors import CorruptResults, NewerSchema, OlderSchema, explain
 from nasbench.store.files import ResultsPaths, close_handle, read_all, remove_if_there, sync_folder, write_at
+from nasbench.store.format.journal_mark import is_marked, mark_of
 from nasbench.store.format.rows import (
     Curves,
     Row,
@@ -453,12 +457,19 @@ class JournalWriter:
         header: first line of the journal if it is created.
         contents: result of `read_journal`, without damage.
         confirm: called before and after each write; raises `OwnershipLost` if this process is no longer the owner.
+        packed: number of the last record in the HDF5 file, in which is noted that it has a journal; None if there is no
+            such file.
     """
 
     def __init__(
-        self, paths: ResultsPaths, header: Header, contents: JournalContents, confirm: Callable[[], None]
+        self,
+        paths: ResultsPaths,
+        header: Header,
+        contents: JournalContents,
+        confirm: Callable[[], None],
+        packed: int | None,
     ) -> None:
-        self._h5 = paths.h5
+        self._h5, self._packed = paths.h5, packed
         self.path, self._begun_at, self._header = paths.journal, paths.beginning, header
         self._confirm = confirm
         self.sequence = contents.records[-1].sequence if contents.records else header.base
@@ -503,6 +514,9 @@ class JournalWriter:
         self._confirm()
         try:
             self._prepare()
+            if self._packed is not None:
+                self._mark_packed(self._packed)
+                self._packed = None
             self._settled = False
             write_at(self._handle, line, self.length)
             os.fsync(self._handle)
@@ -566,6 +580,39 @@ class JournalWriter:
             close_handle(handle)
             raise
         return handle
+
+    def _mark_packed(self, last_sequence: int) -> None:
+        """Note in the HDF5 file that it has a journal: before a record is written, which a copy without it would lack."""
+        try:
+            handle = os.open(self._h5, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            _log.warning("%s cannot be written (%s), so copy it with its journal only", self._h5, error.strerror)
+            return
+        try:
+            status = os.fstat(handle)
+            mark = mark_of(self._header.file, last_sequence)
+            # Other names of the same file are those of backups, which need no journal.
+            if status.st_nlink != 1 or is_marked(handle, self._header.file, last_sequence):
+                return
+            self._confirm()
+            try:
+                write_at(handle, mark, status.st_size)
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, status.st_size)
+                raise
+        finally:
+            close_handle(handle)
+
+    def packed_up_to(self, last_sequence: int) -> None:
+        """Take note of a new HDF5 file: the next append notes in it that it has a journal.
+
+        Args:
+            last_sequence: number of the last record that is in it.
+        """
+        self._packed = last_sequence
 
     def _begin(self) -> None:
         """Create the journal. Header and commit counter are on the disk before it gets its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from functools import cached_property
@@ -16,6 +17,10 @@ from nasbench.store.format.hdf5 import PackedFile
 from nasbench.store.format.manifest import TABLES, Table
 from nasbench.store.format.schema import OLDEST_READABLE, SCHEMA_VERSION, Column
 from nasbench.store.journal import JournalContents, Kind, Record, read_journal
+
+_log = logging.getLogger(__name__)
+
+_warned: set[str] = set()
 
 _RUN_ID: Final = TABLES["runs"][0]
 _KINDS: Final[dict[Kind, Table]] = {"child": "children", "run": "runs", "measurement": "measurements"}
@@ -49,6 +54,18 @@ class Snapshot:
         if self.packed:
             return self.packed.manifest.file
         return self.journal.header.file if self.journal.header else ""
+
+    @property
+    def lost_journal(self) -> str:
+        """One line if the HDF5 file says that a journal belongs to it and there is none, else ''."""
+        if self.packed is None or self.journal.header is not None or not self.packed.has_journal:
+            return ""
+        name = self.paths.journal.name
+        return (
+            f"{self.paths.h5}: its journal {name} is not here, with the rows stored after record "
+            f"{self.packed.manifest.last_sequence}; copy {name}, too, from where this file is from, or accept the loss with "
+            f"nasbench repair {self.paths.h5}"
+        )
 
     @property
     def children(self) -> int:
@@ -184,13 +201,32 @@ class Snapshot:
 
 
 def open_snapshot(paths: ResultsPaths) -> Snapshot:
-    """Open a results file for reading; another process may write and pack it at the same time.
+    """Open a results file as `read_snapshot` does, and warn once per process if its journal is not there.
 
     Args:
         paths: paths of the results file.
 
     Returns:
         Every row that was acknowledged before the call.
+
+    Raises:
+        StoreError: see `read_snapshot`.
+    """
+    snapshot = read_snapshot(paths)
+    if (lost := snapshot.lost_journal) and lost not in _warned:
+        _warned.add(lost)
+        _log.warning("%s", lost)
+    return snapshot
+
+
+def read_snapshot(paths: ResultsPaths) -> Snapshot:
+    """Open a results file for reading; another process may write and pack it at the same time.
+
+    Args:
+        paths: paths of the results file.
+
+    Returns:
+        Every row that was acknowledged before the call, of those that are here (`Snapshot.lost_journal`).
 
     Raises:
         MissingResults: when there is neither HDF5 file nor journal.
@@ -205,13 +241,14 @@ def open_snapshot(paths: ResultsPaths) -> Snapshot:
             journal = read_journal(paths.journal)
             current = _is_current(paths, packed)
             problem = mismatch(paths, packed, journal)
+            snapshot = Snapshot(paths, packed, journal)
             # An apparent fault may be a pack between the two reads, or a failed append that is being cut off: look
             # again.
-            if current and (problem is None or attempt >= _LOOKS):
+            if current and (not (problem or snapshot.lost_journal) or attempt >= _LOOKS):
                 journal.require_sound(paths.journal)
                 if problem is not None:
                     raise problem
-                return Snapshot(paths, packed, journal)
+                return snapshot
         except BaseException:
             _close(packed)
             raise

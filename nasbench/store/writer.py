@@ -19,7 +19,7 @@ from nasbench.store.format.schema import SCHEMA_VERSION
 from nasbench.store.journal import Header, JournalContents, JournalWriter, renew_journal
 from nasbench.store.lock import ResultsLock
 from nasbench.store.packing import pack_snapshot
-from nasbench.store.reader import Snapshot, open_snapshot
+from nasbench.store.reader import Snapshot, open_snapshot, read_snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -77,18 +77,23 @@ class ResultsWriter:
         if self._lock.previous_may_live:
             renew_journal(self.paths, self._lock.confirm)
         try:
-            snapshot = open_snapshot(self.paths)
+            snapshot = read_snapshot(self.paths)
         except MissingResults:
             return self._journal_writer(Header(uuid4().hex, 0), JournalContents())
-        snapshot.close()
+        try:
+            if lost := snapshot.lost_journal:
+                raise CorruptResults(lost)  # rows that are stored now would take the places of those
+        finally:
+            snapshot.close()
         header = Header(snapshot.file or uuid4().hex, snapshot.last_sequence)
+        packed = snapshot.packed.manifest.last_sequence if snapshot.packed else None
         if self._is_packed_already(snapshot):
             self._remove_journal()
-            return self._journal_writer(header, JournalContents())
-        return self._journal_writer(header, snapshot.journal)
+            return self._journal_writer(header, JournalContents(), packed)
+        return self._journal_writer(header, snapshot.journal, packed)
 
-    def _journal_writer(self, header: Header, contents: JournalContents) -> JournalWriter:
-        return JournalWriter(self.paths, header, contents, self._lock.confirm)
+    def _journal_writer(self, header: Header, contents: JournalContents, packed: int | None = None) -> JournalWriter:
+        return JournalWriter(self.paths, header, contents, self._lock.confirm, packed)
 
     def _is_packed_already(self, snapshot: Snapshot) -> bool:
         """Whether the last owner was killed between packing and removing the journal."""
@@ -237,6 +242,7 @@ class ResultsWriter:
             began = time.perf_counter()
             pack_snapshot(snapshot, self._lock)
             _log.debug("%s: packed in %.2f s", self.paths.h5, time.perf_counter() - began)
+            self._journal.packed_up_to(snapshot.last_sequence)
             self._remove_journal()
             self._journal.start_again(Header(snapshot.file, snapshot.last_sequence))
         finally:

@@ -26,6 +26,7 @@ class Recorded:
     """What a writer did on the disk: it appended, packed, appended and closed."""
 
     before: bytes
+    inode: int
     directory: int
     operations: Sequence[Operation]
     seen: dict[tuple[tuple[str, bytes], ...], int] = field(
@@ -38,15 +39,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     folder = tmp_path_factory.mktemp("recorded")
     path, trace = folder / "files" / "x.h5", folder / "trace"
     write(path, 5)
-    before = path.read_bytes()
+    before, inode = path.read_bytes(), path.stat().st_ino
     with Worker(built_library(folder)) as worker:
         answer = worker.work(path.parent, trace=str(trace))
-    return Recorded(before, answer["directory"], read_trace(trace))
+    return Recorded(before, inode, answer["directory"], read_trace(trace))
 
 
 def cut_after(recorded: Recorded, operations: int) -> Disk:
     disk = Disk(recorded.directory, acknowledged=5)
-    disk.start_with("x.h5", recorded.before)
+    disk.start_with("x.h5", recorded.before, recorded.inode)
     for operation in recorded.operations[:operations]:
         disk.apply(operation)
     return disk
@@ -97,7 +98,7 @@ def test_power_cuts_lose_nothing(recorded: Recorded, tmp_path: Path) -> None:
 def test_the_simulated_disk_forgets_what_was_not_synced(recorded: Recorded, tmp_path: Path) -> None:
     """Without the fsyncs the same writes lose rows, so the simulation can tell."""
     kept = [operation for operation in recorded.operations if operation.what != "sync"]
-    unsynced = Recorded(recorded.before, recorded.directory, kept)
+    unsynced = Recorded(recorded.before, recorded.inode, recorded.directory, kept)
     with pytest.raises((AssertionError, StoreError)):
         cuts(unsynced, tmp_path, 100, seed=0)
 

@@ -44,8 +44,9 @@ class Disk:
     acknowledged: int = 0
     _by_inode: dict[int, int] = field(default_factory=dict)
 
-    def start_with(self, name: str, data: bytes) -> None:
+    def start_with(self, name: str, data: bytes, inode: int) -> None:
         """A file that was there before, on the disk."""
+        self._by_inode[inode] = len(self.files)
         self.files.append(_File([Operation("write", 0, "", 0, data)], synced=1))
         self.names.append(("put", name, 0))
         self.synced = 1

@@ -18,7 +18,7 @@ A dataset's attribute `checksum` repeats the manifest's (BLAKE2b); `crc32`, whic
 
 Text is UTF-8 of fixed width. A text dataset whose values HDF5 cannot hold as they are (zero bytes, lone surrogates) has
 the attribute `escaped`: its values are written with JSON's escapes. The file format is that of HDF5 1.10, which
-checksums the metadata as well.
+checksums the metadata as well. Behind HDF5's last byte there may be a mark, see `journal_mark`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from nasbench.store.format.chunks import (
 )
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, decoded_texts, is_ascii
 from nasbench.store.format.form import Form
+from nasbench.store.format.journal_mark import is_marked
 from nasbench.store.format.manifest import FORMAT, TABLES, Entry, Manifest, Table, checksum_of_text, schema_in
 from nasbench.store.format.opening import open_plain
 from nasbench.store.format.schema import SCHEMA_VERSION, Column
@@ -77,6 +78,10 @@ class PackedFile:
     Args:
         path: the HDF5 file.
 
+    Attributes:
+        manifest: its table of contents.
+        has_journal: whether it says that rows were stored in a journal beside it.
+
     Raises:
         MissingResults: when there is no such file.
         CorruptResults: when it is not HDF5, not a nasbench results file, or damaged.
@@ -88,6 +93,7 @@ class PackedFile:
         self._file = _open_hdf5(path)
         try:
             self.manifest = self._read_manifest()
+            self.has_journal = self._is_marked()
             rows = {str(table): self.manifest.rows(table) for table in TABLES}
             encodings = {path: entry.encoding for path, entry in self.manifest.datasets.items()}
             self._form = Form(self._file, encodings, rows, dict(TABLES.items()), self._size())
@@ -96,6 +102,13 @@ class PackedFile:
         except BaseException:
             self.close()
             raise
+
+    def _is_marked(self) -> bool:
+        # Read once, before the journal: a mark that is written later may be of a journal that the reader did not see.
+        try:
+            return is_marked(self._file.id.get_vfd_handle(), self.manifest.file, self.manifest.last_sequence)
+        except OSError as error:
+            raise explain(error, self.path, "reading") from error
 
     def _size(self) -> int:
         try:
@@ -435,7 +448,7 @@ def _open_hdf5(path: Path) -> Any:
     if signature != _SIGNATURE:
         raise CorruptResults(f"{path} is not an HDF5 file, or its first bytes are damaged; restore it from a copy")
     try:
-        # Packed files never change, so readers need no lock; some network file systems have none.
+        # Packed files never change but for the mark at their end, so readers need no lock; some network file systems have none.
         return h5py.File(path, "r", locking=False)
     except FileNotFoundError as error:
         raise MissingResults(f"{path}: no such results file") from error

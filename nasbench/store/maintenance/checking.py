@@ -31,7 +31,7 @@ from nasbench.store.format.schema import (
 )
 from nasbench.store.journal import JournalContents, read_journal
 from nasbench.store.maintenance.value_checks import HashOf, impossible_values
-from nasbench.store.reader import Snapshot, open_snapshot
+from nasbench.store.reader import Snapshot, read_snapshot
 
 Severity = Literal["damage", "value", "note"]
 
@@ -225,12 +225,14 @@ def _check_journal(paths: ResultsPaths, journal: JournalContents, health: Health
 
 def _check_together(paths: ResultsPaths, health: Health, hash_of: HashOf | None) -> None:
     try:
-        snapshot = open_snapshot(paths)
+        snapshot = read_snapshot(paths)
     except CorruptResults as error:
         health.damage(str(error))
         return
     try:
         health.children, health.runs, health.measurements = snapshot.children, snapshot.runs, snapshot.measurements
+        if snapshot.lost_journal:
+            health.damage(snapshot.lost_journal)
         _check_values(snapshot, health)
         _check_counts(snapshot, health)
         if health.sound:

@@ -98,6 +98,8 @@ def _migrate(snapshot: Snapshot, migrations: Mapping[int, Migration], lock: Resu
     paths, packed, journal = snapshot.paths, snapshot.packed, snapshot.journal
     if problem := mismatch(paths, packed, journal):
         raise problem
+    if snapshot.lost_journal:
+        raise CorruptResults(snapshot.lost_journal)
     versions = [packed.manifest.schema] if packed else []
     versions += [journal.header.schema] if journal.header else []
     found = min(versions)

@@ -34,6 +34,7 @@ class Recovered:
     Args:
         file: id of the results file, '' if it is lost.
         last_sequence: number of its last journal record, 0 if it is lost.
+        has_journal: whether it says that rows were stored in a journal beside it.
         columns: table -> name -> column; a lost value is replaced by a filler.
         lost: table -> name -> whether each value is lost, bools, shape [rows].
         curves: name -> the epochs of all children end to end, NaN for lost values.
@@ -44,6 +45,7 @@ class Recovered:
 
     file: str = ""
     last_sequence: int = 0
+    has_journal: bool = False
     columns: dict[Table, dict[str, Data]] = field(default_factory=lambda: {table: {} for table in TABLES})
     lost: dict[Table, dict[str, Numbers]] = field(default_factory=lambda: {table: {} for table in TABLES})
     curves: dict[str, Numbers] = field(default_factory=dict)
@@ -71,6 +73,7 @@ def recover_packed(path: Path) -> Recovered | None:
     try:
         packed = PackedFile(path)
         recovered.file, recovered.last_sequence = packed.manifest.file, packed.manifest.last_sequence
+        recovered.has_journal = packed.has_journal
         entries, rows = packed.manifest.datasets, {table: packed.manifest.rows(table) for table in TABLES}
         packed.close()
     except CorruptResults:

@@ -150,6 +150,8 @@ def _recover(
     elif journal.header is None or journal.header.base > 0 or paths.h5.exists():
         repair.lost.append(f"all of {paths.h5.name}, which cannot be opened as HDF5 or is missing")
     repair.lost += [f"{paths.journal.name}, {damage}" for damage in journal.damages]
+    if recovered and recovered.has_journal and journal.header is None and not journal.damages:
+        repair.lost.append(f"the rows stored after record {last}, which were in {paths.journal.name}; it is not here")
     if recovered and last and journal.header and journal.header.base > last:
         repair.lost.append(f"the records {last + 1} to {journal.header.base}, which are in neither file")
     fresh = [record for record in journal.records if record.sequence > last]

@@ -1,0 +1,58 @@
+"""Mark at the end of an HDF5 results file: a journal with further rows belongs to it.
+
+Without the mark, a copy of the HDF5 file alone would look complete. A writer appends the mark once the journal has its
+name, and before the first record is written into it: rows can be acknowledged in a journal only if the mark is on the
+disk, and a file with a mark and without journal was copied, or its journal was removed. A pack writes a new file, which
+has no mark; so the file of a finished search has none.
+
+The mark follows the bytes that belong to HDF5, which ignores it. It is one line, so `tail -n 1` shows it:
+
+    nasbench: a journal has the records after 00000000000000000012, file 0123456789abcdef, check 0123456789abcdef
+"""
+
+from __future__ import annotations
+
+import os
+from hashlib import blake2b
+from typing import Final
+
+
+def mark_of(file: str, last_sequence: int) -> bytes:
+    """Make the mark.
+
+    Args:
+        file: id of the results file.
+        last_sequence: number of the last record that is in the HDF5 file.
+
+    Returns:
+        A line break and a line of fixed length, ASCII.
+    """
+    line = f"\nnasbench: a journal has the records after {last_sequence:020}, file {_digest(file)}, check "
+    return f"{line}{_digest(line)}\n".encode()
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+_BYTES: Final = len(mark_of("", 0))
+
+
+def is_marked(handle: int, file: str, last_sequence: int) -> bool:
+    """Check whether an open HDF5 file says that a journal belongs to it.
+
+    A mark with another id or number is that of an earlier owner that wrote it late; it says nothing.
+
+    Args:
+        handle: file number of the open file.
+        file: id of the results file, from its manifest.
+        last_sequence: number of the last record that is in it, from its manifest.
+
+    Returns:
+        Whether its last bytes are that mark.
+
+    Raises:
+        OSError: when they cannot be read.
+    """
+    size = os.fstat(handle).st_size
+    return size > _BYTES and os.pread(handle, _BYTES, size - _BYTES) == mark_of(file, last_sequence)
