@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,32 +39,43 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
 
     Source: order statistics: see `inference.intervals.median_interval`; the band: `simultaneous_rank`.
     """
-    parts = []
-    for strategy in style.in_order(data["strategy"].tolist()):
-        rows = data[data["strategy"] == strategy]
-        for measure in MEASURES:
-            wide = rows.pivot(index="run", columns="budget", values=measure)
-            values = wide.to_numpy(dtype=float)
-            n = np.isfinite(values).sum(axis=0)
-            found = _intervals(values, generator(seed, strategy, measure), level, resamples)
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "strategy": strategy,
-                        "by": rows["by"].iloc[0],
-                        "measure": measure,
-                        "budget": wide.columns.to_numpy(dtype=float),
-                        "runs": len(wide),
-                        "n": n,
-                        **found,
-                        "interval": [interval_name(count, level) for count in n],
-                        "spent": float(rows["spent"].max()),
-                        "unit": rows["unit"].iloc[0] if "unit" in rows else DEVICE_HOURS,
-                    }
-                )
-            )
     columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent", "unit"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    if data.empty:
+        return pd.DataFrame(columns=columns)
+    places = data.groupby("strategy", sort=False).indices
+    run, budget = pd.factorize(data["run"], sort=True)[0], data["budget"].to_numpy(dtype=float)
+    by, unit = data["by"].iloc[0], data["unit"].iloc[0] if "unit" in data else DEVICE_HOURS
+    scores = {measure: data[measure].to_numpy(dtype=float) for measure in MEASURES}
+    spent = data["spent"].to_numpy(dtype=float)
+    parts: list[dict[str, Any]] = []  # columns of single values and arrays: thousands of frames would take seconds
+    for strategy in style.in_order(list(places)):
+        rows = places[strategy]
+        runs, row = np.unique(run[rows], return_inverse=True)
+        budgets, column = np.unique(budget[rows], return_inverse=True)
+        for measure in MEASURES:
+            values = np.full((len(runs), len(budgets)), np.nan)
+            values[row, column] = scores[measure][rows]
+            n = np.isfinite(values).sum(axis=0)
+            parts.append(
+                {
+                    "strategy": strategy,
+                    "measure": measure,
+                    "budget": budgets,
+                    "runs": len(runs),
+                    "n": n,
+                    **_intervals(values, generator(seed, strategy, measure), level, resamples),
+                    "interval": [interval_name(count, level) for count in n.tolist()],
+                    "spent": float(np.fmax.reduce(spent[rows])),
+                }
+            )
+    lengths = [len(part["budget"]) for part in parts]
+    whole: dict[str, Any] = {"by": by, "unit": unit}
+    for name in ("strategy", "measure", "runs", "spent"):
+        whole[name] = pd.Series([part[name] for part in parts]).repeat(lengths).reset_index(drop=True)
+    for name in ("budget", "n", *_COLUMNS):
+        whole[name] = np.concatenate([part[name] for part in parts])
+    whole["interval"] = [name for part in parts for name in part["interval"]]
+    return pd.DataFrame(whole)[columns]
 
 
 def interval_name(n: int, level: float = LEVEL) -> str:

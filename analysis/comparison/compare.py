@@ -79,38 +79,55 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
     last = with_no_choice(last, frame, runs)
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    hours, final = search_hours(runs), runs.set_index("run")["final_hours"]
+    each = counted.groupby("run")
+    of_run = pd.DataFrame(
+        {
+            "children": each.size(),
+            "distinct": each["hash"].nunique(),
+            "duplicates": counted["duplicate"].astype(int).groupby(counted["run"]).sum(),
+            "failures": (counted["status"] != "ok").groupby(counted["run"]).sum(),
+        }
+    ).reindex(last["run"])
+    totals = of_run.fillna(0).to_numpy(dtype=np.int64)
+    hours = search_hours(runs).to_numpy(dtype=float)  # `last` has the rows of `runs`
+    final, usd, searcher_hours = (runs[name].to_numpy(dtype=float) for name in ("final_hours", "usd", "searcher_hours"))
+    values = {measure: last[measure].to_numpy(dtype=float) for measure in ("val_acc", "test_acc")}
+    places = last.groupby("strategy", sort=False).indices
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
-        mine = last[last["strategy"] == strategy]
-        ids = mine["run"].to_numpy()
-        children = counted[counted["run"].isin(ids)]
+        mine = places[strategy]
+        children, distinct, duplicates, failures = totals[mine].sum(axis=0).tolist()
         row: dict[str, Any] = {"strategy": strategy, "runs": len(mine)}
         for measure, prefix, count, name in (
             ("val_acc", "val", "n", "interval"),
             ("test_acc", "test", "n_test", "test_interval"),
         ):
-            scores = mine[measure].to_numpy(dtype=float)
+            scores = values[measure][mine]
             middle, low, high = median_with_ends(scores, level)
             n = int(np.isfinite(scores).sum())
             row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}
             equal = n > 1 and np.nanmin(scores) == np.nanmax(scores)  # a width of 0 would be no interval
             row[name] = f"n={n}: {ALL_EQUAL}" if equal else interval_name(n, level)
-        search = hours.loc[ids]
-        searcher = runs.set_index("run").loc[ids, "searcher_hours"].sum()
+        search = float(np.nansum(hours[mine]))
         row |= {
-            "children": len(children),
-            "distinct": children.groupby("run")["hash"].nunique().sum(),
-            "duplicates": int(children["duplicate"].sum()),
-            "failures": int((children["status"] != "ok").sum()),
-            "search_gpu_hours": search.median(),
-            "final_gpu_hours": final.loc[ids].median(),
+            "children": children,
+            "distinct": distinct,
+            "duplicates": duplicates,
+            "failures": failures,
+            "search_gpu_hours": _median(hours[mine]),
+            "final_gpu_hours": _median(final[mine]),
             "unit": unit,
-            "usd": runs.set_index("run").loc[ids, "usd"].median(),
-            "searcher_share": searcher / search.sum() if search.sum() > 0 else np.nan,
+            "usd": _median(usd[mine]),
+            "searcher_share": float(np.nansum(searcher_hours[mine])) / search if search > 0 else np.nan,
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _median(values: np.ndarray) -> float:
+    """Median of the values that are known; NaN without one."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:

@@ -75,18 +75,26 @@ def cost_by_strategy(
     counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     reach = None if target is None else budget_to_target(frame, runs, target, budget=budget).set_index("run")
     hours = runs.set_index("run")[categories].fillna(0.0)  # uncounted hours that a file does not hold: `uncounted_note`
+    totals, unit, table = run_hours(runs), hours_unit(frame), shipped_prices() if prices is None else prices
+    strategy_of = runs.set_index("run")["strategy"]
+    used = frame[["run", "device"]].drop_duplicates()
+    used = used.assign(strategy=used["run"].map(strategy_of)).groupby("strategy")["device"].unique()
+    children_of = counted.groupby(counted["run"].map(strategy_of)).indices
+    none = np.zeros(0, dtype=np.int64)
+    ids_of = runs.groupby("strategy", sort=False).indices
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
-        ids = runs.loc[runs["strategy"] == strategy, "run"]
-        mine, rate, total = hours.loc[ids], rates.loc[ids], run_hours(runs).loc[ids]
-        children = counted[counted["run"].isin(ids)]
+        ids = runs["run"].iloc[ids_of[strategy]]
+        mine, rate, total = hours.loc[ids], rates.loc[ids], totals.loc[ids]
+        children = counted.iloc[children_of.get(strategy, none)]
         per_child = children["gpu_hours"].astype(float)
+        devices = sorted(set(used.get(strategy, [])) - {""})
         row: dict[str, Any] = {
             "strategy": strategy,
             "runs": len(ids),
-            "priced_at": _priced_at(frame, ids, rate, prices, at),
+            "priced_at": _priced_at(devices, rate, table, prices is None, at),
             **mine.mean().to_dict(),
-            "unit": hours_unit(frame),
+            "unit": unit,
             "gpu_hours": total.mean(),
             "gpu_hours_low": total.min(),
             "gpu_hours_high": total.max(),
@@ -179,14 +187,11 @@ def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, a
     return rate.fillna(plain).reindex(runs["run"]).fillna(0.0)
 
 
-def _priced_at(
-    frame: pd.DataFrame, ids: pd.Series[Any], rate: pd.Series[Any], prices: PriceTable | None, at: str | None
-) -> str:
-    table = shipped_prices() if prices is None else prices
-    devices = sorted(set(frame.loc[frame["run"].isin(ids), "device"]) - {""})
+def _priced_at(devices: Sequence[str], rate: pd.Series[Any], table: PriceTable, charged: bool, at: str | None) -> str:
+    """Say which price some hours have: that of `at`, the charged one, or that of the devices in a table."""
     if at is not None:
         return f"hours of {', '.join(devices) or 'no device'}, priced as {price_of(at, table)}"
-    if prices is None:
+    if charged:
         values = [f"{value:.3g}" for value in sorted(set(rate))]
         return f"as charged, {' to '.join(dict.fromkeys((values[0], values[-1])))} USD/h of {', '.join(devices) or 'no device'}"
     return "; ".join(str(price_of(device, table)) for device in devices) or "no device used"
