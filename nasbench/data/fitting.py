@@ -82,5 +82,52 @@ def fitting_in_a_line(protocol: Protocol, data: Dataset) -> str:
     return f"protocol {protocol.name} for {images} training images of {shape}: {chosen} (--set replaces any)"
 
 
+def require_fit(protocol: Protocol, data: Dataset) -> None:
+    """Refuse a protocol with which no network could be trained on its data.
+
+    Args:
+        protocol: the protocol, after `fitted`.
+        data: its data.
+
+    Raises:
+        InputError: when the protocol crops from less than the side, cuts out more than it, or takes more training
+            images than there are.
+    """
+    check_sizes(protocol, data.size)
+    if not protocol.train_images:  # all that are left
+        return
+    available = len(data.split(protocol.validation, protocol.split_seed)[0])
+    if protocol.train_images > available:
+        raise InputError(
+            f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the "
+            f"{len(data.train)} images "
+            f"of {data.name!r} are left for training with validation={protocol.validation:g}; use --set "
+            "train_images=0 for all of them"
+        )
+
+
+def check_sizes(protocol: Protocol, size: int) -> None:
+    """Refuse a protocol whose augmentation does not fit the size of the images.
+
+    Args:
+        protocol: the training protocol.
+        size: side of the images in pixels, >= 1.
+
+    Raises:
+        InputError: when the protocol crops from less than the side, or cuts out more than it.
+    """
+    if protocol.crop_from and protocol.crop_from < size:
+        raise InputError(
+            f"protocol {protocol.name!r}: crop_from={protocol.crop_from} is less than the images' side of {size} "
+            "pixels; "
+            f"use --set crop_from={size + size // 8} (any from {size}), or smaller images: folder:PATH,size=32"
+        )
+    if protocol.cutout > size:
+        raise InputError(
+            f"protocol {protocol.name!r}: cutout={protocol.cutout} exceeds the images' side of {size} pixels; "
+            f"use --set cutout={size} or less"
+        )
+
+
 def _clipped(value: int, limits: tuple[int, int]) -> int:
     return min(max(value, limits[0]), limits[1])

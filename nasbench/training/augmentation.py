@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasbench.data import Images
-from nasbench.errors import InputError
+from nasbench.data.fitting import check_sizes
 from nasbench.protocols.protocol import Protocol
 
 
@@ -272,29 +272,6 @@ class RowCrops(Crops):
         # As a [b, c, h, w] view, because torch has a fast flip for images in the channels_last format.
         images[flipped] = torch.from_numpy(images[flipped]).permute(0, 3, 1, 2).flip(3).permute(0, 2, 3, 1).numpy()
         return torch.from_numpy(images)
-
-
-def check_sizes(protocol: Protocol, size: int) -> None:
-    """Refuse a protocol whose augmentation does not fit the size of the images.
-
-    Args:
-        protocol: the training protocol.
-        size: side of the images in pixels, >= 1.
-
-    Raises:
-        InputError: when the protocol crops from less than the side, or cuts out more than it.
-    """
-    if protocol.crop_from and protocol.crop_from < size:
-        raise InputError(
-            f"protocol {protocol.name!r}: crop_from={protocol.crop_from} is less than the images' side of {size} "
-            "pixels; "
-            f"use --set crop_from={size + size // 8} (any from {size}), or smaller images: folder:PATH,size=32"
-        )
-    if protocol.cutout > size:
-        raise InputError(
-            f"protocol {protocol.name!r}: cutout={protocol.cutout} exceeds the images' side of {size} pixels; "
-            f"use --set cutout={size} or less"
-        )
 
 
 def _enlarged(pixels: Tensor, whitening: Whitening, protocol: Protocol) -> Tensor:

@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 
 from nasbench.data import Dataset, Images, load_data
-from nasbench.data.fitting import fitted
+from nasbench.data.fitting import fitted, require_fit
 from nasbench.errors import InputError
 from nasbench.kernels.platform import platform_here
 from nasbench.kernels.portable import is_portable_process
@@ -22,7 +22,7 @@ from nasbench.networks.base import Network
 from nasbench.protocols.protocol import Protocol, check_kernels
 from nasbench.provenance import utc_now
 from nasbench.structures import Counts, Scale
-from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening, check_sizes
+from nasbench.training.augmentation import ResidentImages, TrainingImages, Whitening
 from nasbench.training.clocks import reading, require_clock
 from nasbench.training.determinism import Nondeterminism
 from nasbench.training.device_checks import require_working
@@ -250,15 +250,7 @@ def checked_data(protocol: Protocol, device: str) -> Dataset:
     check_kernels(protocol, device)
     dataset = load_data(protocol.data)
     protocol = fitted(protocol, dataset)
-    check_sizes(protocol, dataset.size)
-    available = len(dataset.split(protocol.validation, protocol.split_seed)[0])
-    if protocol.train_images > available:
-        raise InputError(
-            f"protocol {protocol.name!r}: train_images={protocol.train_images}, but {available} of the "
-            f"{len(dataset.train)} images "
-            f"of {dataset.name!r} are left for training with validation={protocol.validation:g}; use --set "
-            "train_images=0 for all of them"
-        )
+    require_fit(protocol, dataset)
     return dataset
 
 

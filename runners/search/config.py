@@ -373,7 +373,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
         MissingData: when the data set is not on this machine.
     """
     from nasbench.data import load_data
-    from nasbench.data.fitting import fitted
+    from nasbench.data.fitting import fitted, require_fit
 
     space = get_space(config.space)
     if not space.has_networks:
@@ -407,6 +407,7 @@ def resolve(config: SearchConfig, network_version: int | None = None) -> SearchP
         raise InputError(f"budget {budget.text!r} never ends at 0 USD per hour: give --price, e.g. --price 0.10")
     dataset = load_data(protocol.data)
     protocol = fitted(protocol, dataset)
+    require_fit(protocol, dataset)  # here already: a run that trains nothing leaves no results file
     fingerprint = protocol.fingerprint(dataset.digest, space.built_version)
     return SearchPlan(
         config=config,

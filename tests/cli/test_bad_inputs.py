@@ -74,6 +74,16 @@ def test_a_mistake_is_one_line_with_exit_2(words, expected, tmp_path):
     assert not list(tmp_path.rglob("*.h5")), "nothing is written for a mistake"
 
 
+@pytest.mark.parametrize("fields", ["cutout=9", "crop_from=7", "train_images=97"])
+@pytest.mark.parametrize("executor", ["inline", "local"])
+def test_a_run_that_its_protocol_refuses_leaves_no_file(tmp_path: Path, fields: str, executor: str) -> None:
+    done = nasbench(*with_("--set", fields, "--executor", executor), "-o", str(tmp_path / "new" / "x.h5"))
+    assert done.code == 2
+    (line,) = done.err.splitlines()
+    assert fields in line
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_cifar_without_files_says_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("NASBENCH_DATA", str(tmp_path))
     done = nasbench(*with_("--data", "cifar10"), cwd=tmp_path)

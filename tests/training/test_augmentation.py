@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from nasbench.data import Images
+from nasbench.data.fitting import check_sizes
 from nasbench.errors import InputError
 from nasbench.protocols.protocol import Protocol
 from nasbench.training.augmentation import (
@@ -16,7 +17,6 @@ from nasbench.training.augmentation import (
     RowCrops,
     TrainingImages,
     Whitening,
-    check_sizes,
 )
 
 CPU = torch.device("cpu")

@@ -129,7 +129,8 @@ def _names_there(merged: Tables, tables: Tables, clashing: Sequence[str]) -> dic
     """Ids RUN~2, RUN~3, ... under which runs are in `merged` already: no child of theirs has other content there."""
     known = list(dict.fromkeys(cast("Text", merged.runs["run"]).objects().tolist()))
     left = {run: [name for name in known if re.fullmatch(re.escape(run) + r"~\d+", name)] for run in clashing}
-    merged, found = _with_plain_sources(merged), {}
+    merged = _with_plain_sources(merged)
+    found: dict[str, str] = {}
     runs = cast("Text", tables.children["run"]).objects()
     while tried := {run: names.pop(0) for run, names in left.items() if names and run not in found}:
         some = _renamed(take_children(tables, np.flatnonzero(np.isin(runs, list(tried)))), tried, "")
