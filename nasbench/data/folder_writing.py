@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,15 @@ from nasbench.data.dataset import Dataset, Images
 from nasbench.errors import InputError
 
 LONGEST_NAME = 200  # bytes of a folder's name; file systems allow 255
+LEFT_OVER_SECONDS = 60
+_PARTS = frozenset({"train", "val", "test"})
 
 
 def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int = 0) -> int:
     """Write the images of a data set as PNG files: `train/<class>/<number>.png`, `test/` and, if there is one, `val/`.
 
-    The folder appears when it is complete. An existing folder must be empty.
+    The folder appears when it is complete. An existing folder must be empty. What a killed process left beside it,
+    `<folder>.<process>.writing`, is removed.
 
     Args:
         data: the data set.
@@ -51,6 +56,7 @@ def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int =
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(f"{str(folder)!r} exists and is not empty; choose another folder")
+        _remove_left_over(folder)
         fresh.mkdir(parents=True)
         try:
             count = sum(_write_part(fresh / name, part, names, per_class) for name, part in parts.items() if len(part))
@@ -62,6 +68,36 @@ def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int =
     except OSError as error:
         raise InputError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
     return count
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove what killed processes left beside a folder.
+
+    Only after a minute without change: several machines may write into one folder, and the process may run on another.
+    """
+    if not folder.parent.is_dir():
+        return
+    name = re.compile(re.escape(folder.name) + r"\.(\d{1,10})\.writing")
+    for entry in os.scandir(folder.parent):
+        found = name.fullmatch(entry.name)
+        if not found or not entry.is_dir(follow_symlinks=False) or _runs(int(found[1])):
+            continue
+        parts = list(os.scandir(entry.path))
+        latest = max(each.stat(follow_symlinks=False).st_mtime for each in [entry, *parts])
+        if {each.name for each in parts} <= _PARTS and time.time() - latest > LEFT_OVER_SECONDS:
+            shutil.rmtree(entry.path)
+
+
+def _runs(process: int) -> bool:
+    if process == os.getpid():
+        return False  # an earlier process had the same number
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def _write_part(folder: Path, images: Images, names: tuple[str, ...], per_class: int) -> int:

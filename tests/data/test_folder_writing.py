@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +93,30 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path, kind: str) 
     assert data.classes == tuple(str(number) for number in range(3, 13))
     assert (of_class(data, 7) == of_class(digits, 7)[:2]).all()
     assert "10, in the order of their numbers" in nasbench("data", "show", text).out
+
+
+def left_over(folder: Path, process: int, file: str = "train/0/0.png", age: float = 3600.0) -> Path:
+    """A folder as a process leaves it that is killed while it writes."""
+    left = folder.with_name(f"{folder.name}.{process}.writing")
+    (left / file).parent.mkdir(parents=True)
+    (left / file).write_bytes(b"half")
+    for each in (*left.iterdir(), left):
+        os.utime(each, (time.time() - age,) * 2)
+    return left
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    folder, digits, dead = tmp_path / "a", load_data("digits"), 2**22 + 1  # above the largest process number
+    gone = [left_over(folder, dead), left_over(folder, os.getpid())]
+    kept = [
+        left_over(folder, os.getppid()),
+        left_over(folder, dead + 1, age=5.0),  # perhaps of a process on another machine
+        left_over(folder, dead + 2, file="notes/mine.txt"),
+        left_over(tmp_path / "ab", dead),
+    ]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"a.{dead + 3}.writing").symlink_to("elsewhere")
+    assert write_folder(digits, folder, classes=2, per_class=3) > 0
+    assert [each.exists() for each in gone] == [False, False]
+    assert [each.exists() for each in kept] == [True] * 4
+    assert (tmp_path / f"a.{dead + 3}.writing").is_symlink()
