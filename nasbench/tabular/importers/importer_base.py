@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from nasbench.errors import InputError, MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.spaces.base import Architecture
-from nasbench.store.format.columns import join_columns
+from nasbench.store.format.columns import Data, Text, join_columns
 from nasbench.store.format.rows import Curves, child_curves, child_row, run_row
 from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
 from nasbench.store.maintenance.table_builder import Tables, tables_of_rows, write_new
@@ -312,7 +314,8 @@ class Collector:
 
     def _flush(self, runs: Sequence[dict[str, Any]] = ()) -> None:
         none = child_curves({})
-        self._parts.append(tables_of_rows([(row, none) for row in self._rows], runs))
+        part = tables_of_rows([(row, none) for row in self._rows], runs)
+        self._parts.append(replace(part, children={name: _small(data) for name, data in part.children.items()}))
         self._rows = []
 
     def write(self, output: str, take_over: bool = False) -> Imported:
@@ -335,10 +338,12 @@ class Collector:
         runs = [run_row(self._run_row(group, run)) for group, run in self._runs.items()]
         self._flush(runs)
         parts, self._parts = self._parts, []
-        children = {name: join_columns([part.children[name] for part in parts]) for name in parts[0].children}
+        # Column by column, so that no more than one of them is there twice.
+        columns = [dict(part.children) for part in parts]
+        runs_part, parts = parts[-1], []
+        children = {name: _joined([part.pop(name) for part in columns]) for name in list(columns[0])}
         lengths = self._curves.lengths()
-        whole = replace(parts[-1], children=children, curves=self._curves.arrays(), lengths=lengths)
-        del parts
+        whole = replace(runs_part, children=children, curves=self._curves.arrays(), lengths=lengths)
         write_new(output, whole, take_over)
         return self.imported()
 
@@ -412,6 +417,31 @@ class Collector:
             "config": json.dumps({"import": described}, sort_keys=True),
             "provenance": provenance_json(),
         }
+
+
+def _small(data: Data) -> Data:
+    """The same column in less memory: one value where all are equal, and codes of texts in few bytes."""
+    if isinstance(data, Text):
+        text = data.compact()
+        return Text(text.codes.astype(np.min_scalar_type(max(len(text.categories) - 1, 0))), text.categories)
+    if len(data) and bool((data[:1].view("u1") == data.view("u1").reshape(len(data), -1)).all()):  # NaN equals NaN
+        return np.broadcast_to(data[:1].copy(), data.shape)
+    return data
+
+
+def _joined(parts: Sequence[Data]) -> Data:
+    """Join the parts of a column; those that all hold one value become a column that holds it once."""
+    first = parts[0]
+    if isinstance(first, Text):
+        return _small(join_columns(parts))
+    size = sum(len(part) for part in parts)
+    values = np.array([part[0] for part in parts if len(part)], dtype=first.dtype)
+    if (
+        all(not isinstance(part, Text) and part.strides == (0,) for part in parts if len(part))
+        and len(np.unique(values)) == 1
+    ):
+        return np.broadcast_to(values[:1].copy(), (size,))
+    return join_columns(parts)
 
 
 def _ledger(run: _Run) -> dict[str, float]:
