@@ -334,12 +334,13 @@ def plot_compare(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "")
     Returns:
         The figure.
     """
+    data, said = style.drawn_rows(data)
     tests = _scored(data, "test_acc")
     course = any(_has_course(part) for part in _by_strategy(tests))
     strip = (0.14 + 0.06 * tests["strategy"].nunique()) * max(1.0, current_page().font_scale)
     with style.theme():
         figure = style.new_figure(9.6, 3.9)
-        caption(figure, about, _key(data, course), notes)
+        caption(figure, about, f"{said} {_key(data, course)}".strip(), notes)
         ratios = [1.0, 1.0, strip] if course else [1.0, 0.6] if len(tests) else [1.0, 1.0]
         axes = figure.subplots(1, len(ratios), width_ratios=ratios)
         if course:

@@ -122,17 +122,19 @@ def differences(
     Raises:
         InputError: when the baseline has no runs.
     """
-    if baseline not in set(data["strategy"]):
+    if baseline not in set(data["strategy"].unique()):
         raise InputError(
-            f"no runs of {baseline!r} to compare with; strategies here: {', '.join(sorted(set(data['strategy'])))}"
+            f"no runs of {baseline!r} to compare with; strategies here: {', '.join(sorted(set(data['strategy'].unique())))}"
         )
     last = data.groupby(["strategy", "run", "top"], sort=False)[["mean", "distinct"]].last().dropna().reset_index()
-    rows = []
-    for top in sorted(set(data["top"])):
+    strategies = style.in_order([name for name in data["strategy"].unique() if name != baseline])
+    rows, none = [], np.zeros(0, dtype=np.int64)
+    for top in sorted(set(data["top"].unique())):
         here = last[last["top"] == top]
-        base = here[here["strategy"] == baseline]
-        for strategy in style.in_order([name for name in data["strategy"].unique() if name != baseline]):
-            mine = here[here["strategy"] == strategy]
+        places = here.groupby("strategy", sort=False).indices
+        base = here.iloc[places.get(baseline, none)]
+        for strategy in strategies:
+            mine = here.iloc[places.get(strategy, none)]
             a, b = (side["mean"].to_numpy(dtype=float) for side in (mine, base))
             row = {"top": top, "strategy": strategy}
             row |= {"share": float((top / pd.concat([mine["distinct"], base["distinct"]])).mean())}
@@ -218,11 +220,12 @@ def plot_tops(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") ->
     Returns:
         The figure.
     """
+    data, said = style.drawn_rows(data)
     count = max(1, data["top"].nunique())
     with style.theme():
         figure = style.new_figure(max(6.0, 3.3 * count), 3.9)
         axes = figure.subplots(1, count, squeeze=False)[0]
-        caption(figure, about, "Lines: mean over seeds; bands: their range.", notes)
+        caption(figure, about, f"{said} Lines: mean over seeds; bands: their range.".strip(), notes)
         for ax, top in zip(axes, sorted(data["top"].unique())):
             draw_tops(data, ax, int(top))
             if ax is not axes[0]:

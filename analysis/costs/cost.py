@@ -288,9 +288,11 @@ def plot_cost(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") ->
     Returns:
         The figure.
     """
+    data, said = style.drawn_rows(data) if len(data) else (data, "")
     with style.theme():
         figure = style.new_figure(8.0, 2.0 + 0.6 * max(1, len(data)))
         draw_cost(data, figure.subplots())
         prices = list(dict.fromkeys(data["priced_at"])) if len(data) else []
-        caption(figure, about, f"Price: {'; '.join(prices)}." if prices else "", notes)
+        price = f"Price: {'; '.join(prices)}." if prices else ""
+        caption(figure, about, f"{said} {price}".strip(), notes)
     return figure

@@ -92,8 +92,7 @@ def mark_fronts(points: pd.DataFrame, minimized: Sequence[str], maximized: Seque
         ]
     )
     own = np.zeros(len(points), dtype=bool)
-    for strategy in points["strategy"].unique():
-        mine = (points["strategy"] == strategy).to_numpy()
+    for mine in points.groupby("strategy", sort=False).indices.values():
         own[mine] = nondominated(values[mine])
     marked = points.assign(front=nondominated(values), strategy_front=own)
     return marked.sort_values([*minimized, *maximized, "strategy"], ignore_index=True)

@@ -163,8 +163,9 @@ def hypervolume(
     if not corner[0] > 0:
         raise InputError(f"the reference's {x} must be positive (its logarithm is taken), got {corner[0]:g}")
     rows = []
-    for strategy in [*style.in_order(front["strategy"].tolist()), ALL]:
-        members = front if strategy == ALL else front[front["strategy"] == strategy]
+    places = front.groupby("strategy", sort=False).indices
+    for strategy in [*style.in_order(list(places)), ALL]:
+        members = front if strategy == ALL else front.iloc[places[strategy]]
         values = np.column_stack([np.log10(members[x].to_numpy(dtype=float)), -members[y].to_numpy(dtype=float)])
         worst = np.array([math.log10(corner[0]), -corner[1]])
         rows.append(
@@ -193,7 +194,7 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
         style.say(ax, "No child finished with a score: there is no front.")
         return
     style.logarithmic(ax, float(front[x].min()), float(front[x].max()))
-    for strategy in style.in_order(front["strategy"].tolist()):
+    for strategy in style.drawn_strategies(front["strategy"].unique().tolist())[0]:
         look, rows = style.look(strategy), front[front["strategy"] == strategy]
         rest, best = rows[~rows["strategy_front"]], rows[rows["strategy_front"]]
         many = len(rest) > MOST_VECTORS
@@ -299,11 +300,12 @@ def plot_pareto(
     Returns:
         The figure.
     """
+    said = next((style.drawn_rows(front)[1] for front in fronts.values()), "")
     with style.theme():
         figure = style.new_figure(4.6 * len(fronts), 4.5)
         axes = figure.subplots(1, len(fronts), sharey=True, squeeze=False)[0]
         count = "In brackets: architectures. Black: not dominated by any; hashes open with `nasbench show`."
-        caption(figure, about, count, notes)
+        caption(figure, about, f"{said} {count}".strip(), notes)
         for ax, (x, front) in zip(axes, fronts.items()):
             draw_pareto(front, ax, x, y)
             if ax is not axes[0]:

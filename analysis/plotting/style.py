@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 from nasbench.analysis.plotting.page import current_page
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 LINE_SPACING = 1.35  # distance between lines of text, in font sizes
 LETTER_WIDTH = 0.62  # of a digit, in font sizes
+MOST_STRATEGIES = 40  # of a picture; more lines cannot be told apart, and take minutes to draw
 PALE = 0.28  # opacity of context
 INK = "#262626"
 MUTED = "#767676"
@@ -165,6 +167,37 @@ def in_order(strategies: Sequence[str]) -> list[str]:
     """
     known = list(_KNOWN)
     return sorted(set(strategies), key=lambda name: (known.index(name) if name in known else len(known), name))
+
+
+def drawn_strategies(strategies: Sequence[str]) -> tuple[list[str], str]:
+    """Choose the strategies of a picture: all, or the first `MOST_STRATEGIES` in their order if there are more.
+
+    Args:
+        strategies: names; they may repeat.
+
+    Returns:
+        The names in order, and a sentence for the caption; "" if all are drawn.
+    """
+    names = in_order(strategies)
+    if len(names) <= MOST_STRATEGIES:
+        return names, ""
+    return names[:MOST_STRATEGIES], (
+        f"Drawn: {MOST_STRATEGIES} of {len(names):,} strategies, random search and built-in ones first; the table and the "
+        "CSV have all, and --where selects others."
+    )
+
+
+def drawn_rows(data: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Select the rows of the strategies that a picture shows; see `drawn_strategies`.
+
+    Args:
+        data: rows with a column strategy.
+
+    Returns:
+        The rows, and a sentence for the caption; "" if all are drawn.
+    """
+    names, said = drawn_strategies(data["strategy"].unique().tolist())
+    return (data[data["strategy"].isin(names)], said) if said else (data, "")
 
 
 def seaborn_settings(font_scale: float) -> dict[str, Any]:

@@ -132,3 +132,12 @@ def test_the_settings_are_seaborns(scale):
     assert {name: theirs[name] for name in ours} == {
         name: pytest.approx(value) if isinstance(value, float) else value for name, value in ours.items()
     }
+
+
+def test_a_picture_of_many_strategies_says_how_many_it_draws():
+    few = pd.DataFrame({"strategy": ["own", "random"]})
+    assert style.drawn_rows(few)[1] == ""
+    many = pd.DataFrame({"strategy": [f"own_{number:03}" for number in range(99)] + ["random"]})
+    rows, said = style.drawn_rows(many)
+    assert set(rows["strategy"]) == {"random", *(f"own_{number:03}" for number in range(39))}
+    assert said.startswith("Drawn: 40 of 100 strategies")
