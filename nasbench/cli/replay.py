@@ -209,7 +209,9 @@ class _Progress:
     def __init__(self, searches: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=searches, unit=" searches", leave=False, disable=is_quiet() or None)
+        self._bar = tqdm(
+            total=searches, unit=" search" if searches == 1 else " searches", leave=False, disable=is_quiet() or None
+        )
         self._searches, self._done = searches, 0
         self._started = self._last = time.monotonic()
 

@@ -322,7 +322,10 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
     head = ("run", "strategy", "seed", "children", "best val_acc", "its test_acc", "hash", unit, "USD")
     print_table(head, rows)
     word = shlex.quote(str(path))  # the lines are to be copied into a shell
-    say(f"\nresults: {path}\nnext:    nasbench query {word} --sort val_acc --head 5\n         nasbench compare {word}")
+    # compare refuses files without random search, which shows what chance finds
+    allow = "" if (table["strategy"] == "random").any() else " --allow baseline"
+    say(f"\nresults: {path}\nnext:    nasbench query {word} --sort val_acc --head 5")
+    say(f"         nasbench compare {word}{allow}")
 
 
 def _download(data: str | None, protocol: str) -> None:

@@ -308,7 +308,8 @@ class Search:
         with accountant.searcher():
             self._tell(proposal, row, evaluation)
         training = min(self._in_executor + (0 if cached_from else 1), self.executor.slots)
-        self.progress.child(self.ledger, accountant.best_text(), training * self.executor.share)
+        busy = training * self.executor.share
+        self.progress.child(self.ledger, accountant.best_text(), busy, cached=bool(cached_from) and counted)
         self.watcher.committed(proposal, row, evaluation.curves, self.ledger, self.best is row)
         return row
 

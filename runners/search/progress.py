@@ -35,7 +35,7 @@ class Progress:
         self._started = time.monotonic()
         self._last_line = 0.0
         self._share_at_start = 0.0
-        self._children_at_start = 0
+        self._children_at_start = self._cached = 0
 
     def start(self, ledger: Ledger) -> None:
         """Start the display.
@@ -44,7 +44,7 @@ class Progress:
             ledger: ledger of the run; it may already include the spending of earlier attempts.
         """
         self._started = time.monotonic()
-        self._share_at_start, self._children_at_start = _share(ledger), ledger.children
+        self._share_at_start, self._children_at_start, self._cached = _share(ledger), ledger.children, 0
         if self._stream.isatty() if self._draw_bar is None else self._draw_bar:
             form = "{desc} {percentage:3.0f}%|{bar}| {unit}"  # not {postfix}: tqdm puts a comma before it
             self._bar = tqdm(
@@ -57,14 +57,16 @@ class Progress:
                 unit="",
             )
 
-    def child(self, ledger: Ledger, best: str, busy: float) -> None:
+    def child(self, ledger: Ledger, best: str, busy: float, cached: bool = False) -> None:
         """Show that a child has ended.
 
         Args:
             ledger: ledger of the run, including this child.
             best: text about the best child so far.
             busy: number of devices in use when the child ended.
+            cached: whether its scores are of an earlier training; the rate counts trained children only.
         """
+        self._cached += cached
         share = _share(ledger)
         text = f"{_spent(ledger, self._unit)}, {busy:g} devices busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
         if self._bar is not None:
@@ -93,7 +95,8 @@ class Progress:
 
     def _rate(self, ledger: Ledger) -> str:
         minutes = (time.monotonic() - self._started) / 60.0
-        return f"{(ledger.children - self._children_at_start) / minutes:.1f} children/min" if minutes > 0 else "-"
+        trained = ledger.children - self._children_at_start - self._cached
+        return f"{trained / minutes:.1f} children/min" if minutes > 0 and trained > 0 else "- children/min"
 
     def _eta(self, share: float) -> str:
         done = share - self._share_at_start

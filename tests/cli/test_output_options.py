@@ -130,3 +130,14 @@ def test_lines_to_copy_into_a_shell_are_quoted(tmp_path, monkeypatch):
     done = nasbench(*SEARCH, *TINY, "--final", "none", "-o", "a b$(x).h5")
     assert done.code == 0, done.err
     assert "next:    nasbench query 'a b$(x).h5' --sort val_acc --head 5" in done.out
+    assert done.out.endswith("nasbench compare 'a b$(x).h5'\n")
+
+
+def test_the_suggested_comparison_works_without_random_search(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["evolution" if word == "random" else word for word in (*SEARCH, *TINY)]
+    done = nasbench(*words, "--final", "none", "-o", "a.h5")
+    assert done.code == 0, done.err
+    suggested = done.out.splitlines()[-1].split()
+    assert suggested == ["nasbench", "compare", "a.h5", "--allow", "baseline"]
+    assert nasbench(*suggested[1:]).code == 0

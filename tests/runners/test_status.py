@@ -172,3 +172,18 @@ def test_progress_names_the_unit_of_the_searchs_devices(fields, unit):
     progress.start(plan.ledger())
     progress.child(plan.ledger(), "none yet", 1.0)
     assert f" {unit}, 0 USD" in out.getvalue()
+
+
+def test_cached_children_are_not_in_the_rate_of_the_progress(monkeypatch):
+    plan, out = tiny_plan(), io.StringIO()
+    ledger, progress = plan.ledger(), Progress("search", out)
+    monkeypatch.setattr("nasbench.runners.search.progress.time.monotonic", iter([0.0] * 2 + [120.0] * 99).__next__)
+    monkeypatch.setattr("nasbench.runners.search.progress.LINE_SECONDS", 0.0)
+    progress = Progress("search", out)
+    progress.start(ledger)
+    ledger.children = 3
+    progress.child(ledger, "none yet", 1.0, cached=True)
+    assert ", 1.0 children/min" in out.getvalue()
+    ledger.children = 1
+    progress.child(ledger, "none yet", 1.0)
+    assert ", - children/min" in out.getvalue()
