@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from array import array
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,8 @@ class CurveFiles:
         """Curve -> the epochs of all children end to end, as an array over the file that exists while it is used."""
         for file in self._files.values():
             file.flush()
-        return _Mapped(self._files)
+        self._files = self._files or {name: tempfile.TemporaryFile() for name in _NAMES}
+        return MappedArrays(self._files)
 
     def close(self) -> None:
         """Close and remove the files."""
@@ -52,19 +54,23 @@ class CurveFiles:
             file.close()
 
 
-class _Mapped(Mapping[str, Numbers]):
-    """Maps a file into memory at each access: a curve that is no longer used takes no memory."""
+class MappedArrays(Mapping[str, Numbers]):
+    """Arrays in files, mapped into memory at each access: one that is no longer used takes no memory.
 
-    def __init__(self, files: Mapping[str, IO[bytes]]) -> None:
-        self._files = files
+    Args:
+        files: name -> file of the array's bytes, an empty one for no values.
+        types: name -> type of the values; those that are not named are floats.
+    """
+
+    def __init__(self, files: Mapping[str, IO[bytes]], types: Mapping[str, str] | None = None) -> None:
+        self._files, self._types = files, types or {}
 
     def __getitem__(self, name: str) -> Numbers:
-        if name not in _NAMES:
-            raise KeyError(name)
-        return np.memmap(self._files[name], dtype="<f8", mode="r") if self._files else np.zeros(0, dtype="<f8")
+        file, kind = self._files[name], self._types.get(name, "<f8")
+        return np.memmap(file, dtype=kind, mode="r") if file.seek(0, io.SEEK_END) else np.zeros(0, dtype=kind)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_NAMES)
+        return iter(self._files)
 
     def __len__(self) -> int:
-        return len(_NAMES)
+        return len(self._files)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter, defaultdict
+import tempfile
+from collections import ChainMap, Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from nasbench.store.format.columns import Data, Text, join_columns
 from nasbench.store.format.rows import Curves, child_curves, child_row, run_row
 from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
 from nasbench.store.maintenance.table_builder import Tables, tables_of_rows, write_new
-from nasbench.tabular.importers.curve_files import CurveFiles
+from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays
 
 STRATEGY: Final = "table"
 UNKNOWN: Final = -1
@@ -341,10 +342,25 @@ class Collector:
         # Column by column, so that no more than one of them is there twice.
         columns = [dict(part.children) for part in parts]
         runs_part, parts = parts[-1], []
-        children = {name: _joined([part.pop(name) for part in columns]) for name in list(columns[0])}
+        small: dict[str, Data] = {}
+        files: dict[str, IO[bytes]] = {}
+        types: dict[str, str] = {}
+        for name in list(columns[0]):
+            data = _joined([part.pop(name) for part in columns])
+            if isinstance(data, Text) or data.strides == (0,):
+                small[name] = data
+            else:
+                files[name], types[name] = tempfile.TemporaryFile(), data.dtype.str  # noqa: SIM115
+                files[name].write(data.tobytes())
+                files[name].flush()
+        children: Mapping[str, Data] = ChainMap(small, MappedArrays(files, types))  # type: ignore[arg-type]
         lengths = self._curves.lengths()
         whole = replace(runs_part, children=children, curves=self._curves.arrays(), lengths=lengths)
-        write_new(output, whole, take_over)
+        try:
+            write_new(output, whole, take_over)
+        finally:
+            for file in files.values():
+                file.close()
         return self.imported()
 
     def imported(self) -> Imported:
