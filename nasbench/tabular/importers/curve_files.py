@@ -45,7 +45,7 @@ class CurveFiles:
         """Curve -> the epochs of all children end to end, as an array over the file that exists while it is used."""
         for file in self._files.values():
             file.flush()
-        self._files = self._files or {name: tempfile.TemporaryFile() for name in _NAMES}
+        self._files = self._files or {name: tempfile.TemporaryFile() for name in _NAMES}  # noqa: SIM115
         return MappedArrays(self._files)
 
     def close(self) -> None:
