@@ -259,6 +259,12 @@ class Series(ABC):
         self.tally.torn += sum(row != right(number) for number, row in enumerate(found))
 
 
+def is_base_with_mark(path: Path, base: Path) -> bool:
+    """Whether a file is as it was, but for the line at its end that says that it has a journal."""
+    whole, size = path.read_bytes(), base.stat().st_size
+    return whole[:size] == base.read_bytes() and len(whole) - size < 200
+
+
 class Append(Series):
     """Rows one after the other, without packing; the file starts anew after fifty kills."""
 
@@ -294,7 +300,7 @@ class Append(Series):
                 records = [record for record in snapshot.journal.records if record.kind == "child"]
                 found = [plain(record.row | {"curves": record.curves}) for record in records]
                 assert snapshot.children == self.size + len(records)
-        assert not paths.h5.exists() or filecmp.cmp(paths.h5, self.base, shallow=False)
+        assert not paths.h5.exists() or is_base_with_mark(paths.h5, self.base)
         self.count(acknowledged, found, lambda number: plain_child(number, "new"))
         assert len(found) <= acknowledged + 1, "a row is there that nobody wrote"
         self._rows = len(found)
