@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 
 FORMATS: Final = ("png", "svg", "pdf")
 USUAL_FORMATS: Final = ("png", "svg")
-OTHER_ENDINGS: Final = frozenset(
-    ("bmp", "csv", "eps", "gif", "h5", "hdf5", "html", "jpeg", "jpg", "json", "md", "ps", "tif", "tiff", "txt", "webp")
-)
+OTHER_ENDING: Final = re.compile("[a-z]{2,4}|h5|hdf5|jsonl|parquet|journal")
+"""What is no part of a stem, but the ending of another format."""
 PRINT_DPI: Final = 200
 FONT_TYPES: Final[Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}
 CAPTION_HEAD: Final = "Caption of "
@@ -64,7 +64,7 @@ def picture_paths(output: Path | str, formats: Sequence[str] = (), usual: Sequen
                 "leave the formats out, or give a name without ending"
             )
         return [path]
-    if ending in OTHER_ENDINGS:
+    if OTHER_ENDING.fullmatch(ending):
         raise InputError(
             f"cannot draw to {str(path)!r}; the name must end in .png, .svg or .pdf, or have no ending for several pictures"
         )

@@ -48,11 +48,8 @@ _PICTURE: Final = Output("picture")
 _DRAWING: Final = Output("picture", drawing=True)
 _RESULTS: Final = Output("results", (".h5",))
 _PLOTS: Final = (
-    "claims",
-    "compare",
     "correlations",
     "cost",
-    "curves",
     "pareto",
     "profiles",
     "ranks",
@@ -60,9 +57,12 @@ _PLOTS: Final = (
     "targets",
 )
 _WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "csv", "parquet", "nasbench101", "nasbench201")
+_NEW: Final = frozenset({"csv", "parquet", "nasbench101", "nasbench201"})
+"""Commands that begin with reading for long, and write a new results file."""
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},
+    **{name: {"output": _PICTURE} for name in ("claims", "compare", "curves")},
     **{name: {"output": _RESULTS} for name in _WRITERS},
     **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
     "draw": {"output": _DRAWING},
@@ -94,10 +94,14 @@ def with_outputs(command: click.Command) -> click.Command:
     Returns:
         The same command.
     """
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            with_outputs(each)
+        return command
     names = {parameter.name for parameter in command.params}
     outputs = {name: each for name, each in OUTPUTS.get(command.name or "", {}).items() if name in names}
     body = command.callback
-    if not outputs or body is None or isinstance(command, click.Group) or hasattr(body, _FORCE):
+    if not outputs or body is None or hasattr(body, _FORCE):
         return command
     if any(each.kind in ("text", "picture") for each in outputs.values()):
         command.params.append(
@@ -133,8 +137,27 @@ def _check(command: str, output: Output, value: str) -> None:
         ending = ending_of(value, output.endings)
         if ending != ".h5":
             require_output(value, lambda _: True)  # what else is there can be judged only with the content
+    elif output.kind == "results":
+        require_results_output(value, new=command in _NEW)
     elif output.kind == "model" and value != STANDARD_OUTPUT:
         require_output(value)
+
+
+def require_results_output(value: str, new: bool) -> None:
+    """Refuse a name of a results file before the command begins.
+
+    Args:
+        value: the file.
+        new: whether nothing may be there.
+
+    Raises:
+        InputError: for another ending, and where something is there that is not replaced.
+    """
+    from nasbench.store.files import ResultsPaths
+
+    paths = ResultsPaths.of(value)
+    if new and paths.h5.exists():
+        raise InputError(f"{value} is there already: name another file, and merge the two if you want them in one")
 
 
 def _check_picture(command: str, output: Output, value: str) -> None:

@@ -141,7 +141,7 @@ def check_names(output: str, drawing: bool, stem_only: bool) -> None:
         raise InputError("pictures are files, and '-' is standard output elsewhere; give a name, e.g. fig.pdf")
     for path in picture_paths(output, chosen_formats(), ("png",) if drawing else USUAL_FORMATS):
         if stem_only:
-            require_output(path)
+            require_output(path, lambda _: True)
         else:
             require_picture(path, DRAWING if drawing else PLOT)
 
