@@ -15,7 +15,7 @@ class Silent(Progress):
     def start(self, ledger: Ledger) -> None:
         """Show nothing; see `Progress.start`."""
 
-    def child(self, ledger: Ledger, best: str, busy: float) -> None:
+    def child(self, ledger: Ledger, best: str, busy: float, cached: bool = False) -> None:
         """Show nothing; see `Progress.child`."""
 
     def note(self, text: str) -> None:

@@ -75,7 +75,7 @@ def test_a_stored_search_in_this_process_keeps_its_id(tmp_path, executor):
 
 def test_an_interrupted_search_of_an_earlier_version_goes_on_under_its_id(tmp_path):
     class Stopped(Progress):
-        def child(self, ledger, best, busy):
+        def child(self, ledger, best, busy, cached=False):
             raise KeyboardInterrupt
 
     path, plan = tmp_path / "a.h5", tiny_plan(budget="4 children")
