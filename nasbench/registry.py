@@ -107,6 +107,9 @@ class Registry(Generic[T]):
         Returns:
             What `describe` returned, by sorted names, and one line for each plug-in's object that cannot be imported or
             described.
+
+        Raises:
+            Exception: what `describe` raises for an object that is not of a plug-in.
         """
         found, faults = [], []
         for name in self:

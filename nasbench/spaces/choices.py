@@ -82,7 +82,17 @@ class ChoiceSpace(Space):
         return self._decisions
 
     def structure(self, architecture: Architecture) -> Any:
-        """Refuse: nothing is known of the networks. See `Space.structure`."""
+        """Refuse, because nothing is known of the networks.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            Never.
+
+        Raises:
+            InputError: always.
+        """
         self._refuse()
 
     def form(self, architecture: Architecture) -> str:
@@ -98,7 +108,14 @@ class ChoiceSpace(Space):
         return max(self.options) <= 10
 
     def describe(self, architecture: Architecture) -> str:
-        """Write a digit per decision, e.g. "02012100", or numbers with slashes if a decision has more than ten options."""
+        """Write a digit per decision, e.g. "02012100", or numbers with slashes if a decision has more than ten options.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The text, which `parse` reads.
+        """
         return ("" if self._in_digits else "/").join(map(str, architecture.choices))
 
     def parse(self, text: str) -> Architecture:

@@ -59,7 +59,7 @@ def impossible_values(snapshot: Snapshot, imported: Sequence[str], hash_of: Hash
     """
     children = _Children(snapshot)
     yield from _ranges(children)
-    yield from _scores(children, _runs_that_lost(snapshot, "val_acc"))
+    yield from _scores(children, imported, _runs_that_lost(snapshot, "val_acc"))
     yield from _curve_ends(snapshot, children)
     yield from _charges(children, imported)
     if hash_of is not None:
@@ -114,10 +114,12 @@ def _ranges(children: _Children) -> Iterator[str]:
         yield from children.fault(values < least, f"{name} is {{value}}; it is at least {least}", value=values)
 
 
-def _scores(children: _Children, lost: Sequence[str]) -> Iterator[str]:
+def _scores(children: _Children, imported: Sequence[str], lost: Sequence[str]) -> Iterator[str]:
     val = children.numbers("val_acc")
-    scores = [val, *(children.numbers(name) for name in ("test_acc", "val_loss", "test_loss"))]
-    unscored = children.ok & np.isnan(scores).all(axis=0) & ~np.isin(children.run, list(lost))
+    others = [children.numbers(name) for name in ("test_acc", "val_loss", "test_loss")]
+    # What was trained here has a validation accuracy; an imported training may have any of the scores alone.
+    without = np.isnan(val) & (~np.isin(children.run, list(imported)) | np.isnan(others).all(axis=0))
+    unscored = children.ok & without & ~np.isin(children.run, list(lost))
     yield from children.fault(unscored, "the status is ok, but there is no score")
     yield from children.fault(
         ~children.ok & ~np.isnan(val), "val_acc is {value:g}, but the child did not end well", value=val
