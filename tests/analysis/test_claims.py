@@ -52,6 +52,7 @@ def test_a_clear_difference_is_supported_a_reversed_one_contradicts_and_noise_sh
         assert "n=5 and 5" in line
 
 
+@pytest.mark.slow
 def test_a_small_sure_difference_is_supported_from_one_half_of_the_pairs_on(make):
     """400 runs a side: better in 56% of pairs, and Mann and Whitney's test is sure of it."""
     steps = np.linspace(-1, 1, 400)
@@ -79,6 +80,7 @@ def test_fewer_than_five_seeds_get_neither_p_nor_interval(make, n):
     assert table[["p", "p_holm", "difference_low", "tost_p"]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_verdicts_under_the_null_are_wrong_in_5_percent_of_families_at_most(make):
     """Six comparisons without a difference: before, some verdict was wrong in 41% of such files at n = 5."""
     rng = np.random.default_rng(1)

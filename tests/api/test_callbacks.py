@@ -69,6 +69,7 @@ def test_a_finished_child_says_what_its_row_says(tiny):
     assert diary.starts[0].config["strategy"] == "random"
 
 
+@pytest.mark.slow
 def test_a_callback_stops_a_run_which_then_goes_on_as_if_it_had_not(tiny, tmp_path):
     diary = Diary(stop_at=2)
     stopped = tiny(callbacks=diary)

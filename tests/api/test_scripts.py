@@ -39,6 +39,7 @@ def test_a_script_searches_in_its_own_process_without_more(tmp_path):
     assert (done.stdout, done.returncode) == ("complete\n", 0)
 
 
+@pytest.mark.slow
 def test_a_guarded_script_starts_workers(tmp_path):
     lines = (f"    print({LOCAL}.frame()['status'].unique().tolist())",)
     done = run(tmp_path, "if __name__ == '__main__':", *lines)

@@ -55,6 +55,7 @@ def test_faults_are_lines_and_the_code_is_2(tmp_path: Path) -> None:
     assert sorted(line.split()[0] for line in lines[1:]) == sorted(broken)
 
 
+@pytest.mark.slow
 def test_a_run_starts_with_one_line_about_its_data(tmp_path: Path) -> None:
     text = f"folder:{make_plain_folder(tmp_path / 'pets')}"
     words = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--data", text, "--set", "epochs=1")

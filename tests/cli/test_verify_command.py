@@ -303,6 +303,7 @@ def test_portable_rows_of_other_versions_are_compared_to_the_bit(tmp_path: Path)
     assert "DIFFERS: val_loss" in done.out
 
 
+@pytest.mark.slow
 def test_portable_rows_are_compared_by_the_tolerance_where_golden_trainings_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -225,6 +225,7 @@ def test_a_gpu_is_refused_before_anything_is_spent() -> None:
         tiny_plan(set=FIELDS, devices=("cuda:0",), executor="local")
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("executor", ["local", "inline"])
 def test_a_search_is_verified_to_the_bit(tmp_path: Path, executor: str) -> None:

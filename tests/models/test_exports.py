@@ -55,6 +55,7 @@ def test_onnx_of_every_space_gives_the_networks_probabilities(tmp_path, name):
     assert json.loads(stored["classes"]) == list(model.classes)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["nasbench201", *sorted(set(SPACES) - {"nasbench201"})])
 def test_pt2_of_every_space_gives_the_networks_probabilities(tmp_path, name):

@@ -112,6 +112,7 @@ def every_network() -> list[tuple[str, nn.Module, tuple[object, ...]]]:
     return named
 
 
+@pytest.mark.slow
 def test_no_network_asks_torch_for_a_strided_1x1_convolution() -> None:
     torch.manual_seed(0)
     for name, network, inputs in every_network():

@@ -54,6 +54,7 @@ def outside(site: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[s
     )
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_one_top_level_package(site):
     wheel = next(site.parent.glob("nasbench_suite-*.whl"))
     tops = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}

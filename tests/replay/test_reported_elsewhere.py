@@ -154,6 +154,7 @@ def test_scores_of_two_data_sets_are_not_put_together(tables, replays, tmp_path)
 # -- tables of several data sets in one file -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_file_may_hold_the_tables_of_several_data_sets(tmp_path):
     hashes = [architecture.hash for architecture in SPACE.enumerate()]
     first = {key: code for code, key in reversed(list(enumerate(hashes)))}

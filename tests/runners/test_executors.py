@@ -234,6 +234,7 @@ def test_a_dropped_child_that_had_just_ended_keeps_its_score():
     assert evaluation.val_acc > 0
 
 
+@pytest.mark.slow
 def test_dropped_children_say_how_long_they_held_their_device():
     with LocalExecutor(ExecutorOptions(children_per_device=2)) as executor:
         for ticket in range(3):

@@ -221,6 +221,7 @@ def test_run_id_depends_on_what_decides_the_rows():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("category", ["searcher", "supernet"])
 def test_a_strategy_says_what_its_seconds_are_charged_as(tmp_path, monkeypatch, category):
     monkeypatch.setattr(STRATEGIES.get("reinforce"), "charged_as", category)

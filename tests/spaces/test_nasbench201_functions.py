@@ -170,6 +170,7 @@ def differs_however_matched(one, other):
     return not any(torch.allclose(*outputs_with_equal_weights(one, other, match)) for match in matchings(one, other))
 
 
+@pytest.mark.slow
 def test_cells_of_different_classes_compute_something_else():
     """Random pairs with the same convolutions, and pairs that differ in one edge, under every matching of their convolutions."""
     rng = np.random.default_rng(4)

@@ -130,6 +130,7 @@ def test_a_lost_header_is_found(journal_only, tmp_path):
         Results(path)
 
 
+@pytest.mark.slow
 def test_a_journal_cut_anywhere_is_found_with_what_is_missing(journal_only, tmp_path):
     data = journal_only.with_suffix(".journal").read_bytes()
     ends = ends_of_lines(data)

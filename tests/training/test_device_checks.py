@@ -64,6 +64,7 @@ def test_it_leaves_the_random_state_and_the_settings() -> None:
     assert torch.get_deterministic_debug_mode() == 0
 
 
+@pytest.mark.slow
 def test_what_raises_has_failed_and_the_rest_is_tried() -> None:
     def broken(values: Tensor) -> Tensor:
         raise RuntimeError("CUDA error: no kernel image is available\nfor execution on the device")
