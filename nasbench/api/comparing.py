@@ -133,15 +133,15 @@ def compare(
         ['random']
     """
     from nasbench.analysis.comparison.checks import check_comparable
-    from nasbench.analysis.comparison.compare import anytime, bands, summarize
+    from nasbench.analysis.comparison.compare import anytime, bands, counted_notes, summarize
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
         frame, runs = selected_children(results.frame(), where), results.runs()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
-    notes = check_comparable(frame, runs, allow)
+    notes = (*check_comparable(frame, runs, allow), *counted_notes(frame))
     about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
-    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), tuple(notes), about)
+    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), notes, about)
 
 
 def report(
