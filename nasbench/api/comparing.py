@@ -160,6 +160,8 @@ def report(
 ) -> Path:
     """Write results as one page for a person, or as Markdown. As `nasbench report`.
 
+    The report on a complete table has its best architectures, the spread of its scores, and how well its seeds agree.
+
     Args:
         paths: results files.
         output: a name that ends in .html or .md; None for FILE-report.html beside the first file.
@@ -186,7 +188,8 @@ def report(
         >>> nasbench.report("first.h5", "first.md").name
         'first.md'
     """
-    from nasbench.analysis.report.contents import Selection, Wishes, contents
+    from nasbench.analysis.report.contents import Selection, Wishes
+    from nasbench.analysis.report.texts import report_text
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
 
@@ -198,16 +201,9 @@ def report(
         first = Path(results.files[0])
         selection = Selection.of(results, frame)
         budget = budget_in(selection.runs, "gpu_hours")
-        found = contents(selection, Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget))
+        wishes = Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget)
+        text, _ = report_text(selection, wishes, "md" if ending == ".md" else "html", utc_now())
     path = Path(output) if output is not None else first.with_name(f"{first.stem}-report.html")
-    if ending == ".md":
-        from nasbench.analysis.report.markdown import markdown_report
-
-        text = markdown_report(found, utc_now())
-    else:
-        from nasbench.analysis.report.page import html_report
-
-        text = html_report(found, utc_now())
     with output_rules((), force):
         write_output(path, text.encode("utf-8", "backslashreplace"), REPORT_MARKS[ending])
     return path
