@@ -82,9 +82,13 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
         differ = [f"{name}: {failed[name]}" for name in refused if name in _DIFFER]
         others = [f"{name}: {failed[name]}" for name in refused if name not in _DIFFER]
         what = [f"they differ in {'; '.join(differ)}"] if differ else []
+        advice = "Select rows of one kind"
+        if "baseline" in refused:
+            run_it = "run random search into the same file, e.g. by nasbench run --add-baseline"
+            advice = f"{advice} and {run_it}" if len(refused) > 1 else run_it.capitalize()
         raise InputError(
             f"these rows are not comparable; {'; '.join([*what, *others])}. "
-            f"Select rows of one kind, or allow it: {' '.join(f'--allow {name}' for name in refused)}"
+            f"{advice}, or allow it: {' '.join(f'--allow {name}' for name in refused)}"
         )
     return (*(_allowed(name, finding) for name, finding in failed.items()), *_weaknesses(frame, runs))
 

@@ -94,6 +94,9 @@ def test_what_is_unfair_is_refused_and_printed_when_allowed(fair, name, spoil, f
     message = str(caught.value)
     assert finding in message
     assert message.endswith(f"or allow it: --allow {name}")
+    assert ("Run random search into the same file, e.g. by nasbench run --add-baseline" in message) == (
+        name == "baseline"
+    )
     assert "\n" not in message
     (note,) = check_comparable(frame, runs, [name])
     assert finding in note

@@ -171,3 +171,15 @@ def test_random_search_needs_no_second_baseline(tmp_path):
     assert done.code == 0, done.err
     assert "note: the strategy is random search itself: --add-baseline adds no other" in done.out + done.err
     assert len(nasbench_open(str(path)).runs()) == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--add-baseline",)])
+def test_an_interruption_says_how_all_searches_go_on(words, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nasbench.runners.suite.run_plans", stop)
+    command = ["evolution" if word == "random" else word for word in (*SEARCH, *TINY)]
+    done = nasbench(*command, "-o", str(tmp_path / "a.h5"), *words)
+    assert "interrupted; nothing is lost. Go on with: nasbench resume " in done.err
+    assert ("(the searches that have begun), or with the same command (all)" in done.err) == bool(words)
