@@ -16,6 +16,7 @@ import numpy as np
 
 from nasbench.errors import InputError
 from nasbench.store.format.schema import TABLE
+from nasbench.texts import json_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ENOUGH_SEEDS = 5
 BASELINE = "random"
 NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
+REPLAYED = "Replays: budgets and costs are the table's; the strategies' own seconds differ and are in none of them."
 _DIFFER = ("protocol", "data", "space", "budget")
 
 Check = Callable[["pd.DataFrame", "pd.DataFrame"], str]
@@ -80,9 +82,13 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
         differ = [f"{name}: {failed[name]}" for name in refused if name in _DIFFER]
         others = [f"{name}: {failed[name]}" for name in refused if name not in _DIFFER]
         what = [f"they differ in {'; '.join(differ)}"] if differ else []
+        advice = "Select rows of one kind"
+        if "baseline" in refused:
+            run_it = "run random search into the same file, e.g. by nasbench run --add-baseline"
+            advice = f"{advice} and {run_it}" if len(refused) > 1 else run_it.capitalize()
         raise InputError(
             f"these rows are not comparable; {'; '.join([*what, *others])}. "
-            f"Select rows of one kind, or allow it: {' '.join(f'--allow {name}' for name in refused)}"
+            f"{advice}, or allow it: {' '.join(f'--allow {name}' for name in refused)}"
         )
     return (*(_allowed(name, finding) for name, finding in failed.items()), *_weaknesses(frame, runs))
 
@@ -287,12 +293,28 @@ def _duplicates(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 
 
 def _searcher(_: pd.DataFrame, runs: pd.DataFrame) -> str:
-    """Find runs with a budget of time or money that were not charged for the strategy's own time."""
-    timed = runs[~runs["budget"].str.contains("child") & (runs["children"] > 0)]
+    """Find runs with a budget of time or money that were not charged for the strategy's own time.
+
+    Where every such run is a replay, no strategy is charged for it, and their budgets are equal.
+    """
+    timed = _timed(runs)
     free = timed[~(timed["searcher_hours"] + timed["supernet_hours"] > 0)]
-    if free.empty:
+    if free.empty or _are_replays(timed):
         return ""
     return f"{len(free)} of {len(runs)} runs were charged no time of their strategy's own, as replays on a simulated clock are not"
+
+
+def _timed(runs: pd.DataFrame) -> pd.DataFrame:
+    """Runs with children whose budget is time or money."""
+    return runs[~runs["budget"].str.contains("child") & (runs["children"] > 0)]
+
+
+def _are_replays(runs: pd.DataFrame) -> bool:
+    """Whether every run is a search of a complete table on a simulated clock."""
+    if "config" not in runs or runs.empty:
+        return False
+    # json is parsed only where it can say so: there may be thousands of runs
+    return all('"replay"' in config and "replay" in json_object(config) for config in map(str, runs["config"]))
 
 
 def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:
@@ -346,7 +368,7 @@ CHECKS: dict[str, tuple[str, Check]] = {
     "prices": ("one price for the hours of a device", _prices),
     "children": ("every counted child is here, failures and duplicates too", _children),
     "duplicates": ("architectures that a run proposes again are counted as duplicates", _duplicates),
-    "searcher": ("the strategy's own time is charged, where time is the budget", _searcher),
+    "searcher": ("the strategy's own time is charged, where time is the budget, or all runs are replays", _searcher),
     "baseline": ("random search is among the strategies", _baseline),
     "test": ("no child of a search has a test score", _test),
 }
@@ -377,6 +399,8 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
         ]
         notes.append(f"Unfinished: {', '.join(which)}.")
+    if _are_replays(_timed(runs)):
+        notes.append(REPLAYED)
     devices = sorted(set(frame["device"].unique()) - {""})
     if len(devices) > 1:
         notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")

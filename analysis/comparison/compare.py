@@ -37,6 +37,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page
+from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,6 +123,36 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         }
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def counted_children(frame: pd.DataFrame) -> tuple[int, int]:
+    """Count the children of searches, and those that their budgets cover.
+
+    The last child of a search often ends after its budget: it is stored, and no table counts it.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        Number of children of stage "search", and of those the number that are counted.
+    """
+    searched = frame[(frame["stage"] == "search") & (frame["strategy"] != TABLE)]
+    return len(searched), int(searched["counted"].astype(bool).sum())
+
+
+def counted_notes(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Say how many children a comparison counts.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        One sentence; none if every child is counted.
+    """
+    children, counted = counted_children(frame)
+    if counted == children:
+        return ()
+    return (f"{children:,} children, {counted:,} of them within the budget: only these are counted.",)
 
 
 def _median(values: np.ndarray) -> float:

@@ -12,6 +12,8 @@ from nasbench.analysis.report.wording import estimates, facts, findings, headlin
 from nasbench.texts import markdown_text as plain
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nasbench.analysis.report.contents import Contents
     from nasbench.analysis.report.tables import ReportTable
 
@@ -32,35 +34,45 @@ def markdown_report(found: Contents, now: str) -> str:
     lines += ["Best validation accuracy against random search:", ""] if against else []
     lines += [f"- {plain(line)}" for line in against]
     lines += [f"- :warning: {plain(note)}" for note in found.notes]
-    lines += ["", "### Comparison", "", *_table(tables.summary_table(found))]
+    lines += ["", "### Comparison", "", *table_lines(tables.summary_table(found))]
     noise = tables.noise_table(found)
-    lines += ["", "The score that chose against trainings with other seeds:", "", *_table(noise)] if noise.rows else []
+    lines += (
+        ["", "The score that chose against trainings with other seeds:", "", *table_lines(noise)] if noise.rows else []
+    )
     tests = tables.tests_table(found)
-    lines += ["", *_table(tests)] if tests.rows else []
-    lines += ["", "### Cost", "", *_table(tables.cost_table(found))]
+    lines += ["", *table_lines(tests)] if tests.rows else []
+    lines += ["", "### Cost", "", *table_lines(tables.cost_table(found))]
     if len((parts := tables.category_table(found)).columns) > 2:
         unit = tables.hour_unit(found.cost["gpu_hours"], found.devices).heading
-        lines += ["", *_folded(f"{unit} of a run by ledger category", _table(parts))]
+        lines += ["", *folded(f"{unit} of a run by ledger category", table_lines(parts))]
     if len(found.other_devices):
         notes = [f"- {plain(line)}" for line in estimates(found)]
         lines += [
             "",
-            *_folded("On other devices, by estimate", [*_table(tables.other_devices_table(found)), "", *notes]),
+            *folded("On other devices, by estimate", [*table_lines(tables.other_devices_table(found)), "", *notes]),
         ]
     lines += ["", plain(energy_note(found.energy))]
-    lines += ["", "### Best architectures", "", *_table(_best(found))]
+    lines += ["", "### Best architectures", "", *table_lines(_best(found))]
     measured = tables.measured_table(found)
-    lines += ["", *_folded("Measured: fronts with validation accuracy", _table(measured))] if measured.rows else []
-    lines += ["", *_folded("Accuracy and size: hypervolumes", _table(tables.volume_table(found)))]
-    lines += ["", *_folded("Fairness checks", _table(tables.fairness_table(found)))]
+    lines += ["", *folded("Measured: fronts with validation accuracy", table_lines(measured))] if measured.rows else []
+    lines += ["", *folded("Accuracy and size: hypervolumes", table_lines(tables.volume_table(found)))]
+    lines += ["", *folded("Fairness checks", table_lines(tables.fairness_table(found)))]
     answered = f"Best-practices checklist: {checklist_summary(found.checklist)}"
-    lines += ["", *_folded(answered, _table(tables.checklist_table(found)))]
-    lines += ["", *_folded("What was run", [*_setting(found), "", *_table(tables.setup_table(found))])]
-    lines += ["", *_folded("Provenance and commands", _provenance(found))]
+    lines += ["", *folded(answered, table_lines(tables.checklist_table(found)))]
+    lines += ["", *folded("What was run", [*_setting(found), "", *table_lines(tables.setup_table(found))])]
+    lines += ["", *folded("Provenance and commands", _provenance(found))]
     return "\n".join([*lines, "", f"<sub>nasbench, {now[:16].replace('T', ' ')} UTC</sub>", ""])
 
 
-def _table(content: ReportTable) -> list[str]:
+def table_lines(content: ReportTable) -> list[str]:
+    """Write a table of a report as lines of Markdown.
+
+    Args:
+        content: the table.
+
+    Returns:
+        Head, rule and one line per row.
+    """
     head = "| " + " | ".join(plain(column.heading) for column in content.columns) + " |"
     rule = "|" + "|".join("---:" if column.kind == "number" else "---" for column in content.columns) + "|"
     rows = ["| " + " | ".join(plain(f"{cell.main} {cell.aside}") for cell in row) + " |" for row in content.rows]
@@ -84,18 +96,41 @@ def _setting(found: Contents) -> list[str]:
 
 
 def _provenance(found: Contents) -> list[str]:
+    return provenance_lines(found.provenance, found.files, found.commands, found.wishes.command)
+
+
+def provenance_lines(provenance: pd.DataFrame, files: pd.DataFrame, commands: pd.DataFrame, command: str) -> list[str]:
+    """Write how results and report were made.
+
+    Args:
+        provenance: result of `contents.provenance`.
+        files: result of `contents.files`.
+        commands: result of `contents.commands`.
+        command: command line that makes the report, "" if there is none.
+
+    Returns:
+        Lines of Markdown.
+    """
     lines = [
-        f"- {plain(row['aspect'])}: {plain(row['value'])} ({row['runs']} runs)"
-        for row in found.provenance.to_dict("records")
+        f"- {plain(row['aspect'])}: {plain(row['value'])} ({row['runs']} {'run' if row['runs'] == 1 else 'runs'})"
+        for row in provenance.to_dict("records")
     ]
     lines += [
-        f"- {plain(row['file'])}: {row['bytes']:,} bytes, sha256 {row['sha256']}"
-        for row in found.files.to_dict("records")
+        f"- {plain(row['file'])}: {row['bytes']:,} bytes, sha256 {row['sha256']}" for row in files.to_dict("records")
     ]
-    commands = [*found.commands["command"], *([found.wishes.command] if found.wishes.command else [])]
+    made = [*commands["command"], *([command] if command else [])]
     # Indented code shows any text unchanged, and has no fence that a text could close.
-    return [*lines, "", *(f"    {' '.join(command.split())}" for command in commands)]
+    return [*lines, "", *(f"    {' '.join(line.split())}" for line in made)]
 
 
-def _folded(title: str, lines: list[str]) -> list[str]:
+def folded(title: str, lines: list[str]) -> list[str]:
+    """Fold lines under a title, which opens them.
+
+    Args:
+        title: the title.
+        lines: lines of Markdown.
+
+    Returns:
+        All lines.
+    """
     return ["<details>", f"<summary>{plain(title)}</summary>", "", *lines, "", "</details>"]

@@ -21,7 +21,7 @@ from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.contents import children_with_curves
 from nasbench.analysis.report.payload import HASH_DIGITS, as_script, payload
 from nasbench.analysis.report.pictures import svg_of
-from nasbench.analysis.report.wording import estimates, facts, findings, headline, lead, setting
+from nasbench.analysis.report.wording import children_deck, estimates, facts, findings, headline, lead, setting
 from nasbench.errors import UnknownName
 from nasbench.structures import CellPair
 
@@ -75,6 +75,7 @@ def html_report(found: Contents, now: str) -> str:
         headline=headline(found),
         lead=lead(found),
         facts=facts(found),
+        children_deck=children_deck(found),
         findings=findings(found),
         setting=setting(found),
         tables={

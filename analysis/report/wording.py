@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import run_hours
+from nasbench.analysis.comparison.compare import counted_children
 from nasbench.analysis.costs.cost_on_other_devices import estimate_notes
 from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
 
@@ -76,14 +77,33 @@ def facts(found: Contents) -> list[Fact]:
     counted = children[children["counted"].astype(bool)]
     ok = counted[counted["status"] == "ok"]
     best = float(ok["val_acc"].max()) if len(ok) else float("nan")
+    total, within = counted_children(found.selection.frame)
+    noun = "child" if within == 1 else "children"
     return [
         Fact(f"{len(runs):,}", "search" if len(runs) == 1 else "searches"),
-        Fact(f"{len(counted):,}", "children"),
+        Fact(f"{within:,}", noun if within == total else f"{noun} within the budget, of {total:,}"),
         Fact(f"{counted['hash'].nunique():,}", "different architectures"),
         Fact(unit.of(hours), unit.name),
         *([Fact(usd(float(runs["usd"].sum())), "USD")] if priced(found) else []),
         Fact(f"{percent(best)} %", "best validation accuracy"),
     ]
+
+
+def children_deck(found: Contents) -> str:
+    """Say what the page's table of children lists, and which of them the other tables count.
+
+    Args:
+        found: contents of the report.
+
+    Returns:
+        One or two sentences.
+    """
+    children, counted = counted_children(found.selection.frame)
+    if counted == children:
+        return "Every proposed architecture."
+    return (
+        f"Every proposed architecture: {children:,} children. The tables above count the {counted:,} within the budget."
+    )
 
 
 def findings(found: Contents) -> list[str]:

@@ -14,6 +14,8 @@ from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.tabular.tables import of_one_platform
 
+CHANCE = 0.15
+"""Validation accuracy above which seeds are compared by default: below it a network of the digits learned nothing."""
 QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 _KEYS = ("hash", "seed", "status", "val_acc", "test_acc", "params", "mult_adds", "device_seconds", "platform")
 

@@ -133,15 +133,15 @@ def compare(
         ['random']
     """
     from nasbench.analysis.comparison.checks import check_comparable
-    from nasbench.analysis.comparison.compare import anytime, bands, summarize
+    from nasbench.analysis.comparison.compare import anytime, bands, counted_notes, summarize
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
         frame, runs = selected_children(results.frame(), where), results.runs()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
-    notes = check_comparable(frame, runs, allow)
+    notes = (*check_comparable(frame, runs, allow), *counted_notes(frame))
     about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
-    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), tuple(notes), about)
+    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), notes, about)
 
 
 def report(
@@ -159,6 +159,8 @@ def report(
     force: bool = False,
 ) -> Path:
     """Write results as one page for a person, or as Markdown. As `nasbench report`.
+
+    The report on a complete table has its best architectures, the spread of its scores, and how well its seeds agree.
 
     Args:
         paths: results files.
@@ -186,7 +188,8 @@ def report(
         >>> nasbench.report("first.h5", "first.md").name
         'first.md'
     """
-    from nasbench.analysis.report.contents import Selection, Wishes, contents
+    from nasbench.analysis.report.contents import Selection, Wishes
+    from nasbench.analysis.report.texts import report_text
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
 
@@ -198,16 +201,9 @@ def report(
         first = Path(results.files[0])
         selection = Selection.of(results, frame)
         budget = budget_in(selection.runs, "gpu_hours")
-        found = contents(selection, Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget))
+        wishes = Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget)
+        text, _ = report_text(selection, wishes, "md" if ending == ".md" else "html", utc_now())
     path = Path(output) if output is not None else first.with_name(f"{first.stem}-report.html")
-    if ending == ".md":
-        from nasbench.analysis.report.markdown import markdown_report
-
-        text = markdown_report(found, utc_now())
-    else:
-        from nasbench.analysis.report.page import html_report
-
-        text = html_report(found, utc_now())
     with output_rules((), force):
         write_output(path, text.encode("utf-8", "backslashreplace"), REPORT_MARKS[ending])
     return path

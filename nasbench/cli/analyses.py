@@ -87,6 +87,7 @@ def compare(
     from nasbench.analysis.comparison.compare import (
         anytime,
         bands,
+        counted_notes,
         plot_compare,
         readable,
         summarize,
@@ -105,6 +106,7 @@ def compare(
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
         return
+    notes = (*notes, *counted_notes(frame))
     data = bands(anytime(frame, runs, by), seed=seed)
     if kind == "simultaneous":
         notes = (*notes, *without_simultaneous(data))

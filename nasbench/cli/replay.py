@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
-from nasbench.cli.output import is_quiet, say
+from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 from nasbench.outputs import write_output
@@ -192,6 +192,10 @@ def replay(
         limits = f" with {settings[0].where_arch}" if where_arch else ""
         score = "" if each.has_test_scores else ", validation accuracy: there are no test scores"
         click.echo(f"best in {of}{limits}: {100 * runs[0].best_test_acc(each):.2f}{by}{score}")
+    note(
+        f"each search has the budget of {limit.text} by the table's costs; the strategies' own seconds differ and are not "
+        "charged to any"
+    )
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
@@ -209,9 +213,8 @@ class _Progress:
     def __init__(self, searches: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(
-            total=searches, unit=" search" if searches == 1 else " searches", leave=False, disable=is_quiet() or None
-        )
+        self._unit = "search" if searches == 1 else "searches"
+        self._bar = tqdm(total=searches, unit=f" {self._unit}", leave=False, disable=is_quiet() or None)
         self._searches, self._done = searches, 0
         self._started = self._last = time.monotonic()
 
@@ -231,7 +234,8 @@ class _Progress:
             self._last = now
             left = (now - self._started) / self._done * (self._searches - self._done)
             say(
-                f"{self._done} of {self._searches} searches, last {strategy}, ETA {self._bar.format_interval(left)}",
+                f"{self._done} of {self._searches} {self._unit}, last {strategy}, "
+                f"ETA {self._bar.format_interval(left)}",
                 err=True,
             )
 

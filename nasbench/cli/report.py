@@ -69,14 +69,17 @@ def report(
     """Write a report on results: what was run, what it found, what it cost, and how to reproduce it.
 
     The page is one file that needs no network. It has tables, interactive plots, drawn architectures, every child, and
-    provenance. Markdown is printed unless --output names a file.
+    provenance. Markdown is printed unless --output names a file. The report on a complete table has its best
+    architectures, the spread of its scores, and how well its seeds agree.
 
     \b
     Example:
       nasbench report results/demo.h5 -o report.html
+      nasbench report results/digits201.h5 -o table.html
       nasbench report results/demo.h5 --format md
     """
-    from nasbench.analysis.report.contents import Selection, Wishes, contents
+    from nasbench.analysis.report.contents import Selection, Wishes
+    from nasbench.analysis.report.texts import report_text
     from nasbench.costs.pricing import prices_from
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
@@ -96,21 +99,14 @@ def report(
     budget = budget_in(selection.runs, "gpu_hours")
     price = usual_price(None) if devices else ""
     prices = prices_from(price) if price else None
-    found = contents(
-        selection, Wishes(printable(title), allow, seed, best, target, devices, ran_on, command, budget, prices)
-    )
-    if kind == "md":
-        from nasbench.analysis.report.markdown import markdown_report
-
-        text = markdown_report(found, utc_now())
-        if output is None:
-            click.echo(text, nl=False)
-            return
-    else:
-        from nasbench.analysis.report.page import html_report
-
-        text = html_report(found, utc_now())
+    wishes = Wishes(printable(title), allow, seed, best, target, devices, ran_on, command, budget, prices)
+    text, summary = report_text(selection, wishes, "md" if kind == "md" else "html", utc_now())
+    if kind == "md" and output is None:
+        click.echo(text, nl=False)
+        return
     _write(Path(output) if output else _beside(files[0]), text)
+    if summary and output != STANDARD_OUTPUT:
+        say(f"{summary} More: nasbench table stats {shlex.quote(files[0])}")
 
 
 def _chosen(results: Results, where: str | None, files: Sequence[str]) -> pd.DataFrame:
@@ -130,4 +126,5 @@ def _beside(file: str) -> Path:
 
 def _write(path: Path, text: str) -> None:
     if put(str(path), text, REPORT_MARKS.get(path.suffix.lower(), ())):
-        say(f"wrote {path} ({len(text.encode()) / 1e6:.1f} MB)")
+        size = len(text.encode())
+        say(f"wrote {path} ({size / 1e6:.1f} MB)" if size >= 100_000 else f"wrote {path} ({size / 1e3:.1f} kB)")

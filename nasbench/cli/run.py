@@ -22,7 +22,7 @@ from nasbench.cli.options import (
     strategy_names,
     take_over_option,
 )
-from nasbench.cli.output import is_quiet, say
+from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.protocol_changes import USUAL_PROTOCOL, note_on_own_images, protocol_changes
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.runners.executors.base import ExecutorOptions
@@ -98,6 +98,11 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-best", is_flag=True, help="Keep the incumbent's network in a model file beside the results, as it changes."
 )
+@click.option(
+    "--add-baseline",
+    is_flag=True,
+    help="Then run random search with the same settings and seed into the same file, for comparisons.",
+)
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @click.option(
@@ -128,6 +133,7 @@ def run(
     final_seeds: int,
     where_arch: str,
     keep_best: bool,
+    add_baseline: bool,
     timeout: float,
     price: str | None,
     executor: str,
@@ -142,8 +148,10 @@ def run(
     \b
     Example:
       nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5
+      nasbench run --space nasnet:blocks=2 --strategy ppo --budget "20 children" -o results/ppo.h5 --add-baseline
       nasbench run --space nasnet --strategy evolution --budget "20 children" --where-arch "params <= 50k"
     """
+    from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.protocols.protocol import validated
     from nasbench.runners.search.config import SearchConfig, plan_search
 
@@ -177,9 +185,14 @@ def run(
         "nasbench run",
     )
     plan = plan_search(config).as_new()
+    plans = [plan]
+    if add_baseline and strategy != BASELINE:
+        plans.append(plan_search(config.model_copy(update={"strategy": BASELINE, "options": {}})).as_new())
     note_on_own_images(given_protocol, changes.get("data"))  # after the checks: a mistake is one line
+    if add_baseline and strategy == BASELINE:
+        note(f"the strategy is {BASELINE} search itself: --add-baseline adds no other")
     path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
-    run_into(path, [plan], cache, jobs=1, take_over=take_over)
+    run_into(path, plans, cache, jobs=1, take_over=take_over, offers_baseline=True)
 
 
 @click.command()
@@ -216,7 +229,12 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
 
 
 def run_into(
-    path: Path, plans: list[SearchPlan], cache_files: Sequence[str], jobs: int, take_over: bool = False
+    path: Path,
+    plans: list[SearchPlan],
+    cache_files: Sequence[str],
+    jobs: int,
+    take_over: bool = False,
+    offers_baseline: bool = False,
 ) -> None:
     """Run searches into one results file, and print what to do next.
 
@@ -226,6 +244,7 @@ def run_into(
         cache_files: other results files whose scores may be reused.
         jobs: number of searches at the same time.
         take_over: see `store.lock.ResultsLock`.
+        offers_baseline: whether the command has --add-baseline; see `summarize`.
 
     Raises:
         KeyboardInterrupt: when the searches were interrupted, after a line that says how to resume them.
@@ -255,9 +274,13 @@ def run_into(
                 take_over,
             )
         except KeyboardInterrupt:
-            click.echo(f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}", err=True)
+            # resume knows the searches that have begun
+            also = "" if len(plans) == 1 else " (the searches that have begun), or with the same command (all)"
+            click.echo(
+                f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}{also}", err=True
+            )
             raise
-    summarize(path, [plan.run for plan in plans])
+    summarize(path, [plan.run for plan in plans], offers_baseline)
     for plan in plans:
         if plan.config.keep_best:
             _say_kept(path, plan.run)
@@ -283,14 +306,16 @@ def _say_kept(path: Path, run: str) -> None:
         )
 
 
-def summarize(path: Path, runs: Sequence[str]) -> None:
+def summarize(path: Path, runs: Sequence[str], offers_baseline: bool = False) -> None:
     """Print the results of runs, the path of their file, and commands to go on with.
 
     Args:
         path: the results file.
         runs: ids of the runs.
+        offers_baseline: whether --add-baseline is suggested where the file has no random search.
     """
     import nasbench
+    from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.cli.options import print_table
     from nasbench.costs.units import device_time
 
@@ -323,9 +348,12 @@ def summarize(path: Path, runs: Sequence[str]) -> None:
     print_table(head, rows)
     word = shlex.quote(str(path))  # the lines are to be copied into a shell
     # compare refuses files without random search, which shows what chance finds
-    allow = "" if (table["strategy"] == "random").any() else " --allow baseline"
+    compared = bool((table["strategy"] == BASELINE).any())
+    allow = "" if compared else " --allow baseline"
     say(f"\nresults: {path}\nnext:    nasbench query {word} --sort val_acc --head 5")
     say(f"         nasbench compare {word}{allow}")
+    if offers_baseline and not compared:
+        say("         or the same command with --add-baseline: random search with the same budget in the same file")
 
 
 def _download(data: str | None, protocol: str) -> None:

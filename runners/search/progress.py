@@ -68,7 +68,8 @@ class Progress:
         """
         self._cached += cached
         share = _share(ledger)
-        text = f"{_spent(ledger, self._unit)}, {busy:g} devices busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
+        devices = "device" if busy == 1 else "devices"
+        text = f"{_spent(ledger, self._unit)}, {busy:g} {devices} busy, {self._rate(ledger)}, ETA {self._eta(share)}, best {best}"
         if self._bar is not None:
             self._bar.n, self._bar.unit = 100.0 * share, text
             self._bar.refresh()
@@ -112,4 +113,5 @@ def _share(ledger: Ledger) -> float:
 
 def _spent(ledger: Ledger, unit: str) -> str:
     hours = ledger.search_seconds / SECONDS_PER_HOUR
-    return f"{ledger.children} children, {hours:.4g} {unit}, {ledger.usd:.4g} USD"
+    children = "1 child" if ledger.children == 1 else f"{ledger.children} children"
+    return f"{children}, {hours:.4g} {unit}, {ledger.usd:.4g} USD"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nasbench.analysis.comparison.checks import CHECKS, check_comparable, check_tables, fairness
+from nasbench.analysis.comparison.checks import CHECKS, REPLAYED, check_comparable, check_tables, fairness
 from nasbench.analysis.pareto.objectives import objective_points
 from nasbench.analysis.pareto.pareto import pareto_front
 from nasbench.analysis.statistics.table_statistics import architecture_means
@@ -94,6 +94,9 @@ def test_what_is_unfair_is_refused_and_printed_when_allowed(fair, name, spoil, f
     message = str(caught.value)
     assert finding in message
     assert message.endswith(f"or allow it: --allow {name}")
+    assert ("Run random search into the same file, e.g. by nasbench run --add-baseline" in message) == (
+        name == "baseline"
+    )
     assert "\n" not in message
     (note,) = check_comparable(frame, runs, [name])
     assert finding in note
@@ -116,6 +119,23 @@ def test_a_budget_of_children_does_not_ask_for_the_searchers_time(fair):
     runs["budget"] = "1 gpu-hours"
     runs["supernet_hours"] = 0.1
     assert failing(frame, runs) == []  # the strategy's time went into shared weights
+
+
+def test_replays_are_charged_alike_and_say_so_once(fair):
+    frame, runs = fair
+    runs["searcher_hours"], runs["budget"] = 0.0, "24 gpu-seconds"
+    assert failing(frame, runs) == ["searcher"]  # of these nobody knows why nothing was charged
+    runs["config"] = '{"replay": "digits", "budget": "24 gpu-seconds"}'
+    assert failing(frame, runs) == []
+    assert check_comparable(frame, runs) == (REPLAYED,)
+    runs["budget"] = "5 children"
+    assert check_comparable(frame, runs) == ()  # where children are the budget, seconds decide nothing
+    runs["budget"] = "24 gpu-seconds"
+    runs.loc[runs["strategy"] == "ppo", ["config", "searcher_hours"]] = ['{"protocol": "digits"}', 0.1]
+    assert failing(frame, runs) == ["searcher"]  # a replay beside a search that paid for its own time
+    assert "5 of 10 runs were charged no time" in fairness(frame, runs).query("not met")["finding"].item()
+    runs["config"] = '["replay"]'
+    assert failing(frame, runs) == ["searcher"]
 
 
 def test_two_seeds_are_insufficient_in_the_notes(make):

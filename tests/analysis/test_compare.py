@@ -11,6 +11,7 @@ from nasbench.analysis.comparison.compare import (
     anytime,
     bands,
     check_comparable,
+    counted_notes,
     interval_name,
     plot_compare,
     readable,
@@ -23,6 +24,7 @@ from nasbench.analysis.inference.intervals import median_interval
 from nasbench.analysis.plotting import style
 from nasbench.analysis.report.tables import score
 from nasbench.errors import InputError
+from nasbench.store.format.schema import TABLE
 
 NAN = float("nan")
 
@@ -226,6 +228,18 @@ def test_summary_of_the_hand_made_run(small):
     assert (row["search_gpu_hours"], row["final_gpu_hours"], row["usd"]) == (9.0, 1.0, 20.0)
     assert row["searcher_share"] == pytest.approx(1 / 9)
     assert readable(summarize(*small)).loc[0, "validation %, median"] == "70.00 (n=1)"
+
+
+def test_children_that_the_budget_does_not_cover_are_said(make):
+    frame, _, _ = make.frames(children=6, seeds=2)
+    assert counted_notes(frame) == ()
+    total = int((frame["stage"] == "search").sum())
+    last = frame["stage"].eq("search") & (frame["index"] == 5)
+    frame.loc[last, "counted"] = False
+    within = total - int(last.sum())
+    assert counted_notes(frame) == (f"{total} children, {within} of them within the budget: only these are counted.",)
+    frame.loc[last, "strategy"] = TABLE  # rows of a complete table are of no search, and have no budget
+    assert counted_notes(frame) == ()
 
 
 def test_random_search_comes_first(make):

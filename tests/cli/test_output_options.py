@@ -7,6 +7,7 @@ import logging
 import pytest
 from commands import nasbench
 
+from nasbench import open as nasbench_open
 from nasbench.cli.main import COMMANDS, GROUPS
 from nasbench.errors import InputError
 
@@ -138,6 +139,47 @@ def test_the_suggested_comparison_works_without_random_search(tmp_path, monkeypa
     words = ["evolution" if word == "random" else word for word in (*SEARCH, *TINY)]
     done = nasbench(*words, "--final", "none", "-o", "a.h5")
     assert done.code == 0, done.err
-    suggested = done.out.splitlines()[-1].split()
+    suggested, baseline = (line.split() for line in done.out.splitlines()[-2:])
     assert suggested == ["nasbench", "compare", "a.h5", "--allow", "baseline"]
     assert nasbench(*suggested[1:]).code == 0
+    assert "--add-baseline:" in baseline
+    done = nasbench(*words, "--final", "none", "-o", "a.h5", "--add-baseline")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].split() == ["nasbench", "compare", "a.h5"]
+    assert nasbench("compare", "a.h5").code == 0
+
+
+def test_the_baseline_is_the_run_of_random_search_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["evolution" if word == "random" else word for word in (*SEARCH, *TINY, "--final", "none", "--seed", "3")]
+    words += ["--option", "population=2"]
+    for _ in range(2):  # the second call finds both runs complete
+        done = nasbench(*words, "--add-baseline", "-o", "both.h5")
+        assert done.code == 0, done.err
+        assert [line.split()[1] for line in done.out.splitlines()[1:3]] == ["evolution", "random"]
+    alone = nasbench(*SEARCH, *TINY, "--final", "none", "--seed", "3", "-o", "alone.h5")
+    assert alone.code == 0, alone.err
+    both, random = (nasbench_open(name).runs() for name in ("both.h5", "alone.h5"))
+    assert sorted(both["strategy"]) == ["evolution", "random"]
+    assert both.loc[both["strategy"] == "random", "run"].tolist() == random["run"].tolist()
+    assert both["budget"].nunique() == both["fingerprint"].nunique() == both["seed"].nunique() == 1
+
+
+def test_random_search_needs_no_second_baseline(tmp_path):
+    path = tmp_path / "random.h5"
+    done = nasbench(*SEARCH, *TINY, "--final", "none", "-o", str(path), "--add-baseline")
+    assert done.code == 0, done.err
+    assert "note: the strategy is random search itself: --add-baseline adds no other" in done.out + done.err
+    assert len(nasbench_open(str(path)).runs()) == 1
+
+
+@pytest.mark.parametrize("words", [(), ("--add-baseline",)])
+def test_an_interruption_says_how_all_searches_go_on(words, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nasbench.runners.suite.run_plans", stop)
+    command = ["evolution" if word == "random" else word for word in (*SEARCH, *TINY)]
+    done = nasbench(*command, "-o", str(tmp_path / "a.h5"), *words)
+    assert "interrupted; nothing is lost. Go on with: nasbench resume " in done.err
+    assert ("(the searches that have begun), or with the same command (all)" in done.err) == bool(words)

@@ -8,6 +8,7 @@ import pytest
 from commands import nasbench
 
 CLAIMS = str(Path(__file__).parents[2] / "results" / "claims.h5")
+TABLE = str(Path(__file__).parents[2] / "results" / "digits201.h5")
 CIFAR = str(Path(__file__).parents[2] / "results" / "cifar10-jpeg-nasnet.h5")
 
 
@@ -40,6 +41,8 @@ def test_markdown_goes_to_the_standard_output():
         ([CLAIMS, "--from", "V100"], "name these by --on"),
         ([CLAIMS, "--on", "K9"], "no price for device 'K9'"),
         ([CLAIMS, "--target", "90"], "a fraction in [0, 1]"),
+        ([TABLE, "--target", "0.9"], "a target is of searches, and these are rows of a complete table"),
+        ([TABLE, "--on", "V100"], "an estimate for other devices is of searches"),
     ],
 )
 def test_what_cannot_be_reported_is_said_in_one_line(words, said, tmp_path):
@@ -66,3 +69,57 @@ def test_other_devices_cost_the_users_usual_price(monkeypatch):
     assert "7.5 USD/h" in done.out
     plain = nasbench("report", CLAIMS, "--format", "md")
     assert "7.5 USD/h" not in plain.out
+
+
+SUMMARY = (
+    "16,275 trainings of 5,425 architectures, 3 seeds; mean validation accuracy 10.00 to 94.37 %, median 71.19 %; "
+)
+
+
+def test_the_report_on_a_complete_table_is_a_page_and_one_line(tmp_path):
+    page = tmp_path / "table.html"
+    done = nasbench("report", TABLE, "-o", str(page), "--best", "2", "--title", "<i>T")
+    assert done.code == 0, done.err
+    wrote, summary = done.out.splitlines()
+    assert wrote == f"wrote {page} ({page.stat().st_size / 1e3:.1f} kB)"
+    assert summary.startswith(SUMMARY)
+    assert summary.endswith(f"More: nasbench table stats {TABLE}")
+    text = page.read_text(encoding="utf-8")
+    assert SUMMARY in text
+    assert "<script" not in text
+    assert "<h1>&lt;i&gt;T</h1>" in text
+    assert "default-src 'none'" in text
+    assert '<td class="text">5a3c9dfd9ad8</td>' in text
+    assert "9d6b857fa615" not in text  # the fourth
+    assert nasbench("report", TABLE, "-o", str(page)).code == 0  # an earlier report is replaced
+
+
+def test_its_numbers_are_those_of_table_stats():
+    report, stats = nasbench("report", TABLE, "--format", "md", "--best", "5"), nasbench("table", "stats", TABLE)
+    assert (report.code, stats.code) == (0, 0), report.err + stats.err
+    cells = [line.strip("| ").split(" | ") for line in report.out.splitlines() if line.startswith("|")]
+    numbers = {row[0]: row[1:] for row in cells}
+    printed = {line.split("  ")[0].strip(): line.split() for line in stats.out.splitlines()}
+    for seeds in ("0 against seed 1", "0 against seed 2", "1 against seed 2"):
+        name = f"val_acc seed {seeds}"
+        assert numbers[name][1:] == printed[name][-2:]
+    for digest in ("5a3c9dfd9ad8", "4ad2c5004442"):
+        assert float(numbers[digest][1]) == pytest.approx(100 * float(printed[digest][2]), abs=0.006)
+    assert (
+        "seeds of one architecture have an SD of 7.46 points, and two seeds rank alike by 0.81 to 0.84 (Spearman)."
+        in report.out
+    )
+
+
+def test_a_table_of_one_seed_has_no_agreement():
+    done = nasbench("report", TABLE, "--format", "md", "-w", "seed == 0")
+    assert done.code == 0, done.err
+    assert "5,425 trainings of 5,425 architectures, 1 seed; " in done.out
+    assert "Spearman)" not in done.out
+
+
+def test_the_default_of_chance_is_that_of_table_stats():
+    from nasbench.analysis.statistics.table_statistics import CHANCE
+    from nasbench.cli.table import stats
+
+    assert [option.default for option in stats.params if option.name == "chance"] == [CHANCE]

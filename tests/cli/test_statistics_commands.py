@@ -49,11 +49,11 @@ def files(tmp_path_factory) -> list[str]:
 
 @pytest.fixture
 def call(tmp_path, monkeypatch):
-    """Run a command in an empty folder, allowing what replays never have; it must succeed."""
+    """Run a command in an empty folder; it must succeed."""
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str) -> str:
-        done = CliRunner().invoke(group, [*words, "--allow", "searcher"], catch_exceptions=False)
+        done = CliRunner().invoke(group, [*words], catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -162,9 +162,9 @@ def test_correlations_of_validation_and_test(files, tmp_path, monkeypatch):
         (("targets",), "give --target ACCURACY or --share-of-best SHARE, one of them"),
         (("targets", "--target", "0.5", "--share-of-best", "0.9"), "one of them"),
         (("targets", "--share-of-best", "1.5"), "--share-of-best is in (0, 1], got 1.5"),
-        (("targets", "--target", "90", "--allow", "searcher"), "fraction in [0, 1], got 90"),
-        (("ranks",), "--allow searcher"),
-        (("regret", "--table", "missing.h5", "--allow", "searcher"), "missing.h5"),
+        (("targets", "--target", "90"), "fraction in [0, 1], got 90"),
+        (("ranks", "-w", "strategy != 'random'"), "--allow baseline"),
+        (("regret", "--table", "missing.h5"), "missing.h5"),
     ],
 )
 def test_bad_input_is_one_line(files, words, expected, tmp_path):

@@ -47,6 +47,19 @@ def test_stats_say_that_there_are_no_test_scores(table: Path) -> None:
     assert f"{sum(OPTIONS) - len(OPTIONS)} neighbours of other hashes" in near.out
 
 
+def test_the_report_has_dashes_for_what_is_not_known(table: Path) -> None:
+    done = nasbench("report", str(table), "--format", "md", "--title", "<b>mine</b>")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert "<b>" not in lines[0]
+    assert lines[2].startswith("54 trainings of 54 architectures, 1 seed; mean validation accuracy 50.00 to 57.20 %, ")
+    best = next(line for line in lines if line.startswith("| ") and " 57.20 " in line).strip("| ").split(" | ")
+    assert best[1:] == ["1", "57.20", "–", "–", "102", "–", "–"]
+    assert "nan" not in done.out.lower().split()
+    assert "(1 runs)" not in done.out
+    assert " -1 " not in done.out
+
+
 def test_replays_count_children_and_report_the_validation_accuracy(table: Path, tmp_path: Path) -> None:
     words = ("replay", "--table", str(table), "--strategy", "random", "--strategy", "evolution:population=4,sample=2")
     done = nasbench(

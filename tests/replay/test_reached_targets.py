@@ -100,7 +100,7 @@ def test_a_file_with_the_last_choice_alone_is_refused(digits, command, tmp_path,
         budget_to_target(old, runs, 0.9, measure="test_acc")
     monkeypatch.chdir(tmp_path)
     where = "stage == 'search' or index == 0"  # the first incumbent of each run alone
-    words = [*command[:1], digits, *command[1:], "--score", "test_acc", "--where", where, "--allow", "searcher"]
+    words = [*command[:1], digits, *command[1:], "--score", "test_acc", "--where", where]
     done = CliRunner().invoke(nasbench, words)
     assert isinstance(done.exception, InputError)
     assert "take --score val_acc" in str(done.exception)
@@ -126,14 +126,14 @@ def two(tmp_path_factory) -> tuple[list[str], dict[str, Table]]:
 def test_each_table_has_its_own_optimum(two, tmp_path, monkeypatch):
     paths, _ = two
     monkeypatch.chdir(tmp_path)
-    words = ["targets", *paths, "--share-of-best", "1", "--allow", "searcher", "--csv", "targets.csv"]
+    words = ["targets", *paths, "--share-of-best", "1", "--csv", "targets.csv"]
     assert CliRunner().invoke(nasbench, words, catch_exceptions=False).exit_code == 0
     targets = pd.read_csv("targets.csv").set_index("table")
     assert len(targets) == 2
     assert (targets["reached"] >= 1).all()
     ends = [Results(path).frame(stage="search")["val_acc"].max() for path in paths]
     assert targets["target"].tolist() == pytest.approx(ends)
-    words = ["regret", *paths, "--allow", "searcher", "--csv", "regret.csv"]
+    words = ["regret", *paths, "--csv", "regret.csv"]
     assert CliRunner().invoke(nasbench, words, catch_exceptions=False).exit_code == 0
     regrets = pd.read_csv("regret.csv")
     assert regrets["table"].tolist() == ["nasbench201, high", "nasbench201, low"]
@@ -150,7 +150,7 @@ def test_each_table_has_its_own_optimum(two, tmp_path, monkeypatch):
 def test_another_tables_optimum_is_refused(two, command, tmp_path, monkeypatch):
     """The same space and the same cells, but other scores: it was not this table that the runs searched."""
     monkeypatch.chdir(tmp_path)
-    words = [command[0], two[0][1], *command[1:], "--table", DIGITS, "--data", "digits", "--allow", "searcher"]
+    words = [command[0], two[0][1], *command[1:], "--table", DIGITS, "--data", "digits"]
     done = CliRunner().invoke(nasbench, words)
     assert isinstance(done.exception, InputError)
     assert "none of the tables given is that of the runs on nasbench201, low" in str(done.exception)

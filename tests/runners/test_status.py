@@ -187,3 +187,17 @@ def test_cached_children_are_not_in_the_rate_of_the_progress(monkeypatch):
     ledger.children = 1
     progress.child(ledger, "none yet", 1.0)
     assert ", - children/min" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("children", "busy", "said"),
+    [(1, 1.0, ": 5% of the budget, 1 child, "), (2, 0.5, ": 10% of the budget, 2 children, ")],
+)
+def test_one_child_on_one_device_is_singular(children, busy, said):
+    plan, out = tiny_plan(budget="20 children"), io.StringIO()
+    ledger, progress = plan.ledger(), Progress("search", out)
+    progress.start(ledger)
+    ledger.children = children
+    progress.child(ledger, "none yet", busy)
+    assert said in out.getvalue()
+    assert f", {busy:g} {'device' if busy == 1 else 'devices'} busy, " in out.getvalue()

@@ -43,8 +43,8 @@ COMMANDS = (
     "reproduce --figure 7 {demo} -o {figures}/figure-7.png --aspect 16:9",
     "draw nasnet-a -o {figures}/nasnet-a.png",
     "claims results/claims.h5 -o {figures}/claims.png",
-    "ranks {family} --score test_acc --allow searcher -o {figures}/digits201-ranks.png",
-    "targets {family} --table results/digits201.h5 --share-of-best 0.99 --score test_acc --allow searcher "
+    "ranks {family} --score test_acc -o {figures}/digits201-ranks.png",
+    "targets {family} --table results/digits201.h5 --share-of-best 0.99 --score test_acc "
     "-o {figures}/digits201-targets.png",
     "pareto results/digits201.h5 --objectives error,latency --measurements results/digits201-latency.h5 "
     "-o {figures}/digits201-latency.png",

@@ -94,7 +94,7 @@ def test_the_choosing_score_stands_beside_fresh_trainings(selection):
 def test_the_facts_count_the_children_that_the_budget_covers(selection):
     from dataclasses import replace
 
-    from nasbench.analysis.report.wording import facts
+    from nasbench.analysis.report.wording import children_deck, facts
 
     frame = selection.frame.copy()
     last = frame[frame["stage"] == "search"].index[-1]
@@ -103,5 +103,12 @@ def test_the_facts_count_the_children_that_the_budget_covers(selection):
     frame.loc[last, "val_acc"] = float("nan")
     runs = selection.runs.copy()
     runs.loc[runs["run"] == frame["run"][last], "children"] -= 1
-    after = facts(contents(replace(selection, frame=frame, runs=runs)))[1]
-    assert (int(before.value.replace(",", "")) - int(after.value.replace(",", "")), after.what) == (1, "children")
+    found = contents(replace(selection, frame=frame, runs=runs))
+    after = facts(found)[1]
+    assert int(before.value.replace(",", "")) - int(after.value.replace(",", "")) == 1
+    assert (before.what, after.what) == ("children", f"children within the budget, of {before.value}")
+    assert children_deck(contents(selection)) == "Every proposed architecture."
+    said = f"{before.value} children. The tables above count the {after.value} within the budget."
+    assert children_deck(found) == f"Every proposed architecture: {said}"
+    assert said in html_report(found, NOW)
+    assert f"**{after.value}** {after.what}" in markdown_report(found, NOW)

@@ -1,0 +1,259 @@
+"""Report on a complete table: its best architectures, the spread of scores, the noise of training, agreement of seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import pandas as pd
+
+from nasbench.analysis.plotting import style
+from nasbench.analysis.report.contents import Selection, Wishes, commands, files, measured_fronts, provenance
+from nasbench.analysis.report.markdown import folded, provenance_lines, table_lines
+from nasbench.analysis.report.payload import HASH_DIGITS
+from nasbench.analysis.report.tables import NONE, ReportCell, ReportColumn, ReportTable, count, percent
+from nasbench.analysis.statistics.table_statistics import (
+    CHANCE,
+    architecture_means,
+    distribution,
+    platforms,
+    predictors,
+    seed_agreement,
+    spread,
+    trainings,
+)
+from nasbench.errors import InputError
+from nasbench.store.format.schema import TABLE
+from nasbench.texts import markdown_text as plain
+
+_Format = Callable[[Any], str]
+
+
+def is_complete_table(runs: pd.DataFrame) -> bool:
+    """Whether rows belong to complete tables alone, in which no strategy searched.
+
+    Args:
+        runs: rows of `store.format.schema.RUN_COLUMNS`.
+
+    Returns:
+        True if there are runs, and all are seeds of tables.
+    """
+    return len(runs) > 0 and bool((runs["strategy"] == TABLE).all())
+
+
+@dataclass(frozen=True)
+class TableContents:
+    """Contents of the report on a complete table.
+
+    Args:
+        title: title of the report.
+        summary: the table in one sentence.
+        sections: heading -> table, in order.
+        commands: result of `contents.commands`.
+        provenance: result of `contents.provenance`.
+        files: result of `contents.files`.
+        wishes: options of the report.
+    """
+
+    title: str
+    summary: str
+    sections: dict[str, ReportTable]
+    commands: pd.DataFrame
+    provenance: pd.DataFrame
+    files: pd.DataFrame
+    wishes: Wishes
+
+
+def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableContents:
+    """Compute the contents of the report on a complete table.
+
+    Args:
+        selection: rows of one complete table.
+        wishes: options of the report; only title, best and command are used.
+
+    Returns:
+        The contents.
+
+    Raises:
+        InputError: when an option is of searches, the rows are of several tables, or none has a score.
+    """
+    wishes = wishes or Wishes()
+    if wishes.target is not None or wishes.on:
+        raise InputError(
+            f"{'a target' if wishes.target is not None else 'an estimate for other devices'} is of searches, and these "
+            "are rows of a complete table; search it first: nasbench replay"
+        )
+    frame, runs = selection.frame, selection.runs
+    rows = trainings(frame)
+    means = architecture_means(rows)
+    measured = measured_fronts(frame, selection.measurements)
+    agreement = pd.concat([seed_agreement(rows, CHANCE), predictors(rows, means, selection.curves)], ignore_index=True)
+    sections = {
+        "Best architectures": _best(means.head(wishes.best)),
+        "Spread over architectures": _table(distribution(means), {"quantile": ("Quantile", "{:g}".format), **_SCORES}),
+        "Noise of training": _table(spread(rows, means), _NOISE),
+        "Rank correlations of the seeds' scores, and of cheaper numbers with the mean validation accuracy": _table(
+            agreement, _RANKS
+        ),
+        "Platforms": _table(platforms(rows), _PLATFORMS),
+    }
+    if len(measured):
+        sections["Measured: fronts with validation accuracy"] = _table(measured, _MEASURED)
+    space, data = (", ".join(dict.fromkeys(runs[name])) for name in ("space", "data"))
+    return TableContents(
+        title=wishes.title or f"Complete table of {space} on {data}",
+        summary=table_summary(frame, rows, means),
+        sections=sections,
+        commands=commands(runs),
+        provenance=provenance(runs),
+        files=files(selection.files),
+        wishes=wishes,
+    )
+
+
+def table_summary(frame: pd.DataFrame, rows: pd.DataFrame, means: pd.DataFrame) -> str:
+    """Describe a complete table in one sentence: rows, seeds, spread, best, and agreement of the seeds.
+
+    Args:
+        frame: children of the table.
+        rows: result of `trainings`.
+        means: result of `architecture_means`.
+
+    Returns:
+        The sentence.
+    """
+    seeds, failed = rows["seed"].nunique(), int((frame["status"] != "ok").sum())
+    without = f", {failed:,} more without a score" if failed else ""
+    score, word = (
+        ("test_acc", "test") if rows["val_acc"].isna().all() else ("val_acc", "validation")
+    )  # as imported tables of test scores have it
+    low, middle, high = means[score].min(), means[score].median(), means[score].max()
+    ranked = means.sort_values(score, ascending=False, kind="stable").iloc[0]
+    parts = [
+        f"{_number(len(rows), 'training')} of {_number(len(means), 'architecture')}, {_number(seeds, 'seed')}{without}",
+        f"mean {word} accuracy {percent(low)} to {percent(high)} %, median {percent(middle)} %",
+        f"best {ranked['hash'][:HASH_DIGITS]}",
+    ]
+    agreed = seed_agreement(rows, CHANCE)["spearman"].dropna()
+    if len(agreed):
+        noise = float(spread(rows, means)["seed_noise"].iloc[0])
+        span = f"{agreed.min():.2f}" if len(agreed) == 1 else f"{agreed.min():.2f} to {agreed.max():.2f}"
+        parts.append(
+            f"seeds of one architecture have an SD of {percent(noise)} points, and two seeds rank alike by {span} (Spearman)"
+        )
+    return f"{'; '.join(parts)}."
+
+
+def table_markdown(found: TableContents, now: str) -> str:
+    """Make the Markdown text.
+
+    Args:
+        found: contents of the report.
+        now: time of creation.
+
+    Returns:
+        GitHub-flavoured Markdown; texts from results files cannot become markup, links or mentions.
+    """
+    lines = [f"## {plain(found.title)}", "", plain(found.summary)]
+    for heading, content in found.sections.items():
+        lines += ["", f"### {plain(heading)}", "", *table_lines(content)]
+    made = provenance_lines(found.provenance, found.files, found.commands, found.wishes.command)
+    lines += ["", *folded("Provenance and commands", made)]
+    return "\n".join([*lines, "", f"<sub>nasbench, {now[:16].replace('T', ' ')} UTC</sub>", ""])
+
+
+def table_html(found: TableContents, now: str) -> str:
+    """Make the page: tables without scripts.
+
+    Args:
+        found: contents of the report.
+        now: time of creation, for the footer.
+
+    Returns:
+        A complete HTML document, which holds its styles and fetches nothing.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_static),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("complete_table.html").render(found=found, now=now)
+
+
+def _static(name: str) -> str:
+    return (resources.files("nasbench.analysis.report") / "static" / name).read_text(encoding="utf-8")
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _known(value: float) -> str:
+    """A count; files have -1 where it is unknown."""
+    return NONE if value < 0 else count(value)
+
+
+def _short(value: float) -> str:
+    return NONE if value != value else f"{value:.4g}"
+
+
+def _best(means: pd.DataFrame) -> ReportTable:
+    return _table(
+        means, {"hash": ("Architecture", lambda text: str(text)[:HASH_DIGITS]), "seeds": ("Seeds", count), **_MEANS}
+    )
+
+
+def _table(frame: pd.DataFrame, columns: dict[str, tuple[str, _Format]]) -> ReportTable:
+    """Format columns of a frame: name -> heading and how a value is written."""
+    kinds = [("text" if frame[name].dtype.kind not in "iufb" else "number") for name in columns]
+    found = ReportTable(tuple(ReportColumn(head, kind) for (head, _), kind in zip(columns.values(), kinds)))  # type: ignore[arg-type]
+    for row in frame[list(columns)].itertuples(index=False):
+        found.rows.append([ReportCell(write(value)) for value, (_, write) in zip(row, columns.values())])
+    return found
+
+
+_SCORES: dict[str, tuple[str, _Format]] = {
+    "val_acc": ("Validation %", percent),
+    "test_acc": ("Test %", percent),
+    "params": ("Parameters", _known),
+    "mult_adds": ("Multiply-adds", _known),
+    "device_seconds": ("Device-seconds", _short),
+}
+_MEANS: dict[str, tuple[str, _Format]] = {
+    "val_acc": _SCORES["val_acc"],
+    "val_sd": ("SD of seeds, points", percent),
+    **{name: written for name, written in _SCORES.items() if name != "val_acc"},
+}
+_NOISE: dict[str, tuple[str, _Format]] = {
+    "architectures": ("Architectures", count),
+    "seed_noise": ("SD of a training, points", percent),
+    "seed_noise_top": ("... of the top tenth", percent),
+    "top_sd": ("SD of the top tenth's means", percent),
+    "top_range": ("Range of these means", percent),
+}
+_RANKS: dict[str, tuple[str, _Format]] = {
+    "score": ("Score", str),
+    "n": ("Architectures", count),
+    "spearman": ("Spearman", _short),
+    "kendall": ("Kendall", _short),
+}
+_PLATFORMS: dict[str, tuple[str, _Format]] = {
+    "platform": ("Platform", str),
+    "trainings": ("Trainings", count),
+    "architectures": ("Architectures", count),
+    "device_seconds": ("Device-seconds, mean", _short),
+}
+_MEASURED: dict[str, tuple[str, _Format]] = {
+    "quantity": ("Quantity", str),
+    "conditions": ("Conditions", str),
+    "hash": ("Architecture", lambda text: str(text)[:HASH_DIGITS]),
+    "val_acc": ("Validation %", percent),
+    "value": ("Value", style.short),
+    "unit": ("Unit", str),
+}

@@ -1,0 +1,74 @@
+"""What `nasbench replay` says and writes, and what the analyses ask of its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import nasbench
+
+from nasbench.cli import replay as command
+
+TABLE = str(Path(__file__).parents[2] / "results" / "digits201.h5")
+SHARED = "note: each search has the budget of 20 gpu-seconds by the table's costs; the strategies' own seconds differ"
+NOTE = "note: Replays: budgets and costs are the table's; the strategies' own seconds differ and are in none of them.\n"
+
+
+@pytest.fixture(scope="module")
+def replayed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("replayed")
+    words = ("--table", TABLE, "--strategy", "random", "--strategy", "evolution:population=5", "--seeds", "5")
+    done = nasbench(
+        *("replay", *words, "--budget", "20 gpu-seconds", "-o", "r.h5", "--plot", "r-regret.png"), cwd=folder
+    )
+    assert done.code == 0, done.err
+    return folder, done
+
+
+def test_a_replay_states_its_budget_once(replayed):
+    _, done = replayed
+    assert (done.out + done.err).count(SHARED) == 1
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare",),
+        ("ranks",),
+        ("targets", "--share-of-best", "0.9", "--table", TABLE),
+        ("profiles", "--table", TABLE),
+        ("cost",),
+        ("power", "--difference", "0.01"),
+    ],
+)
+def test_analyses_of_replays_need_no_leave_and_note_the_budget_once(replayed, words):
+    folder, _ = replayed
+    done = nasbench(words[0], "r.h5", *words[1:], cwd=folder)
+    assert done.code == 0, done.err
+    assert done.out.count(NOTE) == 1
+
+
+def test_a_report_of_replays_needs_no_leave(replayed):
+    folder, _ = replayed
+    done = nasbench("report", "r.h5", "--format", "md", cwd=folder)
+    assert done.code == 0, done.err
+    assert "--allow" not in done.out
+
+
+def test_the_regret_of_its_file_is_another_picture(replayed):
+    folder, _ = replayed
+    before = {path.name: path.read_bytes() for path in folder.glob("r-regret.*")}
+    assert {"r-regret.png", "r-regret.csv"} <= set(before)
+    done = nasbench("regret", "r.h5", "--table", TABLE, cwd=folder)
+    assert done.code == 0, done.err
+    assert (folder / "r-mean-regret.png").exists()
+    assert {path.name: path.read_bytes() for path in folder.glob("r-regret.*")} == before
+
+
+@pytest.mark.parametrize(("searches", "said"), [(1, "1 of 1 search, last random"), (2, "1 of 2 searches, last random")])
+def test_the_silent_progress_has_a_plural(searches, said, monkeypatch, capsys):
+    monkeypatch.setattr(command, "LINE_SECONDS", 0.0)
+    with command._Progress(searches) as progress:
+        progress.ended("random", 1)
+    assert capsys.readouterr().err.startswith(f"{said}, ETA ")
