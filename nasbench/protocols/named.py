@@ -197,7 +197,7 @@ DIGITS201_2 = DIGITS201.model_copy(
     update={
         "name": "digits201-2",
         "source": (
-            "Ours: the protocol of the second edition of results/digits201.h5. As digits201, but with portable "
+            "Ours: the protocol of results/digits201-2.h5, the second edition of digits201.h5. As digits201, but with portable "
             "kernels, which give the same bits on every x86-64 processor; half of the training images (600) are "
             "validation images; 4 epochs with a one_cycle schedule and a warm-up of a quarter. Chosen among 12 "
             "protocols by trainings of 70 cells with 3 seeds each, 30 of them from the best tenth of the first "

@@ -21,12 +21,18 @@ ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 WINDOW = (960, 1538)
 
-# {demo}: results of the demonstration; {family}: replayed searches; {figures}: stem of the pictures
+# {demo}: results of the demonstration; {family}, {second}: replayed searches; {figures}: stem of the pictures
 DEMO = "suite run default -o {demo}"
 FAMILY = (
     "replay --table results/digits201.h5 --strategy random --strategy evolution --strategy local_search "
     "--strategy reinforce_logits --strategy reinforce --strategy ppo --strategy zero_cost:score=params "
     '--seeds 200 --budget "200 gpu-seconds" --jobs 2 -o {family} --plot {figures}/digits201-replay.png'
+)
+SECOND_EDITION = (
+    "replay --table results/digits201-2.h5 --search-seeds 0 --report-seeds 1 --strategy random --strategy evolution "
+    "--strategy local_search --strategy reinforce_logits --strategy reinforce --strategy ppo "
+    '--strategy zero_cost:score=params --seeds 200 --budget "200 children" --jobs 2 -o {second} '
+    "--plot {figures}/digits201-2-replay.png"
 )
 COMMANDS = (
     "compare {demo} -o {figures}/demo-compare.png",
@@ -61,8 +67,10 @@ def main(folder: Path) -> None:
     """
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    places = {"demo": folder / "demo.h5", "family": folder / "family.h5", "figures": figures}
-    first = [DEMO, *([] if places["family"].exists() else [FAMILY])]
+    names = ("demo", "family", "second")
+    places = {"figures": figures, **{name: folder / f"{name}.h5" for name in names}}
+    replays = {"family": FAMILY, "second": SECOND_EDITION}
+    first = [DEMO, *(command for name, command in replays.items() if not places[name].exists())]
     for command in (*first, *COMMANDS):
         words = shlex.split(command.format(**places))
         print(f"nasbench {shlex.join(words)}", flush=True)
