@@ -167,7 +167,11 @@ def test_an_earlier_table_of_the_same_plot_is_replaced(tmp_path):
 def test_make_pictures_makes_each_picture_of_the_documentation():
     import pictures
 
-    made = set(re.findall(r"\{figures\}/([\w-]+)\.png", " ".join((pictures.FAMILY, *pictures.COMMANDS)))) | {"report"}
+    made = set(
+        re.findall(
+            r"\{figures\}/([\w-]+)\.png", " ".join((pictures.FAMILY, pictures.SECOND_EDITION, *pictures.COMMANDS))
+        )
+    ) | {"report"}
     assert {path.stem for path in (ROOT / "docs/pictures").glob("*.png")} == made
     shown = "".join(path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")))
     assert set(re.findall(r"pictures/([\w-]+)\.png", shown)) == made
