@@ -20,7 +20,6 @@ from nasbench.networks.convolutions import (
     pool_padding,
     same_padding,
 )
-from nasbench.networks.darts_cells import PaddedAvgPool2d, PaddedMaxPool2d
 from nasbench.supernets.shared_layers import Chosen, SlotConv2d, SlotReduction
 
 
@@ -95,8 +94,8 @@ BUILDERS: Mapping[LayerName, Callable[[Case], nn.Module]] = {
     "slot_reduction": lambda case: _unnormed(SlotReduction(2, case.inputs // 2, case.outputs)),
     "max_pool": lambda case: SameMaxPool2d(case.kernel[0], case.stride[0]),
     "avg_pool": lambda case: SameAvgPool2d(case.kernel[0], case.stride[0]),
-    "padded_max_pool": lambda case: PaddedMaxPool2d(case.stride[0]),
-    "padded_avg_pool": lambda case: PaddedAvgPool2d(case.stride[0]),
+    "padded_max_pool": lambda case: nn.MaxPool2d(3, case.stride[0], 1),
+    "padded_avg_pool": lambda case: nn.AvgPool2d(3, case.stride[0], 1, count_include_pad=False),
     "stage_pool": lambda case: nn.MaxPool2d(2, 2, ceil_mode=True),
     "inner_max_pool": lambda case: nn.MaxPool2d(case.kernel, case.stride),
     "inner_avg_pool": lambda case: nn.AvgPool2d(case.kernel, case.stride),

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nasbench.networks.auxiliary import AuxiliaryHead
 from nasbench.networks.base import Network
-from nasbench.networks.convolutions import Classifier, FactorizedReduction, ValidConv2d, convolution_bn
+from nasbench.networks.convolutions import FactorizedReduction, convolution_bn
 from nasbench.networks.drop_path import DropPath
 from nasbench.networks.operations import IDENTITIES, OPERATIONS, AfterReLU
 from nasbench.networks.skeletons import NetworkPlan, Place, Skeleton, plan_network
+from nasbench.networks.stacked_cells import StackedCells
 from nasbench.networks.wiring import check_pair, live_states, output_width, state_width
 from nasbench.structures import (
     FIRST_BLOCK,
@@ -55,8 +55,8 @@ def build_cell_network(
     return CellNetwork(pair, plan_network(scale, skeleton), scale, regularization or Regularization())
 
 
-class CellNetwork(Network):
-    """Stem, cells, classifier. A cell whose output is not read is computed all the same.
+class CellNetwork(StackedCells):
+    """A network of NASNet-like cells; a ReLU stands before the classifier.
 
     Args:
         pair: normal and reduction cell, with possible wiring.
@@ -69,64 +69,17 @@ class CellNetwork(Network):
     """
 
     def __init__(self, pair: CellPair, plan: NetworkPlan, scale: Scale, regularization: Regularization) -> None:
-        super().__init__()
-        self.places = plan.places
-        self.stem = build_stem(plan, scale)
+        def build_cell(place: Place, channels: list[int], drop_path_keep: float) -> CellModule:
+            cell = pair.normal if place.kind == "normal" else pair.reduction
+            return CellModule(cell, place, plan, channels, drop_path_keep)
+
         widths = output_width(pair.normal), output_width(pair.reduction)
-        channels = [plan.map_channels(index, *widths) for index in range(len(plan.places) + 1)]
-        self.cells = nn.ModuleList(
-            CellModule(
-                pair.normal if place.kind == "normal" else pair.reduction,
-                place,
-                plan,
-                channels,
-                regularization.keep_in_cell(index, len(plan.places)),
-            )
-            for index, place in enumerate(plan.places)
-        )
+        super().__init__(plan, scale, regularization, widths, build_cell, plan.auxiliary)
         self.relu = nn.ReLU()
-        self.classifier = Classifier(channels[-1], scale.classes, regularization.dropout)
-        self.auxiliary_map = plan.auxiliary
-        self.auxiliary = (
-            AuxiliaryHead(channels[plan.auxiliary], plan.map_size(plan.auxiliary), scale.classes)
-            if regularization.auxiliary
-            else None
-        )
         set_epsilon(self, scale)
 
-    def set_progress(self, progress: float) -> None:
-        """Set the progress: the more, the more often paths are dropped; see `Network.set_progress`."""
-        for cell in self.cells:  # not self.modules(), whose walk would take as long as three convolutions in each step
-            assert isinstance(cell, CellModule)
-            cell.drop_path.set_progress(progress)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Classify images; see `Network`."""
-        return self._classify(self._feature_maps(images))
-
-    def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Compute the logits, and in training those of the auxiliary head.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits [batch, classes], and the auxiliary head's logits of the same shape; None in evaluation mode or
-            without such a head.
-        """
-        maps = self._feature_maps(images)
-        auxiliary = self.auxiliary(maps[self.auxiliary_map]) if self.training and self.auxiliary is not None else None
-        return self._classify(maps), auxiliary
-
-    def _feature_maps(self, images: Tensor) -> list[Tensor]:
-        maps: list[Tensor] = [self.stem(images)]
-        for place, cell in zip(self.places, self.cells):
-            maps.append(cell(maps[place.previous], maps[place.p_map]))
-        return maps
-
-    def _classify(self, maps: list[Tensor]) -> Tensor:
-        logits: Tensor = self.classifier(self.relu(maps[-1]))
-        return logits
+    def _classify(self, last: Tensor) -> Tensor:
+        return super()._classify(self.relu(last))
 
 
 def set_epsilon(network: nn.Module, scale: Scale) -> None:
@@ -140,24 +93,6 @@ def set_epsilon(network: nn.Module, scale: Scale) -> None:
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = IMAGENET_EPSILON
-
-
-def build_stem(plan: NetworkPlan, scale: Scale) -> nn.Sequential:
-    """Build the first convolution and its BatchNorm.
-
-    Args:
-        plan: channels of the stem's output.
-        scale: image channels and stem.
-
-    Returns:
-        A module that maps [batch, image channels, size, size] to [batch, `plan.stem_filters`, `plan.stem_size`,
-        `plan.stem_size`].
-    """
-    if scale.stem == "imagenet":
-        return nn.Sequential(
-            ValidConv2d(scale.image_channels, plan.stem_filters, 3, 2), nn.BatchNorm2d(plan.stem_filters)
-        )
-    return nn.Sequential(*convolution_bn(scale.image_channels, plan.stem_filters, 3))
 
 
 class Join(NamedTuple):

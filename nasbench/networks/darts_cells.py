@@ -6,16 +6,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasbench.networks.auxiliary import AuxiliaryHead
 from nasbench.networks.base import Network
-from nasbench.networks.cells import build_stem
-from nasbench.networks.convolutions import Classifier, FactorizedReduction, PaddedConv2d, add_up, convolution_bn
+from nasbench.networks.convolutions import FactorizedReduction, PaddedConv2d, add_up, convolution_bn
 from nasbench.networks.darts_counts import auxiliary_map, check_darts_pair, plan_darts
 from nasbench.networks.drop_path import DropPath
 from nasbench.networks.skeletons import NetworkPlan, Place
+from nasbench.networks.stacked_cells import StackedCells
 from nasbench.structures import FIRST_BLOCK, Cell, CellPair, Regularization, Scale
 
 
@@ -42,8 +40,8 @@ def build_darts_network(pair: CellPair, scale: Scale, regularization: Regulariza
     return DartsNetwork(pair, plan_darts(scale), scale, regularization or Regularization())
 
 
-class DartsNetwork(Network):
-    """Stem, cells, classifier. The classifier reads the last cell's output without a ReLU between.
+class DartsNetwork(StackedCells):
+    """A network of DARTS's cells. The classifier reads the last cell's output without a ReLU between.
 
     Args:
         pair: normal and reduction cell, with possible wiring.
@@ -53,59 +51,12 @@ class DartsNetwork(Network):
     """
 
     def __init__(self, pair: CellPair, plan: NetworkPlan, scale: Scale, regularization: Regularization) -> None:
-        super().__init__()
-        self.places = plan.places
-        self.stem = build_stem(plan, scale)
+        def build_cell(place: Place, channels: list[int], drop_path_keep: float) -> DartsCell:
+            cell = pair.normal if place.kind == "normal" else pair.reduction
+            return DartsCell(cell, place, plan, channels, drop_path_keep)
+
         widths = len(pair.normal.out), len(pair.reduction.out)
-        channels = [plan.map_channels(index, *widths) for index in range(len(plan.places) + 1)]
-        self.cells = nn.ModuleList(
-            DartsCell(
-                pair.normal if place.kind == "normal" else pair.reduction,
-                place,
-                plan,
-                channels,
-                regularization.keep_in_cell(index, len(plan.places)),
-            )
-            for index, place in enumerate(plan.places)
-        )
-        self.classifier = Classifier(channels[-1], scale.classes, regularization.dropout)
-        self.auxiliary_map = auxiliary_map(plan)
-        self.auxiliary = (
-            AuxiliaryHead(channels[self.auxiliary_map], plan.map_size(self.auxiliary_map), scale.classes)
-            if regularization.auxiliary
-            else None
-        )
-
-    def set_progress(self, progress: float) -> None:
-        """Set the progress: the more, the more often paths are dropped; see `Network.set_progress`."""
-        for cell in self.cells:
-            assert isinstance(cell, DartsCell)
-            cell.drop_path.set_progress(progress)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Classify images; see `Network`."""
-        logits: Tensor = self.classifier(self._feature_maps(images)[-1])
-        return logits
-
-    def forward_with_auxiliary(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Compute the logits, and in training those of the auxiliary head.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            Logits [batch, classes], and the auxiliary head's logits of the same shape; None in evaluation mode or
-            without such a head.
-        """
-        maps = self._feature_maps(images)
-        auxiliary = self.auxiliary(maps[self.auxiliary_map]) if self.training and self.auxiliary is not None else None
-        return self.classifier(maps[-1]), auxiliary
-
-    def _feature_maps(self, images: Tensor) -> list[Tensor]:
-        maps: list[Tensor] = [self.stem(images)]
-        for place, cell in zip(self.places, self.cells):
-            maps.append(cell(maps[place.previous], maps[place.p_map]))
-        return maps
+        super().__init__(plan, scale, regularization, widths, build_cell, auxiliary_map(plan))
 
 
 class DartsCell(nn.Module):
@@ -162,52 +113,6 @@ def _projection(inputs: int, filters: int, halves: bool) -> nn.Module:
     return nn.Sequential(nn.ReLU(), *layers)
 
 
-class PaddedMaxPool2d(nn.Module):
-    """A 3x3 max pool that pads 1 on every side; the maximum is over pixels of the image only.
-
-    Args:
-        stride: stride of both axes.
-    """
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Take maxima.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            [batch, channels, ceil(height / stride), ceil(width / stride)].
-        """
-        return F.max_pool2d(images, 3, self.stride, 1)
-
-
-class PaddedAvgPool2d(nn.Module):
-    """A 3x3 average pool that pads 1 on every side; the average is over pixels of the image only.
-
-    Args:
-        stride: stride of both axes.
-    """
-
-    def __init__(self, stride: int) -> None:
-        super().__init__()
-        self.stride = stride
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Take means.
-
-        Args:
-            images: [batch, channels, height, width].
-
-        Returns:
-            [batch, channels, ceil(height / stride), ceil(width / stride)].
-        """
-        return F.avg_pool2d(images, 3, self.stride, 1, count_include_pad=False)
-
-
 def _skip(filters: int, stride: int) -> nn.Module:
     return nn.Identity() if stride == 1 else nn.Sequential(nn.ReLU(), FactorizedReduction(filters, filters))
 
@@ -230,8 +135,8 @@ def _dilated(filters: int, stride: int, *, kernel: int) -> nn.Module:
 
 
 DARTS_OPERATIONS: Mapping[str, Callable[[int, int], nn.Module]] = {
-    "max_pool_3x3": lambda filters, stride: PaddedMaxPool2d(stride),
-    "avg_pool_3x3": lambda filters, stride: PaddedAvgPool2d(stride),
+    "max_pool_3x3": lambda filters, stride: nn.MaxPool2d(3, stride, 1),
+    "avg_pool_3x3": lambda filters, stride: nn.AvgPool2d(3, stride, 1, count_include_pad=False),
     "skip_connect": _skip,
     "sep_conv_3x3": partial(_separable, kernel=3),
     "sep_conv_5x5": partial(_separable, kernel=5),

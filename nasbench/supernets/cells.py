@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nasbench.networks.cells import build_stem, match, set_epsilon
+from nasbench.networks.cells import match, set_epsilon
 from nasbench.networks.operations import OPERATIONS, AfterReLU
 from nasbench.networks.skeletons import NetworkPlan, Place, plan_network
+from nasbench.networks.stacked_cells import build_stem
 from nasbench.networks.wiring import live_states
 from nasbench.spaces.base import Architecture
 from nasbench.spaces.cell_space import CellSpace
