@@ -85,6 +85,7 @@ def genotype(normal, output="[2, 3, 4, 5]"):
         (genotype([("skip_conect", 0), ("skip_connect", 1)] * 4), "no operation 'skip_conect'.*skip_connect"),
         (genotype([("skip_connect", 0), ("skip_connect", 1)] * 3), "written Genotype"),
         (genotype([("skip_connect", 0), ("skip_connect", 1)] * 4, "[4, 5]"), "puts out all of its nodes"),
+        (DARTS_GENOTYPES["darts_v2"] * 2, "written Genotype"),
         (genotype("[__import__('os'), 1]"), "written Genotype"),
         (genotype("[" + "(" * 500 + "]"), "written Genotype"),
         (genotype([("skip_connect", True), ("skip_connect", 1)] * 4), "written Genotype"),
