@@ -2,41 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from nasbench.errors import InputError, did_you_mean
 from nasbench.spaces.base import Architecture, Decision, Space
 from nasbench.spaces.cells import canonical_cell, encode_cell, state_name
-from nasbench.spaces.darts_genotypes import DARTS_GENOTYPES
+from nasbench.spaces.darts_genotypes import NODES, OPERATIONS, STATES, batches, read_genotype
 from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, Counts, Regularization, Scale
 
 if TYPE_CHECKING:
     from nasbench.networks.base import Network
 
-OPERATIONS = (
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
-NODES = 4
 CELLS = ("normal", "reduction")
-STATES = tuple(range(FIRST_BLOCK, FIRST_BLOCK + NODES))  # which the output concatenates
 
 # The last pairs are new at each node, so an index means the same pair at every node.
 PAIRS = tuple((first, second) for second in range(1, FIRST_BLOCK + NODES - 1) for first in range(second))
-
-_LIST = re.compile(r"\b(normal|reduce)\s*=\s*(\[[^\]]*\])")
-_CONCAT = re.compile(r"\b(?:normal|reduce)_concat\s*=\s*(?:range\(\s*2\s*,\s*6\s*\)|\[([^\]]*)\]|\(([^)]*)\))")
 
 
 @dataclass(frozen=True)
@@ -93,11 +77,11 @@ class DartsSpace(Space):
         return f"Genotype({', '.join(parts)})"
 
     def parse(self, text: str) -> Architecture:
-        """Read an architecture from a genotype of the released code, or from the name of a published one.
+        """Read an architecture from a genotype of the released code, from the name of a published one, or from numbers.
 
         Args:
-            text: as `describe` writes it, with lists or range(2, 6) for the outputs; or a name of `DARTS_GENOTYPES`,
-                e.g. "DARTS_V2", in capitals or not.
+            text: see `darts_genotypes.read_genotype`: as `describe` writes it; a name, e.g. "DARTS_V2"; or NASLib's
+                pairs of numbers.
 
         Returns:
             The architecture, with its nodes in the order of the text.
@@ -105,8 +89,7 @@ class DartsSpace(Space):
         Raises:
             InputError: when the text cannot be read or its cells are not in the space.
         """
-        known = DARTS_GENOTYPES.get(text.strip().lower())
-        return self.from_cells(_read_genotype(known or text))
+        return self.from_cells(read_genotype(text))
 
     def from_cells(self, pair: CellPair) -> Architecture:
         """Return the architecture that has these cells: the inverse of `structure`, up to isomorphism.
@@ -154,16 +137,12 @@ def _make_decisions() -> Iterator[Decision]:
 _DECISIONS = tuple(_make_decisions())
 
 
-def _batches(items: Sequence[Any], size: int) -> Iterator[tuple[Any, ...]]:
-    return zip(*(items[start::size] for start in range(size)), strict=True)
-
-
 def _cells(choices: tuple[int, ...]) -> Iterator[Cell]:
     """Yield the normal and the reduction cell as chosen."""
     length = 3 * NODES
     for start in (0, length):
         blocks = []
-        for pair, first_op, second_op in _batches(choices[start : start + length], 3):
+        for pair, first_op, second_op in batches(choices[start : start + length], 3):
             first, second = PAIRS[pair]
             blocks.append(Block(first, OPERATIONS[first_op], second, OPERATIONS[second_op]))
         yield Cell(tuple(blocks), STATES)
@@ -198,36 +177,3 @@ def _cell_choices(name: str, cell: Cell) -> Iterator[int]:
         yield PAIRS.index(pair)
         for _, operation in edges:
             yield OPERATIONS.index(operation)
-
-
-def _read_genotype(text: str) -> CellPair:
-    """Read "Genotype(normal=[(op, state), ...], ..., reduce=[...], ...)" without running it."""
-    problem = InputError(
-        "an architecture of space 'darts' is written Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, "
-        f"5], reduce=[...], reduce_concat=[2, 3, 4, 5]) or by name ({', '.join(DARTS_GENOTYPES)}), got {text[:80]!r}"
-    )
-    lists = dict(_LIST.findall(text))
-    if set(lists) != {"normal", "reduce"} or len(_LIST.findall(text)) != 2:
-        raise problem
-    for found in _CONCAT.finditer(text):
-        listed = next((group for group in found.groups() if group is not None), "2, 3, 4, 5")
-        if sorted(re.findall(r"\w+", listed)) != [str(state) for state in STATES]:
-            raise InputError(f"a cell of space 'darts' puts out all of its nodes, {list(STATES)}, got [{listed}]")
-    cells = []
-    for name in ("normal", "reduce"):
-        try:
-            edges = ast.literal_eval(lists[name])
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise problem from None
-        if len(edges) != 2 * NODES or any(
-            not isinstance(edge, (tuple, list))
-            or len(edge) < 2
-            or not isinstance(edge[0], str)
-            or type(edge[1]) is not int
-            for edge in edges
-        ):
-            raise problem
-        operands = [(edge[1], edge[0]) for edge in edges]  # a third entry is a weight of the search
-        blocks = (Block(*first, *second) for first, second in _batches(operands, 2))
-        cells.append(Cell(tuple(blocks), STATES))
-    return CellPair(*cells)

@@ -37,6 +37,17 @@ def test_genotypes_with_ranges_and_weights_are_read():
     assert SPACE.parse(text.replace("', 0)", "', 0, 0.13)")).hash == SPACE.parse(text).hash
 
 
+def test_naslibs_pairs_of_numbers_are_read():
+    """The first row of a table of NAS-Bench-301; NASLib's operations are numbered as ours, and pairs begin with the state."""
+    pairs = "[(0,6),(1,2),(1,4),(0,6),(0,6),(1,3),(4,0),(3,6)]"
+    found = SPACE.parse(f"({pairs},{pairs})")
+    edges = [
+        ("dil_conv_5x5", 0), ("skip_connect", 1), ("sep_conv_5x5", 1), ("dil_conv_5x5", 0),
+        ("dil_conv_5x5", 0), ("sep_conv_3x3", 1), ("max_pool_3x3", 4), ("dil_conv_5x5", 3),
+    ]  # fmt: skip
+    assert found.hash == SPACE.parse(f"Genotype(normal={edges}, reduce={edges})").hash
+
+
 def test_hashes_ignore_the_order_of_operands_and_of_nodes_and_nothing_else():
     first = [("sep_conv_3x3", 0), ("skip_connect", 1)]
     second = [("max_pool_3x3", 0), ("dil_conv_5x5", 1)]
@@ -76,6 +87,11 @@ def genotype(normal, output="[2, 3, 4, 5]"):
     [
         ("DARTS_V3", "written Genotype.* or by name .darts_v1, darts_v2"),
         ("", "written Genotype"),
+        ("([(0,7),(1,2),(1,4),(0,6),(0,6),(1,3),(4,0),(3,6)], [])", "a number from 0 to 6 in NASLib's .* BANANAS"),
+        ("([(0,1)] , [(0,1)])", "written Genotype"),
+        ("[1, 2]", "written Genotype"),
+        ("([(0,1,2)]*4, 3)", "written Genotype"),
+        ("(" * 5000, "written Genotype"),
         (genotype([("skip_connect", 0), ("skip_connect", 0)] * 4), "node 1 of the normal cell .* reads states 0 and 0"),
         (
             genotype([("skip_connect", 0), ("skip_connect", 2)] * 4),
