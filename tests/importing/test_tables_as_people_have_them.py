@@ -248,9 +248,33 @@ def test_a_score_of_a_training_that_diverged_goes_to_its_error(tmp_path: Path) -
     assert found["error"].tolist()[1] == "diverged (the source states val_acc 0.1)"
     cost = nasbench("cost", str(tmp_path / "out.h5"), "--allow", "baseline", "-o", str(tmp_path / "cost"))
     assert "0.03889" in cost.out
-    page = nasbench("report", str(tmp_path / "out.h5"), "--allow", "baseline", "-o", str(tmp_path / "page.md"))
-    assert page.code == 0, page.err
-    assert "1 training of 1 architecture, 1 seed, 1 more without a score" in (tmp_path / "page.md").read_text()
+    for name in ("page.md", "page.html"):
+        page = nasbench("report", str(tmp_path / "out.h5"), "-o", str(tmp_path / name))
+        assert page.code == 0, page.err
+        text = (tmp_path / name).read_text()
+        assert "1 training of 1 architecture, 1 seed, 1 more without a score; " in text
+        assert "; 140 device-seconds." in text
+    assert "| training | 140 | 100.0% | 0 of 2 |" in (tmp_path / "page.md").read_text()
+
+
+def test_the_report_has_the_device_time_by_category_and_says_what_is_missing(tmp_path: Path) -> None:
+    text = (
+        "arch,acc,test,status,secs\n"
+        f"{CELLS[0]},0.91,0.9,ok,100\n"
+        f"{CELLS[1]},0.8,0.7,ok,\n"
+        f"{CELLS[2]},,,timed_out,40\n"
+        f"{CELLS[0]},,,failed,\n"
+    )
+    maps = (*SCORES, "test_acc=test", "status=status", "device_seconds=secs")
+    assert run_import(written(tmp_path, text), *maps).code == 0
+    done = nasbench("report", str(tmp_path / "out.h5"), "--format", "md")
+    assert "; 140 device-seconds, and 2 trainings without a device time." in done.out, done.err
+    rows = [line.strip("| ").split(" | ") for line in done.out.splitlines() if line.startswith("|")]
+    cost = {row[0]: row[1:] for row in rows[[row[0] for row in rows].index("Category") :]}
+    assert cost["Category"] == ["Device-seconds", "Share", "Trainings without a device time"]
+    assert cost["training"] == ["100", "71.4%", "1 of 2"]
+    assert cost["failed"] == ["40", "28.6%", "1 of 2"]
+    assert cost["all"] == ["140", "100.0%", "2 of 4"]
 
 
 def test_a_row_without_score_and_status_is_a_training_that_failed(tmp_path: Path) -> None:
