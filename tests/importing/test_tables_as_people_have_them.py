@@ -543,3 +543,20 @@ def test_parts_of_a_table_have_one_fingerprint(tmp_path: Path) -> None:
     others = [("--set", "data=other", "--set", "protocol=theirs"), (*words, "--set", "epochs=12")]
     for given in others:
         assert frame_of(tmp_path / "t.csv", *SCORES, words=given)["fingerprint"][0] != found[0]["fingerprint"][0]
+
+
+def test_a_count_that_is_unknown_is_counted_as_missing(tmp_path: Path) -> None:
+    text = f"arch,acc,p,s\n{CELLS[0]},0.9,100,\n{CELLS[1]},0.8,,3\n{CELLS[2]},0.7,NA,\n"
+    done = run_import(written(tmp_path, text), *SCORES, "params=p", "seed=s")
+    assert (done.code, done.err) == (0, "")
+    assert "  missing: params of 2\n" in done.out
+    assert "  missing: seed of 2\n" in done.out
+    assert "missing: val_acc of" not in done.out
+
+
+def test_no_more_than_the_total_is_charged_to_evaluation(tmp_path: Path) -> None:
+    text = f"arch,acc,d,e\n{CELLS[0]},0.9,10,30\n{CELLS[1]},0.8,100,20\n"
+    frame_of(written(tmp_path, text), *SCORES, "device_seconds=d", "eval_seconds=e")
+    with Results(tmp_path / "out.h5") as results:
+        run = results.runs().iloc[0]
+    assert [3600 * run[f"{name}_hours"] for name in ("training", "evaluation")] == pytest.approx([80.0, 30.0])
