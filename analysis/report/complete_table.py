@@ -1,4 +1,4 @@
-"""Report on a complete table: best architectures, spread of scores, noise of training, agreement of seeds, device time."""
+"""Report on a complete table: best architectures, spread of scores, noise of training, ranks by seed, device time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _Format = Callable[[Any], str]
 
 
 def is_complete_table(runs: pd.DataFrame) -> bool:
-    """Whether rows belong to complete tables alone, in which no strategy searched.
+    """Check whether all rows belong to complete tables, in which no strategy searched.
 
     Args:
         runs: rows of `store.format.schema.RUN_COLUMNS`.
@@ -77,12 +77,12 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
         The contents.
 
     Raises:
-        InputError: when an option is of searches, the rows are of several tables, or none has a score.
+        InputError: when an option needs searches, the rows belong to several tables, or no row has a score.
     """
     wishes = wishes or Wishes()
     if wishes.target is not None or wishes.on:
         raise InputError(
-            f"{'a target' if wishes.target is not None else 'an estimate for other devices'} is of searches, and these "
+            f"{'a target' if wishes.target is not None else 'an estimate for other devices'} needs searches, and these "
             "are rows of a complete table; search it first: nasbench replay"
         )
     frame, runs = selection.frame, selection.runs

@@ -42,8 +42,8 @@ def test_markdown_goes_to_the_standard_output():
         ([CLAIMS, "--from", "V100"], "name these by --on"),
         ([CLAIMS, "--on", "K9"], "no price for device 'K9'"),
         ([CLAIMS, "--target", "90"], "a fraction in [0, 1]"),
-        ([TABLE, "--target", "0.9"], "a target is of searches, and these are rows of a complete table"),
-        ([TABLE, "--on", "V100"], "an estimate for other devices is of searches"),
+        ([TABLE, "--target", "0.9"], "a target needs searches, and these are rows of a complete table"),
+        ([TABLE, "--on", "V100"], "an estimate for other devices needs searches"),
     ],
 )
 def test_what_cannot_be_reported_is_said_in_one_line(words, said, tmp_path):

@@ -324,7 +324,7 @@ def test_all_bad_rows_are_named_up_to_20(tmp_path: Path) -> None:
     lines = few.err.splitlines()
     assert lines[0].endswith("nothing is stored (--skip-bad stores the other rows): 3 faults")
     assert [line.split(":")[0].strip() for line in lines[1:]] == ["row 1", "row 2", "row 3"]
-    assert "it has 3 cells, the headings are 2" in lines[3]
+    assert "it has 3 cells, but there are 2 headings" in lines[3]
     assert "column 'val_acc' takes numbers, got 'x0' (column 'acc' of the table)" in lines[1]
     many = run_import(bad_table(tmp_path, 30), *SCORES).err.splitlines()
     assert (len(many), many[-1].strip()) == (22, "and 11 more")
