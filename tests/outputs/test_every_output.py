@@ -16,6 +16,7 @@ from output_calls import FILES, PATHS, QUICK, RESULTS, SLOW, WORDS, commands, en
 from store_rows import write
 
 from nasbench.cli.outputs import OUTPUTS
+from nasbench.store.query import Results
 
 RESULTS_FOLDER = Path(__file__).parents[2] / "results"
 
@@ -211,6 +212,27 @@ def test_new_results_files_replace_nothing(name, folder):
     (folder / "foreign.h5").write_bytes(b"mine")
     refused(folder, name, "output", "foreign.h5")
     refused(folder, name, "output", "a.h5")
+
+
+@pytest.mark.parametrize("name", [name for name in RESULTS if name != "rerun"])  # the small file has nothing to rerun
+def test_a_results_file_replaces_nothing_through_a_link(name, folder):
+    (folder / "link.h5").symlink_to(folder / "victim")
+    before = contents(folder)
+    done = call(folder, name, "output", "link.h5")
+    assert done.code == 2, done
+    assert "is there already" in done.err or "is not an HDF5 file" in done.err
+    assert contents(folder) == before
+
+
+def test_results_files_are_made_in_missing_folders(folder):
+    assert call(folder, "merge", "output", "new/folder/merged.h5").code == 0
+    assert (folder / "new/folder/merged.h5").stat().st_size
+    tiny = ("--set", "data=fake:images=96,size=8,classes=3", "--set", "epochs=1", "--final", "none")
+    for seed in ("0", "1"):  # the second is appended
+        done = call(folder, "run", "output", "other/run.h5", "a.h5", "--seed", seed, "--executor", "inline", *tiny)
+        assert done.code == 0, done
+    with Results(folder / "other/run.h5") as results:
+        assert results.runs()["seed"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(("name", "end"), [("train", ".safetensors"), ("export-model", ".onnx")])

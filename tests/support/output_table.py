@@ -44,8 +44,11 @@ def _fate(name: str, argument: str) -> tuple[str, str, str, str, str, str]:
         ending = "refused" if OUTPUTS[name][argument].endings else _UNTRIED
         return "refused", "refused", _UNTRIED, _UNTRIED, ending, _UNTRIED
     if kind == "results":
-        there = "refused" if name in _NO_RESULTS_REPLACED else _UNTRIED
-        return there, _UNTRIED, _UNTRIED, _UNTRIED, "refused", _UNTRIED
+        there = "refused" if name in _NO_RESULTS_REPLACED else "appended to" if name == "run" else _UNTRIED
+        reading = "refused" if name == "merge" else _UNTRIED
+        made = "made" if name in ("merge", "run") else _UNTRIED
+        link = _UNTRIED if name == "rerun" else "refused" if name in _NO_RESULTS_REPLACED else "refused to other files"
+        return there, reading, made, link, "refused", _UNTRIED
     return (_UNTRIED,) * 6
 
 
