@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FORMATS: Final = ("png", "svg", "pdf")
 USUAL_FORMATS: Final = ("png", "svg")
 OTHER_ENDING: Final = re.compile("[a-z]{2,4}|h5|hdf5|jsonl|parquet|journal")
-"""What is no part of a stem, but the ending of another format."""
+"""Endings of other formats, which are no part of a stem."""
 PRINT_DPI: Final = 200
 FONT_TYPES: Final[Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "ps.fonttype": 42}
 CAPTION_HEAD: Final = "Caption of "

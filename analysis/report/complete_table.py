@@ -1,10 +1,9 @@
-"""Report on a complete table: its best architectures, the spread of scores, the noise of training, agreement of seeds."""
+"""Report on a complete table: best architectures, spread of scores, noise of training, ranks by seed, device time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import pandas as pd
@@ -13,7 +12,8 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.report.contents import Selection, Wishes, commands, files, measured_fronts, provenance
 from nasbench.analysis.report.markdown import folded, provenance_lines, table_lines
 from nasbench.analysis.report.payload import HASH_DIGITS
-from nasbench.analysis.report.tables import NONE, ReportCell, ReportColumn, ReportTable, count, percent
+from nasbench.analysis.report.tables import NONE, ReportCell, ReportColumn, ReportTable, count, hour_unit, percent
+from nasbench.analysis.report.templates import policy, rendered
 from nasbench.analysis.statistics.table_statistics import (
     CHANCE,
     architecture_means,
@@ -25,14 +25,14 @@ from nasbench.analysis.statistics.table_statistics import (
     trainings,
 )
 from nasbench.errors import InputError
-from nasbench.store.format.schema import TABLE
+from nasbench.store.format.schema import LEDGER_CATEGORIES, REPEATABLE_STATUSES, TABLE
 from nasbench.texts import markdown_text as plain
 
 _Format = Callable[[Any], str]
 
 
 def is_complete_table(runs: pd.DataFrame) -> bool:
-    """Whether rows belong to complete tables alone, in which no strategy searched.
+    """Check whether all rows belong to complete tables, in which no strategy searched.
 
     Args:
         runs: rows of `store.format.schema.RUN_COLUMNS`.
@@ -77,12 +77,12 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
         The contents.
 
     Raises:
-        InputError: when an option is of searches, the rows are of several tables, or none has a score.
+        InputError: when an option needs searches, the rows belong to several tables, or no row has a score.
     """
     wishes = wishes or Wishes()
     if wishes.target is not None or wishes.on:
         raise InputError(
-            f"{'a target' if wishes.target is not None else 'an estimate for other devices'} is of searches, and these "
+            f"{'a target' if wishes.target is not None else 'an estimate for other devices'} needs searches, and these "
             "are rows of a complete table; search it first: nasbench replay"
         )
     frame, runs = selection.frame, selection.runs
@@ -98,13 +98,14 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
             agreement, _RANKS
         ),
         "Platforms": _table(platforms(rows), _PLATFORMS),
+        "Device time of all trainings by ledger category": _cost(frame, runs),
     }
     if len(measured):
         sections["Measured: fronts with validation accuracy"] = _table(measured, _MEASURED)
     space, data = (", ".join(dict.fromkeys(runs[name])) for name in ("space", "data"))
     return TableContents(
         title=wishes.title or f"Complete table of {space} on {data}",
-        summary=table_summary(frame, rows, means),
+        summary=table_summary(frame, runs, rows, means),
         sections=sections,
         commands=commands(runs),
         provenance=provenance(runs),
@@ -113,11 +114,12 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
     )
 
 
-def table_summary(frame: pd.DataFrame, rows: pd.DataFrame, means: pd.DataFrame) -> str:
-    """Describe a complete table in one sentence: rows, seeds, spread, best, and agreement of the seeds.
+def table_summary(frame: pd.DataFrame, runs: pd.DataFrame, rows: pd.DataFrame, means: pd.DataFrame) -> str:
+    """Describe a complete table in one sentence: rows, seeds, spread, best, device time, and agreement of the seeds.
 
     Args:
         frame: children of the table.
+        runs: their runs.
         rows: result of `trainings`.
         means: result of `architecture_means`.
 
@@ -135,6 +137,7 @@ def table_summary(frame: pd.DataFrame, rows: pd.DataFrame, means: pd.DataFrame) 
         f"{_number(len(rows), 'training')} of {_number(len(means), 'architecture')}, {_number(seeds, 'seed')}{without}",
         f"mean {word} accuracy {percent(low)} to {percent(high)} %, median {percent(middle)} %",
         f"best {ranked['hash'][:HASH_DIGITS]}",
+        _device_time(frame, runs),
     ]
     agreed = seed_agreement(rows, CHANCE)["spearman"].dropna()
     if len(agreed):
@@ -144,6 +147,59 @@ def table_summary(frame: pd.DataFrame, rows: pd.DataFrame, means: pd.DataFrame) 
             f"seeds of one architecture have an SD of {percent(noise)} points, and two seeds rank alike by {span} (Spearman)"
         )
     return f"{'; '.join(parts)}."
+
+
+def table_cost(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Add up the device time of a table's runs by ledger category.
+
+    Args:
+        frame: children of the table.
+        runs: their runs.
+
+    Returns:
+        One row per category that was charged or lacks a device time: category; hours (device-hours of all runs, NaN if
+        none is known); trainings (those of the category, -1 for a category of runs and not of trainings) and missing
+        (how many of them have no device time).
+    """
+    final, repeatable = frame["stage"] == "final", frame["status"].isin(REPEATABLE_STATUSES)
+    charged = frame["gpu_hours"] != 0  # an imported training with two scores is two children, of which one is charged
+    members = {"training": ~final & repeatable, "failed": ~final & ~repeatable, "final": final}
+    rows = []
+    for category in LEDGER_CATEGORIES:
+        hours, mine = float(runs[f"{category}_hours"].sum(min_count=1)), members.get(category)
+        trainings = -1 if mine is None else int((mine & charged).sum())
+        missing = 0 if mine is None else int(frame.loc[mine, "gpu_hours"].isna().sum())
+        if missing == trainings > 0:
+            hours = float("nan")
+        if hours > 0 or missing:
+            rows.append({"category": category, "hours": hours, "trainings": trainings, "missing": missing})
+    return pd.DataFrame(rows, columns=["category", "hours", "trainings", "missing"])
+
+
+def _device_time(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """Total device time in words, with the number of children that have none."""
+    cost = table_cost(frame, runs)
+    total, missing = float(cost["hours"].sum(min_count=1)), int(cost["missing"].sum())
+    if total != total:
+        return "device time not known"
+    unit = hour_unit(pd.Series([total]), frame["device"].unique())
+    without = f", and {_number(missing, 'training')} without a device time" if missing else ""
+    return f"{unit.of(total)} {unit.name}{without}"
+
+
+def _cost(frame: pd.DataFrame, runs: pd.DataFrame) -> ReportTable:
+    cost = table_cost(frame, runs)
+    total = float(cost["hours"].sum(min_count=1))
+    unit = hour_unit(pd.Series([total]), frame["device"].unique())
+    heads = (ReportColumn("Category", "text"), ReportColumn(unit.heading), ReportColumn("Share"))
+    table = ReportTable((*heads, ReportColumn("Trainings without a device time")))
+    trainings = int((frame["gpu_hours"] != 0).sum())
+    named = {"category": "all", "hours": total, "trainings": trainings, "missing": int(cost["missing"].sum())}
+    for row in [*cost.to_dict("records"), named]:
+        share = NONE if not total > 0 or row["hours"] != row["hours"] else f"{row['hours'] / total:.1%}"
+        without = NONE if row["trainings"] < 0 else f"{row['missing']:,} of {row['trainings']:,}"
+        table.rows.append([ReportCell(str(each)) for each in (row["category"], unit.of(row["hours"]), share, without)])
+    return table
 
 
 def table_markdown(found: TableContents, now: str) -> str:
@@ -174,20 +230,7 @@ def table_html(found: TableContents, now: str) -> str:
     Returns:
         A complete HTML document, which holds its styles and fetches nothing.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_static),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("complete_table.html").render(found=found, now=now)
-
-
-def _static(name: str) -> str:
-    return (resources.files("nasbench.analysis.report") / "static" / name).read_text(encoding="utf-8")
+    return rendered("complete_table.html", found=found, now=now, policy=policy(()))
 
 
 def _number(number: int, noun: str) -> str:

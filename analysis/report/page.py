@@ -6,11 +6,8 @@ Texts from results files are escaped by jinja2, and in the JSON by `payload.as_s
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import math
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from nasbench.analysis.comparison.checklist import checklist_summary
@@ -21,13 +18,12 @@ from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.contents import children_with_curves
 from nasbench.analysis.report.payload import HASH_DIGITS, as_script, payload
 from nasbench.analysis.report.pictures import svg_of
+from nasbench.analysis.report.templates import policy, rendered, static
 from nasbench.analysis.report.wording import children_deck, estimates, facts, findings, headline, lead, setting
 from nasbench.errors import UnknownName
 from nasbench.structures import CellPair
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from nasbench.analysis.report.contents import Contents
 
 # Scripts in the order of their dependencies.
@@ -58,18 +54,10 @@ def html_report(found: Contents, now: str) -> str:
     Returns:
         A complete HTML document.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_static),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    scripts = {"theme": _static(THEME_SCRIPT), "page": "\n".join(_static(name) for name in SCRIPTS)}
+    scripts = {"theme": static(THEME_SCRIPT), "page": "\n".join(static(name) for name in SCRIPTS)}
     cells = best_cells(found)
-    return environment.get_template("page.html").render(
+    return rendered(
+        "page.html",
         found=found,
         now=now,
         headline=headline(found),
@@ -104,7 +92,7 @@ def html_report(found: Contents, now: str) -> str:
         place={name: place for place, name in enumerate(found.strategies)},
         data=as_script(payload(found)),
         scripts=scripts,
-        policy=_policy(scripts),
+        policy=policy(scripts.values()),
         short=lambda value: tables.NONE if math.isnan(value) else style.short(value),
         percent=tables.percent,
         priced=tables.priced(found),
@@ -136,14 +124,3 @@ def best_cells(found: Contents) -> list[dict[str, Any]]:
             reason = f"Not drawn: {row['choices'][:80]!r} is no architecture of {row['space']}."
         cells.append({**row, "rank": rank, "short": short, "picture": picture, "reason": reason, "wide": wide})
     return cells
-
-
-def _static(name: str) -> str:
-    return (resources.files("nasbench.analysis.report") / "static" / name).read_text(encoding="utf-8")
-
-
-def _policy(scripts: Mapping[str, str]) -> str:
-    """Make a content security policy that allows only these scripts and no requests."""
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts.values()]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"

@@ -140,6 +140,8 @@ def _check(command: str, output: Output, value: str) -> None:
     elif output.kind == "results":
         require_results_output(value, new=command in _NEW)
     elif output.kind == "model" and value != STANDARD_OUTPUT:
+        if output.endings:
+            ending_of(value, output.endings)
         require_output(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tfrecords import evaluation, metrics, record, write
 
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
+from nasbench.tabular.importers.importer_base import Group
 from nasbench.tabular.importers.registry import IMPORTERS
 
 CELLS = [
@@ -182,3 +184,11 @@ def test_an_import_of_one_source_is_the_same_twice(name: str, tmp_path: Path) ->
     merged = done("merge", str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), "-o", str(tmp_path / "c.h5"))
     with Results(tmp_path / "a.h5") as one, Results(tmp_path / "c.h5") as both:
         assert len(one) == len(both), merged
+
+
+@pytest.mark.parametrize("field", ["space", "protocol", "data", "split", "epochs"])
+def test_a_fingerprint_is_of_everything_that_decides_a_score(field: str) -> None:
+    group = Group("nasbench201", "theirs", "cifar10", "a note", 12, "half of the training images")
+    other = replace(group, **{field: 200 if field == "epochs" else "another"})
+    assert other.fingerprint != group.fingerprint
+    assert replace(group, notes="another").fingerprint == group.fingerprint

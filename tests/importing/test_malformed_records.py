@@ -9,30 +9,24 @@ from typing import Any
 
 import pytest
 from commands import nasbench
+from nats_records import CELL, OTHER, small_record
 
 from nasbench.errors import InputError
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
 from nasbench.tabular.importers.json_stream import read_list
 
-CELL = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
-OTHER = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
+TIMED: dict[str, Any] = {
+    "hp": "02",
+    "dataset": "cifar100",
+    "train_times": {"0": 10.0, "1": 15.0},
+    "eval_acc": {"x-valid@0": 30.0, "x-valid@1": 40.0, "x-test@1": 35.0, "ori-test@1": 37.5},
+    "eval_times": {"x-valid@0": 1.0, "x-valid@1": 2.0, "x-test@1": 4.0, "ori-test@1": 8.0},
+}
 
 
-def small_record(**changes: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "arch": CELL,
-        "hp": "02",
-        "dataset": "cifar100",
-        "seed": 777,
-        "flops_m": 1.5,
-        "params_m": 0.25,
-        "train_acc": {"0": 25.0, "1": 50.0},
-        "train_times": {"0": 10.0, "1": 15.0},
-        "eval_acc": {"x-valid@0": 30.0, "x-valid@1": 40.0, "x-test@1": 35.0, "ori-test@1": 37.5},
-        "eval_times": {"x-valid@0": 1.0, "x-valid@1": 2.0, "x-test@1": 4.0, "ori-test@1": 8.0},
-    }
-    return given | changes
+def timed_record(**changes: Any) -> dict[str, Any]:
+    return small_record(**TIMED | changes)
 
 
 def imported(path: Path, records: Any) -> Any:
@@ -63,7 +57,7 @@ def imported(path: Path, records: Any) -> Any:
 )
 def test_a_malformed_record_is_one_line_with_file_and_record(tmp_path: Path, changes: Any, said: str) -> None:
     path = tmp_path / "records.json"
-    done = imported(path, [small_record(), small_record(**changes)])
+    done = imported(path, [timed_record(), timed_record(**changes)])
     assert (done.code, done.err.count("\n")) == (2, 1), done.err
     assert done.err.startswith(f"error: {path}: record 1: ")
     assert said in done.err
@@ -71,7 +65,7 @@ def test_a_malformed_record_is_one_line_with_file_and_record(tmp_path: Path, cha
 
 
 def test_params_that_differ_from_the_closed_form_are_said_once(tmp_path: Path) -> None:
-    done = imported(tmp_path / "r.json", [small_record(), small_record(seed=888), small_record(arch=OTHER)])
+    done = imported(tmp_path / "r.json", [timed_record(), timed_record(seed=888), timed_record(arch=OTHER)])
     assert done.code == 0, done.err
     assert (
         done.out.count(
@@ -86,7 +80,7 @@ def test_params_that_differ_from_the_closed_form_are_said_once(tmp_path: Path) -
 
 
 def test_a_training_with_validation_and_test_scores_is_charged_once(tmp_path: Path) -> None:
-    done = imported(tmp_path / "r.json", [small_record()])
+    done = imported(tmp_path / "r.json", [timed_record()])
     assert done.code == 0, done.err
     with Results(tmp_path / "r.h5") as results:
         frame, run = results.frame(), results.runs().iloc[0]
@@ -100,8 +94,8 @@ def test_a_training_with_validation_and_test_scores_is_charged_once(tmp_path: Pa
 
 
 def test_parts_that_were_imported_one_by_one_are_one_table(tmp_path: Path) -> None:
-    assert imported(tmp_path / "a.json", [small_record(), small_record(hp="200")]).code == 0
-    assert imported(tmp_path / "b.json", [small_record(arch=OTHER)]).code == 0
+    assert imported(tmp_path / "a.json", [timed_record(), timed_record(hp="200")]).code == 0
+    assert imported(tmp_path / "b.json", [timed_record(arch=OTHER)]).code == 0
     files = [str(tmp_path / "a.h5"), str(tmp_path / "b.h5")]
     merged = nasbench("merge", *files, "-o", str(tmp_path / "all.h5"))
     assert merged.code == 0, merged.err
@@ -155,6 +149,6 @@ def test_a_broken_list_names_its_element(tmp_path: Path, text: str, said: str) -
 
 def test_an_archive_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "list.json.gz"
-    path.write_bytes(gzip.compress(json.dumps([small_record()] * 50).encode())[:-20])
+    path.write_bytes(gzip.compress(json.dumps([timed_record()] * 50).encode())[:-20])
     with pytest.raises(InputError, match="is no JSON"):
         list(read_list(str(path), "NATS-Bench records"))

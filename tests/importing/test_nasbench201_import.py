@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import nasbench
+from nats_records import CELL, OTHER, small_record
 
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.checking import check_file
@@ -22,24 +23,6 @@ ARCHIVE, RECORDS = SHARED / "nb201_tss.npz", SHARED / "nats_tss_3arch_full_recor
 needs = pytest.mark.skipif(
     not (ARCHIVE.exists() and RECORDS.exists()), reason="needs the shared data; set NASBENCH_SHARED_DATA to its folder"
 )
-
-CELL = "|nor_conv_3x3~0|+|none~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_1x1~1|none~2|"
-OTHER = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
-
-
-def small_record(**changes: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {
-        "arch": CELL,
-        "hp": "2",
-        "dataset": "cifar10-valid",
-        "seed": 777,
-        "flops_m": 1.5,
-        "params_m": 0.25,
-        "train_acc": {"0": 25.0, "1": 50.0},
-        "train_times": {"0": 1.0, "1": 1.5},
-        "eval_acc": {"x-valid@1": 40.0, "ori-test@0": 20.0, "ori-test@1": 30.0},
-    }
-    return given | changes
 
 
 def imported(tmp_path: Path, records: Any, packed: bool = True) -> Any:

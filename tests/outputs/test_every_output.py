@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 from commands import nasbench
+from output_calls import FILES, PATHS, QUICK, RESULTS, SLOW, WORDS, commands, ending, option
 from store_rows import write
 
-from nasbench.cli.main import nasbench as group
 from nasbench.cli.outputs import OUTPUTS
+from nasbench.store.query import Results
 
-ROOT = Path(__file__).parents[2]
-CLAIMS, TABLE = str(ROOT / "results/claims.h5"), str(ROOT / "results/digits201.h5")
-SPACE = ("--space", "nasnet:blocks=1")
+RESULTS_FOLDER = Path(__file__).parents[2] / "results"
 
 NO_OUTPUTS = frozenset(
     [
@@ -81,92 +79,6 @@ NO_OUTPUTS = frozenset(
     ]
 )
 """Options that take a text and name nothing that is written."""
-
-# Words that a command needs besides its outputs; FILE is a results file with three children.
-WORDS = {
-    "bayesian": ("FILE",),
-    "checklist": ("FILE",),
-    "claims": ("FILE",),
-    "compare": ("FILE",),
-    "correlations": ("FILE",),
-    "cost": ("FILE",),
-    "curves": ("FILE",),
-    "draw": ("nasnet-a",),
-    "evaluate": ("FILE", "digits"),
-    "export": ("FILE",),
-    "export-model": ("FILE",),
-    "pareto": ("FILE",),
-    "power": ("FILE", "--difference", "0.01"),
-    "predict": ("FILE", "FILE"),
-    "profiles": ("FILE",),
-    "query": ("FILE",),
-    "ranks": ("FILE",),
-    "regret": ("FILE",),
-    "replay": ("--table", "FILE", "--budget", "3 children"),
-    "report": ("FILE",),
-    "reproduce": ("--figure", "6", "FILE"),
-    "score": ("nasnet-a",),
-    "show": ("nasnet-a", "FILE"),
-    "speedup": ("FILE",),
-    "targets": ("FILE",),
-    "train": ("nasnet-a", "FILE", "-o", "m.safetensors"),
-}
-RESULTS = {
-    "run": (*SPACE, "--strategy", "random", "--budget", "1 children"),
-    "rerun": ("run0", "FILE"),
-    "latency": ("nasnet-a",),
-    "build": SPACE,
-    "merge": ("FILE",),
-    "csv": ("in.csv", *SPACE),
-    "parquet": ("in.csv", *SPACE),
-    "nasbench101": ("in.csv",),
-    "nasbench201": ("in.csv",),
-}
-# Commands that can be run with the small file, and with larger ones.
-QUICK = ("query", "export", "checklist", "draw")
-SLOW = {
-    **dict.fromkeys(("claims", "compare", "curves", "pareto", "ranks", "profiles", "regret", "reproduce"), CLAIMS),
-    **dict.fromkeys(("bayesian", "power", "speedup", "report"), CLAIMS),
-}
-
-
-def commands(
-    command: click.Command = group, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """All commands of the command line with the words that call them."""
-    if not isinstance(command, click.Group):
-        yield path, command
-        return
-    context = click.Context(command)
-    for name in command.list_commands(context):
-        found = command.get_command(context, name)
-        assert found is not None
-        yield from commands(found, (*path, name))
-
-
-PATHS = {
-    command.name: path
-    for path, command in reversed(list(commands()))
-    if set(OUTPUTS.get(command.name or "", "-")) <= {each.name for each in command.params}  # several are called show
-}
-FILES = [
-    (name, argument)
-    for name, outputs in OUTPUTS.items()
-    for argument, output in outputs.items()
-    if output.kind in ("text", "picture")
-]
-
-
-def option(name: str, argument: str) -> str:
-    """The option of an argument, as it is written."""
-    command = next(command for path, command in commands() if path == PATHS[name])
-    return next(each.opts[-1] for each in command.params if each.name == argument)
-
-
-def ending(name: str, argument: str) -> str:
-    """An ending that an output may have."""
-    output = OUTPUTS[name][argument]
-    return output.endings[0] if output.endings else ".png"
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +183,11 @@ def _tried(folder: Path, name: str, argument: str, file: str, monkeypatch: pytes
     done = call(folder, name, argument, foreign.name, file, "--force")
     assert done.code == 0, done
     assert foreign.read_bytes() != b"my own notes\n"
+    (folder / f"link{end}").symlink_to(folder / "victim")
+    done = call(folder, name, argument, f"link{end}", file, "--force")
+    assert done.code == 0, done
+    assert not (folder / f"link{end}").is_symlink()
+    assert (folder / "victim").read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize(("name", "argument"), [each for each in FILES if each[0] in QUICK])
@@ -281,6 +198,7 @@ def test_foreign_files_missing_folders_and_full_disks(name, argument, folder, mo
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), [each for each in FILES if each[0] in SLOW])
 def test_foreign_files_missing_folders_and_full_disks_of_all(name, argument, folder, monkeypatch):
+    shutil.copy(RESULTS_FOLDER / SLOW[name], folder)  # pictures without -o are drawn beside the file
     _tried(folder, name, argument, SLOW[name], monkeypatch)
 
 
@@ -294,3 +212,41 @@ def test_new_results_files_replace_nothing(name, folder):
     (folder / "foreign.h5").write_bytes(b"mine")
     refused(folder, name, "output", "foreign.h5")
     refused(folder, name, "output", "a.h5")
+
+
+@pytest.mark.parametrize("name", [name for name in RESULTS if name != "rerun"])  # the small file has nothing to rerun
+def test_a_results_file_replaces_nothing_through_a_link(name, folder):
+    (folder / "link.h5").symlink_to(folder / "victim")
+    before = contents(folder)
+    done = call(folder, name, "output", "link.h5")
+    assert done.code == 2, done
+    assert "is there already" in done.err or "is not an HDF5 file" in done.err
+    assert contents(folder) == before
+
+
+def test_results_files_are_made_in_missing_folders(folder):
+    assert call(folder, "merge", "output", "new/folder/merged.h5").code == 0
+    assert (folder / "new/folder/merged.h5").stat().st_size
+    tiny = ("--set", "data=fake:images=96,size=8,classes=3", "--set", "epochs=1", "--final", "none")
+    for seed in ("0", "1"):  # the second is appended
+        done = call(folder, "run", "output", "other/run.h5", "a.h5", "--seed", seed, "--executor", "inline", *tiny)
+        assert done.code == 0, done
+    with Results(folder / "other/run.h5") as results:
+        assert results.runs()["seed"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("name", "end"), [("train", ".safetensors"), ("export-model", ".onnx")])
+def test_trained_networks_replace_no_results_file_and_no_input(name, end, folder):
+    shutil.copy(folder / "a.h5", folder / f"results{end}")
+    assert "results file" in refused(folder, name, "output", f"results{end}")
+    (folder / f"input{end}").write_bytes(b"mine")
+    assert "is the input" in refused(folder, name, "output", f"input{end}", f"input{end}")
+    if OUTPUTS[name]["output"].endings:
+        assert ".xyz" in refused(folder, name, "output", "new.xyz")
+
+
+def test_the_table_of_the_documents_is_the_one_of_these_commands():
+    from output_table import BEGIN, END, output_table
+
+    page = (RESULTS_FOLDER.parent / "docs/commands.md").read_text(encoding="utf-8")
+    assert page.split(BEGIN)[1].split(END)[0].strip() == output_table().strip(), "run tests/support/output_table.py"

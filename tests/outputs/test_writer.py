@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 import pytest
 
+from nasbench import outputs
 from nasbench.errors import InputError
 from nasbench.outputs import ending_of, output_rules, write_output
 
@@ -93,6 +95,42 @@ def test_mode_of_a_replaced_file_stays_and_a_new_one_has_the_usual(tmp_path):
     path.chmod(0o600)
     write_output(path, TABLE)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(("code", "mode"), [(errno.EPERM, 0o755), (None, 0o4755)])
+def test_set_user_id_stays_with_its_owner_only(tmp_path, monkeypatch, code, mode):
+    path = tmp_path / "a.csv"
+    path.write_bytes(TABLE)
+    path.chmod(0o4755)
+    true = outputs._plain(path)
+    monkeypatch.setattr(outputs, "_plain", lambda _: os.stat_result([*true[:4], 12345, 12345, *true[6:]]))
+    given = []
+
+    def give(_handle, user, group):
+        if code:
+            raise OSError(code, os.strerror(code))
+        given.append((user, group))
+
+    monkeypatch.setattr(os, "fchown", give)
+    write_output(path, TABLE)
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert given == ([] if code else [(12345, 12345)])
+
+
+def test_another_failure_to_give_the_owner_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.csv"
+    path.write_bytes(TABLE)
+    true = outputs._plain(path)
+    monkeypatch.setattr(outputs, "_plain", lambda _: os.stat_result([*true[:4], 12345, 12345, *true[6:]]))
+
+    def fail(*_words):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fchown", fail)
+    with pytest.raises(InputError, match="cannot write"):
+        write_output(path, TABLE * 2)
+    assert path.read_bytes() == TABLE
+    assert os.listdir(tmp_path) == ["a.csv"]
 
 
 def test_a_full_disk_leaves_the_old_file(tmp_path, monkeypatch):

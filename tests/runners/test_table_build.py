@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from nasbench.spaces import get_space
 from nasbench.store.format.schema import TABLE
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.maintenance.repairing import repair_file
+from nasbench.store.maintenance.value_checks import REPAIRED
 from nasbench.store.query import Results
 from nasbench.tabular.tables import read_table
 from nasbench.training.clocks import Clock
@@ -152,6 +154,9 @@ def test_scores_that_a_repair_lost_are_said_and_stay_noted(tmp_path: Path, caplo
     health = check_file(path)
     assert health.sound
     assert not [finding.text for finding in health.findings if "val_acc" in finding.text]
+    with Results(path) as results:
+        provenance = json.loads(results.runs()["provenance"].iloc[0])
+    assert provenance[REPAIRED] == ["val_acc"]
 
 
 def test_every_hash_is_there_once():

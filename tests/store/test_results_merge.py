@@ -119,6 +119,23 @@ def test_a_file_that_is_given_twice_is_kept_once(tmp_path: Path, order: str) -> 
     assert check_file(tmp_path / "merged.h5").sound
 
 
+def test_runs_are_known_again_where_their_numbers_differ(tmp_path: Path) -> None:
+    """The run "two~2" has a child that was taken from "one~3": it is the same child where both are numbered otherwise."""
+    for name, score in (("a", 0.1), ("b", 0.2)):
+        with ResultsWriter(tmp_path / f"{name}.h5") as writer:
+            for run_id, source in (("one", ""), ("two", "one/0")):
+                writer.put_run(run(run_id))
+                writer.append_child(*child(0, run_id, val_acc=score, cached_from=source))
+    make(tmp_path / "other.h5", [0], "one", val_acc=0.9)
+    files = [str(tmp_path / f"{name}.h5") for name in ("a", "other", "b", "b")]
+    done = merge_files(files, str(tmp_path / "merged.h5"), "keep")
+    assert (done.children, done.identical) == (5, 2)
+    with Results(tmp_path / "merged.h5") as results:
+        rows = results.frame(["run", "cached_from"]).to_dict("records")
+    found = [(row["run"], row["cached_from"]) for row in rows]
+    assert sorted(found) == [("one", ""), ("one~2", ""), ("one~3", ""), ("two", "one/0"), ("two~2", "one~3/0")]
+
+
 def test_a_file_that_was_merged_before_is_kept_once(tmp_path: Path) -> None:
     files = [make(tmp_path / "a.h5", range(3)), make(tmp_path / "b.h5", range(3), seed=7)]
     first, second, third = (str(tmp_path / f"{name}.h5") for name in ("first", "second", "third"))

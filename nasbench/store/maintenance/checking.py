@@ -258,7 +258,7 @@ def _check_texts(text: Text, where: str, allowed: Sequence[str], health: Health)
 
 
 def is_built_table(strategy: str, config: str) -> bool:
-    """Whether a run is one seed of a complete table that was built, whose children are all of the stage "final".
+    """Check whether a run is one seed of a table that was built here; its children all have the stage "final".
 
     Args:
         strategy: that of the run.

@@ -54,7 +54,7 @@ Scores = dict[str, Any]
 
 @dataclass(frozen=True)
 class TableForm:
-    """How a table is written, where that is not what usual CSV has.
+    """Form of a table that differs from usual CSV.
 
     Args:
         separator: see `raw_tables.read_csv`.
@@ -110,7 +110,7 @@ def import_tabular(
         constants: column of a results file -> value for all rows, as text, e.g. for "data" and "protocol".
         percent: columns of a results file whose values in the table are percentages, e.g. ("val_acc",).
         take_over: see `store.lock.ResultsLock`.
-        form: how the table is written; None for what is detected.
+        form: form of the table; None to detect it.
 
     Returns:
         Number of children and runs written, of trainings by status, and of missing values.

@@ -18,7 +18,7 @@ _NAMES: Final = tuple(curve.name for curve in CURVES)
 
 
 class CurveFiles:
-    """The curves of all children end to end: one temporary file per curve, which has no name and ends with the object."""
+    """The curves of all children end to end: one temporary file per curve, removed with the object."""
 
     def __init__(self) -> None:
         self._files: dict[str, IO[bytes]] = {}

@@ -1,4 +1,4 @@
-"""Reader of a long JSON list, element by element, so that memory holds one element and not the file."""
+"""Reader of a long JSON list that holds one element in memory, not the whole file."""
 
 from __future__ import annotations
 

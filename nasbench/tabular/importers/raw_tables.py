@@ -115,7 +115,7 @@ def read_csv(path: str, separator: str | None, encoding: str | None, wanted: Seq
     rows, broken = [], {}
     for number, line in enumerate(lines[1:]):
         if len(line) != len(names):
-            broken[number] = f"it has {len(line)} cells, the headings are {len(names)}"
+            broken[number] = f"it has {len(line)} cells, but there are {len(names)} headings"
             line = [""] * len(names)
         rows.append([text_of_csv(cell) for cell in line])
     columns = [list(cells) for cells in zip(*rows)] if rows else [[] for _ in names]
@@ -140,7 +140,7 @@ def _text(path: str, encoding: str | None) -> tuple[str, list[str]]:
             raise InputError(
                 f"{path} cannot be read as {named}: {error}; another encoding: --encoding, e.g. utf-8, utf-16 or latin-1"
             ) from None
-    said = "the text is no UTF-8 and was read as Windows-1252 (--encoding states another)"
+    said = "the text is not UTF-8 and was read as Windows-1252 (--encoding states another)"
     try:
         return raw.decode("cp1252"), [said]
     except UnicodeError:  # five bytes mean nothing in it
