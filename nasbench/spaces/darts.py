@@ -35,6 +35,7 @@ STATES = tuple(range(FIRST_BLOCK, FIRST_BLOCK + NODES))  # which the output conc
 # The last pairs are new at each node, so an index means the same pair at every node.
 PAIRS = tuple((first, second) for second in range(1, FIRST_BLOCK + NODES - 1) for first in range(second))
 
+_LONGEST = 10_000  # characters of a genotype; patterns would search long in longer texts
 _LIST = re.compile(r"\b(normal|reduce)\s*=\s*(\[[^\]]*\])")
 _CONCAT = re.compile(r"\b(?:normal|reduce)_concat\s*=\s*(?:range\(\s*2\s*,\s*6\s*\)|\[([^\]]*)\]|\(([^)]*)\))")
 
@@ -206,10 +207,15 @@ def _read_genotype(text: str) -> CellPair:
         "an architecture of space 'darts' is written Genotype(normal=[('sep_conv_3x3', 0), ...], normal_concat=[2, 3, 4, "
         f"5], reduce=[...], reduce_concat=[2, 3, 4, 5]) or by name ({', '.join(DARTS_GENOTYPES)}), got {text[:80]!r}"
     )
+    if len(text) > _LONGEST:
+        raise problem
     lists = dict(_LIST.findall(text))
     if set(lists) != {"normal", "reduce"} or len(_LIST.findall(text)) != 2:
         raise problem
-    for found in _CONCAT.finditer(text):
+    outputs = list(_CONCAT.finditer(text))
+    if len(outputs) != text.count("_concat"):  # e.g. another range
+        raise problem
+    for found in outputs:
         listed = next((group for group in found.groups() if group is not None), "2, 3, 4, 5")
         if sorted(re.findall(r"\w+", listed)) != [str(state) for state in STATES]:
             raise InputError(f"a cell of space 'darts' puts out all of its nodes, {list(STATES)}, got [{listed}]")
