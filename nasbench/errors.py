@@ -90,14 +90,18 @@ class UnknownName(InputError, LookupError):
     Args:
         kind: kind of the named things, e.g. "protocol".
         name: the unknown name.
-        allowed: the existing names; the message lists them, and suggests a similar one.
+        allowed: the existing names; the message lists the first hundred, and suggests a similar one.
     """
+
+    MOST: ClassVar[int] = 100
+    LONGEST: ClassVar[int] = 200
 
     def __init__(self, kind: str, name: str, allowed: Iterable[str]) -> None:
         self.kind, self.name, self.allowed = kind, name, sorted(allowed)
-        super().__init__(
-            f"unknown {kind} {name!r}{did_you_mean(name, self.allowed)}; allowed: {', '.join(self.allowed)}"
-        )
+        allowed_names = ", ".join(each[: self.LONGEST] for each in self.allowed[: self.MOST])
+        more = f" and {len(self.allowed) - self.MOST} more" if len(self.allowed) > self.MOST else ""
+        similar = did_you_mean(name[: self.LONGEST], [each for each in self.allowed if len(each) <= self.LONGEST])
+        super().__init__(f"unknown {kind} {name[: self.LONGEST]!r}{similar}; allowed: {allowed_names}{more}")
 
     def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
         return type(self), (self.kind, self.name, self.allowed)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -29,6 +32,8 @@ REPORT_MARKS: Final = {".html": (b'<meta name="generator" content="nasbench">',)
 _HDF5: Final = b"\x89HDF\r\n\x1a\n"
 _JOURNAL: Final = b'{"blake2b":"'
 _HEAD_BYTES: Final = 1 << 16
+LEFT_OVER_SECONDS: Final = 60
+"""Age from which a file of a process that does not run is what a kill left."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,7 @@ def write_output(path: str | os.PathLike[str], content: bytes, marks: Sequence[b
 def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write bytes beside a name, under a name that nobody can guess, sync them to the disk, and rename.
 
-    A link at the name is replaced and not followed. Mode and owner of a file that is replaced are kept.
+    What killed processes left of this output is removed. A link at the name is replaced and not followed. Mode and owner of a file that is replaced are kept.
 
     Args:
         path: the file; its folder is made if it is missing.
@@ -165,7 +170,8 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".nasbench-{secrets.token_hex(8)}.writing")
+        _remove_left_over(target)
+        fresh = target.with_name(f"{_beginning_of_fresh(target)}{os.getpid()}-{secrets.token_hex(8)}.writing")
         handle = open_new(fresh, target)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -179,6 +185,37 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
             raise
     except OSError as error:
         raise InputError(f"cannot write {str(target)!r}: {error.strerror or error}") from None
+
+
+def _beginning_of_fresh(target: Path) -> str:
+    """How the names of files begin that are renamed to this one: by a digest, because a name may be as long as allowed."""
+    return f".nasbench-{hashlib.blake2b(os.fsencode(target.name), digest_size=4).hexdigest()}-"
+
+
+def _remove_left_over(target: Path) -> None:
+    """Remove what processes that were killed while they wrote an output left beside it.
+
+    Only files of processes that do not run, and not before they are a minute old: where several machines write into one
+    folder, the process may run on another one.
+    """
+    name = re.compile(re.escape(_beginning_of_fresh(target)) + r"(\d{1,10})-[0-9a-f]{16}\.writing")
+    with contextlib.suppress(OSError):  # a folder that cannot be listed, or a file that another writer removed
+        for entry in os.scandir(target.parent):
+            found = name.fullmatch(entry.name)
+            if not found or not entry.is_file(follow_symlinks=False) or _runs(int(found[1])):
+                continue
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime > LEFT_OVER_SECONDS:
+                os.unlink(entry.path)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
 
 
 def open_new(path: Path, *old: Path, least: int = 0) -> int:

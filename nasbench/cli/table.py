@@ -100,6 +100,7 @@ def build(
     from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
     from nasbench.store.format.schema import TABLE
+    from nasbench.store.reader import require_results
 
     where = with_usual_devices(where, "local")
     searched = get_space(space)
@@ -117,6 +118,7 @@ def build(
     }
     # Listing a large space takes a minute: mistakes are found before.
     resolve(validated(SearchConfig, {**given, "seed": 0, "budget": "1 child"}, "nasbench table build"))
+    require_results(output)
     architectures = distinct_architectures(searched)
     given["budget"] = f"{len(architectures)} children"
     plans = [resolve(validated(SearchConfig, {**given, "seed": seed}, "nasbench table build")) for seed in range(seeds)]

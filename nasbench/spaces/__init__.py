@@ -78,7 +78,7 @@ def from_json(text: str) -> Architecture:
     try:
         document = json.loads(text)
         spec, choices = document["space"], document["choices"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise _not_an_architecture(text) from None
     if not isinstance(spec, str) or not isinstance(choices, list) or any(type(choice) is not int for choice in choices):
         raise _not_an_architecture(text)

@@ -275,11 +275,11 @@ class Space(ABC):
         """
         decisions = self.decisions
         if len(choices) != len(decisions):
-            raise InputError(f"space {self.spec!r} has {len(decisions)} decisions, got {len(choices)} choices")
+            raise InputError(f"space {self.spec[:100]!r} has {len(decisions)} decisions, got {len(choices)} choices")
         values = tuple(int(choice) for choice in choices)
         for decision, value in zip(decisions, values):
             if not 0 <= value < decision.options:
-                raise InputError(f"decision {decision.name!r} takes 0 to {decision.options - 1}, got {value}")
+                raise InputError(f"decision {decision.name!r} takes 0 to {decision.options - 1}, got {str(value)[:40]}")
         return Architecture(self, values)
 
     def encode(self, architecture: Architecture) -> tuple[int, ...]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _SEPARATORS = re.compile(r"[\s/,;_\-()\[\]]+")
 _MOST_DECISIONS = 1_000
+_LONGEST = 300  # characters of an error
+_MOST_DIGITS = 4_000  # Python reads no longer numbers
+_MOST_OPTIONS = 1_000_000  # of all decisions together
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ class ChoiceSpace(Space):
         options: number of options of each decision, >= 1.
 
     Raises:
-        InputError: when there are no decisions, more than 1,000, or one without options.
+        InputError: when there are no decisions, more than 1,000, more than 1,000,000 options in all, or a decision
+            without options.
     """
 
     name: ClassVar[str] = "choices"
@@ -38,6 +42,10 @@ class ChoiceSpace(Space):
     options: tuple[int, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        if sum(self.options) > _MOST_OPTIONS:
+            raise InputError(
+                f"space 'choices' has at most {_MOST_OPTIONS:,} options, those of all decisions together; got {self.spec[:60]}"
+            )
         if not 0 < len(self.options) <= _MOST_DECISIONS or min(self.options) < 1:
             raise InputError(
                 "space 'choices' takes the number of options of each decision, e.g. choices:3/3/3/3, got "
@@ -58,7 +66,7 @@ class ChoiceSpace(Space):
             InputError: when the text is none.
         """
         parts = [part.strip() for part in text.split("/")]
-        if not all(part.isdecimal() for part in parts):
+        if not all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in parts):
             raise InputError(
                 f"space 'choices' takes the number of options of each decision, e.g. choices:3/3/3/3, got choices:{text[:60]}"
             )
@@ -136,12 +144,17 @@ class ChoiceSpace(Space):
         if plain.isdecimal() and len(plain) == len(self.options) and self._in_digits:
             return self.decode([int(digit) for digit in plain])
         parts = [part for part in _SEPARATORS.split(plain) if part]
-        if not all(part.isdecimal() for part in parts):
+        if not all(part.isdecimal() and len(part) <= _MOST_DIGITS for part in parts):
             raise InputError(
-                f"an architecture of {self.spec!r} is written as {self.describe(self._first)!r} or "
-                f"{str(self._first.choices)!r}, got {text[:60]!r}"
+                f"an architecture of {self.spec[:60]!r} is written as {self.describe(self._first)[:60]!r} or "
+                f"{str(self._first.choices)[:60]!r}, got {text[:60]!r}"
             )
         if len(parts) == 1 and len(self.options) > 1:
+            if self._in_digits and set(self.options[1:]) != {10} and len(str(self.size - 1)) == len(self.options):
+                raise InputError(
+                    f"{plain[:60]!r} may be the position of an architecture of {self.spec[:60]!r}, whose digits also are a "
+                    f"position; write the choices with slashes, e.g. {'/'.join(map(str, self._first.choices))!r}"
+                )
             return self._of_position(int(parts[0]))
         return self.decode([int(part) for part in parts])
 
@@ -151,7 +164,9 @@ class ChoiceSpace(Space):
 
     def _of_position(self, position: int) -> Architecture:
         if position >= self.size:
-            raise InputError(f"space {self.spec!r} has the architectures 0 to {self.size - 1}, got {position}")
+            raise InputError(
+                f"space {self.spec!r} has the architectures 0 to {self.size - 1}, got {position}"[:_LONGEST]
+            )
         choices = []
         for count in reversed(self.options):
             position, choice = divmod(position, count)

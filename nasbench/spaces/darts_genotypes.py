@@ -22,6 +22,7 @@ OPERATIONS = (
 NODES = 4
 STATES = tuple(range(FIRST_BLOCK, FIRST_BLOCK + NODES))  # which the output concatenates
 
+_LONGEST = 10_000  # characters of a genotype; patterns would search long in longer texts
 _LIST = re.compile(r"\b(normal|reduce)\s*=\s*(\[[^\]]*\])")
 _CONCAT = re.compile(r"\b(?:normal|reduce)_concat\s*=\s*(?:range\(\s*2\s*,\s*6\s*\)|\[([^\]]*)\]|\(([^)]*)\))")
 
@@ -98,6 +99,8 @@ def read_genotype(text: str) -> CellPair:
         "5], reduce=[...], reduce_concat=[2, 3, 4, 5]), as pairs of state and operation ([(0, 6), ...], [...]), or by "
         f"name ({', '.join(DARTS_GENOTYPES)}), got {text[:80]!r}"
     )
+    if len(text) > _LONGEST:
+        raise problem
     try:
         if text.strip().startswith(("(", "[")):
             return CellPair(*(_cell(_numbered(edges)) for edges in _two(ast.literal_eval(text.strip()))))
@@ -138,7 +141,10 @@ def _cell(edges: list[tuple[Any, Any]]) -> Cell:
 
 
 def _check_outputs(text: str) -> None:
-    for found in _CONCAT.finditer(text):
+    outputs = list(_CONCAT.finditer(text))
+    if len(outputs) != text.count("_concat"):  # e.g. another range
+        raise ValueError
+    for found in outputs:
         listed = next((group for group in found.groups() if group is not None), "2, 3, 4, 5")
         if sorted(re.findall(r"\w+", listed)) != [str(state) for state in STATES]:
             raise InputError(f"a cell of space 'darts' puts out all of its nodes, {list(STATES)}, got [{listed}]")

@@ -257,6 +257,20 @@ def read_snapshot(paths: ResultsPaths) -> Snapshot:
     raise CorruptResults(f"{paths.h5} is replaced faster than it can be read; try again")
 
 
+def require_results(path: str | os.PathLike[str]) -> None:
+    """Refuse a name under which no results file can be begun or continued, before hours are spent on its content.
+
+    Args:
+        path: the results file; it need not exist.
+
+    Raises:
+        InputError: when the name does not end in .h5, or is that of a folder, a pipe or a device.
+        CorruptResults: when another file has this name.
+        NewerSchema: when a later version wrote it.
+    """
+    _close(_open_packed(ResultsPaths.of(path)))
+
+
 def _close(packed: PackedFile | None) -> None:
     if packed:
         packed.close()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -153,3 +156,40 @@ def test_folders_pipes_and_unknown_endings_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"one of \.csv, \.json"):
         ending_of("a.txt", (".csv", ".json"))
     assert ending_of("A.CSV", (".csv",)) == ".csv"
+
+
+def left_by_a_kill(path):
+    """Write an output in a process that is killed before it renames; returns the file that stays."""
+    code = (
+        "import os, signal, sys\n"
+        "from nasbench.outputs import replace_file\n"
+        "os.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "replace_file(sys.argv[1], b'half')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    (left,) = path.parent.glob(".nasbench-*.writing")
+    return left
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
+    path = tmp_path / f"{'a' * 251}.csv"  # as long as a name can be
+    left = left_by_a_kill(path)
+    write_output(path, TABLE)
+    assert left.exists()  # it is no minute old: another machine may be writing it
+    os.utime(left, (0, 0))
+    running = left.with_name(left.name.replace(f"-{left.name.split('-')[2]}-", f"-{os.getpid()}-"))
+    stranger = tmp_path / ".nasbench-0123456789abcdef.writing"
+    linked = left.with_name(f"{left.name[:-9]}{'0' if left.name[-9] != '0' else '1'}.writing")
+    for each in (running, stranger):
+        each.write_bytes(b"")
+        os.utime(each, (0, 0))
+    linked.symlink_to(stranger)
+    write_output(tmp_path / "b.csv", TABLE)
+    assert left.exists()  # of another output
+    write_output(path, TABLE)
+    assert not left.exists()
+    assert running.exists()
+    assert stranger.exists()
+    assert linked.is_symlink()
+    assert path.read_bytes() == TABLE

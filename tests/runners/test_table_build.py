@@ -8,8 +8,10 @@ from pathlib import Path
 
 import h5py
 import pytest
+from commands import nasbench
 
 from nasbench.errors import InputError
+from nasbench.runners import tables
 from nasbench.runners.executors.base import ExecutorOptions
 from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.search.config import SearchConfig, resolve
@@ -183,3 +185,15 @@ def test_a_seed_of_a_table_is_no_search_to_go_on_with():
         InputError, match="nasbench table build --space nasbench201 --protocol digits201 --seeds 1 -o FILE"
     ):
         stored_config(plan.config.model_dump_json(), None)
+
+
+@pytest.mark.parametrize("content", [b"mine", b"\x89HDF\r\n\x1a\nmine"])
+def test_a_foreign_file_is_refused_before_the_space_is_listed(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables.build, "distinct_architectures", lambda _: pytest.fail("the space was listed"))
+    (tmp_path / "x.h5").write_bytes(content)
+    done = nasbench("table", "build", "--space", "nasnet:blocks=1", "-o", "x.h5", cwd=tmp_path)
+    assert (done.code, done.err.count("\n")) == (2, 1), done.err
+    assert done.err.startswith("error: x.h5 ")
+    assert (tmp_path / "x.h5").read_bytes() == content

@@ -11,6 +11,7 @@ from store_rows import child, expected, stored
 from nasbench.errors import InputError
 from nasbench.store.errors import MissingResults, ResultsLocked
 from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.repairing import repair_file
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 
@@ -108,3 +109,17 @@ def test_a_journal_beside_a_link_is_not_overlooked(tmp_path: Path) -> None:
     assert stored(link) == expected(1)
     (work / "x.journal").symlink_to(disk / "real.journal")  # leads to the journal that is read
     assert stored(link) == expected(1)
+
+
+def test_a_link_to_a_file_of_another_ending_is_repaired(tmp_path: Path) -> None:
+    disk, work = folders(tmp_path)
+    link = work / "x.h5"
+    link.symlink_to(disk / "digest")
+    with ResultsWriter(link) as writer:
+        writer.append_child(*child(0))
+        writer.append_child(*child(1))
+    assert repair_file(link) is not None  # the row of the run is missing
+    assert check_file(link).sound
+    assert repair_file(link) is None
+    assert link.is_symlink()
+    assert stored(link) == expected(2)

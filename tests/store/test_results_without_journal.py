@@ -17,6 +17,7 @@ from nasbench.store import reader
 from nasbench.store.errors import CorruptResults, DiskFull
 from nasbench.store.files import write_at
 from nasbench.store.format.hdf5 import PackedFile
+from nasbench.store.format.journal_mark import mark_of
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.writer import ResultsWriter
 
@@ -213,3 +214,45 @@ def test_a_file_that_may_not_be_written_gets_rows_and_a_warning(
         writer.append_child(*child(2))
     assert "copy it with its journal only" in caplog.text
     assert stored(path) == expected(3)
+
+
+def test_a_mark_is_found_when_another_program_has_changed_the_end(copy: Path) -> None:
+    whole = copy.read_bytes()
+    at = whole.rindex(b"\nnasbench: a journal")
+    mark = whole[at:]
+    changed = {
+        "bytes behind it": whole + b"hello\n",
+        "zeros behind it": whole + b"\0" * 4096,
+        "twice": whole + mark,
+        "a stale one behind it": whole + mark_of("other", 3),
+        "a changed byte": whole[:-20] + bytes([whole[-20] ^ 1]) + whole[-19:],
+        "cut off": whole[:-10],
+        "cut off early": whole[: at + 30],
+        "of great size": whole[:at] + mark[:40] + b"9" * 60_000 + b"\n",
+    }
+    for what, content in changed.items():
+        copy.write_bytes(content)
+        found = [each for each in check_file(copy).findings if each.severity == "damage"]
+        assert len(found) == 1, what
+        assert "its journal x.journal is not here" in str(found[0]), what
+        with pytest.raises(CorruptResults, match="is not here"):
+            ResultsWriter(copy)
+    assert nasbench("repair", str(copy)).code == 0
+    assert check_file(copy).sound
+    assert stored(copy) == expected(2)
+
+
+def test_bytes_that_are_no_mark_say_nothing(copy: Path) -> None:
+    whole = copy.read_bytes()
+    plain = whole[: whole.rindex(b"\nnasbench: a journal")]
+    for behind in (b"", b"hello\n", b"\0" * 4096, mark_of("other", 3), mark_of("other", 3) + b"hello\n"):
+        copy.write_bytes(plain + behind)
+        assert check_file(copy).sound
+
+
+def test_a_text_that_reads_as_a_mark_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    with ResultsWriter(path) as writer:
+        writer.put_run(run(children=1, budget="\nnasbench: a journal has the records"))
+        writer.append_child(*child(0))
+    assert not marked(path)

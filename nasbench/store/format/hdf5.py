@@ -46,7 +46,7 @@ from nasbench.store.format.chunks import (
 )
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, decoded_texts, is_ascii
 from nasbench.store.format.form import Form
-from nasbench.store.format.journal_mark import is_marked
+from nasbench.store.format.journal_mark import says_journal
 from nasbench.store.format.manifest import FORMAT, TABLES, Entry, Manifest, Table, checksum_of_text, schema_in
 from nasbench.store.format.opening import open_plain
 from nasbench.store.format.schema import SCHEMA_VERSION, Column
@@ -93,7 +93,7 @@ class PackedFile:
         self._file = _open_hdf5(path)
         try:
             self.manifest = self._read_manifest()
-            self.has_journal = self._is_marked()
+            self.has_journal = self._says_journal()
             rows = {str(table): self.manifest.rows(table) for table in TABLES}
             encodings = {path: entry.encoding for path, entry in self.manifest.datasets.items()}
             self._form = Form(self._file, encodings, rows, dict(TABLES.items()), self._size())
@@ -103,10 +103,10 @@ class PackedFile:
             self.close()
             raise
 
-    def _is_marked(self) -> bool:
+    def _says_journal(self) -> bool:
         # Read once, before the journal: a mark that is written later may be of a journal that the reader did not see.
         try:
-            return is_marked(self._file.id.get_vfd_handle(), self.manifest.file, self.manifest.last_sequence)
+            return says_journal(self._file.id.get_vfd_handle(), self.manifest.file, self.manifest.last_sequence)
         except OSError as error:
             raise explain(error, self.path, "reading") from error
 

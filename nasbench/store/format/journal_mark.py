@@ -36,6 +36,10 @@ def _digest(text: str) -> str:
 
 
 _BYTES: Final = len(mark_of("", 0))
+_DIGITS: Final = len(_digest(""))
+_BEGINNING: Final = b"\nnasbench: a journal"
+_TAIL_BYTES: Final = 1 << 16
+_HEAD_BYTES: Final = 48
 
 
 def is_marked(handle: int, file: str, last_sequence: int) -> bool:
@@ -56,3 +60,40 @@ def is_marked(handle: int, file: str, last_sequence: int) -> bool:
     """
     size = os.fstat(handle).st_size
     return size > _BYTES and os.pread(handle, _BYTES, size - _BYTES) == mark_of(file, last_sequence)
+
+
+def says_journal(handle: int, file: str, last_sequence: int) -> bool:
+    """Check whether an open HDF5 file says that a journal belongs to it, or said so before its last bytes were changed.
+
+    Args:
+        handle, file, last_sequence: see `is_marked`.
+
+    Returns:
+        Whether its mark is among the last bytes, also with bytes of another program behind it, or a line that begins as
+        a mark and is damaged or cut off.
+
+    Raises:
+        OSError: when they cannot be read.
+    """
+    size = os.fstat(handle).st_size
+    begins = max(size - _TAIL_BYTES, _end_of_hdf5(os.pread(handle, _HEAD_BYTES, 0)))
+    tail = os.pread(handle, _TAIL_BYTES, begins)
+    start = tail.find(_BEGINNING)
+    while start >= 0:
+        found = tail[start : start + _BYTES]
+        if found == mark_of(file, last_sequence) or not _is_whole(found):
+            return True
+        start = tail.find(_BEGINNING, start + 1)
+    return False
+
+
+def _end_of_hdf5(head: bytes) -> int:
+    """Offset behind the bytes that belong to HDF5, from its superblock: before it, a mark would be somebody's text."""
+    at = 28 if head[8] >= 2 else 40  # versions 2 and 3, and 0
+    return int.from_bytes(head[at : at + 8], "little")
+
+
+def _is_whole(mark: bytes) -> bool:
+    """Whether the check of a mark fits, whatever file it names."""
+    line, digest = mark[: -_DIGITS - 1], mark[-_DIGITS - 1 :]
+    return digest == f"{_digest(line.decode('latin-1'))}\n".encode()

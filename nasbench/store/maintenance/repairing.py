@@ -103,7 +103,7 @@ def repair_file(path: str | os.PathLike[str], take_over: bool = False) -> Repair
         StoreError: when the copy or the new file cannot be written.
     """
     paths = ResultsPaths.of(path)
-    if check_file(paths.h5).sound:
+    if check_file(path).sound:
         return None
     lock = ResultsLock(paths, take_over)
     try:

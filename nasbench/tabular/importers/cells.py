@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException, InvalidOperation
 from numbers import Real
 from typing import Any, Final
 
@@ -38,6 +38,8 @@ _INFINITE: Final = {
     "-∞": -math.inf,
 }
 _LARGEST_INT: Final = (1 << 63) - 1
+_LARGEST_EXPONENT: Final = 400  # beyond it, every float is infinite or 0
+_MOST_DIGITS: Final = 1_000
 _TRUE: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -194,9 +196,15 @@ class CellReader:
         else:
             text = repr(cell) if isinstance(cell, float) else str(cell)
         try:
-            number = Decimal(text)
-        except InvalidOperation:
-            raise InputError(f"column {name!r} takes numbers, got {cell!r:.60}") from None
+            number = Decimal(text) if len(text) <= _MOST_DIGITS else Decimal("NaN")
+        except DecimalException:
+            number = Decimal("NaN")
+        if not number.is_finite():
+            raise InputError(f"column {name!r} takes numbers, got {cell!r:.60}")
+        if number and abs(number.adjusted()) > _LARGEST_EXPONENT:
+            raise InputError(
+                f"column {name!r} takes numbers up to 1.8e308, and none below 1e-324 but 0, got {cell!r:.60}"
+            )
         factor, per_cent = self._unit(name, unit, cell)
         if name in self.percent and not per_cent:
             factor /= 100

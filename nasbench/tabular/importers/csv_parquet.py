@@ -14,6 +14,7 @@ from nasbench.spaces.base import Architecture, Space
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES
 from nasbench.tabular.importers.cells import CellReader
 from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource
+from nasbench.tabular.importers.json_stream import read_json
 from nasbench.tabular.importers.raw_tables import RawTable, read_csv, read_parquet
 from nasbench.tabular.importers.stated_counts import settle_counts
 
@@ -141,7 +142,7 @@ def import_tabular(
             continue
         try:
             rows.append(_training(opened, number, cells, columns, constant, reader))
-        except (ValueError, TypeError) as error:  # InputError is a ValueError; JSON and numbers raise others
+        except (ValueError, TypeError, OverflowError) as error:  # InputError is a ValueError; numbers raise others
             faults[number] = (number, f"row {number}: {error}")
     if EPOCH in columns:
         rows = _joined(rows, faults)
@@ -287,7 +288,7 @@ def _training(
 def _curve(name: str, cell: Any, reader: CellReader) -> list[float]:
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return []
-    values = json.loads(cell) if isinstance(cell, str) else cell
+    values = read_json(cell) if isinstance(cell, str) else cell
     if not isinstance(values, list):
         raise InputError(f"the curve {name} is a list with one number per epoch, got {cell!r:.60}")
     return [_or_nan(reader.value(name, value)) for value in values]
@@ -365,7 +366,7 @@ def _architecture(space: Space, value: Any) -> Architecture:
         return _of_index(space, value) if isinstance(value, int | float) else space.decode(_ints(value))
     text = value.strip()
     if text.startswith("["):
-        return space.decode(_ints(json.loads(text)))
+        return space.decode(_ints(read_json(text)))
     if text.startswith("{"):
         architecture = from_json(text)
         if architecture.space != space:
@@ -389,15 +390,19 @@ def _absent(value: Any) -> bool:
 
 
 def _ints(values: Any) -> list[int]:
-    whole = isinstance(values, list) and all(isinstance(each, int | float) and each == int(each) for each in values)
+    whole = isinstance(values, list) and all(_is_whole(each) for each in values)
     if not whole:
         raise InputError(f"an architecture is a list of whole numbers, got {values!r:.60}")
     return [int(each) for each in values]
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+
+
 def _of_index(space: Space, value: float) -> Architecture:
     of_index = getattr(space, "of_index", None)
-    if of_index is None or value != int(value):
+    if of_index is None or not _is_whole(value):
         raise InputError(f"space {space.spec!r} has no architecture {value!r}; it has no official index")
     architecture: Architecture = of_index(int(value))
     return architecture
@@ -415,13 +420,13 @@ def _of_matrix(space: Space, matrix: Any, operations: Any) -> Architecture:
         text = operations.strip()
         # Python writes lists with single quotes.
         labels = (
-            json.loads(text.replace("'", '"')) if text.startswith("[") else [each.strip() for each in text.split(",")]
+            read_json(text.replace("'", '"')) if text.startswith("[") else [each.strip() for each in text.split(",")]
         )
     rows = matrix
     if isinstance(matrix, str):
         text = matrix.strip()
         if text.startswith("["):
-            rows = json.loads(text)
+            rows = read_json(text)
         else:
             digits, size = [int(digit) for digit in text], len(labels)
             if len(digits) != size * size:

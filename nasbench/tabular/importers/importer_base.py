@@ -37,6 +37,11 @@ _COUNTED: Final = {column.name: column.type for column in CHILD_COLUMNS if colum
 _ACCURACIES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
 FIRST: Final = 5
 """Rows that `Imported.first` has."""
+_AMOUNTS: Final = tuple(column.name for column in CHILD_COLUMNS if column.unit in ("s", "h", "USD"))
+_CURVES_OF_AMOUNTS: Final = {"train_seconds": "seconds"}
+_KNOWN_COUNTS: Final = tuple(
+    column.name for column in CHILD_COLUMNS if column.type == "int" and column.name != "run_seed"
+)
 _TEST: Final = ("test_acc", "test_loss")
 _SCORES: Final = ("val_acc", "val_loss", *_TEST)
 _SECONDS: Final = ("train_seconds", "eval_seconds", "setup_seconds")
@@ -215,7 +220,7 @@ class Collector:
                 score; the message names it.
         """
         base = self._base(group, architecture, digest or architecture.hash) | dict(scores)
-        _check_accuracies(base, curves or {})
+        _check_values(base, curves or {})
         set_aside = _settle_status(base, stated="status" in scores)
         whole = child_curves(curves or {})
         # From here on nothing is refused, so that a caller may leave refused trainings out and go on.
@@ -507,7 +512,17 @@ def _settle_status(base: dict[str, Any], stated: bool) -> bool:
     return bool(ends)
 
 
-def _check_accuracies(row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+def _check_values(row: Mapping[str, Any], curves: Mapping[str, Sequence[float]]) -> None:
+    """Refuse what `check` would call impossible in the results file."""
+    for name in _AMOUNTS:
+        for value in (row[name], *curves.get(_CURVES_OF_AMOUNTS.get(name, ""), ())):
+            if value < 0 or math.isinf(value):
+                raise InputError(f"{name} is {value:g}; it is at least 0, and finite")
+    if row["devices"] <= 0 or math.isinf(row["devices"]):
+        raise InputError(f"devices is {row['devices']:g}; it is above 0, and finite")
+    for name in _KNOWN_COUNTS:
+        if row[name] < UNKNOWN:
+            raise InputError(f"{name} is {row[name]}; it is at least 0, or {UNKNOWN} for an unknown one")
     for name in _ACCURACIES:
         for value in (row[name], *curves.get(name, ())):
             if not (math.isnan(value) or 0 <= value <= 1):

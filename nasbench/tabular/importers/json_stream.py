@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from typing import IO, Any, Final
@@ -13,8 +14,34 @@ from nasbench.errors import InputError
 
 _GZIP: Final = b"\x1f\x8b"
 _BLOCK: Final = 1 << 20
-_SPACES: Final = " \t\r\n"
+_NO_SPACE: Final = re.compile(r"[^ \t\r\n]")
+_DEEP: Final = "it is nested too deeply"
+_LONG: Final = "it has a whole number of too many digits"
 _LARGEST: Final = 64 << 20  # characters of one element; a longer one is a list that is broken
+
+
+def read_json(text: str) -> Any:
+    """Read a JSON text that a stranger wrote.
+
+    Args:
+        text: the text.
+
+    Returns:
+        Its value.
+
+    Raises:
+        InputError: when it is no JSON, nested too deeply, or has a whole number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{text[:60]!r} is no JSON that can be read: {_why(error)}") from None
+
+
+def _why(error: ValueError | RecursionError) -> str:
+    if isinstance(error, RecursionError):
+        return _DEEP
+    return " ".join(str(error).split()) if isinstance(error, json.JSONDecodeError) else _LONG
 
 
 def read_list(path: str, what: str) -> Iterator[Any]:
@@ -59,6 +86,11 @@ class _Elements:
                 self._next()
             yield self._element(number)
             number += 1
+        self.place += 1
+        if rest := self._next():
+            raise InputError(
+                f"{self.path} goes on after its list of {self._kind()}, with {rest!r}: it should hold one list"
+            )
 
     def _kind(self) -> str:
         return "records" if "records" in self.what else self.what
@@ -66,10 +98,11 @@ class _Elements:
     def _next(self) -> str:
         """Move to the next character that is no space; '' at the end."""
         while True:
-            while self.place < len(self.buffer):
-                if self.buffer[self.place] not in _SPACES:
-                    return self.buffer[self.place]
-                self.place += 1
+            found = _NO_SPACE.search(self.buffer, self.place)
+            if found:
+                self.place = found.start()
+                return found[0]
+            self.place = len(self.buffer)
             if not self._more():
                 return ""
 
@@ -86,8 +119,9 @@ class _Elements:
                 value, end = json.JSONDecoder().raw_decode(self.buffer, self.place)
             except (ValueError, RecursionError) as error:
                 known = len(self.buffer) - self.place
-                if known > _LARGEST or not self._more():
-                    raise self._broken(number, " ".join(str(error).split())) from None
+                # More text mends only what is cut off.
+                if not isinstance(error, json.JSONDecodeError) or known > _LARGEST or not self._more():
+                    raise self._broken(number, _why(error)) from None
                 continue
             # A number at the end of the block may go on in the next one: 1 of 1.5, 1.5 of 1.5e+3.
             if end > len(self.buffer) - 3 and not isinstance(value, dict | list | str) and self._more():

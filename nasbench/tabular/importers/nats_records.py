@@ -9,6 +9,7 @@ A record has `arch` (the official string), `hp` (epochs, "12" or "200"), `datase
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -30,6 +31,9 @@ _NOTES: Final = (
 _NEEDED: Final = ("arch", "hp", "dataset", "seed", "params_m", "flops_m", "train_acc", "train_times", "eval_acc")
 _CURVES: Final = ("train_acc", "train_times", "eval_acc", "train_losses", "eval_losses", "eval_times")
 _MOST_EPOCHS: Final = 10_000
+_MOST: Final = 10**300
+_MOST_MILLIONS: Final = 1e12
+_EPOCH: Final = re.compile("[0-9]{1,20}")
 
 
 def import_records(path: str, output: str, take_over: bool = False) -> Imported:
@@ -81,21 +85,21 @@ def _check(record: Any) -> None:
     for name in ("arch", "dataset"):
         if not isinstance(record[name], str):
             raise InputError(f"{name} is a text, got {record[name]!r:.60}")
-    if not str(record["hp"]).lstrip("0").isdecimal():
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", str(record["hp"])[:100]):
         raise InputError(f"hp is a number of epochs, e.g. '12', got {record['hp']!r:.60}")
     if isinstance(record["seed"], bool) or not isinstance(record["seed"], int):
         raise InputError(f"seed is a whole number, got {record['seed']!r:.60}")
     for name in ("params_m", "flops_m"):
-        if not _is_number(record[name]) or not 0 <= record[name] < math.inf:
+        if not _fits(record[name]) or not 0 <= record[name] < _MOST_MILLIONS:
             raise InputError(f"{name} is a number of millions, got {record[name]!r:.60}")
     for name in _CURVES:
         values = record.get(name, {})
         if not isinstance(values, dict):
             raise InputError(f"{name} is an object with one value per epoch, got a {type(values).__name__}")
-        wrong = next((key for key, value in values.items() if not (value is None or _is_number(value))), None)
+        wrong = next((key for key, value in values.items() if not (value is None or _fits(value))), None)
         if wrong is not None:
             raise InputError(f"{name} of {wrong!r:.40} is a number, got {values[wrong]!r:.60}")
-    if not record["train_acc"] or not all(epoch.isdecimal() for epoch in record["train_acc"]):
+    if not record["train_acc"] or not all(map(_EPOCH.fullmatch, record["train_acc"])):
         raise InputError("train_acc has one value per epoch, named '0', '1', ...")
     if _epochs(record) > _MOST_EPOCHS:
         raise InputError(f"train_acc has an epoch {_epochs(record) - 1}; there are at most {_MOST_EPOCHS}")
@@ -103,6 +107,11 @@ def _check(record: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _fits(value: Any) -> bool:
+    """Whether a value is a number that a float can have."""
+    return _is_number(value) and (isinstance(value, float) or abs(value) < _MOST)
 
 
 def _scores(record: Mapping[str, Any], curves: Mapping[str, list[float]]) -> dict[str, Any]:

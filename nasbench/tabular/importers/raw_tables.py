@@ -25,6 +25,9 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_PACKED_BYTES: Final = 32 << 20
+_BLOCK: Final = 1 << 20
+_LARGEST_RATIO: Final = 100  # tables become 3 to 50 times smaller; files made to do harm, 1,000 times
 _LONGEST_CELL: Final = 1 << 24  # characters; curves of thousands of epochs are longer than Python's limit
 
 
@@ -127,7 +130,7 @@ def _text(path: str, encoding: str | None) -> tuple[str, list[str]]:
         with open(path, "rb") as file:
             raw = file.read()
         if raw.startswith(_GZIP):
-            raw = gzip.decompress(raw)
+            raw = _unpacked(path, raw)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     named = encoding or _encoding(raw)
@@ -145,6 +148,21 @@ def _text(path: str, encoding: str | None) -> tuple[str, list[str]]:
         return raw.decode("cp1252"), [said]
     except UnicodeError:  # five bytes mean nothing in it
         return raw.decode("latin-1"), [said.replace("Windows-1252", "Latin-1")]
+
+
+def _unpacked(path: str, packed: bytes) -> bytes:
+    """Decompress gzip, and refuse what was made to fill the memory."""
+    most = max(_PACKED_BYTES, _LARGEST_RATIO * len(packed))
+    size = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        while block := file.read(_BLOCK):
+            size += len(block)
+            if size > most:
+                raise InputError(
+                    f"{path}: {len(packed):,} bytes of gzip become more than {most:,}, as no table does; if it is one "
+                    "all the same, unpack it with gunzip first"
+                )
+    return gzip.decompress(packed)
 
 
 def _encoding(raw: bytes) -> str:
