@@ -237,7 +237,7 @@ def test_a_command_gives_the_same_twice(tmp_path):
         (("--budget", "12000"), "number and unit"),
         (("--budget", "3 usd"), "--price"),
         (("--space", "nasnet:blocks=2"), "leave --space out"),
-        (("-o", "results.txt"), ".h5 (all children)"),
+        (("-o", "results.txt"), "must be one of .csv, .h5"),
         (("--strategy", "evolution:population"), "key=value"),
         (("--search-on", "cifar1000"), "did you mean 'cifar100'"),
         (("--report-on", "cifar10,imagenet-16-120"), "did you mean 'imagenet16-120'"),

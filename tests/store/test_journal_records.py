@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,16 @@ Change = Callable[[dict[str, Any]], Any]
 
 
 @pytest.fixture
-def unpacked(tmp_path: Path) -> Path:
-    """A run and two children in the journal of a writer that was killed."""
+def unpacked(tmp_path: Path) -> Iterator[Path]:
+    """A run and two children in the journal of a writer that was killed; its lock is let go afterwards, so that no heartbeat outlives the test."""
     path = tmp_path / "x.h5"
     writer = ResultsWriter(path)
     writer.put_run(run(children=2))
     writer.append_child(*child(1))
     writer.append_child(*child(2))
     writer._journal.close()
-    return path
+    yield path
+    writer._lock.release()
 
 
 def sealed_anew(path: Path, line: int, change: Change) -> None:
