@@ -16,6 +16,7 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
         "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
+        "optuna": "nasbench.runners.strategies.optuna_samplers:OptunaSearch",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",
