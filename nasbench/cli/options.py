@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import sys
 import textwrap
@@ -105,7 +106,7 @@ take_over_option = click.option(
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Parse the values of a repeated option, each of which reads key=value.
+    """Parse the values of a repeated option, each of which reads key=value; an "=" in brackets belongs to the key.
 
     Args:
         texts: the values.
@@ -119,7 +120,10 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """
     values: dict[str, str] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        inside = re.match(r"[^=\[]*\[[^\]]*\]", text)
+        bracketed = inside.group() if inside else ""
+        key, equals, value = text[len(bracketed) :].partition("=")
+        key = bracketed + key
         if not equals or not key.strip():
             raise InputError(f"{option} {text!r} should read key=value, e.g. {option} epochs=5")
         if key.strip() in values:
