@@ -45,15 +45,19 @@ def imported(folder: Path, *more: str, maps: tuple[str, ...] = MAPS, table: str 
 def test_quantities_have_unit_direction_and_conditions(tmp_path: Path) -> None:
     printed = imported(tmp_path)
     assert "4 rows read, 4 stored: 3 ok, 1 failed" in printed
-    assert "missing: val_ssim of 1" in printed and "missing: energy of 1" in printed
+    assert "missing: val_ssim of 1" in printed
+    assert "missing: energy of 1" in printed
     assert "val_acc" not in printed  # nobody expects one where SSIM is the score
     with Results(tmp_path / "t.h5") as results:
         rows, frame, runs = results.measurements(), results.frame(), results.runs()
     phone = rows[(rows["quantity"] == "latency") & (rows["device"] == "phone")]
     assert phone["value"].tolist() == [3.1, 3.3, 2.1, 2.2]
-    assert set(phone["unit"]) == {"ms"} and set(phone["direction"]) == {"lower"} and set(phone["batch"]) == {-1}
+    assert set(phone["unit"]) == {"ms"}
+    assert set(phone["direction"]) == {"lower"}
+    assert set(phone["batch"]) == {-1}
     board = rows[rows["device"] == "board"]
-    assert board["value"].tolist() == [4.5, 4.4, 4.2, 4.1] and set(board["batch"]) == {1}
+    assert board["value"].tolist() == [4.5, 4.4, 4.2, 4.1]
+    assert set(board["batch"]) == {1}
     assert rows[rows["quantity"] == "energy"]["value"].tolist() == [12.0, 13.0, 11.0]
     # The score is the reward, and its test value a row of the table of measurements.
     search = frame[frame["stage"] == "search"]
@@ -103,7 +107,8 @@ def test_percent_and_scale_take_names_of_quantities(tmp_path: Path) -> None:
 def test_a_text_that_is_no_quantity_is_one_line(text: str, said: str) -> None:
     with pytest.raises((InputError, UnknownName)) as error:
         Quantity.parse(text)
-    assert said in str(error.value) and "\n" not in str(error.value)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["val_ssim::higher", "latency[device=EdgeGPU,batch=1]:ms:lower", "energy:mJ:lower"])
@@ -117,7 +122,8 @@ def test_which_quantity_is_the_score_must_be_clear(tmp_path: Path) -> None:
     found = nasbench(
         *("import", "csv", str(tmp_path / "t.csv"), "-o", str(tmp_path / "t.h5"), "--space", "choices:2/2/2/2", *words)
     )
-    assert found.code == 2 and "give --score, one of: a, b" in found.err
+    assert found.code == 2
+    assert "give --score, one of: a, b" in found.err
     assert not (tmp_path / "t.h5").exists()
 
 
