@@ -77,9 +77,10 @@ baseline_option = click.option(
 
 
 def measure_option(
-    help: str = "Best validation accuracy of a run, or the test accuracy of its choice.",
+    help: str = "val_acc: best validation score of a run; test_acc: test score of its choice; val_loss, test_loss, or a "
+    "measured quantity such as val_ssim. The score is accuracy, or what the runs state.",
 ) -> Callable[[F], F]:
-    """Make the option -y/--score, which chooses between the validation and the test accuracy of a run.
+    """Make the option -y/--score, which chooses the score by which runs are judged, and the part of the data.
 
     Args:
         help: help text.
@@ -93,7 +94,7 @@ def measure_option(
         "measure",
         default="val_acc",
         show_default=True,
-        type=click.Choice(["val_acc", "test_acc"]),
+        metavar="NAME",
         help=help,
     )
 

@@ -10,12 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import HIGHER, TEST, VAL, Score
 from nasbench.store.format.schema import CHILD_COLUMNS, DIRECTIONS
 
-LOWER: Final = "lower"
-HIGHER: Final = "higher"
-VAL: Final = "val_"
-TEST: Final = "test_"
 CONDITIONS: Final = ("device", "method", "batch", "threads", "input")
 _WHOLE: Final = ("batch", "threads")
 _TEXT: Final = re.compile(
@@ -107,6 +104,17 @@ class Quantity:
         if self.is_score:
             return part + self.name.partition("_")[2]
         return self.name if part == VAL else ""
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """Columns of the table of measurements that say what was measured, and how."""
+        conditions = {name: getattr(self, name) for name in CONDITIONS}
+        return {"quantity": self.name, "unit": self.unit, "direction": self.direction, **conditions}
+
+    @property
+    def as_score(self) -> Score:
+        """The score that it is, on both parts of the data."""
+        return Score(self.on(VAL), self.on(TEST), self.unit, self.direction)
 
     def as_dict(self) -> dict[str, Any]:
         """Name, unit, direction and the conditions that are known, as a run's configuration has them."""

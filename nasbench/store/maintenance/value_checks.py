@@ -138,9 +138,9 @@ def _runs_that_lost(snapshot: Snapshot, column: str) -> list[str]:
 
 
 def _judged_otherwise(snapshot: Snapshot) -> list[str]:
-    """Ids of the runs whose score is a measured quantity, as their configuration says, and no accuracy."""
+    """Ids of the runs whose score, or that of their reports, is a measured quantity, as their configuration says."""
     ids, configs = (cast("Text", snapshot.column("runs", _RUN[name])).objects() for name in ("run", "config"))
-    return [run for run, text in zip(ids.tolist(), configs.tolist()) if '"score"' in text and _has_score(text)]
+    return [run for run, text in zip(ids.tolist(), configs.tolist()) if "score" in text and _has_score(text)]
 
 
 def _has_score(config: str) -> bool:
@@ -148,7 +148,7 @@ def _has_score(config: str) -> bool:
         known = json.loads(config)
     except (ValueError, RecursionError):
         return False
-    return isinstance(known, dict) and isinstance(known.get("score"), dict)
+    return isinstance(known, dict) and any(isinstance(known.get(name), dict) for name in ("score", "report_scores"))
 
 
 def _lost_columns(provenance: str) -> Sequence[str]:

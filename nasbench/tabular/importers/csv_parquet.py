@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from nasbench.errors import DataFaults, InputError, UnknownName
+from nasbench.scores import VAL
 from nasbench.spaces import from_json, get_space
 from nasbench.spaces.base import Architecture, Space
-from nasbench.store.format.quantities import VAL, Quantity
+from nasbench.store.format.quantities import Quantity
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES
 from nasbench.tabular.importers.about import About, describes
 from nasbench.tabular.importers.cells import CellReader

@@ -16,11 +16,12 @@ import numpy as np
 
 from nasbench.errors import InputError, MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
+from nasbench.scores import TEST, VAL
 from nasbench.spaces.base import Architecture
 from nasbench.store.format.columns import Data, Text, join_columns
-from nasbench.store.format.quantities import CONDITIONS, TEST, VAL, Quantity
-from nasbench.store.format.rows import Curves, child_curves, child_row, measurement_row, run_row
-from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, MEASUREMENT_COLUMNS, REPEATABLE_STATUSES
+from nasbench.store.format.quantities import Quantity
+from nasbench.store.format.rows import Curves, child_curves, child_row, measurement_row, run_row, unmeasured
+from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
 from nasbench.store.maintenance.table_builder import Tables, measurement_columns, tables_of_rows, write_new
 from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays
 
@@ -28,9 +29,6 @@ STRATEGY: Final = "table"
 UNKNOWN: Final = -1
 """Missing value of an int column, as in the schema for `peak_memory`."""
 
-_UNMEASURED: Final[dict[str, Any]] = {
-    column.name: {"int": UNKNOWN, "float": math.nan, "str": ""}[column.type] for column in MEASUREMENT_COLUMNS
-}
 _PERCENT: Final = 100.0
 _HOUR: Final = 3600.0
 _BATCH: Final = 5_000  # rows held as Python values; a million of them would take gigabytes
@@ -322,8 +320,8 @@ class Collector:
             if mine and curve:
                 details["curve"] = [None if math.isnan(each) else each for each in curve]
             row = (
-                _UNMEASURED
-                | quantity_columns(quantity)
+                unmeasured()
+                | quantity.columns
                 | {
                     "hash": base["hash"],
                     "space": base["space"],
@@ -611,23 +609,6 @@ def _charged(row: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
         return math.nan, ()
     lacking = tuple(name for name in _SECONDS[:2] if name not in stated)  # few sources know of a set-up
     return math.fsum(row[name] for name in stated) * row["devices"], lacking
-
-
-def quantity_columns(quantity: Quantity) -> dict[str, Any]:
-    """Columns of the table of measurements that say what was measured, and how.
-
-    Args:
-        quantity: the quantity.
-
-    Returns:
-        Column -> value.
-    """
-    return {
-        "quantity": quantity.name,
-        "unit": quantity.unit,
-        "direction": quantity.direction,
-        **{name: getattr(quantity, name) for name in CONDITIONS},
-    }
 
 
 def _known(measured: Mapping[Quantity, float]) -> dict[Quantity, float]:
