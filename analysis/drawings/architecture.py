@@ -33,6 +33,7 @@ from nasbench.structures import (
     Cell,
     CellPair,
     Chain,
+    ChannelStack,
     EdgeCell,
     Layer,
     LayerStack,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | Chain
+Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | Chain | ChannelStack
 
 OP_WIDTH, OP_HEIGHT = 1.56, BOX_HEIGHT
 BLOCK_PAD = 0.12
@@ -69,8 +70,8 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     """Draw an architecture.
 
     Args:
-        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers or of macro layers, a chain, or a
-            NAS-Bench cell.
+        structure: a value of `nasbench.structures`: a pair of cells, a chain, a stack of layers, of macro layers or of
+            channels, or a NAS-Bench cell.
         ax: one plot; its axes are hidden and get equal scales. Texts fit the size it has now.
 
     Raises:
@@ -142,6 +143,8 @@ def picture(structure: Structure) -> tuple[list[PlacedDrawing], float, float]:
         return _column(_macro_column(structure))
     if isinstance(structure, Chain):
         return _column(_chain_column(structure))
+    if isinstance(structure, ChannelStack):
+        return _column(_channel_column(structure))
     allowed = ", ".join(kind.__name__ for kind in get_args(Structure))
     raise InputError(f"cannot draw {type(structure).__name__}; allowed: {allowed}")
 
@@ -412,6 +415,14 @@ def _chain_column(chain: Chain) -> BoxColumn:
         labels.append(", ".join([operation_label(layer.op), *changes]))
     count = len(labels)
     return BoxColumn(labels, [(place,) for place in range(count)], [0] * count, (count,), "stem (0)", "")
+
+
+def _channel_column(stack: ChannelStack) -> BoxColumn:
+    """Convert a network of NATS-Bench's size space: cells, and residual blocks that halve height and width."""
+    count = len(stack.channels)
+    labels = [f"{'residual' if place % 2 else 'cell'}, {width}" for place, width in enumerate(stack.channels)]
+    inputs, stages = [(place,) for place in range(count)], [(place + 1) // 2 for place in range(count)]
+    return BoxColumn(labels, inputs, stages, (count,), "stem (0)", "stride 2")
 
 
 def _column(rows: BoxColumn) -> tuple[list[PlacedDrawing], float, float]:
