@@ -115,7 +115,7 @@ def transnas(path: str, output: str, tasks: str, take_over: bool) -> None:
     \b
     Example:
       nasbench import transnas transnas_micro_zen.zip -o results/transnas.h5
-      nasbench replay results/transnas.h5 --search-on class_object --report-on jigsaw,normal --budget "100 children"
+      nasbench replay --table results/transnas.h5 --search-on class_object --report-on jigsaw,normal --budget "100 children"
     """
     from nasbench.tabular.importers.registry import IMPORTERS
 

@@ -72,7 +72,7 @@ _NOTES: Final = (
         size="1.0 MB (micro, 28,672 rows) or 0.9 MB (macro, 22,792 rows) as zip",
         published="https://github.com/automl/NASLib (branch zerocost), of https://github.com/yawen-d/TransNASBench",
         has=("validation score of each task in its own unit", "zen score of the untrained network with its seconds"),
-        lacks=("test scores", "other metrics and epochs of the benchmark's own 1.5 GB file", "seeds"),
+        lacks=("test scores", "other metrics and epochs of the benchmark's own file", "seeds"),
         times=False,
     )
 )
