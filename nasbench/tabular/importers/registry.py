@@ -18,6 +18,7 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
         "nasbench101": f"{_HERE}.nasbench101:import_nasbench101",
         "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",
         "nats-bench": f"{_HERE}.nats_records:import_records",
+        "nats-bench-pickle": f"{_HERE}.nats_pickles:import_pickles",
         "parquet": f"{_HERE}.csv_parquet:import_tabular",
     },
 )
