@@ -18,6 +18,7 @@ import pytest
 from commands import nasbench
 from nats_pickles import architecture, dump, folder, whole
 
+from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
 from nasbench.tabular.importers import plain_pickle
@@ -201,16 +202,18 @@ def test_a_hostile_pickle_is_refused_in_one_line_and_runs_nothing(
 
 def test_compressed_zeros_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plain_pickle, "MOST_TEXT", 1 << 20)
-    bomb = b"\x80\x04]" + b"X\x00\x00\x80\x00" + bytes(1 << 23)
+    bomb = b"\x80\x04]" + b"X\x00\x00\x00\x02" + bytes(1 << 25)
     path = tmp_path / "000000.pickle.pbz2"
     path.write_bytes(bz2.compress(bomb))
     assert path.stat().st_size < 1000
     tracemalloc.start()
     try:
-        assert "MiB of texts" in refused(path)
+        with pytest.raises(InputError, match="MiB of texts"):
+            PlainPickle(str(path), "results").value()
         assert tracemalloc.get_traced_memory()[1] < 4 << 20
     finally:
         tracemalloc.stop()
+    assert "MiB of texts" in refused(path)
 
 
 def test_damaged_compression_is_one_line(tmp_path: Path) -> None:
