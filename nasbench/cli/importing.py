@@ -129,7 +129,15 @@ _TABLE_OPTIONS = (
         multiple=True,
         metavar="OURS=THEIRS",
         help="Names of columns in the table; repeatable. architecture= is required, or matrix= and operations= of a "
-        "NAS-Bench-101 cell. val_acc_curve= is a JSON list with a value per epoch; epoch= where each row is an epoch.",
+        "NAS-Bench-101 cell. val_acc_curve= is a JSON list with a value per epoch; epoch= where each row is an epoch. "
+        "NAME:UNIT:DIRECTION= is a quantity beside accuracy, e.g. latency[device=phone]:ms:lower= or val_ssim::higher=.",
+    ),
+    click.option(
+        "-y",
+        "--score",
+        default="",
+        metavar="NAME",
+        help="Mapped quantity that trainings are judged by  [accuracy; without one, the quantity val_...].",
     ),
     click.option("--set", "set_", multiple=True, metavar="OURS=VALUE", help="One value for all rows; repeatable."),
     click.option("--percent", default="", help="Comma-separated accuracies that the table gives in percent."),
@@ -165,6 +173,7 @@ def _tabular(
     output: str,
     space: str,
     map_: Sequence[str],
+    score: str,
     set_: Sequence[str],
     percent: str,
     scale: Sequence[str],
@@ -180,7 +189,7 @@ def _tabular(
 
     names = [name.strip() for name in percent.split(",") if name.strip()]
     columns, constants = pairs(map_, "--map"), pairs(set_, "--set")
-    form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad)
+    form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad, score)
     target = None if dry_run else output
     done = import_tabular(path, target, space, columns, constants, names, take_over, form)
     if dry_run:
