@@ -70,6 +70,8 @@ def import_() -> None:
 def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
     """Import NAS-Bench-201: the archive of means (.npz), or NATS-Bench's records of single trainings (.json, .json.gz).
 
+    NATS-Bench's official files: nasbench import nats-bench.
+
     \b
     Example:
       nasbench import nasbench201 nb201_tss.npz -o results/nb201.h5
@@ -81,6 +83,26 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
         _report(output, IMPORTERS.get("nasbench201-archive")(path, output, data, take_over))
     else:
         _report(output, IMPORTERS.get("nats-bench")(path, output, take_over))
+
+
+@import_.command(name="nats-bench")
+@click.argument("path", type=click.Path())
+@_output
+@take_over_option
+def nats_bench(path: str, output: str, take_over: bool) -> None:
+    """Import NATS-Bench, topology or size: its official files, or records of single trainings (.json, .json.gz).
+
+    An official file is NATS-tss-...pickle.pbz2 or NATS-sss-...pickle.pbz2, the folder that ends in -simple, or one of its
+    files. Pickles are read by a reader that takes containers, numbers and texts, and calls nothing.
+
+    \b
+    Example:
+      nasbench import nats-bench NATS-sss-v1_0-50262-simple -o results/nats-size.h5
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    name = "nats-bench" if path.endswith((".json", ".json.gz")) else "nats-bench-pickle"
+    _report(output, IMPORTERS.get(name)(path, output, take_over))
 
 
 @import_.command()

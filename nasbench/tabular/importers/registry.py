@@ -19,6 +19,7 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
         "nasbench-macro": f"{_HERE}.nasbench_macro:import_nasbench_macro",
         "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",
         "nats-bench": f"{_HERE}.nats_records:import_records",
+        "nats-bench-pickle": f"{_HERE}.nats_pickles:import_pickles",
         "parquet": f"{_HERE}.csv_parquet:import_tabular",
         "suite-zero": f"{_HERE}.suite_zero:import_suite_zero",
         "transnas": f"{_HERE}.transnas:import_transnas",
