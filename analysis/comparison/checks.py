@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import TABLE
 from nasbench.texts import json_object
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 ENOUGH_SEEDS = 5
 BASELINE = "random"
-NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
 REPLAYED = "Replays: budgets and costs are the table's; the strategies' own seconds differ and are in none of them."
 _DIFFER = ("protocol", "data", "space", "budget")
 
@@ -189,6 +189,19 @@ def unscored_runs(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return runs[~runs["run"].isin(have) & (runs["strategy"] != TABLE)]
 
 
+def no_choice(frame: pd.DataFrame, measure: str = "val_acc") -> float:
+    """Score of a run that chose nothing: accuracy 0, or the worst of all children if runs are judged by another score.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        measure: "val_acc" or "test_acc".
+
+    Returns:
+        The oriented score.
+    """
+    return judged_by().no_choice(frame.loc[frame["status"] == "ok", measure])
+
+
 def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
     """Describe how many runs have no score, and how they enter every statistic.
 
@@ -204,7 +217,7 @@ def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
     if not named:
         return ""
     return (
-        f"Runs without a score: {', '.join(named)}. They count as accuracy 0: last in ranks and tests, tied, and in every "
+        f"Runs without a score: {', '.join(named)}. They count as {judged_by().no_choice_words}: last in ranks and tests, tied, and in every "
         "mean and median."
     )
 

@@ -11,6 +11,7 @@ from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +30,7 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
         best: number of children with different hashes to put in front, >= 0.
 
     Returns:
-        run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child
+        run, index, strategy, hash, status, epoch, val_acc (or the score by which runs are judged), rank (from 1 by last validation accuracy; NaN for a child
         without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
 
     Raises:
@@ -47,7 +48,7 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
     table = curves[[*KEYS, "epoch", "val_acc"]].merge(children, on=KEYS, how="inner")
     table["front"] = table["rank"] <= best
     columns = ["run", "index", "strategy", "hash", "status", "epoch", "val_acc", "rank", "front"]
-    return table.sort_values(["run", "index", "epoch"], ignore_index=True)[columns]
+    return judged_by().shown(table.sort_values(["run", "index", "epoch"], ignore_index=True)[columns], ["val_acc"])
 
 
 def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
@@ -75,7 +76,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
         x, y = rows["epoch"].to_numpy(dtype=float), rows["val_acc"].to_numpy(dtype=float)
         ax.plot(x, y, color=look.colour, linestyle=style.line_style(strategy), marker=look.marker, markersize=3)
         ends.append((last, f"{rank:.0f}. {strategy} {str(rows['hash'].iloc[0])[:8]}", look.colour))
-    ax.set(xlabel="epoch", ylabel="validation accuracy (fraction)")
+    ax.set(xlabel="epoch", ylabel=judged_by().axis("val_acc"))
     ax.set_xlim(scored["epoch"].min() - 0.3, scored["epoch"].max() + 0.3)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.autoscale_view(scalex=False)

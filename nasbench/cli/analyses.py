@@ -12,6 +12,7 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
+    load_judged,
     seed_option,
     where_option,
 )
@@ -20,6 +21,7 @@ from nasbench.cli.options import BUDGET_AXES, as_in_frames, csv_option, margin_o
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,10 @@ if TYPE_CHECKING:
     help="With --test: compare each strategy with this one only  [all pairs].",
 )
 @click.option("--pairs", is_flag=True, help="With --test: runs of equal seeds are pairs.")
-@measure_option("With --test: the best validation accuracy of a run, or the test accuracy of its choice.")
+@measure_option(
+    "Score of the runs: accuracy, or what they state; val_loss, or a measured quantity such as val_ssim. With --test, "
+    "test_acc is the test score of a run's choice."
+)
 @margin_option
 @table_format_option
 @plot_options
@@ -101,7 +106,7 @@ def compare(
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
     if test and output is not None:
         raise InputError("--test draws no picture: leave -o out, and pipe the table into a file (--table-format)")
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_comparable(frame, runs, allow)
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
@@ -149,7 +154,7 @@ def _pairwise(
     table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
     what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
     said = [
-        f"Of {measure}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
+        f"Of {judged_by().name(measure)}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
         "mean) and detectable differences (80% power) are of one comparison alone."
     ]
     shown = table.drop(columns=["verdict", "comparisons"])
@@ -160,8 +165,9 @@ def _pairwise(
 @files_argument
 @where_option
 @click.option("--best", default=5, show_default=True, help="Number of curves in front.")
+@measure_option("Score of the curves: accuracy, or what the runs state; val_loss, or a quantity with curves.")
 @plot_options
-def curves(files: Sequence[str], where: str | None, best: int, output: str | None) -> None:
+def curves(files: Sequence[str], where: str | None, best: int, measure: str, output: str | None) -> None:
     """Draw the learning curves of the children, the best ones in front.
 
     \b
@@ -170,11 +176,20 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.store.judged import score_curves
 
-    frame, _, results = load(files, where)
-    data = learning_curves(results.all_curves(), frame, best)
+    frame, _, results, _ = load_judged(files, where, measure)
+    score = judged_by()
+    courses = results.all_curves()
+    if not score.is_accuracy:
+        courses = (
+            courses.assign(val_acc=-courses["val_loss"])
+            if score.val == "val_loss"
+            else score_curves(results.measurements(), score)
+        )
+    data = learning_curves(courses, frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
-    echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
+    echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
     save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
 
 
@@ -185,8 +200,9 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
 )
 @where_option
 @click.option(
-    "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."
+    "--target", default=None, type=float, help="Also print the cost of reaching this validation score (see --score)."
 )
+@measure_option("Score of --target: accuracy, or what the runs state; val_loss, or a quantity such as val_ssim.")
 @click.option("--at", default=None, help="Price all hours at this device, e.g. V100; see: nasbench devices.")
 @click.option(
     "--price",
@@ -223,6 +239,7 @@ def cost(
     published: bool,
     where: str | None,
     target: float | None,
+    measure: str,
     at: str | None,
     price: str | None,
     on: str | None,
@@ -270,7 +287,7 @@ def cost(
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
-    frame, runs, _ = load(files, where)
+    frame, runs, _, _ = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
     if on is not None:
         if at is not None or target is not None:

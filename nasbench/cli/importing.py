@@ -70,6 +70,8 @@ def import_() -> None:
 def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
     """Import NAS-Bench-201: the archive of means (.npz), or NATS-Bench's records of single trainings (.json, .json.gz).
 
+    NATS-Bench's official files: nasbench import nats-bench.
+
     \b
     Example:
       nasbench import nasbench201 nb201_tss.npz -o results/nb201.h5
@@ -81,6 +83,26 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
         _report(output, IMPORTERS.get("nasbench201-archive")(path, output, data, take_over))
     else:
         _report(output, IMPORTERS.get("nats-bench")(path, output, take_over))
+
+
+@import_.command(name="nats-bench")
+@click.argument("path", type=click.Path())
+@_output
+@take_over_option
+def nats_bench(path: str, output: str, take_over: bool) -> None:
+    """Import NATS-Bench, topology or size: its official files, or records of single trainings (.json, .json.gz).
+
+    An official file is NATS-tss-...pickle.pbz2 or NATS-sss-...pickle.pbz2, the folder that ends in -simple, or one of its
+    files. Pickles are read by a reader that takes containers, numbers and texts, and calls nothing.
+
+    \b
+    Example:
+      nasbench import nats-bench NATS-sss-v1_0-50262-simple -o results/nats-size.h5
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    name = "nats-bench" if path.endswith((".json", ".json.gz")) else "nats-bench-pickle"
+    _report(output, IMPORTERS.get(name)(path, output, take_over))
 
 
 @import_.command()
@@ -99,6 +121,63 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
     _report(output, IMPORTERS.get("nasbench101")(path, output, take_over))
 
 
+@import_.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@click.option(
+    "--tasks", default="", metavar="TASK[,TASK...]", help="Tasks, e.g. class_object,jigsaw  [all in the file]."
+)
+@take_over_option
+def transnas(path: str, output: str, tasks: str, take_over: bool) -> None:
+    """Import TransNAS-Bench-101, micro or macro, from NASLib's zip: one data set per task, each in its own unit.
+
+    Accuracies of class_object, class_scene and jigsaw are fractions; normal and autoencoder have SSIM, segmentsemantic the
+    share of right pixels in %, room_layout a negative loss. Of all, higher is better.
+
+    \b
+    Example:
+      nasbench import transnas transnas_micro_zen.zip -o results/transnas.h5
+      nasbench replay --table results/transnas.h5 --search-on class_object --report-on jigsaw,normal --budget "100 children"
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    _report(output, IMPORTERS.get("transnas")(path, output, names, take_over))
+
+
+@import_.command("nasbench-macro")
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@take_over_option
+def nasbench_macro(path: str, output: str, take_over: bool) -> None:
+    """Import NAS-Bench-Macro's JSON file: 6,561 networks, three trainings each, accuracies on the test images.
+
+    \b
+    Example:
+      nasbench import nasbench-macro nas-bench-macro_cifar10.json -o results/macro.h5
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    _report(output, IMPORTERS.get("nasbench-macro")(path, output, take_over))
+
+
+@import_.command("suite-zero")
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@take_over_option
+def suite_zero(path: str, output: str, take_over: bool) -> None:
+    """Import NAS-Bench-Suite-Zero: zero-cost proxies as measurements beside the accuracy, from its zip or JSON file.
+
+    \b
+    Example:
+      nasbench import suite-zero zc_nasbench201.json -o results/proxies.h5
+      nasbench correlations results/proxies.h5 --where "data == 'cifar10'" --of val_acc,synflow
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    _report(output, IMPORTERS.get("suite-zero")(path, output, take_over))
+
+
 _TABLE_OPTIONS = (
     click.option("--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."),
     click.option(
@@ -107,7 +186,15 @@ _TABLE_OPTIONS = (
         multiple=True,
         metavar="OURS=THEIRS",
         help="Names of columns in the table; repeatable. architecture= is required, or matrix= and operations= of a "
-        "NAS-Bench-101 cell. val_acc_curve= is a JSON list with a value per epoch; epoch= where each row is an epoch.",
+        "NAS-Bench-101 cell. val_acc_curve= is a JSON list with a value per epoch; epoch= where each row is an epoch. "
+        "NAME:UNIT:DIRECTION= is a quantity beside accuracy, e.g. latency[device=phone]:ms:lower= or val_ssim::higher=.",
+    ),
+    click.option(
+        "-y",
+        "--score",
+        default="",
+        metavar="NAME",
+        help="Mapped quantity that trainings are judged by  [accuracy; without one, the quantity val_...].",
     ),
     click.option("--set", "set_", multiple=True, metavar="OURS=VALUE", help="One value for all rows; repeatable."),
     click.option("--percent", default="", help="Comma-separated accuracies that the table gives in percent."),
@@ -143,6 +230,7 @@ def _tabular(
     output: str,
     space: str,
     map_: Sequence[str],
+    score: str,
     set_: Sequence[str],
     percent: str,
     scale: Sequence[str],
@@ -158,7 +246,7 @@ def _tabular(
 
     names = [name.strip() for name in percent.split(",") if name.strip()]
     columns, constants = pairs(map_, "--map"), pairs(set_, "--set")
-    form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad)
+    form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad, score)
     target = None if dry_run else output
     done = import_tabular(path, target, space, columns, constants, names, take_over, form)
     if dry_run:

@@ -56,8 +56,9 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "csv", "parquet", "nasbench101", "nasbench201")
-_NEW: Final = frozenset({"csv", "parquet", "nasbench101", "nasbench201"})
+_IMPORTS: Final = ("csv", "parquet", "nasbench101", "nasbench201", "nats-bench")
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", *_IMPORTS)
+_NEW: Final = frozenset(_IMPORTS)
 """Commands that begin with reading for long, and write a new results file."""
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {

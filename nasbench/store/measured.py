@@ -142,17 +142,33 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
     quantities = sorted(set(measurements["quantity"].astype(str)))
     if wanted.quantity not in quantities:
         raise not_measured(wanted.quantity, quantities)
-    rows = measurements[measurements["quantity"] == wanted.quantity]
+    rows = matching(measurements[measurements["quantity"] == wanted.quantity], wanted)
+    ways = rows.drop_duplicates(list(DECIDING))
+    if len(ways) > 1:
+        raise InputError(_ambiguous(wanted, ways))
+    return _values(name, rows)
+
+
+def matching(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Select the measurements that satisfy the conditions of a name.
+
+    Args:
+        rows: measurements of one quantity.
+        wanted: the quantity with its conditions.
+
+    Returns:
+        The rows, at least one.
+
+    Raises:
+        InputError: when none satisfies a condition; the message lists what there is.
+    """
     for column, value in wanted.conditions.items():
         kept = _matching(rows, column, value)
         if kept.empty:
             there = ", ".join(map(repr, sorted(map(str, set(rows[column])))))
             raise InputError(f"no {wanted.quantity} has {column}={value!r}; there is: {there}")
         rows = kept
-    ways = rows.drop_duplicates(list(DECIDING))
-    if len(ways) > 1:
-        raise InputError(_ambiguous(wanted, ways))
-    return _values(name, rows)
+    return rows
 
 
 def every_way(measurements: pd.DataFrame) -> list[Measured]:

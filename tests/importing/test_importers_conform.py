@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import nats_pickles
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,7 +91,7 @@ def nats_bench(folder: Path, part: int) -> list[str]:
 
     records = [trained("cifar10", 777), trained("cifar10-valid", 777), trained("cifar10-valid", 888)]
     (folder / f"{part}.json").write_text(json.dumps(records))
-    return ["nasbench201", str(folder / f"{part}.json")]
+    return ["nats-bench", str(folder / f"{part}.json")]
 
 
 def archive(folder: Path, part: int) -> list[str]:
@@ -110,11 +111,21 @@ def archive(folder: Path, part: int) -> list[str]:
     return ["nasbench201", str(folder / f"{part}.npz"), "--data", ("cifar10", "cifar100")[part]]
 
 
+def nats_bench_pickle(folder: Path, part: int) -> list[str]:
+    """The first part is a benchmark file of two architectures, the second a folder of one."""
+    archs = [get_space("nats-size").describe(get_space("nats-size").of_index(index)) for index in range(3)]
+    made = {index: nats_pickles.architecture(index, archs[index], ("01", "02")) for index in ((0, 1), (2,))[part]}
+    if part:
+        return ["nats-bench", str(nats_pickles.folder(folder / "simple", made, archs))]
+    return ["nats-bench", str(nats_pickles.dump(folder / "all.pickle.pbz2", nats_pickles.whole(made, archs)))]
+
+
 SAMPLES: dict[str, Sample] = {
     "csv": csv,
     "parquet": parquet,
     "nasbench101": nasbench101,
     "nats-bench": nats_bench,
+    "nats-bench-pickle": nats_bench_pickle,
     "nasbench201-archive": archive,
 }
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from nasbench.errors import DataFaults, InputError, UnknownName
+from nasbench.scores import VAL
 from nasbench.spaces import from_json, get_space
 from nasbench.spaces.base import Architecture, Space
+from nasbench.store.format.quantities import Quantity
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES
 from nasbench.tabular.importers.about import About, describes
 from nasbench.tabular.importers.cells import CellReader
@@ -48,6 +50,7 @@ _LISTS: Final = {f"{name}_curve": name for name in _CURVES}
 _IDENTITY: Final = (ARCHITECTURE, MATRIX, OPERATIONS)
 MAPPABLE: Final = (*_IDENTITY, *_TYPES, *_LISTS, EPOCH, SECONDS)
 _ACCURACIES: Final = tuple(name for name in (*_TYPES, *_CURVES) if name.endswith(("_acc", "_acc_best")))
+_JUDGING: Final = ("val_acc", "val_loss", "test_acc", "test_loss")
 _BLANK: Final = {"float": math.nan, "int": UNKNOWN, "bool": False, "str": ""}
 _HUNDRED: Final = 100.0
 
@@ -65,6 +68,8 @@ class TableForm:
         scale: column of a results file -> factor of its numbers, as text, e.g. {"params": "1e6"}.
         missing: further words for missing values: in any column, or in one as COLUMN=WORD.
         skip_bad: whether rows that cannot be read are left out and counted; otherwise nothing is written.
+        score: name of the mapped quantity that trainings are judged by; "" for accuracy and loss or, without any, for the
+            one quantity that is mapped as "val_...".
     """
 
     separator: str | None = None
@@ -73,6 +78,7 @@ class TableForm:
     scale: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     skip_bad: bool = False
+    score: str = ""
 
 
 @dataclass
@@ -83,6 +89,7 @@ class _Training:
     architecture: Architecture
     scores: Scores
     curves: dict[str, list[float]]
+    measured: dict[Quantity, float]
 
 
 @describes(
@@ -119,7 +126,8 @@ def import_tabular(
         columns: column of a results file -> column of the table. "architecture" is required; its values are lists of
             choices (JSON in CSV), JSON from `Architecture.to_json`, texts that the space parses, or the official index of a
             NAS-Bench-201 cell. In place of it, "matrix" and "operations" give a NAS-Bench-101 cell. "val_acc_curve" and
-            others are JSON lists with a value per epoch. With "epoch", each row is an epoch of a training; the rows of a
+            others are JSON lists with a value per epoch. "NAME:UNIT:DIRECTION" is a quantity beside accuracy, see
+            `Quantity.parse`. With "epoch", each row is an epoch of a training; the rows of a
             training have equal architecture, seed, protocol and data, and "seconds" are those of the epoch.
         constants: column of a results file -> value for all rows, as text, e.g. for "data" and "protocol".
         percent: columns of a results file whose values in the table are percentages, e.g. ("val_acc",).
@@ -138,14 +146,18 @@ def import_tabular(
         StoreError: when the output cannot be written.
     """
     form = form or TableForm()
-    _check_names([*columns, *constants, *percent, *form.scale], path, columns)
+    quantities = _quantities(columns)
+    percent, form = _by_text(percent, quantities), replace(form, scale=_scales_by_text(form.scale, quantities))
+    _check_names([*columns, *constants, *percent, *form.scale], path, columns, quantities)
+    score = _score(path, form.score, columns, quantities)
     source = ImportSource.of(path, f"table {path.rpartition('.')[2]}")
     wanted = list(columns.values())
     parquet = path.endswith(".parquet")
     table = read_parquet(path) if parquet else read_csv(path, form.separator, form.encoding, wanted)
     cells = {ours: table.column(theirs) for ours, theirs in columns.items()}
     opened = get_space(space)
-    reader = CellReader(frozenset(percent), form.scale, form.decimal, form.missing, texts=not parquet)
+    units = {text: quantity.unit for text, quantity in quantities.items()}
+    reader = CellReader(frozenset(percent), form.scale, form.decimal, form.missing, not parquet, units)
     constant = _constants(constants, percent, form)
     _check_statement(path, cells, percent, reader, table)
     faults = {number: (number, f"row {number}: {why}") for number, why in table.broken.items()}
@@ -154,7 +166,7 @@ def import_tabular(
         if number in faults:
             continue
         try:
-            rows.append(_training(opened, number, cells, columns, constant, reader))
+            rows.append(_training(opened, number, cells, columns, constant, reader, quantities))
         except (ValueError, TypeError, OverflowError) as error:  # InputError is a ValueError; numbers raise others
             faults[number] = (number, f"row {number}: {error}")
     if EPOCH in columns:
@@ -164,12 +176,12 @@ def import_tabular(
         children = []
         for training in rows:
             protocol, data = (str(training.scores.pop(name, "") or "unknown") for name in ("protocol", "data"))
-            group = Group(opened.spec, protocol, data, notes, constant.get("epochs"))
+            group = Group(opened.spec, protocol, data, notes, constant.get("epochs"), score=score)
             children.append((group, training.architecture, training.scores))
         settle_counts(children)
         for training, (group, architecture, scores) in zip(rows, children):
             try:
-                collector.child(group, architecture, scores, training.curves)
+                collector.child(group, architecture, scores, training.curves, measured=training.measured)
             except InputError as error:
                 faults[training.row] = (training.row, f"row {training.row}: {_with_advice(str(error))}")
         _raise(path, [faults[number][1] for number in sorted(faults)], form)
@@ -179,9 +191,56 @@ def import_tabular(
     return found
 
 
-def _check_names(names: Sequence[str], path: str, columns: Mapping[str, str]) -> None:
+def _quantities(columns: Mapping[str, str]) -> dict[str, Quantity]:
+    """Text of a mapped name -> the quantity that it means."""
+    found = {text: Quantity.parse(text) for text in columns if ":" in text}
+    if len(set(found.values())) < len(found):
+        raise InputError(
+            "a quantity is mapped twice; give each device or method of its own: latency[device=A]:ms:lower=..."
+        )
+    return found
+
+
+def _by_text(names: Sequence[str], quantities: Mapping[str, Quantity]) -> list[str]:
+    """Names of columns, where that of a quantity means all quantities of this name."""
+    texts: list[str] = []
     for name in names:
-        if name not in MAPPABLE:
+        texts += [text for text, each in quantities.items() if name in (each.name, text)] or [name]
+    return texts
+
+
+def _scales_by_text(scale: Mapping[str, str], quantities: Mapping[str, Quantity]) -> dict[str, str]:
+    return {text: factor for name, factor in scale.items() for text in _by_text([name], quantities)}
+
+
+def _score(path: str, name: str, columns: Mapping[str, str], quantities: Mapping[str, Quantity]) -> Quantity | None:
+    """The quantity that trainings are judged by; None for accuracy and loss."""
+    if name:
+        chosen = [each for each in quantities.values() if each.name == name]
+        if len(chosen) != 1:
+            raise UnknownName(f"score of {path}, of the quantities that are mapped,", name, _names_of(quantities))
+        return chosen[0]
+    judged = {column for column in columns if column.startswith(_JUDGING)}
+    candidates = [each for each in quantities.values() if each.name.startswith(VAL)]
+    if judged or not quantities:
+        return None
+    if len(candidates) != 1:
+        raise InputError(
+            f"{path}: which quantity are the trainings judged by? map val_acc or val_loss, or give --score, one of: "
+            f"{', '.join(_names_of(quantities))}"
+        )
+    return candidates[0]
+
+
+def _names_of(quantities: Mapping[str, Quantity]) -> list[str]:
+    return sorted({each.name for each in quantities.values()})
+
+
+def _check_names(
+    names: Sequence[str], path: str, columns: Mapping[str, str], quantities: Mapping[str, Quantity]
+) -> None:
+    for name in names:
+        if name not in MAPPABLE and name not in quantities:
             raise UnknownName("column to import", name, MAPPABLE)
     if ARCHITECTURE in columns or {MATRIX, OPERATIONS} <= set(columns):
         return
@@ -240,7 +299,7 @@ def _check_types(path: str, columns: Mapping[str, Sequence[Any]]) -> None:
     for name, cells in columns.items():
         filled = {row: cell for row, cell in enumerate(cells) if cell is not None}
         if (
-            _TYPES.get(name) in ("int", "float")
+            (_TYPES.get(name) in ("int", "float") or ":" in name)
             and filled
             and all(isinstance(each, str | list) for each in filled.values())
         ):
@@ -274,17 +333,20 @@ def _training(
     columns: Mapping[str, str],
     constant: Scores,
     reader: CellReader,
+    quantities: Mapping[str, Quantity],
 ) -> _Training:
     if ARCHITECTURE in cells:
         architecture = _architecture(space, cells[ARCHITECTURE][number])
     else:
         architecture = _of_matrix(space, cells[MATRIX][number], cells[OPERATIONS][number])
-    scores, curves = dict(constant), {}
+    scores, curves, measured = dict(constant), {}, {}
     for name, values in cells.items():
         if name in _IDENTITY:
             continue
         try:
-            if name in _LISTS:
+            if name in quantities:
+                measured[quantities[name]] = _or_nan(reader.value(name, values[number]))
+            elif name in _LISTS:
                 curves[_LISTS[name]] = _curve(_LISTS[name], values[number], reader)
             elif (value := reader.value(name, values[number])) is not None:
                 scores[name] = value
@@ -295,7 +357,7 @@ def _training(
         if seconds is not None:
             scores.setdefault("train_seconds", seconds)
     curves = {name: values for name, values in curves.items() if values}
-    return _Training(number, architecture, scores, _ended(scores, curves) if curves else {})
+    return _Training(number, architecture, scores, _ended(scores, curves) if curves else {}, measured)
 
 
 def _curve(name: str, cell: Any, reader: CellReader) -> list[float]:
@@ -367,7 +429,8 @@ def _of_epochs(rows: Sequence[_Training]) -> _Training:
         if any(name in row.scores for row in ordered)
     }
     last = {name: value for name, value in ordered[-1].scores.items() if name not in (EPOCH, *curves)}
-    return _Training(rows[0].row, ordered[0].architecture, last, _ended(last, curves) if curves else {})
+    ends = _ended(last, curves) if curves else {}
+    return _Training(rows[0].row, ordered[0].architecture, last, ends, ordered[-1].measured)
 
 
 def _architecture(space: Space, value: Any) -> Architecture:
