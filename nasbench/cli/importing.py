@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nasbench.cli.import_output import dry_run_option, new_results_option, report_import
+from nasbench.cli.import_searches import optuna, synetune
 from nasbench.cli.options import completing, pairs, space_names, take_over_option
-from nasbench.cli.wording import children_text, runs_text
 from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from nasbench.tabular.importers.importer_base import Imported
-
-_output = click.option(
-    "-o", "--output", required=True, type=click.Path(dir_okay=False), help="The new results file, ending in .h5."
-)
+    pass
 
 
 def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -59,7 +56,7 @@ def import_() -> None:
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @click.option(
     "--data",
     default="cifar10",
@@ -80,9 +77,9 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
     from nasbench.tabular.importers.registry import IMPORTERS
 
     if path.endswith(".npz"):
-        _report(output, IMPORTERS.get("nasbench201-archive")(path, output, data, take_over))
+        report_import(output, IMPORTERS.get("nasbench201-archive")(path, output, data, take_over))
     else:
-        _report(output, IMPORTERS.get("nats-bench")(path, output, take_over))
+        report_import(output, IMPORTERS.get("nats-bench")(path, output, take_over))
 
 
 @import_.command(name="nats-bench")
@@ -107,7 +104,7 @@ def nats_bench(path: str, output: str, take_over: bool) -> None:
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @take_over_option
 def nasbench101(path: str, output: str, take_over: bool) -> None:
     """Import NAS-Bench-101's TFRecord file. Every checksum is verified; TensorFlow is not needed.
@@ -118,7 +115,7 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
     """
     from nasbench.tabular.importers.registry import IMPORTERS
 
-    _report(output, IMPORTERS.get("nasbench101")(path, output, take_over))
+    report_import(output, IMPORTERS.get("nasbench101")(path, output, take_over))
 
 
 @import_.command()
@@ -214,7 +211,7 @@ _TABLE_OPTIONS = (
         help="A further word that means a missing value, beside NA, n/a, nan, null, none, - and ?; repeatable.",
     ),
     click.option("--skip-bad", is_flag=True, help="Leave rows out that cannot be read, and count them."),
-    click.option("--dry-run", is_flag=True, help="Write nothing; show the first five rows as they would be stored."),
+    dry_run_option,
     take_over_option,
 )
 
@@ -249,28 +246,12 @@ def _tabular(
     form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad, score)
     target = None if dry_run else output
     done = import_tabular(path, target, space, columns, constants, names, take_over, form)
-    if dry_run:
-        _show_first(done)
-    _report(f"{output} (not written: --dry-run)" if dry_run else output, done)
-
-
-def _show_first(done: Imported) -> None:
-    """Print the first rows as columns, without what is missing in all of them."""
-    names = [name for name in done.first[0] if any(not _is_missing(row[name]) for row in done.first)]
-    width = max(map(len, names))
-    for name in names:
-        click.echo(
-            f"{name:<{width}}  " + "  ".join(f"{printable(str(row[name])):<20.20}" for row in done.first).rstrip()
-        )
-
-
-def _is_missing(value: object) -> bool:
-    return value in ("", -1) or value != value
+    report_import(output, done, dry_run)
 
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @_of_tables
 def csv(path: str, **options: Any) -> None:
     """Import a CSV table with one training per row, or one epoch per row.
@@ -289,7 +270,7 @@ def csv(path: str, **options: Any) -> None:
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @_of_tables
 def parquet(path: str, **options: Any) -> None:
     """Import a parquet table with one training per row, or one epoch per row.
@@ -304,17 +285,5 @@ def parquet(path: str, **options: Any) -> None:
     _tabular(path, **options)
 
 
-def _report(output: str, done: Imported) -> None:
-    stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
-    click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
-    stored = sum(done.statuses.values())
-    statuses = ", ".join(f"{count} {status}" for status, count in done.statuses.items())
-    skipped = f", {done.skipped} skipped" if done.skipped else ""
-    read = stored + done.skipped
-    click.echo(
-        f"  {read} {done.unit.removesuffix('s') if read == 1 else done.unit} read, {stored} stored: {statuses}{skipped}"
-    )
-    for remark in done.remarks:
-        click.echo(f"  {remark}")
-    for name, count in sorted(done.missing.items()):
-        click.echo(f"  missing: {name} of {count}")
+import_.add_command(optuna)
+import_.add_command(synetune)

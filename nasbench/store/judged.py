@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError
 from nasbench.scores import ACCURACY, HIGHER, TEST, TEST_ACC, VAL, VAL_ACC, Score
-from nasbench.store.format.quantities import CONDITIONS, Quantity
+from nasbench.store.format.quantities import CONDITIONS, COURSE, Quantity
 from nasbench.store.format.schema import TABLE
 from nasbench.store.measured import Wanted, choose, matching, not_measured
 from nasbench.texts import json_object
@@ -219,7 +219,7 @@ def score_curves(measurements: pd.DataFrame, score: Score) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for text in measurements.loc[measurements["quantity"] == score.val, "details"].astype(str):
+    for text in measurements.loc[measurements["quantity"].isin([score.val, score.val + COURSE]), "details"].astype(str):
         details = json.loads(text) if '"curve"' in text else {}
         run, _, index = str(details.get("child", "")).partition("/")
         if not index.isdecimal():

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.store.format.quantities import COURSE
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS
 from nasbench.store.query import PathLike, Results
 
@@ -180,7 +181,8 @@ def every_way(measurements: pd.DataFrame) -> list[Measured]:
     Returns:
         What `choose` returns for each quantity and set of conditions, in order of first appearance.
     """
-    groups = measurements.groupby(["quantity", *DECIDING], sort=False)
+    ended = measurements[~measurements["quantity"].astype(str).str.endswith(COURSE)]
+    groups = ended.groupby(["quantity", *DECIDING], sort=False)
     return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups]
 
 

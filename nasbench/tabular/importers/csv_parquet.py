@@ -336,7 +336,7 @@ def _training(
     quantities: Mapping[str, Quantity],
 ) -> _Training:
     if ARCHITECTURE in cells:
-        architecture = _architecture(space, cells[ARCHITECTURE][number])
+        architecture = architecture_of(space, cells[ARCHITECTURE][number])
     else:
         architecture = _of_matrix(space, cells[MATRIX][number], cells[OPERATIONS][number])
     scores, curves, measured = dict(constant), {}, {}
@@ -433,7 +433,20 @@ def _of_epochs(rows: Sequence[_Training]) -> _Training:
     return _Training(rows[0].row, ordered[0].architecture, last, ends, ordered[-1].measured)
 
 
-def _architecture(space: Space, value: Any) -> Architecture:
+def architecture_of(space: Space, value: Any) -> Architecture:
+    """Read an architecture as tables write it.
+
+    Args:
+        space: its space.
+        value: a list of choices, or its JSON; JSON of `Architecture.to_json`; a text that the space parses; or the official
+            index.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        InputError: when it is none of these.
+    """
     if _absent(value):
         raise InputError("there is no architecture")
     if isinstance(value, int | float) and hasattr(space, "parse") and not hasattr(space, "of_index"):

@@ -20,8 +20,10 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
         "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",
         "nats-bench": f"{_HERE}.nats_records:import_records",
         "nats-bench-pickle": f"{_HERE}.nats_pickles:import_pickles",
+        "optuna": f"{_HERE}.optuna_studies:import_optuna",
         "parquet": f"{_HERE}.csv_parquet:import_tabular",
         "suite-zero": f"{_HERE}.suite_zero:import_suite_zero",
+        "synetune": f"{_HERE}.synetune:import_synetune",
         "transnas": f"{_HERE}.transnas:import_transnas",
     },
 )
