@@ -13,9 +13,12 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "strategy",
     "nasbench.strategies",
     {
+        "bananas": "nasbench.runners.strategies.bananas:Bananas",
         "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
+        "gp": "nasbench.runners.strategies.gp:GaussianProcess",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
+        "npenas": "nasbench.runners.strategies.npenas:Npenas",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",

@@ -10,8 +10,11 @@ import pytest
 
 from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.bananas import BananasConfig
 from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse
 from nasbench.runners.strategies.enas import EnasConfig
+from nasbench.runners.strategies.gp import GpConfig
+from nasbench.runners.strategies.npenas import NpenasConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig
@@ -43,6 +46,9 @@ SEARCHABLE: dict[str, Callable[[Space], bool]] = {
 
 # The toys are counted but not built, and the checks make too many strategies for scores that take a network each, or much training.
 CONFIGS: dict[str, StrategyConfig] = {
+    "bananas": BananasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
+    "gp": GpConfig(iterations=1, candidates=20, batch=12),
+    "npenas": NpenasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
     "zero_cost": ZeroCostConfig(score="params", candidates=20),
     "enas": EnasConfig(
         data="fake:images=12,size=4,classes=2", filters=8, epochs=1, controller_steps=1, aggregate=2, candidates=6
@@ -261,7 +267,9 @@ def test_a_search_without_limits_proposes_what_it_did(toys):
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("name", ["evolution", "local_search", "ppo", "random", "reinforce", "reinforce_logits"])
+@pytest.mark.parametrize(
+    "name", ["bananas", "evolution", "local_search", "ppo", "random", "reinforce", "reinforce_logits"]
+)
 def test_limits_that_nothing_satisfies_end_a_strategy_with_one_line(toys, name: str):
     view = constrained(toys["row"], Limits(parse_limits("params > 1000"), CountsAt(SCALE)))
     with pytest.raises(NothingFits, match="10,000 drawn in a row"):
