@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -378,6 +379,34 @@ class Replayed:
         return self.budget.spent(seconds, 0)
 
 
+def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str | Path]) -> Table:
+    """Add measured quantities to a table, as far as strategies have them as objectives.
+
+    Args:
+        table: the complete table.
+        settings: the strategies.
+        files: results files with the measurements.
+
+    Returns:
+        The table; this one if no strategy needs a measurement.
+
+    Raises:
+        InputError: when a quantity was not measured, in several ways, or not of every architecture.
+        StoreError: when a file cannot be read.
+    """
+    from nasbench.store.query import Results
+
+    names = list(dict.fromkeys(name for setting in settings for name in setting.config.measured))
+    if not names:
+        return table
+    if any(Path(file).suffix == ".npz" for file in files):
+        raise InputError(f"{', '.join(names)}: an archive holds no measurements; name a results file by --measurements")
+    with Results([str(file) for file in files]) as opened:
+        found = table.with_measured(names, opened.measurements())
+    found.check_measured(names)
+    return found
+
+
 def replay(
     table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
 ) -> Replayed:
@@ -477,6 +506,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
     """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
+    table.check_measured(strategy.config.measured)
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         with blamed_on(f"strategy {name!r}, ask()"):
@@ -508,6 +538,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
                     params=int(table.params[code]),
                     mult_adds=int(table.mult_adds[code]),
                     device_seconds=seconds,
+                    measured={name: float(table.measured[name][code]) for name in strategy.config.measured},
                 )
             )
         codes.append(code)

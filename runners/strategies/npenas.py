@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nasbench.runners.strategies.bananas import PredictorConfig, predicted
 from nasbench.runners.strategies.predictors.acquisitions import acquire
-from nasbench.runners.strategies.predictors.batches import BatchStrategy, Trained
+from nasbench.runners.strategies.predictors.batches import TRIES, BatchStrategy, Trained
 from nasbench.spaces.base import Architecture
 
 
@@ -23,9 +23,6 @@ class NpenasConfig(PredictorConfig):
         description="no: the highest predictions are trained (NPENAS-NP); yes: a draw from mean and spread rates a candidate "
         "(NPENAS-BO, 2003.12857)",
     )
-
-
-TRIES = 20  # mutations tried for each one that is wanted
 
 
 class Npenas(BatchStrategy[NpenasConfig]):

@@ -14,7 +14,10 @@ from nasbench.runners.strategies.bananas import BananasConfig
 from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse
 from nasbench.runners.strategies.enas import EnasConfig
 from nasbench.runners.strategies.gp import GpConfig
+from nasbench.runners.strategies.mo_evolution import MoEvolutionConfig
 from nasbench.runners.strategies.npenas import NpenasConfig
+from nasbench.runners.strategies.nsga2 import Nsga2Config
+from nasbench.runners.strategies.parego import ParegoConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig
@@ -48,13 +51,16 @@ SEARCHABLE: dict[str, Callable[[Space], bool]] = {
 CONFIGS: dict[str, StrategyConfig] = {
     "bananas": BananasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
     "gp": GpConfig(iterations=1, candidates=20, batch=12),
+    "nsga2": Nsga2Config(population=10),
+    "mo_evolution": MoEvolutionConfig(population=10, sample=4),
+    "parego": ParegoConfig(initial=8, batch=3, candidates=12, kernel="hamming"),
     "npenas": NpenasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
     "zero_cost": ZeroCostConfig(score="params", candidates=20),
     "enas": EnasConfig(
         data="fake:images=12,size=4,classes=2", filters=8, epochs=1, controller_steps=1, aggregate=2, candidates=6
     ),
 }
-CHILDREN = {"enas": 8}  # more than its candidates; every one of them is scored by a network
+CHILDREN = {"enas": 8, "parego": 14}  # more than its candidates; every one of them is scored by a network
 
 
 @pytest.mark.sampled(18)
@@ -65,7 +71,7 @@ def test_on_small_spaces(toys, name: str, toy: str):
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(toys[toy], 1)
         return
-    check_strategy(STRATEGIES.get(name), toys[toy], seed=1, config=CONFIGS.get(name), children=45)
+    check_strategy(STRATEGIES.get(name), toys[toy], seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
 
 @pytest.mark.sampled(6)
@@ -243,7 +249,7 @@ def test_under_limits(name: str):
 )
 def test_under_limits_on_small_spaces(toys, name: str, toy: str):
     view = smaller_half(toys[toy], SCALE)
-    check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=45)
+    check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
 
 @pytest.mark.slow

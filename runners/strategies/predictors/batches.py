@@ -16,6 +16,7 @@ from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.spaces.base import Architecture, Space
 
 REPEATS_IN_A_ROW = 1000
+TRIES = 20  # mutations tried for each one that is wanted
 
 
 class BatchConfig(StrategyConfig):
@@ -35,10 +36,12 @@ class Trained(NamedTuple):
     Attributes:
         architecture: its architecture.
         reward: its reward, finite.
+        costs: its objectives, if the search has several; smaller is better.
     """
 
     architecture: Architecture
     reward: float
+    costs: tuple[float, ...] = ()
 
 
 class BatchStrategy(Strategy[C]):
@@ -59,14 +62,14 @@ class BatchStrategy(Strategy[C]):
         self._rng = np.random.default_rng(seed)
         self._seen: set[str] = set()
         self._asked: list[Architecture] = []
-        self._rewards: dict[int, float] = {}
+        self._told: dict[int, Trained] = {}
         self._queue: deque[Architecture] = deque()
         self._exhausted = False
 
     def ask(self) -> Architecture | None:
         """Propose the next architecture of the batch; None while its outcomes are pending, and once nothing is new."""
-        if not self._queue and not self._exhausted and len(self._rewards) == len(self._asked):
-            chosen = self._choose() if self._asked else self.draw(self.config.initial)
+        if not self._queue and not self._exhausted and len(self._told) == len(self._asked):
+            chosen = self._chosen() if self._asked else self.draw(self.config.initial)
             self._exhausted = not chosen
             self._queue.extend(chosen)
             self._seen.update(each.hash for each in chosen)
@@ -80,7 +83,7 @@ class BatchStrategy(Strategy[C]):
         return True
 
     def tell(self, outcome: Outcome) -> None:
-        """Store a reward.
+        """Store an outcome.
 
         Args:
             outcome: the outcome of a child that `ask` proposed.
@@ -88,14 +91,28 @@ class BatchStrategy(Strategy[C]):
         Raises:
             InputError: when the child is not pending, or has status "ok" but no score.
         """
-        reward = self.reward(outcome)
-        if not 0 <= outcome.index < len(self._asked) or outcome.index in self._rewards:
+        if not 0 <= outcome.index < len(self._asked) or outcome.index in self._told:
             raise InputError(
                 f"child {outcome.index} is not in training: it was not proposed, or its outcome came before"
             )
+        self._told[outcome.index] = self.trained(outcome)
+
+    def trained(self, outcome: Outcome) -> Trained:
+        """Take from an outcome what the model learns from.
+
+        Args:
+            outcome: the outcome of a child.
+
+        Returns:
+            The child with its reward.
+
+        Raises:
+            InputError: when it has status "ok" but no score.
+        """
+        reward = self.reward(outcome)
         if not math.isfinite(reward):
             raise InputError(f"child {outcome.index} has status {outcome.status!r} and the reward {reward}")
-        self._rewards[outcome.index] = reward
+        return Trained(outcome.architecture, reward)
 
     @abstractmethod
     def rank(self, trained: Sequence[Trained], pool: Sequence[Architecture]) -> Sequence[float]:
@@ -160,13 +177,43 @@ class BatchStrategy(Strategy[C]):
                 break
         return list(found.values())
 
-    def _choose(self) -> list[Architecture]:
-        trained = [Trained(each, self._rewards[index]) for index, each in enumerate(self._asked)]
+    def mutations(self, parents: Sequence[Architecture], count: int) -> list[Architecture]:
+        """Mutate parents drawn at random until there are enough new architectures.
+
+        Args:
+            parents: the parents, at least one.
+            count: how many are wanted, >= 0.
+
+        Returns:
+            Architectures with new, different hashes; fewer if `TRIES` mutations for each wanted one do not suffice.
+        """
+        draws = (
+            self.space.mutate(parents[int(self._rng.integers(len(parents)))], self._rng) for _ in range(TRIES * count)
+        )
+        return self.new_ones(draws, count)
+
+    def choose(
+        self, trained: Sequence[Trained], count: int, besides: Sequence[Architecture] = ()
+    ) -> list[Architecture]:
+        """Choose the next architectures by one model.
+
+        Args:
+            trained: all children so far, in the order of the proposals.
+            count: how many are chosen at most, >= 1.
+            besides: architectures chosen for the same batch before.
+
+        Returns:
+            The most promising candidates, the best first; none if nothing new is found.
+        """
         ranked = sorted(trained, key=lambda child: -child.reward)  # stable: of equal ones the earlier first
-        pool = self.pool([child.architecture for child in ranked])
-        if len(pool) < self.config.batch:
-            pool += self.draw(self.config.candidates - len(pool), pool)
+        taken = {each.hash for each in besides}
+        pool = [each for each in self.pool([child.architecture for child in ranked]) if each.hash not in taken]
+        if len(pool) < count:
+            pool += self.draw(self.config.candidates - len(pool), [*pool, *besides])
         if not pool:
             return []
         values = np.asarray(self.rank(trained, pool))
-        return [pool[place] for place in np.argsort(-values, kind="stable")[: self.config.batch]]
+        return [pool[place] for place in np.argsort(-values, kind="stable")[:count]]
+
+    def _chosen(self) -> list[Architecture]:
+        return self.choose([self._told[index] for index in range(len(self._asked))], self.config.batch)
