@@ -486,11 +486,13 @@ def replay_one_by_one(
     """
     table.check_outcome_from(outcome_from)
     found = []
+    measured = setting.config.measured
+    table.check_measured(measured)
     space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes))
+        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
@@ -502,11 +504,16 @@ def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
-def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcomes: Callable[[int], float]) -> list[int]:
+def _ask_and_tell(
+    table: Table,
+    strategy: Strategy[Any],
+    ledger: Ledger,
+    outcomes: Callable[[int], float],
+    measured: Sequence[str] = (),
+) -> list[int]:
     """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
-    table.check_measured(strategy.config.measured)
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         with blamed_on(f"strategy {name!r}, ask()"):
@@ -538,7 +545,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
                     params=int(table.params[code]),
                     mult_adds=int(table.mult_adds[code]),
                     device_seconds=seconds,
-                    measured={name: float(table.measured[name][code]) for name in strategy.config.measured},
+                    measured={name: float(table.measured[name][code]) for name in measured},
                 )
             )
         codes.append(code)

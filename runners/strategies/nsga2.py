@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +40,19 @@ class Nsga2Config(ObjectivesConfig):
         le=1,
         description="probability that a decision changes; 0: one in the number of decisions (Deb et al. 2002)",
     )
+    distinct: Literal["graph", "choices"] = Field(
+        "graph",
+        description="what a new child has that no member of its generation or of the population has: graph: another hash (ours); "
+        "choices: other choices, of which several may be one graph (as usual for vectors)",
+    )
 
 
 class Nsga2(Strategy[Nsga2Config]):
     """Sort by fronts, keep the best N of 2N; parents win tournaments of two, exchange choices and are mutated.
 
     A generation begins when all outcomes of the one before are known, so the search does not depend on how many
-    children are trained at once. No child has the choices of a member of the population or of another child of its
-    generation; a search that finds no new child ends. The result is the front of all children.
+    children are trained at once. No child has the graph (or, with `distinct=choices`, the choices) of a member of the
+    population or of another child of its generation; a search that finds no new child ends. The result is the front of all children.
 
     Source: Deb, Pratap, Agarwal, Meyarivan 2002 (IEEE Transactions on Evolutionary Computation 6), sections III A to C.
     Deviation: the paper's operators are those of numbers and bits; here crossover is uniform, and a mutated decision takes
@@ -112,10 +118,10 @@ class Nsga2(Strategy[Nsga2Config]):
 
     def _random(self) -> list[Architecture]:
         """Draw the first generation: architectures with different choices, as many as are found."""
-        found: dict[tuple[int, ...], Architecture] = {}
+        found: dict[Hashable, Architecture] = {}
         for _ in range(ATTEMPTS * self.config.population):
             architecture = self.space.random(self._rng)
-            found.setdefault(architecture.choices, architecture)
+            found.setdefault(self._identity(architecture), architecture)
             if len(found) == self.config.population:
                 break
         return list(found.values())
@@ -129,20 +135,22 @@ class Nsga2(Strategy[Nsga2Config]):
         self._costs = costs[kept]
 
     def _children(self) -> list[Architecture]:
-        """Make N children with choices that neither members nor other children have; fewer if no more are found."""
-        known = {member.choices for member in self._members}
+        """Make N children that are neither members nor equal to other children; fewer if no more are found."""
+        known = {self._identity(member) for member in self._members}
         made: list[Architecture] = []
         for row in self._drawn():
-            choices = tuple(row)
-            if choices in known:
+            architecture = self.space.decode(row)
+            if self._identity(architecture) in known:
                 continue
-            known.add(choices)
-            architecture = self.space.decode(choices)
+            known.add(self._identity(architecture))
             if self.space.allows(architecture):
                 made.append(architecture)
                 if len(made) == self.config.population:
                     break
         return made
+
+    def _identity(self, architecture: Architecture) -> Hashable:
+        return architecture.hash if self.config.distinct == "graph" else architecture.choices
 
     def _drawn(self) -> Iterator[list[int]]:
         """Draw children in lots of the size of the population, up to a number of lots."""
