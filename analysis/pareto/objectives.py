@@ -391,11 +391,23 @@ def objective_volumes(
     return pd.DataFrame(rows)
 
 
+def scaled_values(points: pd.DataFrame, objectives: Sequence[str]) -> Floats:
+    """Return objectives as volumes use them: costs by their logarithm (base 10), others unchanged.
+
+    Args:
+        points: one column per objective; costs are positive.
+        objectives: their names.
+
+    Returns:
+        [points, objectives].
+    """
+    values = {name: points[name].to_numpy(dtype=float) for name in objectives}
+    return np.column_stack([np.log10(values[name]) if objective_of(name).log else values[name] for name in objectives])
+
+
 def _volume(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> float:
-    logs = [objective_of(name).log for name in objectives]
-    scaled = np.column_stack([np.log10(column) if log else column for column, log in zip(values.T, logs)])
-    bound = np.array([math.log10(corner[name]) if log else corner[name] for name, log in zip(objectives, logs)])
-    return dominated_volume(scaled, bound)
+    scaled = scaled_values(pd.DataFrame(values, columns=list(objectives)), objectives)
+    return dominated_volume(scaled, scaled_values(pd.DataFrame([corner]), objectives)[0])
 
 
 def run_volumes(

@@ -16,7 +16,7 @@ from nasbench.api.main_guard import require_main_guard
 from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.errors import InputError, MissingData
 from nasbench.protocols.protocol import validated
-from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, with_measured
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces.constrained import one_spelling
 from nasbench.tabular.tables import Selection, Table
@@ -212,6 +212,7 @@ def replay(
     report_seeds: Sequence[int] | None = None,
     draw: OutcomeFrom = "mean",
     where_arch: str = "",
+    measurements: Sequence[PathLike] = (),
     price: float = 0.0,
     jobs: int = 1,
     progress: bool = True,
@@ -239,6 +240,8 @@ def replay(
         where_arch: limits on the architectures that strategies may propose, by the table's counts, e.g.
             "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of
             milliseconds.
+        measurements: results files with measured quantities that strategies have as objectives, e.g. latency; () for the
+            table's file.
         price: USD per device-hour, >= 0, for budgets in USD.
         jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
             importable module.
@@ -279,6 +282,7 @@ def replay(
     ]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
+    searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)
     with _bar(len(settings) * len(numbers), progress) as ended:
         runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw)

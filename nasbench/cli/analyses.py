@@ -419,6 +419,12 @@ def _cost_of_published(
     metavar="A,B[,C]",
     help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
 )
+@click.option(
+    "--over",
+    default=None,
+    type=BUDGET_AXES,
+    help="Hypervolume over this unit of spending, with bands and tests, instead of fronts; with --objectives.",
+)
 @measurements_option
 @seed_option
 @plot_options
@@ -429,6 +435,7 @@ def pareto(
     score: str,
     objectives: str | None,
     reference: str | None,
+    over: Any,
     measurements: Sequence[str],
     seed: int,
     output: str | None,
@@ -443,15 +450,17 @@ def pareto(
     Example:
       nasbench pareto results/demo.h5 --score test_acc
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
+      nasbench pareto results/claims.h5 --objectives error,params --over children
       nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
     """
     from nasbench.analysis.comparison.checks import require_columns
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
+    from nasbench.analysis.pareto.volume_course import COURSE_COLUMNS
     from nasbench.errors import InputError
     from nasbench.store.query import Results
 
-    for option, given in (("--reference", reference), ("--measurements", measurements)):
+    for option, given in (("--reference", reference), ("--measurements", measurements), ("--over", over)):
         if given and objectives is None:
             raise InputError(f"{option} is of the objectives: give them with --objectives, e.g. error,params")
     names: tuple[str, ...] = ()
@@ -459,7 +468,8 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         names = parse_objectives(objectives, set(measured["quantity"]))
-    frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
+    course = () if over is None else COURSE_COLUMNS
+    frame, runs, _ = load(files, where, [*needed_columns(names, score), *course, "data"] if names else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -467,7 +477,13 @@ def pareto(
         frame, names, how = with_measured(frame, names, measured)
     if names:
         notes.extend(f"{line}." for line in how)
-        table, data, figure = _objectives(frame, names, score, reference, seed, notes, how)
+        corner = _corner(frame, names, score, reference)
+        units = ", ".join(f"{name} {corner[name]:g}" for name in names)
+        notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
+    if over is not None:
+        table, data, figure = _volumes_over(frame, runs, names, score, corner, over, seed, notes)
+    elif names:
+        table, data, figure = _objectives(frame, names, score, corner, seed, notes, how)
     else:
         table, data, figure = _accuracy_by_size(frame, score, notes)
     echo_table(table, notes)
@@ -489,29 +505,58 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 
+def _corner(frame: pd.DataFrame, names: Sequence[str], score: str, reference: str | None) -> dict[str, float]:
+    """Return the reference point: the given one, or that of all architectures."""
+    from nasbench.analysis.pareto.objectives import objective_points, parse_reference, reference_point
+
+    if reference:
+        return parse_reference(reference, names)
+    return reference_point(objective_points(frame, names, score), names)
+
+
+def _volumes_over(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    names: Sequence[str],
+    score: str,
+    corner: dict[str, float],
+    over: Any,
+    seed: int,
+    notes: list[str],
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Compute volumes over the budget: at its quarters as the table, at all steps as the data; adds tests to the notes."""
+    from nasbench.analysis.pareto import volume_course as course
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    courses = course.volume_courses(frame, runs, names, corner, score, over)
+    data = course.volume_bands(courses, seed)
+    notes.append("Medians over runs. Differences of the means at the end, with 95% intervals:")
+    notes.extend(course.comparison_lines(course.volume_tests(courses)))
+    shown = course.at_quarters(data)
+    about = describe_rows(frame, (score,) if "error" in names else (), len(runs))
+    return shown, data, course.plot_volume_course(data, notes, about)
+
+
 def _objectives(
     frame: pd.DataFrame,
     names: Sequence[str],
     score: str,
-    reference: str | None,
+    corner: dict[str, float],
     seed: int,
     notes: list[str],
     how: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
-    """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
+    """Compute volumes (of all points and of single runs), points and figure; adds to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
     from nasbench.analysis.pareto.objective_plots import plot_objectives
     from nasbench.analysis.plotting.captions import describe_rows
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
-    corner = pareto.parse_reference(reference, names) if reference else pareto.reference_point(points, names)
     volumes = pareto.objective_volumes(points, names, corner)
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
-    units = ", ".join(f"{name} {corner[name]:g}" for name in names)
     notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single)]))
-    notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
     what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.surfaces_of_runs(single, names)
     label = what if names[0] == "error" else ""

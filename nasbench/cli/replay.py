@@ -115,6 +115,12 @@ if TYPE_CHECKING:
     help="Number of processes; the result does not depend on it.",
 )
 @click.option(
+    "--measurements",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Results file with measured quantities that a strategy has as objectives, e.g. latency; repeatable  [the table's file].",
+)
+@click.option(
     "-o",
     "--output",
     default=None,
@@ -141,6 +147,7 @@ def replay(
     budget: str,
     price: float,
     jobs: int,
+    measurements: Sequence[str],
     output: str | None,
     plot: str | None,
     panels: bool,
@@ -166,7 +173,7 @@ def replay(
 
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on, usual_options
-    from nasbench.runners.replay.replay import ReplayBudget, Setting
+    from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
     from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
     from nasbench.tabular.tables import Selection, read_tables
@@ -195,6 +202,7 @@ def replay(
     settings = [Setting.of(*_parsed(name, usual), where_arch) for name in names]
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
+    table = with_measured(table, settings, measurements or [path])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
         runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw)

@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -82,6 +82,8 @@ class Table:
         trainings: the trainings averaged in `val_acc`; None if the table holds means only.
         seeds: training seeds that were chosen from those in the file; None for all.
         score: what architectures are judged by.
+        measured: quantity -> [size], measured values that a search may have as objectives, see `with_measured`; NaN where
+            an architecture was not measured.
 
     Raises:
         InputError: when a column has another length, or no child has a score.
@@ -97,6 +99,7 @@ class Table:
     trainings: Trainings | None = None
     seeds: tuple[int, ...] | None = None
     score: Score = ACCURACY
+    measured: Mapping[str, FloatArray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
@@ -196,6 +199,48 @@ class Table:
             f"table {self.name!r} of {self.space.spec!r} holds {what}, so that no training can be drawn; leave "
             "--draw out"
         )
+
+    def with_measured(self, names: Sequence[str], measurements: pd.DataFrame) -> Table:
+        """Return the table with measured quantities, by the hashes of its architectures.
+
+        Args:
+            names: the quantities, as `store.measured.choose` reads them, e.g. "latency[method=eager]".
+            measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+
+        Returns:
+            The table; this one for no names. Quantities whose higher values are better are negated.
+
+        Raises:
+            InputError: when a quantity was not measured, or in several ways.
+        """
+        from nasbench.store.measured import HIGHER, choose
+
+        if not names:
+            return self
+        hashes = [self.architecture(code).hash for code in range(self.space.size)]
+        columns = dict(self.measured)
+        for name in names:
+            chosen = choose(measurements, name)
+            values = chosen.values.reindex(hashes).to_numpy(dtype=float)
+            columns[name] = -values if chosen.direction == HIGHER else values
+        return replace(self, measured=columns)
+
+    def check_measured(self, names: Sequence[str]) -> None:
+        """Check that objectives of a search were measured of every architecture.
+
+        Args:
+            names: the measured quantities.
+
+        Raises:
+            InputError: when the table lacks one of them, or its value of some architectures.
+        """
+        for name in names:
+            known = np.isfinite(self.measured[name]) if name in self.measured else np.zeros(self.space.size, dtype=bool)
+            if not known.all():
+                raise InputError(
+                    f"table {self.name!r} has {name} of {int(known.sum()):,} of {len(known):,} architectures; a search takes "
+                    "objectives that are known of all: measure them (nasbench latency), and name the file by --measurements"
+                )
 
     def check_budget_unit(self, unit: str) -> None:
         """Check that searches of the table can spend a budget of a unit.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -379,6 +380,34 @@ class Replayed:
         return self.budget.spent(seconds, 0)
 
 
+def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str | Path]) -> Table:
+    """Add measured quantities to a table, as far as strategies have them as objectives.
+
+    Args:
+        table: the complete table.
+        settings: the strategies.
+        files: results files with the measurements.
+
+    Returns:
+        The table; this one if no strategy needs a measurement.
+
+    Raises:
+        InputError: when a quantity was not measured, in several ways, or not of every architecture.
+        StoreError: when a file cannot be read.
+    """
+    from nasbench.store.query import Results
+
+    names = list(dict.fromkeys(name for setting in settings for name in setting.config.measured))
+    if not names:
+        return table
+    if any(Path(file).suffix == ".npz" for file in files):
+        raise InputError(f"{', '.join(names)}: an archive holds no measurements; name a results file by --measurements")
+    with Results([str(file) for file in files]) as opened:
+        found = table.with_measured(names, opened.measurements())
+    found.check_measured(names)
+    return found
+
+
 def replay(
     table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
 ) -> Replayed:
@@ -458,11 +487,13 @@ def replay_one_by_one(
     """
     table.check_outcome_from(outcome_from)
     found = []
+    measured = setting.config.measured
+    table.check_measured(measured)
     space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes))
+        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
@@ -474,7 +505,13 @@ def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
-def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcomes: Callable[[int], float]) -> list[int]:
+def _ask_and_tell(
+    table: Table,
+    strategy: Strategy[Any],
+    ledger: Ledger,
+    outcomes: Callable[[int], float],
+    measured: Sequence[str] = (),
+) -> list[int]:
     """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
@@ -510,6 +547,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
                     params=int(table.params[code]),
                     mult_adds=int(table.mult_adds[code]),
                     device_seconds=seconds,
+                    measured={name: float(table.measured[name][code]) for name in measured},
                 )
             )
         codes.append(code)

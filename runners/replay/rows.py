@@ -134,6 +134,11 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["report_scores"] = reported
     if replayed.outcome_from != "mean":
         config["draw"] = replayed.outcome_from
+    if replayed.setting.config.measured:
+        config["measured"] = {
+            name: hashlib.blake2b(replayed.table.measured[name].tobytes(), digest_size=8).hexdigest()
+            for name in replayed.setting.config.measured
+        }
     if replayed.setting.where_arch:
         config["where_arch"] = replayed.setting.where_arch
     return config

@@ -24,7 +24,7 @@ from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
-from nasbench.spaces.constrained import limits_latency, one_spelling, under_limits
+from nasbench.spaces.constrained import LATENCY, limits_latency, one_spelling, under_limits
 from nasbench.store.format.schema import TABLE
 from nasbench.structures import Scale
 
@@ -215,8 +215,8 @@ class SearchPlan:
 
     @cached_property
     def latency_meter(self) -> LatencyMeter | None:
-        """Measures architectures before they are proposed, if `where_arch` compares the latency; else None."""
-        if not limits_latency(self.config.where_arch):
+        """Measures architectures, if `where_arch` or an objective of the strategy is the latency; else None."""
+        if not limits_latency(self.config.where_arch) and LATENCY not in self.options.measured:
             return None
         from nasbench.measuring.limits import LatencyMeter
 
@@ -233,11 +233,16 @@ class SearchPlan:
         """The strategy's class."""
         return self.kind or STRATEGIES.get(self.config.strategy)
 
-    def strategy(self) -> Strategy[Any]:
-        """Make a fresh strategy, in the state before the first `ask`."""
+    @cached_property
+    def options(self) -> StrategyConfig:
+        """The strategy's options, checked."""
         kind = self.strategy_kind
         given = {**self._of_the_run(kind.config_type), **self.config.options}
-        options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+        return validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+
+    def strategy(self) -> Strategy[Any]:
+        """Make a fresh strategy, in the state before the first `ask`."""
+        kind, options = self.strategy_kind, self.options
         with blamed_on(f"strategy {self.config.strategy!r}, its start"):
             return kind(self.searched, self._stream_seed(options), options)
 
@@ -326,12 +331,29 @@ def plan_search(
     if kind is None:
         STRATEGIES.get(config.strategy)  # report a wrong name before reading the data
     plan = replace(resolve(config, network_version), kind=kind)
+    _require_measurable(plan)
     plan.strategy()  # refuses unsuitable options, and spaces that the strategy cannot search
     if plan.latency_meter is not None:
         return replace(plan)  # forgets what was measured here: the search measures again, and is charged for it
     if config.where_arch:
         plan.searched.random(np.random.default_rng(0))  # refuses limits that almost nothing satisfies
     return plan
+
+
+def _require_measurable(plan: SearchPlan) -> None:
+    """Refuse objectives of a strategy that a search cannot measure."""
+    measured = plan.options.measured
+    foreign = [name for name in measured if name != LATENCY]
+    if foreign:
+        raise InputError(
+            f"strategy {plan.config.strategy!r}: a search measures latency (batch 1, eager mode) and no {', '.join(foreign)}; "
+            "a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
+        )
+    if measured and plan.config.executor not in SAME_ROWS:
+        raise InputError(
+            f"strategy {plan.config.strategy!r}: latencies are measured on this machine, where executor "
+            f"{plan.config.executor!r} does not train; use {' or '.join(sorted(SAME_ROWS))}"
+        )
 
 
 def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None = None) -> SearchPlan | None:

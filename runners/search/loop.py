@@ -183,6 +183,7 @@ class Search:
             if architecture is not None:
                 require_proposal(architecture, self.plan.space, self.plan.config.strategy)
                 self._require_allowed(architecture)  # measures a latency that the strategy has not asked for
+                self._measured(architecture)
         self._store_latencies()
         if architecture is None:
             return None
@@ -197,6 +198,11 @@ class Search:
         """Store what was measured for the limits, before a child depends on it: a resumed run chooses by the same values."""
         if self.plan.latency_meter is not None:
             self._writer.append_measurements(self.plan.latency_meter.take_new())
+
+    def _measured(self, architecture: Architecture) -> dict[str, float]:
+        """Measured objectives of an architecture: measured once, when it is proposed."""
+        meter = self.plan.latency_meter
+        return {name: meter(architecture) for name in self.plan.options.measured if meter is not None}
 
     def _require_allowed(self, architecture: Architecture) -> None:
         if not self.plan.searched.allows(architecture):
@@ -327,7 +333,8 @@ class Search:
         """Give the outcome of a stored child to the strategy, if it is counted."""
         if row["counted"]:
             with blamed_on(f"strategy {self.plan.config.strategy!r}, tell()"):
-                self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
+                seconds = row["gpu_hours"] * SECONDS_PER_HOUR
+                self._strategy.tell(outcome(proposal, evaluation, seconds, self._measured(proposal.architecture)))
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 

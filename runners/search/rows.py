@@ -98,13 +98,16 @@ def seconds_of_hit(plan: SearchPlan, evaluation: Evaluation) -> float:
     return 0.0 if plan.config.cached == "free" else evaluation.device_seconds
 
 
-def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
+def outcome(
+    proposal: Proposal, evaluation: Evaluation, charged_seconds: float, measured: Mapping[str, float] | None = None
+) -> Outcome:
     """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed.
 
     Args:
         proposal: the proposal.
         evaluation: its evaluation.
         charged_seconds: device-seconds charged for the child, >= 0.
+        measured: measured quantities that the strategy asks for; None for none.
 
     Returns:
         The outcome.
@@ -118,6 +121,7 @@ def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) 
         params=evaluation.params,
         mult_adds=evaluation.mult_adds,
         device_seconds=charged_seconds,
+        measured=measured or {},
     )
 
 

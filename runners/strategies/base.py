@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +17,11 @@ class StrategyConfig(BaseModel):
     """Options of a strategy. Each field has a description with its source, which `nasbench strategies show` prints."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Measured quantities that outcomes must have, e.g. ("latency",); accuracy and counts are always there."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Outcome:
         params: trainable parameters.
         mult_adds: multiply-adds for one image.
         device_seconds: device-seconds charged for the child.
+        measured: measured quantities that the strategy asks for (`StrategyConfig.measured`), in their units, e.g. latency.
     """
 
     index: int
@@ -41,6 +48,7 @@ class Outcome:
     params: int
     mult_adds: int
     device_seconds: float
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 C = TypeVar("C", bound=StrategyConfig)

@@ -25,6 +25,9 @@ OPTIONS: dict[str, dict[str, object]] = {
     "pnas": {"first": 5, "beam": 4, "candidates": 50, "predictor": "mlp", "ensemble": 2, "epochs": 2},
     "zero_cost": {"candidates": 6, "score": "synflow"},
     "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},
+    "bananas": {"initial": 4, "batch": 3, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
+    "npenas": {"initial": 4, "batch": 3, "candidates": 10, "predictor": "forest", "trees": 5},
+    "gp": {"initial": 4, "batch": 3, "candidates": 10},
 }
 
 

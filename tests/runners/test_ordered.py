@@ -22,6 +22,7 @@ BATCHED = {
     "evolution": {"population": 5, "sample": 2},
     "local_search": {"move": "best"},
     "pnas": {"first": 5, "beam": 4, "candidates": 50, "predictor": "mlp", "ensemble": 2, "epochs": 2},
+    "gp": {"initial": 4, "batch": 3, "candidates": 10, "kernel": "hamming"},
 }
 
 
