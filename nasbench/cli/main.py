@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
 import tempfile
@@ -122,8 +124,8 @@ GROUPS = {
 }
 
 
-# Errors of the disk and not of the suite: no space, quota used up, input/output error.
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+# Errors of the disk and not of the suite: no space, quota used up, limit on a file's size (ulimit -f), input/output error.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 # Errors of a name that the user gave.
@@ -322,7 +324,7 @@ def _run() -> None:
     except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
     except _ClosedPipe:  # the reading program, e.g. head, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except MemoryError as error:
         complain(f"the memory is exhausted ({error or 'no more is known'}): use less data at once, or smaller images")
@@ -337,9 +339,7 @@ def _run() -> None:
             sys.exit(2)
         if error.errno not in _DISK_ERRORS:
             raise
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the rest of the buffer cannot be written either
+        _drop_output()  # the rest of the buffer cannot be written either
         place = repr(error.filename) if error.filename else "standard output or a file"
         complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
         sys.exit(2)
@@ -347,6 +347,12 @@ def _run() -> None:
         if blamed_part(error) is None:
             raise
         _complain_of_a_part(error)
+
+
+def _drop_output() -> None:
+    """Send what else goes to standard output nowhere."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a text in memory in the place of standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain_of_a_part(error: Exception) -> NoReturn:

@@ -133,7 +133,7 @@ def transfer(
 
 def _speaks() -> bool:
     """Whether this process prints; torchrun runs the command in several processes, numbered by RANK."""
-    return os.environ.get("RANK", "0") == "0"
+    return os.environ.get("RANK", "0") == "0"  # as `transfer.parallel.first_of_all`, which needs torch
 
 
 def _data(text: str) -> tuple[str, Path]:
