@@ -141,7 +141,7 @@ def test_images_of_16_bits_are_predicted_with_the_levels_of_the_training_images(
     root = make_deep_folder(tmp_path / "deep")
     data = f"folder:{root}"
     size = load_data(data).size
-    path = str(tmp_path / "m")
+    path = str(tmp_path / "m.safetensors")
     done = nasbench("train", CELL, "--data", data, "--set", "validation=0.3", *SHORT, "-o", path)
     assert done.code == 0, done
     model = suite.load_model(path)
