@@ -19,6 +19,7 @@ from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
 from nasbench.cli.outputs import with_outputs
 from nasbench.errors import DataFaults, NasbenchError, blamed_part
+from nasbench.runners.signals import is_explained, termination_as_interrupt
 from nasbench.texts import shortened
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
@@ -148,6 +149,10 @@ class _ClosedPipe(Exception):
     """The program that reads the output has ended. Click would end with the code 1 after a BrokenPipeError."""
 
 
+class _Interrupted(Exception):
+    """Ctrl-C or SIGTERM. Click would print an empty line after a KeyboardInterrupt."""
+
+
 class LazyGroup(click.Group):
     """A click group that imports a command only when it is used.
 
@@ -210,11 +215,14 @@ class LazyGroup(click.Group):
 
         Raises:
             _ClosedPipe: when the program that reads the output has ended.
+            _Interrupted: after Ctrl-C or SIGTERM.
         """
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise _ClosedPipe from None
+        except KeyboardInterrupt as interrupt:
+            raise _Interrupted(is_explained(interrupt)) from interrupt
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -298,7 +306,7 @@ with_verbosity(nasbench)
 def main() -> None:
     """Run the command line, and exit with its code.
 
-    An error of nasbench is printed as one line, and the exit code is 2. Ctrl-C gives 130.
+    An error of nasbench is printed as one line, and the exit code is 2. Ctrl-C and SIGTERM give 130 and a line.
 
     Raises:
         OSError: when a system call fails for another reason than a name, or a full or failing disk.
@@ -309,7 +317,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        code = nasbench.main(standalone_mode=False)
+        with termination_as_interrupt(here_only=True):
+            code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except NasbenchError as error:
         complain(str(error), lines=isinstance(error, DataFaults))
@@ -321,7 +330,9 @@ def _run() -> None:
     except click.ClickException as error:
         complain(error.format_message())
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, _Interrupted) as interrupt:
+        if interrupt.args != (True,):
+            click.echo("interrupted before its end; outputs are written whole or not at all. Call it again.", err=True)
         sys.exit(130)
     except _ClosedPipe:  # the reading program, e.g. head, has closed the pipe
         _drop_output()
