@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import click
@@ -77,7 +78,7 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     "reproduce": {"output": _PICTURE},
     "score": {"output": _CSV},
     "show": {"picture": _DRAWING},
-    "train": {"output": Output("model"), "curves": _PICTURE},
+    "train": {"output": Output("model", (".safetensors",)), "curves": _PICTURE},
     "transfer": {"output": Output("folder")},
     "write": {"folder": Output("folder")},
 }
@@ -117,7 +118,7 @@ def with_outputs(command: click.Command) -> click.Command:
     def guarded(*args: Any, **values: Any) -> Any:
         forced = values.pop(_FORCE, False)
         inputs = [text for name, value in values.items() if name not in outputs for text in _texts(value)]
-        with output_rules(inputs, forced):
+        with output_rules(inputs, forced, functools.partial(_source_of, inputs)):
             for name, output in outputs.items():
                 if isinstance(values.get(name), str):
                     _check(command.name or "", output, values[name])
@@ -170,6 +171,17 @@ def _check_picture(command: str, output: Output, value: str) -> None:
         return  # no picture
     # With several data sets, a replay's picture is only the beginning of the names.
     check_names(value, output.drawing, stem_only=command == "replay")
+
+
+def _source_of(inputs: Iterable[str], there: Path) -> str:
+    """The first of the inputs that is a data set, as folder:PATH, of which a file is a part; "" for none."""
+    # `--set data=folder:PATH` and `--data folder:PATH` mean the same.
+    sources = [text for text in (each.removeprefix("data=") for each in inputs) if ":" in text]
+    if not sources:
+        return ""  # most commands read no data: nothing is imported
+    from nasbench.data.source_files import is_in_source
+
+    return next((each for each in sources if is_in_source(each, there)), "")
 
 
 def _texts(value: Any) -> Iterable[str]:

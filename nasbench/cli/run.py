@@ -251,7 +251,7 @@ def run_into(
     """
     from nasbench.api.progress import progress_of
     from nasbench.data.announcing import Announcements
-    from nasbench.runners.signals import termination_as_interrupt
+    from nasbench.runners.signals import explained, termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
     say_what_is_slow((plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray")
@@ -273,13 +273,13 @@ def run_into(
                 begin,
                 take_over,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             # resume knows the searches that have begun
             also = "" if len(plans) == 1 else " (the searches that have begun), or with the same command (all)"
             click.echo(
                 f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}{also}", err=True
             )
-            raise
+            raise explained(interrupt) from None
     summarize(path, [plan.run for plan in plans], offers_baseline)
     for plan in plans:
         if plan.config.keep_best:

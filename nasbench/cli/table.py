@@ -96,7 +96,7 @@ def build(
     from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.search.config import SearchConfig, resolve
-    from nasbench.runners.signals import termination_as_interrupt
+    from nasbench.runners.signals import explained, termination_as_interrupt
     from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
     from nasbench.store.format.schema import TABLE
@@ -129,9 +129,9 @@ def build(
         try:
             progress = progress_of(f"table of {space}", not is_quiet(), plans[0].hours_unit)
             TableBuild(Path(output), plans, architectures, executor, progress, take_over).run()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
-            raise
+            raise explained(interrupt) from None
     word = shlex.quote(output)  # the lines are to be copied into a shell
     say(
         f"table:   {output}\nnext:    nasbench table stats {word}\n         nasbench replay --table {word} --strategy random"

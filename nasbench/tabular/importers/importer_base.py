@@ -18,12 +18,13 @@ from nasbench.errors import InputError, MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.scores import TEST, VAL
 from nasbench.spaces.base import Architecture
+from nasbench.store.files import write_at
 from nasbench.store.format.columns import Data, Text, join_columns
 from nasbench.store.format.quantities import COURSE, Quantity
 from nasbench.store.format.rows import Curves, child_curves, child_row, measurement_row, run_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
 from nasbench.store.maintenance.table_builder import Tables, measurement_columns, tables_of_rows, write_new
-from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays
+from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays, temporary_files
 
 STRATEGY: Final = "table"
 UNKNOWN: Final = -1
@@ -496,10 +497,11 @@ class Collector:
             data = _joined([part.pop(name) for part in columns])
             if isinstance(data, Text) or data.strides == (0,):
                 small[name] = data
-            else:
-                files[name], types[name] = tempfile.TemporaryFile(), data.dtype.str  # noqa: SIM115
-                files[name].write(data.tobytes())
-                files[name].flush()
+                continue
+            with temporary_files():
+                # Unbuffered, so that no byte is left to be written when it is closed.
+                files[name], types[name] = tempfile.TemporaryFile(buffering=0), data.dtype.str  # noqa: SIM115
+                write_at(files[name].fileno(), data.tobytes(), 0)
         children: Mapping[str, Data] = ChainMap(small, MappedArrays(files, types))  # type: ignore[arg-type]
         lengths = self._curves.lengths()
         whole = replace(
