@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     multiple=True,
     shell_complete=completing(strategy_names),
     metavar="NAME[:KEY=VALUE,...]",
-    help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
+    help="Strategy with options, e.g. evolution:population=10 or mine.py:Mine; repeatable  [all with a published row].",
 )
 @click.option(
     "--where-arch",
@@ -242,7 +242,9 @@ class _Progress:
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Parse a strategy's name and options; without options, use those of the published row."""
-    name, _, given = text.partition(":")
+    from nasbench.runners.strategies.source_files import split_strategy
+
+    name, given = split_strategy(text)
     options = given or usual.get(name, "")
     return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
 
