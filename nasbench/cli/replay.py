@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     "path",
     required=True,
     type=click.Path(dir_okay=False),
-    help="Archive of NAS-Bench-201 (.npz), or a results file whose children cover their space.",
+    help="A table that ships (nasbench tables), a results file whose children cover their space, a compact table (.npz), "
+    "or the archive of NAS-Bench-201 (.npz).",
 )
 @click.option(
     "--search-on",
@@ -156,6 +157,7 @@ def replay(
     from nasbench.runners.replay.replay import ReplayBudget, Setting
     from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
+    from nasbench.tabular.catalogue import table_file
     from nasbench.tabular.tables import Selection, read_tables
 
     if output is not None:
@@ -164,7 +166,7 @@ def replay(
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported) for each in names_reported]
-    table, *reports = read_tables(path, [Selection(data, searched), *selections])
+    table, *reports = read_tables(table_file(path), [Selection(data, searched), *selections])
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
