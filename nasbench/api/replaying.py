@@ -19,6 +19,7 @@ from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, with_measured
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces.constrained import one_spelling
+from nasbench.tabular.catalogue import table_file
 from nasbench.tabular.tables import Selection, Table
 from nasbench.tabular.trainings import OutcomeFrom
 from nasbench.texts import csv_cells
@@ -296,7 +297,8 @@ def table_path(table: PathLike) -> Path:
         table: path of a file, or the name of a table that ships with the suite, e.g. "digits201".
 
     Returns:
-        Path of the file: the given one, or `results/NAME.h5` here or in the installed package.
+        Path of the file: the given one, `results/NAME.h5` here or in a copy of the repository, or the compact table that
+        is installed.
 
     Raises:
         MissingData: when there is no such file and no table of that name.
@@ -309,9 +311,12 @@ def table_path(table: PathLike) -> Path:
         for found in (Path("results") / f"{table}.h5", Path(str(folder)) / f"{table}.h5"):
             if found.exists():
                 return found
+        shipped = table_file(str(table))
+        if shipped.exists():
+            return shipped
     raise MissingData(
         f"there is no table {str(table)!r}: give the NAS-Bench-201 archive (.npz), a results file, or the name of one "
-        "in results/, e.g. digits201 in a copy of the repository"
+        "that ships (nasbench tables), e.g. digits201-2"
     )
 
 

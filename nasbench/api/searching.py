@@ -23,7 +23,7 @@ from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
 from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, overridden, validated
-from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, with_source
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
@@ -78,7 +78,8 @@ def search(
 
     Args:
         space: text such as "nasnet:blocks=2", or a space.
-        strategy: "evolution", "evolution:population=10", a class, or an object (its class, options and seed are used).
+        strategy: "evolution", "evolution:population=10", "mine.py:Mine" (a class in a file, whose digest is stored), a
+            class, or an object (its class, options and seed are used).
             A class that is not registered is stored by its path, e.g. `__main__:Mine`, and can be resumed only by
             `nasbench.resume(..., strategy=Mine)`.
         budget: "20 children", "2 gpu-hours", "3 usd", or wall time: "10 min".
@@ -183,7 +184,7 @@ def search(
         },
         "nasbench.search",
     )
-    plan = plan_search(config, kind=given.unregistered_kind).as_new()
+    plan = plan_search(with_source(config, given.kind), kind=given.unregistered_kind).as_new()
     shown = given.name.rpartition(":")[2].rpartition(".")[2]
     path = Path(output) if output is not None else Path("results") / f"{plan.space.name}-{shown}.h5"
     (run,) = run_with_callbacks(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)
@@ -195,6 +196,7 @@ def resume(
     run: str | None = None,
     *,
     strategy: StrategyLike | None = None,
+    changed_strategy: bool = False,
     devices: str | None = None,
     address: str | None = None,
     callbacks: Sequence[CallbackLike] | CallbackLike = (),
@@ -209,7 +211,8 @@ def resume(
     Args:
         path: the results file.
         run: id of one run; None for all that are not complete.
-        strategy: class of a run whose strategy is not registered.
+        strategy: class of a run whose strategy is not registered, or its file: "mine.py:Mine".
+        changed_strategy: whether a run may go on with another version of its strategy's file than it began with.
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
         address: address of another Ray cluster than before; None for the same.
         callbacks: as for `search`.
@@ -222,7 +225,8 @@ def resume(
         The continued runs; empty when every run was complete.
 
     Raises:
-        InputError: when there is no such run, its strategy is not registered, or its protocol or data has changed.
+        InputError: when there is no such run, its strategy is not registered, or its protocol, data or strategy's file has
+            changed.
         MissingResults, StoreError: when there is no such file, or it cannot be read or written.
         KeyboardInterrupt: after the runs were marked as interrupted.
 
@@ -238,7 +242,7 @@ def resume(
     if strategy is not None:
         given = given_strategy(strategy)
         kinds[given.name] = given.kind
-    plans = plans_to_resume(path, run, devices, address, kinds)
+    plans = plans_to_resume(path, run, devices, address, kinds, changed_strategy)
     if not plans:
         finish_packing(path, take_over)
         return []

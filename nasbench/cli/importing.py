@@ -84,7 +84,7 @@ def nasbench201(path: str, output: str, data: str, take_over: bool) -> None:
 
 @import_.command(name="nats-bench")
 @click.argument("path", type=click.Path())
-@_output
+@new_results_option
 @take_over_option
 def nats_bench(path: str, output: str, take_over: bool) -> None:
     """Import NATS-Bench, topology or size: its official files, or records of single trainings (.json, .json.gz).
@@ -99,7 +99,7 @@ def nats_bench(path: str, output: str, take_over: bool) -> None:
     from nasbench.tabular.importers.registry import IMPORTERS
 
     name = "nats-bench" if path.endswith((".json", ".json.gz")) else "nats-bench-pickle"
-    _report(output, IMPORTERS.get(name)(path, output, take_over))
+    report_import(output, IMPORTERS.get(name)(path, output, take_over))
 
 
 @import_.command()
@@ -120,7 +120,7 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
 
 @import_.command()
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @click.option(
     "--tasks", default="", metavar="TASK[,TASK...]", help="Tasks, e.g. class_object,jigsaw  [all in the file]."
 )
@@ -139,12 +139,12 @@ def transnas(path: str, output: str, tasks: str, take_over: bool) -> None:
     from nasbench.tabular.importers.registry import IMPORTERS
 
     names = [name.strip() for name in tasks.split(",") if name.strip()]
-    _report(output, IMPORTERS.get("transnas")(path, output, names, take_over))
+    report_import(output, IMPORTERS.get("transnas")(path, output, names, take_over))
 
 
 @import_.command("nasbench-macro")
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @take_over_option
 def nasbench_macro(path: str, output: str, take_over: bool) -> None:
     """Import NAS-Bench-Macro's JSON file: 6,561 networks, three trainings each, accuracies on the test images.
@@ -155,12 +155,12 @@ def nasbench_macro(path: str, output: str, take_over: bool) -> None:
     """
     from nasbench.tabular.importers.registry import IMPORTERS
 
-    _report(output, IMPORTERS.get("nasbench-macro")(path, output, take_over))
+    report_import(output, IMPORTERS.get("nasbench-macro")(path, output, take_over))
 
 
 @import_.command("suite-zero")
 @click.argument("path", type=click.Path(dir_okay=False))
-@_output
+@new_results_option
 @take_over_option
 def suite_zero(path: str, output: str, take_over: bool) -> None:
     """Import NAS-Bench-Suite-Zero: zero-cost proxies as measurements beside the accuracy, from its zip or JSON file.
@@ -172,7 +172,7 @@ def suite_zero(path: str, output: str, take_over: bool) -> None:
     """
     from nasbench.tabular.importers.registry import IMPORTERS
 
-    _report(output, IMPORTERS.get("suite-zero")(path, output, take_over))
+    report_import(output, IMPORTERS.get("suite-zero")(path, output, take_over))
 
 
 _TABLE_OPTIONS = (

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     "path",
     required=True,
     type=click.Path(dir_okay=False),
-    help="Archive of NAS-Bench-201 (.npz), or a results file whose children cover their space.",
+    help="A table that ships (nasbench tables), a results file whose children cover their space, a compact table (.npz), "
+    "or the archive of NAS-Bench-201 (.npz).",
 )
 @click.option(
     "--search-on",
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
     multiple=True,
     shell_complete=completing(strategy_names),
     metavar="NAME[:KEY=VALUE,...]",
-    help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
+    help="Strategy with options, e.g. evolution:population=10 or mine.py:Mine; repeatable  [all with a published row].",
 )
 @click.option(
     "--where-arch",
@@ -176,6 +177,7 @@ def replay(
     from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
     from nasbench.runners.search.budget import Budget
     from nasbench.spaces import get_space
+    from nasbench.tabular.catalogue import table_file
     from nasbench.tabular.tables import Selection, read_tables
 
     if panels and plot is None:
@@ -186,7 +188,7 @@ def replay(
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported, score) for each in names_reported]
-    table, *reports = read_tables(path, [Selection(data, searched, score), *selections])
+    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections])
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
@@ -273,7 +275,9 @@ class _Progress:
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Parse a strategy's name and options; without options, use those of the published row."""
-    name, _, given = text.partition(":")
+    from nasbench.runners.strategies.source_files import split_strategy
+
+    name, given = split_strategy(text)
     options = given or usual.get(name, "")
     return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
 

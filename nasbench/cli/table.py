@@ -140,6 +140,43 @@ def build(
 
 @table.command()
 @click.argument("file", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The compact table (.npz).")
+@click.option("--data", default=None, help="Data set of the table  [the only one].")
+@click.option(
+    "--seeds",
+    "chosen",
+    multiple=True,
+    metavar="SEED[,SEED...]",
+    help="Training seeds whose means it has, beside those of all seeds; repeatable  [each alone].",
+)
+def compact(file: str, output: str, data: str | None, chosen: tuple[str, ...]) -> None:
+    """Write what replays need of a complete table into one small file that opens at once.
+
+    Replays of it equal those of FILE to the bit: outcomes, costs, counts, trainings and fingerprints are compared before
+    this command ends. Curves, hashes and devices stay in FILE.
+
+    \b
+    Example:
+      nasbench table compact results/digits201-2.h5 -o digits201-2.npz
+      nasbench table compact six-seeds.h5 -o six.npz --seeds 0,1,2 --seeds 3,4,5
+    """
+    from nasbench.runners.tables.compacting import compact_table
+
+    kept = compact_table(Path(file), Path(output), data, [_listed(text) for text in chosen] or None)
+    size = Path(output).stat().st_size
+    say(f"wrote {output} ({size / 1e3:.0f} kB, SHA-256 {kept.sha256})")
+    print_table(("training seeds", "fingerprint"), list(kept.fingerprints.items()))
+
+
+def _listed(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(f"--seeds {text!r} should name training seeds once each, e.g. --seeds 0,1,2")
+    return tuple(sorted(map(int, parts)))
+
+
+@table.command()
+@click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Number of architectures to list.")
 @click.option("--chance", default=0.15, show_default=True, help="Seeds are compared only for val_acc above this.")
 def stats(file: str, best: int, chance: float) -> None:

@@ -328,7 +328,8 @@ def read_table(
     """Read a complete table.
 
     Args:
-        path: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
+        path: the NAS-Bench-201 archive (.npz), a compact table (.npz, see `compact`), or a results file whose children
+            cover their space.
         data: see `Selection`.
         seeds: see `Selection`.
         score: see `Selection`.
@@ -363,6 +364,10 @@ def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table
         raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
     found: dict[Selection, Table] = {}
     if path.suffix == ".npz":
+        from nasbench.tabular.compact import is_compact, read_compact
+
+        if is_compact(path):
+            return read_compact(path, selections)
         for each in dict.fromkeys(selections):
             if each.seeds is not None:
                 raise InputError(f"{path} holds means over seeds, so that no seeds can be chosen; leave the seeds out")

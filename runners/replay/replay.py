@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
 from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
-from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.proposals import require_proposal
+from nasbench.runners.strategies.source_files import load_class, source_of, strategy_class
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.spaces import Architecture, Space
@@ -51,7 +52,7 @@ class Setting:
         """Resolve a strategy's name and options.
 
         Args:
-            name: registered name of the strategy.
+            name: registered name of the strategy, or "file.py:Class", whose code runs.
             options: option -> value as text.
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
 
@@ -63,9 +64,19 @@ class Setting:
             InputError: when it has no such option, or a value does not fit; the message names the option. Also when
                 `where_arch` is no condition on counts.
         """
-        kind = STRATEGIES.get(name)
-        config = validated(kind.config_type, options, f"options of strategy {name!r}")
-        return cls(name, kind, config, one_spelling(where_arch))
+        kind = strategy_class(name)
+        source = source_of(kind)
+        stored = source.strategy if source is not None else name
+        config = validated(kind.config_type, options, f"options of strategy {stored!r}")
+        return cls(stored, kind, config, one_spelling(where_arch))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle a strategy of a file by the file, which a worker process loads again: its module has no name there."""
+        source = source_of(self.kind)
+        if source is None:
+            return super().__reduce_ex__(protocol)
+        options = self.config.model_dump(mode="json", exclude_defaults=True)
+        return _loaded_again, (source.reference, source.digest, options, self.where_arch)
 
     def space_of(self, table: Table) -> Space:
         """Return the space of a table as the strategy sees it: only what fits, by the table's counts.
@@ -110,6 +121,12 @@ class Setting:
             if value != self.kind.config_type.model_fields[field].default
         ]
         return self.name + (":" + ",".join(changed) if changed else "")
+
+
+def _loaded_again(reference: str, digest: str, options: Mapping[str, Any], where_arch: str) -> Setting:
+    """Make the setting of a strategy in a file that must not have changed."""
+    load_class(reference, digest)
+    return Setting.of(reference, options, where_arch)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.replay.replay import Replayed
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.store.format.columns import DTYPES, Data, Text
 from nasbench.store.format.quantities import Quantity
 from nasbench.store.format.rows import measurement_row, unmeasured
@@ -141,6 +142,9 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         }
     if replayed.setting.where_arch:
         config["where_arch"] = replayed.setting.where_arch
+    source = source_of(replayed.setting.kind)
+    if source is not None:
+        config["strategy_digest"] = source.digest
     return config
 
 
@@ -257,6 +261,7 @@ def _repeated(runs: IntArray, kinds: IntArray) -> Any:
 
 def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
     table, now, places = replayed.table, utc_now(), np.arange(len(ids))
+    source = source_of(replayed.setting.kind)
     configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
     seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else np.zeros(len(ids))
     return {
@@ -278,5 +283,5 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         "started_at": now,
         "finished_at": now,
         "config": Text(places, configs),
-        "provenance": provenance_json(),
+        "provenance": provenance_json(source.noted() if source is not None else None),
     }

@@ -22,6 +22,7 @@ from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
+from nasbench.runners.strategies.source_files import load_class, names_a_file, source_of
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Space, get_space
 from nasbench.spaces.constrained import LATENCY, limits_latency, one_spelling, under_limits
@@ -45,6 +46,11 @@ class SearchConfig(ExecutorOptions):
     """
 
     strategy: str = Field(description="name of the strategy, e.g. random")
+    strategy_digest: str = Field(
+        "",
+        description="SHA-256 of the file of a strategy file.py:Class; empty: of no file, or where a user gives it, of any",
+        json_schema_extra=unless(""),
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     space: str = Field(description="space with its options, e.g. nasnet:blocks=3", json_schema_extra=NEVER)
     protocol: str = Field("digits", description="name of the training protocol", json_schema_extra=NEVER)
@@ -354,6 +360,42 @@ def _require_measurable(plan: SearchPlan) -> None:
             f"strategy {plan.config.strategy!r}: latencies are measured on this machine, where executor "
             f"{plan.config.executor!r} does not train; use {' or '.join(sorted(SAME_ROWS))}"
         )
+
+
+def plan_given(config: SearchConfig) -> SearchPlan:
+    """Do the same as `plan_search` with a strategy as a user names it, which may be a class in a file.
+
+    Args:
+        config: the user's values; `strategy` is a registered name or "file.py:Class", whose code runs.
+
+    Returns:
+        The plan. The configuration of a strategy in a file has the name of file and class without the folder, and the
+        file's digest.
+
+    Raises:
+        UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when the file cannot be used, or is
+            another one than the configuration's digest says.
+    """
+    if not names_a_file(config.strategy):
+        return plan_search(config)
+    kind = load_class(config.strategy, config.strategy_digest)
+    return plan_search(with_source(config, kind), kind=kind)
+
+
+def with_source(config: SearchConfig, kind: type[Strategy[Any]]) -> SearchConfig:
+    """Return a configuration with the name and the digest of a strategy's file.
+
+    Args:
+        config: the configuration.
+        kind: the strategy's class.
+
+    Returns:
+        The configuration; the same one if the class was loaded from no file.
+    """
+    source = source_of(kind)
+    if source is None:
+        return config
+    return config.model_copy(update={"strategy": source.strategy, "strategy_digest": source.digest})
 
 
 def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None = None) -> SearchPlan | None:

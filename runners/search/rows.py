@@ -11,6 +11,7 @@ from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.strategies import Outcome
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.spaces import Architecture
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.training.evaluation import Evaluation
@@ -148,6 +149,10 @@ def search_run_row(
         Column -> value.
     """
     noted = {**({"energy": energy} if energy else {}), **({_WITHOUT_ROW: without_row} if without_row else {})}
+    source = source_of(plan.kind) if plan.kind is not None else None
+    if source is not None:
+        began_with = plan.config.strategy_digest
+        noted |= source.noted() | ({"began_with": began_with} if began_with != source.digest else {})
     return {
         "run": plan.run,
         "strategy": plan.config.strategy,

@@ -109,9 +109,7 @@ class OptunaSearch(Strategy[OptunaConfig]):
             return
         values = dict(zip(self._distributions, outcome.architecture.choices, strict=True))
         optuna = _optuna()
-        self._study.add_trial(
-            optuna.trial.create_trial(params=values, distributions=self._distributions, value=reward)
-        )
+        self._study.add_trial(optuna.trial.create_trial(params=values, distributions=self._distributions, value=reward))
 
     def _suggested(self) -> Iterator[Architecture]:
         """Yield suggestions; whoever takes a further one has rejected the one before."""

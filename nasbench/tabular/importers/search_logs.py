@@ -207,7 +207,9 @@ def add_search(collector: Collector, log: SearchLog, setting: Setting) -> list[s
     about = {**log.about, "not_known": _unknown(charged, at_once)}
     if at_once:
         about["children_at_once"] = at_once
-    search = Search(log.strategy, log.seed, log.name, check_budget(log.budget), charged, json.dumps(about, sort_keys=True))
+    search = Search(
+        log.strategy, log.seed, log.name, check_budget(log.budget), charged, json.dumps(about, sort_keys=True)
+    )
     value = setting.value
     group = Group(
         trials[0].architecture.space.spec,
