@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, NO_CHOICE
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
 from nasbench.analysis.inference.intervals import mean_interval
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
@@ -22,6 +22,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.ranks import average_rank_intervals, average_ranks, expected_ranks, friedman
 from nasbench.benchmark.definition import Comparison
 from nasbench.benchmark.incumbents import Entry, TaskScale
+from nasbench.scores import ACCURACY
 from nasbench.costs.pricing import SECONDS_PER_HOUR
 
 Floats = NDArray[np.float64]
@@ -102,9 +103,8 @@ def search_scores(entries: Sequence[Entry], scales: Mapping[str, TaskScale], siz
             scale = scales[task]
             places = runs.at(scale.seconds[size])
             found = places >= 0
-            score = (
-                np.where(found, runs.scores[places], NO_CHOICE) if len(runs.scores) else np.full(len(places), NO_CHOICE)
-            )
+            nothing = ACCURACY.no_choice(())
+            score = np.where(found, runs.scores[places], nothing) if len(runs.scores) else np.full(len(places), nothing)
             outcome = (
                 np.where(found, runs.outcomes[places], math.nan) if len(runs.scores) else np.full(len(places), np.nan)
             )

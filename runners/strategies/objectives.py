@@ -109,7 +109,7 @@ def domination_ranks(values: FloatArray) -> IntArray:
 
     Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section III A.
     """
-    no_worse = (values[:, None, :] <= values[None, :, :]).all(axis=2)
+    no_worse: NDArray[np.bool_] = np.all(values[:, None, :] <= values[None, :, :], axis=2)
     dominates = no_worse & ~no_worse.T  # equal points do not dominate each other
     left = dominates.sum(axis=0)
     ranks = np.full(len(values), -1, dtype=np.int64)

@@ -43,9 +43,9 @@ _GLOBAL, _STACK_GLOBAL, _REDUCE, _BUILD = ord("c"), 0x93, ord("R"), ord("b")
 
 _FLOAT, _INT, _SIZE, _SHORT = struct.Struct(">d"), struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<H")
 _NUMBERS: Final = {
-    name: struct.Struct(f"<{code}") for name, code in zip(("f8", "f4", "i8", "i4", "i2", "i1"), "dfqihb")
+    name: struct.Struct(f"<{code}")
+    for name, code in zip(("f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "b1"), "dfqihbQIHB?")
 }
-_NUMBERS |= {name: struct.Struct(f"<{code}") for name, code in zip(("u8", "u4", "u2", "u1", "b1"), "QIHB?")}
 
 
 class _Known:
@@ -117,7 +117,7 @@ class PlainPickle:
         try:
             with open(self.path, "rb") as raw:
                 packed = raw.peek(len(_BZIP2)).startswith(_BZIP2)
-                file: IO[bytes] = bz2.BZ2File(raw) if packed else raw  # type: ignore[assignment]
+                file: IO[bytes] = bz2.BZ2File(raw) if packed else raw
                 with _Machine(file) as machine:
                     yield from machine.run(name)
         except _Refused as error:
