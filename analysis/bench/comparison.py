@@ -22,8 +22,8 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.ranks import average_rank_intervals, average_ranks, expected_ranks, friedman
 from nasbench.benchmark.definition import Comparison
 from nasbench.benchmark.incumbents import Entry, TaskScale
-from nasbench.scores import ACCURACY
 from nasbench.costs.pricing import SECONDS_PER_HOUR
+from nasbench.scores import ACCURACY
 
 Floats = NDArray[np.float64]
 FEW_TASKS: Final = 5  # below which tests over tasks can show nothing: the least p of signed ranks of 4 pairs is 0.125
