@@ -43,7 +43,7 @@ class ObjectivesConfig(StrategyConfig):
     @property
     def measured(self) -> tuple[str, ...]:
         """The objectives that must be measured: a child's outcome does not have them by itself."""
-        return tuple(name for name in self.names if name not in (ERROR, *COUNTED))
+        return measured_among(self.names)
 
 
 def objective_names(text: str) -> tuple[str, ...]:
@@ -66,6 +66,18 @@ def objective_names(text: str) -> tuple[str, ...]:
     if len(names) not in (2, 3) or len(set(names)) < len(names):
         raise InputError(f"objectives takes two or three different names, e.g. error/params, got {text!r}")
     return names
+
+
+def measured_among(names: Sequence[str]) -> tuple[str, ...]:
+    """Select the objectives that must be measured.
+
+    Args:
+        names: objectives.
+
+    Returns:
+        All but the error and the counts, which every outcome has.
+    """
+    return tuple(name for name in names if name not in (ERROR, *COUNTED))
 
 
 def costs_of(outcome: Outcome, names: Sequence[str]) -> tuple[float, ...]:

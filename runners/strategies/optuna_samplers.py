@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nasbench.errors import InputError, MissingExtra
 from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.objectives import costs_of, measured_among, objective_names
 from nasbench.spaces.base import Architecture, Decision, Space
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class OptunaConfig(StrategyConfig):
 
     sampler: SamplerName = Field(
         "tpe",
-        description="Optuna's TPESampler, GPSampler, CmaEsSampler (package cmaes), NSGAIISampler (with one objective), QMCSampler "
+        description="Optuna's TPESampler, GPSampler, CmaEsSampler (package cmaes), NSGAIISampler, QMCSampler "
         "(package scipy) or RandomSampler",
     )
     startup: int = Field(
@@ -45,6 +46,27 @@ class OptunaConfig(StrategyConfig):
         description="tpe: take children that are in training as poor ones, so that proposals differ (not given: Optuna's own rule)",
     )
     population: int = Field(0, ge=0, description="nsga2: size of the population (0: Optuna's own number, 50)")
+    objectives: str = Field(
+        "",
+        description="two or three objectives instead of the accuracy, as of strategy nsga2, e.g. error/params; not with cmaes (not "
+        "given: the reward, i.e. the validation accuracy)",
+    )
+
+    @field_validator("objectives")
+    @classmethod
+    def _none_or_several(cls, text: str) -> str:
+        """Store one spelling; refuse another number of names."""
+        return "/".join(objective_names(text)) if text else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The objectives, all of them minimized; none for a search by its reward."""
+        return objective_names(self.objectives) if self.objectives else ()
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The objectives that must be measured; see `StrategyConfig.measured`."""
+        return measured_among(self.names)
 
 
 class OptunaSearch(Strategy[OptunaConfig]):
@@ -56,8 +78,8 @@ class OptunaSearch(Strategy[OptunaConfig]):
     architecture is drawn at random.
 
     Source: Akiba et al. 2019 (1907.10902), and the samplers of the installed version of Optuna.
-    Deviation: Optuna maximizes here what this suite tells, the validation accuracy; it sees no learning curve, so its pruners
-    are not used. Another version of Optuna may propose other architectures for the same seed.
+    Deviation: Optuna maximizes the reward, or minimizes the objectives; it sees no learning curve, so its pruners are not
+    used. Another version of Optuna may propose other architectures for the same seed.
 
     Args:
         space: the space to search.
@@ -66,6 +88,7 @@ class OptunaSearch(Strategy[OptunaConfig]):
 
     Raises:
         MissingExtra: when Optuna is not installed.
+        InputError: when cmaes is to search for several objectives.
     """
 
     name = "optuna"
@@ -73,13 +96,16 @@ class OptunaSearch(Strategy[OptunaConfig]):
 
     def __init__(self, space: Space, seed: int, config: OptunaConfig | None = None) -> None:
         super().__init__(space, seed, config)
+        if self.config.sampler == "cmaes" and self.config.names:
+            raise InputError("strategy 'optuna': cmaes has one objective; take sampler tpe, gp, nsga2, qmc or random")
         optuna = _optuna()
         own, drawing = np.random.SeedSequence(seed).generate_state(2)
         self._rng = np.random.default_rng(drawing)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = _SAMPLERS[self.config.sampler](self.config, int(own))
-        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        directions = ["minimize"] * len(self.config.names) or ["maximize"]
+        self._study = optuna.create_study(directions=directions, sampler=sampler)
         self._distributions = {
             _parameter(place, decision): self._distribution(decision) for place, decision in enumerate(space.decisions)
         }
@@ -93,23 +119,24 @@ class OptunaSearch(Strategy[OptunaConfig]):
         return architecture
 
     def tell(self, outcome: Outcome) -> None:
-        """Tell the study the reward of a child.
+        """Tell the study the reward of a child, or its objectives.
 
         Args:
             outcome: the outcome of a child that `ask` proposed.
 
         Raises:
-            InputError: when no such child was proposed.
+            InputError: when no such child was proposed, or an objective of it is not known.
         """
         if not 0 <= outcome.index < len(self._asked):
             raise InputError(f"child {outcome.index} was not proposed; there are {len(self._asked)} proposals")
-        trial, reward = self._asked[outcome.index], self.reward(outcome)
+        trial, names = self._asked[outcome.index], self.config.names
+        found = list(costs_of(outcome, names)) if names else [self.reward(outcome)]
         if trial is not None:
-            self._study.tell(trial, reward)
+            self._study.tell(trial, found)
             return
         values = dict(zip(self._distributions, outcome.architecture.choices, strict=True))
         optuna = _optuna()
-        self._study.add_trial(optuna.trial.create_trial(params=values, distributions=self._distributions, value=reward))
+        self._study.add_trial(optuna.trial.create_trial(params=values, distributions=self._distributions, values=found))
 
     def _suggested(self) -> Iterator[Architecture]:
         """Yield suggestions; whoever takes a further one has rejected the one before."""

@@ -105,3 +105,25 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(MissingExtra, match=r"nasbench-suite\[optuna\]"):
         OptunaSearch(SPACE, 0)
+
+
+def test_several_objectives_are_minimized_together():
+    strategy = OptunaSearch(SPACE, 3, OptunaConfig(sampler="nsga2", population=10, objectives="params/error"))
+    for index in range(60):
+        architecture = strategy.ask()
+        convolutions = sum(choice >= 2 for choice in architecture.choices)
+        strategy.tell(
+            Outcome(index, architecture, "ok", (), 0.1 * convolutions, 100 * convolutions, convolutions, 1.0)
+        )
+    front = strategy._study.best_trials
+    assert [trial.values[0] for trial in front]
+    # An error of 1 - 0.1 n at 100 n parameters: every number of convolutions is on the front.
+    assert {round(trial.values[0]) for trial in front} == {round(100 * 10 * (1 - trial.values[1])) for trial in front}
+    assert len({trial.values[0] for trial in front}) >= 5
+
+
+def test_cmaes_has_one_objective():
+    with pytest.raises(InputError, match="cmaes has one objective"):
+        OptunaSearch(SPACE, 0, OptunaConfig(sampler="cmaes", objectives="error/params"))
+    with pytest.raises(ValueError, match="two or three"):
+        OptunaConfig(objectives="error")
