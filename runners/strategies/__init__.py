@@ -25,6 +25,7 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
         "parego": "nasbench.runners.strategies.parego:Parego",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
+        "pymoo": "nasbench.runners.strategies.pymoo_algorithms:PymooSearch",
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
         "reinforce_logits": "nasbench.runners.strategies.reinforce_logits:ReinforceLogits",

@@ -112,9 +112,7 @@ def test_several_objectives_are_minimized_together():
     for index in range(60):
         architecture = strategy.ask()
         convolutions = sum(choice >= 2 for choice in architecture.choices)
-        strategy.tell(
-            Outcome(index, architecture, "ok", (), 0.1 * convolutions, 100 * convolutions, convolutions, 1.0)
-        )
+        strategy.tell(Outcome(index, architecture, "ok", (), 0.1 * convolutions, 100 * convolutions, convolutions, 1.0))
     front = strategy._study.best_trials
     assert [trial.values[0] for trial in front]
     # An error of 1 - 0.1 n at 100 n parameters: every number of convolutions is on the front.
