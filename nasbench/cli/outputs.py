@@ -57,8 +57,8 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_IMPORTS: Final = ("csv", "parquet", "nasbench101", "nasbench201", "nats-bench")
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", *_IMPORTS)
+_IMPORTS: Final = ("accel-nasbench", "csv", "parquet", "nasbench101", "nasbench201", "nats-bench")
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
 _NEW: Final = frozenset(_IMPORTS)
 """Commands that begin with reading for long, and write a new results file."""
 

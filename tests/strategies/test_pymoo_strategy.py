@@ -57,7 +57,7 @@ def test_its_generations_are_those_of_pymoos_own_loop():
             super().__init__(n_var=6, n_obj=2, n_ieq_constr=1, xl=0, xu=4, vtype=int)
 
         def _evaluate(self, rows, out, *args, **kwargs):
-            choices = [tuple(int(round(value)) for value in row) for row in rows]
+            choices = [tuple(round(float(value)) for value in row) for row in rows]
             theirs.extend(choices)
             out["F"] = np.array([costs(each) for each in choices])
             out["G"] = np.zeros((len(choices), 1))
