@@ -19,7 +19,11 @@ MISSING_WORDS: Final = frozenset(
 """Texts, in lower case, that mean a missing number."""
 
 _TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS} | {
-    "epoch": "int", "seconds": "float", "val_error": "float", "test_error": "float", "resource": "float",
+    "epoch": "int",
+    "seconds": "float",
+    "val_error": "float",
+    "test_error": "float",
+    "resource": "float",
     **dict.fromkeys(("budget", "trial", "started", "finished"), "str"),
 }
 _UNITS: Final = {column.name: column.unit for column in CHILD_COLUMNS} | {
