@@ -224,11 +224,11 @@ class Score:
         Returns:
             The table with these columns in the score's own direction.
         """
-        if self.sign > 0:
+        if self.sign > 0 or frame.empty:
             return frame
-        changed = {name: -frame[name] for name in values}
+        changed = {name: 0.0 - frame[name] for name in values}  # no -0.0
         for low, high in ends:
-            changed |= {low: -frame[high], high: -frame[low]}
+            changed |= {low: 0.0 - frame[high], high: 0.0 - frame[low]}
         return frame.assign(**changed)
 
 

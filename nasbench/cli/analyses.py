@@ -405,7 +405,14 @@ def _cost_of_published(
 @click.command()
 @files_argument
 @where_option
-@click.option("-y", "--score", default="val_acc", show_default=True, help="val_acc, val_acc_best or test_acc.")
+@click.option(
+    "-y",
+    "--score",
+    default="val_acc",
+    show_default=True,
+    metavar="NAME",
+    help="val_acc, test_acc (what the runs state, accuracy usually), val_acc_best, val_loss, or a measured quantity.",
+)
 @click.option(
     "--objectives",
     default=None,
@@ -468,8 +475,16 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         names = parse_objectives(objectives, set(measured["quantity"]))
-    course = () if over is None else COURSE_COLUMNS
-    frame, runs, _ = load(files, where, [*needed_columns(names, score), *course, "data"] if names else None)
+    if score in ("val_acc_best", "train_acc"):
+        course = () if over is None else COURSE_COLUMNS
+        frame, runs, _ = load(files, where, [*needed_columns(names, score), *course, "data"] if names else None)
+    else:
+        frame, runs, _, score = load_judged(files, where, score)
+        if "error" in names and not judged_by().is_accuracy:
+            raise InputError(
+                f"error is 1 - accuracy, and these runs are judged by {judged_by().name(score)}: name that in its place, e.g. "
+                f"--objectives {judged_by().name(score)},{names[-1] if names[-1] != 'error' else 'params'}"
+            )
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -502,6 +517,7 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
+    data = judged_by().shown(data, [score]) if score in ("val_acc", "test_acc") else data
     return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 

@@ -224,7 +224,12 @@ def hw_latency(paths: Sequence[str], output: str, device: str, batch: int | None
 
 
 _TABLE_OPTIONS = (
-    click.option("--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."),
+    click.option(
+        "--space",
+        required=True,
+        shell_complete=completing(space_names),
+        help="Space of the architectures; choices makes one of the values of the columns that name them.",
+    ),
     click.option(
         "--map",
         "map_",
@@ -258,6 +263,17 @@ _TABLE_OPTIONS = (
         metavar="[OURS=]WORD",
         help="A further word that means a missing value, beside NA, n/a, nan, null, none, - and ?; repeatable.",
     ),
+    click.option(
+        "--as-run",
+        is_flag=True,
+        help="Rows are the trials of searches, in their order. --map strategy=, run=, run_seed=, index=, trial=, resource= "
+        "(epochs of a rung: the rows of a trial are one child), budget=, started=, finished=; or --set.",
+    ),
+    click.option(
+        "--any-fidelity",
+        is_flag=True,
+        help="With --as-run: let trials that were stopped early count by their last values.",
+    ),
     click.option("--skip-bad", is_flag=True, help="Leave rows out that cannot be read, and count them."),
     dry_run_option,
     take_over_option,
@@ -283,6 +299,8 @@ def _tabular(
     encoding: str | None,
     decimal: str | None,
     missing: Sequence[str],
+    as_run: bool,
+    any_fidelity: bool,
     skip_bad: bool,
     dry_run: bool,
     take_over: bool,
@@ -291,7 +309,9 @@ def _tabular(
 
     names = [name.strip() for name in percent.split(",") if name.strip()]
     columns, constants = pairs(map_, "--map"), pairs(set_, "--set")
-    form = TableForm(separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad, score)
+    form = TableForm(
+        separator, encoding, decimal, pairs(scale, "--scale"), tuple(missing), skip_bad, score, as_run, any_fidelity
+    )
     target = None if dry_run else output
     done = import_tabular(path, target, space, columns, constants, names, take_over, form)
     report_import(output, done, dry_run)
@@ -311,6 +331,8 @@ def csv(path: str, **options: Any) -> None:
       nasbench import csv cells.csv -o results/cells.h5 --space nasbench201 --map architecture=cell
           --map val_acc=accuracy --percent val_acc --set data=cifar10 --set protocol=theirs
     """
+    if path.removesuffix(".gz").endswith((".json", ".jsonl", ".ndjson")):
+        raise InputError(f"{path!r} is the name of a table in JSON: nasbench import json")
     if path.endswith(".parquet"):
         raise InputError(f"{path!r} is the name of a parquet table: nasbench import parquet")
     _tabular(path, **options)
@@ -330,6 +352,29 @@ def parquet(path: str, **options: Any) -> None:
     """
     if not path.endswith(".parquet"):
         raise InputError(f"{path!r}: the name of a parquet table should end in .parquet; for text: nasbench import csv")
+    _tabular(path, **options)
+
+
+@import_.command()
+@click.argument("path", type=click.Path())
+@new_results_option
+@_of_tables
+def json(path: str, **options: Any) -> None:
+    """Import a table in JSON: a list or lines of objects, an object of lists, a folder of files, or a search log.
+
+    Nested objects are columns with dotted names. HpBandSter's results.json (with the configs.json beside it) and NASLib's
+    errors.json are read as they are; with --as-run, they are runs.
+
+    \b
+    Example:
+      nasbench import json hpbandster-log -o results/bohb.h5 --as-run --set strategy=bohb --space choices
+          --map architecture=config.op1,config.op2 --map trial=config_id --map resource=budget --map val_error=loss
+          --map started=started --map finished=finished --set data=cifar10
+    """
+    from nasbench.tabular.importers.csv_parquet import is_json
+
+    if not is_json(path):
+        raise InputError(f"{path!r}: a table in JSON is a folder, or its name ends in .json, .jsonl or .ndjson")
     _tabular(path, **options)
 
 

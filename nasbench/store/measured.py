@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import TEST, VAL
 from nasbench.store.format.quantities import COURSE
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS
 from nasbench.store.query import PathLike, Results
@@ -175,6 +176,20 @@ def matching(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
             raise InputError(f"no {wanted.quantity} has {column}={value!r}; there is: {there}")
         rows = kept
     return rows
+
+
+def of_trainings(measurements: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out scores of other protocols and data sets than those of the children.
+
+    Args:
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+        frame: children with the column fingerprint.
+
+    Returns:
+        Measurements of quantities that are scores of these trainings, or of no training.
+    """
+    scores = measurements["quantity"].astype(str).str.startswith((VAL, TEST))
+    return measurements[~scores | measurements["fingerprint"].isin(set(frame["fingerprint"]))]
 
 
 def every_way(measurements: pd.DataFrame) -> list[Measured]:

@@ -103,6 +103,7 @@ class Trial:
         finished: likewise.
         columns: further columns of children.
         measured: further quantities.
+        curves: all curves of the schema, one value per epoch, where the source has them; None to make them of the reports.
     """
 
     number: int
@@ -116,6 +117,7 @@ class Trial:
     finished: float = math.nan
     columns: dict[str, Any] = field(default_factory=dict)
     measured: dict[Quantity, float] = field(default_factory=dict)
+    curves: dict[str, list[float]] | None = None
 
     @property
     def reached(self) -> float:
@@ -257,16 +259,16 @@ def _add(collector: Collector, group: Group, trial: Trial, value: Value, order: 
     course = [math.nan] * epochs
     for place, (_, each) in zip(places, reports):
         course[place] = value.of(each)
-    curves = None
+    curves = trial.curves
     measured = dict(trial.measured)
-    if epochs:
+    if epochs and curves is None:
         scores.setdefault("epochs", epochs)
     if value.quantity is not None:
         if scores["status"] == "ok":
             measured[value.quantity] = score
     elif not math.isnan(score):
         scores[value.column] = score
-    if value.column and epochs and scores.get("epochs") == epochs:
+    if curves is None and value.column and epochs and scores.get("epochs") == epochs:
         if not math.isnan(score) and course[-1] != score:
             course[-1] = math.nan  # what the trial returned is not its last report; a curve ends with the score
         curves = {name: [math.nan] * epochs for name in _CURVES} | {value.column: course}
