@@ -50,6 +50,13 @@ class Panel:
         agreement = "searched" if math.isnan(self.kendall) else f"τ = {self.kendall:.2f}"
         return f"{self.name}\nbest {self.score.text(self.best)}{unit}; {agreement}"
 
+    @property
+    def label(self) -> str:
+        """Label of the axis of regrets, short enough for a panel."""
+        if self.score.is_accuracy:
+            return "regret (points)"
+        return f"regret of {self.score.bare}" + (f" ({self.score.unit})" if self.score.unit else "")
+
 
 def plot_panels(panels: Sequence[Panel], unit: str, notes: Sequence[str] = (), about: str = "") -> Figure:
     """Draw the regret on each data set, all panels with the same budgets.
@@ -73,6 +80,7 @@ def plot_panels(panels: Sequence[Panel], unit: str, notes: Sequence[str] = (), a
         for ax, panel in zip(places, panels):
             ax.set_title(panel.title, loc="left", fontsize="medium")
             draw_regret(panel.regret, ax, unit, panel.score, panel.measure, named=False)
+            ax.set_ylabel(panel.label)
         for ax in places[len(panels) :]:
             ax.set_axis_off()
         _name_strategies(figure, places, panels)
