@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TextIO
 
 import click
 
@@ -62,6 +65,8 @@ _IMPORTS: Final = (
     *("accel-nasbench", "nasbench-macro", "suite-zero", "transnas"),
 )
 _WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
+_PRINTED: Final = ("predict", "query")
+"""Commands that print their output, in a form that is chosen, also where no file is named."""
 _NEW: Final = frozenset(_IMPORTS)
 """Commands that begin with reading for long, and write a new results file."""
 
@@ -90,6 +95,8 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
 """Per command, the arguments that name outputs. tests/outputs fail for a command with an output that is not here."""
 
 _FORCE: Final = "force_output"
+_ALONE: ContextVar[TextIO | None] = ContextVar("nasbench_standard_output", default=None)
+"""Standard output of a command whose output is `-`: tables and lines go to standard error then."""
 
 
 def with_outputs(command: click.Command) -> click.Command:
@@ -110,6 +117,7 @@ def with_outputs(command: click.Command) -> click.Command:
     body = command.callback
     if not outputs or body is None or hasattr(body, _FORCE):
         return command
+    texts = [name for name, each in outputs.items() if each.kind == "text" and command.name not in _PRINTED]
     if any(each.kind in ("text", "picture") for each in outputs.values()):
         command.params.append(
             click.Option(
@@ -127,11 +135,26 @@ def with_outputs(command: click.Command) -> click.Command:
             for name, output in outputs.items():
                 if isinstance(values.get(name), str):
                     _check(command.name or "", output, values[name])
-            return body(*args, **values)
+            with _alone(any(values.get(name) == STANDARD_OUTPUT for name in texts)):
+                return body(*args, **values)
 
     setattr(guarded, _FORCE, True)
     command.callback = guarded
     return command
+
+
+@contextlib.contextmanager
+def _alone(alone: bool) -> Iterator[None]:
+    """Keep standard output for the output `-`, so that a program can read it: what else is printed is for people."""
+    if not alone:
+        yield
+        return
+    token = _ALONE.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _ALONE.reset(token)
 
 
 def _check(command: str, output: Output, value: str) -> None:
@@ -210,7 +233,7 @@ def put(path: str, content: str, marks: Sequence[bytes] = ()) -> bool:
         InputError: when a file must not be replaced, or cannot be written.
     """
     if path == STANDARD_OUTPUT:
-        click.echo(content, nl=False)
+        click.echo(content, nl=False, file=_ALONE.get())
         return False
     write_output(path, content.encode("utf-8", "backslashreplace"), marks)
     return True

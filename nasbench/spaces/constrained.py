@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from nasbench.errors import InputError
 from nasbench.expressions import Node, parse_condition
+from nasbench.expressions.ranges import can_hold
 from nasbench.expressions.tree import AllOf, AnyOf, Arithmetic, Comparison
 from nasbench.spaces.base import Architecture, Space
 from nasbench.structures import Counts, Scale
@@ -48,7 +49,8 @@ def parse_limits(text: str, latency: bool = False) -> Node:
         The condition.
 
     Raises:
-        InputError: when the text is no such condition, names neither a count nor the latency, or divides by 0.
+        InputError: when the text is no such condition, names neither a count nor the latency, divides by 0, or cannot
+            hold.
     """
     condition = parse_condition(text, dict.fromkeys((*COUNTS, LATENCY), "number"), UNITS)
     if not condition.names:
@@ -61,6 +63,11 @@ def parse_limits(text: str, latency: bool = False) -> Node:
             f"{' or '.join(COUNTS)}"
         )
     _refuse_division_by_zero(condition, text)
+    if not can_hold(condition):
+        raise InputError(
+            f"condition {text!r} holds for no architecture: {', '.join((*COUNTS, LATENCY))} are above 0; change its "
+            "numbers or signs"
+        )
     return condition
 
 

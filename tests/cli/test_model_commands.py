@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from commands import nasbench
 from odd_images import make_deep_folder
+from onnx_exports import require_onnx_export
 from PIL import Image
 
 import nasbench as suite
@@ -175,7 +176,7 @@ def test_a_hash_is_trained_as_its_search_trained_it(tmp_path):
 
 @pytest.mark.slow
 def test_the_export_is_said_with_its_difference(model, tmp_path):
-    pytest.importorskip("onnxscript")
+    require_onnx_export()
     done = nasbench("export-model", str(model), "-o", str(tmp_path / "m.onnx"))
     assert done.code == 0, done
     assert "results differ by at most" in done.out

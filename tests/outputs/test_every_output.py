@@ -198,6 +198,10 @@ def _tried(folder: Path, name: str, argument: str, file: str) -> None:
     assert target.stat().st_size
     again = call(folder, name, argument, str(target), file)
     assert again.code == 0, again
+    if OUTPUTS[name][argument].kind == "text" and name not in ("export", "predict", "query", "replay"):
+        alone = call(folder, name, argument, "-", file)
+        shown, written = (text.splitlines() for text in (alone.out, target.read_text(encoding="utf-8")))
+        assert (alone.code, shown[0], len(shown)) == (0, written[0], len(written)), "nothing else on standard output"
     before = contents(folder)
     for size in (0, 50):  # bytes that fit on the disk
         with files_of_at_most(size):
