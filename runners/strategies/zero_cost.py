@@ -61,6 +61,7 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
     """
 
     name = "zero_cost"
+    begins_at_random = False
     config_type = ZeroCostConfig
 
     def __init__(self, space: Space, seed: int, config: ZeroCostConfig | None = None) -> None:
