@@ -53,6 +53,8 @@ def search(
     final: Literal["incumbents", "best", "none"] = "incumbents",
     final_seeds: int = 3,
     where_arch: str = "",
+    warm_start: str = "",
+    filter: str = "",
     keep_best: bool = False,
     stream: Literal["strategy", "seed"] = "strategy",
     timeout: float = 0.0,
@@ -101,6 +103,10 @@ def search(
         where_arch: limits on the architectures that the strategy may propose, by closed-form counts at the protocol's
             scale, e.g. "params <= 100k and mult_adds <= 20M", or by latencies that are measured on this machine, e.g.
             "latency <= 5 ms"; "" for none.
+        warm_start: a zero-cost score by which a pool of random architectures is ranked, whose best come in place of the
+            strategy's first random ones, e.g. "zero_cost:synflow,candidates=100,children=10"; "" for none.
+        filter: a zero-cost score by which the worst architectures are never proposed, e.g.
+            "zero_cost:synflow,keep=0.5"; "" for none.
         keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file,
             for `nasbench.load_model`; not with Ray.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
@@ -164,6 +170,8 @@ def search(
             "final": final,
             "final_seeds": final_seeds,
             "where_arch": where_arch,
+            "warm_start": warm_start,
+            "filter": filter,
             "keep_best": keep_best,
             "stream": stream,
             "timeout": timeout,

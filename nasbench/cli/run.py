@@ -100,6 +100,19 @@ if TYPE_CHECKING:
     "measured on this machine  [none].",
 )
 @click.option(
+    "--warm-start",
+    default="",
+    metavar="zero_cost:SCORE",
+    help="Begin with the best of a pool by a zero-cost score: zero_cost:synflow,candidates=100,children=10  [none].",
+)
+@click.option(
+    "--filter",
+    "filter_",
+    default="",
+    metavar="zero_cost:SCORE",
+    help="Never propose the worst by a zero-cost score: zero_cost:synflow,keep=0.5  [none].",
+)
+@click.option(
     "--keep-best", is_flag=True, help="Keep the incumbent's network in a model file beside the results, as it changes."
 )
 @click.option(
@@ -136,6 +149,8 @@ def run(
     final: str,
     final_seeds: int,
     where_arch: str,
+    warm_start: str,
+    filter_: str,
     keep_best: bool,
     add_baseline: bool,
     timeout: float,
@@ -183,6 +198,8 @@ def run(
             "final": final,
             "final_seeds": final_seeds,
             "where_arch": where_arch,
+            "warm_start": warm_start,
+            "filter": filter_,
             "keep_best": keep_best,
             "timeout": timeout,
             "price": usual_price(price),

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -21,17 +21,20 @@ from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, v
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
+from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_filter, parse_warm_start, text_of
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
 from nasbench.runners.strategies.source_files import load_class, names_a_file, source_of
 from nasbench.runners.strategies.streams import stream_seed
-from nasbench.spaces import Space, get_space
+from nasbench.spaces import Architecture, Space, get_space
 from nasbench.spaces.constrained import LATENCY, limits_latency, one_spelling, under_limits
+from nasbench.spaces.proxies import guided
 from nasbench.store.format.schema import TABLE
 from nasbench.structures import Scale
 
 if TYPE_CHECKING:
     from nasbench.measuring.limits import LatencyMeter
 from nasbench.training.clocks import Clock, require_clock
+from nasbench.zero_cost import zero_cost_score
 
 SAME_ROWS: Final = ("local", "inline")
 """Executors that train the same children in the same order, with one child at a time, so that rows depend on neither."""
@@ -87,6 +90,18 @@ class SearchConfig(ExecutorOptions):
         "is proposed; empty: none",
         json_schema_extra=unless(""),
     )
+    warm_start: str = Field(
+        "",
+        description="zero-cost score that ranks a pool of random architectures, whose best come in place of the strategy's first "
+        "random ones, e.g. zero_cost:synflow,candidates=100,children=10; its time is charged to the searcher; empty: none",
+        json_schema_extra=unless(""),
+    )
+    filter: str = Field(
+        "",
+        description="zero-cost score by which the worst architectures are never proposed, e.g. zero_cost:synflow,keep=0.5; its time "
+        "is charged to the searcher; empty: none",
+        json_schema_extra=unless(""),
+    )
     keep_best: bool = Field(
         False,
         description="the network of the incumbent is kept in a model file beside the results file, as it changes",
@@ -124,6 +139,16 @@ class SearchConfig(ExecutorOptions):
     def _one_spelling(cls, text: str) -> str:
         """Store one spelling of equal conditions, so that they have the same run id."""
         return one_spelling(text)
+
+    @field_validator("warm_start")
+    @classmethod
+    def _one_warm_start(cls, text: str) -> str:
+        return text_of(parse_warm_start(text))
+
+    @field_validator("filter")
+    @classmethod
+    def _one_filter(cls, text: str) -> str:
+        return text_of(parse_filter(text))
 
     @property
     def timeout_seconds(self) -> float:
@@ -214,10 +239,28 @@ class SearchPlan:
 
     @cached_property
     def searched(self) -> Space:
-        """The space as the strategy sees it: with `where_arch`, a view in which only fitting architectures occur."""
-        if not self.config.where_arch:
-            return self.space
-        return under_limits(self.space, self.config.where_arch, self.scale, self.latency_meter)
+        """The space as the strategy sees it, but for a warm start: a view where there are limits or a filter.
+
+        With `where_arch`, only fitting architectures occur in it.
+        """
+        limited = (
+            under_limits(self.space, self.config.where_arch, self.scale, self.latency_meter)
+            if self.config.where_arch
+            else self.space
+        )
+        return self._guided(limited, parse_filter(self.config.filter))
+
+    def _guided(self, space: Space, guide: WarmStart | ProxyFilter | None) -> Space:
+        """Return a view of a space with a warm start or a filter; the space itself without one."""
+        if guide is None:
+            return space
+        options = {name: value for name, value in vars(guide).items() if name != "score"}
+        score = partial(self._score, guide.score)
+        return guided(space, f"{PREFIX}{guide.score}", score, seed=self.config.seed, **options)
+
+    def _score(self, score: str, architecture: Architecture) -> float:
+        """Score an untrained network by the protocol of the run."""
+        return zero_cost_score(architecture, score, self.protocol, self.config.seed, self.config.devices[0]).value
 
     @cached_property
     def latency_meter(self) -> LatencyMeter | None:
@@ -249,8 +292,9 @@ class SearchPlan:
     def strategy(self) -> Strategy[Any]:
         """Make a fresh strategy, in the state before the first `ask`."""
         kind, options = self.strategy_kind, self.options
+        space = self._guided(self.searched, parse_warm_start(self.config.warm_start))
         with blamed_on(f"strategy {self.config.strategy!r}, its start"):
-            return kind(self.searched, self._stream_seed(options), options)
+            return kind(space, self._stream_seed(options), options)
 
     def _stream_seed(self, options: StrategyConfig) -> int:
         """Seed of the strategy's random numbers. Options that it takes from the run do not enter."""
@@ -339,11 +383,21 @@ def plan_search(
     plan = replace(resolve(config, network_version), kind=kind)
     _require_measurable(plan)
     plan.strategy()  # refuses unsuitable options, and spaces that the strategy cannot search
-    if plan.latency_meter is not None:
+    _require_random_beginning(plan)
+    if plan.latency_meter is not None or config.warm_start or config.filter:
         return replace(plan)  # forgets what was measured here: the search measures again, and is charged for it
     if config.where_arch:
         plan.searched.random(np.random.default_rng(0))  # refuses limits that almost nothing satisfies
     return plan
+
+
+def _require_random_beginning(plan: SearchPlan) -> None:
+    """Refuse a warm start of a strategy that does not begin with random architectures."""
+    if plan.config.warm_start and not plan.strategy_kind.begins_at_random:
+        raise InputError(
+            f"strategy {plan.config.strategy!r} does not begin with random architectures that a warm start could replace; leave out "
+            "warm_start, or take filter"
+        )
 
 
 def _require_measurable(plan: SearchPlan) -> None:

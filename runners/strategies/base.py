@@ -72,6 +72,9 @@ class Strategy(ABC, Generic[C]):
     """Ledger category of the seconds in `ask` and `tell`: "searcher", or "supernet" for a strategy that
     spends them on training weights that architectures share."""
 
+    begins_at_random: ClassVar[bool] = True
+    """Whether its first architectures are draws of `space.random`, so that a warm start can replace them."""
+
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         self.space, self.seed = space, seed
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]

@@ -43,6 +43,7 @@ class PPO(PolicyGradient[PPOConfig]):
     """
 
     name = "ppo"
+    begins_at_random = False
     config_type = PPOConfig
 
     def update(self, batch: Batch) -> None:

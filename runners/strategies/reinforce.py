@@ -50,6 +50,7 @@ class Reinforce(PolicyGradient[ReinforceConfig]):
     """
 
     name = "reinforce"
+    begins_at_random = False
     config_type = ReinforceConfig
 
     def __init__(self, space: Space, seed: int, config: ReinforceConfig | None = None) -> None:

@@ -56,6 +56,7 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
     """
 
     name = "reinforce_logits"
+    begins_at_random = False
     config_type = ReinforceLogitsConfig
 
     def __init__(self, space: Space, seed: int, config: ReinforceLogitsConfig | None = None) -> None:
