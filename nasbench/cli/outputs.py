@@ -57,7 +57,7 @@ _PLOTS: Final = (
     "targets",
 )
 _WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "csv", "parquet", "nasbench101", "nasbench201")
-_NEW: Final = frozenset({"csv", "parquet", "nasbench101", "nasbench201"})
+_NEW: Final = frozenset({"measure", "csv", "parquet", "nasbench101", "nasbench201"})
 """Commands that begin with reading for long, and write a new results file."""
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
@@ -71,8 +71,15 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
     "get": {"output": Output("text", (".npz",))},
+    "measure": {
+        "output": _RESULTS,
+        "page": Output("text", (".html",)),
+        "csv": _CSV,
+        "submit": Output("text", (".npz",)),
+    },
     "predict": {"output": Output("text", (".csv", ".json"))},
     "query": {"output": Output("text", tuple(QUERY_FORMS))},
+    "reference": {"output": Output("text", (".npz",))},
     "replay": {"output": Output("text", (".csv", ".h5")), "plot": _PICTURE},
     "report": {"output": Output("text", tuple(REPORT_MARKS))},
     "reproduce": {"output": _PICTURE},
