@@ -163,11 +163,6 @@ def findings_of(found: Compared) -> list[str]:
         return []
     lines = [
         f"{task}: {row['first']} against {row['second']}: {row['verdict']}"
-        + (
-            ""
-            if "detectable at" in row["verdict"] or "n too small" in row["verdict"]
-            else f"; {row['detectable_text']}"
-        )
         for task, table in found.tests.items()
         for row in table.to_dict("records")
     ]
