@@ -200,9 +200,9 @@ def overall_section(found: Compared, place: Mapping[str, int]) -> Section:
         table.rows.append(
             [
                 ReportCell(row["strategy"]),
-                ReportCell(_number(row["rank"], 2), _interval(row["rank_low"], row["rank_high"], 2)),
+                ReportCell(number_text(row["rank"], 2), interval_text(row["rank_low"], row["rank_high"], 2)),
                 ReportCell(
-                    f"{row['regret']:.3f}", _interval(row["regret_low"], row["regret_high"], 3) or row["interval"]
+                    f"{row['regret']:.3f}", interval_text(row["regret_low"], row["regret_high"], 3) or row["interval"]
                 ),
                 ReportCell(f"{row['n']:,}"),
                 *(ReportCell(str(row[name])) for name in ("wins", "ties", "losses")),
@@ -306,13 +306,22 @@ def task_sections(found: Compared, place: Mapping[str, int]) -> list[Section]:
             f"{scale.label}: {scale.architectures:,} encodings; best reported accuracy {100 * scale.best:.2f}%, mean "
             f"{100 * scale.typical:.2f}%. Budgets: {budgets} of the table's clock."
         )
-        parts = [Part(table=_scores_table(rows, found), caption=f"Scores on {task}")]
-        parts.append(Part("Comparisons", table=_tests_table(found.tests[task]), caption=f"Tests on {task}"))
+        parts = [Part(table=scores_table(rows, found), caption=f"Scores on {task}")]
+        parts.append(Part("Comparisons", table=tests_table(found.tests[task]), caption=f"Tests on {task}"))
         sections.append(Section(f"Task {task}", deck, tuple(parts)))
     return sections
 
 
-def _scores_table(rows: pd.DataFrame, found: Compared) -> ReportTable:
+def scores_table(rows: pd.DataFrame, found: Compared) -> ReportTable:
+    """Make the table of scores and costs on one task.
+
+    Args:
+        rows: rows of `Compared.summary` of the task.
+        found: the comparison.
+
+    Returns:
+        The table.
+    """
     sizes = found.protocol.budgets
     table = ReportTable(
         (
@@ -326,22 +335,30 @@ def _scores_table(rows: pd.DataFrame, found: Compared) -> ReportTable:
         )
     )
     for row in rows.to_dict("records"):
-        around = _interval(100 * row["score_low"], 100 * row["score_high"], 2) or row["interval"]
+        around = interval_text(100 * row["score_low"], 100 * row["score_high"], 2) or row["interval"]
         table.rows.append(
             [
                 ReportCell(row["strategy"]),
-                ReportCell(_number(row["rank"], 2)),
+                ReportCell(number_text(row["rank"], 2)),
                 ReportCell(f"{100 * row['score']:.2f}", f"{around}\nn={row['n']}"),
                 *(ReportCell(f"{row[f'regret_{size}']:.3f}") for size in sizes),
                 ReportCell(f"{row['children']:.0f}"),
                 ReportCell(f"{row['usd']:.4f}"),
-                ReportCell(_seconds(row["searcher_seconds"])),
+                ReportCell(seconds_text(row["searcher_seconds"])),
             ]
         )
     return table
 
 
-def _tests_table(tests: pd.DataFrame) -> ReportTable:
+def tests_table(tests: pd.DataFrame) -> ReportTable:
+    """Make the table of comparisons on one task.
+
+    Args:
+        tests: rows of `comparison.tests_of_task`.
+
+    Returns:
+        The table, with n, interval, p after Holm's correction and the detectable difference.
+    """
     table = ReportTable(
         (
             ReportColumn("First", "strategy"),
@@ -358,7 +375,7 @@ def _tests_table(tests: pd.DataFrame) -> ReportTable:
         )
     )
     for row in tests.to_dict("records"):
-        around = _interval(100 * row["difference_low"], 100 * row["difference_high"], 2)
+        around = interval_text(100 * row["difference_low"], 100 * row["difference_high"], 2)
         detectable = row["detectable"]
         table.rows.append(
             [
@@ -400,13 +417,40 @@ def provenance_of(suite: Benchmark, runs: BenchmarkRuns) -> list[tuple[str, str]
     return [(name, str(value)) for name, value in rows if value]
 
 
-def _number(value: float, digits: int) -> str:
+def number_text(value: float, digits: int) -> str:
+    """Format a number.
+
+    Args:
+        value: the number, or NaN.
+        digits: decimals.
+
+    Returns:
+        The text; a dash for NaN.
+    """
     return NONE if math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _interval(low: float, high: float, digits: int) -> str:
+def interval_text(low: float, high: float, digits: int) -> str:
+    """Format an interval.
+
+    Args:
+        low: lower end, NaN without an interval.
+        high: upper end.
+        digits: decimals.
+
+    Returns:
+        The text, e.g. "[0.10, 0.12]"; "" without an interval.
+    """
     return "" if math.isnan(low) or math.isnan(high) else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _seconds(value: float) -> str:
+def seconds_text(value: float) -> str:
+    """Format seconds with two digits.
+
+    Args:
+        value: seconds, >= 0, or NaN.
+
+    Returns:
+        The text; a dash for NaN.
+    """
     return NONE if math.isnan(value) else f"{value:.2g}" if value < 10 else f"{value:.0f}"

@@ -71,6 +71,7 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
     "get": {"output": Output("text", (".npz",))},
+    "leaderboard": {"output": Output("folder")},
     "measure": {
         "output": _RESULTS,
         "page": Output("text", (".html",)),
