@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
 from nasbench.analysis.inference.equivalence import SIGNIFICANT
-from nasbench.analysis.inference.intervals import mean_interval
+from nasbench.analysis.inference.intervals import TOO_SMALL, mean_interval
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
-from nasbench.analysis.inference.verdicts import DIFFERS, comparison_text, detectable_text
+from nasbench.analysis.inference.verdicts import DIFFERS, NOT_SHOWN, comparison_text, detectable_text
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.ranks import average_rank_intervals, average_ranks, expected_ranks, friedman
 from nasbench.benchmark.definition import Comparison
@@ -182,7 +182,7 @@ def tests_of_task(scores: pd.DataFrame, mine: Collection[str], protocol: Compari
 
     Returns:
         first, second; the columns of `compare_groups`; p_holm and the other columns of `corrected`; verdict (a sentence
-        with n, difference, interval and p) and detectable_text.
+        with n, difference, interval, p and the detectable difference).
     """
     names = style.in_order(scores["strategy"].tolist())
     names = [*(name for name in names if name in mine), *(name for name in names if name not in mine)]
@@ -195,9 +195,14 @@ def tests_of_task(scores: pd.DataFrame, mine: Collection[str], protocol: Compari
     ]
     table = corrected(pd.DataFrame(rows, columns=["first", "second", *COMPARISON]))
     records = table.to_dict("records")
-    table["verdict"] = [comparison_text(row) for row in records]
-    table["detectable_text"] = [detectable_text(row["detectable"]) for row in records]
+    table["verdict"] = [_verdict(row) for row in records]
     return table
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    """A sentence with n, difference, interval, p after Holm's correction, and what could have been detected."""
+    said = comparison_text(row)
+    return said if row["finding"] in (TOO_SMALL, NOT_SHOWN) else f"{said}; {detectable_text(row['detectable'])}"
 
 
 def won(row: Mapping[Any, Any]) -> int:

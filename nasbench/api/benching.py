@@ -33,6 +33,7 @@ class Benched:
         references: the reference runs with which they are compared.
         compared: the comparison.
         replayed: task -> the searches with all children.
+        opened: task -> its tables.
         missing: tasks whose files are not here.
         reproduced: label -> (equal searches, searches), of strategies that have reference runs themselves.
     """
@@ -42,6 +43,7 @@ class Benched:
     references: tuple[Entry, ...]
     compared: Compared
     replayed: Mapping[str, Sequence[Replayed]]
+    opened: Mapping[str, OpenTask]
     missing: tuple[str, ...]
     reproduced: Mapping[str, tuple[int, int]]
 
@@ -140,7 +142,7 @@ def bench(
     references = _chosen(shipped, against, opened)
     replayed: dict[str, list[Replayed]] = {task: [] for task in opened}
     entries = []
-    with _bar(len(settings) * len(opened) * count, progress) as ended:
+    with search_bar(len(settings) * len(opened) * count, progress) as ended:
         for setting in settings:
             runs = {}
             for task, each in opened.items():
@@ -153,7 +155,7 @@ def bench(
         common = [task for task in entry.runs if twin is not None and task in twin.runs]
         if twin is not None and common:
             most = [min(count, len(twin.runs[task].seeds)) for task in common]
-            equal = [equal_searches(entry.runs[task], twin.runs[task], n) for task, n in zip(common, most)]
+            equal = [equal_searches(entry.runs[task], twin.runs[task]) for task in common]
             reproduced[entry.text] = (sum(equal), sum(most))
     references = tuple(each for each in references if not any(same_strategy(entry, each) for entry in entries))
     entries = _labelled(entries, references)
@@ -163,7 +165,7 @@ def bench(
     made = BenchmarkRuns(loaded.name, loaded.digest, scales, tuple(entries), provenance())
     mine = [entry.shown for entry in entries]
     compared = compare_entries([*entries, *references], mine if references else (), scales, loaded.protocol)
-    return Benched(loaded, made, references, compared, replayed, tuple(missing), reproduced)
+    return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced)
 
 
 def open_tasks(suite: Benchmark, tables: Sequence[PathLike] = ()) -> tuple[dict[str, OpenTask], list[str]]:
@@ -237,13 +239,18 @@ def _labelled(entries: Sequence[Entry], references: Sequence[Entry]) -> list[Ent
     return found
 
 
-class _bar:
-    """A bar over searches, as a context that gives the function which counts them."""
+class search_bar:
+    """A bar over searches, as a context that gives the function which counts them.
+
+    Args:
+        searches: how many there will be, 0 if that is not known.
+        shown: whether it is shown on a terminal.
+    """
 
     def __init__(self, searches: int, shown: bool) -> None:
         from tqdm.auto import tqdm
 
-        self._bar = tqdm(total=searches, unit=" searches", leave=False, disable=None if shown else True)
+        self._bar = tqdm(total=searches or None, unit=" searches", leave=False, disable=None if shown else True)
 
     def __enter__(self) -> Report:
         def ended(strategy: str, searches: int) -> None:

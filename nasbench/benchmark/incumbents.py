@@ -161,19 +161,22 @@ class TaskRuns:
         found[self.runs[within]] = within  # later incumbents of a run come later
         return found
 
-    def first(self, searches: int) -> TaskRuns:
-        """Take the first searches alone.
+    def of_searches(self, searches: Sequence[int]) -> TaskRuns:
+        """Take some searches alone.
 
         Args:
-            searches: how many.
+            searches: their positions, in the order in which they are wanted.
 
         Returns:
             Runs of these searches.
         """
-        kept = self.runs < searches
+        places = [np.flatnonzero(self.runs == search) for search in searches]
+        kept = np.concatenate(places) if places else np.zeros(0, dtype=np.int64)
+        columns = {name: getattr(self, name)[kept] for name in _OF_INCUMBENTS}
+        columns["runs"] = np.repeat(np.arange(len(searches)), [len(place) for place in places])
         return TaskRuns(
-            **{name: getattr(self, name)[:searches] for name in _OF_RUNS},
-            **{name: getattr(self, name)[kept] for name in _OF_INCUMBENTS},
+            **{name: getattr(self, name)[list(searches)] for name in _OF_RUNS},
+            **columns,
             searcher_seconds=self.searcher_seconds,
         )
 

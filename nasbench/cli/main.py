@@ -32,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock."),
+    "bench": ("nasbench.cli.bench:bench", "Compare strategies on a frozen suite, offline; check submissions."),
+    "leaderboard": ("nasbench.cli.leaderboard:leaderboard", "Write a static site of submissions and reference runs."),
     "table": ("nasbench.cli.table:table", "Build complete tables; show their statistics and neighbours."),
     "tables": ("nasbench.cli.tables:tables", "List the tables that ship; show, verify or get one by name."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children by conditions on their columns."),
@@ -103,7 +105,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
     "models": ("Trained networks", ("train", "predict", "evaluate", "export-model", "latency")),
-    "tables": ("Complete tables", ("tables", "table", "replay")),
+    "tables": ("Complete tables", ("bench", "leaderboard", "tables", "table", "replay")),
     "results": (
         "Results files (also: nasbench results COMMAND)",
         ("query", "show", "check", "repair", "migrate", "merge", "diff", "export", "import"),

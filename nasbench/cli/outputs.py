@@ -67,7 +67,7 @@ _IMPORTS: Final = (
 _WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
 _PRINTED: Final = ("predict", "query")
 """Commands that print their output, in a form that is chosen, also where no file is named."""
-_NEW: Final = frozenset(_IMPORTS)
+_NEW: Final = frozenset({"measure", *_IMPORTS})
 """Commands that begin with reading for long, and write a new results file."""
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
@@ -81,8 +81,16 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
     "get": {"output": Output("text", (".npz",))},
+    "leaderboard": {"output": Output("folder")},
+    "measure": {
+        "output": _RESULTS,
+        "page": Output("text", (".html",)),
+        "csv": _CSV,
+        "submit": Output("text", (".npz",)),
+    },
     "predict": {"output": Output("text", (".csv", ".json"))},
     "query": {"output": Output("text", tuple(QUERY_FORMS))},
+    "reference": {"output": Output("text", (".npz",))},
     "replay": {"output": Output("text", (".csv", ".h5")), "plot": _PICTURE},
     "report": {"output": Output("text", tuple(REPORT_MARKS))},
     "reproduce": {"output": _PICTURE},

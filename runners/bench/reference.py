@@ -138,19 +138,18 @@ def make_reference(
     return all_runs(), skipped
 
 
-def equal_searches(found: TaskRuns, expected: TaskRuns, searches: int) -> int:
+def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
     """Count searches that are equal: the same children, incumbents, outcomes and costs.
 
     Args:
         found: searches of one task, made now.
-        expected: stored ones of the same strategy with the same seeds.
-        searches: number of them to compare, from the first.
+        expected: stored ones of the same strategy, in the same order; those without a counterpart are not compared.
 
     Returns:
         The number of equal searches.
     """
     equal = 0
-    for number in range(searches):
+    for number in range(min(len(found.seeds), len(expected.seeds))):
         mine, theirs = found.runs == number, expected.runs == number
         same = found.seeds[number] == expected.seeds[number] and found.children[number] == expected.children[number]
         same = same and math.isclose(found.spent[number], expected.spent[number], rel_tol=1e-9)

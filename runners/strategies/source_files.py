@@ -33,7 +33,7 @@ class SourceFile:
         path: the file, as it was named.
         class_name: name of the class in it.
         digest: SHA-256 of the file's bytes, 64 hexadecimal digits. Modules that the file imports do not enter.
-        text: its text.
+        text: its text, of which the bytes are the UTF-8.
     """
 
     path: str
@@ -146,7 +146,7 @@ def load_class(reference: str, digest: str = "") -> type[Strategy[Any]]:
     if kind is None:
         raise InputError(_no_class(path, wanted, module))
     _require_strategy(path, wanted, kind, module)
-    source = SourceFile(str(path), wanted, there, content.decode("utf-8-sig"))
+    source = SourceFile(str(path), wanted, there, content.decode("utf-8"))
     _sources[kind] = source
     kind.name = source.strategy
     return kind  # type: ignore[no-any-return]
@@ -166,7 +166,7 @@ def _content(path: Path) -> bytes:
     if len(content) > _LARGEST:
         raise InputError(f"strategy file {str(path)!r} has more than {_LARGEST:,} bytes; it is no Python code")
     try:
-        content.decode("utf-8-sig")
+        content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"strategy file {str(path)!r} is no Python code: byte {error.start} is no UTF-8") from None
     return content
