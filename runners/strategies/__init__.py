@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from nasbench.registry import Registry
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, Proposal, Strategy, StrategyConfig
 
-__all__ = ["STRATEGIES", "Outcome", "Strategy", "StrategyConfig"]
+__all__ = ["STRATEGIES", "Outcome", "Proposal", "Strategy", "StrategyConfig"]
 
 STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "strategy",
     "nasbench.strategies",
     {
+        "asha": "nasbench.runners.strategies.asha:Asha",
         "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
+        "hyperband": "nasbench.runners.strategies.hyperband:Hyperband",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
         "reinforce_logits": "nasbench.runners.strategies.reinforce_logits:ReinforceLogits",
+        "successive_halving": "nasbench.runners.strategies.successive_halving:SuccessiveHalving",
         "zero_cost": "nasbench.runners.strategies.zero_cost:ZeroCostSearch",
     },
 )
