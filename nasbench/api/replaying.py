@@ -215,6 +215,7 @@ def replay(
     where_arch: str = "",
     measurements: Sequence[PathLike] = (),
     price: float = 0.0,
+    children_at_once: int = 1,
     jobs: int = 1,
     progress: bool = True,
 ) -> Replay:
@@ -244,6 +245,8 @@ def replay(
         measurements: results files with measured quantities that strategies have as objectives, e.g. latency; () for the
             table's file.
         price: USD per device-hour, >= 0, for budgets in USD.
+        children_at_once: devices: children in training at once in each search, >= 1, whose outcomes come in the order of
+            the simulated ends.
         jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
             importable module.
         progress: whether to show a bar.
@@ -271,22 +274,21 @@ def replay(
     limit = ReplayBudget(Budget.parse(budget), price)
     seen, scored_with = _once(search_seeds, "search_seeds"), _once(report_seeds, "report_seeds")
     names: list[str | None] = list(report_on) or ([search_on] if seen or scored_with else [])
+    given = _several(strategies)
+    curves = any(given_strategy(each).kind.asks_epochs for each in given)
     searched, *reports = read_tables(
-        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)]
+        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)], curves
     )
     searched.check_outcome_from(draw)
     scored = reports or [searched]
     published = published_on(searched, scored)
-    settings = [
-        replace(_setting(each, published, limit.budget), where_arch=one_spelling(where_arch))
-        for each in _several(strategies)
-    ]
+    settings = [replace(_setting(each, published, limit.budget), where_arch=one_spelling(where_arch)) for each in given]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)
     with _bar(len(settings) * len(numbers), progress) as ended:
-        runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw)
+        runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw, children_at_once)
     return Replay(tuple(runs), searched, tuple(scored), published)
 
 

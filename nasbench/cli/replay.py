@@ -106,6 +106,13 @@ if TYPE_CHECKING:
     show_default=True,
     help='"12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".',
 )
+@click.option(
+    "--children-at-once",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Devices: children in training at once in each search, whose outcomes come in the order of the simulated ends.",
+)
 @click.option("--price", default=0.0, type=click.FloatRange(min=0), help="USD per device-hour, for budgets in USD.")
 @click.option(
     "--jobs",
@@ -146,6 +153,7 @@ def replay(
     seeds: int,
     first_seed: int,
     budget: str,
+    children_at_once: int,
     price: float,
     jobs: int,
     measurements: Sequence[str],
@@ -163,6 +171,10 @@ def replay(
     --report-seeds the choice is scored by trainings that the search did not see. Reported scores are means over
     trainings, for either --draw.
 
+    A strategy that stops trainings early, such as asha, sees the score at the epoch where a training stops, and is charged
+    the seconds up to there; one that goes on is charged the added epochs. Its choice is the child with the highest score at
+    the epoch that it reached.
+
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
@@ -176,6 +188,7 @@ def replay(
     from nasbench.runners.replay.published_settings import published_on, usual_options
     from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
     from nasbench.runners.search.budget import Budget
+    from nasbench.runners.strategies.source_files import split_strategy, strategy_class
     from nasbench.spaces import get_space
     from nasbench.tabular.catalogue import table_file
     from nasbench.tabular.tables import Selection, read_tables
@@ -188,7 +201,8 @@ def replay(
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported, score) for each in names_reported]
-    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections])
+    curves = any(strategy_class(split_strategy(text)[0]).asks_epochs for text in strategies)
+    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections], curves)
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
@@ -207,7 +221,7 @@ def replay(
     table = with_measured(table, settings, measurements or [path])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
-        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw)
+        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw, children_at_once)
     choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
     texts = {run.setting.name: run.setting.text for run in runs}

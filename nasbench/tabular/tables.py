@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +23,13 @@ from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import parse_limits
 from nasbench.store.judged import judge
 from nasbench.tabular.nasbench201_networks import table_counts
+from nasbench.tabular.table_curves import TableCurves, curves_of
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nasbench.store.query import Results
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -84,6 +87,7 @@ class Table:
         score: what architectures are judged by.
         measured: quantity -> [size], measured values that a search may have as objectives, see `with_measured`; NaN where
             an architecture was not measured.
+        curves: score and cost after each epoch; None if they were not read, or are unknown.
 
     Raises:
         InputError: when a column has another length, or no child has a score.
@@ -100,6 +104,7 @@ class Table:
     seeds: tuple[int, ...] | None = None
     score: Score = ACCURACY
     measured: Mapping[str, FloatArray] = field(default_factory=dict)
+    curves: TableCurves | None = None
 
     def __post_init__(self) -> None:
         for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
@@ -257,7 +262,9 @@ class Table:
                 'e.g. "100 children"'
             )
 
-    def outcomes(self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom) -> FloatArray:
+    def outcomes(
+        self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom, stops: IntArray | None = None
+    ) -> FloatArray:
         """Return the validation accuracies that searches receive as outcomes.
 
         Args:
@@ -265,14 +272,26 @@ class Table:
             runs: ints, search seeds, each >= 0; broadcast against `codes`.
             outcome_from: "mean" for the mean over the architecture's trainings, "one" for one training, picked by
                 `Trainings.picked`.
+            stops: ints of the shape of `codes`, epochs at which trainings stopped, 0 for whole ones; None if all are.
 
         Returns:
             Accuracies in [0, 1], NaN for a child that failed. Their shape is that of `codes` for "mean", and that of
             `codes` and `runs` broadcast together for "one".
         """
+        cut = stops is not None and self.curves is not None and bool(np.any(stops))
         if outcome_from == "mean" or self.trainings is None:
-            return self.val_acc[codes]
-        return self.trainings.val_acc[self.trainings.picked(codes, runs)]
+            if not cut:
+                return self.val_acc[codes]
+            assert stops is not None
+            assert self.curves is not None
+            return np.where(stops, self.curves.val_acc[self.curves.kinds[codes], stops - 1], self.val_acc[codes])
+        picked = self.trainings.picked(codes, runs)
+        if not cut:
+            return self.trainings.val_acc[picked]
+        assert stops is not None
+        assert self.curves is not None
+        assert self.curves.single is not None
+        return np.where(stops, self.curves.single[picked, stops - 1], self.trainings.val_acc[picked])
 
     @cached_property
     def _range(self) -> tuple[float, float]:
@@ -346,18 +365,20 @@ def read_table(
     return read_tables(path, [Selection(data, seeds, score)])[0]
 
 
-def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table]:
+def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool = False) -> list[Table]:
     """Read several tables from one file. The file is read once, and equal selections give the same object.
 
     Args:
         path: see `read_table`.
         selections: selections of children, one per table.
+        curves: whether to read scores and costs after each epoch, too.
 
     Returns:
         One table per selection, in their order.
 
     Raises:
-        MissingData, UnknownName, InputError, StoreError: see `read_table`.
+        MissingData, UnknownName, InputError, StoreError: see `read_table`. InputError also when curves are wanted and
+            there are none.
     """
     path = Path(path)
     if not path.exists():
@@ -366,6 +387,10 @@ def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table
     if path.suffix == ".npz":
         from nasbench.tabular.compact import is_compact, read_compact
 
+        if curves:
+            raise InputError(
+                f"{path} has no scores after each epoch; choose a strategy of whole trainings, e.g. random"
+            )
         if is_compact(path):
             return read_compact(path, selections)
         for each in dict.fromkeys(selections):
@@ -379,10 +404,11 @@ def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table
 
         with Results(str(path)) as results:
             frame, runs, measurements = results.frame(), results.runs(), results.measurements()
-        for each in dict.fromkeys(selections):
-            rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
-            rows, score = judge(rows, runs[runs["run"].isin(set(rows["run"]))], measurements, each.score)
-            found[each] = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
+            for each in dict.fromkeys(selections):
+                rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
+                rows, score = judge(rows, runs[runs["run"].isin(set(rows["run"]))], measurements, each.score)
+                table = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
+                found[each] = _with_curves(table, results, rows, str(path)) if curves else table
     return [found[each] for each in selections]
 
 
@@ -475,9 +501,7 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
         InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
         UnknownName: when there is no such space.
     """
-    search = frame[frame["stage"] == "search"]
-    if search.empty:  # a built table: each training was scored on both sets at once
-        search = frame[frame["stage"] == "final"]
+    search = _scored(frame)
     for column in ("space", "fingerprint"):
         found = sorted(set(search[column]))
         if len(found) != 1:
@@ -486,7 +510,7 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
     if space.size > LARGEST:
         raise InputError(f"space {space.spec!r} has {space.size} sequences of choices; tables hold at most {LARGEST}")
     rows = search.groupby("hash").agg({"params": "max", "mult_adds": "max"})
-    rows["device_seconds"] = of_one_platform(search).groupby("hash")["device_seconds"].mean()
+    rows["device_seconds"] = _costed(search).groupby("hash")["device_seconds"].mean()
     rows["val_acc"] = search[search["status"] == "ok"].groupby("hash")["val_acc"].mean()
     final = frame[(frame["stage"] == "final") & (frame["status"] == "ok")]
     rows["test_acc"] = final.groupby("hash")["test_acc"].mean()
@@ -509,6 +533,34 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
         trainings=None if (search["seed"] == MEAN_SEED).any() else trainings_of(search, hashes),
         score=score,
     )
+
+
+def _scored(frame: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of a file whose scores and costs a table holds: of whole trainings."""
+    search = frame[(frame["stage"] == "search") & (frame["stop_epoch"] == 0)]
+    # a built table: each training was scored on both sets at once
+    return search if len(search) else frame[frame["stage"] == "final"]
+
+
+def _costed(search: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows whose seconds are comparable, and those of the whole training where there are any."""
+    whole = search[search["from_epoch"] == 0]
+    return of_one_platform(whole if set(whole["hash"]) == set(search["hash"]) else search)
+
+
+def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str) -> Table:
+    """Add the curves of the children that a table was made of."""
+    if not table.score.is_accuracy:
+        raise InputError(
+            f"{source} is judged by {table.score.name(VAL_ACC)}, and the curves of its trainings are accuracies; choose a strategy of "
+            "whole trainings, e.g. random"
+        )
+    search = _scored(rows)
+    ok = search[search["status"] == "ok"]
+    costs = _costed(search)
+    costs = costs[costs["status"] == "ok"]
+    single = None if table.trainings is None else table.trainings.rows
+    return replace(table, curves=curves_of(results, ok, costs, _hashes(table.space), single, source))
 
 
 def _counts(values: Any) -> IntArray:
@@ -573,6 +625,7 @@ def published_replays() -> pd.DataFrame:
     return frame.fillna({"options": "", "note": ""})
 
 
+@lru_cache(maxsize=2)
 def _hashes(space: Space) -> list[str]:
     """List the hash of every sequence of choices, in lexicographic order."""
     options = [decision.options for decision in space.decisions]

@@ -107,6 +107,13 @@ class SearchConfig(ExecutorOptions):
         description="the network of the incumbent is kept in a model file beside the results file, as it changes",
         json_schema_extra=NEVER,
     )
+    checkpoint_gib: float = Field(
+        4.0,
+        ge=0,
+        description="GiB of disk for the checkpoints of trainings that stop early; the oldest are removed first, and a child "
+        "that continues one of those trains from the start",
+        json_schema_extra=NEVER,
+    )
     clock: Clock = Field(
         "held",
         description="seconds of a child: held: for which it held its device; processor: that the device computed, only in "
@@ -311,6 +318,7 @@ class SearchPlan:
             "cells": self.protocol.cells,
             "filters": self.protocol.filters,
             "device": self.config.devices[0],
+            "max_epochs": self.protocol.epochs,
         }
         return {name: value for name, value in values.items() if name in config_type.model_fields}
 

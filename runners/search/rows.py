@@ -29,12 +29,16 @@ class Proposal:
         architecture: the proposed architecture.
         seed: training seed, >= 0.
         duplicate: whether an earlier proposal of the run has the same hash.
+        stop_epoch: epoch after which the training stops; 0 for all epochs of the protocol.
+        continues: index of the proposal whose training it continues, as the strategy names it; None if it names none.
     """
 
     index: int
     architecture: Architecture
     seed: int
     duplicate: bool
+    stop_epoch: int = 0
+    continues: int | None = None
 
 
 def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluation, stage: str) -> dict[str, Any]:
@@ -66,6 +70,8 @@ def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluatio
         "device_seconds": evaluation.device_seconds,
         "published_params": -1,
         "published_mult_adds": -1,
+        "stop_epoch": proposal.stop_epoch,
+        "continues": "",
         **{name: getattr(evaluation, name) for name in _SCORES},
     }
 
@@ -123,6 +129,7 @@ def outcome(
         mult_adds=evaluation.mult_adds,
         device_seconds=charged_seconds,
         measured=measured or {},
+        epochs=evaluation.epochs,
     )
 
 

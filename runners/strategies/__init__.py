@@ -5,18 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from nasbench.registry import Registry
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, Proposal, Strategy, StrategyConfig
 
-__all__ = ["STRATEGIES", "Outcome", "Strategy", "StrategyConfig"]
+__all__ = ["STRATEGIES", "Outcome", "Proposal", "Strategy", "StrategyConfig"]
 
 STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "strategy",
     "nasbench.strategies",
     {
+        "asha": "nasbench.runners.strategies.asha:Asha",
         "bananas": "nasbench.runners.strategies.bananas:Bananas",
         "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
         "gp": "nasbench.runners.strategies.gp:GaussianProcess",
+        "hyperband": "nasbench.runners.strategies.hyperband:Hyperband",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
         "mo_evolution": "nasbench.runners.strategies.mo_evolution:MoEvolution",
         "npenas": "nasbench.runners.strategies.npenas:Npenas",
@@ -29,6 +31,7 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
         "reinforce_logits": "nasbench.runners.strategies.reinforce_logits:ReinforceLogits",
+        "successive_halving": "nasbench.runners.strategies.successive_halving:SuccessiveHalving",
         "zero_cost": "nasbench.runners.strategies.zero_cost:ZeroCostSearch",
     },
 )

@@ -11,7 +11,7 @@ import pytest
 from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.bananas import BananasConfig
-from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse
+from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse, started
 from nasbench.runners.strategies.enas import EnasConfig
 from nasbench.runners.strategies.gp import GpConfig
 from nasbench.runners.strategies.mo_evolution import MoEvolutionConfig
@@ -238,7 +238,7 @@ def test_under_limits(name: str):
     view = smaller_half(get_space(UNDER_LIMITS.get(name, "nasbench201")), SCALE)
     children = CHILDREN.get(name, 45)
     check_strategy(STRATEGIES.get(name), view, seed=3, config=CONFIGS.get(name), children=children)
-    free = converse(STRATEGIES.get(name)(get_space(view.spec), 3, CONFIGS.get(name)), children).proposals
+    free = converse(started(STRATEGIES.get(name), get_space(view.spec), 3, CONFIGS.get(name)), children).proposals
     assert not all(map(view.allows, free))  # without limits it proposes others
 
 
@@ -267,7 +267,9 @@ def test_a_search_without_limits_proposes_what_it_did(toys):
         if name == "enas":
             continue  # its training takes seconds, and its draws are those of the other controllers
         space = get_space("nasnet:blocks=2") if name == "pnas" else toys["stack"]
-        made = [STRATEGIES.get(name)(each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))]
+        made = [
+            started(STRATEGIES.get(name), each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))
+        ]
         free, limited = (converse(strategy, 40).proposals for strategy in made)
         assert free == limited, name
 

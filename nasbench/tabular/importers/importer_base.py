@@ -398,6 +398,8 @@ class Collector:
             "status": "ok",
             "devices": 1.0,
             "searcher_seconds": 0.0,
+            "stop_epoch": 0,
+            "from_epoch": 0,
         }
 
     def _add(self, stage: str, group: Group, row: dict[str, Any], curves: Curves, order: Order | None) -> None:
