@@ -179,4 +179,5 @@ def _trainings(file: ArrayFile, number: int, kinds: NDArray[np.int64]) -> Traini
         counts=counts[kinds],
         val_acc=scores,
         seeds=seeds,
+        rows=np.arange(len(scores)),
     )

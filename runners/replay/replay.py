@@ -690,11 +690,12 @@ class _Scores:
         table = self._table
         if not table.timed:  # its budget is then in children
             return [0.0] * table.space.size
-        if not stop or table.curves is None:
-            return table.seconds.tolist()
-        cut = table.curves.seconds[table.curves.kinds, stop - 1]
-        whole: list[float] = np.where(np.isnan(cut), table.seconds, cut).tolist()  # of one that failed
-        return whole
+        seconds = table.seconds
+        if stop and table.curves is not None:
+            cut = table.curves.seconds[table.curves.kinds, stop - 1]
+            seconds = np.where(np.isnan(cut), seconds, cut)  # of one that failed
+        values: list[float] = seconds.tolist()
+        return values
 
 
 def _picked(table: Table, seed: int, code: int) -> float:
@@ -714,10 +715,10 @@ def _ask_and_tell(
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         with blamed_on(f"strategy {name!r}, ask()"):
-            architecture = strategy.ask()
-        if architecture is None:
+            proposed = strategy.ask()
+        if proposed is None:
             break
-        require_proposal(architecture, table.space, name)
+        architecture = require_proposal(proposed, table.space, name)
         if not strategy.space.allows(architecture):
             raise InputError(
                 f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "

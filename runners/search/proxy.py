@@ -81,7 +81,7 @@ def _parsed(kind: type[Any], text: str, what: str) -> Any:
     score, *options = [part.strip() for part in text.removeprefix(PREFIX).split(",")]
     if score not in ZERO_COST:
         raise UnknownName("zero-cost score", score, ZERO_COST)
-    known = {field.name: type(field.default) for field in fields(kind) if field.name != "score"}
+    known: dict[str, Any] = {field.name: type(field.default) for field in fields(kind) if field.name != "score"}
     values: dict[str, Any] = {}
     for option in options:
         name, _, given = option.partition("=")

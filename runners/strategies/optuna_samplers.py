@@ -189,7 +189,7 @@ def _gp(config: OptunaConfig, seed: int) -> BaseSampler:
 def _cmaes(config: OptunaConfig, seed: int) -> BaseSampler:
     fields = {"n_startup_trials": config.startup} if config.startup else {}
     try:
-        import cmaes  # type: ignore[import-untyped]  # noqa: F401
+        import cmaes  # noqa: F401
     except ImportError:
         raise MissingExtra("cmaes", "optuna") from None
     sampler: BaseSampler = _optuna().samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False, **fields)
