@@ -11,10 +11,11 @@ containers. The items of one large dict can be read one after the other.
 from __future__ import annotations
 
 import bz2
+import io
 import struct
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
 from nasbench.errors import InputError
@@ -85,10 +86,12 @@ class PlainPickle:
     Args:
         path: the file.
         what: what it should be, for errors, e.g. "NATS-Bench's results".
+        opened: opens the pickle where it is a part of the file; None for the file itself.
     """
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(self, path: str, what: str, opened: Callable[[], IO[bytes]] | None = None) -> None:
         self.path, self.what = path, what
+        self._opened = opened or (lambda: open(path, "rb"))  # noqa: SIM115
 
     def value(self) -> Any:
         """Read the whole object, which is held in memory.
@@ -115,8 +118,8 @@ class PlainPickle:
             InputError: when the pickle has anything but plain values, is damaged, or is too large.
         """
         try:
-            with open(self.path, "rb") as raw:
-                packed = raw.peek(len(_BZIP2)).startswith(_BZIP2)
+            with self._opened() as raw:
+                packed = isinstance(raw, io.BufferedReader) and raw.peek(len(_BZIP2)).startswith(_BZIP2)
                 file: IO[bytes] = bz2.BZ2File(raw) if packed else raw  # type: ignore[assignment]
                 with _Machine(file) as machine:
                     yield from machine.run(name)
