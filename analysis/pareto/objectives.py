@@ -139,8 +139,7 @@ def with_measured(
 
 def _how(each: Measured) -> str:
     again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
-    faults = f"; {each.flagged:,} measurements that are flagged as faults are left out" if each.flagged else ""
-    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}{faults}"
+    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}{each.left_out}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
