@@ -43,10 +43,19 @@ _MEMOIZE, _PUT, _LONG_PUT, _GET, _LONG_GET = 0x94, ord("q"), ord("r"), ord("h"),
 _GLOBAL, _STACK_GLOBAL, _REDUCE, _BUILD = ord("c"), 0x93, ord("R"), ord("b")
 
 _FLOAT, _INT, _SIZE, _SHORT = struct.Struct(">d"), struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<H")
-_NUMBERS: Final = {
-    name: struct.Struct(f"<{code}") for name, code in zip(("f8", "f4", "i8", "i4", "i2", "i1"), "dfqihb")
+_CODES: Final = {
+    "f8": "d",
+    "f4": "f",
+    "i8": "q",
+    "i4": "i",
+    "i2": "h",
+    "i1": "b",
+    "u8": "Q",
+    "u4": "I",
+    "u2": "H",
+    "u1": "B",
 }
-_NUMBERS |= {name: struct.Struct(f"<{code}") for name, code in zip(("u8", "u4", "u2", "u1", "b1"), "QIHB?")}
+_NUMBERS: Final = {name: struct.Struct(f"<{code}") for name, code in (_CODES | {"b1": "?"}).items()}
 
 
 class _Known:
@@ -120,7 +129,7 @@ class PlainPickle:
         try:
             with self._opened() as raw:
                 packed = isinstance(raw, io.BufferedReader) and raw.peek(len(_BZIP2)).startswith(_BZIP2)
-                file: IO[bytes] = bz2.BZ2File(raw) if packed else raw  # type: ignore[assignment]
+                file: IO[bytes] = bz2.BZ2File(raw) if packed else raw
                 with _Machine(file) as machine:
                     yield from machine.run(name)
         except _Refused as error:
