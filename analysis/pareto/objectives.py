@@ -139,7 +139,8 @@ def with_measured(
 
 def _how(each: Measured) -> str:
     again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
-    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}"
+    faults = f"; {each.flagged:,} measurements that are flagged as faults are left out" if each.flagged else ""
+    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}{faults}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:

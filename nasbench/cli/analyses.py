@@ -408,10 +408,11 @@ def _cost_of_published(
 @click.option("-y", "--score", default="val_acc", show_default=True, help="val_acc, val_acc_best or test_acc.")
 @click.option(
     "--objectives",
-    default=None,
+    multiple=True,
     metavar="A,B[,C]",
     help="Two or three to minimize: error, params, mult_adds, gpu_hours, device_seconds, usd, "
-    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]  [error by params and by mult_adds].",
+    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]; given again: fronts side by side  [error "
+    "by params and by mult_adds].",
 )
 @click.option(
     "--reference",
@@ -427,7 +428,7 @@ def pareto(
     files: Sequence[str],
     where: str | None,
     score: str,
-    objectives: str | None,
+    objectives: Sequence[str],
     reference: str | None,
     measurements: Sequence[str],
     seed: int,
@@ -437,13 +438,15 @@ def pareto(
     """Exact Pareto fronts of two or three objectives, with hypervolumes and attainment surfaces over runs.
 
     Without --objectives: accuracy against parameters and multiply-adds, side by side. A measured quantity names its
-    conditions where it was measured in several ways: latency[device=..., method=..., batch=...].
+    conditions where it was measured in several ways: latency[device=..., method=..., batch=...]. With --objectives two or
+    three times, the fronts are side by side, with Kendall's tau between their costs.
 
     \b
     Example:
       nasbench pareto results/demo.h5 --score test_acc
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
       nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
+      nasbench pareto results/nb201.h5 --objectives error,params --objectives error,latency[device=pixel3]
     """
     from nasbench.analysis.comparison.checks import require_columns
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
@@ -452,20 +455,24 @@ def pareto(
     from nasbench.store.query import Results
 
     for option, given in (("--reference", reference), ("--measurements", measurements)):
-        if given and objectives is None:
+        if given and not objectives:
             raise InputError(f"{option} is of the objectives: give them with --objectives, e.g. error,params")
-    names: tuple[str, ...] = ()
-    if objectives is not None:
+    chosen: list[tuple[str, ...]] = []
+    if objectives:
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
-        names = parse_objectives(objectives, set(measured["quantity"]))
-    frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
+        chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
+    needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
+    frame, _, _ = load(files, where, [*needed, "data"] if chosen else None)
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
-    if names:
-        frame, names, how = with_measured(frame, names, measured)
-    if names:
+    if len(chosen) > 1:
+        if reference:
+            raise InputError("--reference is of one front: give --objectives once with it")
+        table, data, figure = _side_by_side(frame, chosen, measured, score, notes)
+    elif chosen:
+        frame, names, how = with_measured(frame, chosen[0], measured)
         notes.extend(f"{line}." for line in how)
         table, data, figure = _objectives(frame, names, score, reference, seed, notes, how)
     else:
@@ -473,6 +480,42 @@ def pareto(
     echo_table(table, notes)
     write_csv(table, csv)
     save_figure(figure, output, files, "pareto", data)
+
+
+def _error_label(score: str) -> str:
+    return {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
+
+
+def _side_by_side(
+    frame: pd.DataFrame, chosen: Sequence[Sequence[str]], measured: pd.DataFrame, score: str, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Compute the fronts over several costs; the table says how far the costs agree."""
+    import pandas as pd
+
+    from nasbench.analysis.pareto import objectives as pareto
+    from nasbench.analysis.pareto.side_by_side import agreement_notes, check_pairs, cost_agreement, plot_side_by_side
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    check_pairs(chosen)
+    fronts, named, how = [], [], []
+    for each in chosen:
+        joined, names, said = pareto.with_measured(frame, each, measured)
+        points = pareto.objective_points(joined, names, score)
+        notes.extend(filter(None, [pareto.unmeasured_note(points)]))
+        fronts.append(pareto.objective_front(points, names))
+        named.append(names)
+        how.extend(said)
+    pairs = check_pairs(named)
+    agreement = cost_agreement(fronts, pairs)
+    data = pd.concat(
+        [points.rename(columns={pair[1]: "cost"}).assign(over=pair[1]) for points, pair in zip(fronts, pairs)],
+        ignore_index=True,
+    )
+    label = _error_label(score) if pairs[0][0] == "error" else ""
+    about = "; ".join([describe_rows(frame, (score,) if pairs[0][0] == "error" else ()), *how])
+    figure = plot_side_by_side(fronts, pairs, agreement, notes, label, about)
+    notes.extend([*(f"{line}." for line in how), *agreement_notes(agreement)])
+    return agreement, data, figure
 
 
 def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
@@ -512,9 +555,8 @@ def _objectives(
     units = ", ".join(f"{name} {corner[name]:g}" for name in names)
     notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single)]))
     notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
-    what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.surfaces_of_runs(single, names)
-    label = what if names[0] == "error" else ""
+    label = _error_label(score) if names[0] == "error" else ""
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
     said = [line for line in notes if line.removesuffix(".") not in how]  # `about` has those
     return table, points, plot_objectives(points, names, surfaces, said, label, about)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nasbench.cli.options import completing, pairs, space_names, take_over_option
-from nasbench.cli.wording import children_text, runs_text
+from nasbench.cli.wording import children_text, measurements_text, runs_text
 from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
@@ -178,6 +178,54 @@ def suite_zero(path: str, output: str, take_over: bool) -> None:
     _report(output, IMPORTERS.get("suite-zero")(path, output, take_over))
 
 
+@import_.command(name="accel-nasbench")
+@click.argument("path", type=click.Path())
+@_output
+@take_over_option
+def accel_nasbench(path: str, output: str, take_over: bool) -> None:
+    """Import Accel-NASBench: networks trained on ImageNet, with throughput and latency on six accelerators.
+
+    Its space is one of choices: seven blocks of four decisions. Throughput and latency go to the table of measurements.
+
+    \b
+    Example:
+      nasbench import accel-nasbench anb_dataset_jsons.tar.gz -o results/accel.h5
+      nasbench pareto results/accel.h5 --objectives error,throughput[device=a100]
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    _report(output, IMPORTERS.get("accel-nasbench")(path, output, take_over))
+
+
+@import_.command(name="hw-latency")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="The results file: a new one, or one that has e.g. the table of NAS-Bench-201, beside which they go.",
+)
+@click.option("--device", default="", help="Name of the device of a single file  [that in its name].")
+@click.option(
+    "--batch", default=None, type=click.IntRange(1), help="Images in one call  [that in the name of the file]."
+)
+@take_over_option
+def hw_latency(paths: Sequence[str], output: str, device: str, batch: int | None, take_over: bool) -> None:
+    """Import measured latencies of the NAS-Bench-201 cells by official index: nb201_DEVICE.pt, or nb201_GPU_BATCH.pt.
+
+    Rows of about 0 ms are stored with a flag, and left out of fronts, correlations and queries by name.
+
+    \b
+    Example:
+      nasbench import hw-latency nb201_pixel3.pt nb201_raspi4.pt -o results/nb201.h5
+      nasbench pareto results/nb201.h5 --objectives error,params --objectives error,latency[device=pixel3]
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    _report(output, IMPORTERS.get("hw-latency")(paths, output, device, batch, take_over))
+
+
 _TABLE_OPTIONS = (
     click.option("--space", required=True, shell_complete=completing(space_names), help="Space of the architectures."),
     click.option(
@@ -306,7 +354,10 @@ def parquet(path: str, **options: Any) -> None:
 
 def _report(output: str, done: Imported) -> None:
     stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
-    click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
+    if done.measurements:
+        click.echo(f"{output}: {measurements_text(done.measurements)}")
+    else:
+        click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
     stored = sum(done.statuses.values())
     statuses = ", ".join(f"{count} {status}" for status, count in done.statuses.items())
     skipped = f", {done.skipped} skipped" if done.skipped else ""

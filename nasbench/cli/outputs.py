@@ -57,10 +57,10 @@ _PLOTS: Final = (
     "targets",
 )
 _IMPORTS: Final = (
-    *("csv", "parquet", "nasbench101", "nasbench201", "nats-bench"),
+    *("accel-nasbench", "csv", "parquet", "nasbench101", "nasbench201", "nats-bench"),
     *("nasbench-macro", "suite-zero", "transnas"),
 )
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", *_IMPORTS)
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
 _NEW: Final = frozenset(_IMPORTS)
 """Commands that begin with reading for long, and write a new results file."""
 

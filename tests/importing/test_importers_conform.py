@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import accel_files
 import naslib_files
 import nats_pickles
 import numpy as np
@@ -18,6 +19,7 @@ from tfrecords import evaluation, metrics, record, write
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
+from nasbench.tabular.importers import hw_latency as hw_latency_importer
 from nasbench.tabular.importers.about import NO_TIMES, about
 from nasbench.tabular.importers.importer_base import Group
 from nasbench.tabular.importers.registry import IMPORTERS
@@ -27,6 +29,7 @@ CELLS = [
     "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|",
     "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
 ]
+FEW = 40  # rows of a source that otherwise has a row for each cell
 Sample = Callable[[Path, int], list[str]]
 """Writes a part of a source, the first or the second, and returns the words of its import without -o."""
 
@@ -150,10 +153,25 @@ def suite_zero(folder: Path, part: int) -> list[str]:
     return ["suite-zero", str(naslib_files.write_zip(folder / "0.zip", blocks))]
 
 
+def accel_nasbench(folder: Path, part: int) -> list[str]:
+    files = [accel_files.training(0, 60.0 + part), accel_files.training(3, 50.0), accel_files.training(0, 61.0)]
+    return ["accel-nasbench", str(accel_files.archive(folder / f"{part}.tar.gz", files))]
+
+
+def hw_latency(folder: Path, part: int) -> list[str]:
+    import torch
+
+    path = folder / ("nb201_phone.pt", "nb201_card_256.pt")[part]
+    torch.save([5.0 + part + index / 1e5 for index in range(FEW)], path)
+    return ["hw-latency", str(path)]
+
+
 SAMPLES: dict[str, Sample] = {
+    "accel-nasbench": accel_nasbench,
     "csv": csv,
     "parquet": parquet,
     "nasbench101": nasbench101,
+    "hw-latency": hw_latency,
     "nats-bench": nats_bench,
     "nats-bench-pickle": nats_bench_pickle,
     "nasbench201-archive": archive,
@@ -163,18 +181,23 @@ SAMPLES: dict[str, Sample] = {
 }
 
 
+OF_TRAININGS = [name for name in IMPORTERS if about(name, IMPORTERS.get(name)).trainings]
+OF_MEASUREMENTS = [name for name in IMPORTERS if name not in OF_TRAININGS]
+
+
 def done(*words: str) -> str:
     found = nasbench(*words)
     assert (found.code, found.err) == (0, ""), (words, found.err, found.out)
     return found.out
 
 
-@pytest.mark.parametrize("name", list(IMPORTERS))
+@pytest.mark.parametrize("name", OF_TRAININGS)
 def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -> None:
     files = []
     for part in (0, 1):
         files.append(str(tmp_path / f"part{part}.h5"))
-        printed = done("import", *SAMPLES[name](tmp_path, part), "-o", files[-1])
+        words = SAMPLES[name](tmp_path, part)
+        printed = done("import", *words, "-o", files[-1])
         assert " read, " in printed
         assert "sound" in done("check", files[-1])
         with Results(files[-1]) as results:
@@ -186,6 +209,9 @@ def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -
         np.testing.assert_allclose(runs[categories].sum(axis=1, min_count=1), np.nan_to_num(hours), rtol=1e-12)
         accuracies = frame[["val_acc", "test_acc", "train_acc", "val_acc_best"]].to_numpy()
         assert (np.isnan(accuracies) | ((accuracies >= 0) & (accuracies <= 1))).all()
+        described = about(name, IMPORTERS.get(name))
+        assert described.times in (None, bool(frame["device_seconds"].notna().any()))
+        assert words[0] in described.command.split()[0].split("|")
         assert (frame["status"] == "ok").to_numpy()[~np.isnan(frame[["val_acc", "test_acc"]]).all(axis=1)].all()
 
         listed = done("status", files[-1])
@@ -221,7 +247,7 @@ def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -
             assert groups.nunique().max() == 1
 
 
-@pytest.mark.parametrize("name", list(IMPORTERS))
+@pytest.mark.parametrize("name", OF_TRAININGS)
 def test_an_import_of_one_source_is_the_same_twice(name: str, tmp_path: Path) -> None:
     words = SAMPLES[name](tmp_path, 0)
     for file in ("a.h5", "b.h5"):
@@ -233,20 +259,47 @@ def test_an_import_of_one_source_is_the_same_twice(name: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", list(IMPORTERS))
-def test_the_list_says_of_an_importer_what_it_reads_and_what_its_source_lacks(name: str, tmp_path: Path) -> None:
+def test_the_list_says_of_an_importer_what_it_reads_and_what_its_source_lacks(name: str) -> None:
     found = about(name, IMPORTERS.get(name))
     assert all(text.strip() and len(text) < 300 for _, text in found.lines)
     assert found.times is None or "https://" in found.published
     listed = done("import", "--list")
     assert f"\n{name}\n" in f"\n{listed}"
     assert all(text in listed for _, text in found.lines)
-    words = SAMPLES[name](tmp_path, 0)
-    assert found.command.split()[0] in words[0] or words[0] in found.command.split()[0].split("|")
-    done("import", *words, "-o", str(tmp_path / "a.h5"))
-    with Results(tmp_path / "a.h5") as results:
-        timed = bool(results.frame()["device_seconds"].notna().any())
-    assert found.times is None or timed == found.times
-    assert (NO_TIMES in dict(found.lines)["lacks"]) == (found.times is False)
+    assert (NO_TIMES in dict(found.lines)["lacks"]) == (found.times is False and found.trainings)
+    assert name in SAMPLES
+
+
+@pytest.mark.parametrize("name", OF_MEASUREMENTS)
+def test_imported_measurements_are_a_results_file_like_any_other(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [get_space("nasbench201").of_index(index) for index in range(FEW)]
+    monkeypatch.setattr(hw_latency_importer, "_cells", lambda: [(cell, cell.hash) for cell in cells])
+    files = [str(tmp_path / "part0.h5"), str(tmp_path / "part1.h5")]
+    for part, file in enumerate(files):
+        assert " read, " in done("import", *SAMPLES[name](tmp_path, part), "-o", file)
+    with Results(files) as results:
+        rows = results.measurements()
+        assert len(results) == 0
+    assert rows["value"].notna().all()
+    assert "sound" in done("check", files[0])
+    assert "no process writes this file" in done("status", files[0])
+    before = Path(files[0]).read_bytes()
+    done("repair", files[0])
+    done("migrate", files[0])
+    assert Path(files[0]).read_bytes() == before
+    assert "0 children are the same in both" in done("diff", files[0], files[0])
+    done("export", files[0], "--what", "measurements", "-o", str(tmp_path / "measurements.csv"))
+    exported = pd.read_csv(tmp_path / "measurements.csv")
+    np.testing.assert_array_equal(exported["value"], rows["value"][: len(exported)])
+    done("merge", *files, files[0], "-o", str(tmp_path / "all.h5"))
+    assert "sound" in done("check", str(tmp_path / "all.h5"))
+    with Results(tmp_path / "all.h5") as merged:
+        assert len(merged.measurements()) == len(rows)
+    again = nasbench("import", *SAMPLES[name](tmp_path, 0), "-o", files[0])
+    assert again.code == 2
+    assert "already; nothing was imported" in again.err
 
 
 def test_an_importer_without_a_description_is_named() -> None:

@@ -200,6 +200,7 @@ class Imported:
         remarks: one sentence each on values that are not what they may seem.
         unit: plural of what the source holds one of per training, e.g. "rows".
         first: the first children as they are stored, column -> value.
+        measurements: number of rows written to the table of measurements, where the source has nothing else.
     """
 
     children: Mapping[str, int]
@@ -210,6 +211,7 @@ class Imported:
     remarks: Sequence[str] = ()
     unit: str = "trainings"
     first: Sequence[Mapping[str, Any]] = ()
+    measurements: int = 0
 
 
 @dataclass
