@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ from nasbench.texts import csv_cells
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from nasbench.analysis.statistics.regret_panels import Panel
 
 PathLike = str | os.PathLike[str]
 _UNITS = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
@@ -117,6 +120,43 @@ class Replay:
         score = own.words(measure) + ("" if each.has_test_scores else ", as there are no test scores")
         about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; {score}"
         return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about, own, measure)
+
+    def plot_panels(self) -> Figure:
+        """Draw the regret on every data set of `scored` in one picture, a panel each.
+
+        Returns:
+            The figure.
+        """
+        from nasbench.analysis.statistics.regret_panels import plot_panels
+
+        names = ", ".join(each.name for each in self.scored)
+        panels = self.panels()
+        searches = int(panels[0].regret.groupby("strategy")["runs"].first().sum())
+        about = f"Searched on {self.table.name}; space {self.table.space.spec}; {searches:,} replayed searches; regret on {names}"
+        without = [each.name for each in self.scored if not each.has_test_scores]
+        notes = [f"No test scores, so validation scores: {', '.join(without)}."] if without else []
+        return plot_panels(panels, _UNITS[self.runs[0].budget.unit], notes, about)
+
+    def panels(self) -> list[Panel]:
+        """Compute what `plot_panels` draws.
+
+        Returns:
+            One panel per data set of `scored`, in their order.
+        """
+        from nasbench.analysis.statistics.regret_panels import Panel
+        from nasbench.tabular.tables import agreement
+
+        return [
+            Panel(
+                each.name,
+                self.regret(each),
+                each.score,
+                self.runs[0].best_test_acc(each),
+                math.nan if each.name == self.table.name else agreement(self.table, each),
+                each.reported_measure,
+            )
+            for each in self.scored
+        ]
 
     def save(self, path: PathLike) -> Path:
         """Write the searches to a file: a results file with all children, or a CSV file with the choices.

@@ -121,6 +121,63 @@ def nasbench101(path: str, output: str, take_over: bool) -> None:
     _report(output, IMPORTERS.get("nasbench101")(path, output, take_over))
 
 
+@import_.command()
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@click.option(
+    "--tasks", default="", metavar="TASK[,TASK...]", help="Tasks, e.g. class_object,jigsaw  [all in the file]."
+)
+@take_over_option
+def transnas(path: str, output: str, tasks: str, take_over: bool) -> None:
+    """Import TransNAS-Bench-101, micro or macro, from NASLib's zip: one data set per task, each in its own unit.
+
+    Accuracies of class_object, class_scene and jigsaw are fractions; normal and autoencoder have SSIM, segmentsemantic the
+    share of right pixels in %, room_layout a negative loss. Of all, higher is better.
+
+    \b
+    Example:
+      nasbench import transnas transnas_micro_zen.zip -o results/transnas.h5
+      nasbench replay --table results/transnas.h5 --search-on class_object --report-on jigsaw,normal --budget "100 children"
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    _report(output, IMPORTERS.get("transnas")(path, output, names, take_over))
+
+
+@import_.command("nasbench-macro")
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@take_over_option
+def nasbench_macro(path: str, output: str, take_over: bool) -> None:
+    """Import NAS-Bench-Macro's JSON file: 6,561 networks, three trainings each, accuracies on the test images.
+
+    \b
+    Example:
+      nasbench import nasbench-macro nas-bench-macro_cifar10.json -o results/macro.h5
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    _report(output, IMPORTERS.get("nasbench-macro")(path, output, take_over))
+
+
+@import_.command("suite-zero")
+@click.argument("path", type=click.Path(dir_okay=False))
+@_output
+@take_over_option
+def suite_zero(path: str, output: str, take_over: bool) -> None:
+    """Import NAS-Bench-Suite-Zero: zero-cost proxies as measurements beside the accuracy, from its zip or JSON file.
+
+    \b
+    Example:
+      nasbench import suite-zero zc_nasbench201.json -o results/proxies.h5
+      nasbench correlations results/proxies.h5 --where "data == 'cifar10'" --of val_acc,synflow
+    """
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    _report(output, IMPORTERS.get("suite-zero")(path, output, take_over))
+
+
 @import_.command(name="accel-nasbench")
 @click.argument("path", type=click.Path())
 @_output

@@ -56,7 +56,10 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_IMPORTS: Final = ("accel-nasbench", "csv", "parquet", "nasbench101", "nasbench201", "nats-bench")
+_IMPORTS: Final = (
+    *("accel-nasbench", "csv", "parquet", "nasbench101", "nasbench201", "nats-bench"),
+    *("nasbench-macro", "suite-zero", "transnas"),
+)
 _WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
 _NEW: Final = frozenset(_IMPORTS)
 """Commands that begin with reading for long, and write a new results file."""

@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
 @click.option("--plot", default=None, help="Picture, e.g. fig.pdf, or stem of several, of the regret by budget spent.")
+@click.option("--panels", is_flag=True, help="With --plot: one picture with a panel per data set of --report-on.")
 @page_options
 @take_over_option
 def replay(
@@ -142,6 +143,7 @@ def replay(
     jobs: int,
     output: str | None,
     plot: str | None,
+    panels: bool,
     take_over: bool,
 ) -> None:
     """Search a complete table with the ledger and stop rule of real runs, and print published results beside.
@@ -156,7 +158,7 @@ def replay(
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
-      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120
+      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120 --plot fig.png --panels
       nasbench replay --table results/digits201.h5 --strategy evolution --where-arch "params <= 40k" --budget "100 children"
       nasbench replay --table results/digits201.h5 --strategy random --search-seeds 0,1,2 --report-seeds 3,4,5 --draw one --budget "200 s"
     """
@@ -169,6 +171,8 @@ def replay(
     from nasbench.spaces import get_space
     from nasbench.tabular.tables import Selection, read_tables
 
+    if panels and plot is None:
+        raise InputError("--panels is one picture of all data sets: give its name by --plot, e.g. --plot fig.png")
     if output is not None:
         _require_new(Path(output))
     limit = ReplayBudget(Budget.parse(budget), price)
@@ -214,9 +218,13 @@ def replay(
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
+        from nasbench.analysis.statistics.regret_panels import panels_frame
         from nasbench.api.replaying import Replay
 
         found = Replay(tuple(runs), table, tuple(scored), published)
+        if panels:
+            save_figure(found.plot_panels(), plot, (), "", panels_frame(found.panels()))
+            return
         for each in scored:
             picture = plot if len(scored) == 1 else name_picture(plot, each.name)
             save_figure(found.plot(each), picture, (), "", found.regret(each))

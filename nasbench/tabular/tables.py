@@ -467,6 +467,31 @@ def _counts(values: Any) -> IntArray:
     return counts
 
 
+def agreement(searched: Table, reported: Table) -> float:
+    """Rank agreement of two tables of one space: of what searches see in one with what is reported in the other.
+
+    Args:
+        searched: table whose validation scores count.
+        reported: table whose reported scores count.
+
+    Returns:
+        Kendall's tau-b over the architectures that have both scores, each hash once; NaN with fewer than two.
+
+    Raises:
+        InputError: when they are of different spaces.
+    """
+    if searched.space != reported.space:
+        raise InputError(
+            f"tables of {searched.space.spec!r} and {reported.space.spec!r} have no architectures in common"
+        )
+    from scipy.stats import kendalltau
+
+    _, first = np.unique(_hashes(searched.space), return_index=True)
+    pairs = np.stack([searched.val_acc[first], reported.reported_acc[first]])
+    pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
+    return float(kendalltau(*pairs).statistic) if pairs.shape[1] > 1 else math.nan
+
+
 def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
     """Select rows whose seconds can be compared.
 

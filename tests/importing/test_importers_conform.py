@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import accel_files
+import naslib_files
 import nats_pickles
 import numpy as np
 import pandas as pd
@@ -123,6 +124,35 @@ def nats_bench_pickle(folder: Path, part: int) -> list[str]:
     return ["nats-bench", str(nats_pickles.dump(folder / "all.pickle.pbz2", nats_pickles.whole(made, archs)))]
 
 
+def transnas(folder: Path, part: int) -> list[str]:
+    cells = ("(2, 3, 2, 3, 2, 3)", "(0, 0, 1, 0, 0, 2)")[part]
+    blocks = {
+        f"zen/transbench101_micro/{task}/0": [
+            (cells, score, 12.5 + part, 1.5),
+            ("(1, 0, 0, 3, 0, 0)", score - 0.1, -1e8, 1.0),
+        ]
+        for task, score in (("class_object", 44.5), ("normal", 0.55), ("room_layout", -0.7), ("segmentsemantic", 94.1))
+    }
+    return ["transnas", str(naslib_files.write_zip(folder / f"{part}.zip", blocks))]
+
+
+def nasbench_macro(folder: Path, part: int) -> list[str]:
+    name = list(naslib_files.MACRO_NETWORKS)[part]
+    found = {name: naslib_files.MACRO_NETWORKS[name]}
+    return ["nasbench-macro", str(naslib_files.write_macro(folder / f"{part}.json", found))]
+
+
+def suite_zero(folder: Path, part: int) -> list[str]:
+    """The first part is a zip, the second the JSON form of the same data set."""
+    cell = ("(4, 3, 3, 3, 2, 3)", "(0, 3, 1, 4, 2, 1)")[part]
+    if part:
+        values = {"synflow": 60.5, "params": 0.5, "val_accuracy": 80.0}
+        (folder / "1.json").write_text(json.dumps({"nasbench201": {"cifar100": {cell: values}}}))
+        return ["suite-zero", str(folder / "1.json")]
+    blocks = {f"{proxy}/nasbench201/cifar100/0": [(cell, 88.2, 60.5, 0.5)] for proxy in ("synflow", "flops", "zen")}
+    return ["suite-zero", str(naslib_files.write_zip(folder / "0.zip", blocks))]
+
+
 def accel_nasbench(folder: Path, part: int) -> list[str]:
     files = [accel_files.training(0, 60.0 + part), accel_files.training(3, 50.0), accel_files.training(0, 61.0)]
     return ["accel-nasbench", str(accel_files.archive(folder / f"{part}.tar.gz", files))]
@@ -145,6 +175,9 @@ SAMPLES: dict[str, Sample] = {
     "nats-bench": nats_bench,
     "nats-bench-pickle": nats_bench_pickle,
     "nasbench201-archive": archive,
+    "nasbench-macro": nasbench_macro,
+    "suite-zero": suite_zero,
+    "transnas": transnas,
 }
 
 

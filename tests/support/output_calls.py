@@ -50,6 +50,9 @@ RESULTS = {
     "parquet": ("in.csv", *SPACE),
     "nasbench101": ("in.csv",),
     "nasbench201": ("in.csv",),
+    "nasbench-macro": ("in.csv",),
+    "suite-zero": ("in.csv",),
+    "transnas": ("in.csv",),
 }
 # Commands that are run in full: with the file of three children, and with a copy of a file that ships.
 QUICK = ("query", "export", "checklist", "draw")

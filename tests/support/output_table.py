@@ -26,7 +26,10 @@ _HEADS = (
     "full disk",
 )
 _PICTURES = (".png", ".svg", ".pdf")
-_NO_RESULTS_REPLACED = ("merge", "csv", "parquet", "nasbench101", "nasbench201")
+_NO_RESULTS_REPLACED = (
+    *("merge", "csv", "parquet", "nasbench101", "nasbench201"),
+    *("nasbench-macro", "suite-zero", "transnas"),
+)
 _UNTRIED = "–"
 
 
