@@ -176,17 +176,11 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
-    from nasbench.store.judged import score_curves
+    from nasbench.store.judged import courses_of
 
     frame, _, results, _ = load_judged(files, where, measure)
     score = judged_by()
-    courses = results.all_curves()
-    if not score.is_accuracy:
-        courses = (
-            courses.assign(val_acc=-courses["val_loss"])
-            if score.val == "val_loss"
-            else score_curves(results.measurements(), score)
-        )
+    courses = courses_of(results.all_curves(), results.measurements(), score)
     data = learning_curves(courses, frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
