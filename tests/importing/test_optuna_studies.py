@@ -92,7 +92,7 @@ def test_further_objectives_are_quantities(tmp_path: Path) -> None:
     trials = [Told({"a": place}, [0.5 + place / 10, 10.0 - place]) for place in range(3)]
     path = write_sqlite(tmp_path / "s.db", {"two": trials}, choices=[16, 32, None], directions=["MAXIMIZE", "MINIMIZE"])
     imported(path, tmp_path, "--map", "latency[device=phone]:ms:lower=absent")
-    frame, runs, results = read(tmp_path)
+    _, runs, results = read(tmp_path)
     rows = results.measurements()
     assert runs["space"].tolist() == ["choices:3"]
     assert rows[rows["quantity"] == "value0"]["value"].tolist() == [0.5, 0.6, 0.7]

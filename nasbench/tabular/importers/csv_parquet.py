@@ -459,10 +459,10 @@ def _training(
             scores.setdefault("train_seconds", seconds)
     for theirs, ours in ERRORS.items():
         if theirs in scores:
-            error = scores.pop(theirs)
+            wrong = scores.pop(theirs)
             if ours in scores:
                 raise InputError(f"{theirs} is 1 - {ours}; map one of the two")
-            scores[ours] = 1.0 - error
+            scores[ours] = 1.0 - wrong
     curves = {name: values for name, values in curves.items() if values}
     return Training(number, architecture, scores, _ended(scores, curves) if curves else {}, measured)
 

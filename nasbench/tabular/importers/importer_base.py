@@ -354,7 +354,7 @@ class Collector:
 
     def _run(self, group: Group) -> _Run:
         if group not in self._runs:
-            named = [self.source.digest, self.source.format, group.space, group.fingerprint]
+            named: list[Any] = [self.source.digest, self.source.format, group.space, group.fingerprint]
             if group.search is not None:
                 named += [group.search.strategy, group.search.seed, group.search.name]
             text = json.dumps(named)
