@@ -15,6 +15,7 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
     "nasbench.importers",
     {
         "csv": f"{_HERE}.csv_parquet:import_tabular",
+        "json": f"{_HERE}.csv_parquet:import_tabular",
         "nasbench101": f"{_HERE}.nasbench101:import_nasbench101",
         "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",
         "nats-bench": f"{_HERE}.nats_records:import_records",
