@@ -133,7 +133,14 @@ class Score:
         return self.plain(oriented * self.sign)
 
     def plain(self, value: float) -> str:
-        """Write a score in its own direction, as `text`."""
+        """Write a score in its own direction, as `text`.
+
+        Args:
+            value: the score.
+
+        Returns:
+            The text.
+        """
         return f"{_PERCENT * value:.2f}" if self.is_accuracy else f"{value + 0.0:.4g}"
 
     def number(self, oriented: float) -> str:

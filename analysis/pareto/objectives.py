@@ -140,9 +140,8 @@ def with_measured(
 
 def _how(each: Measured) -> str:
     again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
-    faults = f"; {each.flagged:,} measurements that are flagged as faults are left out" if each.flagged else ""
     conditions = f": {each.conditions}" if each.conditions else ""
-    return f"{each.quantity} of {len(each.values):,} architectures{again}{conditions}{faults}"
+    return f"{each.quantity} of {len(each.values):,} architectures{again}{conditions}{each.left_out}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:

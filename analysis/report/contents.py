@@ -38,7 +38,7 @@ from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
 from nasbench.scores import judged_by
-from nasbench.store.judged import score_curves
+from nasbench.store.judged import courses_of
 from nasbench.store.measured import every_way, of_trainings, read_measurements
 from nasbench.texts import json_object
 
@@ -216,12 +216,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
 
 def _courses(selection: Selection) -> pd.DataFrame:
     """Courses of the score by which the runs are judged, as `learning_curves` takes them."""
-    own = judged_by()
-    if own.is_accuracy:
-        return selection.curves
-    if own.val == "val_loss":
-        return selection.curves.assign(val_acc=-selection.curves["val_loss"])
-    return score_curves(selection.measurements, own)
+    return courses_of(selection.curves, selection.measurements, judged_by())
 
 
 def searched_children(frame: pd.DataFrame) -> pd.DataFrame:

@@ -176,17 +176,11 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
-    from nasbench.store.judged import score_curves
+    from nasbench.store.judged import courses_of
 
     frame, _, results, _ = load_judged(files, where, measure)
     score = judged_by()
-    courses = results.all_curves()
-    if not score.is_accuracy:
-        courses = (
-            courses.assign(val_acc=-courses["val_loss"])
-            if score.val == "val_loss"
-            else score_curves(results.measurements(), score)
-        )
+    courses = courses_of(results.all_curves(), results.measurements(), score)
     data = learning_curves(courses, frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
@@ -415,10 +409,11 @@ def _cost_of_published(
 )
 @click.option(
     "--objectives",
-    default=None,
+    multiple=True,
     metavar="A,B[,C]",
     help="Two or three to minimize: error, params, mult_adds, gpu_hours, device_seconds, usd, "
-    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]  [error by params and by mult_adds].",
+    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]; given again: fronts side by side  [error "
+    "by params and by mult_adds].",
 )
 @click.option(
     "--reference",
@@ -440,7 +435,7 @@ def pareto(
     files: Sequence[str],
     where: str | None,
     score: str,
-    objectives: str | None,
+    objectives: Sequence[str],
     reference: str | None,
     over: Any,
     measurements: Sequence[str],
@@ -451,7 +446,8 @@ def pareto(
     """Exact Pareto fronts of two or three objectives, with hypervolumes and attainment surfaces over runs.
 
     Without --objectives: accuracy against parameters and multiply-adds, side by side. A measured quantity names its
-    conditions where it was measured in several ways: latency[device=..., method=..., batch=...].
+    conditions where it was measured in several ways: latency[device=..., method=..., batch=...]. With --objectives two or
+    three times, the fronts are side by side, with Kendall's tau between their costs.
 
     \b
     Example:
@@ -459,6 +455,7 @@ def pareto(
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
       nasbench pareto results/claims.h5 --objectives error,params --over children
       nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
+      nasbench pareto results/nb201.h5 --objectives error,params --objectives error,latency[device=pixel3]
     """
     from nasbench.analysis.comparison.checks import require_columns
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
@@ -468,42 +465,84 @@ def pareto(
     from nasbench.store.query import Results
 
     for option, given in (("--reference", reference), ("--measurements", measurements), ("--over", over)):
-        if given and objectives is None:
+        if given and not objectives:
             raise InputError(f"{option} is of the objectives: give them with --objectives, e.g. error,params")
-    names: tuple[str, ...] = ()
-    if objectives is not None:
+    chosen: list[tuple[str, ...]] = []
+    if objectives:
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
-        names = parse_objectives(objectives, set(measured["quantity"]))
+        chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
     if score in ("val_acc_best", "train_acc"):
         course = () if over is None else COURSE_COLUMNS
-        frame, runs, _ = load(files, where, [*needed_columns(names, score), *course, "data"] if names else None)
+        needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
+        frame, runs, _ = load(files, where, [*needed, *course, "data"] if chosen else None)
     else:
         frame, runs, _, score = load_judged(files, where, score)
-        if "error" in names and not judged_by().is_accuracy:
+        if any("error" in names for names in chosen) and not judged_by().is_accuracy:
+            other = next((name for name in chosen[0] if name != "error"), "params")
             raise InputError(
                 f"error is 1 - accuracy, and these runs are judged by {judged_by().name(score)}: name that in its place, e.g. "
-                f"--objectives {judged_by().name(score)},{names[-1] if names[-1] != 'error' else 'params'}"
+                f"--objectives {judged_by().name(score)},{other}"
             )
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
-    if names:
-        frame, names, how = with_measured(frame, names, measured)
-    if names:
+    if len(chosen) > 1:
+        single = next((option for option, given in (("--reference", reference), ("--over", over)) if given), "")
+        if single:
+            raise InputError(f"{single} is of one front: give --objectives once with it")
+        table, data, figure = _side_by_side(frame, chosen, measured, score, notes)
+    elif chosen:
+        frame, names, how = with_measured(frame, chosen[0], measured)
         notes.extend(f"{line}." for line in how)
         corner = _corner(frame, names, score, reference)
         units = ", ".join(f"{name} {corner[name]:g}" for name in names)
         notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
-    if over is not None:
-        table, data, figure = _volumes_over(frame, runs, names, score, corner, over, seed, notes)
-    elif names:
-        table, data, figure = _objectives(frame, names, score, corner, seed, notes, how)
+        if over is None:
+            table, data, figure = _objectives(frame, names, score, corner, seed, notes, how)
+        else:
+            table, data, figure = _volumes_over(frame, runs, names, score, corner, over, seed, notes)
     else:
         table, data, figure = _accuracy_by_size(frame, score, notes)
     echo_table(table, notes)
     write_csv(table, csv)
     save_figure(figure, output, files, "pareto", data)
+
+
+def _error_label(score: str) -> str:
+    return {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
+
+
+def _side_by_side(
+    frame: pd.DataFrame, chosen: Sequence[Sequence[str]], measured: pd.DataFrame, score: str, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Compute the fronts over several costs; the table says how far the costs agree."""
+    import pandas as pd
+
+    from nasbench.analysis.pareto import objectives as pareto
+    from nasbench.analysis.pareto.side_by_side import agreement_notes, check_pairs, cost_agreement, plot_side_by_side
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    check_pairs(chosen)
+    fronts, named, how = [], [], []
+    for each in chosen:
+        joined, names, said = pareto.with_measured(frame, each, measured)
+        points = pareto.objective_points(joined, names, score)
+        notes.extend(filter(None, [pareto.unmeasured_note(points)]))
+        fronts.append(pareto.objective_front(points, names))
+        named.append(names)
+        how.extend(said)
+    pairs = check_pairs(named)
+    agreement = cost_agreement(fronts, pairs)
+    data = pd.concat(
+        [points.rename(columns={pair[1]: "cost"}).assign(over=pair[1]) for points, pair in zip(fronts, pairs)],
+        ignore_index=True,
+    )
+    label = _error_label(score) if pairs[0][0] == "error" else ""
+    about = "; ".join([describe_rows(frame, (score,) if pairs[0][0] == "error" else ()), *how])
+    figure = plot_side_by_side(fronts, pairs, agreement, notes, label, about)
+    notes.extend([*(f"{line}." for line in how), *agreement_notes(agreement)])
+    return agreement, data, figure
 
 
 def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
@@ -573,9 +612,8 @@ def _objectives(
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
     notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single)]))
-    what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.surfaces_of_runs(single, names)
-    label = what if names[0] == "error" else ""
+    label = _error_label(score) if names[0] == "error" else ""
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
     said = [line for line in notes if line.removesuffix(".") not in how]  # `about` has those
     return table, points, plot_objectives(points, names, surfaces, said, label, about)

@@ -51,7 +51,7 @@ def _is_missing(value: object) -> bool:
 
 def _report(output: str, done: Imported) -> None:
     stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
-    if done.measurements:  # of sources that have nothing else
+    if done.measurements:
         click.echo(f"{output}: {measurements_text(done.measurements)}")
     else:
         click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")

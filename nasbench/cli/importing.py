@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from nasbench.cli.import_output import dry_run_option, new_results_option, repor
 from nasbench.cli.import_searches import optuna, synetune
 from nasbench.cli.options import completing, pairs, space_names, take_over_option
 from nasbench.errors import InputError, printable
-
-if TYPE_CHECKING:
-    pass
 
 
 def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:

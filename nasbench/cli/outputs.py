@@ -60,15 +60,17 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_IMPORTS: Final = (
-    *("csv", "parquet", "optuna", "synetune", "nasbench101", "nasbench201", "nats-bench"),
-    *("accel-nasbench", "nasbench-macro", "suite-zero", "transnas"),
-)
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
 _PRINTED: Final = ("predict", "query")
 """Commands that print their output, in a form that is chosen, also where no file is named."""
-_NEW: Final = frozenset({"measure", *_IMPORTS})
+_NEW: Final = frozenset(
+    {
+        "measure",
+        *("csv", "json", "parquet", "optuna", "synetune"),
+        *("accel-nasbench", "nasbench101", "nasbench201", "nasbench-macro", "nats-bench", "suite-zero", "transnas"),
+    }
+)
 """Commands that begin with reading for long, and write a new results file."""
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *sorted(_NEW))
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},

@@ -123,6 +123,11 @@ class Measured:
     flagged: int = 0
 
     @property
+    def left_out(self) -> str:
+        """What is said of flagged measurements, after the conditions; "" without any."""
+        return f"; {self.flagged:,} measurements that are flagged as faults are left out" if self.flagged else ""
+
+    @property
     def label(self) -> str:
         """Label of an axis: quantity and unit."""
         return f"{self.quantity} ({self.unit})" if self.unit else self.quantity

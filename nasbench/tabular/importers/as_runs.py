@@ -163,7 +163,7 @@ def _seconds(reports: Sequence[Training], begun: Sequence[float], ended: Sequenc
         elif parts:
             total += math.fsum(parts) * scores.get("devices", 1.0)
         else:
-            total += end - start  # NaN where one of them is unknown
+            total += 0.0 if end < start else end - start  # NaN where one of them is unknown
     return total
 
 

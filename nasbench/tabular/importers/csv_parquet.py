@@ -106,8 +106,9 @@ class Training:
 
 @describes(
     About(
-        what="any table with one training, or one epoch, per row, as CSV or parquet",
-        command="csv|parquet FILE -o OUT.h5 --space NAME --map architecture=COLUMN --map val_acc=COLUMN ...",
+        what="any table with one training, one epoch or (--as-run) one trial of a search per row, as CSV, parquet or JSON, among "
+        "them logs of HpBandSter, NASLib and archai",
+        command="csv|parquet|json FILE -o OUT.h5 --space NAME --map architecture=COLUMN --map val_acc=COLUMN ...",
         licence="that of the table",
         size="any that fits in memory",
         published="whoever made the table",

@@ -18,13 +18,12 @@ from nasbench.errors import InputError, MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.scores import TEST, VAL
 from nasbench.spaces.base import Architecture
-from nasbench.store.files import write_at
 from nasbench.store.format.columns import Data, Text, join_columns
 from nasbench.store.format.quantities import COURSE, Quantity
 from nasbench.store.format.rows import Curves, child_curves, child_row, measurement_row, run_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
 from nasbench.store.maintenance.table_builder import Tables, measurement_columns, tables_of_rows, write_new
-from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays, temporary_files
+from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays
 
 STRATEGY: Final = "table"
 UNKNOWN: Final = -1
@@ -377,7 +376,7 @@ class Collector:
 
     def _run(self, group: Group) -> _Run:
         if group not in self._runs:
-            named: list[str | int] = [self.source.digest, self.source.format, group.space, group.fingerprint]
+            named: list[Any] = [self.source.digest, self.source.format, group.space, group.fingerprint]
             if group.search is not None:
                 named += [group.search.strategy, group.search.seed, group.search.name]
             text = json.dumps(named)
@@ -398,8 +397,6 @@ class Collector:
             "status": "ok",
             "devices": 1.0,
             "searcher_seconds": 0.0,
-            "stop_epoch": 0,
-            "from_epoch": 0,
         }
 
     def _add(self, stage: str, group: Group, row: dict[str, Any], curves: Curves, order: Order | None) -> None:
@@ -501,11 +498,10 @@ class Collector:
             data = _joined([part.pop(name) for part in columns])
             if isinstance(data, Text) or data.strides == (0,):
                 small[name] = data
-                continue
-            with temporary_files():
-                # Unbuffered, so that no byte is left to be written when it is closed.
-                files[name], types[name] = tempfile.TemporaryFile(buffering=0), data.dtype.str  # noqa: SIM115
-                write_at(files[name].fileno(), data.tobytes(), 0)
+            else:
+                files[name], types[name] = tempfile.TemporaryFile(), data.dtype.str  # noqa: SIM115
+                files[name].write(data.tobytes())
+                files[name].flush()
         children: Mapping[str, Data] = ChainMap(small, MappedArrays(files, types))  # type: ignore[arg-type]
         lengths = self._curves.lengths()
         whole = replace(

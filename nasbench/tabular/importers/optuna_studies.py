@@ -260,12 +260,17 @@ def _trial(
         error=error,
         value=trial.values[0] if status == "ok" and trial.values else math.nan,
         reports={step: value for step, value in trial.reports.items() if not math.isnan(value)},
-        seconds=max(0.0, trial.finished - trial.started),
+        seconds=_between(trial.started, trial.finished),
         started=trial.started,
         finished=trial.finished,
         columns={name: value for name, value in read.items() if value is not None},
         measured=measured,
     )
+
+
+def _between(started: float, finished: float) -> float:
+    """Seconds of a trial; NaN where one of the times is unknown."""
+    return finished - started if not finished < started else 0.0
 
 
 def _one(namer: Namer, value: Any) -> Any:

@@ -17,6 +17,7 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
         "accel-nasbench": f"{_HERE}.accel_nasbench:import_accel_nasbench",
         "csv": f"{_HERE}.csv_parquet:import_tabular",
         "hw-latency": f"{_HERE}.hw_latency:import_latencies",
+        "json": f"{_HERE}.csv_parquet:import_tabular",
         "nasbench101": f"{_HERE}.nasbench101:import_nasbench101",
         "nasbench-macro": f"{_HERE}.nasbench_macro:import_nasbench_macro",
         "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",

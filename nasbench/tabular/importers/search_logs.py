@@ -77,7 +77,14 @@ class Value:
         return cls("", Quantity.parse(name))
 
     def of(self, value: float) -> float:
-        """Convert a value of the source."""
+        """Convert a value of the source.
+
+        Args:
+            value: as the source has it.
+
+        Returns:
+            The score.
+        """
         return value * self.slope + self.offset
 
     @property

@@ -300,15 +300,15 @@ def _trial(
     values = [_float(row, metric) for row in reports]
     resources = [_float(row, resource) if resource else float(place) for place, row in enumerate(reports, start=1)]
     decision, state = (last.get("st_decision") or "").lower(), (last.get("st_status") or "").lower()
-    status, reason = ("failed", "the trial failed") if state == "failed" else ("ok", _STOPPED.get(decision, ""))
+    status, why = ("failed", "the trial failed") if state == "failed" else ("ok", _STOPPED.get(decision, ""))
     if not math.isfinite(values[-1]) and status == "ok":
-        status, reason = "diverged", f"the value is {values[-1]:g}"
+        status, why = "diverged", f"the value is {values[-1]:g}"
     begun, ended = _times(reports)
     return Trial(
         number=int(number) if number.isdecimal() else 0,
         architecture=architecture,
         status=status,
-        error=reason,
+        error=why,
         value=values[-1] if status == "ok" else math.nan,
         reports={at: each for at, each in zip(resources, values) if not math.isnan(at) and math.isfinite(each)},
         seconds=_worked(reports),
