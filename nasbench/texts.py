@@ -18,7 +18,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from nasbench.errors import printable
+from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,31 @@ def json_object(text: str) -> dict[str, Any]:
         return _shown(found) if isinstance(found, dict) else {}
     except (ValueError, RecursionError):
         return {}
+
+
+def stored_object(text: str, where: str) -> dict[str, Any]:
+    """Read a JSON object of a results file on which the caller depends, e.g. a run's configuration.
+
+    Args:
+        text: JSON, or "" for an empty object.
+        where: what has it, for the message, e.g. "the configuration of run 768bc8".
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: when the text is no JSON object, so that no version of the suite wrote it.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{where} is no JSON object but {printable(shortened(text, 60))!r}: nasbench did not write it; use the file "
+            "that it was copied from"
+        )
+    return found
 
 
 def _shown(value: Any) -> Any:

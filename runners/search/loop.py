@@ -5,7 +5,6 @@ A stored run is resumed by the same steps.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -34,6 +33,7 @@ from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.spaces import Architecture
+from nasbench.spaces.stored_choices import choices_of
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation
@@ -338,7 +338,7 @@ class Search:
                 if self._ask() is None:
                     self._mismatch(row, "nothing")
             proposal = self._outstanding.get(int(row["index"]))
-            if proposal is None or list(proposal.architecture.choices) != json.loads(row["choices"]):
+            if proposal is None or list(proposal.architecture.choices) != choices_of(row["choices"]):
                 self._mismatch(row, str(proposal.architecture.choices) if proposal else "nothing")
             assert proposal is not None
             self._accountant.restore_wall(row)
