@@ -320,7 +320,7 @@ def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
 
 def _platform_here(config: Mapping[str, Any]) -> str:
     """Return the platform that a run with a stored configuration would have on this machine."""
-    protocol = get_protocol(config["protocol"], config.get("set", {}))
+    protocol = get_protocol(*named_protocol(config))
     return platform_here(protocol.kernels, protocol.threads)
 
 
