@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -30,13 +29,14 @@ def rerun(run_id: str, file: str, output: str, strategy: str | None, devices: st
     from nasbench.api.strategies import given_strategy
     from nasbench.cli.run import run_into
     from nasbench.cli.runs import find_run
+    from nasbench.protocols.stored import config_of
     from nasbench.runners.search.config import plan_search, plan_stored
     from nasbench.runners.search.resuming import require_registered, require_same_file, stored_config
 
     stored = find_run(run_id, file)
     if Path(output).resolve() == Path(file).resolve():
         raise InputError(f"rerun: {output} holds the run already; name another file with -o")
-    if "protocol" not in json.loads(stored["config"] or "{}"):  # an imported table or a replayed search
+    if "protocol" not in config_of(stored["config"], run_id):  # an imported table or a replayed search
         raise InputError(
             f"run {stored['run']} of {file} trained nothing (it was imported or replayed); only searches that train can be started again"
         )

@@ -205,9 +205,10 @@ def _correlate(
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
     """Protocol of the runs from their configuration, with the user's changes."""
     from nasbench.protocols.protocol import get_protocol
+    from nasbench.protocols.stored import config_of, named_protocol
 
-    configs = [json.loads(text) for text in runs["config"].unique()]
-    given = {json.dumps([config["protocol"], config["set"]], sort_keys=True) for config in configs}
+    configs = [config_of(text, run) for text, run in zip(runs["config"], runs["run"])]
+    given = {json.dumps(named_protocol(config), sort_keys=True) for config in configs}
     if len(given) != 1:
         raise InputError(
             "these runs configure their protocol differently; say which one to score with: --protocol NAME"

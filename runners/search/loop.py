@@ -5,7 +5,6 @@ A stored run is resumed by the same steps.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -35,6 +34,7 @@ from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.runners.strategies.proposals import resolved
 from nasbench.spaces import Architecture
+from nasbench.spaces.stored_choices import choices_of
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation, Keeper
@@ -480,7 +480,7 @@ class Search:
 
 def _is_of(proposal: Proposal, row: Mapping[str, Any]) -> bool:
     """Whether a stored row can be that of a proposal."""
-    same = list(proposal.architecture.choices) == json.loads(row["choices"])
+    same = list(proposal.architecture.choices) == choices_of(row["choices"])
     return same and proposal.stop_epoch == int(row["stop_epoch"])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from nasbench.runners.strategies import STRATEGIES, Strategy
 from nasbench.runners.strategies.source_files import names_a_file, source_of
 from nasbench.store.format.schema import TABLE
 from nasbench.store.query import Results
+from nasbench.texts import stored_object
 
 Kinds = Mapping[str, type[Strategy[Any]]]
 
@@ -150,14 +150,14 @@ def stored_config(text: str, devices: str | None) -> SearchConfig:
         The configuration, with the given devices.
 
     Raises:
-        InputError: when the run is one seed of a complete table and not a search.
+        InputError: when the run is one seed of a complete table and not a search, or the text no configuration.
     """
-    fields = json.loads(text)
+    fields = stored_object(text, "the configuration of a run")
     if fields.get("strategy") == TABLE:
+        made = validated(SearchConfig, with_earlier_values(SearchConfig, fields), "the stored configuration")
         raise InputError(
             "this run is a seed of a complete table and no search; go on with, or make again: "
-            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} "
-            f"--seeds {fields['seed'] + 1} -o FILE"
+            f"nasbench table build --space {made.space} --protocol {made.protocol} --seeds {made.seed + 1} -o FILE"
         )
     if devices is not None:
         fields["devices"] = devices

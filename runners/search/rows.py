@@ -14,6 +14,7 @@ from nasbench.runners.strategies import Outcome
 from nasbench.runners.strategies.source_files import source_of
 from nasbench.spaces import Architecture
 from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.texts import stored_object
 from nasbench.training.evaluation import Evaluation
 
 _WITHOUT_ROW = "uncounted_device_seconds_without_row"  # name in the provenance of a run
@@ -191,4 +192,5 @@ def seconds_without_row(run_row: Mapping[str, Any]) -> float:
     Returns:
         Device-seconds, >= 0; 0 for runs of versions that did not store them.
     """
-    return float(json.loads(run_row["provenance"] or "{}").get(_WITHOUT_ROW, 0.0))
+    seconds = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}").get(_WITHOUT_ROW, 0.0)
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
