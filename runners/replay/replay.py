@@ -15,6 +15,7 @@ from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.presets import with_preset
 from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
@@ -47,13 +48,14 @@ class Setting:
     where_arch: str = ""
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "") -> Setting:
+    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "", children: float | None = None) -> Setting:
         """Resolve a strategy's name and options.
 
         Args:
             name: registered name of the strategy.
             options: option -> value as text.
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
+            children: children that the budget pays for, for the option preset=auto; None if that is not known.
 
         Returns:
             The strategy with its options.
@@ -64,7 +66,7 @@ class Setting:
                 `where_arch` is no condition on counts.
         """
         kind = STRATEGIES.get(name)
-        config = validated(kind.config_type, options, f"options of strategy {name!r}")
+        config = validated(kind.config_type, with_preset(kind, options, children), f"options of strategy {name!r}")
         return cls(name, kind, config, one_spelling(where_arch))
 
     def space_of(self, table: Table) -> Space:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nasbench.costs.pricing import price_of, prices_from
 from nasbench.costs.units import device_time
@@ -23,6 +23,7 @@ from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_filter, parse_warm_start, text_of
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
+from nasbench.runners.strategies.presets import PRESET, with_preset
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Architecture, Space, get_space
 from nasbench.spaces.constrained import LATENCY, limits_latency, one_spelling, under_limits
@@ -121,6 +122,17 @@ class SearchConfig(ExecutorOptions):
     executor: str = Field(
         "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_settings(cls, given: Any) -> Any:
+        """Replace the option `preset` by what it stands for, so that a run is stored with every setting."""
+        options = given.get("options") if isinstance(given, dict) else None
+        if not isinstance(options, Mapping) or PRESET not in options:
+            return given
+        kind = STRATEGIES.get(given.get("strategy", ""))
+        budget = Budget.parse(str(given.get("budget", "")))
+        return {**given, "options": with_preset(kind, options, budget.children)}
 
     @field_validator("budget")
     @classmethod

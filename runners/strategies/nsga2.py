@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies.base import Outcome, Strategy
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.objectives import ObjectivesConfig, best_first, costs_of, ranks_and_crowding
 from nasbench.spaces.base import Architecture, Space
 
@@ -61,6 +62,11 @@ class Nsga2(Strategy[Nsga2Config]):
 
     name = "nsga2"
     config_type = Nsga2Config
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a population as large as the budget never evolves; see `Strategy.advice`."""
+        return population_advice("nsga2", config, children)
 
     def __init__(self, space: Space, seed: int, config: Nsga2Config | None = None) -> None:
         super().__init__(space, seed, config)
