@@ -98,7 +98,7 @@ class Nsga2(Strategy[Nsga2Config]):
         return self._queue.popleft()
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: a generation is made as a whole, and `ask` returns None between generations."""
+        """Return true: a generation is made as a whole, with a None after it; see `Strategy.asks_ahead`."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
