@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from nasbench.runners.strategies.bananas import PredictorConfig, predicted
-from nasbench.runners.strategies.predictors.acquisitions import acquire
+from nasbench.runners.strategies.predictors.acquisitions import Acquisition, acquire
 from nasbench.runners.strategies.predictors.batches import TRIES, BatchStrategy, Trained
 from nasbench.spaces.base import Architecture
 
@@ -50,6 +50,6 @@ class Npenas(BatchStrategy[NpenasConfig]):
     def rank(self, trained: Sequence[Trained], pool: Sequence[Architecture]) -> Sequence[float]:
         """Rate candidates by their predicted reward; see `BatchStrategy.rank`."""
         members = predicted(self.config, trained, pool, self._rng)
-        kind = "its" if self.config.sampling else "mean"
+        kind: Acquisition = "its" if self.config.sampling else "mean"
         values: list[float] = acquire(kind, members.mean(axis=0), members.std(axis=0), 0.0, members, self._rng).tolist()
         return values
