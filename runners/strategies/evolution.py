@@ -225,7 +225,7 @@ def population_advice(strategy: str, config: StrategyConfig, children: int) -> s
         return ""
     return (
         f"{strategy}: all {children:,} children of the budget only fill the population of {population:,}, so this is random search; "
-        "take a smaller one, e.g. --option population=10 --option sample=3"
+        f"take a smaller one, e.g. population={max(2, min(10, children // 4))}"
     )
 
 
