@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
+from nasbench.cli.options import completing, note_on_settings, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
@@ -215,7 +215,11 @@ def replay(
             f"{', '.join(repr(each.name) for each in scored)}; give --strategy, e.g. random"
         )
     usual = usual_options(published, limit.budget)
-    settings = [Setting.of(*_parsed(name, usual), where_arch) for name in names]
+    wanted = [_parsed(name, usual) for name in names]
+    children = table.children_of(limit.budget.limit, limit.budget.unit)
+    settings = [Setting.of(name, options, where_arch, children) for name, options in wanted]
+    for setting, (_, options) in zip(settings, wanted):
+        note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
     table = with_measured(table, settings, measurements or [path])

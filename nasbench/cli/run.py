@@ -14,6 +14,7 @@ from nasbench.cli.executor_options import executor_options, require_executor
 from nasbench.cli.options import (
     completing,
     data_option,
+    note_on_settings,
     pairs,
     protocol_names,
     say_what_is_slow,
@@ -211,6 +212,7 @@ def run(
     )
     plan = plan_given(config).as_new()
     plans = [plan]
+    note_on_settings(plan.strategy_kind, plan.options, config.options, pairs(option, "--option"), plan.budget.children)
     if add_baseline and strategy != BASELINE:
         plans.append(
             plan_search(config.model_copy(update={"strategy": BASELINE, "options": {}, "strategy_digest": ""})).as_new()

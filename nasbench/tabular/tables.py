@@ -205,6 +205,20 @@ class Table:
             "--draw out"
         )
 
+    def children_of(self, limit: float, unit: str) -> float | None:
+        """Estimate how many children a budget pays for, by the mean cost of an architecture.
+
+        Args:
+            limit: amount of the budget, > 0.
+            unit: its unit, see `budget.Budget`.
+
+        Returns:
+            The number; None for a budget in USD, and for a table without costs.
+        """
+        if unit == "children":
+            return limit
+        return limit / float(self.seconds.mean()) if self.timed and unit != "usd" else None
+
     def with_measured(self, names: Sequence[str], measurements: pd.DataFrame) -> Table:
         """Return the table with measured quantities, by the hashes of its architectures.
 

@@ -42,8 +42,8 @@ def zen(scoring_input: ScoringInput) -> float:
         before, after = (last_maps(network, each) for each in (images, images + MIXTURE * others))
         change = float((before.double() - after.double()).abs().flatten(1).sum(1).mean())
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-        variances = [norm.running_var for norm in norms if norm.running_var is not None]
-        scales = sum(0.5 * math.log(float(variance.double().mean())) for variance in variances)
+        variances = [norm.running_var.double().mean() for norm in norms if norm.running_var is not None]
+        scales = math.fsum(math.log(float(variance)) / 2 for variance in variances)
         return math.log(change) + scales if change > 0 else -math.inf
 
 

@@ -16,6 +16,7 @@ from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.clock import Courses, Scored, ScoreOf, simulate, simulate_core
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.presets import with_preset
 from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.runners.strategies.rungs import Core, RungStrategy
 from nasbench.runners.strategies.source_files import load_class, source_of, strategy_class
@@ -50,13 +51,14 @@ class Setting:
     where_arch: str = ""
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "") -> Setting:
+    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "", children: float | None = None) -> Setting:
         """Resolve a strategy's name and options.
 
         Args:
             name: registered name of the strategy, or "file.py:Class", whose code runs.
             options: option -> value as text.
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
+            children: children that the budget pays for, for the option preset=auto; None if that is not known.
 
         Returns:
             The strategy with its options.
@@ -69,7 +71,7 @@ class Setting:
         kind = strategy_class(name)
         source = source_of(kind)
         stored = source.strategy if source is not None else name
-        config = validated(kind.config_type, options, f"options of strategy {stored!r}")
+        config = validated(kind.config_type, with_preset(kind, options, children), f"options of strategy {stored!r}")
         return cls(stored, kind, config, one_spelling(where_arch))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nasbench.costs.pricing import price_of, prices_from
 from nasbench.costs.units import device_time
-from nasbench.errors import InputError, blamed_on
+from nasbench.errors import InputError, blamed_on, did_you_mean
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
@@ -23,6 +23,8 @@ from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
 from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_filter, parse_warm_start, text_of
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
+from nasbench.runners.strategies.objectives import COUNTED, ERROR
+from nasbench.runners.strategies.presets import PRESET, with_preset
 from nasbench.runners.strategies.source_files import load_class, names_a_file, source_of
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.spaces import Architecture, Space, get_space
@@ -134,6 +136,17 @@ class SearchConfig(ExecutorOptions):
     executor: str = Field(
         "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_settings(cls, given: Any) -> Any:
+        """Replace the option `preset` by what it stands for, so that a run is stored with every setting."""
+        options = given.get("options") if isinstance(given, dict) else None
+        if not isinstance(options, Mapping) or PRESET not in options:
+            return given
+        kind = STRATEGIES.get(given.get("strategy", ""))
+        budget = Budget.parse(str(given.get("budget", "")))
+        return {**given, "options": with_preset(kind, options, budget.children)}
 
     @field_validator("budget")
     @classmethod
@@ -413,8 +426,9 @@ def _require_measurable(plan: SearchPlan) -> None:
     measured = plan.options.measured
     foreign = [name for name in measured if name != LATENCY]
     if foreign:
+        hint = did_you_mean(foreign[0], (ERROR, *COUNTED, LATENCY))
         raise InputError(
-            f"strategy {plan.config.strategy!r}: a search measures latency (batch 1, eager mode) and no {', '.join(foreign)}; "
+            f"strategy {plan.config.strategy!r}: a search measures latency (batch 1, eager mode) and no {', '.join(foreign)}{hint}; "
             "a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
         )
     if measured and plan.config.executor not in SAME_ROWS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -81,7 +82,8 @@ def _parsed(kind: type[Any], text: str, what: str) -> Any:
     score, *options = [part.strip() for part in text.removeprefix(PREFIX).split(",")]
     if score not in ZERO_COST:
         raise UnknownName("zero-cost score", score, ZERO_COST)
-    known: dict[str, Any] = {field.name: type(field.default) for field in fields(kind) if field.name != "score"}
+    kinds: dict[str, Callable[[str], Any]] = {"candidates": int, "children": int, "keep": float}
+    known = {field.name: kinds[field.name] for field in fields(kind) if field.name != "score"}
     values: dict[str, Any] = {}
     for option in options:
         name, _, given = option.partition("=")

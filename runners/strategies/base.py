@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -104,6 +104,31 @@ class Strategy(ABC, Generic[C]):
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         self.space, self.seed = space, seed
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
+
+    @classmethod
+    def auto_options(cls, children: int) -> dict[str, Any] | None:
+        """Return settings that scale with the budget, for the option preset=auto.
+
+        Args:
+            children: children that the budget pays for, >= 1.
+
+        Returns:
+            Option -> value; None if the strategy has no such settings.
+        """
+        return None
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say what a user should know about options and a budget before the search.
+
+        Args:
+            config: the options.
+            children: children that the budget pays for, >= 1.
+
+        Returns:
+            A sentence; "" if there is nothing to say.
+        """
+        return ""
 
     @abstractmethod
     def ask(self) -> Architecture | Proposal | None:

@@ -7,7 +7,8 @@ from collections import deque
 import numpy as np
 from pydantic import Field
 
-from nasbench.runners.strategies.base import Outcome, Strategy
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import population_advice
 from nasbench.runners.strategies.objectives import ObjectivesConfig, best_first, costs_of
 from nasbench.spaces.base import Architecture, Space
 
@@ -32,6 +33,11 @@ class MoEvolution(Strategy[MoEvolutionConfig]):
 
     name = "mo_evolution"
     config_type = MoEvolutionConfig
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a population as large as the budget never evolves; see `Strategy.advice`."""
+        return population_advice("mo_evolution", config, children)
 
     def __init__(self, space: Space, seed: int, config: MoEvolutionConfig | None = None) -> None:
         super().__init__(space, seed, config)

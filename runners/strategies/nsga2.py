@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from nasbench.errors import InputError
-from nasbench.runners.strategies.base import Outcome, Strategy
-from nasbench.runners.strategies.objectives import ObjectivesConfig, best_first, costs_of, ranks_and_crowding
+from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.evolution import population_advice
+from nasbench.runners.strategies.objectives import ObjectivesConfig, costs_of, ranks_and_crowding
 from nasbench.spaces.base import Architecture, Space
 
 IntArray = NDArray[np.int64]
@@ -62,6 +63,11 @@ class Nsga2(Strategy[Nsga2Config]):
     name = "nsga2"
     config_type = Nsga2Config
 
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a population as large as the budget never evolves; see `Strategy.advice`."""
+        return population_advice("nsga2", config, children)
+
     def __init__(self, space: Space, seed: int, config: Nsga2Config | None = None) -> None:
         super().__init__(space, seed, config)
         self._names = self.config.names
@@ -70,6 +76,8 @@ class Nsga2(Strategy[Nsga2Config]):
         self._free = np.flatnonzero(self._options > 1)
         self._members: list[Architecture] = []
         self._costs = np.zeros((0, len(self._names)))
+        self._ranks: IntArray = np.zeros(0, dtype=np.int64)
+        self._distances: NDArray[np.float64] = np.zeros(0)
         self._generation: list[Architecture] = []
         self._found: dict[int, tuple[float, ...]] = {}  # place in the generation -> objectives
         self._queue: deque[Architecture] = deque()
@@ -90,7 +98,7 @@ class Nsga2(Strategy[Nsga2Config]):
         return self._queue.popleft()
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: a generation is made as a whole, and `ask` returns None between generations."""
+        """Return true: a generation is made as a whole, with a None after it; see `Strategy.asks_ahead`."""
         return True
 
     def tell(self, outcome: Outcome) -> None:
@@ -130,19 +138,22 @@ class Nsga2(Strategy[Nsga2Config]):
         """Keep the best N of the members and the generation."""
         members = self._members + self._generation
         costs = np.array([*self._costs, *(self._found[place] for place in range(len(self._generation)))])
-        kept = best_first(costs)[: self.config.population]
+        ranks, distances = ranks_and_crowding(costs)
+        kept = np.lexsort((-distances, ranks))[: self.config.population]  # ties keep their order
         self._members = [members[place] for place in kept.tolist()]
-        self._costs = costs[kept]
+        self._costs, self._ranks, self._distances = costs[kept], ranks[kept], distances[kept]
 
     def _children(self) -> list[Architecture]:
         """Make N children that are neither members nor equal to other children; fewer if no more are found."""
         known = {self._identity(member) for member in self._members}
         made: list[Architecture] = []
+        plain = self._members[0].space  # a view under limits gives architectures of the space itself
         for row in self._drawn():
-            architecture = self.space.decode(row)
-            if self._identity(architecture) in known:
+            architecture = Architecture(plain, tuple(row))
+            identity = self._identity(architecture)
+            if identity in known:
                 continue
-            known.add(self._identity(architecture))
+            known.add(identity)
             if self.space.allows(architecture):
                 made.append(architecture)
                 if len(made) == self.config.population:
@@ -155,8 +166,7 @@ class Nsga2(Strategy[Nsga2Config]):
     def _drawn(self) -> Iterator[list[int]]:
         """Draw children in lots of the size of the population, up to a number of lots."""
         choices = np.array([member.choices for member in self._members])
-        ranks, distances = ranks_and_crowding(self._costs)
-        order = np.lexsort((self._rng.random(len(ranks)), -distances, ranks))  # ties in random order
+        order = np.lexsort((self._rng.random(len(self._ranks)), -self._distances, self._ranks))  # ties in random order
         standing = np.empty_like(order)
         standing[order] = np.arange(len(order))
         for _ in range(ATTEMPTS):

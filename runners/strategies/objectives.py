@@ -121,7 +121,9 @@ def domination_ranks(values: FloatArray) -> IntArray:
 
     Source: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section III A.
     """
-    no_worse: NDArray[np.bool_] = np.all(values[:, None, :] <= values[None, :, :], axis=2)
+    no_worse = values[:, None, 0] <= values[None, :, 0]
+    for column in values.T[1:]:
+        no_worse &= column[:, None] <= column[None, :]
     dominates = no_worse & ~no_worse.T  # equal points do not dominate each other
     left = dominates.sum(axis=0)
     ranks = np.full(len(values), -1, dtype=np.int64)

@@ -32,6 +32,9 @@ OPTIONS: dict[str, dict[str, object]] = {
     "bananas": {"initial": 4, "batch": 3, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
     "npenas": {"initial": 4, "batch": 3, "candidates": 10, "predictor": "forest", "trees": 5},
     "gp": {"initial": 4, "batch": 3, "candidates": 10},
+    "nsga2": {"population": 4, "objectives": "error/params/mult_adds"},
+    "mo_evolution": {"population": 4, "sample": 2},
+    "parego": {"initial": 4, "candidates": 10},
 }
 
 
