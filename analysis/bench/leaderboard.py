@@ -86,7 +86,14 @@ def leaderboard_files(suite: Benchmark, sources: Sequence[Source], now: str) -> 
                 raise InputError(f"{source.name} states other scores of the table of {name} than {sources[0].name}")
     scales = {task.name: scales[task.name] for task in suite.tasks if task.name in scales}
     complete = [each for each in listed if set(each.entry.runs) == set(scales)]
-    partial = sorted(each.entry.shown for each in listed if each not in complete)
+    references = [each.entry for each in complete if each.source.origin == REFERENCE]
+    twins = [
+        each
+        for each in complete
+        if each.source.origin == SUBMISSION and any(each.entry.same_as(reference) for reference in references)
+    ]
+    complete = [each for each in complete if each not in twins]
+    partial = sorted(each.entry.shown for each in listed if set(each.entry.runs) != set(scales))
     if not complete:
         raise InputError("no strategy has runs on all tasks that are there")
     found = compare_entries([each.entry for each in complete], (), scales, suite.protocol)
@@ -96,6 +103,9 @@ def leaderboard_files(suite: Benchmark, sources: Sequence[Source], now: str) -> 
         *found.notes,
         *([f"Left out, as runs on some tasks are missing: {', '.join(partial)}."] if partial else []),
     ]
+    if twins:
+        named = ", ".join(each.entry.shown for each in twins)
+        notes.append(f"Left out, as these are the searches of reference runs again: {named}.")
     files = {
         "index.html": _index(suite, found, by_name, sources, notes, place, now).encode("utf-8", "backslashreplace"),
         "downloads/leaderboard.csv": _csv(found),

@@ -207,6 +207,17 @@ class Entry:
         options = ",".join(f"{name}={value}" for name, value in self.options.items())
         return f"{self.strategy}:{options}" if options else self.strategy
 
+    def same_as(self, other: Entry) -> bool:
+        """Whether another entry is of the same strategy, options and code, so that equal seeds give the same searches.
+
+        Args:
+            other: the other entry.
+
+        Returns:
+            True for the same strategy.
+        """
+        return (self.strategy, dict(self.options), self.digest) == (other.strategy, dict(other.options), other.digest)
+
     @property
     def shown(self) -> str:
         """Name in tables and figures."""

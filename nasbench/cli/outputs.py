@@ -65,6 +65,7 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE} for name in ("claims", "compare", "curves")},
     **{name: {"output": _RESULTS} for name in _WRITERS},
     **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
+    "cite": {"output": Output("text", (".bib",))},
     "compact": {"output": Output("text", (".npz",))},
     "draw": {"output": _DRAWING},
     "evaluate": {"output": _PICTURE, "csv_": _CSV},

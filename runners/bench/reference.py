@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nasbench.benchmark.definition import Benchmark, OpenTask
-from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskRuns, TaskScale, read_runs
+from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, read_runs
 from nasbench.errors import InputError
 from nasbench.provenance import provenance
 from nasbench.runners.bench.replays import Report, entry_of, replay_task
@@ -157,16 +157,3 @@ def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
             same = same and getattr(found, name)[mine].tolist() == getattr(expected, name)[theirs].tolist()
         equal += bool(same)
     return equal
-
-
-def same_strategy(one: Entry, other: Entry) -> bool:
-    """Whether two entries are of one strategy with the same options and code.
-
-    Args:
-        one: an entry.
-        other: another entry.
-
-    Returns:
-        True if their searches with equal seeds are the same searches.
-    """
-    return (one.strategy, dict(one.options), one.digest) == (other.strategy, dict(other.options), other.digest)
