@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.benchmark.definition import SIZES, Benchmark, OpenTask
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 from nasbench.outputs import write_output
 from nasbench.tabular.array_files import DAMAGE, MARKS, ArrayFile, packed
 
@@ -361,10 +361,10 @@ def _entry(file: ArrayFile, number: int, stored: Mapping[str, Any], tasks: Seque
         seconds = stored["searcher_seconds"][task]
         runs[task] = TaskRuns(**columns, searcher_seconds=float("nan") if seconds is None else float(seconds))
     return Entry(
-        strategy=str(stored["strategy"]),
+        strategy=printable(str(stored["strategy"])),
         options=dict(stored["options"]),
         runs=runs,
         digest=str(stored["digest"]),
         code=str(stored["code"]),
-        label=str(stored["label"]),
+        label=printable(str(stored["label"])),
     )

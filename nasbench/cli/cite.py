@@ -10,7 +10,7 @@ import click
 from nasbench.cli.options import completing, strategy_names
 from nasbench.cli.output import note
 from nasbench.cli.outputs import put
-from nasbench.errors import InputError, NasbenchError, printable
+from nasbench.errors import printable
 
 Used = tuple[list[str], list[str], list[str], str]
 """Strategies, spaces, protocols, and the name of a benchmark suite ("" for none)."""
@@ -43,6 +43,7 @@ def cite(
     from nasbench.benchmark.definition import load_benchmark
     from nasbench.citing.bibtex import cited_by, of_suite, of_table, once, paper, software
     from nasbench.outputs import STANDARD_OUTPUT, ending_of
+    from nasbench.runners.strategies import STRATEGIES
     from nasbench.runners.strategies.source_files import strategy_class
     from nasbench.spaces import get_space
     from nasbench.tabular.catalogue import shipped_table, shipped_tables
@@ -50,7 +51,7 @@ def cite(
     if output != STANDARD_OUTPUT:
         ending_of(output, (".bib",))
     used = [_used(Path(file)) for file in files]
-    names = [*strategies, *(name for each in used for name in each[0])]
+    named = [(name, strategy_class(name)) for name in strategies]
     protocols = {name for each in used for name in each[2]}
     wanted = dict.fromkeys([*tables, *(name for name, each in shipped_tables().items() if each.protocol in protocols)])
     loaded = [load_benchmark(name) for name in dict.fromkeys([*suites, *(each[3] for each in used if each[3])])]
@@ -61,26 +62,17 @@ def cite(
         entries += [of_table(table), *(paper(key) for key in table.cite if key != "nasbench")]
     if loaded:
         entries.append(paper("hansen2021coco"))
-    for name in dict.fromkeys(names):
-        try:
-            kind = strategy_class(name) if name in strategies else _registered(name)
-        except NasbenchError as error:
-            note(f"no papers of {printable(name)}: {error}")
-            continue
+    for name in dict.fromkeys(name for each in used for name in each[0]):
+        if name in STRATEGIES:
+            named.append((name, STRATEGIES.get(name)))
+        else:  # no code runs because a file names it
+            note(f"no papers of {printable(name)}: it is not registered here; cite its paper yourself")
+    for name, kind in named:
         entries += cited_by(kind, f"strategy {name}")
     for spec in dict.fromkeys(spec for each in used for spec in each[1]):
         entries += cited_by(type(get_space(spec)), f"space {spec}")
     if put(output, "\n\n".join(once(entries)) + "\n", (b"@software{nasbench,",)):
         note(f"wrote {output}")
-
-
-def _registered(name: str) -> type:
-    """A strategy of a file, by its registered name only: no code runs because a file names it."""
-    from nasbench.runners.strategies import STRATEGIES
-
-    if name not in STRATEGIES:
-        raise InputError("it is not registered here; cite its paper yourself")
-    return STRATEGIES.get(name)
 
 
 def _used(path: Path) -> Used:

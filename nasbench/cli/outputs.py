@@ -67,6 +67,7 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
     "cite": {"output": Output("text", (".bib",))},
     "compact": {"output": Output("text", (".npz",))},
+    "croissant": {"output": Output("text", (".json",))},
     "draw": {"output": _DRAWING},
     "evaluate": {"output": _PICTURE, "csv_": _CSV},
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
