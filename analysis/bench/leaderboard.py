@@ -30,7 +30,7 @@ from nasbench.analysis.report.colours import page_colours
 from nasbench.analysis.report.templates import policy, rendered, static
 from nasbench.benchmark.definition import Benchmark
 from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskScale
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 from nasbench.texts import csv_cells
 
 REFERENCE, SUBMISSION = "reference", "submission"
@@ -86,7 +86,14 @@ def leaderboard_files(suite: Benchmark, sources: Sequence[Source], now: str) -> 
                 raise InputError(f"{source.name} states other scores of the table of {name} than {sources[0].name}")
     scales = {task.name: scales[task.name] for task in suite.tasks if task.name in scales}
     complete = [each for each in listed if set(each.entry.runs) == set(scales)]
-    partial = sorted(each.entry.shown for each in listed if each not in complete)
+    references = [each.entry for each in complete if each.source.origin == REFERENCE]
+    twins = [
+        each
+        for each in complete
+        if each.source.origin == SUBMISSION and any(each.entry.same_as(reference) for reference in references)
+    ]
+    complete = [each for each in complete if each not in twins]
+    partial = sorted(each.entry.shown for each in listed if set(each.entry.runs) != set(scales))
     if not complete:
         raise InputError("no strategy has runs on all tasks that are there")
     found = compare_entries([each.entry for each in complete], (), scales, suite.protocol)
@@ -96,6 +103,9 @@ def leaderboard_files(suite: Benchmark, sources: Sequence[Source], now: str) -> 
         *found.notes,
         *([f"Left out, as runs on some tasks are missing: {', '.join(partial)}."] if partial else []),
     ]
+    if twins:
+        named = ", ".join(each.entry.shown for each in twins)
+        notes.append(f"Left out, as these are the searches of reference runs again: {named}.")
     files = {
         "index.html": _index(suite, found, by_name, sources, notes, place, now).encode("utf-8", "backslashreplace"),
         "downloads/leaderboard.csv": _csv(found),
@@ -118,7 +128,7 @@ def _listed(sources: Sequence[Source]) -> list[_Listed]:
     pages: set[str] = set()
     for source in sources:
         for entry in source.runs.entries:
-            label = entry.shown
+            label = printable(entry.shown)
             if labels[label] > 1 and source.origin == SUBMISSION:
                 label = f"{label} ({source.name.removesuffix('.npz')})"
             page = base = re.sub(r"[^\w.-]+", "-", label).strip("-.") or "strategy"
@@ -164,7 +174,7 @@ def _index(
         files=[
             {
                 "name": source.name,
-                "what": f"{source.origin} of {', '.join(entry.shown for entry in source.runs.entries)}",
+                "what": f"{source.origin} of {printable(', '.join(entry.shown for entry in source.runs.entries))}",
                 "bytes": len(source.content),
                 "sha256": hashlib.sha256(source.content).hexdigest(),
             }
@@ -184,7 +194,9 @@ def _overall_rows(found: Compared, by_name: Mapping[str, _Listed]) -> list[dict[
     for row in found.overall.sort_values("rank", kind="stable").to_dict("records"):
         each = by_name[row["strategy"]]
         stated = each.source.stated
-        who = str(stated.get("name") or "submission") if each.source.origin == SUBMISSION else "reference run"
+        who = (
+            printable(str(stated.get("name") or "submission")) if each.source.origin == SUBMISSION else "reference run"
+        )
         rows.append(
             {
                 "strategy": row["strategy"],
@@ -261,9 +273,9 @@ def _strategy_page(suite: Benchmark, found: Compared, each: _Listed, place: Mapp
         lead=f"{rank}mean normalized regret {overall['regret']:.3f} over {overall['tasks']} "
         f"task{'s' if overall['tasks'] > 1 else ''} and {overall['n']} searches.",
         sections=sections,
-        provenance=[(key, str(value)) for key, value in provenance if str(value).strip(" ,")],
+        provenance=[(key, printable(str(value))) for key, value in provenance if str(value).strip(" ,")],
         file=source.name,
-        code=entry.code,
+        code="\n".join(printable(line.replace("\t", "    ")) for line in entry.code.splitlines()),
         now=now,
         policy=policy(()),
         colours=[page_colours(strategy) for strategy in found.strategies],

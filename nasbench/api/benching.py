@@ -127,7 +127,7 @@ def bench(
         ['random', 'evolution']
     """
     from nasbench.analysis.bench.comparison import compare_entries
-    from nasbench.runners.bench.reference import equal_searches, reference_runs, same_strategy
+    from nasbench.runners.bench.reference import equal_searches, reference_runs
     from nasbench.runners.bench.replays import entry_of, replay_task
 
     loaded = load_benchmark(suite)
@@ -151,13 +151,13 @@ def bench(
             entries.append(entry_of(setting, runs))
     reproduced = {}
     for entry in entries:
-        twin = next((each for each in shipped.entries if same_strategy(entry, each)), None) if shipped else None
+        twin = next((each for each in shipped.entries if entry.same_as(each)), None) if shipped else None
         common = [task for task in entry.runs if twin is not None and task in twin.runs]
         if twin is not None and common:
             most = [min(count, len(twin.runs[task].seeds)) for task in common]
             equal = [equal_searches(entry.runs[task], twin.runs[task]) for task in common]
             reproduced[entry.text] = (sum(equal), sum(most))
-    references = tuple(each for each in references if not any(same_strategy(entry, each) for entry in entries))
+    references = tuple(each for each in references if not any(entry.same_as(each) for entry in entries))
     entries = _labelled(entries, references)
     scales = {task: TaskScale.of(each) for task, each in opened.items()}
     from nasbench.provenance import provenance

@@ -116,7 +116,7 @@ class Benchmark(BaseModel):
     protocol: Comparison = Field(description="how strategies are compared")
     tasks: tuple[Task, ...] = Field(min_length=1, description="the tasks")
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Digest of all values but texts, 16 hexadecimal digits."""
         tasks = [identity_fields(task) for task in self.tasks]

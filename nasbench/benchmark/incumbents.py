@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.benchmark.definition import SIZES, Benchmark, OpenTask
-from nasbench.errors import InputError
+from nasbench.errors import InputError, printable
 from nasbench.outputs import write_output
 from nasbench.tabular.array_files import DAMAGE, MARKS, ArrayFile, packed
 
@@ -207,6 +207,17 @@ class Entry:
         options = ",".join(f"{name}={value}" for name, value in self.options.items())
         return f"{self.strategy}:{options}" if options else self.strategy
 
+    def same_as(self, other: Entry) -> bool:
+        """Whether another entry is of the same strategy, options and code, so that equal seeds give the same searches.
+
+        Args:
+            other: the other entry.
+
+        Returns:
+            True for the same strategy.
+        """
+        return (self.strategy, dict(self.options), self.digest) == (other.strategy, dict(other.options), other.digest)
+
     @property
     def shown(self) -> str:
         """Name in tables and figures."""
@@ -350,10 +361,10 @@ def _entry(file: ArrayFile, number: int, stored: Mapping[str, Any], tasks: Seque
         seconds = stored["searcher_seconds"][task]
         runs[task] = TaskRuns(**columns, searcher_seconds=float("nan") if seconds is None else float(seconds))
     return Entry(
-        strategy=str(stored["strategy"]),
+        strategy=printable(str(stored["strategy"])),
         options=dict(stored["options"]),
         runs=runs,
         digest=str(stored["digest"]),
         code=str(stored["code"]),
-        label=str(stored["label"]),
+        label=printable(str(stored["label"])),
     )

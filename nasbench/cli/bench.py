@@ -251,7 +251,7 @@ def suites() -> None:
 @suite_option
 @tables_option
 def tasks(suite: str, folders: Sequence[str]) -> None:
-    """List the tasks of a suite, and whether their tables are here.
+    """List the tasks of a suite, and whether their tables are here; for suites see `nasbench bench suites`.
 
     \b
     Example:

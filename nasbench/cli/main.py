@@ -95,6 +95,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
     "data": ("nasbench.cli.data:data", "Show a data set, with what was left out; write one as a folder of images."),
     "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
+    "cite": ("nasbench.cli.cite:cite", "Print BibTeX of the suite, and of what results files used."),
     "config": ("nasbench.cli.config:config", "Show the configuration in effect, and where each value comes from."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
 }
@@ -119,7 +120,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "machine": (
         "This machine, and what there is",
-        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "config", "completion"),
+        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "cite", "config", "completion"),
     ),
 }
 GROUPS = {

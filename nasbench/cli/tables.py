@@ -99,3 +99,24 @@ def get_table(name: str, output: str) -> None:
 
     write_output(Path(output), shipped_table(name).path.read_bytes(), MARKS)
     say(f"wrote {os.fspath(output)}")
+
+
+@tables.command("croissant")
+@click.argument("name", shell_complete=completing(_names))
+@click.option("-o", "--output", default="-", type=click.Path(dir_okay=False), help="File (.json)  [printed].")
+def croissant_table(name: str, output: str) -> None:
+    """Print a table's Croissant metadata: JSON-LD with licence, citation, files and digests.
+
+    \b
+    Example:
+      nasbench tables croissant digits201-2 -o digits201-2.croissant.json
+    """
+    from nasbench.cli.outputs import put
+    from nasbench.outputs import STANDARD_OUTPUT, ending_of
+    from nasbench.tabular.catalogue import shipped_table
+    from nasbench.tabular.croissant import croissant_text
+
+    if output != STANDARD_OUTPUT:
+        ending_of(output, (".json",))
+    if put(output, croissant_text(shipped_table(name)), (b"mlcommons.org/croissant",)):
+        say(f"wrote {output}")

@@ -6,12 +6,13 @@ import hashlib
 import io
 import json
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,24 @@ class Selection:
     data: str | None = None
     seeds: tuple[int, ...] | None = None
     score: str = VAL_ACC
+
+
+class TableRow(NamedTuple):
+    """What a table holds of one architecture.
+
+    Attributes:
+        val_acc: the outcome that a search receives, in [0, 1]; NaN for a child that failed.
+        test_acc: score that is reported, in [0, 1]; NaN if unknown.
+        seconds: device-seconds of a child; NaN in a table without costs.
+        params: trainable parameters, -1 if unknown.
+        mult_adds: multiply-adds for one image, -1 if unknown.
+    """
+
+    val_acc: float
+    test_acc: float
+    seconds: float
+    params: int
+    mult_adds: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +172,37 @@ class Table:
         """
         codes: IntArray = choices @ self.place_values
         return codes
+
+    def position(self, choices: Sequence[int]) -> int:
+        """Compute the position of one architecture in the table; `code` computes many at once.
+
+        Args:
+            choices: one choice per decision, each in the range of its decision.
+
+        Returns:
+            A position in [0, size).
+        """
+        return sum(map(operator.mul, choices, self._places))
+
+    def row(self, choices: Sequence[int]) -> TableRow:
+        """Return what the table holds of one architecture. The first call lists all rows; the next take a microsecond.
+
+        Args:
+            choices: one choice per decision, each in the range of its decision.
+
+        Returns:
+            Scores, costs and counts.
+        """
+        return self._rows[self.position(choices)]
+
+    @cached_property
+    def _places(self) -> list[int]:
+        return [int(place) for place in self.place_values]
+
+    @cached_property
+    def _rows(self) -> list[TableRow]:
+        columns = (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds)
+        return list(map(TableRow._make, zip(*(column.tolist() for column in columns))))
 
     def architecture(self, code: int) -> Architecture:
         """Return the architecture at a position.

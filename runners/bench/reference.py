@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nasbench.benchmark.definition import Benchmark, OpenTask
-from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskRuns, TaskScale, read_runs
+from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, read_runs
 from nasbench.errors import InputError
 from nasbench.provenance import provenance
 from nasbench.runners.bench.replays import Report, entry_of, replay_task
@@ -17,7 +17,7 @@ from nasbench.runners.replay.replay import Setting
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.source_files import split_strategy
 
-OPTIONS: Final[Mapping[str, str]] = {"evolution": "population=10,sample=3"}
+OPTIONS: Final[Mapping[str, str]] = {"evolution": "population=10,sample=3,identity=0"}
 """Options of reference runs that are not the defaults: those by which a strategy was published on tables of this size
 (results/published_replays.csv). All others run with their defaults, which were tuned on no task of the suite."""
 
@@ -157,16 +157,3 @@ def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
             same = same and getattr(found, name)[mine].tolist() == getattr(expected, name)[theirs].tolist()
         equal += bool(same)
     return equal
-
-
-def same_strategy(one: Entry, other: Entry) -> bool:
-    """Whether two entries are of one strategy with the same options and code.
-
-    Args:
-        one: an entry.
-        other: another entry.
-
-    Returns:
-        True if their searches with equal seeds are the same searches.
-    """
-    return (one.strategy, dict(one.options), one.digest) == (other.strategy, dict(other.options), other.digest)

@@ -117,3 +117,17 @@ def test_commands_list_show_verify_and_copy_tables(tmp_path, compact):
     assert command("tables", "show", "digits").code == 2
     done = command("replay", "--table", "digits201-2", "--strategy", "random", "--seeds", "3", "--budget", "5 children")
     assert (done.code, "random" in done.out) == (0, True)
+
+
+def test_a_row_is_what_the_columns_hold(compact):
+    (table,) = read_tables(compact, [Selection()])
+    for code in (0, 1, 77, 15_624):
+        choices = table.architecture(code).choices
+        assert table.position(choices) == code == table.code(np.array(choices))
+        row = table.row(choices)
+        assert (row.val_acc, row.test_acc, row.seconds) == (
+            table.val_acc[code],
+            table.test_acc[code],
+            table.seconds[code],
+        )
+        assert (row.params, row.mult_adds) == (table.params[code], table.mult_adds[code])
