@@ -14,10 +14,13 @@ STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "nasbench.strategies",
     {
         "asha": "nasbench.runners.strategies.asha:Asha",
+        "bohb": "nasbench.runners.strategies.bohb:Bohb",
+        "dehb": "nasbench.runners.strategies.dehb:Dehb",
         "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
         "hyperband": "nasbench.runners.strategies.hyperband:Hyperband",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
+        "median_stop": "nasbench.runners.strategies.median_stop:MedianStop",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
         "random": "nasbench.runners.strategies.random:RandomSearch",
