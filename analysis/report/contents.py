@@ -38,6 +38,7 @@ from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
 from nasbench.store.measured import every_way, read_measurements
+from nasbench.store.prefixes import whole_trainings
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:
@@ -340,7 +341,7 @@ def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataF
     """
     rows: list[dict[str, Any]] = []
     scored = scored_children(frame, "val_acc") if len(measurements) else frame.iloc[:0]
-    means = scored.groupby("hash", sort=False)["val_acc"].mean()
+    means = whole_trainings(scored).groupby("hash", sort=False)["val_acc"].mean()
     for way in every_way(measurements) if len(means) else ():
         pairs = pd.DataFrame({"val_acc": means, "value": way.values}).dropna()
         sign = -1.0 if way.direction == "higher" else 1.0

@@ -12,6 +12,7 @@ from nasbench.analysis.comparison.checks import require_columns, require_one_cou
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
+from nasbench.store.prefixes import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
 CHANCE = 0.15
@@ -35,7 +36,8 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
     """
     require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
-    ok = frame[frame["status"] == "ok"]
+    whole = whole_trainings(frame)
+    ok = whole[whole["status"] == "ok"]
     if ok.empty:
         raise InputError("no child of the table has status ok")
     rows = _once(ok) if "stage" in ok else ok
