@@ -101,7 +101,7 @@ class Courses:
         longest = max(len(each.codes) for each in found)
 
         def stacked(name: str, filler: float, kind: type) -> Any:
-            out = np.full((len(found), longest), filler, dtype=kind)
+            out: Any = np.full((len(found), longest), filler, dtype=kind)
             for row, course in zip(out, found):
                 values = getattr(course, name)
                 row[: len(values)] = values

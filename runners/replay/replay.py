@@ -642,10 +642,11 @@ class _Scores:
         if not table.timed:  # its budget is then in children
             return [0.0] * table.space.size
         if not stop or table.curves is None:
-            return table.seconds.tolist()
+            whole: list[float] = table.seconds.tolist()
+            return whole
         cut = table.curves.seconds[table.curves.kinds, stop - 1]
-        whole: list[float] = np.where(np.isnan(cut), table.seconds, cut).tolist()  # of one that failed
-        return whole
+        seconds: list[float] = np.where(np.isnan(cut), table.seconds, cut).tolist()  # of one that failed
+        return seconds
 
 
 def _picked(table: Table, seed: int, code: int) -> float:
@@ -659,10 +660,10 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         with blamed_on(f"strategy {name!r}, ask()"):
-            architecture = strategy.ask()
-        if architecture is None:
+            given = strategy.ask()
+        if given is None:
             break
-        require_proposal(architecture, table.space, name)
+        architecture = require_proposal(given, table.space, name)
         if not strategy.space.allows(architecture):
             raise InputError(
                 f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "
