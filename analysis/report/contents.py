@@ -40,6 +40,7 @@ from nasbench.errors import printable
 from nasbench.scores import judged_by
 from nasbench.store.judged import courses_of
 from nasbench.store.measured import every_way, of_trainings, read_measurements
+from nasbench.store.prefixes import whole_trainings
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:
@@ -354,7 +355,7 @@ def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataF
     """
     rows: list[dict[str, Any]] = []
     scored = scored_children(frame, "val_acc") if len(measurements) else frame.iloc[:0]
-    means = scored.groupby("hash", sort=False)["val_acc"].mean()
+    means = whole_trainings(scored).groupby("hash", sort=False)["val_acc"].mean()
     for way in every_way(of_trainings(measurements, scored)) if len(means) else ():
         if way.quantity in (judged_by().val, judged_by().test):
             continue

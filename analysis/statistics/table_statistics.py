@@ -13,6 +13,7 @@ from nasbench.errors import InputError
 from nasbench.scores import judged_by
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import decode_stored
+from nasbench.store.prefixes import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
 CHANCE = 0.15
@@ -36,7 +37,8 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
     """
     require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
-    ok = frame[frame["status"] == "ok"]
+    whole = whole_trainings(frame)
+    ok = whole[whole["status"] == "ok"]
     if ok.empty:
         raise InputError("no child of the table has status ok")
     rows = _once(ok) if "stage" in ok else ok

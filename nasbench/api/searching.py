@@ -56,6 +56,7 @@ def search(
     warm_start: str = "",
     filter: str = "",
     keep_best: bool = False,
+    checkpoint_gib: float = 4.0,
     stream: Literal["strategy", "seed"] = "strategy",
     timeout: float = 0.0,
     price: str = "",
@@ -109,6 +110,8 @@ def search(
             "zero_cost:synflow,keep=0.5"; "" for none.
         keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file,
             for `nasbench.load_model`; not with Ray.
+        checkpoint_gib: GiB of disk, >= 0, for the checkpoints of trainings that the strategy stops early, in a folder beside
+            the results file while the run is going on; a child whose checkpoint does not fit is trained again.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
             strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.
@@ -173,6 +176,7 @@ def search(
             "warm_start": warm_start,
             "filter": filter,
             "keep_best": keep_best,
+            "checkpoint_gib": checkpoint_gib,
             "stream": stream,
             "timeout": timeout,
             "price": price,

@@ -121,6 +121,13 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Then run random search with the same settings and seed into the same file, for comparisons.",
 )
+@click.option(
+    "--checkpoint-gib",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Disk for checkpoints of trainings that a strategy stops early; what does not fit is trained again.",
+)
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
 @click.option(
@@ -154,6 +161,7 @@ def run(
     filter_: str,
     keep_best: bool,
     add_baseline: bool,
+    checkpoint_gib: float,
     timeout: float,
     price: str | None,
     executor: str,
@@ -202,6 +210,7 @@ def run(
             "warm_start": warm_start,
             "filter": filter_,
             "keep_best": keep_best,
+            "checkpoint_gib": checkpoint_gib,
             "timeout": timeout,
             "price": usual_price(price),
             "executor": executor,

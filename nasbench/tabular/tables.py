@@ -601,14 +601,15 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
 
 def _scored(frame: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of a file whose scores and costs a table holds: of whole trainings."""
-    search = frame[(frame["stage"] == "search") & (frame["stop_epoch"] == 0)]
+    whole = frame["stop_epoch"] == 0 if "stop_epoch" in frame else True
+    search = frame[(frame["stage"] == "search") & whole]
     # a built table: each training was scored on both sets at once
     return search if len(search) else frame[frame["stage"] == "final"]
 
 
 def _costed(search: pd.DataFrame) -> pd.DataFrame:
     """Select the rows whose seconds are comparable, and those of the whole training where there are any."""
-    whole = search[search["from_epoch"] == 0]
+    whole = search[search["from_epoch"] == 0] if "from_epoch" in search else search
     return of_one_platform(whole if set(whole["hash"]) == set(search["hash"]) else search)
 
 

@@ -32,7 +32,7 @@ class Trainings:
         counts: ints [size], number of trainings of each hash, >= 1.
         val_acc: [trainings], validation accuracies in [0, 1]; NaN for a training that failed.
         seeds: ints [trainings], their training seeds.
-        rows: ints [trainings], labels of their rows in the frame that they were collected from.
+        rows: ints [trainings], labels of their rows in the frame that they were collected from; None if unknown.
     """
 
     keys: Keys
@@ -40,7 +40,7 @@ class Trainings:
     counts: IntArray
     val_acc: FloatArray
     seeds: IntArray
-    rows: IntArray
+    rows: IntArray | None = None
 
     @property
     def several(self) -> bool:
