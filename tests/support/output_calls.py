@@ -58,7 +58,7 @@ RESULTS = {
     "transnas": ("in.csv",),
     "accel-nasbench": ("in.csv",),
     "nats-bench": ("in.csv",),
-    "hw-latency": ("in.csv",),
+    "hw-latency": ("in.csv", "--device", "phone"),
 }
 # Commands that are run in full: with the file of three children, and with a copy of a file that ships.
 QUICK = ("query", "export", "checklist", "draw")
