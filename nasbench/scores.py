@@ -133,7 +133,14 @@ class Score:
         return self.plain(oriented * self.sign)
 
     def plain(self, value: float) -> str:
-        """Write a score in its own direction, as `text`."""
+        """Write a score in its own direction, as `text`.
+
+        Args:
+            value: the score.
+
+        Returns:
+            The text.
+        """
         return f"{_PERCENT * value:.2f}" if self.is_accuracy else f"{value + 0.0:.4g}"
 
     def number(self, oriented: float) -> str:
@@ -224,11 +231,11 @@ class Score:
         Returns:
             The table with these columns in the score's own direction.
         """
-        if self.sign > 0:
+        if self.sign > 0 or frame.empty:
             return frame
-        changed = {name: -frame[name] for name in values}
+        changed = {name: 0.0 - frame[name] for name in values}  # no -0.0
         for low, high in ends:
-            changed |= {low: -frame[high], high: -frame[low]}
+            changed |= {low: 0.0 - frame[high], high: 0.0 - frame[low]}
         return frame.assign(**changed)
 
 

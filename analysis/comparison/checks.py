@@ -363,6 +363,9 @@ def _children_at_once(config: str) -> int:
         fields = json.loads(config or "{}")
     except ValueError:
         return 0
+    if isinstance(fields, dict) and isinstance(fields.get("import"), dict):
+        known = fields["import"].get("children_at_once", 0)
+        return known if isinstance(known, int) else 0
     if not isinstance(fields, dict) or "executor" not in fields:
         return 0
     if fields["executor"] == "inline" or fields.get("ordered"):
@@ -395,6 +398,22 @@ _RUN_COLUMNS = (
 )
 
 
+def _not_known(runs: pd.DataFrame) -> list[str]:
+    """Say what the sources of imported searches do not say, one sentence for each thing."""
+    if "config" not in runs:
+        return []
+    lacking: dict[str, list[str]] = {}
+    for strategy, config in zip(runs["strategy"], map(str, runs["config"])):
+        about = json_object(config).get("import") if '"not_known"' in config else None
+        for what in about.get("not_known", ()) if isinstance(about, dict) else ():
+            lacking.setdefault(str(what), []).append(str(strategy))
+    found = []
+    for what, strategies in lacking.items():
+        counts = ", ".join(f"{strategies.count(name)} of {name}" for name in dict.fromkeys(strategies))
+        found.append(f"Not known of imported searches ({counts}): {what}.")
+    return found
+
+
 def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     notes = [*filter(None, [unscored_text(unscored_runs(frame, runs)["strategy"], runs["strategy"])])]
     seeds = runs.groupby("strategy")["run"].nunique()
@@ -414,6 +433,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         notes.append(f"Unfinished: {', '.join(which)}.")
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
+    notes += _not_known(runs)
     devices = sorted(set(frame["device"].unique()) - {""})
     if len(devices) > 1:
         notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")

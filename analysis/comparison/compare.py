@@ -89,7 +89,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             "children": each.size(),
             "distinct": each["hash"].nunique(),
             "duplicates": counted["duplicate"].astype(int).groupby(counted["run"]).sum(),
-            "failures": (counted["status"] != "ok").groupby(counted["run"]).sum(),
+            "failures": (~counted["status"].isin(["ok", "unfinished"])).groupby(counted["run"]).sum(),
         }
     ).reindex(last["run"])
     totals = of_run.fillna(0).to_numpy(dtype=np.int64)

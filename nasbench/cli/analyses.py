@@ -176,17 +176,11 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
     """
     from nasbench.analysis.comparison.curves import learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
-    from nasbench.store.judged import score_curves
+    from nasbench.store.judged import courses_of
 
     frame, _, results, _ = load_judged(files, where, measure)
     score = judged_by()
-    courses = results.all_curves()
-    if not score.is_accuracy:
-        courses = (
-            courses.assign(val_acc=-courses["val_loss"])
-            if score.val == "val_loss"
-            else score_curves(results.measurements(), score)
-        )
+    courses = courses_of(results.all_curves(), results.measurements(), score)
     data = learning_curves(courses, frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
@@ -405,7 +399,14 @@ def _cost_of_published(
 @click.command()
 @files_argument
 @where_option
-@click.option("-y", "--score", default="val_acc", show_default=True, help="val_acc, val_acc_best or test_acc.")
+@click.option(
+    "-y",
+    "--score",
+    default="val_acc",
+    show_default=True,
+    metavar="NAME",
+    help="val_acc, test_acc (what the runs state, accuracy usually), val_acc_best, val_loss, or a measured quantity.",
+)
 @click.option(
     "--objectives",
     multiple=True,
@@ -462,8 +463,17 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
-    needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
-    frame, _, _ = load(files, where, [*needed, "data"] if chosen else None)
+    if score in ("val_acc_best", "train_acc"):
+        needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
+        frame, _, _ = load(files, where, [*needed, "data"] if chosen else None)
+    else:
+        frame, _, _, score = load_judged(files, where, score)
+        if any("error" in names for names in chosen) and not judged_by().is_accuracy:
+            other = next((name for name in chosen[0] if name != "error"), "params")
+            raise InputError(
+                f"error is 1 - accuracy, and these runs are judged by {judged_by().name(score)}: name that in its place, e.g. "
+                f"--objectives {judged_by().name(score)},{other}"
+            )
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -529,6 +539,7 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
+    data = judged_by().shown(data, [score]) if score in ("val_acc", "test_acc") else data
     return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 

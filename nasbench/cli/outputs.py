@@ -56,13 +56,14 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_IMPORTS: Final = (
-    *("accel-nasbench", "csv", "parquet", "nasbench101", "nasbench201", "nats-bench"),
-    *("nasbench-macro", "suite-zero", "transnas"),
+_NEW: Final = frozenset(
+    {
+        *("csv", "json", "parquet", "optuna", "synetune"),
+        *("accel-nasbench", "nasbench101", "nasbench201", "nasbench-macro", "nats-bench", "suite-zero", "transnas"),
+    }
 )
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *_IMPORTS)
-_NEW: Final = frozenset(_IMPORTS)
 """Commands that begin with reading for long, and write a new results file."""
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *sorted(_NEW))
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},

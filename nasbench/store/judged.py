@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError
 from nasbench.scores import ACCURACY, HIGHER, TEST, TEST_ACC, VAL, VAL_ACC, Score
-from nasbench.store.format.quantities import CONDITIONS, Quantity
+from nasbench.store.format.quantities import CONDITIONS, COURSE, Quantity
 from nasbench.store.format.schema import TABLE
 from nasbench.store.measured import Wanted, choose, matching, not_measured
 from nasbench.texts import json_object
@@ -206,6 +206,22 @@ def values_of_trainings(frame: pd.DataFrame, rows: pd.DataFrame) -> Any:
     return exact.fillna(mean).to_numpy(dtype=float)
 
 
+def courses_of(curves: pd.DataFrame, measurements: pd.DataFrame, score: Score) -> pd.DataFrame:
+    """Choose the courses of a score over the epochs of each child, as `learning_curves` takes them.
+
+    Args:
+        curves: one row per epoch, from `Results.all_curves`.
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+        score: the score.
+
+    Returns:
+        Rows with run, stage, index, epoch and val_acc (the oriented score).
+    """
+    if score.is_accuracy:
+        return curves
+    return curves.assign(val_acc=-curves["val_loss"]) if score == LOSS else score_curves(measurements, score)
+
+
 def score_curves(measurements: pd.DataFrame, score: Score) -> pd.DataFrame:
     """Read the courses of a score over the reports of each training, which imported searches may have.
 
@@ -219,7 +235,7 @@ def score_curves(measurements: pd.DataFrame, score: Score) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for text in measurements.loc[measurements["quantity"] == score.val, "details"].astype(str):
+    for text in measurements.loc[measurements["quantity"].isin([score.val, score.val + COURSE]), "details"].astype(str):
         details = json.loads(text) if '"curve"' in text else {}
         run, _, index = str(details.get("child", "")).partition("/")
         if not index.isdecimal():

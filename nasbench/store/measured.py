@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import TEST, VAL
+from nasbench.store.format.quantities import COURSE
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS
 from nasbench.store.query import PathLike, Results
 
@@ -121,6 +123,11 @@ class Measured:
     flagged: int = 0
 
     @property
+    def left_out(self) -> str:
+        """What is said of flagged measurements, after the conditions; "" without any."""
+        return f"; {self.flagged:,} measurements that are flagged as faults are left out" if self.flagged else ""
+
+    @property
     def label(self) -> str:
         """Label of an axis: quantity and unit."""
         return f"{self.quantity} ({self.unit})" if self.unit else self.quantity
@@ -176,6 +183,20 @@ def matching(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
     return rows
 
 
+def of_trainings(measurements: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out scores of other protocols and data sets than those of the children.
+
+    Args:
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+        frame: children with the column fingerprint.
+
+    Returns:
+        Measurements of quantities that are scores of these trainings, or of no training.
+    """
+    scores = measurements["quantity"].astype(str).str.startswith((VAL, TEST))
+    return measurements[~scores | measurements["fingerprint"].isin(set(frame["fingerprint"]))]
+
+
 def every_way(measurements: pd.DataFrame) -> list[Measured]:
     """Split measurements by quantity and conditions.
 
@@ -186,7 +207,8 @@ def every_way(measurements: pd.DataFrame) -> list[Measured]:
         What `choose` returns for each quantity and set of conditions, in order of first appearance; nothing where all
         measurements are flagged.
     """
-    groups = measurements.groupby(["quantity", *DECIDING], sort=False)
+    ended = measurements[~measurements["quantity"].astype(str).str.endswith(COURSE)]
+    groups = ended.groupby(["quantity", *DECIDING], sort=False)
     return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups if not flagged(rows).all()]
 
 

@@ -140,13 +140,15 @@ class Marks:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([1.0] * 5, "should have 6 latencies, one for each NAS-Bench-201 cell, got shape (5,)"),
-        ([[1.0]] * 6, "got shape (6, 1)"),
+        ([1.0] * 5, "should have 6 latencies, one for each NAS-Bench-201 cell, got 5"),
+        ([[1.0]] * 6, "latency 0 is a number, got a list"),
         ([1.0] * 5 + [float("nan")], "latency 5 is nan; it is above 0, and finite"),
         ([1.0, -2.0, 1.0, 1.0, 1.0, 1.0], "latency 1 is -2; it is above 0"),
         ([1.0, 0.0, 1.0, 1.0, 1.0, 1.0], "latency 1 is 0; it is above 0"),
-        ({"pixel3": 1.0}, "cannot be read as a list of latencies"),
-        (["fast"] * 6, "cannot be read as a list of latencies"),
+        ({"pixel3": 1.0}, "should hold a list of latencies, got a dict"),
+        (["fast"] * 6, "latency 0 is a number, got a str"),
+        ([True] * 6, "latency 0 is a number, got a bool"),
+        (torch.ones(6), "names torch._utils._rebuild_tensor_v2, which is never imported or called"),
     ],
 )
 def test_other_contents_are_refused(values: object, said: str, tmp_path: Path) -> None:
@@ -157,15 +159,22 @@ def test_other_contents_are_refused(values: object, said: str, tmp_path: Path) -
 @pytest.mark.usefixtures("few")
 def test_hostile_files_run_nothing_and_fill_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, mark = str(tmp_path / "o.h5"), tmp_path / "was-run"
-    assert "cannot be read as a list of latencies" in refused(file(tmp_path, Marks(mark)), "-o", out)
+    assert "names posix.system, which is never imported or called" in refused(file(tmp_path, Marks(mark)), "-o", out)
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Marks(mark), 2))
-    assert "cannot be read as a list of latencies" in refused(str(tmp_path / "plain.pt"), "-o", out)
+    assert "is no file that torch.save wrote" in refused(str(tmp_path / "plain.pt"), "-o", out)
     assert not mark.exists()
     monkeypatch.setattr(hw_latency, "_LARGEST", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(3 << 20))
     assert "unpacks to 3 MiB" in refused(str(tmp_path / "bomb.pt"), "-o", out)
-    assert "no such file" in refused(str(tmp_path / "none.pt"), "-o", out).lower()
+    packed = bytearray(Path(file(tmp_path)).read_bytes())
+    packed[100:200] = bytes(100)
+    (tmp_path / "damaged.pt").write_bytes(packed)
+    assert "damaged.pt is no" in refused(str(tmp_path / "damaged.pt"), "-o", out)
+    with zipfile.ZipFile(tmp_path / "other.pt", "w") as archive:
+        archive.writestr("readme", "no pickle")
+    assert "it has no data.pkl" in refused(str(tmp_path / "other.pt"), "-o", out)
+    assert "none.pt" in refused(str(tmp_path / "none.pt"), "-o", out)
     assert "--device names the device of one file" in refused(
         file(tmp_path), file(tmp_path), "--device", "x", "-o", out
     )

@@ -48,11 +48,17 @@ RESULTS = {
     "merge": ("FILE",),
     "csv": ("in.csv", *SPACE),
     "parquet": ("in.csv", *SPACE),
+    "json": ("in.csv", *SPACE),
+    "optuna": ("in.csv", *SPACE),
+    "synetune": ("in.csv", *SPACE),
     "nasbench101": ("in.csv",),
     "nasbench201": ("in.csv",),
     "nasbench-macro": ("in.csv",),
     "suite-zero": ("in.csv",),
     "transnas": ("in.csv",),
+    "accel-nasbench": ("in.csv",),
+    "nats-bench": ("in.csv",),
+    "hw-latency": ("in.csv",),
 }
 # Commands that are run in full: with the file of three children, and with a copy of a file that ships.
 QUICK = ("query", "export", "checklist", "draw")

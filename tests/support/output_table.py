@@ -27,8 +27,8 @@ _HEADS = (
 )
 _PICTURES = (".png", ".svg", ".pdf")
 _NO_RESULTS_REPLACED = (
-    *("merge", "csv", "parquet", "nasbench101", "nasbench201"),
-    *("nasbench-macro", "suite-zero", "transnas"),
+    *("merge", "csv", "json", "parquet", "optuna", "synetune"),
+    *("nasbench101", "nasbench201", "nasbench-macro", "suite-zero", "transnas", "accel-nasbench", "nats-bench"),
 )
 _UNTRIED = "–"
 

@@ -13,6 +13,8 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.scores import HIGHER, TEST, VAL, Score
 from nasbench.store.format.schema import CHILD_COLUMNS, DIRECTIONS
 
+COURSE: Final = "_course"
+"""Ending of the name of a score's course in a training that did not end, so that it has no score."""
 CONDITIONS: Final = ("device", "method", "batch", "threads", "input")
 _WHOLE: Final = ("batch", "threads")
 _TEXT: Final = re.compile(

@@ -18,8 +18,19 @@ MISSING_WORDS: Final = frozenset(
 )
 """Texts, in lower case, that mean a missing number."""
 
-_TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS} | {"epoch": "int", "seconds": "float"}
-_UNITS: Final = {column.name: column.unit for column in CHILD_COLUMNS} | {"seconds": "s"}
+_TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS} | {
+    "epoch": "int",
+    "seconds": "float",
+    "val_error": "float",
+    "test_error": "float",
+    "resource": "float",
+    **dict.fromkeys(("budget", "trial", "started", "finished"), "str"),
+}
+_UNITS: Final = {column.name: column.unit for column in CHILD_COLUMNS} | {
+    "seconds": "s",
+    "val_error": "fraction",
+    "test_error": "fraction",
+}
 _COUNTS: Final = ("params", "mult_adds", "published_params", "published_mult_adds")
 _MULTIPLES: Final = {"k": 3, "K": 3, "M": 6, "m": 6, "G": 9, "B": 9, "b": 9, "T": 12}
 _SECONDS: Final = {"ms": "0.001", "s": "1", "sec": "1", "min": "60", "h": "3600", "d": "86400"}
@@ -146,9 +157,9 @@ class CellReader:
         return self.number(name, plain)
 
     def _is_missing(self, name: str, cell: Any) -> bool:
-        if not isinstance(cell, str):
+        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
             return False
-        word = cell.strip()
+        word = cell.strip() if isinstance(cell, str) else f"{cell:g}"
         if word in self.missing or f"{name}={word}" in self.missing:
             return True
         return not word if self.kind(name) == "str" and name != "status" else word.lower() in MISSING_WORDS

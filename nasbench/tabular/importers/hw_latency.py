@@ -11,6 +11,7 @@ of HW-NAS-Bench, Li et al. 2021 (2103.10584).
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import zipfile
@@ -31,6 +32,7 @@ from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 from nasbench.tabular.importers.about import About, describes
 from nasbench.tabular.importers.importer_base import Imported, ImportSource
+from nasbench.tabular.importers.plain_pickle import PlainPickle
 
 FORMAT: Final = "hw-latency"
 LATENCY: Final = "latency"
@@ -63,7 +65,7 @@ def import_latencies(
 ) -> Imported:
     """Import latencies into a results file: a new one, or beside what it has, e.g. the table of NAS-Bench-201.
 
-    Rows of about 0 ms are flagged: they are stored, and no front, correlation or query by name uses them. Runtimes of
+    Files are read without torch, as plain values. Rows of about 0 ms are flagged: they are stored, and no front, correlation or query by name uses them. Runtimes of
     phones replace a network whose output is constant by that constant.
 
     Args:
@@ -85,26 +87,23 @@ def import_latencies(
     if device and len(files) > 1:
         raise InputError(f"--device names the device of one file, got {len(files)} files")
     cells = _cells()
-    rows: list[Row] = []
-    counts = {"ok": 0, "flagged": 0}
-    remarks: list[str] = []
     quantities = [_quantity(Path(path).name, device, batch) for path in files]
     _refuse_repeats(output, quantities)
-    for path, quantity in zip(files, quantities):
-        source = ImportSource.of(path, FORMAT)
-        values = _read(path, len(cells))
-        flags = _flags(values, [cell for cell, _ in cells])
-        rows += [
-            _row(quantity, source, index, cell, digest, float(values[index]), flags.get(index, ""))
-            for index, (cell, digest) in enumerate(cells)
-        ]
-        counts["ok"] += len(cells) - len(flags)
-        counts["flagged"] += len(flags)
-        if flags:
-            remarks.append(_flag_remark(quantity, values, flags))
+    sources = [ImportSource.of(path, FORMAT) for path in files]
+    latencies = [_read(path, len(cells)) for path in files]
+    flagged = [_flags(values, [cell for cell, _ in cells]) for values in latencies]
     with ResultsWriter(output, take_over=take_over) as writer:
-        writer.append_measurements(rows)
-    return Imported({}, 0, {}, counts, remarks=remarks, unit="rows", measurements=len(rows))
+        for source, quantity, values, flags in zip(sources, quantities, latencies, flagged):
+            rows = [
+                _row(quantity, source, index, cell, digest, float(values[index]), flags.get(index, ""))
+                for index, (cell, digest) in enumerate(cells)
+            ]
+            writer.append_measurements(rows)
+    faults = sum(map(len, flagged))
+    stored = len(cells) * len(files)
+    counts = {"ok": stored - faults, "flagged": faults}
+    remarks = [_flag_remark(*each) for each in zip(quantities, latencies, flagged) if each[2]]
+    return Imported({}, 0, {}, counts, remarks=remarks, unit="rows", measurements=stored)
 
 
 def _cells() -> list[tuple[Architecture, str]]:
@@ -124,40 +123,37 @@ def _quantity(name: str, device: str, batch: int | None) -> Quantity:
 
 def _read(path: str, wanted: int) -> Numbers:
     """The latencies of a file, in the order of the official index."""
-    import torch
+    values = _list(path)
+    if len(values) != wanted:
+        raise InputError(
+            f"{path} should have {wanted:,} latencies, one for each NAS-Bench-201 cell, got {len(values):,}"
+        )
+    for index, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{path}: latency {index} is a number, got a {type(value).__name__}")
+        if not 0 < value < math.inf:
+            raise InputError(f"{path}: latency {index} is {value:g}; it is above 0, and finite")
+    return np.array(values, dtype=float)
 
-    _refuse_bombs(path)
+
+def _list(path: str) -> list[Any]:
+    """The list that `torch.save` wrote, without torch: a zip archive with a pickle of plain values."""
     try:
-        values = torch.load(path, weights_only=True, map_location="cpu")
-        array = np.asarray(values.tolist() if isinstance(values, torch.Tensor) else values, dtype=float)
-    except Exception as error:  # what a stranger's file makes torch raise may be anything
-        said = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"{path} cannot be read as a list of latencies that torch.save wrote (weights only): {type(error).__name__}: {said}"
-        ) from None
-    if array.shape != (wanted,):
-        raise InputError(
-            f"{path} should have {wanted:,} latencies, one for each NAS-Bench-201 cell, got shape {array.shape}"
-        )
-    wrong = np.flatnonzero(~(np.isfinite(array) & (array > 0)))
-    if len(wrong):
-        raise InputError(f"{path}: latency {wrong[0]} is {array[wrong[0]]:g}; it is above 0, and finite")
-    return array
-
-
-def _refuse_bombs(path: str) -> None:
-    """Refuse files that are, or would unpack to, more than a list of latencies can be."""
-    size = os.path.getsize(path)
-    if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                size = sum(each.file_size for each in archive.infolist())
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise InputError(f"{path} is a damaged archive: {error}") from None
-    if size > _LARGEST:
-        raise InputError(
-            f"{path} unpacks to {size >> 20:,} MiB; a file of latencies has less than {_LARGEST >> 20} MiB"
-        )
+        with zipfile.ZipFile(path) as archive:
+            members = [each for each in archive.infolist() if each.filename.endswith("/data.pkl")]
+            if len(members) != 1:
+                raise InputError(f"{path} is no file that torch.save wrote: it has no data.pkl")
+            if members[0].file_size > _LARGEST:
+                raise InputError(
+                    f"{path} unpacks to {members[0].file_size >> 20:,} MiB; a file of latencies has less than "
+                    f"{_LARGEST >> 20} MiB"
+                )
+            values = PlainPickle(path, "files of latencies", lambda: archive.open(members[0])).value()
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"{path} is no file that torch.save wrote: {' '.join(str(error).split())}") from None
+    if not isinstance(values, list):
+        raise InputError(f"{path} should hold a list of latencies, got a {type(values).__name__}")
+    return values
 
 
 def _flags(values: Numbers, cells: Sequence[Architecture]) -> dict[int, str]:

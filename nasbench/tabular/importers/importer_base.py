@@ -19,7 +19,7 @@ from nasbench.provenance import provenance_json, utc_now
 from nasbench.scores import TEST, VAL
 from nasbench.spaces.base import Architecture
 from nasbench.store.format.columns import Data, Text, join_columns
-from nasbench.store.format.quantities import Quantity
+from nasbench.store.format.quantities import COURSE, Quantity
 from nasbench.store.format.rows import Curves, child_curves, child_row, measurement_row, run_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
 from nasbench.store.maintenance.table_builder import Tables, measurement_columns, tables_of_rows, write_new
@@ -128,7 +128,7 @@ class Search:
         name: name of the run in its source; "" if strategy and seed are its name.
         budget: budget as `nasbench run` takes it, e.g. "100 children"; "" if it is unknown: the number of children then.
         charged: whether the device time of every child is known; otherwise what was spent is not.
-        about: what else the source says of the search, for the run's configuration.
+        about: what else the source says of the search, for the run's configuration: a JSON object as text.
     """
 
     strategy: str
@@ -136,7 +136,7 @@ class Search:
     name: str = ""
     budget: str = ""
     charged: bool = True
-    about: tuple[tuple[str, Any], ...] = ()
+    about: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -336,8 +336,12 @@ class Collector:
         child: str,
     ) -> None:
         """Add a row per quantity to the table of measurements."""
-        for quantity, value in known.items():
-            mine = quantity == group.score
+        rows = dict(known)
+        if group.score is not None and group.score not in known and any(not math.isnan(each) for each in curve):
+            last = [each for each in curve if not math.isnan(each)][-1]
+            rows[replace(group.score, name=f"{group.score.name}{COURSE}")] = last
+        for quantity, value in rows.items():
+            mine = quantity.name.removesuffix(COURSE) == (group.score.name if group.score else "")
             details: dict[str, Any] = {"child": child} if child else {}
             if mine and curve:
                 details["curve"] = [None if math.isnan(each) else each for each in curve]
@@ -372,7 +376,7 @@ class Collector:
 
     def _run(self, group: Group) -> _Run:
         if group not in self._runs:
-            named = [self.source.digest, self.source.format, group.space, group.fingerprint]
+            named: list[Any] = [self.source.digest, self.source.format, group.space, group.fingerprint]
             if group.search is not None:
                 named += [group.search.strategy, group.search.seed, group.search.name]
             text = json.dumps(named)
@@ -563,7 +567,7 @@ class Collector:
         if group.score is not None:
             config["score"] = group.score.as_dict()
         if search is not None:
-            described |= {"search": search.name, **dict(search.about)}
+            described |= {"search": search.name, **json.loads(search.about)}
         return {
             "run": run.id,
             "strategy": search.strategy if search else STRATEGY,

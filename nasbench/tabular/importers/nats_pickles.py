@@ -45,7 +45,7 @@ _NEEDED: Final = ("train_acc1es", "train_times", "eval_acc1es", "params", "flop"
         size="NATS-tss-v1_0-3ffb9 and NATS-sss-v1_0-50262: a file, or a folder '-simple' with one for each architecture",
         published="https://github.com/D-X-Y/NATS-Bench",
         has=("single seeds", "accuracies and losses of every epoch", "seconds of every epoch", "parameters", "FLOPs"),
-        lacks=("trained weights: those of the folders '-full' are not read",),
+        lacks=("trained weights and latencies, which the files have and which are not read",),
         times=True,
     )
 )

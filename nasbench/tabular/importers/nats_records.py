@@ -47,7 +47,7 @@ _EPOCH: Final = re.compile("[0-9]{1,20}")
         size="2.2 MB a cell of the topology space, 34 GB for all 15,625; written from the official files",
         published="https://github.com/D-X-Y/NATS-Bench",
         has=("single seeds", "accuracies and losses of every epoch", "seconds of every epoch", "parameters", "FLOPs"),
-        lacks=(),
+        lacks=("latencies, which the files have and which are not read",),
         times=True,
     )
 )

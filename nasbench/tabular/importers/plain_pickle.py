@@ -11,10 +11,11 @@ containers. The items of one large dict can be read one after the other.
 from __future__ import annotations
 
 import bz2
+import io
 import struct
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
 from nasbench.errors import InputError
@@ -42,10 +43,19 @@ _MEMOIZE, _PUT, _LONG_PUT, _GET, _LONG_GET = 0x94, ord("q"), ord("r"), ord("h"),
 _GLOBAL, _STACK_GLOBAL, _REDUCE, _BUILD = ord("c"), 0x93, ord("R"), ord("b")
 
 _FLOAT, _INT, _SIZE, _SHORT = struct.Struct(">d"), struct.Struct("<i"), struct.Struct("<I"), struct.Struct("<H")
-_NUMBERS: Final = {
-    name: struct.Struct(f"<{code}") for name, code in zip(("f8", "f4", "i8", "i4", "i2", "i1"), "dfqihb")
+_CODES: Final = {
+    "f8": "d",
+    "f4": "f",
+    "i8": "q",
+    "i4": "i",
+    "i2": "h",
+    "i1": "b",
+    "u8": "Q",
+    "u4": "I",
+    "u2": "H",
+    "u1": "B",
 }
-_NUMBERS |= {name: struct.Struct(f"<{code}") for name, code in zip(("u8", "u4", "u2", "u1", "b1"), "QIHB?")}
+_NUMBERS: Final = {name: struct.Struct(f"<{code}") for name, code in (_CODES | {"b1": "?"}).items()}
 
 
 class _Known:
@@ -85,10 +95,12 @@ class PlainPickle:
     Args:
         path: the file.
         what: what it should be, for errors, e.g. "NATS-Bench's results".
+        opened: opens the pickle where it is a part of the file; None for the file itself.
     """
 
-    def __init__(self, path: str, what: str) -> None:
+    def __init__(self, path: str, what: str, opened: Callable[[], IO[bytes]] | None = None) -> None:
         self.path, self.what = path, what
+        self._opened = opened or (lambda: open(path, "rb"))  # noqa: SIM115
 
     def value(self) -> Any:
         """Read the whole object, which is held in memory.
@@ -115,9 +127,9 @@ class PlainPickle:
             InputError: when the pickle has anything but plain values, is damaged, or is too large.
         """
         try:
-            with open(self.path, "rb") as raw:
-                packed = raw.peek(len(_BZIP2)).startswith(_BZIP2)
-                file: IO[bytes] = bz2.BZ2File(raw) if packed else raw  # type: ignore[assignment]
+            with self._opened() as raw:
+                packed = isinstance(raw, io.BufferedReader) and raw.peek(len(_BZIP2)).startswith(_BZIP2)
+                file: IO[bytes] = bz2.BZ2File(raw) if packed else raw
                 with _Machine(file) as machine:
                     yield from machine.run(name)
         except _Refused as error:
