@@ -130,7 +130,8 @@ def test_neighbourhoods_equal_unrolled_ones(spec: str):
             assert product == sum(count * theirs[second][name] for name, count in theirs[first].items())
 
 
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("spec", SPECS[1:] + SPECS[:1])  # the first canonical cell of nasbench201 takes a second
 def test_equal_hashes_have_equal_graphs_and_sources_come_first(spec: str):
     space, rng = get_space(spec), np.random.default_rng(1)
     for _ in range(10):

@@ -25,7 +25,7 @@ def made_up_accuracy(architecture) -> float:
     return 0.5 + sum(worth[choice] * (1 + place / 5) for place, choice in enumerate(architecture.choices)) / 30
 
 
-@pytest.mark.parametrize("regressor", [MlpEnsemble(3, 2, 20, 60, 16, 0.01), Forest(40), Boosting(3, 40)])
+@pytest.mark.parametrize("regressor", [MlpEnsemble(3, 2, 20, 40, 32, 0.02), Forest(40), Boosting(3, 40)])
 def test_predictors_learn_a_linear_function(regressor: Regressor):
     rng = np.random.default_rng(0)
     inputs = rng.integers(2, size=(150, 8)).astype(float)
@@ -43,7 +43,7 @@ def test_mape_weighs_by_the_distance_from_the_bound():
     inputs, rewards = np.ones((2, 1)), np.array([0.5, 0.9])
     means = {}
     for loss in ("mae", "mape"):
-        regressor = MlpEnsemble(1, 1, 8, 400, 2, 0.01, loss)
+        regressor = MlpEnsemble(1, 1, 8, 250, 2, 0.02, loss)
         regressor.fit(inputs, rewards, np.random.default_rng(0))
         means[loss] = float(regressor.predict(inputs)[0, 0])
     assert means["mape"] == pytest.approx(0.9, abs=0.03)

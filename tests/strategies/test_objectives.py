@@ -22,8 +22,6 @@ from nasbench.runners.strategies.objectives import (
 from nasbench.runners.strategies.parego import Parego, ParegoConfig, chebyshev, simplex
 from nasbench.spaces import get_space
 
-MULTI = ("nsga2", "mo_evolution", "parego")
-
 
 def ranks_one_by_one(values: np.ndarray) -> list[int]:
     """Peel fronts by comparing every pair, column by column."""
@@ -139,7 +137,7 @@ def volume(values: np.ndarray) -> float:
     return area
 
 
-@pytest.mark.parametrize("name", MULTI)
+@pytest.mark.parametrize("name", ["nsga2", "mo_evolution", pytest.param("parego", marks=pytest.mark.slow)])
 def test_dominates_more_than_chance(name: str):
     space = get_space("nasbench201")
     kind = STRATEGIES.get(name)

@@ -69,13 +69,17 @@ def test_a_replay_has_the_settings_of_its_budget():
     assert Setting.of("ppo", {"preset": "paper"}).text == "ppo"
 
 
-def test_a_population_as_large_as_the_budget_is_said_to_be_random_search(tmp_path):
+def test_a_population_as_large_as_the_budget_is_said_to_be_random_search():
     kind = STRATEGIES.get("evolution")
     assert "this is random search" in kind.advice(EvolutionConfig(), 100)
     assert kind.advice(EvolutionConfig(), 101) == ""
     for name in ("nsga2", "mo_evolution"):
         kind = STRATEGIES.get(name)
         assert "this is random search" in kind.advice(kind.config_type(), 20)
+
+
+@pytest.mark.slow
+def test_a_run_says_so(tmp_path):
     done = command(
         "run", "--space", "nasnet:blocks=2", "--strategy", "evolution", "--budget", "1 children", "--set", "epochs=1",
         "--set", "filters=2", "--final", "none", "-o", "a.h5", cwd=tmp_path,

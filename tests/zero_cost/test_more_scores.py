@@ -45,6 +45,7 @@ def test_plain_and_l2_norm_by_backward(spec: str):
         nn.CrossEntropyLoss()(network(images), labels).backward()
         weights = [layer.weight for layer in layers_of(network)]
         plain = sum(float((each.grad * each.detach()).sum()) for each in weights if each.grad is not None)
+        weights = [each.detach() for each in weights]
         norms = sum(math.sqrt(float((each.double() ** 2).sum())) for each in weights)
     assert score(scoring_input, "plain") == pytest.approx(plain, rel=1e-3, abs=1e-5)
     assert score(scoring_input, "l2_norm") == pytest.approx(norms, rel=1e-6)
@@ -97,7 +98,7 @@ def test_grasp_by_finite_differences():
                 for weight, along in zip(weights, first):
                     weight -= sign * step * along
         curved = [(up - down) / (2 * step) for up, down in zip(*ends)]
-        expected = -sum(float((weight * each).sum()) for weight, each in zip(weights, curved))
+        expected = -sum(float((weight.detach() * each).sum()) for weight, each in zip(weights, curved))
     assert score(scoring_input, "grasp") == pytest.approx(expected, rel=2e-3, abs=1e-4)
 
 
