@@ -322,7 +322,8 @@ def _notes(scores: pd.DataFrame, tests: Mapping[str, pd.DataFrame], protocol: Co
         )
         return notes
     if strategies >= 3:
-        notes.append(friedman(scores.assign(table=scores["task"]), protocol.level).text)
+        distinct = scores["table"].nunique() == tasks  # tables of one space are named, as they are not independent
+        notes.append(friedman(scores if distinct else scores.assign(table=scores["task"]), protocol.level).text)
     least = 2.0 ** (1 - tasks)
     if tasks <= FEW_TASKS and least >= SIGNIFICANT:
         notes.append(

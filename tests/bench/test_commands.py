@@ -253,3 +253,10 @@ def test_metadata_of_the_tables_is_valid_croissant():
         metadata = mlcroissant.Dataset(jsonld=folder() / f"{name}{ENDING}").metadata
         assert metadata.name == name
         assert metadata.ctx.issues.errors == set()
+
+
+def test_the_strategy_of_the_readme_is_the_one_that_is_tried_here(mine):
+    root = Path(__file__).parents[2]
+    body = mine.read_text().partition("class Mine")[2].strip()
+    assert body in (root / "README.md").read_text()
+    assert body in (root / "docs" / "benchmark.md").read_text()
