@@ -234,6 +234,40 @@ class Ladder(Core[I]):
             heappush(self._waiting[rung], (-score, self._told, index, item))
 
 
+class Sieve(Core[I]):
+    """Rungs at which each child is judged once, when it arrives: it goes on if it is among the best so far, or ends.
+
+    Args:
+        epochs: epochs of the rungs, rising.
+        eta: reduction factor, >= 2.
+        draw: draws a new architecture.
+    """
+
+    def __init__(self, epochs: Sequence[int], eta: int, draw: Callable[[], I]) -> None:
+        self._epochs, self._eta, self._draw = tuple(epochs), eta, draw
+        self._asked = 0
+        self._open: dict[int, tuple[int, I]] = {}
+        self._results: list[list[float]] = [[] for _ in self._epochs[:-1]]  # negated scores, sorted
+        self._going: deque[tuple[int, I, int]] = deque()
+
+    def ask(self) -> Job[I]:
+        """Let the child go on that waits longest, or begin a new one."""
+        rung, item, continues = self._going.popleft() if self._going else (0, self._draw(), None)
+        self._open[self._asked] = rung, item
+        self._asked += 1
+        return Job(item, self._epochs[rung], continues)
+
+    def tell(self, index: int, score: float | None) -> None:
+        """Judge a child by the results of its rung so far; see `Core.tell`."""
+        rung, item = self._open.pop(index)
+        if score is None or rung == len(self._epochs) - 1:
+            return
+        results = self._results[rung]
+        insort(results, -score)
+        if bisect_left(results, -score) * self._eta <= len(results):
+            self._going.append((rung + 1, item, index))
+
+
 class RungStrategy(Strategy[C]):
     """Base class of strategies that are a core with random draws and options of rungs."""
 
