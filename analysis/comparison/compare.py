@@ -37,8 +37,8 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
-from nasbench.store.prefixes import whole_trainings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -37,8 +37,8 @@ from nasbench.analysis.statistics.selection import has_fresh_scores, selection_n
 from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.measured import every_way, read_measurements
-from nasbench.store.prefixes import whole_trainings
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from nasbench.analysis.comparison.checks import require_columns, require_one_cou
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
-from nasbench.store.prefixes import whole_trainings
+from nasbench.store.format.frames import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
 CHANCE = 0.15
