@@ -39,8 +39,8 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page
 from nasbench.scores import judged_by
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
-from nasbench.store.prefixes import whole_trainings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -38,9 +38,9 @@ from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
 from nasbench.scores import judged_by
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.judged import courses_of
 from nasbench.store.measured import every_way, of_trainings, read_measurements
-from nasbench.store.prefixes import whole_trainings
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.errors import InputError
-from nasbench.store.prefixes import whole_trainings
+from nasbench.store.format.frames import whole_trainings
 
 FEWEST = 3
 

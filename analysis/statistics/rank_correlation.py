@@ -15,8 +15,8 @@ from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
-from nasbench.store.prefixes import whole_trainings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from nasbench.errors import InputError
 from nasbench.scores import judged_by
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import decode_stored
-from nasbench.store.prefixes import whole_trainings
+from nasbench.store.format.frames import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
 CHANCE = 0.15

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pandas as pd
+from typing import Any
 
 OK, DIVERGED = "ok", "diverged"
 
@@ -37,18 +34,6 @@ def up_to(row: Mapping[str, Any], epochs: int) -> Mapping[str, Any] | None:
     if epochs == 0 or epochs > reached:
         return None
     return _whole(row, reached) if whole and epochs == reached else _cut(row, epochs)
-
-
-def whole_trainings(frame: pd.DataFrame) -> pd.DataFrame:
-    """Select the children that were trained over all epochs of their protocol, whose scores can be averaged.
-
-    Args:
-        frame: children; a frame without the column `stop_epoch` has no others.
-
-    Returns:
-        Its rows without those of trainings that stopped early.
-    """
-    return frame[frame["stop_epoch"] == 0] if "stop_epoch" in frame else frame
 
 
 def seconds_up_to(row: Mapping[str, Any], epochs: int) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from nasbench.runners.strategies.rungs import Core, Ladder, RungConfig, RungStrategy, epochs_of_rungs
+from nasbench.runners.strategies.rungs import Core, Ladder, RungConfig, RungStrategy, Sieve, epochs_of_rungs
 from nasbench.spaces.base import Architecture, Space
 
 
@@ -16,6 +16,11 @@ class AshaConfig(RungConfig):
     """Options of asynchronous successive halving; the defaults are those of Li et al. 2020 (1810.05934), unless marked."""
 
     eta: int = Field(4, ge=2, description="of the children of a rung, one in eta goes on to the next (1810.05934: 4)")
+    type: Literal["promotion", "stopping"] = Field(
+        "promotion",
+        description="promotion: a child waits on its rung until it is among the best (1810.05934); stopping: it is judged "
+        "once, when it arrives, and goes on at once or ends (Syne Tune)",
+    )
     skipped: int = Field(0, ge=0, description="s, lowest rungs that are left out (1810.05934: 0)")
 
 
@@ -25,7 +30,8 @@ class Asha(RungStrategy[AshaConfig]):
     `ask` never waits, whatever the number of children in training. A child that failed counts in its rung as the worst,
     and never goes on. Of equal scores, the one that was received first is better.
 
-    Source: Li et al. 2020 (1810.05934), algorithm 2 (`get_job`), with the form in which children are promoted.
+    Source: Li et al. 2020 (1810.05934), algorithm 2 (`get_job`), with the form in which children are promoted. The stopping
+        form is that of Syne Tune's scheduler `ASHA`: the first result of a rung always goes on.
     """
 
     name = "asha"
@@ -39,7 +45,8 @@ class Asha(RungStrategy[AshaConfig]):
         """Make the ladder; see `RungStrategy.core`."""
         options = self.config
         epochs = epochs_of_rungs(options.min_epochs, options.max_epochs, options.eta)
-        return Ladder(epochs[min(options.skipped, len(epochs) - 1) :], options.eta, draw)
+        kind = Ladder if options.type == "promotion" else Sieve
+        return kind(epochs[min(options.skipped, len(epochs) - 1) :], options.eta, draw)
 
     def _draw(self) -> Architecture:
         return self.space.random(self._rng)

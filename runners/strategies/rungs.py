@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -76,6 +77,9 @@ def hyperband_brackets(highest: int, lowest: int, eta: int) -> list[list[Rung]]:
     Returns:
         One list of rungs per bracket s = s_max, ..., 0.
 
+    Raises:
+        InputError: when R is 0 or below r.
+
     Source: Li et al. 2017 (1603.06560), algorithm 1; numbers of children as in its table 1 (R = 81, eta = 3):
         floor((s_max + 1) / (s + 1)) eta^s, which the published table and HpBandSter use.
     Deviation: algorithm 1 as printed has ceil((s_max + 1) eta^s / (s + 1)), which gives 34, 15 and 8 children where the
@@ -110,20 +114,21 @@ class Job(Generic[I]):
     continues: int | None = None
 
 
-class Core(Generic[I]):
+class Core(ABC, Generic[I]):
     """Base class of the algorithms themselves, apart from what an architecture is; scores are higher the better.
 
     The strategy runs it with architectures, a replay with positions of a table, so that both choose the same.
     """
 
+    @abstractmethod
     def ask(self) -> Job[I] | None:
         """Choose what to train next.
 
         Returns:
             The next training; None to wait for outcomes.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def tell(self, index: int, score: float | None) -> None:
         """Receive the outcome of a training.
 
@@ -131,7 +136,6 @@ class Core(Generic[I]):
             index: its number in the order of `ask`, from 0, None answers left out.
             score: validation accuracy at the epoch that was asked for; None for a failure, which never goes on.
         """
-        raise NotImplementedError
 
 
 class Halving(Core[I]):
@@ -234,6 +238,40 @@ class Ladder(Core[I]):
             heappush(self._waiting[rung], (-score, self._told, index, item))
 
 
+class Sieve(Core[I]):
+    """Rungs at which each child is judged once, when it arrives: it goes on if it is among the best so far, or ends.
+
+    Args:
+        epochs: epochs of the rungs, rising.
+        eta: reduction factor, >= 2.
+        draw: draws a new architecture.
+    """
+
+    def __init__(self, epochs: Sequence[int], eta: int, draw: Callable[[], I]) -> None:
+        self._epochs, self._eta, self._draw = tuple(epochs), eta, draw
+        self._asked = 0
+        self._open: dict[int, tuple[int, I]] = {}
+        self._results: list[list[float]] = [[] for _ in self._epochs[:-1]]  # negated scores, sorted
+        self._going: deque[tuple[int, I, int]] = deque()
+
+    def ask(self) -> Job[I]:
+        """Let the child go on that waits longest, or begin a new one."""
+        rung, item, continues = self._going.popleft() if self._going else (0, self._draw(), None)
+        self._open[self._asked] = rung, item
+        self._asked += 1
+        return Job(item, self._epochs[rung], continues)
+
+    def tell(self, index: int, score: float | None) -> None:
+        """Judge a child by the results of its rung so far; see `Core.tell`."""
+        rung, item = self._open.pop(index)
+        if score is None or rung == len(self._epochs) - 1:
+            return
+        results = self._results[rung]
+        insort(results, -score)
+        if bisect_left(results, -score) * self._eta <= len(results):
+            self._going.append((rung + 1, item, index))
+
+
 class RungStrategy(Strategy[C]):
     """Base class of strategies that are a core with random draws and options of rungs."""
 
@@ -245,6 +283,7 @@ class RungStrategy(Strategy[C]):
         super().__init__(space, seed, config)
         self._core = self.core(lambda: self._draw())
 
+    @abstractmethod
     def core(self, draw: Callable[[], Any]) -> Core[Any]:
         """Make the algorithm.
 
@@ -254,10 +293,10 @@ class RungStrategy(Strategy[C]):
         Returns:
             The algorithm, before its first `ask`.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def _draw(self) -> Architecture:
-        raise NotImplementedError
+        """Draw a new architecture."""
 
     def ask(self) -> Proposal | None:
         """Propose the next training of the algorithm; None to wait for outcomes."""

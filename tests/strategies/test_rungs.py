@@ -257,3 +257,25 @@ def test_all_children_may_fail(name: str) -> None:
         assert isinstance(proposal, Proposal)
         assert proposal.continues is None
         strategy.tell(failed(index, proposal))
+
+
+@pytest.mark.parametrize("eta", [2, 3, 4])
+def test_the_stopping_form_judges_each_child_once(eta: int) -> None:
+    """The rule of Syne Tune's `ASHA`: a child goes on if the share of better results of its rung is at most 1 / eta."""
+    strategy, rng = made("asha", max_epochs=27, eta=eta, type="stopping"), random.Random(eta)
+    results: dict[int, list[float]] = {}
+    going: list[int] = []
+    asked: list[Proposal] = []
+    for index in range(300):
+        proposal = strategy.ask()
+        assert isinstance(proposal, Proposal)
+        asked.append(proposal)
+        assert proposal.continues == (going.pop(0) if going else None)
+        score = round(rng.random(), 2)
+        strategy.tell(outcome(index, proposal, score))
+        rung = results.setdefault(proposal.epochs, [])
+        rung.append(score)
+        better = sum(other > score for other in rung) / len(rung)
+        if proposal.epochs < 27 and better <= 1 / eta:
+            going.append(index)
+    assert len({proposal.epochs for proposal in asked}) == len(epochs_of_rungs(1, 27, eta))
