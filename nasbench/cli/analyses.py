@@ -21,7 +21,7 @@ from nasbench.cli.options import BUDGET_AXES, as_in_frames, csv_option, margin_o
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
-from nasbench.scores import judged_by
+from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, judged_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -462,6 +462,7 @@ def pareto(
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.analysis.pareto.volume_course import COURSE_COLUMNS
     from nasbench.errors import InputError
+    from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
     for option, given in (("--reference", reference), ("--measurements", measurements), ("--over", over)):
@@ -472,7 +473,9 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
-    if score in ("val_acc_best", "train_acc"):
+    with Results(list(files)) as opened:
+        stated = score_of_runs(opened.runs()["config"]) or ACCURACY
+    if score in ("val_acc_best", "train_acc") or (score in (VAL_ACC, TEST_ACC) and stated.is_accuracy):
         course = () if over is None else COURSE_COLUMNS
         needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
         frame, runs, _ = load(files, where, [*needed, *course, "data"] if chosen else None)
@@ -647,8 +650,13 @@ def claims(
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.errors import InputError
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, _ = load_judged(files, where)
+    if not judged_by().is_accuracy:
+        raise InputError(
+            f"claims are of accuracies, and these runs are judged by {judged_by().val}; see: nasbench compare"
+        )
     data = top_means(frame)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
