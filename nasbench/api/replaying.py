@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nasbench.api.main_guard import require_main_guard
 from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.errors import InputError, MissingData
+from nasbench.outputs import output_rules, write_output
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, with_measured
 from nasbench.runners.search.budget import Budget
@@ -159,34 +160,34 @@ class Replay:
             for each in self.scored
         ]
 
-    def save(self, path: PathLike) -> Path:
+    def save(self, path: PathLike, force: bool = False) -> Path:
         """Write the searches to a file: a results file with all children, or a CSV file with the choices.
 
         Args:
             path: name of a new results file, ending in .h5, or of a CSV file, ending in .csv.
+            force: replace also a CSV file that is no earlier one of choices; a results file never is.
 
         Returns:
             The path of the file.
 
         Raises:
-            InputError: for another ending, when the results file exists already, or when the file cannot be written.
+            InputError: for another ending, when the results file exists already, or when the file must not be replaced or
+                cannot be written.
         """
         where = Path(path)
         if where.suffix == ".csv":
-            try:
-                csv_cells(self.choices).to_csv(where, index=False)
-            except OSError as error:
-                raise InputError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
+            content = str(csv_cells(self.choices).to_csv(index=False))
+            with output_rules((), force):
+                write_output(where, content.encode("utf-8", "backslashreplace"))
             return where
         if where.suffix != ".h5":
             raise InputError(
                 f"cannot write {str(where)!r}; the name must end in .h5 (all children) or .csv (the choices)"
             )
-        if where.exists():
-            raise InputError(f"{where} is there already; name another file")
         from nasbench.runners.replay.rows import tables_of
-        from nasbench.store.maintenance.table_builder import write_new
+        from nasbench.store.maintenance.table_builder import require_new, write_new
 
+        require_new(where)
         reports = [each for each in self.scored if each is not self.table]
         write_new(str(where), tables_of(self.runs, reports), False)
         return where

@@ -200,8 +200,10 @@ def require_results_output(value: str, new: bool) -> None:
     from nasbench.store.files import ResultsPaths
 
     paths = ResultsPaths.of(value)
-    if new and paths.h5.exists():
-        raise InputError(f"{value} is there already: name another file, and merge the two if you want them in one")
+    if new and (paths.h5.exists() or paths.journal.exists()):
+        from nasbench.store.maintenance.table_builder import require_new
+
+        require_new(value)
 
 
 def _check_picture(command: str, output: Output, value: str) -> None:

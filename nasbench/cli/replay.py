@@ -12,6 +12,7 @@ import click
 
 from nasbench.cli.options import completing, note_on_settings, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, note, say
+from nasbench.cli.outputs import require_results_output
 from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 from nasbench.outputs import write_output
@@ -384,8 +385,8 @@ def _seeds(text: str | None, option: str) -> tuple[int, ...] | None:
 def _require_new(path: Path) -> None:
     if path.suffix not in (".h5", ".csv"):
         raise InputError(f"cannot write {str(path)!r}; the name must end in .h5 (all children) or .csv (the choices)")
-    if path.suffix == ".h5" and path.exists():
-        raise InputError(f"{path} is there already; name another file")
+    if path.suffix == ".h5":
+        require_results_output(str(path), new=True)
 
 
 def _write(

@@ -124,6 +124,7 @@ def hostile_file(
                     "wall_seconds": 50.0,
                     **{f"{category}_hours": 0.0 for category in LEDGER_CATEGORIES},
                     "training_hours": children * 6.1 / 3600,
+                    "final_hours": 6.1 / 3600,
                     "config": json.dumps({"strategy": strategy, "options": {ALL: ALL}, "set": {}, "protocol": ALL}),
                     "provenance": json.dumps(
                         {"command": ["nasbench", "run", *TEXTS], "host": ALL, "packages": {ALL: ALL}}
