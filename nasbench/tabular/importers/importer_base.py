@@ -386,6 +386,8 @@ class Collector:
     def _base(self, group: Group, architecture: Architecture, digest: str) -> dict[str, Any]:
         row: dict[str, Any] = {column.name: _BLANK[column.type] for column in CHILD_COLUMNS}
         return row | {
+            "stop_epoch": 0,  # a whole training, from its start
+            "from_epoch": 0,
             "strategy": group.search.strategy if group.search else STRATEGY,
             "run_seed": group.search.seed if group.search else 0,
             "space": group.space,
