@@ -93,7 +93,14 @@ class PymooSearch(Strategy[PymooConfig]):
         return architecture
 
     def asks_ahead(self, outstanding: int) -> bool:
-        """Return true: a generation is made as a whole, and `ask` returns None between generations."""
+        """Check whether pending outcomes cannot change the next proposal: a generation is made as a whole.
+
+        Args:
+            outstanding: number of proposals whose outcomes are pending, >= 0.
+
+        Returns:
+            True; `ask` returns None between generations.
+        """
         return True
 
     def tell(self, outcome: Outcome) -> None:

@@ -83,6 +83,7 @@ class _Fresh:
 
     def __init__(self, kind, options) -> None:
         self.kind, self.options, self.name = kind, options, kind.name
+        self.config_type, self.asks_epochs = kind.config_type, kind.asks_epochs
 
     def __call__(self, space, seed, config):
         return self.kind(guided(space, "made-up", score, **self.options), seed, config)
