@@ -450,6 +450,7 @@ def pareto(
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.errors import InputError
+    from nasbench.store.format.schema import CHILD_COLUMNS
     from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
@@ -463,7 +464,8 @@ def pareto(
         names = parse_objectives(objectives, set(measured["quantity"]))
     with Results(list(files)) as opened:
         stated = score_of_runs(opened.runs()["config"]) or ACCURACY
-    if score == "val_acc_best" or (score in (VAL_ACC, TEST_ACC) and stated.is_accuracy):
+    plain = {column.name for column in CHILD_COLUMNS if column.type == "float"} - {"val_loss", "test_loss"}
+    if score in plain and (stated.is_accuracy or score not in (VAL_ACC, TEST_ACC)):
         frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
     else:
         frame, _, _, score = load_judged(files, where, score)
