@@ -133,3 +133,18 @@ def test_networks_compute_what_the_benchmarks_do_with_equal_weights(text, traini
             target.copy_(value)
         images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
         np.testing.assert_allclose(mine(images).numpy(), other(images).numpy(), rtol=1e-9)
+
+
+def test_other_numbers_of_channels_are_an_option():
+    small = get_space("nats-size:channels=4/8/12/16")
+    assert small.size == 1024
+    assert small.describe(small.of_index(7)) == "4:4:4:8:16"
+    assert small.index(small.parse("16:16:16:16:16")) == 1023
+    # One network has one hash, whatever else could have been chosen.
+    assert small.parse("8:16:8:8:16").hash == SPACE.parse("8:16:8:8:16").hash
+
+
+@pytest.mark.parametrize("channels", ["8/4", "4/4", "0/8", "8/2048"])
+def test_channels_out_of_range_or_order_are_refused(channels):
+    with pytest.raises(InputError, match="option 'channels' of space 'nats-size'"):
+        get_space(f"nats-size:channels={channels}")
