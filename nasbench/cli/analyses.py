@@ -21,7 +21,7 @@ from nasbench.cli.options import BUDGET_AXES, as_in_frames, csv_option, margin_o
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
-from nasbench.scores import judged_by
+from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, judged_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -453,6 +453,8 @@ def pareto(
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.errors import InputError
+    from nasbench.store.format.schema import CHILD_COLUMNS
+    from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
     for option, given in (("--reference", reference), ("--measurements", measurements)):
@@ -463,7 +465,10 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
-    if score in ("val_acc_best", "train_acc"):
+    with Results(list(files)) as opened:
+        stated = score_of_runs(opened.runs()["config"]) or ACCURACY
+    plain = {column.name for column in CHILD_COLUMNS if column.type == "float"} - {"val_loss", "test_loss"}
+    if score in plain and (stated.is_accuracy or score not in (VAL_ACC, TEST_ACC)):
         needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
         frame, _, _ = load(files, where, [*needed, "data"] if chosen else None)
     else:
@@ -601,8 +606,13 @@ def claims(
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.errors import InputError
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, _ = load_judged(files, where)
+    if not judged_by().is_accuracy:
+        raise InputError(
+            f"claims are of accuracies, and these runs are judged by {judged_by().val}; see: nasbench compare"
+        )
     data = top_means(frame)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
