@@ -462,6 +462,7 @@ def pareto(
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.analysis.pareto.volume_course import COURSE_COLUMNS
     from nasbench.errors import InputError
+    from nasbench.store.format.schema import CHILD_COLUMNS
     from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
@@ -475,7 +476,8 @@ def pareto(
         chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
     with Results(list(files)) as opened:
         stated = score_of_runs(opened.runs()["config"]) or ACCURACY
-    if score in ("val_acc_best", "train_acc") or (score in (VAL_ACC, TEST_ACC) and stated.is_accuracy):
+    plain = {column.name for column in CHILD_COLUMNS if column.type == "float"} - {"val_loss", "test_loss"}
+    if score in plain and (stated.is_accuracy or score not in (VAL_ACC, TEST_ACC)):
         course = () if over is None else COURSE_COLUMNS
         needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
         frame, runs, _ = load(files, where, [*needed, *course, "data"] if chosen else None)

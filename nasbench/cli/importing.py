@@ -165,7 +165,7 @@ def suite_zero(path: str, output: str, take_over: bool) -> None:
     \b
     Example:
       nasbench import suite-zero zc_nasbench201.json -o results/proxies.h5
-      nasbench correlations results/proxies.h5 --where "data == 'cifar10'" --of val_acc,synflow
+      nasbench correlations results/proxies.h5 --where "data == 'cifar10'" --of "val_acc,synflow[data=cifar10]"
     """
     from nasbench.tabular.importers.registry import IMPORTERS
 

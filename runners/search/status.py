@@ -34,7 +34,7 @@ _NUMBERS: Final = (
     "wall_seconds",
 )
 _TEXTS: Final = ("run", "stage", "hash", "status", "cached_from", "continues", "device", "finished_at")
-_RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd")
+_RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd", "config")
 _CHARGED: Final = tuple(column.name for column in RUN_COLUMNS if column.name.endswith("_hours"))
 
 
@@ -216,7 +216,7 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
     of_table = row["strategy"] == TABLE and not children["searched"].any()
     searched = children.where(children["final" if of_table else "searched"])
     counted = searched if of_table else searched.where(searched["counted"])
-    best, best_hash = _best(counted, stated_score(str(row["config"])) if "config" in row else None)
+    best, best_hash = _best(counted, stated_score(str(row["config"])))
     running = row["status"] == "running" and writer is not None and writer.alive is not False
     state = row["status"] if row["status"] != "running" or running else "stopped"
     wall = _most(searched["wall_seconds"])

@@ -280,3 +280,17 @@ def test_the_words_of_a_score() -> None:
         assert judged_by() is LATENCY
     frame = pd.DataFrame({"mean": [-3.0], "low": [-4.0], "high": [-2.0]})
     assert LATENCY.shown(frame, ["mean"], [("low", "high")]).iloc[0].tolist() == [3.0, 2.0, 4.0]
+
+
+def test_status_speedup_and_claims_know_the_score(folder: Path, tmp_path: Path) -> None:
+    rows = [line.split() for line in run("status", str(folder / "ppl.h5")).splitlines() if " random " in line]
+    bests = [float(row[-2]) for row in rows]
+    with Results(folder / "ppl.h5") as results:
+        frame = results.frame()
+    mine = frame[(frame["strategy"] == "random") & (frame["stage"] == "search")]
+    assert bests == (-mine.groupby("run", sort=False)["reward"].max()).tolist()
+    run("speedup", str(folder / "ppl.h5"), "--by", "children", "--csv", str(tmp_path / "s.csv"))
+    assert pd.read_csv(tmp_path / "s.csv")["target"].tolist() == [float(np.median(bests))]
+    found = nasbench("claims", str(folder / "ppl.h5"))
+    assert found.code == 2
+    assert "claims are of accuracies, and these runs are judged by perplexity" in found.err
