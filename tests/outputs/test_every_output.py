@@ -39,6 +39,7 @@ NO_OUTPUTS = frozenset(
         "encoding",
         "executor",
         "figure",
+        "filter_",
         "folder",
         "ignore",
         "map_",
@@ -74,6 +75,7 @@ NO_OUTPUTS = frozenset(
         "tables",
         "title",
         "wanted",
+        "warm_start",
         "where",
         "where_arch",
     ]
