@@ -55,6 +55,7 @@ NO_OUTPUTS = frozenset(
         "encoding",
         "executor",
         "figure",
+        "filter_",
         "folder",
         "folders",
         "ignore",
@@ -99,6 +100,7 @@ NO_OUTPUTS = frozenset(
         "tuned_on",
         "value",
         "wanted",
+        "warm_start",
         "where",
         "where_arch",
     ]
