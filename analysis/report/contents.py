@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,18 +231,24 @@ def setups(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         strategy, options (text), seeds (number), first and last (seed), complete (runs that are), runs, children.
     """
-    options = runs["config"].map(_options)
-    groups = runs.assign(options=options).groupby(["strategy", "options"], sort=False)
+    options = _by_text(runs["config"], _options)
+    whole = (runs["status"] == "complete").astype(int)
+    groups = runs.assign(options=options, whole=whole).groupby(["strategy", "options"], sort=False)
     table = groups.agg(
         seeds=("seed", "nunique"),
         first=("seed", "min"),
         last=("seed", "max"),
-        complete=("status", lambda status: int((status == "complete").sum())),
+        complete=("whole", "sum"),
         runs=("run", "size"),
         children=("children", "sum"),
     ).reset_index()
     order = style.in_order(table["strategy"].tolist())
     return table.sort_values("strategy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
+
+
+def _by_text(texts: pd.Series[str], call: Callable[[str], str]) -> pd.Series[str]:
+    """Apply a function to each different text once, because thousands of runs share few of them."""
+    return texts.map({text: call(text) for text in texts.unique().tolist()})
 
 
 def _options(config: str) -> str:
@@ -394,7 +401,7 @@ def commands(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         command, runs (number), first and last (start).
     """
-    lines = runs["provenance"].map(lambda text: _command_line(json_object(text)))
+    lines = _by_text(runs["provenance"], lambda text: _command_line(json_object(text)))
     table = runs.assign(command=lines)[lines != ""].groupby("command", sort=False)
     return table.agg(runs=("run", "size"), first=("started_at", "min"), last=("started_at", "max")).reset_index()
 
@@ -414,9 +421,9 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
         aspect, value, runs (number that share it).
     """
     counts: dict[tuple[str, str], int] = {}
-    for text in runs["provenance"]:
+    for text, number in Counter(runs["provenance"].tolist()).items():
         for aspect, value in _aspects(json_object(text)):
-            counts[aspect, value] = counts.get((aspect, value), 0) + 1
+            counts[aspect, value] = counts.get((aspect, value), 0) + number
     rows = [{"aspect": aspect, "value": value, "runs": n} for (aspect, value), n in counts.items()]
     frame = pd.DataFrame(rows, columns=["aspect", "value", "runs"])
     order = {aspect: place for place, aspect in enumerate(dict.fromkeys(frame["aspect"]))}
