@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns, require_distinct, unscored_runs
+from nasbench.analysis.comparison.sharing import once
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
@@ -29,6 +30,10 @@ BUDGET_LABELS: dict[str, str] = {
 """Axis labels by unit of spending; `budget_label` has that of device time for rows of GPUs."""
 
 GRID_POINTS = 200
+_COURSE_COLUMNS = (
+    *("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc", "test_acc"),
+    *("spent_gpu_hours", "wall_seconds"),
+)
 LOG_RATIO = 30  # budget axes that span more than this factor are logarithmic
 
 
@@ -51,31 +56,43 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
     """
     if by not in BUDGET_LABELS:
         raise InputError(f"cannot compare by {by!r}; allowed: {', '.join(BUDGET_LABELS)}")
-    need = ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc", "test_acc")
-    require_columns(frame, (*need, "spent_gpu_hours", "wall_seconds"), "the children")
+    require_columns(frame, _COURSE_COLUMNS, "the children")
+    rows, table = once(_courses, frame)
+    table = table.copy()
+    table.insert(4, "spent", _spent(rows, runs, table["children"], by))
+    return table.reset_index(drop=True)
+
+
+def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Counted children by run and device-hours, and their `trajectories` without what they spent."""
+    frame = frame[[*_COURSE_COLUMNS]]
     rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable")
-    run = rows["run"]
+    run = pd.factorize(rows["run"], sort=True)[0]  # numbers are sorted and grouped faster than texts
+    order = np.lexsort((rows["spent_gpu_hours"].to_numpy(dtype=float), run))
+    rows, run, places = rows.iloc[order], run[order], np.arange(len(order))
     score = rows["val_acc"].where(rows["status"] == "ok").astype(float)
     best = score.groupby(run).cummax().groupby(run).ffill()
-    gained = score.notna() & (score > best.groupby(run).shift().fillna(-np.inf))
-    incumbent = rows["hash"].where(gained).groupby(run).ffill().fillna("")
+    gained = (score.notna() & (score > best.groupby(run).shift().fillna(-np.inf))).to_numpy()
+    begun = np.maximum.accumulate(np.where(np.diff(run, prepend=-1) > 0, places, 0))  # where the row's run begins
+    incumbent = np.maximum.accumulate(np.where(gained, places, -1))
+    chosen = rows["hash"].iloc[np.where(incumbent >= begun, incumbent, 0)].set_axis(rows.index)
     table = pd.DataFrame(
         {
             "strategy": rows["strategy"],
-            "run": run,
+            "run": rows["run"],
             "seed": rows["run_seed"],
-            "children": rows.groupby("run").cumcount() + 1,
+            "children": places - begun + 1,
             "score": score,
             "val_acc": best,
-            "hash": incumbent,
+            "hash": chosen.where(incumbent >= begun, ""),
         }
     )
-    table.insert(4, "spent", _spent(rows, runs, table["children"], by))
     tests = frame[(frame["stage"] == "final") & (frame["status"] == "ok")].groupby(["run", "hash"])["test_acc"].mean()
-    keys = pd.MultiIndex.from_arrays([table["run"], table["hash"]])
-    table["test_acc"] = tests.reindex(keys).to_numpy(dtype=float)
-    return table.reset_index(drop=True)
+    table["test_acc"] = np.nan
+    if len(tests):
+        keys = pd.MultiIndex.from_arrays([table["run"], table["hash"]])
+        table["test_acc"] = tests.reindex(keys).to_numpy(dtype=float)
+    return rows[["run", "spent_gpu_hours", "wall_seconds"]], table
 
 
 def hours_unit(frame: pd.DataFrame) -> str:
@@ -211,8 +228,10 @@ def anytime(
             step = np.searchsorted(course, budgets, side="right") - 1
             rows[place] = np.where(step >= 0, end - len(course) + step, -1)
             most[place] = np.fmax.reduce(course)
-    started, rows = (rows >= 0).reshape(-1), rows.reshape(-1).clip(0)
-    state = table.iloc[rows if len(table) else rows[:0]].reset_index(drop=True).reindex(range(len(rows)))
+    started, rows = (rows >= 0).reshape(-1), rows.reshape(-1)
+    if table.empty:  # a row to take, which no run is at
+        table = pd.DataFrame({"children": [0], "val_acc": [np.nan], "hash": [""], "test_acc": [np.nan]})
+    state = table[["children", "val_acc", "hash", "test_acc"]].iloc[rows.clip(0)].reset_index(drop=True)
     each = runs[["strategy", "run", "seed"]].iloc[np.repeat(np.arange(len(ids)), wide)].reset_index(drop=True)
     states = each.assign(
         by=by,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 KEYS = ["run", "stage", "index"]
+CURVE_COLUMNS = (*KEYS, "epoch", "val_acc")  # of all curves those that are drawn
 MOST_CONTEXT = 2000  # maximum of pale curves drawn; more would be a grey block and a slow file
 
 
@@ -37,14 +38,14 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
     """
     if best < 0:
         raise InputError(f"the number of curves to put in front must be 0 or more, got {best}")
-    require_columns(curves, (*KEYS, "epoch", "val_acc"), "the curves")
+    require_columns(curves, CURVE_COLUMNS, "the curves")
     require_columns(frame, (*KEYS, "strategy", "hash", "status", "val_acc"), "the children")
     children = frame.loc[frame["stage"] == "search", [*KEYS, "strategy", "hash", "status", "val_acc"]]
     ok = children[(children["status"] == "ok") & children["val_acc"].notna()]
     first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash")
     rank = pd.Series(range(1, len(first) + 1), index=first.index, dtype=float)
     children = children.drop(columns="val_acc").assign(rank=rank)
-    table = curves[[*KEYS, "epoch", "val_acc"]].merge(children, on=KEYS, how="inner")
+    table = curves[[*CURVE_COLUMNS]].merge(children, on=KEYS, how="inner")
     table["front"] = table["rank"] <= best
     columns = ["run", "index", "strategy", "hash", "status", "epoch", "val_acc", "rank", "front"]
     return table.sort_values(["run", "index", "epoch"], ignore_index=True)[columns]

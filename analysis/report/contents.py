@@ -6,10 +6,10 @@ import hashlib
 import json
 import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,10 @@ from nasbench.analysis.comparison.anytime import By, anytime, trajectories
 from nasbench.analysis.comparison.bands import bands
 from nasbench.analysis.comparison.checklist import checklist
 from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
+from nasbench.analysis.comparison.columns import REPORTED
 from nasbench.analysis.comparison.compare import summarize
-from nasbench.analysis.comparison.curves import KEYS, learning_curves
+from nasbench.analysis.comparison.curves import CURVE_COLUMNS, KEYS, learning_curves
+from nasbench.analysis.comparison.sharing import computed_once
 from nasbench.analysis.costs.cost import cost_by_strategy
 from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, energy_by_strategy
 from nasbench.analysis.pareto.dominance import nondominated, scored_children
@@ -38,6 +40,7 @@ from nasbench.analysis.statistics.selection import has_fresh_scores, selection_n
 from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
+from nasbench.store.format.schema import TABLE
 from nasbench.store.measured import every_way, read_measurements
 from nasbench.texts import json_object
 
@@ -61,7 +64,7 @@ class Selection:
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), at least one.
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        curves: one row per epoch, from `Results.all_curves`.
+        curves: one row per epoch, from `Results.all_curves`, with `curves.CURVE_COLUMNS`.
         files: names of the results files.
         measurements: rows of the table of measurements.
     """
@@ -84,11 +87,28 @@ class Selection:
         Returns:
             The children with their runs, curves and files.
         """
-        children, runs = results.frame() if frame is None else frame, results.runs()
+        runs = results.runs()
+        children = results.frame(columns_of(runs)) if frame is None else frame
         if frame is not None:
             runs = runs[runs["run"].isin(set(children["run"]))]
         measurements = read_measurements(results, others)
-        return cls(children, runs, results.all_curves(), tuple(results.files), measurements)
+        return cls(children, runs, _curves(results, runs), tuple(results.files), measurements)
+
+
+def columns_of(runs: pd.DataFrame) -> Sequence[str] | None:
+    """Columns of children that a report reads.
+
+    Args:
+        runs: the runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        Names of columns; None for all, which the report of a complete table needs.
+    """
+    return None if len(runs) and (runs["strategy"] == TABLE).all() else REPORTED
+
+
+def _curves(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
+    return results.all_curves(CURVE_COLUMNS if columns_of(runs) else None)
 
 
 @dataclass(frozen=True)
@@ -169,8 +189,13 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
     Raises:
         InputError: when the rows are not comparable (see `check_comparable`) or an option is out of range.
     """
-    wishes = wishes or Wishes()
+    with computed_once():
+        return _contents(selection, wishes or Wishes())
+
+
+def _contents(selection: Selection, wishes: Wishes) -> Contents:
     frame, runs = selection.frame, selection.runs
+    points = plane_points(frame)
     notes = check_comparable(frame, runs, wishes.allow)
     children = searched_children(frame)
     ends = {measure: final_scores(frame, runs, measure) for measure in FINALS}
@@ -192,8 +217,8 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         else pd.DataFrame(),
         energy=energy_by_strategy(runs),
         measured=measured_fronts(frame, selection.measurements),
-        volumes=volumes(frame, wishes.seed),
-        attained=attained(frame),
+        volumes=volumes(points, wishes.seed),
+        attained=attained(points),
         learned=learning_curves(selection.curves, frame, wishes.best),
         children=children,
         best=best_architectures(children, wishes.best),
@@ -292,11 +317,45 @@ def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     return {name: objectives for name, objectives in PLANES.items() if known.issuperset(objectives[1:])}
 
 
-def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Hypervolumes of each strategy's architectures: of all its runs together, and the mean over single runs.
+class PlanePoints(NamedTuple):
+    """Architectures in one plane: those of all runs of a strategy together, and those of single runs.
+
+    Attributes:
+        together: result of `objective_points`.
+        single: result of `objective_points` with `by_run`, with the same objectives.
+    """
+
+    together: pd.DataFrame
+    single: pd.DataFrame
+
+
+def plane_points(frame: pd.DataFrame) -> dict[str, PlanePoints]:
+    """Compute the objectives of every architecture, once for all planes.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        Name of each plane that `planes` finds -> its points; without planes that have no points.
+    """
+    found = planes(frame)
+    every = list(dict.fromkeys(name for objectives in found.values() for name in objectives))
+    if not found:
+        return {}
+    together, single = objective_points(frame, every), objective_points(frame, every, by_run=True)
+    if single.empty:
+        return {}
+    return {
+        name: PlanePoints(*(whole.drop(columns=[*set(every) - set(objectives)]) for whole in (together, single)))
+        for name, objectives in found.items()
+    }
+
+
+def volumes(points: Mapping[str, PlanePoints], seed: int) -> pd.DataFrame:
+    """Hypervolumes of each strategy's architectures: of all its runs together, and the mean over single runs.
+
+    Args:
+        points: result of `plane_points`.
         seed: seed of the bootstrap over runs.
 
     Returns:
@@ -304,15 +363,13 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         together), runs, mean, low and high (of single runs; NaN for "all"), up_to (the reference point in words).
     """
     parts = []
-    for plane, objectives in planes(frame).items():
-        single = objective_points(frame, objectives, by_run=True)
-        if single.empty:
-            continue
-        points = objective_front(objective_points(frame, objectives), objectives)
-        corner = reference_point(points, objectives)
-        table = objective_volumes(points, objectives, corner)
+    for plane, (together, single) in points.items():
+        objectives = PLANES[plane]
+        front = objective_front(together, objectives)
+        corner = reference_point(front, objectives)
+        table = objective_volumes(front, objectives, corner)
         # An architecture counts once in "all", even if several strategies found it.
-        once = [points["hash"].nunique(), points.loc[points["front"], "hash"].nunique()]
+        once = [front["hash"].nunique(), front.loc[front["front"], "hash"].nunique()]
         table.loc[table["strategy"] == ALL, ["points", "front"]] = once
         up_to = " and ".join(f"{style.short(corner[cost])} {COSTS[cost]}" for cost in objectives[1:])
         table = table.merge(run_volumes(single, objectives, corner, seed), on="strategy", how="left")
@@ -320,18 +377,16 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def attained(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def attained(points: Mapping[str, PlanePoints]) -> dict[str, pd.DataFrame]:
     """Compute the attainment surfaces of 25, 50 and 75% of each strategy's runs.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        points: result of `plane_points`.
 
     Returns:
         Name of the plane -> result of `objectives.attainment`.
     """
-    pairs = {name: objectives for name, objectives in planes(frame).items() if len(objectives) == 2}
-    points = {name: objective_points(frame, objectives, by_run=True) for name, objectives in pairs.items()}
-    return {name: attainment(table, pairs[name]) for name, table in points.items() if len(table)}
+    return {name: attainment(each.single, PLANES[name]) for name, each in points.items() if len(PLANES[name]) == 2}
 
 
 def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:

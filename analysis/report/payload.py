@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.anytime import budget_label, spans_decades
 from nasbench.analysis.comparison.bands import MEASURES
 from nasbench.analysis.comparison.curves import KEYS
-from nasbench.analysis.comparison.groups import rows_of_each
+from nasbench.analysis.comparison.groups import group_rows, rows_of_each
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
 from nasbench.store.format.schema import STATUSES
@@ -186,10 +186,13 @@ def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
             }
         )
     rest = scored[~scored["front"]]
-    scores, others = rest["val_acc"].to_numpy(dtype=float), rows_of_each(rest, KEYS[::2])
-    step = max(1, -(-len(others) // MOST_PALE_CURVES))
-    pale = [_numbers(scores[rows], 4).tolist() for rows in others[::step]]
-    return {"front": front, "pale": pale, "others": len(others)}
+    number = rest.groupby(KEYS[::2], sort=False).ngroup().to_numpy()
+    others = int(number.max()) + 1 if len(number) else 0
+    step = max(1, -(-others // MOST_PALE_CURVES))
+    drawn = number % step == 0
+    scores = rest["val_acc"].to_numpy(dtype=float)[drawn]
+    pale = [_numbers(scores[rows], 4).tolist() for rows in group_rows(number[drawn])]
+    return {"front": front, "pale": pale, "others": others}
 
 
 def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:

@@ -84,6 +84,7 @@ def compare(
     """
     from nasbench.analysis.comparison.bands import without_simultaneous
     from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.compare import (
         anytime,
         bands,
@@ -101,7 +102,7 @@ def compare(
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
     if test and output is not None:
         raise InputError("--test draws no picture: leave -o out, and pipe the table into a file (--table-format)")
-    frame, runs, _ = load(files, where)
+    frame, runs, _ = load(files, where, COMPARED)
     notes = check_comparable(frame, runs, allow)
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
@@ -168,11 +169,12 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     Example:
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
-    from nasbench.analysis.comparison.curves import learning_curves, plot_curves
+    from nasbench.analysis.comparison.columns import COMPARED
+    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
 
-    frame, _, results = load(files, where)
-    data = learning_curves(results.all_curves(), frame, best)
+    frame, _, results = load(files, where, COMPARED)
+    data = learning_curves(results.all_curves(CURVE_COLUMNS), frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
     save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
@@ -247,6 +249,7 @@ def cost(
       nasbench cost --published --at V100 -o results/published-cost
     """
     from nasbench.analysis.comparison.checks import check_tables
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.costs.carbon import intensity_of
     from nasbench.costs.pricing import prices_from
     from nasbench.errors import InputError
@@ -270,7 +273,7 @@ def cost(
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
-    frame, runs, _ = load(files, where)
+    frame, runs, _ = load(files, where, COMPARED)
     notes = check_tables(frame, runs, allow)
     if on is not None:
         if at is not None or target is not None:
@@ -429,8 +432,10 @@ def pareto(
       nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
     """
     from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
+    from nasbench.cli.query import child_kinds
     from nasbench.errors import InputError
     from nasbench.store.query import Results
 
@@ -442,7 +447,8 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         names = parse_objectives(objectives, set(measured["quantity"]))
-    frame, _, _ = load(files, where, [*needed_columns(names, score), "data"] if names else None)
+    columns = [*needed_columns(names, score), "data"] if names else SIZED
+    frame, _, _ = load(files, where, [*dict.fromkeys((*columns, *({score} & set(child_kinds()))))])
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -528,11 +534,12 @@ def claims(
       nasbench claims results/claims.h5
     """
     from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _ = load(files, where, COMPARED)
     data = top_means(frame)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
