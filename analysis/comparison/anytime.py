@@ -193,7 +193,11 @@ def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def anytime(
-    frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours", grid: Sequence[float] | None = None
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    by: By = "gpu_hours",
+    grid: Sequence[float] | None = None,
+    scores_only: bool = False,
 ) -> pd.DataFrame:
     """Compute the course of each run as a step function on a common budget grid.
 
@@ -204,6 +208,8 @@ def anytime(
         by: see `trajectories`.
         grid: budgets, increasing; by default every budget at which any run changes, or 200 of them when there are more
             (evenly spaced, on a logarithmic scale where they span more than a factor of 30).
+        scores_only: leave out seed, children and hash, which `bands.bands` does not need, and make categories of the
+            texts: thousands of runs then take a fifth of the memory.
 
     Returns:
         strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
@@ -231,19 +237,29 @@ def anytime(
     started, rows = (rows >= 0).reshape(-1), rows.reshape(-1)
     if table.empty:  # a row to take, which no run is at
         table = pd.DataFrame({"children": [0], "val_acc": [np.nan], "hash": [""], "test_acc": [np.nan]})
-    state = table[["children", "val_acc", "hash", "test_acc"]].iloc[rows.clip(0)].reset_index(drop=True)
-    each = runs[["strategy", "run", "seed"]].iloc[np.repeat(np.arange(len(ids)), wide)].reset_index(drop=True)
-    states = each.assign(
-        by=by,
-        budget=np.tile(budgets, len(ids)),
-        children=np.where(started, state["children"].to_numpy(dtype=float), 0).astype(int),
-        val_acc=np.where(started, state["val_acc"].to_numpy(dtype=float), np.nan),
-        hash=state["hash"].where(started, ""),
-        test_acc=np.where(started, state["test_acc"].to_numpy(dtype=float), np.nan),
-        spent=np.repeat(most, wide),
-        unit=unit,
-    )
-    return with_no_choice(states, frame, runs)
+    rows, each = rows.clip(0), np.repeat(np.arange(len(ids)), wide)
+    columns: dict[str, Any] = {
+        "strategy": _repeated(runs["strategy"], each, scores_only),
+        "run": _repeated(runs["run"], each, scores_only),
+        "seed": runs["seed"].to_numpy()[each],
+        "by": _repeated(pd.Series([by]), np.zeros_like(each), scores_only),
+        "budget": np.tile(budgets, len(ids)),
+    }
+    if not scores_only:
+        columns["children"] = np.where(started, table["children"].to_numpy()[rows], 0).astype(int)
+    columns["val_acc"] = np.where(started, table["val_acc"].to_numpy(dtype=float)[rows], np.nan)
+    if not scores_only:
+        columns["hash"] = table["hash"].iloc[rows].reset_index(drop=True).where(started, "")
+    columns["test_acc"] = np.where(started, table["test_acc"].to_numpy(dtype=float)[rows], np.nan)
+    columns["spent"] = np.repeat(most, wide)
+    columns["unit"] = _repeated(pd.Series([unit]), np.zeros_like(each), scores_only)
+    if scores_only:
+        del columns["seed"]
+    return with_no_choice(pd.DataFrame(columns), frame, runs)
+
+
+def _repeated(texts: pd.Series[str], places: np.ndarray, as_categories: bool) -> Any:
+    return pd.Series(texts.astype("category") if as_categories else texts).iloc[places].reset_index(drop=True)
 
 
 def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

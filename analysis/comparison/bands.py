@@ -25,7 +25,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     """Compute the median over seeds at each budget, with an interval per budget and a simultaneous band.
 
     Args:
-        data: result of `anytime`.
+        data: result of `anytime`, with the scores at least.
         seed: seed of the drawn signs of the band; the same seed gives the same numbers, regardless of the other
             strategies.
         level: coverage in (0, 1).
@@ -44,7 +44,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent", "unit"]
     if data.empty:
         return pd.DataFrame(columns=columns)
-    places = data.groupby("strategy", sort=False).indices
+    places = data.groupby("strategy", sort=False, observed=True).indices
     run, budget = pd.factorize(data["run"], sort=True)[0], data["budget"].to_numpy(dtype=float)
     by, unit = data["by"].iloc[0], data["unit"].iloc[0] if "unit" in data else DEVICE_HOURS
     scores = {measure: data[measure].to_numpy(dtype=float) for measure in MEASURES}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.groups import Places, group_rows
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
@@ -31,7 +33,8 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
 
     Returns:
         run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child
-        without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
+        without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch. Texts are
+        categories, because each is repeated for every epoch.
 
     Raises:
         InputError: when a column is missing or `best` is negative.
@@ -44,11 +47,65 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
     ok = children[(children["status"] == "ok") & children["val_acc"].notna()]
     first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash")
     rank = pd.Series(range(1, len(first) + 1), index=first.index, dtype=float)
-    children = children.drop(columns="val_acc").assign(rank=rank)
-    table = curves[[*CURVE_COLUMNS]].merge(children, on=KEYS, how="inner")
-    table["front"] = table["rank"] <= best
-    columns = ["run", "index", "strategy", "hash", "status", "epoch", "val_acc", "rank", "front"]
-    return table.sort_values(["run", "index", "epoch"], ignore_index=True)[columns]
+    of_child, run_of_child, rows = _children_of(curves, children)
+    ranks = rank.reindex(children.index).to_numpy(dtype=float)[of_child]
+    index, epoch = (curves[name].to_numpy()[rows] for name in ("index", "epoch"))
+    order = np.lexsort((epoch, index, run_of_child[of_child]))
+    of_child, rows, ranks = of_child[order], rows[order], ranks[order]
+    texts = {
+        name: children[name].astype("category").iloc[of_child].reset_index(drop=True)
+        for name in ("run", "strategy", "hash", "status")
+    }
+    return pd.DataFrame(
+        {
+            "run": texts["run"],
+            "index": index[order],
+            "strategy": texts["strategy"],
+            "hash": texts["hash"],
+            "status": texts["status"],
+            "epoch": epoch[order],
+            "val_acc": curves["val_acc"].to_numpy(dtype=float)[rows],
+            "rank": ranks,
+            "front": ranks <= best,
+        }
+    )
+
+
+def _children_of(curves: pd.DataFrame, children: pd.DataFrame) -> tuple[Places, Places, Places]:
+    """Find the child of each row of the curves, without a table of texts as long as the curves.
+
+    Args:
+        curves: rows with `KEYS`.
+        children: rows with `KEYS`, of the stage "search".
+
+    Returns:
+        Positions in `children` of the children of some rows, the number of each child's run (in the order of their
+        names), and the positions of these rows in `curves`: those whose child is there.
+    """
+    run, names = pd.factorize(children["run"], sort=True)
+    theirs, others = pd.factorize(curves["run"])
+    their_run = pd.Index(names).get_indexer(pd.Index(others))[theirs]
+    kept = np.flatnonzero((curves["stage"] == "search").to_numpy() & (their_run >= 0))
+    index, their_index = children["index"].to_numpy(), curves["index"].to_numpy()[kept]
+    wide = int(max(index.max(initial=0), their_index.max(initial=0))) + 1
+    key, wanted = run * wide + index, their_run[kept] * wide + their_index
+    order = np.argsort(key, kind="stable")
+    first, end = (np.searchsorted(key, wanted, side, sorter=order) for side in ("left", "right"))
+    times = end - first  # 0 for no child, 2 where a file is given twice
+    within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    return order[np.repeat(first, times) + within], run, np.repeat(kept, times)
+
+
+def count_curves(data: pd.DataFrame) -> int:
+    """Count the children that have rows.
+
+    Args:
+        data: rows of the result of `learning_curves`.
+
+    Returns:
+        Number of children.
+    """
+    return int(data.groupby(["run", "index"], observed=True).ngroups)
 
 
 def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
@@ -65,9 +122,12 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     if scored.empty:
         style.say(ax, "No child finished an epoch: there are no learning curves.")
         return
-    rest = [rows for _, rows in scored[~scored["front"]].groupby(["run", "index"], sort=False)]
-    step = max(1, -(-len(rest) // MOST_CONTEXT))
-    lines = [rows[["epoch", "val_acc"]].to_numpy(dtype=float) for rows in rest[::step]]
+    rest = scored[~scored["front"]]
+    number = rest.groupby(["run", "index"], sort=False, observed=True).ngroup().to_numpy()
+    step = max(1, -(-(int(number.max(initial=-1)) + 1) // MOST_CONTEXT))
+    drawn = number % step == 0
+    points = rest.loc[drawn, ["epoch", "val_acc"]].to_numpy(dtype=float)
+    lines = [points[rows] for rows in group_rows(number[drawn])]
     ax.add_collection(LineCollection(lines, colors=style.context(), alpha=0.5, linewidths=0.6))
     ends = []
     for rank, rows in scored[scored["front"]].groupby("rank"):
@@ -97,8 +157,7 @@ def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") 
     with style.theme():
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
-        drawn = data[data["val_acc"].notna()].groupby(["run", "index"]).ngroups
-        stopped = data[data["status"] != "ok"].groupby(["run", "index"]).ngroups
+        drawn, stopped = count_curves(data[data["val_acc"].notna()]), count_curves(data[data["status"] != "ok"])
         caption(figure, about, f"{drawn:,} children, of which {stopped:,} ended early or failed.", notes)
         draw_curves(data, ax)
     return figure

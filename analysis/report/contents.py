@@ -20,7 +20,7 @@ from nasbench.analysis.comparison.checklist import checklist
 from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
 from nasbench.analysis.comparison.columns import REPORTED
 from nasbench.analysis.comparison.compare import summarize
-from nasbench.analysis.comparison.curves import CURVE_COLUMNS, KEYS, learning_curves
+from nasbench.analysis.comparison.curves import CURVE_COLUMNS, count_curves, learning_curves
 from nasbench.analysis.comparison.sharing import computed_once
 from nasbench.analysis.costs.cost import cost_by_strategy
 from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, energy_by_strategy
@@ -210,7 +210,7 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         tests={measure: against_baseline(scores) for measure, scores in ends.items()},
         noise=selection_noise(frame, runs) if has_fresh_scores(frame) else pd.DataFrame(),
         finals=finals(frame, runs),
-        courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
+        courses={by: bands(anytime(frame, runs, by, scores_only=True), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),
         other_devices=cost_on_other_devices(frame, runs, wishes.on, wishes.prices, ran_on=wishes.ran_on)
         if wishes.on
@@ -424,8 +424,10 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
         The best child of each, with `found` (how many children had the same hash), `test_acc` (mean over the runs that
         retrained it).
     """
-    ok = children[(children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)]
-    first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash").head(count)
+    wanted = (children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)
+    ok = children.loc[wanted, ["val_acc", "hash"]]
+    ranked = ok.sort_values("val_acc", ascending=False, kind="stable")
+    first = children.loc[ranked.drop_duplicates("hash").head(count).index]
     same = children[children["hash"].isin(set(first["hash"]))].groupby("hash")
     return first.assign(
         found=first["hash"].map(same.size()).astype(int), test_acc=first["hash"].map(same["test_acc"].mean())
@@ -535,4 +537,4 @@ def children_with_curves(learned: pd.DataFrame) -> int:
     Returns:
         Number of children.
     """
-    return int(learned[learned["val_acc"].notna()].groupby(KEYS[::2]).ngroups) if len(learned) else 0
+    return count_curves(learned[learned["val_acc"].notna()]) if len(learned) else 0

@@ -186,8 +186,8 @@ def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
             }
         )
     rest = scored[~scored["front"]]
-    number = rest.groupby(KEYS[::2], sort=False).ngroup().to_numpy()
-    others = int(number.max()) + 1 if len(number) else 0
+    number = rest.groupby(KEYS[::2], sort=False, observed=True).ngroup().to_numpy()
+    others = int(number.max(initial=-1)) + 1
     step = max(1, -(-others // MOST_PALE_CURVES))
     drawn = number % step == 0
     scores = rest["val_acc"].to_numpy(dtype=float)[drawn]

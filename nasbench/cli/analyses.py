@@ -108,7 +108,7 @@ def compare(
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
         return
     notes = (*notes, *counted_notes(frame))
-    data = bands(anytime(frame, runs, by), seed=seed)
+    data = bands(anytime(frame, runs, by, scores_only=True), seed=seed)
     if kind == "simultaneous":
         notes = (*notes, *without_simultaneous(data))
         data = with_simultaneous(data)
