@@ -283,7 +283,8 @@ def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
     """Find searches some of whose counted children were filtered out, e.g. because only children with scores were kept."""
     runs = runs[runs["strategy"] != TABLE]  # rows of a complete table are of no search, and not counted
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)].groupby("run").size()
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run"]].groupby("run").size()
     here = counted.reindex(runs["run"]).fillna(0).to_numpy(dtype=int)
     lacking = runs["children"].to_numpy(dtype=int) - here
     if not (lacking > 0).any():
@@ -336,8 +337,8 @@ def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _test(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find children of a search that have a test score, which their strategy could have received."""
-    search = frame[frame["stage"] == "search"]
-    seen = int(search[["test_acc", "test_loss"]].notna().any(axis=1).sum())
+    search = frame.loc[frame["stage"] == "search", ["test_acc", "test_loss"]]
+    seen = int(search.notna().any(axis=1).sum())
     return (
         f"{seen} children of searches have a test score, which a strategy must not see before its choice"
         if seen

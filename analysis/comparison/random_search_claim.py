@@ -46,7 +46,8 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
     require_columns(
         frame, ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc"), "the children"
     )
-    rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    rows = frame.loc[within, ["run", "strategy", "run_seed", "hash", "status", "val_acc", "spent_gpu_hours"]]
     rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable")
     columns = ["strategy", "run", "seed", "top", "children", "distinct", "mean"]
     if rows.empty:

@@ -73,7 +73,8 @@ def cost_by_strategy(
     require_columns(runs, ("run", "strategy", "usd", *categories), "the runs")
     require_columns(frame, ("run", "stage", "counted", "gpu_hours", "device"), "the children")
     by_run = run_rates(runs) if prices is None and at is None else _rates(frame, runs, prices, at)
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run", "gpu_hours"]]
     reach = None if target is None else budget_to_target(frame, runs, target, budget=budget)
     # One row per category; hours that a file does not hold (NaN) are those of `uncounted_note`.
     hours = np.ascontiguousarray(runs[categories].fillna(0.0).to_numpy(dtype=float).T)
@@ -154,7 +155,7 @@ def part_cores_note(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
     """
     require_columns(frame, ("run", "device", "devices"), "the children")
     require_columns(runs, ("run", "config", "provenance"), "the runs")
-    held = frame[frame["device"] == "cpu"].groupby("run")["devices"].max()
+    held = frame.loc[frame["device"] == "cpu", ["run", "devices"]].groupby("run")["devices"].max()
     factors = [
         _share_of_a_core(str(row["config"]), str(row["provenance"])) / float(held[row["run"]])
         for row in runs.to_dict("records")

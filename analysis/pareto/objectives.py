@@ -215,9 +215,11 @@ def objective_points(
     """
     require_columns(frame, needed_columns(objectives, score), "the children")
     labels: dict[str, str] = frame.attrs.get("measured", {})
+    by_measurement = [name for name in objectives if name not in OBJECTIVES]
+    need = [*needed_columns(objectives, score), *by_measurement, *({"device"} & set(frame.columns))]
+    frame = frame[list(dict.fromkeys(need))]  # every selection of rows copies all columns
     rows = scored_children(frame, score)
     scored = rows["hash"].nunique()
-    by_measurement = [name for name in objectives if name not in OBJECTIVES]
     rows = rows.dropna(subset=by_measurement)
     if by_measurement and scored and rows.empty:
         raise InputError(

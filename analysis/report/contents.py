@@ -310,7 +310,8 @@ def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
         Name in `PLANES` -> objectives. Empty if children of several protocols were allowed together, because their
         errors are not comparable.
     """
-    scored = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
+    scores = (frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()
+    scored = frame.loc[scores, ["fingerprint", *PLANES["both"][1:]]]
     if scored["fingerprint"].nunique() != 1:
         return {}
     known = {cost for cost in PLANES["both"][1:] if (scored[cost] > 0).all()}

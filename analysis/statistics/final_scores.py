@@ -196,10 +196,9 @@ def _interval(statistic: str, strata: list[Floats], rng: Callable[[], np.random.
 
 
 def _iqm(samples: Floats) -> Floats:
-    """Mean of the middle half of each row."""
-    from scipy.stats import trim_mean
-
-    means: Floats = np.asarray(trim_mean(samples, 0.25, axis=1))
+    """Mean of the middle half of each row, to the bit that of scipy's trim_mean, which takes milliseconds a call."""
+    cut, n = samples.shape[1] // 4, samples.shape[1]
+    means: Floats = np.partition(samples, (cut, n - cut - 1), axis=1)[:, cut : n - cut].mean(axis=1)
     return means
 
 
