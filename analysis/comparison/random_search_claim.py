@@ -7,6 +7,7 @@ random search.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,7 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
     Returns:
         strategy, run, seed, top (k), children (from 1), distinct (architectures with a score so far), mean (NaN while
         these are fewer than k). An architecture that was trained several times counts once, with its best score.
+        Texts are categories, because each is repeated for every child.
     """
     require_columns(
         frame, ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc"), "the children"
@@ -62,42 +64,43 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
         for start, length in zip(starts.tolist(), lengths.tolist())
     ]
     blocks = np.repeat(lengths, len(tops))
-    first = rows[["strategy", "run", "run_seed"]].iloc[np.repeat(np.repeat(starts, len(tops)), blocks)]
-    return (
-        first.rename(columns={"run_seed": "seed"})
-        .reset_index(drop=True)
-        .assign(
-            top=np.repeat(np.tile(np.array(tops, dtype=np.int64), len(lengths)), blocks),
-            children=np.arange(1, blocks.sum() + 1) - np.repeat(np.cumsum(blocks) - blocks, blocks),
-            distinct=np.concatenate([distinct for _, distinct in courses for _ in tops]),
-            mean=np.concatenate([means[top] for means, _ in courses for top in tops]),
-        )
+    each = np.repeat(np.repeat(starts, len(tops)), blocks)
+    texts = {name: rows[name].astype("category").iloc[each].reset_index(drop=True) for name in ("strategy", "run")}
+    return pd.DataFrame(
+        {
+            **texts,
+            "seed": rows["run_seed"].to_numpy()[each],
+            "top": np.repeat(np.tile(np.array(tops, dtype=np.int64), len(lengths)), blocks),
+            "children": np.arange(1, blocks.sum() + 1) - np.repeat(np.cumsum(blocks) - blocks, blocks),
+            "distinct": np.concatenate([distinct for _, distinct in courses for _ in tops]),
+            "mean": np.concatenate([means[top] for means, _ in courses for top in tops]),
+        }
     )
 
 
 def _running_tops(
     hashes: Sequence[int], scores: np.ndarray, tops: Sequence[int]
-) -> tuple[dict[int, np.ndarray], list[int]]:
+) -> tuple[dict[int, list[float]], list[int]]:
     """Mean of the best k so far, by k, and the number of different architectures with a score so far."""
     distinct: list[int] = []
     best: dict[int, float] = {}
     ascending: list[float] = []  # best scores of the architectures so far, each negative: the highest score is first
-    means: dict[int, np.ndarray] = {top: np.full(len(scores), np.nan) for top in tops}
-    for place, (kind, score) in enumerate(zip(hashes, scores.tolist())):
+    means: dict[int, list[float]] = {top: [] for top in tops}
+    now = dict.fromkeys(tops, math.nan)
+    for kind, score in zip(hashes, scores.tolist()):
         before = best.get(kind, -np.inf)
         first = len(scores)  # the first place of `ascending` that changes
-        if np.isfinite(score) and score > before:
+        if math.isfinite(score) and score > before:
             if kind in best:
                 del ascending[bisect_left(ascending, -before)]
             best[kind] = score
             first = bisect_left(ascending, -score)
             ascending.insert(first, -score)
         distinct.append(len(best))
-        for top in tops:
+        for top, course in means.items():
             if first < top <= len(ascending):
-                means[top][place] = -float(np.add.reduce(np.array(ascending[:top]))) / top
-            elif place:
-                means[top][place] = means[top][place - 1]
+                now[top] = -float(np.add.reduce(np.array(ascending[:top]))) / top
+            course.append(now[top])
     return means, distinct
 
 
@@ -127,12 +130,13 @@ def differences(
         raise InputError(
             f"no runs of {baseline!r} to compare with; strategies here: {', '.join(sorted(set(data['strategy'].unique())))}"
         )
-    last = data.groupby(["strategy", "run", "top"], sort=False)[["mean", "distinct"]].last().dropna().reset_index()
+    each = data.groupby(["strategy", "run", "top"], sort=False, observed=True)
+    last = each[["mean", "distinct"]].last().dropna().reset_index()
     strategies = style.in_order([name for name in data["strategy"].unique() if name != baseline])
     rows, none = [], np.zeros(0, dtype=np.int64)
     for top in sorted(set(data["top"].unique())):
         here = last[last["top"] == top]
-        places = here.groupby("strategy", sort=False).indices
+        places = here.groupby("strategy", sort=False, observed=True).indices
         base = here.iloc[places.get(baseline, none)]
         for strategy in strategies:
             mine = here.iloc[places.get(strategy, none)]
