@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns, require_distinct, unscored_runs
+from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.comparison.sharing import once
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
@@ -239,10 +240,10 @@ def anytime(
         table = pd.DataFrame({"children": [0], "val_acc": [np.nan], "hash": [""], "test_acc": [np.nan]})
     rows, each = rows.clip(0), np.repeat(np.arange(len(ids)), wide)
     columns: dict[str, Any] = {
-        "strategy": _repeated(runs["strategy"], each, scores_only),
-        "run": _repeated(runs["run"], each, scores_only),
+        "strategy": repeated(runs["strategy"], each, scores_only),
+        "run": repeated(runs["run"], each, scores_only),
         "seed": runs["seed"].to_numpy()[each],
-        "by": _repeated(pd.Series([by]), np.zeros_like(each), scores_only),
+        "by": repeated(pd.Series([by]), np.zeros_like(each), scores_only),
         "budget": np.tile(budgets, len(ids)),
     }
     if not scores_only:
@@ -252,14 +253,10 @@ def anytime(
         columns["hash"] = table["hash"].iloc[rows].reset_index(drop=True).where(started, "")
     columns["test_acc"] = np.where(started, table["test_acc"].to_numpy(dtype=float)[rows], np.nan)
     columns["spent"] = np.repeat(most, wide)
-    columns["unit"] = _repeated(pd.Series([unit]), np.zeros_like(each), scores_only)
+    columns["unit"] = repeated(pd.Series([unit]), np.zeros_like(each), scores_only)
     if scores_only:
         del columns["seed"]
     return with_no_choice(pd.DataFrame(columns), frame, runs)
-
-
-def _repeated(texts: pd.Series[str], places: np.ndarray, as_categories: bool) -> Any:
-    return pd.Series(texts.astype("category") if as_categories else texts).iloc[places].reset_index(drop=True)
 
 
 def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

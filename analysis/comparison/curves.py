@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
-from nasbench.analysis.comparison.groups import Places, group_rows
+from nasbench.analysis.comparison.groups import Places, group_rows, repeated
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
@@ -23,18 +23,20 @@ CURVE_COLUMNS = (*KEYS, "epoch", "val_acc")  # of all curves those that are draw
 MOST_CONTEXT = 2000  # maximum of pale curves drawn; more would be a grey block and a slow file
 
 
-def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) -> pd.DataFrame:
+def learning_curves(
+    curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5, as_categories: bool = False
+) -> pd.DataFrame:
     """Select the curves of the search's children, with the rank of each child.
 
     Args:
         curves: one row per epoch: run, stage, index, epoch (from 1) and the columns of `store.format.schema.CURVES`.
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         best: number of children with different hashes to put in front, >= 0.
+        as_categories: see `groups.repeated`.
 
     Returns:
         run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child
-        without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch. Texts are
-        categories, because each is repeated for every epoch.
+        without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
 
     Raises:
         InputError: when a column is missing or `best` is negative.
@@ -52,10 +54,7 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
     index, epoch = (curves[name].to_numpy()[rows] for name in ("index", "epoch"))
     order = np.lexsort((epoch, index, run_of_child[of_child]))
     of_child, rows, ranks = of_child[order], rows[order], ranks[order]
-    texts = {
-        name: children[name].astype("category").iloc[of_child].reset_index(drop=True)
-        for name in ("run", "strategy", "hash", "status")
-    }
+    texts = {name: repeated(children[name], of_child, as_categories) for name in ("run", "strategy", "hash", "status")}
     return pd.DataFrame(
         {
             "run": texts["run"],

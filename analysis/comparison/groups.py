@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -33,3 +35,18 @@ def rows_of_each(frame: pd.DataFrame, keys: list[str]) -> list[Places]:
         Positions of each group's rows, ascending; groups in the order of their first rows.
     """
     return group_rows(frame.groupby(keys, sort=False).ngroup().to_numpy())
+
+
+def repeated(texts: pd.Series[str], places: NDArray[Any], as_categories: bool) -> pd.Series[Any]:
+    """Take texts at positions, which may be many.
+
+    Args:
+        texts: a column of texts.
+        places: positions, [rows].
+        as_categories: make categories of them, which take a byte or two a row; only where the rows are not given to
+            users, because pandas 2 groups by categories that no row has.
+
+    Returns:
+        The texts, numbered from 0.
+    """
+    return pd.Series(texts.astype("category") if as_categories else texts).iloc[places].reset_index(drop=True)

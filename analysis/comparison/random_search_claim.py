@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.inference.intervals import LEVEL
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
@@ -33,17 +34,17 @@ NASNET_SHARE = 25 / 20_000  # Zoph et al. 2017, section 4.4: 25 of 20,000 sample
 BASELINE = "random"
 
 
-def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
+def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS, as_categories: bool = False) -> pd.DataFrame:
     """Compute the mean validation accuracy of the best k different architectures so far, for each child.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`); those counted in the search are used.
         tops: values of k, each >= 1.
+        as_categories: see `groups.repeated`.
 
     Returns:
         strategy, run, seed, top (k), children (from 1), distinct (architectures with a score so far), mean (NaN while
         these are fewer than k). An architecture that was trained several times counts once, with its best score.
-        Texts are categories, because each is repeated for every child.
     """
     require_columns(
         frame, ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc"), "the children"
@@ -65,7 +66,7 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
     ]
     blocks = np.repeat(lengths, len(tops))
     each = np.repeat(np.repeat(starts, len(tops)), blocks)
-    texts = {name: rows[name].astype("category").iloc[each].reset_index(drop=True) for name in ("strategy", "run")}
+    texts = {name: repeated(rows[name], each, as_categories) for name in ("strategy", "run")}
     return pd.DataFrame(
         {
             **texts,

@@ -76,8 +76,8 @@ def cost_by_strategy(
     within = (frame["stage"] == "search") & frame["counted"].astype(bool)
     counted = frame.loc[within, ["run", "gpu_hours"]]
     reach = None if target is None else budget_to_target(frame, runs, target, budget=budget)
-    # One row per category; hours that a file does not hold (NaN) are those of `uncounted_note`.
-    hours = np.ascontiguousarray(runs[categories].fillna(0.0).to_numpy(dtype=float).T)
+    # Hours that a file does not hold (NaN) are those of `uncounted_note`.
+    hours = runs[categories].fillna(0.0).to_numpy(dtype=float)
     rates, totals = by_run.to_numpy(dtype=float), run_hours(runs).to_numpy(dtype=float)  # in the order of `runs`
     unit, table = hours_unit(frame), shipped_prices() if prices is None else prices
     strategy_of = runs.set_index("run")["strategy"]
@@ -97,7 +97,7 @@ def cost_by_strategy(
             "strategy": strategy,
             "runs": len(mine),
             "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at),
-            **dict(zip(categories, (hours[:, mine].sum(axis=1) / len(mine)).tolist())),
+            **dict(zip(categories, (np.ascontiguousarray(hours[mine].T).sum(axis=1) / len(mine)).tolist())),
             "unit": unit,
             "gpu_hours": _mean(total),
             "gpu_hours_low": np.fmin.reduce(total),

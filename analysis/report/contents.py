@@ -219,7 +219,7 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         measured=measured_fronts(frame, selection.measurements),
         volumes=volumes(points, wishes.seed),
         attained=attained(points),
-        learned=learning_curves(selection.curves, frame, wishes.best),
+        learned=learning_curves(selection.curves, frame, wishes.best, as_categories=True),
         children=children,
         best=best_architectures(children, wishes.best),
         fairness=fairness(frame, runs),

@@ -174,7 +174,7 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     from nasbench.analysis.plotting.captions import describe_rows
 
     frame, _, results = load(files, where, COMPARED)
-    data = learning_curves(results.all_curves(CURVE_COLUMNS), frame, best)
+    data = learning_curves(results.all_curves(CURVE_COLUMNS), frame, best, as_categories=True)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
     save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
@@ -540,7 +540,7 @@ def claims(
     from nasbench.analysis.plotting.captions import describe_rows
 
     frame, runs, _ = load(files, where, COMPARED)
-    data = top_means(frame)
+    data = top_means(frame, as_categories=True)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
     notes += [f"p_holm {after_holm(int(table['comparisons'].max()))}; an interval is of one comparison alone."]
