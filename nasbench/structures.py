@@ -247,3 +247,15 @@ class VertexCell:
 
     vertices: tuple[Vertex, ...]
     out: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ChannelStack:
+    """A network of NATS-Bench's size space: cells of one fixed topology, and residual blocks between them.
+
+    Args:
+        channels: output channels of each layer in order; the stem has those of the first. Layers 0, 2, 4, ... are cells,
+            layers 1, 3, ... are residual blocks of stride 2.
+    """
+
+    channels: tuple[int, ...]

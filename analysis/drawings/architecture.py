@@ -27,13 +27,24 @@ from nasbench.analysis.drawings.canvas import (
 from nasbench.analysis.drawings.graph_layout import Box, Layout, Wire, layered
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
-from nasbench.structures import FIRST_BLOCK, Block, Cell, CellPair, EdgeCell, Layer, LayerStack, MacroStack, VertexCell
+from nasbench.structures import (
+    FIRST_BLOCK,
+    Block,
+    Cell,
+    CellPair,
+    ChannelStack,
+    EdgeCell,
+    Layer,
+    LayerStack,
+    MacroStack,
+    VertexCell,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell
+Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | ChannelStack
 
 OP_WIDTH, OP_HEIGHT = 1.56, BOX_HEIGHT
 BLOCK_PAD = 0.12
@@ -56,8 +67,8 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     """Draw an architecture.
 
     Args:
-        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers or of macro layers, or a
-            NAS-Bench cell.
+        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers, of macro layers or of
+            channels, or a NAS-Bench cell.
         ax: one plot; its axes are hidden and get equal scales. Texts fit the size it has now.
 
     Raises:
@@ -127,6 +138,8 @@ def picture(structure: Structure) -> tuple[list[PlacedDrawing], float, float]:
         return _column(_layer_column(structure))
     if isinstance(structure, MacroStack):
         return _column(_macro_column(structure))
+    if isinstance(structure, ChannelStack):
+        return _column(_channel_column(structure))
     allowed = ", ".join(kind.__name__ for kind in get_args(Structure))
     raise InputError(f"cannot draw {type(structure).__name__}; allowed: {allowed}")
 
@@ -387,6 +400,14 @@ def _macro_column(stack: MacroStack) -> BoxColumn:
     inputs = [(*layer.skips, number) for number, layer in enumerate(stack.layers)]
     stages = [layer.stage for layer in stack.layers]
     return BoxColumn(labels, inputs, stages, (len(stack.layers),), "stem (0)", "reduction")
+
+
+def _channel_column(stack: ChannelStack) -> BoxColumn:
+    """Convert a network of NATS-Bench's size space: cells, and residual blocks that halve height and width."""
+    count = len(stack.channels)
+    labels = [f"{'residual' if place % 2 else 'cell'}, {width}" for place, width in enumerate(stack.channels)]
+    inputs, stages = [(place,) for place in range(count)], [(place + 1) // 2 for place in range(count)]
+    return BoxColumn(labels, inputs, stages, (count,), "stem (0)", "stride 2")
 
 
 def _column(rows: BoxColumn) -> tuple[list[PlacedDrawing], float, float]:

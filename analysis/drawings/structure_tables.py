@@ -11,6 +11,7 @@ from nasbench.structures import (
     PREVIOUS_PREVIOUS,
     Cell,
     CellPair,
+    ChannelStack,
     EdgeCell,
     LayerStack,
     MacroStack,
@@ -18,7 +19,9 @@ from nasbench.structures import (
 )
 
 
-def structure_table(structure: CellPair | LayerStack | EdgeCell | MacroStack | VertexCell) -> pd.DataFrame:
+def structure_table(
+    structure: CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | ChannelStack,
+) -> pd.DataFrame:
     """List the parts of an architecture's drawing: a row per block, layer or operation, and a last row for the output.
 
     Args:
@@ -28,7 +31,7 @@ def structure_table(structure: CellPair | LayerStack | EdgeCell | MacroStack | V
         For cells: cell, block, left, left_op, right, right_op, combine (states are p, c, b1, b2, ...; the output lists
         its states under `left`). For layers and operations: layer or operation (from 1), its description, and inputs
         (numbers with spaces between; 0 is the image, the stem or the cell's input). Macro layers list their skips; each
-        also reads the layer before it.
+        also reads the layer before it. Layers of a stack of channels have their channels.
 
     Raises:
         InputError: for anything else.
@@ -70,8 +73,15 @@ def structure_table(structure: CellPair | LayerStack | EdgeCell | MacroStack | V
             for number, layer in enumerate(structure.layers, 1)
         ]
         return pd.DataFrame(macro, columns=["layer", "op", "stage", "skips"])
+    if isinstance(structure, ChannelStack):
+        widths = [
+            (str(number), "residual block" if number % 2 == 0 else "cell", channels)
+            for number, channels in enumerate(structure.channels, 1)
+        ]
+        return pd.DataFrame(widths, columns=["layer", "op", "channels"])
     raise InputError(
-        f"no table of {type(structure).__name__}; allowed: CellPair, LayerStack, EdgeCell, MacroStack, VertexCell"
+        f"no table of {type(structure).__name__}; allowed: CellPair, LayerStack, EdgeCell, MacroStack, VertexCell, "
+        "ChannelStack"
     )
 
 

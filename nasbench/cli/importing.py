@@ -19,7 +19,32 @@ _output = click.option(
 )
 
 
+def _list(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    """Print what every importer reads, and end."""
+    if not asked or context.resilient_parsing:
+        return
+    from nasbench.tabular.importers.about import about
+    from nasbench.tabular.importers.registry import IMPORTERS
+
+    described, faults = IMPORTERS.describe_all(lambda name, importer: (name, about(name, importer)))
+    for name, found in described:
+        click.echo(printable(name))
+        for heading, text in found.lines:
+            click.echo(f"  {heading:<9}  {printable(text)}")
+    for fault in faults:
+        click.echo(f"warning: {fault}", err=True)
+    context.exit()
+
+
 @click.group(name="import")
+@click.option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_list,
+    help="Say of every importer what it reads, its licence and size, where it is published, what it has and lacks.",
+)
 def import_() -> None:
     """Import results of other benchmarks into a results file, for query, compare, pareto and replay.
 
@@ -28,6 +53,7 @@ def import_() -> None:
     \b
     Example:
       nasbench import nasbench201 nb201_tss.npz -o results/nb201.h5
+      nasbench import --list
     """
 
 

@@ -135,28 +135,30 @@ class EdgeCellModule(nn.Module):
 
 
 class ReductionBlock(nn.Module):
-    """The residual block between stages, which halves height and width and doubles the channels.
+    """The residual block between stages, which halves height and width and usually doubles the channels.
 
     Its shortcut is an average pool and a 1x1 convolution.
 
     Args:
         channels: input channels.
         padding: padding of the 3x3 convolution of stride 2. At even sizes, "even" and "same" read different pixels.
+        outputs: output channels; None for twice the input channels.
 
     Source: Dong and Yang, arXiv 2001.00326, section 2.1. The benchmark's 3x3 convolutions pad 1 on every side.
     """
 
-    def __init__(self, channels: int, padding: ReductionPadding = "even") -> None:
+    def __init__(self, channels: int, padding: ReductionPadding = "even", outputs: int | None = None) -> None:
         super().__init__()
+        outputs = 2 * channels if outputs is None else outputs
         convolution = PaddedConv2d if padding == "even" else SameConv2d
         self.residual = nn.Sequential(
             nn.ReLU(),
-            convolution(channels, 2 * channels, 3, 2),
-            nn.BatchNorm2d(2 * channels),
+            convolution(channels, outputs, 3, 2),
+            nn.BatchNorm2d(outputs),
             nn.ReLU(),
-            *convolution_bn(2 * channels, 2 * channels, 3),
+            *convolution_bn(outputs, outputs, 3),
         )
-        self.shortcut = convolution_bn(channels, 2 * channels, 1)[0]
+        self.shortcut = convolution_bn(channels, outputs, 1)[0]
 
     def forward(self, images: Tensor) -> Tensor:
         """Add two convolutions, the first of stride 2, to a shortcut with an average pool.
@@ -165,7 +167,7 @@ class ReductionBlock(nn.Module):
             images: [batch, channels, height, width].
 
         Returns:
-            [batch, 2 x channels, ceil(height / 2), ceil(width / 2)].
+            [batch, outputs, ceil(height / 2), ceil(width / 2)].
         """
         output: Tensor = self.residual(images) + self.shortcut(F.avg_pool2d(images, 2, 2, ceil_mode=True))
         return output

@@ -23,6 +23,7 @@ SPACES: Registry[type[Space]] = Registry(
         "nas": "nasbench.spaces.nas:NasSpace",
         "nasbench101": "nasbench.spaces.nasbench101:NasBench101Space",
         "nasbench201": "nasbench.spaces.nasbench201:NasBench201Space",
+        "nats-size": "nasbench.spaces.nats_size:NatsSizeSpace",
         "nasnet": "nasbench.spaces.nasnet:NasNetSpace",
         "pnas": "nasbench.spaces.pnas:PnasSpace",
     },

@@ -16,6 +16,7 @@ from nasbench.structures import (
     Block,
     Cell,
     CellPair,
+    ChannelStack,
     EdgeCell,
     EdgeOperation,
     Layer,
@@ -77,6 +78,7 @@ SAMPLES = {
     "zero": EdgeCell((), ()),
     "macro": MACRO,
     "vertices": VERTICES,
+    "channels": ChannelStack((64, 8, 48, 16, 24)),
     "one wire": VertexCell((), (0,)),
 }
 

