@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns, require_distinct, unscored_runs
+from nasbench.analysis.comparison.checks import no_choice, require_columns, require_distinct, unscored_runs
 from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.comparison.sharing import once
 from nasbench.costs.units import DEVICE_HOURS, device_time
@@ -214,7 +214,7 @@ def anytime(
 
     Returns:
         strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
-        run that ended earlier keeps its final state; a run without a score has accuracy 0 throughout (see
+        run that ended earlier keeps its final state; a run without a score has that of no choice throughout (see
         `with_no_choice`); spent is what it spent until its last child (NaN without one); unit
         is that of device time, see `hours_unit`.
     """
@@ -260,7 +260,7 @@ def anytime(
 
 
 def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Give runs without a score accuracy 0, which is that of no choice; see `checks.unscored_runs`.
+    """Give runs without a score that of no choice (accuracy 0); see `checks.unscored_runs` and `checks.no_choice`.
 
     Args:
         states: rows with run, val_acc and test_acc. A column without any number is left alone: nothing was measured.
@@ -272,7 +272,7 @@ def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame
     """
     lost = states["run"].isin(set(unscored_runs(frame, runs)["run"]))
     measured = [name for name in ("val_acc", "test_acc") if states[name].notna().any()]
-    return states.assign(**{name: states[name].mask(lost, NO_CHOICE) for name in measured})
+    return states.assign(**{name: states[name].mask(lost, no_choice(frame, name)) for name in measured})
 
 
 def _grid(spent: np.ndarray) -> np.ndarray:

@@ -13,12 +13,27 @@ import pandas as pd
 from nasbench.analysis.inference.intervals import LEVEL, median_rank
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
+from nasbench.scores import judged_by
 
 ORDER_STATISTICS = "order statistics"
 ALL_EQUAL = "all scores are equal, no interval"
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
+_TITLES = {"val_acc": "Best {} so far", "test_acc": "{} of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")
 LEAST_FOR_BANDS = 10  # runs from which simultaneous bands cover as they say, by measurement (docs/statistics.md)
+
+
+def title(measure: str) -> str:
+    """Title of a plot of a measure.
+
+    Args:
+        measure: a key of `MEASURES`.
+
+    Returns:
+        The text, with the name of the score by which the runs are judged.
+    """
+    score = judged_by()
+    return MEASURES[measure] if score.is_accuracy else _TITLES[measure].format(score.words(measure))
 
 
 def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: int = 2000) -> pd.DataFrame:
@@ -32,7 +47,8 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
         resamples: drawn signs of whole runs for the band, >= 1.
 
     Returns:
-        strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
+        Scores in their own direction. strategy, by, measure (val_acc, test_acc, which stand for the validation and the
+        test score), budget, runs (of the strategy), n (with a score at that budget),
         median; low, high (pointwise: order statistics around the median at this budget alone, of the exact coverage
         that interval gives); all_low, all_high (simultaneous: the whole line is between them with that coverage; NaN
         with fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval
@@ -77,7 +93,8 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     for name in ("budget", "n", *_COLUMNS):
         whole[name] = np.concatenate([part[name] for part in parts])
     whole["interval"] = [name for part in parts for name in part["interval"]]
-    return pd.DataFrame(whole)[columns]
+    ends = (("low", "high"), ("all_low", "all_high"))
+    return judged_by().shown(pd.DataFrame(whole)[columns], ["median"], ends)
 
 
 @lru_cache(maxsize=1024)

@@ -16,6 +16,7 @@ import numpy as np
 
 from nasbench.analysis.comparison.sharing import once
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import TABLE
 from nasbench.texts import json_object
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 ENOUGH_SEEDS = 5
 BASELINE = "random"
-NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
 REPLAYED = "Replays: budgets and costs are the table's; the strategies' own seconds differ and are in none of them."
 _DIFFER = ("protocol", "data", "space", "budget")
 
@@ -199,6 +199,19 @@ def _scored(frame: pd.DataFrame) -> Any:
     return frame.loc[scored & frame["val_acc"].notna(), "run"].unique()
 
 
+def no_choice(frame: pd.DataFrame, measure: str = "val_acc") -> float:
+    """Score of a run that chose nothing: accuracy 0, or the worst of all children if runs are judged by another score.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        measure: "val_acc" or "test_acc".
+
+    Returns:
+        The oriented score.
+    """
+    return judged_by().no_choice(frame.loc[frame["status"] == "ok", measure])
+
+
 def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
     """Describe how many runs have no score, and how they enter every statistic.
 
@@ -214,7 +227,7 @@ def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
     if not named:
         return ""
     return (
-        f"Runs without a score: {', '.join(named)}. They count as accuracy 0: last in ranks and tests, tied, and in every "
+        f"Runs without a score: {', '.join(named)}. They count as {judged_by().no_choice_words}: last in ranks and tests, tied, and in every "
         "mean and median."
     )
 
@@ -362,6 +375,9 @@ def _children_at_once(config: str) -> int:
         fields = json.loads(config or "{}")
     except ValueError:
         return 0
+    if isinstance(fields, dict) and isinstance(fields.get("import"), dict):
+        known = fields["import"].get("children_at_once", 0)
+        return known if isinstance(known, int) else 0
     if not isinstance(fields, dict) or "executor" not in fields:
         return 0
     if fields["executor"] == "inline" or fields.get("ordered"):
@@ -394,6 +410,22 @@ _RUN_COLUMNS = (
 )
 
 
+def _not_known(runs: pd.DataFrame) -> list[str]:
+    """Say what the sources of imported searches do not say, one sentence for each thing."""
+    if "config" not in runs:
+        return []
+    lacking: dict[str, list[str]] = {}
+    for strategy, config in zip(runs["strategy"], map(str, runs["config"])):
+        about = json_object(config).get("import") if '"not_known"' in config else None
+        for what in about.get("not_known", ()) if isinstance(about, dict) else ():
+            lacking.setdefault(str(what), []).append(str(strategy))
+    found = []
+    for what, strategies in lacking.items():
+        counts = ", ".join(f"{strategies.count(name)} of {name}" for name in dict.fromkeys(strategies))
+        found.append(f"Not known of imported searches ({counts}): {what}.")
+    return found
+
+
 def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     notes = [*filter(None, [unscored_text(unscored_runs(frame, runs)["strategy"], runs["strategy"])])]
     seeds = runs.groupby("strategy")["run"].nunique()
@@ -413,6 +445,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         notes.append(f"Unfinished: {', '.join(which)}.")
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
+    notes += _not_known(runs)
     devices = sorted(set(frame["device"].unique()) - {""})
     if len(devices) > 1:
         notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")

@@ -7,9 +7,11 @@ from typing import Final
 COMPARED: Final = (
     *("run", "index", "asked", "strategy", "run_seed", "stage", "seed", "hash", "status", "counted", "duplicate"),
     *("space", "protocol", "fingerprint", "data", "device", "platform", "devices"),
-    *("val_acc", "test_acc", "test_loss", "gpu_hours", "usd", "spent_gpu_hours", "wall_seconds"),
+    *("val_acc", "val_loss", "test_acc", "test_loss", "reward"),
+    *("gpu_hours", "usd", "spent_gpu_hours", "wall_seconds"),
 )
-"""Of comparisons and costs: checks, courses, final scores, ledgers, and the captions of their pictures."""
+"""Of comparisons and costs: checks, courses, final scores, ledgers, the captions of their pictures, and what another
+score than accuracy is made of."""
 
 SIZED: Final = (*COMPARED, "params", "mult_adds")
 """Of fronts of accuracy and size."""

@@ -13,6 +13,7 @@ from nasbench.analysis.comparison.groups import Places, group_rows, repeated
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ def learning_curves(
         as_categories: see `groups.repeated`.
 
     Returns:
-        run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child
+        run, index, strategy, hash, status, epoch, val_acc (or the score by which runs are judged), rank (from 1 by last validation accuracy; NaN for a child
         without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
 
     Raises:
@@ -55,7 +56,7 @@ def learning_curves(
     order = np.lexsort((epoch, index, run_of_child[of_child]))
     of_child, rows, ranks = of_child[order], rows[order], ranks[order]
     texts = {name: repeated(children[name], of_child, as_categories) for name in ("run", "strategy", "hash", "status")}
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "run": texts["run"],
             "index": index[order],
@@ -68,6 +69,7 @@ def learning_curves(
             "front": ranks <= best,
         }
     )
+    return judged_by().shown(table, ["val_acc"])
 
 
 def _children_of(curves: pd.DataFrame, children: pd.DataFrame) -> tuple[Places, Places, Places]:
@@ -135,7 +137,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
         x, y = rows["epoch"].to_numpy(dtype=float), rows["val_acc"].to_numpy(dtype=float)
         ax.plot(x, y, color=look.colour, linestyle=style.line_style(strategy), marker=look.marker, markersize=3)
         ends.append((last, f"{rank:.0f}. {strategy} {str(rows['hash'].iloc[0])[:8]}", look.colour))
-    ax.set(xlabel="epoch", ylabel="validation accuracy (fraction)")
+    ax.set(xlabel="epoch", ylabel=judged_by().axis("val_acc"))
     ax.set_xlim(scored["epoch"].min() - 0.3, scored["epoch"].max() + 0.3)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.autoscale_view(scalex=False)

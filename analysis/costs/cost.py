@@ -12,12 +12,11 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import hours_unit, run_hours, run_rates
 from nasbench.analysis.comparison.checks import require_columns
-from nasbench.analysis.comparison.reaching import budget_to_target
+from nasbench.analysis.comparison.reaching import budget_to_target, require_target
 from nasbench.analysis.inference.survival import median_time
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
-from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 
 if TYPE_CHECKING:
@@ -67,8 +66,8 @@ def cost_by_strategy(
     Raises:
         InputError: for a target outside [0, 1], or a device without a price.
     """
-    if target is not None and not 0 <= target <= 1:
-        raise InputError(f"the accuracy to reach is a fraction in [0, 1], got {target:g}")
+    if target is not None:
+        require_target(target)
     categories = [f"{category}_hours" for category in LEDGER_CATEGORIES]
     require_columns(runs, ("run", "strategy", "usd", *categories), "the runs")
     require_columns(frame, ("run", "stage", "counted", "gpu_hours", "device"), "the children")

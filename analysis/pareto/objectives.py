@@ -29,7 +29,7 @@ from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
 from nasbench.store.format.schema import TABLE
-from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, split_names
+from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, of_trainings, split_names
 
 Floats = NDArray[np.float64]
 ALL = "all"
@@ -130,7 +130,8 @@ def with_measured(
     Raises:
         InputError: when a quantity was measured in several ways, and the name does not say which; see `choose`.
     """
-    chosen = [choose(measurements, name) for name in names if name not in OBJECTIVES]
+    here = of_trainings(measurements, frame)
+    chosen = [choose(here, name) for name in names if name not in OBJECTIVES]
     joined = join(frame, chosen)
     negated = {each.name: f"{_NEGATED}{each.name}" for each in chosen if each.direction == "higher"}
     for name, column in negated.items():
@@ -141,7 +142,8 @@ def with_measured(
 
 def _how(each: Measured) -> str:
     again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
-    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}"
+    conditions = f": {each.conditions}" if each.conditions else ""
+    return f"{each.quantity} of {len(each.values):,} architectures{again}{conditions}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:

@@ -21,6 +21,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError
+from nasbench.scores import TEST_ACC, VAL_ACC, judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,20 +124,21 @@ def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:
     require_columns(frame, (*_NEEDED, x, y), "the children")
 
 
-def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, float]:
-    """Default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0.
+def reference_point(front: pd.DataFrame, x: str = "params", y: str = "val_acc") -> tuple[float, float]:
+    """Default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0 or the worst other score.
 
     A power of ten changes less between files than the largest x does. It is printed with every volume.
 
     Args:
         front: result of `pareto_front`.
         x: its cost column.
+        y: its score column.
 
     Returns:
         (x, y) of the worst corner.
     """
     largest = float(front[x].max()) if len(front) else 1.0
-    return 10.0 ** (math.floor(math.log10(largest)) + 1), 0.0
+    return 10.0 ** (math.floor(math.log10(largest)) + 1), judged_by().no_choice(front[y])
 
 
 def hypervolume(
@@ -160,7 +162,7 @@ def hypervolume(
     Source: Zitzler & Thiele 1999, "Multiobjective evolutionary algorithms: a comparative case study and the strength
     Pareto approach".
     """
-    corner = reference or reference_point(front, x)
+    corner = reference or reference_point(front, x, y)
     if not corner[0] > 0:
         raise InputError(f"the reference's {x} must be positive (its logarithm is taken), got {corner[0]:g}")
     rows = []
@@ -216,7 +218,11 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
     ax.plot(*_steps(overall, x, y), color=style.ink(), linewidth=1.6, label="front of all", zorder=2)
     ax.scatter(overall[x], overall[y], s=48, facecolors="none", edgecolors=style.ink(), linewidths=0.9, zorder=4)
     unit = str(front.attrs.get("unit", DEVICE_HOURS)).removesuffix("hours")  # "GPU-" or "device-"
-    ax.set(xlabel=LABELS.get(x, x).replace("device-", unit), ylabel=LABELS.get(y, y))
+    own = y in (VAL_ACC, TEST_ACC) and not judged_by().is_accuracy
+    label = judged_by().axis(y) if own else LABELS.get(y, y)
+    ax.set(xlabel=LABELS.get(x, x).replace("device-", unit), ylabel=label)
+    if own and judged_by().sign < 0:  # better is higher up; the numbers are those of the score
+        ax.yaxis.set_major_formatter(lambda value, _: style.short(-value) if value else "0")
     ax.margins(0.08)
     _widen(ax, front, x)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize="small", borderaxespad=0.2)

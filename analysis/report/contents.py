@@ -40,8 +40,10 @@ from nasbench.analysis.statistics.selection import has_fresh_scores, selection_n
 from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import TABLE
-from nasbench.store.measured import every_way, read_measurements
+from nasbench.store.judged import courses_of
+from nasbench.store.measured import every_way, of_trainings, read_measurements
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ def columns_of(runs: pd.DataFrame) -> Sequence[str] | None:
 
 
 def _curves(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
-    return results.all_curves(CURVE_COLUMNS if columns_of(runs) else None)
+    return results.all_curves([*CURVE_COLUMNS, "val_loss"] if columns_of(runs) else None)
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,7 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
 
 def _contents(selection: Selection, wishes: Wishes) -> Contents:
     frame, runs = selection.frame, selection.runs
+    own = judged_by()
     points = plane_points(frame)
     notes = check_comparable(frame, runs, wishes.allow)
     children = searched_children(frame)
@@ -206,10 +209,16 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         strategies=tuple(style.in_order(runs["strategy"].tolist())),
         setup=setups(runs),
         summary=summarize(frame, runs),
-        scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
-        tests={measure: against_baseline(scores) for measure, scores in ends.items()},
+        scores={
+            measure: own.shown(score_intervals(scores, seed=wishes.seed), ["value"], [("low", "high")])
+            for measure, scores in ends.items()
+        },
+        tests={
+            measure: own.shown(against_baseline(scores), ["difference"], [("difference_low", "difference_high")])
+            for measure, scores in ends.items()
+        },
         noise=selection_noise(frame, runs) if has_fresh_scores(frame) else pd.DataFrame(),
-        finals=finals(frame, runs),
+        finals=own.shown(finals(frame, runs), ["val_acc", "test_acc"]),
         courses={by: bands(anytime(frame, runs, by, scores_only=True), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),
         other_devices=cost_on_other_devices(frame, runs, wishes.on, wishes.prices, ran_on=wishes.ran_on)
@@ -219,9 +228,9 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         measured=measured_fronts(frame, selection.measurements),
         volumes=volumes(points, wishes.seed),
         attained=attained(points),
-        learned=learning_curves(selection.curves, frame, wishes.best, as_categories=True),
+        learned=learning_curves(_courses(selection), frame, wishes.best, as_categories=True),
         children=children,
-        best=best_architectures(children, wishes.best),
+        best=own.shown(best_architectures(children, wishes.best), ["val_acc", "test_acc"]),
         fairness=fairness(frame, runs),
         checklist=checklist(frame, runs),
         notes=notes,
@@ -229,6 +238,11 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
         provenance=provenance(runs),
         files=files(selection.files),
     )
+
+
+def _courses(selection: Selection) -> pd.DataFrame:
+    """Courses of the score by which the runs are judged, as `learning_curves` takes them."""
+    return courses_of(selection.curves, selection.measurements, judged_by())
 
 
 def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
@@ -308,11 +322,11 @@ def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
     Returns:
         Name in `PLANES` -> objectives. Empty if children of several protocols were allowed together, because their
-        errors are not comparable.
+        errors are not comparable, and if runs are judged by another score than accuracy.
     """
     scores = (frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()
     scored = frame.loc[scores, ["fingerprint", *PLANES["both"][1:]]]
-    if scored["fingerprint"].nunique() != 1:
+    if scored["fingerprint"].nunique() != 1 or not judged_by().is_accuracy:
         return {}
     known = {cost for cost in PLANES["both"][1:] if (scored[cost] > 0).all()}
     return {name: objectives for name, objectives in PLANES.items() if known.issuperset(objectives[1:])}
@@ -404,13 +418,16 @@ def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataF
     rows: list[dict[str, Any]] = []
     scored = scored_children(frame, "val_acc") if len(measurements) else frame.iloc[:0]
     means = scored.groupby("hash", sort=False)["val_acc"].mean()
-    for way in every_way(measurements) if len(means) else ():
+    for way in every_way(of_trainings(measurements, scored)) if len(means) else ():
+        if way.quantity in (judged_by().val, judged_by().test):
+            continue
         pairs = pd.DataFrame({"val_acc": means, "value": way.values}).dropna()
         sign = -1.0 if way.direction == "higher" else 1.0
-        front = pairs[nondominated(np.column_stack([1.0 - pairs["val_acc"], sign * pairs["value"]]))]
+        front = pairs[nondominated(np.column_stack([-pairs["val_acc"], sign * pairs["value"]]))]
         about = {"quantity": way.quantity, "unit": way.unit, "conditions": way.conditions, "measured": len(pairs)}
         for digest, point in front.sort_values("value").iterrows():
-            rows.append(about | {"hash": str(digest), "val_acc": point["val_acc"], "value": point["value"]})
+            shown = judged_by().sign * point["val_acc"]
+            rows.append(about | {"hash": str(digest), "val_acc": shown, "value": point["value"]})
     return pd.DataFrame(rows, columns=["quantity", "unit", "conditions", "measured", "hash", "val_acc", "value"])
 
 

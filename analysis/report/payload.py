@@ -15,11 +15,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import budget_label, spans_decades
-from nasbench.analysis.comparison.bands import MEASURES
+from nasbench.analysis.comparison.bands import MEASURES, title
 from nasbench.analysis.comparison.curves import KEYS
 from nasbench.analysis.comparison.groups import group_rows, rows_of_each
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import STATUSES
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def payload(found: Contents) -> dict[str, Any]:
 
     Returns:
         JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children,
-        seconds_unit (name of that of device time).
+        seconds_unit (name of that of device time), score (names, unit and sign).
     """
     return {
         "strategies": [_look(name) for name in found.strategies],
@@ -51,6 +52,22 @@ def payload(found: Contents) -> dict[str, Any]:
         "learned": learned(found.learned, found.strategies),
         "children": children(found.children, found.strategies),
         "seconds_unit": device_time(found.devices, "seconds"),
+        "score": _score(),
+    }
+
+
+def _score() -> dict[str, Any]:
+    """The score by which the runs are judged: its names, unit and sign."""
+    own = judged_by()
+    heads = ["Validation", "Test"] if own.is_accuracy else [own.name("val_acc"), own.name("test_acc")]
+    return {
+        "accuracy": own.is_accuracy,
+        "unit": "" if own.is_accuracy else own.unit,
+        "sign": own.sign,
+        "bare": own.bare,
+        "val": own.words("val_acc"),
+        "test": own.words("test_acc"),
+        "heads": heads,
     }
 
 
@@ -113,7 +130,7 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         "by": by,
         "label": budget_label(by, str(table["unit"].iloc[0])) if by else "",
         "log": bool(spans_decades(first, last)),
-        "measures": dict(MEASURES),
+        "measures": {name: title(name) for name in MEASURES},
         "series": series,
     }
 
@@ -231,11 +248,11 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         "architecture": architecture.tolist(),
         "status": "".join(table["status"].map({status: str(digit) for digit, status in enumerate(STATUSES)})),
         "flags": "".join(map(str, flags.tolist())),
-        "val": _whole(table["val_acc"], SCORE_UNIT),
+        "val": _scores(table["val_acc"]),
         "ms": _whole(table["device_seconds"], SECONDS_UNIT),
         "test": {
             "place": tested.tolist(),
-            "value": _whole(table["test_acc"].iloc[tested], SCORE_UNIT),
+            "value": _scores(table["test_acc"].iloc[tested]),
         },
     }
 
@@ -247,6 +264,14 @@ def _short_hashes(hashes: pd.Series[Any]) -> list[str]:
     while distinct.str.slice(0, digits).duplicated().any():
         digits += 4
     return [str(value) for value in hashes.str.slice(0, digits)]
+
+
+def _scores(values: pd.Series[Any]) -> list[int] | list[float | None]:
+    """Accuracies as whole numbers of `SCORE_UNIT`; other scores as they are, in their own direction."""
+    own = judged_by()
+    if own.is_accuracy:
+        return _whole(values, SCORE_UNIT)
+    return [None if not np.isfinite(value) else float(f"{own.sign * value:.7g}") for value in values]
 
 
 def _whole(values: pd.Series[Any], unit: float) -> list[int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import trajectories
 from nasbench.analysis.comparison.bands import generator
-from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns, unscored_text
+from nasbench.analysis.comparison.checks import no_choice, require_columns, unscored_text
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.analysis.inference.intervals import (
     LEVEL,
@@ -25,6 +25,7 @@ from nasbench.analysis.inference.intervals import (
 )
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_ac
     """Final score of each run: its best validation accuracy, or the test accuracy of its last incumbent.
 
     A run none of whose counted children has a score, because all crashed or diverged, is a result and not a gap: it has
-    chosen nothing, and nothing has accuracy 0. So it ranks last in every rank, test, profile and area, tied with others
+    chosen nothing, and nothing has accuracy 0 (of another score: the worst of all children). So it ranks last in every rank, test, profile and area, tied with others
     of its kind, and lowers every mean; nothing is left out. `unscored_note` says how many such runs there are.
 
     Args:
@@ -64,7 +65,7 @@ def final_scores(frame: pd.DataFrame, runs: pd.DataFrame, measure: str = "val_ac
             "table": table_of_runs(frame, runs, measure).to_numpy(),
             "run": runs["run"].to_numpy(),
             "seed": runs["seed"].to_numpy(),
-            "score": np.where(known | chose, last[measure].to_numpy(dtype=float), NO_CHOICE),
+            "score": np.where(known | chose, last[measure].to_numpy(dtype=float), no_choice(frame, measure)),
             "scored": known,
         }
     )
@@ -137,9 +138,10 @@ def require_regret(run: pd.Series, optimum: float, score: float) -> None:
         InputError: when the score is above the optimum; names the run.
     """
     if score > optimum + 1e-9:
+        sign = judged_by().sign
         raise InputError(
-            f"{run['table']}: the optimum given is {optimum:g}, but run {run['run']} ({run['strategy']}, seed "
-            f"{run['seed']}) found {score:g}: its regret would be negative; give the table that it searched, and the same "
+            f"{run['table']}: the optimum given is {sign * optimum:g}, but run {run['run']} ({run['strategy']}, seed "
+            f"{run['seed']}) found {sign * score:g}: its regret would be negative; give the table that it searched, and the same "
             "score"
         )
 

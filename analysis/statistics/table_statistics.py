@@ -11,6 +11,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.spaces import get_space
 from nasbench.tabular.tables import of_one_platform
 
@@ -115,6 +116,22 @@ def distribution(means: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["val_acc", "test_acc", "params", "mult_adds", "device_seconds"]
     return means[columns].quantile(list(QUANTILES)).rename_axis("quantile").reset_index()
+
+
+def oriented_quantiles(quantiles: pd.DataFrame) -> pd.DataFrame:
+    """Give quantiles of oriented scores the numbers that they have in the score's own direction.
+
+    Args:
+        quantiles: result of `distribution`.
+
+    Returns:
+        The same rows: where lower scores are better, the 0.1 quantile of oriented scores is the 0.9 quantile of the score.
+        Other columns are left alone.
+    """
+    if judged_by().sign > 0:
+        return quantiles
+    turned = quantiles[["val_acc", "test_acc"]][::-1].reset_index(drop=True)
+    return quantiles.assign(val_acc=turned["val_acc"], test_acc=turned["test_acc"])
 
 
 def spread(rows: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:

@@ -59,10 +59,11 @@ class Replay:
     def summary(self) -> pd.DataFrame:
         """One row per strategy and data set: strategy, data, seeds, children, val_acc, test_acc, test_sd, best.
 
-        Children and accuracies are means over the searches, `test_sd` is their standard deviation, `best` the highest
-        test accuracy in the table, of the architectures that `where_arch` allows.
+        Children and scores are means over the searches, `test_sd` is their standard deviation, `best` the best test score
+        in the table (validation score where it has none), of the architectures that `where_arch` allows. Of a table that is
+        judged by another score than accuracy, val_acc, test_acc and best are that score.
         """
-        best = {each.name: self.runs[0].best_test_acc(each) for each in self.scored}
+        best = {each.name: each.score.sign * self.runs[0].best_test_acc(each) for each in self.scored}
         groups = self.choices.groupby(["strategy", "data"], sort=False)
         table = groups.agg(
             seeds=("seed", "size"),
@@ -80,8 +81,8 @@ class Replay:
             scored: the table whose test accuracies count, one of the attribute `scored`; None for the first.
 
         Returns:
-            One row per strategy and budget: strategy, budget, runs, mean, low, high; the regret is a fraction, low and
-            high are its quartiles over seeds.
+            One row per strategy and budget: strategy, budget, runs, mean, low, high; the regret is a fraction, or in the
+            unit of the table's score, low and high are its quartiles over seeds.
         """
         import pandas as pd
 
@@ -106,14 +107,16 @@ class Replay:
         searched = "" if each.name == self.table.name else f", searched on {self.table.name}"
         where_arch = self.runs[0].setting.where_arch
         limits = f" with {where_arch}" if where_arch else ""
-        best = f"best{limits} {100 * self.runs[0].best_test_acc(each):.2f}%"
-        without = "" if each.has_test_scores else " No test scores: regret of the validation accuracy."
+        own, measure = each.score, each.reported_measure
+        unit = "%" if own.is_accuracy else f" {own.unit}".rstrip()
+        best = f"best{limits} {own.text(self.runs[0].best_test_acc(each))}{unit}"
+        without = "" if each.has_test_scores else f" No test scores: regret of the {own.words('val_acc')}."
         note = f"Table: {each.space.spec}, {each.name}{searched}; {best}.{without}"
         data = self.regret(each)
         searches = int(data.groupby("strategy")["runs"].first().sum())
-        score = "test accuracy" if each.has_test_scores else "validation accuracy, as there are no test scores"
+        score = own.words(measure) + ("" if each.has_test_scores else ", as there are no test scores")
         about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; {score}"
-        return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about)
+        return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about, own, measure)
 
     def save(self, path: PathLike) -> Path:
         """Write the searches to a file: a results file with all children, or a CSV file with the choices.
@@ -164,6 +167,7 @@ def replay(
     *,
     search_on: str | None = None,
     report_on: Sequence[str] = (),
+    score: str = "val_acc",
     search_seeds: Sequence[int] | None = None,
     report_seeds: Sequence[int] | None = None,
     draw: OutcomeFrom = "mean",
@@ -185,6 +189,9 @@ def replay(
         search_on: data set of an archive whose validation accuracy the searches see: "cifar10", "cifar100" or
             "imagenet16-120"; None for the first of these.
         report_on: data sets whose test accuracy of the choices is reported; () for the one that is searched.
+        score: what architectures are judged by: "val_acc" for what the table states, which is accuracy usually;
+            "val_loss", or a measured quantity such as "val_ssim". Values that are lower are better where its direction says
+            so.
         search_seeds: training seeds of the table whose scores searches see; None for all.
         report_seeds: training seeds of the table whose test accuracies are reported; None for all.
         draw: outcome of a child: the "mean" over its trainings in the table, or "one" of them, drawn by the search
@@ -221,7 +228,7 @@ def replay(
     seen, scored_with = _once(search_seeds, "search_seeds"), _once(report_seeds, "report_seeds")
     names: list[str | None] = list(report_on) or ([search_on] if seen or scored_with else [])
     searched, *reports = read_tables(
-        path, [Selection(search_on, seen), *(Selection(name, scored_with) for name in names)]
+        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)]
     )
     searched.check_outcome_from(draw)
     scored = reports or [searched]

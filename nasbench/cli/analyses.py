@@ -12,6 +12,7 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
+    load_judged,
     seed_option,
     where_option,
 )
@@ -20,6 +21,7 @@ from nasbench.cli.options import BUDGET_AXES, as_in_frames, csv_option, margin_o
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.cli.user_defaults import usual_price
+from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, judged_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,10 @@ if TYPE_CHECKING:
     help="With --test: compare each strategy with this one only  [all pairs].",
 )
 @click.option("--pairs", is_flag=True, help="With --test: runs of equal seeds are pairs.")
-@measure_option("With --test: the best validation accuracy of a run, or the test accuracy of its choice.")
+@measure_option(
+    "Score of the runs: accuracy, or what they state; val_loss, or a measured quantity such as val_ssim. With --test, "
+    "test_acc is the test score of a run's choice."
+)
 @margin_option
 @table_format_option
 @plot_options
@@ -102,7 +107,7 @@ def compare(
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
     if test and output is not None:
         raise InputError("--test draws no picture: leave -o out, and pipe the table into a file (--table-format)")
-    frame, runs, _ = load(files, where, COMPARED)
+    frame, runs, _, measure = load_judged(files, where, measure, COMPARED)
     notes = check_comparable(frame, runs, allow)
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
@@ -150,7 +155,7 @@ def _pairwise(
     table = comparison_of_pairs(scores, baseline, margin) if pairs else comparison_table(scores, baseline, margin)
     what = "Wilcoxon's, of runs of equal seeds" if pairs else "Mann and Whitney's"
     said = [
-        f"Of {measure}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
+        f"Of {judged_by().name(measure)}; p is {what}, p_holm {after_holm(int(table['comparisons'].max()))}; intervals (95%, of the "
         "mean) and detectable differences (80% power) are of one comparison alone."
     ]
     shown = table.drop(columns=["verdict", "comparisons"])
@@ -161,8 +166,9 @@ def _pairwise(
 @files_argument
 @where_option
 @click.option("--best", default=5, show_default=True, help="Number of curves in front.")
+@measure_option("Score of the curves: accuracy, or what the runs state; val_loss, or a quantity with curves.")
 @plot_options
-def curves(files: Sequence[str], where: str | None, best: int, output: str | None) -> None:
+def curves(files: Sequence[str], where: str | None, best: int, measure: str, output: str | None) -> None:
     """Draw the learning curves of the children, the best ones in front.
 
     \b
@@ -172,11 +178,14 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
     from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.store.judged import courses_of
 
-    frame, _, results = load(files, where, COMPARED)
-    data = learning_curves(results.all_curves(CURVE_COLUMNS), frame, best, as_categories=True)
+    frame, _, results, _ = load_judged(files, where, measure, COMPARED)
+    score = judged_by()
+    courses = courses_of(results.all_curves([*CURVE_COLUMNS, "val_loss"]), results.measurements(), score)
+    data = learning_curves(courses, frame, best, as_categories=True)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
-    echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]], ())
+    echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
     save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
 
 
@@ -187,8 +196,9 @@ def curves(files: Sequence[str], where: str | None, best: int, output: str | Non
 )
 @where_option
 @click.option(
-    "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."
+    "--target", default=None, type=float, help="Also print the cost of reaching this validation score (see --score)."
 )
+@measure_option("Score of --target: accuracy, or what the runs state; val_loss, or a quantity such as val_ssim.")
 @click.option("--at", default=None, help="Price all hours at this device, e.g. V100; see: nasbench devices.")
 @click.option(
     "--price",
@@ -225,6 +235,7 @@ def cost(
     published: bool,
     where: str | None,
     target: float | None,
+    measure: str,
     at: str | None,
     price: str | None,
     on: str | None,
@@ -273,7 +284,7 @@ def cost(
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
-    frame, runs, _ = load(files, where, COMPARED)
+    frame, runs, _, _ = load_judged(files, where, measure, COMPARED)
     notes = check_tables(frame, runs, allow)
     if on is not None:
         if at is not None or target is not None:
@@ -391,7 +402,14 @@ def _cost_of_published(
 @click.command()
 @files_argument
 @where_option
-@click.option("-y", "--score", default="val_acc", show_default=True, help="val_acc, val_acc_best or test_acc.")
+@click.option(
+    "-y",
+    "--score",
+    default="val_acc",
+    show_default=True,
+    metavar="NAME",
+    help="val_acc, test_acc (what the runs state, accuracy usually), val_acc_best, val_loss, or a measured quantity.",
+)
 @click.option(
     "--objectives",
     default=None,
@@ -435,8 +453,9 @@ def pareto(
     from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
-    from nasbench.cli.query import child_kinds
     from nasbench.errors import InputError
+    from nasbench.store.format.schema import CHILD_COLUMNS
+    from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
     for option, given in (("--reference", reference), ("--measurements", measurements)):
@@ -447,8 +466,20 @@ def pareto(
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
         names = parse_objectives(objectives, set(measured["quantity"]))
-    columns = [*needed_columns(names, score), "data"] if names else SIZED
-    frame, _, _ = load(files, where, [*dict.fromkeys((*columns, *({score} & set(child_kinds()))))])
+    with Results(list(files)) as opened:
+        stated = score_of_runs(opened.runs()["config"]) or ACCURACY
+    plain = {column.name for column in CHILD_COLUMNS if column.type == "float"} - {"val_loss", "test_loss"}
+    if score in plain and (stated.is_accuracy or score not in (VAL_ACC, TEST_ACC)):
+        frame, _, _ = load(
+            files, where, [*needed_columns(names, score), "data"] if names else [*dict.fromkeys((*SIZED, score))]
+        )
+    else:
+        frame, _, _, score = load_judged(files, where, score)
+        if "error" in names and not judged_by().is_accuracy:
+            raise InputError(
+                f"error is 1 - accuracy, and these runs are judged by {judged_by().name(score)}: name that in its place, e.g. "
+                f"--objectives {judged_by().name(score)},{names[-1] if names[-1] != 'error' else 'params'}"
+            )
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
@@ -475,6 +506,7 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     volumes = pd.concat([hypervolume(front, x, score).assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     data = pd.concat([front.assign(cost=x) for x, front in fronts.items()], ignore_index=True)
     shown = volumes[["cost", "strategy", "points", "front", "hypervolume", "reference_x"]]
+    data = judged_by().shown(data, [score]) if score in ("val_acc", "test_acc") else data
     return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 
@@ -538,8 +570,13 @@ def claims(
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
+    from nasbench.errors import InputError
 
-    frame, runs, _ = load(files, where, COMPARED)
+    frame, runs, _, _ = load_judged(files, where, columns=COMPARED)
+    if not judged_by().is_accuracy:
+        raise InputError(
+            f"claims are of accuracies, and these runs are judged by {judged_by().val}; see: nasbench compare"
+        )
     data = top_means(frame, as_categories=True)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]

@@ -95,6 +95,33 @@ def children_where(results: Results, where: str | None, columns: Sequence[str] |
     return results.frame(columns, rows=rows_that_hold(deciding, condition).nonzero()[0])
 
 
+def load_judged(
+    files: Sequence[str], where: str | None, name: str = "val_acc", columns: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, Results, str]:
+    """Read files as `load` does, and let the rest of the command judge their runs by a score.
+
+    Args:
+        files: results files.
+        where: see `load`.
+        name: the score; "val_acc" and "test_acc" stand for the one by which the runs were judged. See `judged.judge`.
+        columns: see `load`; with those of `analysis.comparison.columns`, which a score is made of.
+
+    Returns:
+        Children with the score in place of their accuracies, runs, the opened results, and the part of the data that the
+        name means: "val_acc" or "test_acc".
+
+    Raises:
+        InputError: when no children are left, or the score does not fit them.
+    """
+    from nasbench.scores import judging
+    from nasbench.store.judged import judge, measure_of
+
+    frame, runs, results = load(files, where, columns)
+    frame, score = judge(frame, runs, results.measurements(), name)
+    click.get_current_context().with_resource(judging(score))
+    return frame, runs, results, measure_of(name)
+
+
 def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
     """Print a table, and a line for each note except with --quiet.
 

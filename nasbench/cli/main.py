@@ -48,7 +48,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "nasbench.cli.combine:export",
         "Write children, curves, runs or measurements as parquet, CSV or JSON lines.",
     ),
-    "import": ("nasbench.cli.importing:import_", "Import other results: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
+    "import": (
+        "nasbench.cli.importing:import_",
+        "Import tables and searches: NAS-Bench-101 and 201, CSV, JSON, Optuna, ...",
+    ),
     "rerun": ("nasbench.cli.rerun:rerun", "Start a stored run again, into another file."),
     "report": ("nasbench.cli.report:report", "Write a report: one HTML page, or Markdown."),
     "compare": (

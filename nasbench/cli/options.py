@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import sys
 import textwrap
@@ -76,9 +77,10 @@ baseline_option = click.option(
 
 
 def measure_option(
-    help: str = "Best validation accuracy of a run, or the test accuracy of its choice.",
+    help: str = "val_acc: best validation score of a run; test_acc: test score of its choice; val_loss, test_loss, or a "
+    "measured quantity such as val_ssim. The score is accuracy, or what the runs state.",
 ) -> Callable[[F], F]:
-    """Make the option -y/--score, which chooses between the validation and the test accuracy of a run.
+    """Make the option -y/--score, which chooses the score by which runs are judged, and the part of the data.
 
     Args:
         help: help text.
@@ -92,7 +94,7 @@ def measure_option(
         "measure",
         default="val_acc",
         show_default=True,
-        type=click.Choice(["val_acc", "test_acc"]),
+        metavar="NAME",
         help=help,
     )
 
@@ -105,7 +107,7 @@ take_over_option = click.option(
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Parse the values of a repeated option, each of which reads key=value.
+    """Parse the values of a repeated option, each of which reads key=value; an "=" in brackets belongs to the key.
 
     Args:
         texts: the values.
@@ -119,7 +121,10 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """
     values: dict[str, str] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        inside = re.match(r"[^=\[]*\[[^\]]*\]", text)
+        bracketed = inside.group() if inside else ""
+        key, equals, value = text[len(bracketed) :].partition("=")
+        key = bracketed + key
         if not equals or not key.strip():
             raise InputError(f"{option} {text!r} should read key=value, e.g. {option} epochs=5")
         if key.strip() in values:

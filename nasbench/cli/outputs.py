@@ -56,9 +56,9 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "csv", "parquet", "nasbench101", "nasbench201")
-_NEW: Final = frozenset({"csv", "parquet", "nasbench101", "nasbench201"})
+_NEW: Final = frozenset({"csv", "json", "parquet", "nasbench101", "nasbench201", "optuna", "synetune"})
 """Commands that begin with reading for long, and write a new results file."""
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", *sorted(_NEW))
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},

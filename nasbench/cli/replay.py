@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.runners.replay.replay import Replayed
+    from nasbench.scores import Score
     from nasbench.tabular.tables import Table
     from nasbench.tabular.trainings import OutcomeFrom
 
@@ -48,6 +49,15 @@ if TYPE_CHECKING:
     default=None,
     metavar="DATA[,DATA...]",
     help="Data sets on which choices are scored, e.g. cifar100,imagenet16-120  [the searched one].",
+)
+@click.option(
+    "-y",
+    "--score",
+    default="val_acc",
+    show_default=True,
+    metavar="NAME",
+    help="Score that is searched: val_acc is what the table states, accuracy usually; val_loss, or a measured quantity "
+    "such as val_ssim or latency[device=...].",
 )
 @click.option(
     "--search-seeds",
@@ -118,6 +128,7 @@ def replay(
     path: str,
     data: str | None,
     report_on: str | None,
+    score: str,
     search_seeds: str | None,
     report_seeds: str | None,
     draw: OutcomeFrom,
@@ -163,8 +174,8 @@ def replay(
     limit = ReplayBudget(Budget.parse(budget), price)
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
-    selections = [Selection(each, reported) for each in names_reported]
-    table, *reports = read_tables(path, [Selection(data, searched), *selections])
+    selections = [Selection(each, reported, score) for each in names_reported]
+    table, *reports = read_tables(path, [Selection(data, searched, score), *selections])
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
@@ -185,13 +196,17 @@ def replay(
         runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw)
     choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
-    _print(choices, comparable, {run.setting.name: run.setting.text for run in runs}, bool(report_on), draw)
+    texts = {run.setting.name: run.setting.text for run in runs}
+    for kind in dict.fromkeys(each.score for each in scored):
+        mine = choices[choices["data"].isin({each.name for each in scored if each.score == kind})]
+        _print(mine, comparable, texts, bool(report_on), draw, table.score, kind)
     for each in scored:
         of = f"the table of {each.name}" if report_on else "the table"
         by = f" (mean of training seeds {report_seeds})" if reported else ""
         limits = f" with {settings[0].where_arch}" if where_arch else ""
-        score = "" if each.has_test_scores else ", validation accuracy: there are no test scores"
-        click.echo(f"best in {of}{limits}: {100 * runs[0].best_test_acc(each):.2f}{by}{score}")
+        words = f", {each.score.words('val_acc')}: there are no test scores"
+        score = "" if each.has_test_scores else words
+        click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
     note(
         f"each search has the budget of {limit.text} by the table's costs; the strategies' own seconds differ and are not "
         "charged to any"
@@ -261,9 +276,15 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
 
 
 def _print(
-    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: OutcomeFrom
+    choices: pd.DataFrame,
+    published: pd.DataFrame,
+    texts: Mapping[str, str],
+    name_data: bool,
+    draw: OutcomeFrom,
+    searched: Score,
+    score: Score,
 ) -> None:
-    """Print one row per strategy and data set on which its choices are scored."""
+    """Print one row per strategy and data set on which its choices are scored, all by one score."""
     from nasbench.analysis.statistics.regret import choices_beside_published
 
     rows = []
@@ -274,10 +295,10 @@ def _print(
             apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
             test, val, shown = "-", "-", "-"
             if row.n:
-                spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
-                val = f"{100 * row.val_acc:.2f}"
-                test = "-" if math.isnan(row.test_acc) else f"{100 * row.test_acc:.2f}{spread}"
-                shown = f"{100 * outcomes[row.strategy]:.2f}"
+                spread = f" +- {score.plain(row.test_sd)}" if row.n > 1 else ""
+                val = "-" if math.isnan(row.val_acc) else score.plain(row.val_acc)
+                test = "-" if math.isnan(row.test_acc) else f"{score.plain(row.test_acc)}{spread}"
+                shown = searched.plain(outcomes[row.strategy])
             seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
             rows.append(
                 (
@@ -288,16 +309,16 @@ def _print(
                     *([shown] if draw == "one" else []),
                     val,
                     test,
-                    theirs,
-                    apart,
+                    *([theirs, apart] if score.is_accuracy else []),
                 )
             )
     head = (
         "strategy",
         *(["scored on"] if name_data else []),
         *("seeds", "children"),
-        *(["outcome %"] if draw == "one" else []),
-        *("validation %", "test % +- sd", "published", "difference"),
+        *([f"outcome {'%' if searched.is_accuracy else searched.val}"] if draw == "one" else []),
+        *(score.heading("val_acc"), f"{score.heading('test_acc')} +- sd"),
+        *(["published", "difference"] if score.is_accuracy else []),
     )
     print_table(head, rows)
 

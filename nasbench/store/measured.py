@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import TEST, VAL
+from nasbench.store.format.quantities import COURSE
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS
 from nasbench.store.query import PathLike, Results
 
@@ -142,17 +144,47 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
     quantities = sorted(set(measurements["quantity"].astype(str)))
     if wanted.quantity not in quantities:
         raise not_measured(wanted.quantity, quantities)
-    rows = measurements[measurements["quantity"] == wanted.quantity]
+    rows = matching(measurements[measurements["quantity"] == wanted.quantity], wanted)
+    ways = rows.drop_duplicates(list(DECIDING))
+    if len(ways) > 1:
+        raise InputError(_ambiguous(wanted, ways))
+    return _values(name, rows)
+
+
+def matching(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Select the measurements that satisfy the conditions of a name.
+
+    Args:
+        rows: measurements of one quantity.
+        wanted: the quantity with its conditions.
+
+    Returns:
+        The rows, at least one.
+
+    Raises:
+        InputError: when none satisfies a condition; the message lists what there is.
+    """
     for column, value in wanted.conditions.items():
         kept = _matching(rows, column, value)
         if kept.empty:
             there = ", ".join(map(repr, sorted(map(str, set(rows[column])))))
             raise InputError(f"no {wanted.quantity} has {column}={value!r}; there is: {there}")
         rows = kept
-    ways = rows.drop_duplicates(list(DECIDING))
-    if len(ways) > 1:
-        raise InputError(_ambiguous(wanted, ways))
-    return _values(name, rows)
+    return rows
+
+
+def of_trainings(measurements: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out scores of other protocols and data sets than those of the children.
+
+    Args:
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+        frame: children with the column fingerprint.
+
+    Returns:
+        Measurements of quantities that are scores of these trainings, or of no training.
+    """
+    scores = measurements["quantity"].astype(str).str.startswith((VAL, TEST))
+    return measurements[~scores | measurements["fingerprint"].isin(set(frame["fingerprint"]))]
 
 
 def every_way(measurements: pd.DataFrame) -> list[Measured]:
@@ -164,7 +196,8 @@ def every_way(measurements: pd.DataFrame) -> list[Measured]:
     Returns:
         What `choose` returns for each quantity and set of conditions, in order of first appearance.
     """
-    groups = measurements.groupby(["quantity", *DECIDING], sort=False)
+    ended = measurements[~measurements["quantity"].astype(str).str.endswith(COURSE)]
+    groups = ended.groupby(["quantity", *DECIDING], sort=False)
     return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups]
 
 

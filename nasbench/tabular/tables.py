@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import InputError, MissingData, UnknownName
+from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, Score
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import parse_limits
+from nasbench.store.judged import judge
 from nasbench.tabular.nasbench201_networks import table_counts
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
@@ -51,10 +54,13 @@ class Selection:
             file: one of its data sets; None if it has only one.
         seeds: training seeds whose children are used; None for all. Searching with some seeds and reporting with others
             keeps the luck of the searched trainings out of the reported score.
+        score: what architectures are judged by: "val_acc" for what the file states, which is accuracy usually; "val_loss",
+            or a measured quantity. See `judged.judge`.
     """
 
     data: str | None = None
     seeds: tuple[int, ...] | None = None
+    score: str = VAL_ACC
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +73,15 @@ class Table:
     Args:
         name: name of the data set, e.g. "cifar10".
         space: space of the architectures; at most 10,000,000 sequences of choices.
-        val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
-        test_acc: [size], reported for the architecture that a search chose, in [0, 1]; NaN if unknown.
+        val_acc: [size], the outcome that a search is judged by, an accuracy in [0, 1], or the oriented score (`Score`);
+            NaN for a child that failed.
+        test_acc: [size], reported for the architecture that a search chose, likewise; NaN if unknown.
         seconds: [size], device-seconds that a child costs, >= 0; all NaN in a table without costs.
         params: [size], trainable parameters, -1 where they are unknown.
         mult_adds: [size], multiply-adds for one image, -1 where they are unknown.
         trainings: the trainings averaged in `val_acc`; None if the table holds means only.
         seeds: training seeds that were chosen from those in the file; None for all.
+        score: what architectures are judged by.
 
     Raises:
         InputError: when a column has another length, or no child has a score.
@@ -88,6 +96,7 @@ class Table:
     mult_adds: IntArray
     trainings: Trainings | None = None
     seeds: tuple[int, ...] | None = None
+    score: Score = ACCURACY
 
     def __post_init__(self) -> None:
         for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
@@ -98,7 +107,7 @@ class Table:
                     f"{self.space.size}"
                 )
         if not np.isfinite(self.val_acc).any():
-            raise InputError(f"no architecture of table {self.name!r} has a validation accuracy")
+            raise InputError(f"no architecture of table {self.name!r} has a {self.score.words(VAL_ACC)}")
         if self.timed and not (self.seconds >= 0).all():
             raise InputError(
                 f"table {self.name!r} has a cost that is negative or missing; every child needs one, or none has one"
@@ -220,6 +229,33 @@ class Table:
             return self.val_acc[codes]
         return self.trainings.val_acc[self.trainings.picked(codes, runs)]
 
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        """Lowest and highest outcome."""
+        known = self.val_acc[np.isfinite(self.val_acc)]
+        return float(known.min()), float(known.max())
+
+    def rewards(self, outcomes: FloatArray) -> FloatArray:
+        """Convert outcomes to what strategies receive: numbers in [0, 1], of which higher ones are better.
+
+        Args:
+            outcomes: result of `outcomes`.
+
+        Returns:
+            Accuracies as they are. Other scores as their place between the table's worst (0) and best (1), because the
+            steps of strategies that learn by gradients are made for accuracies. Failures are 0.
+        """
+        if self.score.is_accuracy:
+            return np.nan_to_num(outcomes, nan=0.0)
+        low, high = self._range
+        places = (outcomes - low) / ((high - low) or 1.0)
+        return np.nan_to_num(np.clip(places, 0.0, 1.0), nan=0.0)
+
+    @property
+    def reported_measure(self) -> str:
+        """ "test_acc" if choices are compared by their test score, "val_acc" if there is none."""
+        return TEST_ACC if self.has_test_scores else VAL_ACC
+
     @property
     def protocol(self) -> str:
         """Name in place of a protocol's, e.g. "table cifar10", because tables do not say how children were trained."""
@@ -231,21 +267,26 @@ class Table:
         digest = hashlib.blake2b(f"{self.name}|{self.space.spec}".encode(), digest_size=8)
         for column in (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds):
             digest.update(np.ascontiguousarray(column).tobytes())
+        if not self.score.is_accuracy:
+            digest.update(json.dumps(self.score.as_dict(), sort_keys=True).encode())
         return digest.hexdigest()
 
     @cached_property
     def best_test_acc(self) -> float:
-        """Highest reported accuracy in the table, in [0, 1]: on the test set, or on the validation set without any."""
+        """Highest reported (oriented) score in the table: on the test set, or on the validation set without any."""
         return float(np.nanmax(self.reported_acc))
 
 
-def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None) -> Table:
+def read_table(
+    path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None, score: str = VAL_ACC
+) -> Table:
     """Read a complete table.
 
     Args:
         path: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
         data: see `Selection`.
         seeds: see `Selection`.
+        score: see `Selection`.
 
     Returns:
         The table.
@@ -256,7 +297,7 @@ def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...]
         InputError: when it is not a table of the data set, lacks one of the seeds, or its rows do not cover the space.
         StoreError: when a results file cannot be read (`CorruptResults`, `NewerSchema` and `OlderSchema` among others).
     """
-    return read_tables(path, [Selection(data, seeds)])[0]
+    return read_tables(path, [Selection(data, seeds, score)])[0]
 
 
 def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table]:
@@ -280,15 +321,18 @@ def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table
         for each in dict.fromkeys(selections):
             if each.seeds is not None:
                 raise InputError(f"{path} holds means over seeds, so that no seeds can be chosen; leave the seeds out")
+            if each.score not in (VAL_ACC, TEST_ACC):
+                raise InputError(f"{path} holds accuracies, and no {each.score!r}; leave --score out")
             found[each] = read_nasbench201(path, each.data or "cifar10")
     else:
         from nasbench.store.query import Results
 
         with Results(str(path)) as results:
-            frame = results.frame()
+            frame, runs, measurements = results.frame(), results.runs(), results.measurements()
         for each in dict.fromkeys(selections):
             rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
-            found[each] = replace(table_of_children(rows, str(path)), seeds=each.seeds)
+            rows, score = judge(rows, runs[runs["run"].isin(set(rows["run"]))], measurements, each.score)
+            found[each] = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
     return [found[each] for each in selections]
 
 
@@ -362,12 +406,13 @@ def read_nasbench201(path: Path, data: str) -> Table:
     )
 
 
-def table_of_children(frame: pd.DataFrame, source: str) -> Table:
+def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY) -> Table:
     """Make the table of a results file whose rows cover their space; its values are means over the rows of a hash.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        frame: children (`store.format.schema.CHILD_COLUMNS`), with the score in place of accuracies.
         source: the file's name, for errors.
+        score: what they are judged by.
 
     Returns:
         The table. Validation accuracies and costs come from rows of stage "search", or of stage "final" if there are no
@@ -412,6 +457,7 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
         params=_counts(columns["params"]),
         mult_adds=_counts(columns["mult_adds"]),
         trainings=None if (search["seed"] == MEAN_SEED).any() else trainings_of(search, hashes),
+        score=score,
     )
 
 

@@ -225,7 +225,7 @@ class Replayed:
 
     @cached_property
     def outcomes(self) -> FloatArray:
-        """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
+        """Validation scores of the children, oriented, [runs, most children]; NaN for failures and at the end."""
         scores = self.table.outcomes(self.codes, np.array(self.setting.streams(self.seeds))[:, None], self.outcome_from)
         return np.where(self.codes >= 0, scores, np.nan)
 
@@ -258,13 +258,13 @@ class Replayed:
         return runs, places
 
     def best_test_acc(self, report: Table | None = None) -> float:
-        """Find the highest test accuracy that a choice could have; validation accuracy in a table without test scores.
+        """Find the best test score that a choice could have, oriented; validation score in a table without test scores.
 
         Args:
             report: see `frame`.
 
         Returns:
-            An accuracy in [0, 1]: the best of the architectures that the limits of the setting allow.
+            The best of the architectures that the limits of the setting allow: an accuracy in [0, 1], or an oriented score.
 
         Raises:
             InputError: when the table belongs to another space.
@@ -302,8 +302,9 @@ class Replayed:
         Returns:
             strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the
             budget's unit), index (of the choice in the order of proposals; -1 without one), choices, architecture
-            (text), outcome (the validation accuracy that the search received, on `searched_on`), val_acc, test_acc (on
-            `data`, means over trainings). Accuracies are in [0, 1]; NaN without a choice.
+            (text), outcome (the validation score that the search received, on `searched_on`), val_acc, test_acc (on
+            `data`, means over trainings). Accuracies are in [0, 1], and other scores in their own direction, as the tables
+            have them; NaN without a choice.
 
         Raises:
             InputError: when the table belongs to another space.
@@ -316,7 +317,7 @@ class Replayed:
         index, chosen = np.full(len(found), -1), np.zeros(len(found), dtype=np.int64)
         found[runs], index[runs], chosen[runs] = True, places, self.codes[runs, places]
         outcomes = np.full(len(found), np.nan)
-        outcomes[runs] = self.outcomes[runs, places]
+        outcomes[runs] = self.table.score.sign * self.outcomes[runs, places]
         architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
@@ -331,8 +332,8 @@ class Replayed:
                 "choices": [pick.choices if pick else () for pick in picks],
                 "architecture": [str(pick) if pick else "" for pick in picks],
                 "outcome": outcomes,
-                "val_acc": np.where(found, table.val_acc[chosen], np.nan),
-                "test_acc": np.where(found, table.test_acc[chosen], np.nan),
+                "val_acc": np.where(found, table.score.sign * table.val_acc[chosen], np.nan),
+                "test_acc": np.where(found, table.score.sign * table.test_acc[chosen], np.nan),
             }
         )
 
@@ -344,7 +345,7 @@ class Replayed:
 
         Returns:
             strategy, seed, searched_on, data, children (counted so far, including this one), spent (in the budget's
-            unit), val_acc, test_acc (both on `data`, in [0, 1], means over trainings; in a table without test scores,
+            unit), val_acc, test_acc (both on `data`, oriented scores, means over trainings; in a table without test scores,
             test_acc is val_acc, by which choices are then compared).
 
         Raises:
@@ -496,15 +497,16 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
             break
         ledger.charge("cached", seconds)
         ledger.children += 1
-        accuracy = float(outcomes(code))
+        outcome = float(outcomes(code))
+        reward = float(table.rewards(np.array(outcome)))
         with blamed_on(f"strategy {name!r}, tell()"):
             strategy.tell(
                 Outcome(
                     index=len(codes),
                     architecture=architecture,
-                    status="failed" if math.isnan(accuracy) else "ok",
+                    status="failed" if math.isnan(outcome) else "ok",
                     val_curve=(),
-                    val_acc=accuracy,
+                    val_acc=math.nan if math.isnan(outcome) else reward,
                     params=int(table.params[code]),
                     mult_adds=int(table.mult_adds[code]),
                     device_seconds=seconds,
@@ -523,7 +525,7 @@ def _replay_vectorized(
     """
     runs = np.array(seeds)
     codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
-    rewards = np.nan_to_num(table.val_acc, nan=0.0)
+    rewards = table.rewards(table.val_acc)
     seconds = np.zeros(len(runs))
     going = np.ones(len(runs), dtype=bool)
     children = 0
@@ -539,7 +541,5 @@ def _replay_vectorized(
         codes[:, children] = np.where(going, proposed, -1)
         children += 1
         searches.tell(
-            rewards[proposed]
-            if outcome_from == "mean"
-            else np.nan_to_num(table.outcomes(proposed, runs, outcome_from), nan=0.0)
+            rewards[proposed] if outcome_from == "mean" else table.rewards(table.outcomes(proposed, runs, outcome_from))
         )

@@ -13,11 +13,15 @@ from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.replay.replay import Replayed
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
 from nasbench.store.format.columns import DTYPES, Data, Text
+from nasbench.store.format.quantities import Quantity
+from nasbench.store.format.rows import measurement_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, LEDGER_CATEGORIES, RUN_COLUMNS, Column
-from nasbench.store.maintenance.table_builder import Tables, join_tables
+from nasbench.store.judged import LOSS
+from nasbench.store.maintenance.table_builder import Tables, join_tables, measurement_columns, measurements_once
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 
 DEVICE = "table"
+_ACC, _LOSS, _MEASURED = range(3)
 
 
 def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
@@ -42,7 +46,7 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
     Raises:
         InputError: when a table of `reports` belongs to another space.
     """
-    return join_tables([_tables(replayed, reports) for replayed in replays])
+    return measurements_once(join_tables([_tables(replayed, reports) for replayed in replays]))
 
 
 def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
@@ -60,7 +64,42 @@ def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
         },
         curves={curve.name: np.zeros(0) for curve in CURVES},
         lengths=np.zeros(count, dtype="<i8"),
+        measurements=measurement_columns(_measurements(replayed, scored)),
     )
+
+
+def _measurements(replayed: Replayed, scored: Sequence[Table]) -> list[dict[str, Any]]:
+    """Scores of the children that are no accuracies: of all architectures in the searched table, of incumbents in others."""
+    runs, places = replayed.improved()
+    incumbents, every = np.unique(replayed.codes[runs, places]), np.unique(replayed.codes[replayed.codes >= 0])
+    rows = []
+    for table in dict.fromkeys((replayed.table, *scored)):
+        if table.score.is_accuracy or table.score.val == LOSS.val:
+            continue
+        for code in (every if table is replayed.table else incumbents).tolist():
+            architecture = table.architecture(code)
+            for name, values in ((table.score.val, table.val_acc), (table.score.test, table.test_acc)):
+                if not name or np.isnan(values[code]):
+                    continue
+                quantity = Quantity(name, table.score.unit, table.score.direction)
+                rows.append(
+                    measurement_row(
+                        unmeasured()
+                        | quantity.columns
+                        | {
+                            "hash": architecture.hash,
+                            "space": table.space.spec,
+                            "choices": json.dumps(list(architecture.choices), separators=(",", ":")),
+                            "value": table.score.sign * float(values[code]),
+                            "protocol": table.protocol,
+                            "fingerprint": table.fingerprint,
+                            "data": table.name,
+                            "seed": 0,
+                            "source": f"replay of table {table.name}",
+                        }
+                    )
+                )
+    return rows
 
 
 def _run_id(replayed: Replayed, config: Mapping[str, Any], seed: int) -> str:
@@ -88,6 +127,11 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["search_seeds"] = replayed.table.seeds
     if scored[0].seeds is not None:
         config["report_seeds"] = scored[0].seeds
+    if not replayed.table.score.is_accuracy:
+        config["score"] = replayed.table.score.as_dict()
+    reported = {table.name: table.score.as_dict() for table in scored if table.score != replayed.table.score}
+    if reported:
+        config["report_scores"] = reported
     if replayed.outcome_from != "mean":
         config["draw"] = replayed.outcome_from
     if replayed.setting.where_arch:
@@ -120,9 +164,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     at_end = np.tile(replayed.seconds[tested_runs, replayed.children[tested_runs] - 1], len(scored))
     hashes, choices, kinds = _names(replayed, every)
     outcomes = replayed.outcomes[runs, places]
-    val_acc = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
-    test_acc = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
-    failed = np.isnan(val_acc) & np.isnan(test_acc)
+    val = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
+    test = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
+    failed = np.isnan(val) & np.isnan(test)
+    kind = np.repeat([_kind(each) for each in tables], [n, *[len(tested)] * len(scored)])
+    reward = np.nan_to_num(outcomes, nan=0.0) if table.score.is_accuracy else outcomes
     nothing = np.zeros(m)
     return {
         "run": Text(run, ids),
@@ -139,9 +185,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "data": Text(of, [each.name for each in tables]).compact(),
         "seed": np.concatenate([_training_seeds(replayed, runs, codes), nothing]),
         "status": Text(failed.astype(np.int64), ["ok", "failed"]),
-        "val_acc": val_acc,
-        "test_acc": test_acc,
-        "reward": np.concatenate([np.nan_to_num(outcomes, nan=0.0), np.full(m, np.nan)]),
+        "val_acc": np.where(kind == _ACC, val, np.nan),
+        "test_acc": np.where(kind == _ACC, test, np.nan),
+        "val_loss": np.where(kind == _LOSS, -val, np.nan),
+        "test_loss": np.where(kind == _LOSS, -test, np.nan),
+        "reward": np.concatenate([reward, np.full(m, np.nan)]),
         "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
         "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
         "published_params": -1,
@@ -162,6 +210,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "duplicate": np.concatenate([_repeated(runs, kinds[:n]), np.zeros(m, dtype=bool)]),
         "counted": np.repeat([True, False], [n, m]),
     }
+
+
+def _kind(table: Table) -> int:
+    """In which columns the scores of a table are: accuracies, losses, or none but the table of measurements."""
+    return _ACC if table.score.is_accuracy else _LOSS if table.score.val == LOSS.val else _MEASURED
 
 
 def _final_index(runs: IntArray, tables: int) -> IntArray:

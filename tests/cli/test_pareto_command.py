@@ -48,7 +48,7 @@ def test_two_objectives_show_what_runs_attain(tmp_path):
         (("--objectives", "error"), "two or three different ones"),
         (("--objectives", "error,params", "--reference", "1"), "a positive number for each of error, params"),
         (("--reference", "1,2"), "give them with --objectives"),
-        (("--objectives", "error,params", "--score", "acc"), "unknown column 'acc'"),
+        (("--objectives", "error,params", "--score", "acc"), "'acc' is neither a column nor measured"),
         (("--objectives", "error,params", "--csv", "/dev/null/x.csv", "-o", "x"), "cannot write '/dev/null/x.csv'"),
     ],
 )

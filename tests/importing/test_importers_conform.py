@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import nasbench
+from search_log_files import Told, options, reports, write_sqlite, write_synetune
 from tfrecords import evaluation, metrics, record, write
 
 from nasbench.errors import InputError
@@ -93,6 +94,30 @@ def nats_bench(folder: Path, part: int) -> list[str]:
     return ["nasbench201", str(folder / f"{part}.json")]
 
 
+def json_table(folder: Path, part: int) -> list[str]:
+    rows = [{"cell": cell, "val": 0.5 + part / 10, "seconds": 10.0, "seed": part} for cell in CELLS]
+    (folder / f"{part}.json").write_text(json.dumps(rows))
+    maps = ("architecture=cell", "val_acc=val", "device_seconds=seconds", "run_seed=seed")
+    given = [word for pair in maps for word in ("--map", pair)]
+    return ["json", str(folder / f"{part}.json"), "--space", "nasbench201", "--as-run", "--set", "strategy=rs", *given]
+
+
+def optuna(folder: Path, part: int) -> list[str]:
+    trials = [
+        Told(options(0, 0, 0, 3), [0.5 + part / 10], reports={1: 0.4}, times=(0, 10)),
+        Told(options(0, 0, 0, 2), state="PRUNED", reports={1: 0.3}, times=(5, 9)),
+        Told(options(0, 0, 0, 1), state="FAIL", times=(9, 12)),
+    ]
+    path = write_sqlite(folder / f"{part}.db", {"tpe": trials})
+    return ["optuna", path, "--space", "nasbench201", "--value", "val_acc", "--run-seed", str(part)]
+
+
+def synetune(folder: Path, part: int) -> list[str]:
+    rows = [*reports(0, [0.5, 0.4 - part / 10], "conv"), *reports(1, [0.9], "none", "STOP", start=5)]
+    metadata = {"metric_names": ["valid_error"], "metric_mode": "min", "algorithm": "ASHA", "seed": part}
+    return ["synetune", write_synetune(folder / f"asha-{part}", rows, metadata), "--value", "val_error"]
+
+
 def archive(folder: Path, part: int) -> list[str]:
     """A whole archive is one part; the second part is that of another data set."""
     from nasbench.tabular.importers import nasbench201_archive as source
@@ -113,6 +138,9 @@ def archive(folder: Path, part: int) -> list[str]:
 SAMPLES: dict[str, Sample] = {
     "csv": csv,
     "parquet": parquet,
+    "json": json_table,
+    "optuna": optuna,
+    "synetune": synetune,
     "nasbench101": nasbench101,
     "nats-bench": nats_bench,
     "nasbench201-archive": archive,
@@ -145,11 +173,11 @@ def test_an_import_is_a_results_file_like_any_other(name: str, tmp_path: Path) -
         assert (frame["status"] == "ok").to_numpy()[~np.isnan(frame[["val_acc", "test_acc"]]).all(axis=1)].all()
 
         listed = done("status", files[-1])
-        for run in runs["run"]:
+        for run, strategy, seed in zip(runs["run"], runs["strategy"], runs["seed"]):
             (line,) = [line for line in listed.splitlines() if line.startswith(run)]
             mine = frame[frame["run"] == run]
             stage = "search" if (mine["stage"] == "search").any() else "final"
-            assert line.split()[:5] == [run, "table", "0", "complete", str((mine["stage"] == stage).sum())]
+            assert line.split()[:5] == [run, strategy, str(seed), "complete", str((mine["stage"] == stage).sum())]
             assert "100% of" in line
 
         before = Path(files[-1]).read_bytes()

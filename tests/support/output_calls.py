@@ -48,6 +48,9 @@ RESULTS = {
     "merge": ("FILE",),
     "csv": ("in.csv", *SPACE),
     "parquet": ("in.csv", *SPACE),
+    "json": ("in.csv", *SPACE),
+    "optuna": ("in.csv", *SPACE),
+    "synetune": ("in.csv", *SPACE),
     "nasbench101": ("in.csv",),
     "nasbench201": ("in.csv",),
 }

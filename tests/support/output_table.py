@@ -26,7 +26,7 @@ _HEADS = (
     "full disk",
 )
 _PICTURES = (".png", ".svg", ".pdf")
-_NO_RESULTS_REPLACED = ("merge", "csv", "parquet", "nasbench101", "nasbench201")
+_NO_RESULTS_REPLACED = ("merge", "csv", "json", "parquet", "nasbench101", "nasbench201", "optuna", "synetune")
 _UNTRIED = "–"
 
 

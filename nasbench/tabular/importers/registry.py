@@ -15,10 +15,13 @@ IMPORTERS: Registry[Callable[..., Imported]] = Registry(
     "nasbench.importers",
     {
         "csv": f"{_HERE}.csv_parquet:import_tabular",
+        "json": f"{_HERE}.csv_parquet:import_tabular",
         "nasbench101": f"{_HERE}.nasbench101:import_nasbench101",
         "nasbench201-archive": f"{_HERE}.nasbench201_archive:import_archive",
         "nats-bench": f"{_HERE}.nats_records:import_records",
+        "optuna": f"{_HERE}.optuna_studies:import_optuna",
         "parquet": f"{_HERE}.csv_parquet:import_tabular",
+        "synetune": f"{_HERE}.synetune:import_synetune",
     },
 )
 """Name -> function of the path of the source and of the new results file, which returns what it imported.
