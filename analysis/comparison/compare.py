@@ -83,7 +83,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
     last = with_no_choice(last, frame, runs)
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run", "hash", "duplicate", "status"]]
     each = counted.groupby("run")
     of_run = pd.DataFrame(
         {
@@ -141,8 +142,8 @@ def counted_children(frame: pd.DataFrame) -> tuple[int, int]:
     Returns:
         Number of children of stage "search", and of those the number that are counted.
     """
-    searched = frame[(frame["stage"] == "search") & (frame["strategy"] != TABLE)]
-    return len(searched), int(searched["counted"].astype(bool).sum())
+    searched = (frame["stage"] == "search") & (frame["strategy"] != TABLE)
+    return int(searched.sum()), int((searched & frame["counted"].astype(bool)).sum())
 
 
 def counted_notes(frame: pd.DataFrame) -> tuple[str, ...]:

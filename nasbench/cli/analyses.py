@@ -89,6 +89,7 @@ def compare(
     """
     from nasbench.analysis.comparison.bands import without_simultaneous
     from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.compare import (
         anytime,
         bands,
@@ -106,13 +107,13 @@ def compare(
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
     if test and output is not None:
         raise InputError("--test draws no picture: leave -o out, and pipe the table into a file (--table-format)")
-    frame, runs, _, measure = load_judged(files, where, measure)
+    frame, runs, _, measure = load_judged(files, where, measure, COMPARED)
     notes = check_comparable(frame, runs, allow)
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
         return
     notes = (*notes, *counted_notes(frame))
-    data = bands(anytime(frame, runs, by), seed=seed)
+    data = bands(anytime(frame, runs, by, scores_only=True), seed=seed)
     if kind == "simultaneous":
         notes = (*notes, *without_simultaneous(data))
         data = with_simultaneous(data)
@@ -174,14 +175,15 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
     Example:
       nasbench curves results/demo.h5 --where "strategy == 'ppo'"
     """
-    from nasbench.analysis.comparison.curves import learning_curves, plot_curves
+    from nasbench.analysis.comparison.columns import COMPARED
+    from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.store.judged import courses_of
 
-    frame, _, results, _ = load_judged(files, where, measure)
+    frame, _, results, _ = load_judged(files, where, measure, COMPARED)
     score = judged_by()
-    courses = courses_of(results.all_curves(), results.measurements(), score)
-    data = learning_curves(courses, frame, best)
+    courses = courses_of(results.all_curves([*CURVE_COLUMNS, "val_loss"]), results.measurements(), score)
+    data = learning_curves(courses, frame, best, as_categories=True)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())
     save_figure(plot_curves(data, (), describe_rows(frame, ("val_acc",))), output, files, "curves", data)
@@ -258,6 +260,7 @@ def cost(
       nasbench cost --published --at V100 -o results/published-cost
     """
     from nasbench.analysis.comparison.checks import check_tables
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.costs.carbon import intensity_of
     from nasbench.costs.pricing import prices_from
     from nasbench.errors import InputError
@@ -281,7 +284,7 @@ def cost(
         return
     if not files:
         raise InputError("nasbench cost needs results files, or --published for the published searches")
-    frame, runs, _, _ = load_judged(files, where, measure)
+    frame, runs, _, _ = load_judged(files, where, measure, COMPARED)
     notes = check_tables(frame, runs, allow)
     if on is not None:
         if at is not None or target is not None:
@@ -458,6 +461,7 @@ def pareto(
       nasbench pareto results/nb201.h5 --objectives error,params --objectives error,latency[device=pixel3]
     """
     from nasbench.analysis.comparison.checks import require_columns
+    from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
     from nasbench.analysis.pareto.volume_course import COURSE_COLUMNS
@@ -480,7 +484,7 @@ def pareto(
     if score in plain and (stated.is_accuracy or score not in (VAL_ACC, TEST_ACC)):
         course = () if over is None else COURSE_COLUMNS
         needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
-        frame, runs, _ = load(files, where, [*needed, *course, "data"] if chosen else None)
+        frame, runs, _ = load(files, where, [*needed, *course, "data"] if chosen else [*dict.fromkeys((*SIZED, score))])
     else:
         frame, runs, _, score = load_judged(files, where, score)
         if any("error" in names for names in chosen) and not judged_by().is_accuracy:
@@ -649,17 +653,18 @@ def claims(
       nasbench claims results/claims.h5
     """
     from nasbench.analysis.comparison.checks import check_comparable
+    from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.random_search_claim import differences, plot_tops, top_means, verdict
     from nasbench.analysis.inference.verdicts import after_holm
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.errors import InputError
 
-    frame, runs, _, _ = load_judged(files, where)
+    frame, runs, _, _ = load_judged(files, where, columns=COMPARED)
     if not judged_by().is_accuracy:
         raise InputError(
             f"claims are of accuracies, and these runs are judged by {judged_by().val}; see: nasbench compare"
         )
-    data = top_means(frame)
+    data = top_means(frame, as_categories=True)
     table = differences(data, margin=margin)
     notes = [*check_comparable(frame, runs, allow)]
     notes += [f"p_holm {after_holm(int(table['comparisons'].max()))}; an interval is of one comparison alone."]
