@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from pathlib import Path
 
 import pytest
 from commands import nasbench as command
@@ -15,6 +14,7 @@ from nasbench.runners.replay.replay import Setting
 from nasbench.runners.search.config import SearchConfig
 from nasbench.runners.strategies.source_files import load_class, names_a_file, source_of, split_strategy
 from nasbench.runners.suite import plans_of
+from nasbench.tabular.catalogue import shipped_table
 
 CODE = """\
 import nasbench, numpy
@@ -42,7 +42,7 @@ class Half(nasbench.Strategy):
 
 number = 3
 """
-TABLE = Path(__file__).resolve().parents[2] / "results" / "digits201-2.h5"
+TABLE = shipped_table("digits201-2").path
 TRAINING = {"set": {"data": "fake:images=96,size=8,classes=3", "epochs": 1}, "space": "nasnet:blocks=1"}
 
 
