@@ -96,6 +96,7 @@ NO_OUTPUTS = frozenset(
         "suite",
         "suites",
         "tables",
+        "tasks",
         "title",
         "tuned_on",
         "value",
