@@ -29,9 +29,9 @@ def is_in_source(text: str, file: Path) -> bool:
         return False
     try:
         path = parse_source(rest, kind).path
-        if not path.is_dir():
+        if path.is_file():  # a pipe is not opened: loading the data refuses it
             return path.samefile(file) or (kind == "csv" and _lists(path, file))
-        if kind == "folder" and file.suffix.lower() not in readable_endings():
+        if not path.is_dir() or (kind == "folder" and file.suffix.lower() not in readable_endings()):
             return False
         return file.resolve().is_relative_to(path.resolve())
     except (InputError, OSError, ValueError):  # loading the data says what is wrong with the text

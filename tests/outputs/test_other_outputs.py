@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bad_inputs import limit
 from commands import Done, nasbench
 from full_disk import files_of_at_most
 from image_folders import make_image_folder
@@ -21,6 +22,7 @@ from store_rows import write
 from tfrecords import evaluation, metrics, record
 from tfrecords import write as write_records
 
+from nasbench.data.source_files import is_in_source
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
@@ -320,3 +322,10 @@ def test_no_image_and_no_table_of_the_data_is_replaced(source, folder):
     (folder / "mine.png").write_bytes(b"mine")
     done = nasbench("evaluate", "model.safetensors", source, "-o", "mine.png", "--force", cwd=folder)
     assert "is no model file" in done.err, "an image elsewhere may be replaced"
+
+
+@pytest.mark.parametrize("kind", ["folder", "csv", "npz", "hf"])
+def test_a_pipe_that_is_named_as_data_is_not_opened(kind, folder):
+    os.mkfifo(folder / "pipe")
+    with limit(20):
+        assert not is_in_source(f"{kind}:{folder / 'pipe'}", folder / "victim")
