@@ -15,6 +15,7 @@ from nasbench.spaces.base import Architecture, Space
 
 FloatArray = NDArray[np.float64]
 
+MUTATED = 3  # members of which a mutant is made
 TRIES = 100  # mutants that the limits of a search refuse, before a uniform draw takes their place
 
 
@@ -56,20 +57,23 @@ class _Trial:
 
 
 class Dehb(Strategy[DehbConfig]):
-    """Evolve one population per rung; the first bracket is successive halving of random architectures.
+    """Evolve one population per rung; in the first round of brackets, the best of a rung go on as in successive halving.
 
-    In later brackets, the children of a rung are made one by one: the next member of the rung's population in turn is the
-    target, a mutant a + F (b - c) is made of three members, and binomial crossover of mutant and target is the child. On the
-    lowest rung of a bracket the three come from the rung's own population, on others from the best of the rung below. A child
-    that is as good as its target takes its place.
+    The children of a rung are made one by one: the next member of the rung's population in turn is the target, a mutant
+    a + F (b - c) is made of three parents, and binomial crossover of mutant and target is the child. On the lowest rung of a
+    bracket the parents are the best of the rung's own population, on others the best of the rung below, as many as the rung
+    has children. Where these are fewer than three, mutants of members of all populations join them. A child that is as good
+    as its target takes its place.
 
-    With several children in training, `ask` waits at the end of a rung. Only the children of the first bracket go on from
-    one rung to the next; all others are new architectures, trained from the start.
+    With several children in training, `ask` waits at the end of a rung. Only children that go on in the first round continue
+    a training; all others are new architectures, trained from the start.
 
-    Source: Awad, Mallik, Hutter 2021 (2105.09821), algorithm 1, section 4 and appendix; brackets as in `hyperband`. Places out
-        of the interval are drawn anew, as there.
+    Source: Awad, Mallik, Hutter 2021 (2105.09821), algorithm 1 and section 4; brackets as in `hyperband`. That parents are
+        filled with mutants, that the first round promotes what the higher population does not have, and that places out of
+        the interval are drawn anew, is as in the released package (DEHB 0.1.2).
     Deviation: a decision is one coordinate, cut into as many equal parts as it has options, as the paper does for categorical
-        parameters. Failed children never take a place. In a search with limits, mutants that do not fit are made again.
+        parameters. The first children are random architectures; the package mutates random ones. Failed children never take a
+        place. In a search with limits, mutants that do not fit are made again.
     """
 
     name = "dehb"
@@ -86,15 +90,14 @@ class Dehb(Strategy[DehbConfig]):
         for bracket in self._brackets:
             for children, epochs in bracket:
                 sizes[epochs] = max(sizes.get(epochs, 0), children)
-        self._sizes = sizes
-        self._populations: dict[int, list[_Member]] = {epochs: [] for epochs in sizes}
+        self._populations = {epochs: [self._random() for _ in range(size)] for epochs, size in sizes.items()}
         self._turns = dict.fromkeys(sizes, 0)
         self._bracket = self._rung = 0
         self._left = self._brackets[0][0][0]
+        self._going: list[_Member] = list(self._populations[self._epochs])[::-1]  # trained as they are, the last first
         self._first = True
         self._asked = 0
         self._open: dict[int, _Trial] = {}
-        self._going: list[_Member] = []  # members of the first bracket that go on, the best last
 
     @property
     def _epochs(self) -> int:
@@ -106,20 +109,16 @@ class Dehb(Strategy[DehbConfig]):
             return None
         self._left -= 1
         index, self._asked = self._asked, self._asked + 1
-        if not self._first:
-            trial = self._offspring()
-        elif self._rung == 0:
-            trial = _Trial(_Member(self._place_of(self.space.random(self._rng)), -np.inf, index), -1)
-        else:
-            before = self._going.pop()
-            self._open[index] = _Trial(_Member(before.place, -np.inf, index), -1)
-            return Proposal(self._architecture(before.place), self._epochs, before.index)
-        trial.member.index = index
-        self._open[index] = trial
-        return Proposal(self._architecture(trial.member.place), self._epochs)
+        target = self._turns[self._epochs] % len(self._populations[self._epochs])
+        self._turns[self._epochs] += 1
+        going = self._going.pop() if self._going else None
+        place = going.place if going is not None else self._offspring(target)
+        self._open[index] = _Trial(_Member(place, -np.inf, index), target)
+        continues = going.index if going is not None and going.index >= 0 else None
+        return Proposal(self._architecture(place), self._epochs, continues)
 
     def tell(self, outcome: Outcome) -> None:
-        """Let a child take the place of its target, or enter a population of the first bracket; begin the next rung in time.
+        """Let a child take the place of its target, and begin the next rung after the last one.
 
         Args:
             outcome: the outcome of a child that `ask` proposed.
@@ -130,58 +129,44 @@ class Dehb(Strategy[DehbConfig]):
         score = score_of(outcome, self.reward(outcome))
         trial = self._open.pop(outcome.index)
         population = self._populations[self._epochs]
-        trial.member.fitness = -np.inf if score is None else score
-        if trial.target < 0:
-            population.append(trial.member)
-        elif score is not None and score >= population[trial.target].fitness:
+        if score is not None and score >= population[trial.target].fitness:
+            trial.member.fitness = score
             population[trial.target] = trial.member
         if not self._left and not self._open:
             self._next_rung()
 
     def _next_rung(self) -> None:
-        bracket = self._brackets[self._bracket]
-        trained = [each for each in self._populations[self._epochs] if np.isfinite(each.fitness)]
+        below, self._going = self._populations[self._epochs], []
         self._rung += 1
-        if self._first and self._rung < len(bracket) and not trained:
-            self._rung = len(bracket)  # nothing can go on
-        if self._rung == len(bracket):
+        if self._rung == len(self._brackets[self._bracket]):
             self._rung, self._bracket = 0, (self._bracket + 1) % len(self._brackets)
-            if self._first:
-                self._fill()
-                self._first = False
-            self._left = self._brackets[self._bracket][0][0]
-            return
-        self._left = bracket[self._rung][0]
-        if self._first:
-            self._going = _best(trained, self._left)[::-1]
-            self._left = len(self._going)
+            self._first = self._first and self._bracket > 0
+        self._left = self._brackets[self._bracket][self._rung][0]
+        if self._first and self._rung:
+            here = {each.place.tobytes() for each in self._populations[self._epochs]}
+            new = [each for each in below if np.isfinite(each.fitness) and each.place.tobytes() not in here]
+            self._going = _best(new, self._left)[::-1]
 
-    def _fill(self) -> None:
-        """Fill the populations with members that are not trained yet, after the first bracket."""
-        for epochs, size in self._sizes.items():
-            population = self._populations[epochs]
-            while len(population) < size:
-                population.append(_Member(self._place_of(self.space.random(self._rng)), -np.inf))
-
-    def _offspring(self) -> _Trial:
-        epochs = self._epochs
-        population = self._populations[epochs]
-        target = self._turns[epochs] % len(population)
-        self._turns[epochs] += 1
-        parents = population
-        if self._rung:
-            bracket = self._brackets[self._bracket]
-            parents = _best(self._populations[bracket[self._rung - 1][1]], bracket[self._rung][0])
-        if len(parents) < 3:  # of all populations, as the paper does for mutation among few
-            parents = [*parents, *(each for others in self._populations.values() for each in others)]
+    def _offspring(self, target: int) -> FloatArray:
+        bracket = self._brackets[self._bracket]
+        below = bracket[max(self._rung - 1, 0)][1]
+        parents = [each.place for each in _best(self._populations[below], bracket[self._rung][0])]
+        everywhere = [each.place for others in self._populations.values() for each in others]
         for _ in range(TRIES):
-            place = self._crossed(population[target].place, self._mutant(parents))
+            some = parents
+            if len(some) < MUTATED:  # one more than needed, as in the package
+                some = [*some, *(self._mutant(everywhere) for _ in range(MUTATED - len(some) + 1))]
+            place = self._crossed(self._populations[self._epochs][target].place, self._mutant(some))
             if self.space.allows(self._architecture(place)):
-                return _Trial(_Member(place, -np.inf), target)
-        return _Trial(_Member(self._place_of(self.space.random(self._rng)), -np.inf), target)
+                return place
+        return self._random().place
 
-    def _mutant(self, parents: list[_Member]) -> FloatArray:
-        a, b, c = (parents[at].place for at in self._rng.choice(len(parents), 3, replace=len(parents) < 3).tolist())
+    def _random(self) -> _Member:
+        return _Member(self._place_of(self.space.random(self._rng)), -np.inf)
+
+    def _mutant(self, parents: list[FloatArray]) -> FloatArray:
+        drawn = self._rng.choice(len(parents), MUTATED, replace=len(parents) < MUTATED).tolist()
+        a, b, c = (parents[at] for at in drawn)
         mutant = a + self.config.factor * (b - c)
         anew = self._rng.random(len(mutant))
         return np.where((mutant >= 0) & (mutant < 1), mutant, anew)
