@@ -102,6 +102,7 @@ def compare(
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.selection import has_fresh_scores, readable_noise, selection_noise
     from nasbench.errors import InputError
+    from nasbench.store.judged import require_both_parts
 
     if not test and (pairs or baseline is not None):
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
@@ -112,6 +113,7 @@ def compare(
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
         return
+    require_both_parts(judged_by())
     notes = (*notes, *counted_notes(frame))
     data = bands(anytime(frame, runs, by, scores_only=True), seed=seed)
     if kind == "simultaneous":
