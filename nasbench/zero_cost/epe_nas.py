@@ -35,7 +35,8 @@ def epe_nas(scoring_input: ScoringInput) -> float:
         inputs = images.detach().clone().requires_grad_()
         logits = network(inputs)
         (jacobian,) = torch.autograd.grad(logits.sum(), inputs, allow_unused=True, materialize_grads=True)
-        return class_score(jacobian.flatten(1).double().cpu().numpy(), labels.cpu().numpy(), logits.shape[1])
+        rows = np.array(jacobian.flatten(1).double().tolist())  # also of tensors that have no array of their own
+        return class_score(rows, np.array(labels.tolist()), logits.shape[1])
 
 
 def class_score(jacobian: NDArray[np.float64], labels: NDArray[np.int64], classes: int) -> float:
