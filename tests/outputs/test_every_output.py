@@ -76,6 +76,7 @@ NO_OUTPUTS = frozenset(
         "strategy",
         "study",
         "tables",
+        "tasks",
         "title",
         "value",
         "wanted",
