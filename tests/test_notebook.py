@@ -10,6 +10,7 @@ from notebooks import executed, outputs
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
 
 
+@pytest.mark.slow
 def test_the_notebook_says_what_is_stored_in_it():
     stored = nbformat.read(NOTEBOOK, as_version=4)
     fresh = executed(NOTEBOOK)

@@ -61,6 +61,7 @@ def test_tables_of_two_kinds_have_the_probabilities_of_an_integral(up, down):
     assert (found.better, found.equivalent, found.worse) == pytest.approx(expected, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_baycomp_has_for_the_means_of_the_files(tmp_path):
     """Seven files of one table each, two runs of each strategy."""
     rng = np.random.default_rng(3)

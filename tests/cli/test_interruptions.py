@@ -20,6 +20,7 @@ CALLS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("name", CALLS)
 def test_one_line_and_no_half_output(name, number, tmp_path, monkeypatch):

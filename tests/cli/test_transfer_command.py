@@ -228,6 +228,7 @@ def test_mistakes_that_only_several_processes_find_are_one_line(tmp_path):
     assert "belongs to another training: seed 0 instead of 1" in done.err
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("protocol", ["cifar10-quick", "images", "digits"])
 def test_any_protocol_trains_on_a_folder(tmp_path, monkeypatch, protocol):

@@ -36,6 +36,7 @@ def read(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, Results]:
     return results.frame(), results.runs(), results
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["sqlite", "journal", "cut journal", "sqlite of version 2"])
 def test_a_study_is_a_run_with_all_its_trials(kind: str, tmp_path: Path) -> None:
     studies = {"tpe": TRIALS, "other": TRIALS[:1]}
@@ -113,6 +114,7 @@ def test_trials_without_times_keep_their_order_and_say_what_is_not_known(tmp_pat
     assert "Not known of imported searches (1 of s): how many children were in training at once." in said
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("words", "said"),
     [

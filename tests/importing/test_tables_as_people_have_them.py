@@ -51,6 +51,7 @@ def written(folder: Path, text: str, encoding: str = "utf-8", name: str = "t.csv
 SCORES = ("architecture=arch", "val_acc=acc")
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(
     ("text", "encoding", "said"),
     [

@@ -25,6 +25,7 @@ def test_the_baseline_has_one_name_in_torch_2_6_and_another_later(monkeypatch, c
     assert not is_portable_process()
 
 
+@pytest.mark.slow
 def test_a_worker_that_was_started_without_the_settings_refuses(monkeypatch):
     """It must not train in a worker of its own, which may fail in the same way, and so on without end."""
     monkeypatch.setattr(worker, "SETTINGS", {})

@@ -37,6 +37,7 @@ def report_and_faults():
     return broken(SOUND, *itertools.chain.from_iterable((each, SOUND) for each in found), broken_kernels.OVERRUN, SOUND)
 
 
+@pytest.mark.slow
 def test_all_cases_are_tried_and_only_the_broken_ones_are_faults(report_and_faults) -> None:
     report, faults = report_and_faults
     assert report.tried == 11

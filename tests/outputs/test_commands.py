@@ -7,6 +7,7 @@ from commands import nasbench
 from store_rows import write
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("force", [(), ("--force",)])
 @pytest.mark.parametrize("words", [("query",), ("export",), ("report",)])
 @pytest.mark.parametrize("name", ["b.h5", "link.csv", "a.xyz"])

@@ -171,6 +171,7 @@ def test_the_folder_keeps_what_is_needed_and_goes_with_the_run(tmp_path: Path) -
     assert not there.folder.exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("after", [4, 6])
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_stopped_run_resumes_to_the_same_rows(halved: Path, tmp_path: Path, after: int, lost: bool) -> None:

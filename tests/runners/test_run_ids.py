@@ -73,6 +73,7 @@ def test_a_stored_search_in_this_process_keeps_its_id(tmp_path, executor):
     assert (again.id if executor == "inline" else again.out.splitlines()[1].split()[0]) == plan.run
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_of_an_earlier_version_goes_on_under_its_id(tmp_path):
     class Stopped(Progress):
         def child(self, ledger, best, busy, cached=False):

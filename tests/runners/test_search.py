@@ -90,7 +90,7 @@ def test_a_search_spends_its_children_and_scores_its_incumbents_on_the_test_set(
     assert math.isclose(run["final_hours"], finals["gpu_hours"].sum(), rel_tol=1e-9)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("strategy", ["random", "reinforce", "ppo"])
 @pytest.mark.parametrize("at", [0, 1, 4, 6, 7])
 def test_interrupted_and_resumed_equals_never_interrupted(tmp_path, strategy, at):

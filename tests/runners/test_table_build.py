@@ -111,6 +111,7 @@ def flip_in(path: Path, dataset: str) -> None:
     path.write_bytes(data)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("dataset", ["runs/usd", "children/platform", "categories/runs/config"])
 def test_a_repaired_table_is_complete(tmp_path: Path, dataset: str) -> None:
     path = tmp_path / "table.h5"

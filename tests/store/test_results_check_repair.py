@@ -225,7 +225,7 @@ def test_a_missing_file_is_missing(tmp_path: Path) -> None:
         check_file(tmp_path / "none.h5")
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(10))
 def test_whatever_a_flipped_byte_hits_no_wrong_number_is_recovered(unpacked: Path, seed: int) -> None:
     rng = random.Random(seed)

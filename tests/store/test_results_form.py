@@ -112,6 +112,7 @@ NUMBERS = np.zeros(ROWS)
 DEFLATED = {"chunks": (ROWS,), "compression": "gzip"}
 
 
+@pytest.mark.sampled(13)
 @pytest.mark.parametrize(
     ("change", "why"),
     [

@@ -64,7 +64,7 @@ def test_forty_kills_lose_nothing(tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["x.h5"]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_five_kills_of_each_operation_lose_nothing(tmp_path, operation):
     """The quick part of tests/faults/kills.py."""

@@ -134,6 +134,7 @@ def test_random_edits_of_one_number_are_found(tmp_path: Path) -> None:
         assert texts(path), (column, place)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("columns", "said"),
     [

@@ -142,6 +142,7 @@ def append_and_be_killed(path: str, step: int) -> None:
     os._exit(0)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_of_the_first_append_leaves_a_sound_file(tmp_path: Path) -> None:
     codes = []
     write(tmp_path / "prepared.h5", 2)

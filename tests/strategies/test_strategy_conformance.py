@@ -63,7 +63,7 @@ CONFIGS: dict[str, StrategyConfig] = {
 CHILDREN = {"enas": 8, "parego": 14}  # more than its candidates; every one of them is scored by a network
 
 
-@pytest.mark.sampled(18)
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):
@@ -74,7 +74,7 @@ def test_on_small_spaces(toys, name: str, toy: str):
     check_strategy(STRATEGIES.get(name), toys[toy], seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("spec", SPECS)
 def test_on_the_suites_spaces(name: str, spec: str):

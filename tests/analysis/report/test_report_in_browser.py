@@ -93,6 +93,7 @@ def seek(tab, selector: str, at_most: int = 120) -> None:
     raise AssertionError(f"Tab never reaches {selector}")
 
 
+@pytest.mark.slow
 def test_a_pointer_reads_the_plots(opened, selection):
     tab = opened()
     front = pareto_front(selection.frame)
@@ -143,6 +144,7 @@ def test_the_plane_is_filtered_by_strategy_by_words_and_by_a_rectangle(opened, c
     assert points(tab) == len(front)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_table_is_sorted_and_searched(opened, children, width):
     tab = opened(width=width)
@@ -203,6 +205,7 @@ def test_the_keyboard_reaches_and_works_everything(opened, children):
     assert len(tab.js(SHOWN)) == min(25, len(found))
 
 
+@pytest.mark.slow
 def test_what_the_table_shows_is_saved_as_csv(opened, children, browser, tmp_path):
     tab = opened()
     browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
@@ -217,6 +220,7 @@ def test_what_the_table_shows_is_saved_as_csv(opened, children, browser, tmp_pat
     assert set(table["params"]) == set(wanted["params"])
 
 
+@pytest.mark.slow
 def test_the_numbers_of_a_plot_are_saved_as_csv(opened, selection, browser, tmp_path):
     tab = opened()
     browser.call("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
@@ -245,6 +249,7 @@ def test_the_numbers_of_a_plot_are_saved_as_csv(opened, selection, browser, tmp_
     assert best.groupby("rank")["epoch"].max().tolist() == [8] * 6
 
 
+@pytest.mark.slow
 def test_a_command_is_copied(opened, browser):
     tab = opened()
     browser.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
@@ -254,6 +259,7 @@ def test_a_command_is_copied(opened, browser):
     assert tab.js("navigator.clipboard.readText()") == "nasbench report results/made-up.h5 --target 0.9"
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_text_can_be_read_and_every_control_has_a_name(browser, selection, tmp_path, dark):
@@ -273,6 +279,7 @@ def test_every_text_can_be_read_and_every_control_has_a_name(browser, selection,
     tab.close()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("dark", [False, True])
 def test_a_phone_needs_no_sideways_scrolling(opened, dark):
     tab = opened(width=390, dark=dark)
@@ -280,6 +287,7 @@ def test_a_phone_needs_no_sideways_scrolling(opened, dark):
     assert tab.js("document.documentElement.dataset.theme") == ("dark" if dark else "light")
 
 
+@pytest.mark.slow
 def test_a_finger_reads_a_point_and_then_finds_it(opened):
     tab = opened(width=390)
     tab.call("Emulation.setTouchEmulationEnabled", enabled=True)
@@ -293,6 +301,7 @@ def test_a_finger_reads_a_point_and_then_finds_it(opened):
     tab.until(f"document.querySelector('#table-filter input').value === {json.dumps(shown)}")
 
 
+@pytest.mark.slow
 def test_no_table_scrolls_sideways_on_a_desk(browser, selection, tmp_path):
     def renamed(frame):  # the longest name of a built-in strategy
         return frame.assign(strategy=frame["strategy"].replace("ppo", "reinforce_logits"))
