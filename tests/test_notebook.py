@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import nbformat
+import pytest
 from notebooks import executed, outputs
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "notebook.ipynb"
