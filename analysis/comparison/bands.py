@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +40,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     """Compute the median over seeds at each budget, with an interval per budget and a simultaneous band.
 
     Args:
-        data: result of `anytime`.
+        data: result of `anytime`, with the scores at least.
         seed: seed of the drawn signs of the band; the same seed gives the same numbers, regardless of the other
             strategies.
         level: coverage in (0, 1).
@@ -58,7 +60,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent", "unit"]
     if data.empty:
         return pd.DataFrame(columns=columns)
-    places = data.groupby("strategy", sort=False).indices
+    places = data.groupby("strategy", sort=False, observed=True).indices
     run, budget = pd.factorize(data["run"], sort=True)[0], data["budget"].to_numpy(dtype=float)
     by, unit = data["by"].iloc[0], data["unit"].iloc[0] if "unit" in data else DEVICE_HOURS
     scores = {measure: data[measure].to_numpy(dtype=float) for measure in MEASURES}
@@ -79,7 +81,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
                     "budget": budgets,
                     "runs": len(runs),
                     "n": n,
-                    **_intervals(values, generator(seed, strategy, measure), level, resamples),
+                    **_intervals(values, partial(generator, seed, strategy, measure), level, resamples),
                     "interval": [interval_name(count, level) for count in n.tolist()],
                     "spent": float(np.fmax.reduce(spent[rows])),
                 }
@@ -95,6 +97,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     return judged_by().shown(pd.DataFrame(whole)[columns], ["median"], ends)
 
 
+@lru_cache(maxsize=1024)
 def interval_name(n: int, level: float = LEVEL) -> str:
     """Describe the interval of a median over n seeds.
 
@@ -174,12 +177,14 @@ def median_with_ends(scores: np.ndarray, level: float = LEVEL) -> tuple[float, f
     return float(np.median(known)), float(known[rank - 1]), float(known[-rank])
 
 
-def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resamples: int) -> dict[str, np.ndarray]:
+def _intervals(
+    values: np.ndarray, rng: Callable[[], np.random.Generator], level: float, resamples: int
+) -> dict[str, np.ndarray]:
     """Median, interval and band of each column of `values` [runs, budgets] (NaN: no score); NaN for empty columns."""
     found = {name: np.full(values.shape[1], np.nan) for name in _COLUMNS}
     finite = np.isfinite(values)
-    most = finite.any(axis=1).sum()
-    for pattern in np.unique(finite, axis=1).T:
+    most, drawing = finite.any(axis=1).sum(), None
+    for pattern in finite[:, :1].T if (finite == finite[:, :1]).all() else np.unique(finite, axis=1).T:
         columns = (finite == pattern[:, None]).all(axis=0)
         scores = np.sort(values[pattern][:, columns], axis=0)
         if not len(scores):
@@ -188,7 +193,8 @@ def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resam
         rank = max(1, median_rank(len(scores), level)[0])
         found["low"][columns], found["high"][columns] = scores[rank - 1], scores[-rank]
         if len(scores) == most >= LEAST_FOR_BANDS:
-            rank = simultaneous_rank(values[pattern][:, columns], rng, level, resamples)
+            drawing = drawing or rng()  # one for all columns; making it takes longer than a median
+            rank = simultaneous_rank(values[pattern][:, columns], drawing, level, resamples)
             if rank:
                 found["all_low"][columns], found["all_high"][columns] = scores[rank - 1], scores[-rank]
     return found

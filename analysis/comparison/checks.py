@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nasbench.analysis.comparison.sharing import once
 from nasbench.errors import InputError
 from nasbench.scores import judged_by
 from nasbench.store.format.schema import TABLE
@@ -50,11 +51,15 @@ def fairness(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     if runs.empty:
         raise InputError("no runs to compare: the results file has none")
     require_distinct(runs)
-    rows = []
-    for name, (asks, check) in CHECKS.items():
-        finding = check(frame, runs)
-        rows.append({"check": name, "asks": asks, "met": not finding, "finding": finding})
+    rows = [
+        {"check": name, "asks": CHECKS[name][0], "met": not finding, "finding": finding}
+        for name, finding in once(_findings, frame, runs)
+    ]
     return pd.DataFrame(rows)
+
+
+def _findings(frame: pd.DataFrame, runs: pd.DataFrame) -> list[tuple[str, str]]:
+    return [(name, check(frame, runs)) for name, (_, check) in CHECKS.items()]
 
 
 def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[str] = ()) -> tuple[str, ...]:
@@ -184,9 +189,14 @@ def unscored_runs(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows of `runs`.
     """
-    scored = (frame["stage"] == "search") & frame["counted"].astype(bool) & (frame["status"] == "ok")
-    have = frame.loc[scored & frame["val_acc"].notna(), "run"].unique()
+    have = once(_scored, frame)
     return runs[~runs["run"].isin(have) & (runs["strategy"] != TABLE)]
+
+
+def _scored(frame: pd.DataFrame) -> Any:
+    """Runs with a counted child that has a score."""
+    scored = (frame["stage"] == "search") & frame["counted"].astype(bool) & (frame["status"] == "ok")
+    return frame.loc[scored & frame["val_acc"].notna(), "run"].unique()
 
 
 def no_choice(frame: pd.DataFrame, measure: str = "val_acc") -> float:
@@ -248,7 +258,7 @@ def limits_of(config: str) -> str:
         return ""
     try:
         fields = json.loads(config)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(fields.get("where_arch", "")) if isinstance(fields, dict) else ""
 
@@ -269,7 +279,7 @@ def _data(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find devices whose price differs between runs, or that only some runs have a price for."""
-    charged = frame[frame["gpu_hours"] > 0]
+    charged = frame.loc[frame["gpu_hours"] > 0, ["device", "run", "usd", "gpu_hours"]]
     priced = charged.assign(gpu_hours=charged["gpu_hours"].where(charged["usd"].notna()))
     totals = priced.groupby(["device", "run"])[["usd", "gpu_hours"]].sum(min_count=1)
     found = []
@@ -286,7 +296,8 @@ def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
     """Find searches some of whose counted children were filtered out, e.g. because only children with scores were kept."""
     runs = runs[runs["strategy"] != TABLE]  # rows of a complete table are of no search, and not counted
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)].groupby("run").size()
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run"]].groupby("run").size()
     here = counted.reindex(runs["run"]).fillna(0).to_numpy(dtype=int)
     lacking = runs["children"].to_numpy(dtype=int) - here
     if not (lacking > 0).any():
@@ -296,7 +307,8 @@ def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _duplicates(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find children that repeat a hash of their run without being marked as duplicates."""
-    rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
+    rows = frame.loc[frame["stage"] == "search", ["run", "index", "hash", "duplicate", "counted"]]
+    rows = rows.sort_values(["run", "index"], kind="stable")
     repeated = rows.duplicated(["run", "hash"]) & ~rows["duplicate"].astype(bool) & rows["counted"].astype(bool)
     return (
         f"{int(repeated.sum())} children repeat an architecture of their run and are not counted as duplicates"
@@ -338,8 +350,8 @@ def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _test(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find children of a search that have a test score, which their strategy could have received."""
-    search = frame[frame["stage"] == "search"]
-    seen = int(search[["test_acc", "test_loss"]].notna().any(axis=1).sum())
+    search = frame.loc[frame["stage"] == "search", ["test_acc", "test_loss"]]
+    seen = int(search.notna().any(axis=1).sum())
     return (
         f"{seen} children of searches have a test score, which a strategy must not see before its choice"
         if seen
@@ -361,7 +373,7 @@ def _children_at_once(config: str) -> int:
     """Children in training at once by a stored configuration; 0 where it does not say, as for replays and imports."""
     try:
         fields = json.loads(config or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
     if isinstance(fields, dict) and isinstance(fields.get("import"), dict):
         known = fields["import"].get("children_at_once", 0)
@@ -370,9 +382,11 @@ def _children_at_once(config: str) -> int:
         return 0
     if fields["executor"] == "inline" or fields.get("ordered"):
         return 1  # an ordered run has the rows of one child at a time
-    if fields["executor"] == "ray":
-        return int(fields.get("children_at_once", 0))
-    return len(fields.get("devices", ("cpu",))) * int(fields.get("children_per_device", 1))
+    at_once: object = fields.get("children_at_once", 0)
+    if fields["executor"] != "ray":
+        devices, each = fields.get("devices", ["cpu"]), fields.get("children_per_device", 1)
+        at_once = len(devices) * each if isinstance(devices, list) and isinstance(each, int) else 0
+    return at_once if isinstance(at_once, int) else 0
 
 
 CHECKS: dict[str, tuple[str, Check]] = {

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ALL = "all"
+_NEEDED = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint")
 
 LABELS = {
     "params": "parameters",
@@ -66,7 +67,8 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
         InputError: when a column is missing, x is not known of some rows, or the rows are of several protocols.
     """
     _require_pair(frame, x, y)
-    scored = scored_children(frame, y)
+    need = (*_NEEDED, x, y, *({"device"} & set(frame.columns)))
+    scored = scored_children(frame[list(dict.fromkeys(need))], y)  # every selection of rows copies all columns
     unknown = int((~(scored[x] > 0)).sum())  # -1, 0 and NaN stand for missing costs
     if unknown:
         raise InputError(
@@ -91,7 +93,7 @@ def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
     Returns:
         Number of rows.
     """
-    rows = children_of_score(frame, y)
+    rows = children_of_score(frame[["stage", "counted", "strategy", "status", y]], y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
 
 
@@ -119,8 +121,7 @@ def lost_runs_note(frame: pd.DataFrame) -> str:
 def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:
     if x == y:
         raise InputError(f"a front needs two different columns, got {x!r} twice")
-    need = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint")
-    require_columns(frame, (*need, x, y), "the children")
+    require_columns(frame, (*_NEEDED, x, y), "the children")
 
 
 def reference_point(front: pd.DataFrame, x: str = "params", y: str = "val_acc") -> tuple[float, float]:

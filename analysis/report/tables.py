@@ -87,6 +87,7 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
     )
     table = ReportTable(columns)
+    in_usd = priced(found)
     for row in found.summary.to_dict("records"):
         share = row["searcher_share"]
         table.rows.append(
@@ -99,7 +100,7 @@ def summary_table(found: Contents) -> ReportTable:
                 ReportCell(f"{row['duplicates']:,}"),
                 ReportCell(f"{row['failures']:,}"),
                 ReportCell(unit.of(row["search_gpu_hours"]), f"(+ {unit.of(row['final_gpu_hours'])} final)"),
-                *([ReportCell(usd(row["usd"]))] if priced(found) else []),
+                *([ReportCell(usd(row["usd"]))] if in_usd else []),
                 ReportCell(NONE if math.isnan(share) else f"{share:.1%}"),
             ]
         )
@@ -175,13 +176,17 @@ def scores_table(found: Contents) -> ReportTable:
         ]
         columns.append(ReportColumn(f"IQM{unit}", meaning="Interquartile mean: of the middle half of the runs"))
     table = ReportTable(tuple(columns))
+    by_measure = [
+        {(row["strategy"], row["statistic"]): row for row in scores.to_dict("records")}
+        for scores in found.scores.values()
+    ]
     for strategy in found.strategies:
         cells = [ReportCell(strategy)]
-        for scores in found.scores.values():
-            rows = scores[scores["strategy"] == strategy].set_index("statistic")
-            cells.append(ReportCell(f"{rows['n'].iloc[0]} of {rows['runs'].iloc[0]}"))
+        for rows in by_measure:
+            first = rows[strategy, STATISTICS[0]]
+            cells.append(ReportCell(f"{first['n']} of {first['runs']}"))
             for statistic in STATISTICS:
-                row = rows.loc[statistic]
+                row = rows[strategy, statistic]
                 known = not math.isnan(row["low"])
                 words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({TOO_SMALL})"
                 cells.append(ReportCell(percent(row["value"]), words))
@@ -455,6 +460,7 @@ def cost_table(found: Contents) -> ReportTable:
             )
         )
     table = ReportTable(tuple(columns))
+    in_usd = priced(found)
     for row in found.cost.to_dict("records"):
         cells = [
             ReportCell(row["strategy"]),
@@ -464,11 +470,11 @@ def cost_table(found: Contents) -> ReportTable:
             ),
             ReportCell(child.of(row["hours_per_child"])),
         ]
-        if priced(found):
+        if in_usd:
             cells.insert(3, ReportCell(usd(row["usd"])))
             cells.append(ReportCell(usd(row["usd_per_child"])))
         if target is not None:
-            cells.append(_to_target(row, priced(found), found.devices))
+            cells.append(_to_target(row, in_usd, found.devices))
         table.rows.append(cells)
     return table
 
@@ -538,7 +544,7 @@ def cost_bars(found: Contents) -> list[Bar]:
     longest = float(found.cost["gpu_hours"].max()) if len(found.cost) else 0.0
     if not longest > 0:
         return []
-    unit = hour_unit(found.cost["gpu_hours"], found.devices)
+    unit, in_usd = hour_unit(found.cost["gpu_hours"], found.devices), priced(found)
     bars = []
     for row in found.cost.to_dict("records"):
         parts = [(category, colour, row[f"{category}_hours"]) for category, colour in CATEGORY_COLOURS.items()]
@@ -549,7 +555,7 @@ def cost_bars(found: Contents) -> list[Bar]:
             for name, colour, hours in parts
             if hours > 0
         ]
-        money = f", {usd(row['usd'])} USD" if priced(found) else ""
+        money = f", {usd(row['usd'])} USD" if in_usd else ""
         bars.append(Bar(row["strategy"], f"{unit.of(row['gpu_hours'])} {unit.name}{money}", shares))
     return bars
 
@@ -674,9 +680,12 @@ def volume_table(found: Contents) -> ReportTable:
             ),
         ]
     table = ReportTable(tuple(columns))
-    for strategy, rows in found.volumes.groupby("strategy", sort=False) if planes else ():
-        cells = [ReportCell(str(strategy)), ReportCell(f"{rows['points'].iloc[0]:,}")]
-        for row in rows.to_dict("records"):
+    by_strategy: dict[str, list[dict[Hashable, Any]]] = {}
+    for row in found.volumes.to_dict("records"):
+        by_strategy.setdefault(row["strategy"], []).append(row)
+    for strategy, rows in by_strategy.items():
+        cells = [ReportCell(strategy), ReportCell(f"{rows[0]['points']:,}")]
+        for row in rows:
             cells += [_mean_volume(row), ReportCell(f"{row['hypervolume']:.4f}", f"({row['front']:,} on the front)")]
         table.rows.append(cells)
     return table

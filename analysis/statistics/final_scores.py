@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -162,14 +163,16 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = LEVEL) -
     Source: the statistics: Agarwal et al. 2021 (2108.13264), section 4.
     """
     require_columns(scores, ("strategy", "table", "run", "score"), "the scores")
+    places = scores.groupby("strategy", sort=False).indices
+    table, values = pd.factorize(scores["table"], sort=True)[0], scores["score"].to_numpy(dtype=float)
     rows = []
     for strategy in style.in_order(scores["strategy"].tolist()):
-        mine = scores[scores["strategy"] == strategy]
-        strata = [group["score"].dropna().to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
-        strata = [stratum for stratum in strata if len(stratum)]
+        mine = places[strategy]
+        known = mine[~np.isnan(values[mine])]
+        strata = [values[known[table[known] == each]] for each in np.unique(table[known])]
         pooled = np.concatenate(strata) if strata else np.zeros(0)
         for statistic in STATISTICS:
-            found = _interval(statistic, strata, generator(seed, strategy, "final", statistic), level)
+            found = _interval(statistic, strata, partial(generator, seed, strategy, "final", statistic), level)
             rows.append(
                 {
                     "strategy": strategy,
@@ -186,19 +189,18 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = LEVEL) -
     return pd.DataFrame(rows)
 
 
-def _interval(statistic: str, strata: list[Floats], rng: np.random.Generator, level: float) -> Interval:
+def _interval(statistic: str, strata: list[Floats], rng: Callable[[], np.random.Generator], level: float) -> Interval:
     if statistic == "mean":
         return mean_interval(strata, rng, level)
     if len(strata) == 1:
         return median_interval(strata[0], level) if statistic == "median" else iqm_interval(strata[0], level)
-    return pooled_interval(strata, _OF[statistic], rng, level)
+    return pooled_interval(strata, _OF[statistic], rng(), level)
 
 
 def _iqm(samples: Floats) -> Floats:
-    """Mean of the middle half of each row."""
-    from scipy.stats import trim_mean
-
-    means: Floats = np.asarray(trim_mean(samples, 0.25, axis=1))
+    """Mean of the middle half of each row, to the bit that of scipy's trim_mean, which takes milliseconds a call."""
+    cut, n = samples.shape[1] // 4, samples.shape[1]
+    means: Floats = np.partition(samples, (cut, n - cut - 1), axis=1)[:, cut : n - cut].mean(axis=1)
     return means
 
 

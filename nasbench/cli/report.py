@@ -123,9 +123,10 @@ def report(
 
 def _chosen(results: Results, where: str | None, files: Sequence[str]) -> pd.DataFrame:
     """Select the children to report, at least one."""
-    from nasbench.cli.query import select
+    from nasbench.analysis.report.contents import columns_of
+    from nasbench.cli.loading import children_where
 
-    frame = results.frame() if where is None else select(results.frame(), where, None, None)
+    frame = children_where(results, where, columns_of(results.runs()))
     if frame.empty:
         what = f"match {where!r}" if where else "are"
         raise InputError(f"no children {what} in {', '.join(files)}; see: nasbench query FILE")
