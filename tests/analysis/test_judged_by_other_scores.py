@@ -91,6 +91,7 @@ def test_a_search_minimizes_where_the_direction_says_so(folder: Path) -> None:
     assert found.plot().axes[0].get_ylabel() == "regret of perplexity"
 
 
+@pytest.mark.slow
 def test_the_regret_axis_says_which_score_it_is_of(folder: Path) -> None:
     for name, label in (("t.h5", "regret of test_ssim"), ("a.h5", "validation regret (percentage points)")):
         found = suite.replay(folder / name, "random", seeds=3, budget="5 children", progress=False)
@@ -134,6 +135,7 @@ def test_compare_prints_and_saves_the_score_itself(folder: Path, tmp_path: Path)
     assert judged_by() == ACCURACY
 
 
+@pytest.mark.slow
 def test_a_difference_of_lower_scores_has_their_sign(folder: Path) -> None:
     printed = run("compare", str(folder / "lat.h5"), "--test", "--table-format", "text")
     with Results(folder / "lat.h5") as results:
@@ -181,6 +183,7 @@ def test_regret_starts_from_the_worst_and_not_from_accuracy_0(folder: Path, tmp_
     assert (found["mean"] <= 8).all()
 
 
+@pytest.mark.slow
 def test_a_score_may_be_named_for_runs_that_state_none(folder: Path, tmp_path: Path) -> None:
     run(
         "replay",
@@ -213,6 +216,7 @@ def test_runs_of_different_scores_are_not_mixed(folder: Path) -> None:
     assert "these runs are judged by different scores: perplexity, val_ssim" in found.err
 
 
+@pytest.mark.slow
 def test_search_on_one_score_and_report_another(folder: Path, tmp_path: Path) -> None:
     """Data sets of one space, of which one is judged by accuracy and one by SSIM, as the tasks of TransNAS-Bench are."""
     both = f"{tmp_path}/both.h5"
@@ -255,6 +259,7 @@ def test_search_on_one_score_and_report_another(folder: Path, tmp_path: Path) ->
     assert "these searches were judged by another score than test_ssim" in mixed.err
 
 
+@pytest.mark.slow
 def test_reports_say_the_score(folder: Path, tmp_path: Path) -> None:
     text = run("report", str(folder / "ppl.h5"), "-f", "md")
     assert "best perplexity" in text
@@ -285,6 +290,7 @@ def test_the_words_of_a_score() -> None:
     assert LATENCY.shown(frame, ["mean"], [("low", "high")]).iloc[0].tolist() == [3.0, 2.0, 4.0]
 
 
+@pytest.mark.slow
 def test_status_speedup_and_claims_know_the_score(folder: Path, tmp_path: Path) -> None:
     rows = [line.split() for line in run("status", str(folder / "ppl.h5")).splitlines() if " random " in line]
     bests = [float(row[-2]) for row in rows]

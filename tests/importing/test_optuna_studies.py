@@ -71,6 +71,7 @@ def test_a_study_is_a_run_with_all_its_trials(kind: str, tmp_path: Path) -> None
     assert "sound" in nasbench("check", str(tmp_path / "o.h5")).out
 
 
+@pytest.mark.slow
 def test_a_study_without_a_meaning_is_judged_by_its_own_value(tmp_path: Path) -> None:
     trials = [Told(options(place), [loss], times=(place, place + 1)) for place, loss in enumerate((2.5, 1.5, 3.0))]
     path = write_sqlite(tmp_path / "s.db", {"lm": trials}, directions=["MINIMIZE"], attributes={"seed": 4})

@@ -62,6 +62,12 @@ def test_one_run_per_strategy_and_seed_in_its_order(tmp_path: Path) -> None:
     assert first["duplicate"].tolist() == [False, False, True]
     np.testing.assert_allclose(first["spent_gpu_hours"] * 3600, [10, 30, 60])
     assert set(frame["stage"]) == {"search"}
+
+
+@pytest.mark.slow
+def test_analyses_take_imported_searches_as_ours(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    imported("csv", tmp_path / "log.csv", tmp_path, "--space", "choices:2/2/2", *OF_LOG)
     for command in (["compare", "--by", "children"], ["regret"], ["targets", "--target", "0.6"], ["cost"]):
         name, *words = command
         allowed = ("--allow", "baseline", "--allow", "children")
