@@ -15,7 +15,7 @@ from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
 from nasbench.errors import InputError, printable
 from nasbench.spaces import get_space
-from nasbench.spaces.stored_choices import decode_stored
+from nasbench.spaces.stored_choices import choices_of, decode_stored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -92,7 +92,9 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
             "child": np.arange(1, len(rows) + 1),
             "hash": rows["hash"],
             "decisions": [
-                len(decode_stored(get_space(space), choices).choices)
+                len(found)
+                if (found := choices_of(choices)) is not None
+                else len(decode_stored(get_space(space), choices).choices)  # says what is wrong
                 for space, choices in zip(rows["space"], rows["choices"])
             ],
             **{name: rows[name] for name in ("params", "mult_adds", "epochs", "status", "val_acc", "reward")},

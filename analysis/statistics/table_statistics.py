@@ -10,8 +10,10 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.spaces import get_space
 from nasbench.spaces.stored_choices import decode_stored
+from nasbench.store.format.frames import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
 CHANCE = 0.15
@@ -35,7 +37,8 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
     """
     require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
-    ok = frame[frame["status"] == "ok"]
+    whole = whole_trainings(frame)
+    ok = whole[whole["status"] == "ok"]
     if ok.empty:
         raise InputError("no child of the table has status ok")
     rows = _once(ok) if "stage" in ok else ok
@@ -115,6 +118,22 @@ def distribution(means: pd.DataFrame) -> pd.DataFrame:
     """
     columns = ["val_acc", "test_acc", "params", "mult_adds", "device_seconds"]
     return means[columns].quantile(list(QUANTILES)).rename_axis("quantile").reset_index()
+
+
+def oriented_quantiles(quantiles: pd.DataFrame) -> pd.DataFrame:
+    """Give quantiles of oriented scores the numbers that they have in the score's own direction.
+
+    Args:
+        quantiles: result of `distribution`.
+
+    Returns:
+        The same rows: where lower scores are better, the 0.1 quantile of oriented scores is the 0.9 quantile of the score.
+        Other columns are left alone.
+    """
+    if judged_by().sign > 0:
+        return quantiles
+    turned = quantiles[["val_acc", "test_acc"]][::-1].reset_index(drop=True)
+    return quantiles.assign(val_acc=turned["val_acc"], test_acc=turned["test_acc"])
 
 
 def spread(rows: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock."),
+    "bench": ("nasbench.cli.bench:bench", "Compare strategies on a frozen suite, offline; check submissions."),
+    "leaderboard": ("nasbench.cli.leaderboard:leaderboard", "Write a static site of submissions and reference runs."),
     "table": ("nasbench.cli.table:table", "Build complete tables; show their statistics and neighbours."),
+    "tables": ("nasbench.cli.tables:tables", "List the tables that ship; show, verify or get one by name."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children by conditions on their columns."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
     "score": (
@@ -51,7 +54,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "nasbench.cli.combine:export",
         "Write children, curves, runs or measurements as parquet, CSV or JSON lines.",
     ),
-    "import": ("nasbench.cli.importing:import_", "Import other results: NAS-Bench-101, NAS-Bench-201, CSV, parquet."),
+    "import": (
+        "nasbench.cli.importing:import_",
+        "Import tables and searches: NAS-Bench-101 and 201, CSV, JSON, Optuna, ...",
+    ),
     "rerun": ("nasbench.cli.rerun:rerun", "Start a stored run again, into another file."),
     "report": ("nasbench.cli.report:report", "Write a report: one HTML page, or Markdown."),
     "compare": (
@@ -92,6 +98,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
     "data": ("nasbench.cli.data:data", "Show a data set, with what was left out; write one as a folder of images."),
     "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
+    "cite": ("nasbench.cli.cite:cite", "Print BibTeX of the suite, and of what results files used."),
     "config": ("nasbench.cli.config:config", "Show the configuration in effect, and where each value comes from."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
 }
@@ -102,7 +109,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
     "models": ("Trained networks", ("train", "predict", "evaluate", "export-model", "latency")),
-    "tables": ("Complete tables", ("table", "replay")),
+    "tables": ("Complete tables", ("bench", "leaderboard", "tables", "table", "replay")),
     "results": (
         "Results files (also: nasbench results COMMAND)",
         ("query", "show", "check", "repair", "migrate", "merge", "diff", "export", "import"),
@@ -116,7 +123,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "machine": (
         "This machine, and what there is",
-        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "config", "completion"),
+        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "cite", "config", "completion"),
     ),
 }
 GROUPS = {

@@ -60,23 +60,41 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "csv", "parquet", "nasbench101", "nasbench201")
 _PRINTED: Final = ("predict", "query")
 """Commands that print their output, in a form that is chosen, also where no file is named."""
-_NEW: Final = frozenset({"csv", "parquet", "nasbench101", "nasbench201"})
+_NEW: Final = frozenset(
+    {
+        "measure",
+        *("csv", "json", "parquet", "optuna", "synetune"),
+        *("accel-nasbench", "nasbench101", "nasbench201", "nasbench-macro", "nats-bench", "suite-zero", "transnas"),
+    }
+)
 """Commands that begin with reading for long, and write a new results file."""
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *sorted(_NEW))
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},
     **{name: {"output": _PICTURE} for name in ("claims", "compare", "curves")},
     **{name: {"output": _RESULTS} for name in _WRITERS},
     **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
+    "cite": {"output": Output("text", (".bib",))},
+    "compact": {"output": Output("text", (".npz",))},
+    "croissant": {"output": Output("text", (".json",))},
     "draw": {"output": _DRAWING},
     "evaluate": {"output": _PICTURE, "csv_": _CSV},
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
+    "get": {"output": Output("text", (".npz",))},
+    "leaderboard": {"output": Output("folder")},
+    "measure": {
+        "output": _RESULTS,
+        "page": Output("text", (".html",)),
+        "csv": _CSV,
+        "submit": Output("text", (".npz",)),
+    },
     "predict": {"output": Output("text", (".csv", ".json"))},
     "query": {"output": Output("text", tuple(QUERY_FORMS))},
+    "reference": {"output": Output("text", (".npz",))},
     "replay": {"output": Output("text", (".csv", ".h5")), "plot": _PICTURE},
     "report": {"output": Output("text", tuple(REPORT_MARKS))},
     "reproduce": {"output": _PICTURE},

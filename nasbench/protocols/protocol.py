@@ -241,6 +241,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "nasbench201": "nasbench.protocols.named:NASBENCH201",
         "nasbench201-200": "nasbench.protocols.named:NASBENCH201_200",
         "darts": "nasbench.protocols.named:DARTS",
+        "nasbench-macro": "nasbench.protocols.named:NASBENCH_MACRO",
         "digits": "nasbench.protocols.named:DIGITS",
         "digits201": "nasbench.protocols.named:DIGITS201",
         "digits201-2": "nasbench.protocols.named:DIGITS201_2",

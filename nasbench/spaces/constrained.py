@@ -160,6 +160,22 @@ class Limits:
             raise InputError(f"condition {str(self.condition)!r} compares the latency, which is not measured here")
 
     @property
+    def text(self) -> str:
+        """The condition as text."""
+        return str(self.condition)
+
+    def head(self, draw: Callable[[], Architecture]) -> Architecture | None:
+        """Return an architecture that comes before random ones.
+
+        Args:
+            draw: draws a random architecture that fits.
+
+        Returns:
+            The architecture; None for a random one.
+        """
+        return None
+
+    @property
     def measures(self) -> bool:
         """Whether the condition compares the latency, so that architectures must be measured."""
         return LATENCY in self.condition.names
@@ -313,7 +329,11 @@ class _View(Space):
         return self.plain.canonical(architecture)
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        return next(self.fitting(_endless(self.plain, rng)))
+        def draw() -> Architecture:
+            return next(self.fitting(_endless(self.plain, rng)))
+
+        first = self.limits.head(draw)
+        return draw() if first is None else first
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         for _ in range(self._tries(MUTATIONS)):
@@ -343,7 +363,7 @@ class _View(Space):
         nearest = min(values, key=self.limits.distance)
         before = f" after {fitted:,} that do" if fitted else ""
         return NothingFits(
-            f"almost no architecture of {self.spec!r} satisfies {str(self.limits.condition)!r}: {len(rejected):,} "
+            f"almost no architecture of {self.spec!r} satisfies {self.limits.text!r}: {len(rejected):,} "
             f"drawn in a row do not{before}; the nearest has {' and '.join(map(_shown, nearest, nearest.values()))}; "
             f"drawn were {', '.join(f'{name} {_range(name, [each[name] for each in values])}' for name in nearest)}; "
             "choose other limits"

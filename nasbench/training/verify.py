@@ -188,10 +188,11 @@ def check_rows(
     for row in rows:
         place = device or ("cpu" if row["device"] == "cpu" else "cuda")
         protocol, space = stored_protocol(row, configs[row["run"]])
-        key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], place)
+        key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], row["stop_epoch"], place)
         if key not in trained:
             architecture = decode_stored(space, row["choices"])
-            child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
+            test = row["stage"] == "final"
+            child = Child(architecture, protocol, row["seed"], test=test, epochs=row["stop_epoch"])
             trained[key] = evaluate(child, place)
         elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
         check = compare(row, trained[key], elsewhere, limit)
@@ -211,7 +212,9 @@ def contradictions(row: Row, digest: str) -> tuple[Difference, ...]:
     """
     seconds = (row["train_seconds"] + row["eval_seconds"] + row["setup_seconds"]) * row["devices"]
     pairs = [("hash", row["hash"], digest), ("device_seconds", row["device_seconds"], seconds)]
-    if row["gpu_hours"] and not row["cached_from"]:  # cached and duplicate children may be free
+    again = row["continues"] and not row["from_epoch"]  # its first epochs were charged to the child that it continues
+    charged_less = again and row["gpu_hours"] <= row["device_seconds"] / 3600.0
+    if row["gpu_hours"] and not row["cached_from"] and not charged_less:  # cached and duplicate children may be free
         pairs.append(("gpu_hours", row["gpu_hours"], row["device_seconds"] / 3600.0))
     return tuple(
         Difference(name, stored, found)
@@ -231,8 +234,10 @@ def default_tolerance(results: Results) -> float:
         estimated from the files' validation accuracies, but at least `ACCURACY_TOLERANCE` and at most 1. With fewer
         than 30 degrees of freedom in the files, `ACCURACY_TOLERANCE`.
     """
-    frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc"])
-    ended = frame[frame["status"] == "ok"].drop_duplicates(["fingerprint", "hash", "seed"])
+    frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc", "stop_epoch"])
+    ended = frame[(frame["status"] == "ok") & (frame["stop_epoch"] == 0)].drop_duplicates(
+        ["fingerprint", "hash", "seed"]
+    )
     groups = ended.groupby(["fingerprint", "hash"], sort=False)["val_acc"]
     freedom = groups.size() - 1
     if freedom.sum() < _NOISE_FREEDOM:

@@ -12,19 +12,24 @@ import numpy as np
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.replay.replay import Replayed
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.store.format.columns import DTYPES, Data, Text
+from nasbench.store.format.quantities import Quantity
+from nasbench.store.format.rows import measurement_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, LEDGER_CATEGORIES, RUN_COLUMNS, Column
-from nasbench.store.maintenance.table_builder import Tables, join_tables
+from nasbench.store.judged import LOSS
+from nasbench.store.maintenance.table_builder import Tables, join_tables, measurement_columns, measurements_once
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 
 DEVICE = "table"
+_ACC, _LOSS, _MEASURED = range(3)
 
 
 def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
     """Make rows of all counted children, of every incumbent as stage "final" with its test accuracy, and of the runs.
 
     Costs are those of the table, in category "cached"; wall time is the simulated clock; reading a test accuracy costs
-    nothing. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
+    nothing. Of a child that continues another, costs are those of the added epochs. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
     data set in its column `data`, with that table's fingerprint. Search rows have the scores that the search received,
     from the searched table. Final rows have means over trainings: for each table in which choices are reported, one row
     per incumbent in the order in which the run found them, numbered on by `index`; the last is the run's choice. So a
@@ -42,7 +47,7 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
     Raises:
         InputError: when a table of `reports` belongs to another space.
     """
-    return join_tables([_tables(replayed, reports) for replayed in replays])
+    return measurements_once(join_tables([_tables(replayed, reports) for replayed in replays]))
 
 
 def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
@@ -60,7 +65,42 @@ def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
         },
         curves={curve.name: np.zeros(0) for curve in CURVES},
         lengths=np.zeros(count, dtype="<i8"),
+        measurements=measurement_columns(_measurements(replayed, scored)),
     )
+
+
+def _measurements(replayed: Replayed, scored: Sequence[Table]) -> list[dict[str, Any]]:
+    """Scores of the children that are no accuracies: of all architectures in the searched table, of incumbents in others."""
+    runs, places = replayed.improved()
+    incumbents, every = np.unique(replayed.codes[runs, places]), np.unique(replayed.codes[replayed.codes >= 0])
+    rows = []
+    for table in dict.fromkeys((replayed.table, *scored)):
+        if table.score.is_accuracy or table.score.val == LOSS.val:
+            continue
+        for code in (every if table is replayed.table else incumbents).tolist():
+            architecture = table.architecture(code)
+            for name, values in ((table.score.val, table.val_acc), (table.score.test, table.test_acc)):
+                if not name or np.isnan(values[code]):
+                    continue
+                quantity = Quantity(name, table.score.unit, table.score.direction)
+                rows.append(
+                    measurement_row(
+                        unmeasured()
+                        | quantity.columns
+                        | {
+                            "hash": architecture.hash,
+                            "space": table.space.spec,
+                            "choices": json.dumps(list(architecture.choices), separators=(",", ":")),
+                            "value": table.score.sign * float(values[code]),
+                            "protocol": table.protocol,
+                            "fingerprint": table.fingerprint,
+                            "data": table.name,
+                            "seed": 0,
+                            "source": f"replay of table {table.name}",
+                        }
+                    )
+                )
+    return rows
 
 
 def _run_id(replayed: Replayed, config: Mapping[str, Any], seed: int) -> str:
@@ -88,10 +128,25 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["search_seeds"] = replayed.table.seeds
     if scored[0].seeds is not None:
         config["report_seeds"] = scored[0].seeds
+    if not replayed.table.score.is_accuracy:
+        config["score"] = replayed.table.score.as_dict()
+    reported = {table.name: table.score.as_dict() for table in scored if table.score != replayed.table.score}
+    if reported:
+        config["report_scores"] = reported
     if replayed.outcome_from != "mean":
         config["draw"] = replayed.outcome_from
+    if replayed.setting.config.measured:
+        config["measured"] = {
+            name: hashlib.blake2b(replayed.table.measured[name].tobytes(), digest_size=8).hexdigest()
+            for name in replayed.setting.config.measured
+        }
+    if replayed.devices != 1:
+        config["children_at_once"] = replayed.devices
     if replayed.setting.where_arch:
         config["where_arch"] = replayed.setting.where_arch
+    source = source_of(replayed.setting.kind)
+    if source is not None:
+        config["strategy_digest"] = source.digest
     return config
 
 
@@ -116,13 +171,16 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     asks = np.tile(replayed.children[tested_runs], len(scored))
     of = np.concatenate([np.zeros(n, dtype=np.int64), 1 + np.repeat(np.arange(len(scored)), len(tested))])
     tables = [table, *scored]
-    seconds, spent = table.seconds[codes], replayed.seconds[runs, places]
-    at_end = np.tile(replayed.seconds[tested_runs, replayed.children[tested_runs] - 1], len(scored))
+    seconds, spent, clock = (each[runs, places] for each in (replayed.costs, replayed.seconds, replayed.ends))
+    last = replayed.children[tested_runs] - 1
+    at_end, clock_at_end = (np.tile(each[tested_runs, last], len(scored)) for each in (replayed.seconds, replayed.ends))
     hashes, choices, kinds = _names(replayed, every)
     outcomes = replayed.outcomes[runs, places]
-    val_acc = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
-    test_acc = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
-    failed = np.isnan(val_acc) & np.isnan(test_acc)
+    val = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
+    test = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
+    failed = np.isnan(val) & np.isnan(test)
+    kind = np.repeat([_kind(each) for each in tables], [n, *[len(tested)] * len(scored)])
+    reward = np.nan_to_num(outcomes, nan=0.0) if table.score.is_accuracy else outcomes
     nothing = np.zeros(m)
     return {
         "run": Text(run, ids),
@@ -139,9 +197,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "data": Text(of, [each.name for each in tables]).compact(),
         "seed": np.concatenate([_training_seeds(replayed, runs, codes), nothing]),
         "status": Text(failed.astype(np.int64), ["ok", "failed"]),
-        "val_acc": val_acc,
-        "test_acc": test_acc,
-        "reward": np.concatenate([np.nan_to_num(outcomes, nan=0.0), np.full(m, np.nan)]),
+        "val_acc": np.where(kind == _ACC, val, np.nan),
+        "test_acc": np.where(kind == _ACC, test, np.nan),
+        "val_loss": np.where(kind == _LOSS, -val, np.nan),
+        "test_loss": np.where(kind == _LOSS, -test, np.nan),
+        "reward": np.concatenate([reward, np.full(m, np.nan)]),
         "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
         "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
         "published_params": -1,
@@ -154,14 +214,58 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "usd": np.concatenate([seconds, nothing]) * rate,
         "searcher_seconds": 0.0,
         "spent_gpu_hours": np.concatenate([spent, at_end]) / SECONDS_PER_HOUR,
-        "wall_seconds": np.concatenate([spent, at_end]),
+        "wall_seconds": np.concatenate([clock, clock_at_end]),
         "peak_memory": -1,
         "device": DEVICE,
         "devices": 1.0,
         "cached_from": Text(of, [f"table {each.fingerprint}" for each in tables]).compact(),
         "duplicate": np.concatenate([_repeated(runs, kinds[:n]), np.zeros(m, dtype=bool)]),
         "counted": np.repeat([True, False], [n, m]),
+        **_of_courses(replayed, ids, runs, places, tested_runs, len(scored)),
     }
+
+
+def _kind(table: Table) -> int:
+    """In which columns the scores of a table are: accuracies, losses, or none but the table of measurements."""
+    return _ACC if table.score.is_accuracy else _LOSS if table.score.val == LOSS.val else _MEASURED
+
+
+def _of_courses(
+    replayed: Replayed, ids: list[str], runs: IntArray, places: IntArray, tested_runs: IntArray, tables: int
+) -> dict[str, Any]:
+    """Columns of children that ended in another order than that of their proposals, stopped early or went on."""
+    courses, table = replayed.courses, replayed.table
+    if courses is None:
+        return {}
+    indices, asked, stops, bases, continues = (
+        each[runs, places] for each in (courses.indices, courses.asked, courses.stops, courses.bases, courses.continues)
+    )
+    finals = np.zeros(len(tested_runs) * tables, dtype=np.int64)
+    whole = table.curves.epochs if table.curves is not None else 0
+    names, codes = np.unique(np.stack([runs, continues]), axis=1, return_inverse=True)
+    texts = ["" if index < 0 else f"{ids[run]}/{index}" for run, index in names.T.tolist()]
+    calls = np.tile(asked_in_all(courses.asked)[tested_runs], tables)
+    return {
+        "index": np.concatenate([indices, _final_index(tested_runs, tables)]),
+        "asked": np.concatenate([asked, calls]),
+        "epochs": np.concatenate([np.where(stops, stops, whole), finals + whole]),
+        "stop_epoch": np.concatenate([stops, finals]),
+        "from_epoch": np.concatenate([bases, finals]),
+        "continues": Text(np.concatenate([codes.ravel(), finals + len(texts)]), [*texts, ""]).compact(),
+    }
+
+
+def asked_in_all(asked: IntArray) -> IntArray:
+    """Return the `ask` calls of each search up to its last outcome.
+
+    Args:
+        asked: ints [runs, most children], `ask` calls before each outcome; 0 at the end.
+
+    Returns:
+        Ints [runs].
+    """
+    calls: IntArray = asked.max(axis=1, initial=0)
+    return calls
 
 
 def _final_index(runs: IntArray, tables: int) -> IntArray:
@@ -199,8 +303,11 @@ def _repeated(runs: IntArray, kinds: IntArray) -> Any:
 
 def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
     table, now, places = replayed.table, utc_now(), np.arange(len(ids))
+    source = source_of(replayed.setting.kind)
     configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
-    seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else np.zeros(len(ids))
+    nothing = np.zeros(len(ids))
+    seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else nothing
+    clock: FloatArray = np.maximum(replayed.ends[:, -1], 0.0) if replayed.codes.shape[1] else nothing
     return {
         "run": Text(places, ids),
         "strategy": replayed.setting.name,
@@ -216,9 +323,9 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
         "cached_hours": seconds / SECONDS_PER_HOUR,
         "usd": seconds / SECONDS_PER_HOUR * replayed.budget.usd_per_hour,
-        "wall_seconds": seconds,
+        "wall_seconds": clock,
         "started_at": now,
         "finished_at": now,
         "config": Text(places, configs),
-        "provenance": provenance_json(),
+        "provenance": provenance_json(source.noted() if source is not None else None),
     }

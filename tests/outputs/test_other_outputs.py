@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from bad_inputs import limit
 from commands import Done, nasbench
 from full_disk import files_of_at_most
 from image_folders import make_image_folder
+from import_samples import FEW, SAMPLES
 from nats_records import small_record
 from output_calls import APPENDED, CELL, IMAGES, OTHERS, PATHS, QUICK_TRAINING, REFUSED, RESULTS
 from store_rows import write
@@ -82,6 +84,11 @@ CALLS = {
         *SHORT,
     ),
     "write": ("digits",),
+    "measure": ("random", "--seeds", "2", "--options-tried", "0"),
+    "leaderboard": ("--reference",),
+    # Their sources, which `inputs` writes, and their options.
+    **dict.fromkeys(("json", "optuna", "synetune", "nats-bench"), ()),
+    **dict.fromkeys(("accel-nasbench", "hw-latency", "nasbench-macro", "suite-zero", "transnas"), ()),
 }
 ENDINGS = {"train": ".safetensors", "export-model": ".pt2"}
 
@@ -103,6 +110,10 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "tiny.toml").write_text(SUITE)
     make_image_folder(folder / "trees")
     (folder / "victim").write_bytes(b"mine")
+    for name in [name for name, words in CALLS.items() if not words]:
+        (folder / f"of-{name}").mkdir()
+        source, *options = SAMPLES[name](folder / f"of-{name}", 0)[1:]
+        CALLS[name] = (str(Path(source).relative_to(folder)), *options)
     return folder
 
 
@@ -120,6 +131,8 @@ def folder(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copytree(inputs, tmp_path, dirs_exist_ok=True)
     one = [get_space("nasbench201").decode([3, 3, 1, 0, 2, 1])]  # a table of all would take hours
     monkeypatch.setattr("nasbench.runners.tables.build.distinct_architectures", lambda _: one)
+    few = list(itertools.islice(get_space("nasbench201").enumerate(), FEW))
+    monkeypatch.setattr("nasbench.tabular.importers.hw_latency._cells", lambda: [(cell, cell.hash) for cell in few])
     return tmp_path
 
 
@@ -203,7 +216,8 @@ def written(folder: Path, name: str) -> None:
         assert (done.code, done.err.count("error: "), "Traceback" in done.err) == (2, 1, False), (size, done)
     done = call(folder, name, str(target))
     assert done.code == 0, done
-    assert os.listdir(target.parent) == ["x.h5"], "nothing is left of what failed"
+    page = ["x.html"] if name == "measure" else []
+    assert sorted(os.listdir(target.parent)) == ["x.h5", *page], "nothing is left of what failed"
     assert rows(target)
     if OTHERS[name].existing != APPENDED:
         refused(folder, name, str(target))
@@ -218,13 +232,16 @@ def written(folder: Path, name: str) -> None:
     assert (folder / "link.h5").is_symlink()
 
 
-@pytest.mark.parametrize("name", ["merge", "csv", "nasbench101", "nasbench201"])
+@pytest.mark.sampled(5)
+@pytest.mark.parametrize(
+    "name", [name for name, fate in OTHERS.items() if fate.full == "nothing is left" and name in RESULTS]
+)
 def test_new_results_files_are_made_and_leave_nothing_on_a_full_disk(name, folder):
     written(folder, name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["parquet", *(name for name in RESULTS if OTHERS[name].existing == APPENDED)])
+@pytest.mark.parametrize("name", [name for name in RESULTS if OTHERS[name].existing == APPENDED])
 def test_results_files_are_made_and_grow_also_after_a_full_disk(name, folder, trained):
     shutil.copytree(trained, folder, dirs_exist_ok=True)
     written(folder, name)

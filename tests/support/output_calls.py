@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -20,14 +20,19 @@ WORDS = {
     "bayesian": ("FILE",),
     "checklist": ("FILE",),
     "claims": ("FILE",),
+    "cite": ("FILE",),
+    "compact": ("FILE",),
     "compare": ("FILE",),
     "correlations": ("FILE",),
     "cost": ("FILE",),
+    "croissant": ("digits201-2",),
     "curves": ("FILE",),
     "draw": (CELL,),
     "evaluate": ("FILE", IMAGES),
     "export": ("FILE",),
     "export-model": ("FILE",),
+    "get": ("digits201-2",),
+    "measure": ("random", "--seeds", "2", "--options-tried", "0"),
     "pareto": ("FILE",),
     "power": ("FILE", "--difference", "0.01"),
     "predict": ("FILE", "in.png"),
@@ -36,6 +41,7 @@ WORDS = {
     "ranks": ("FILE",),
     "regret": ("FILE",),
     "replay": ("--table", "FILE", "--budget", "3 children", "--strategy", "random"),
+    "reference": ("random", "--seeds", "2"),
     "report": ("FILE",),
     "reproduce": ("--figure", "6", "FILE"),
     "score": ("--random", "1", "--space", "nasbench201", "--scores", "params"),
@@ -45,14 +51,15 @@ WORDS = {
     "train": (CELL, "FILE", *QUICK_TRAINING, "-o", "m.safetensors", "--replace"),
 }
 # Commands that are run in full: with the file of three children, and with a copy of a file that ships or a model file.
-QUICK = ("query", "export", "checklist", "show")
+QUICK = ("query", "export", "checklist", "show", "croissant")
 MODEL_FILE = "model.safetensors"
 SLOW = {
     **dict.fromkeys(("claims", "compare", "curves", "pareto", "ranks", "profiles", "regret", "reproduce"), "claims.h5"),
-    **dict.fromkeys(("bayesian", "cost", "power", "report", "score", "speedup", "targets"), "claims.h5"),
+    **dict.fromkeys(("bayesian", "cite", "cost", "power", "report", "score", "speedup", "targets"), "claims.h5"),
     **dict.fromkeys(("correlations", "replay"), "digits201.h5"),
     **dict.fromkeys(("evaluate", "predict"), MODEL_FILE),
-    **dict.fromkeys(("draw", "train"), "a.h5"),
+    **dict.fromkeys(("draw", "train", "get", "measure", "reference"), "a.h5"),
+    "compact": "digits201-2.h5",
 }
 
 APPENDED, REFUSED, MADE = "appended to", "refused", "made"
@@ -93,7 +100,12 @@ OTHERS: dict[str, Fate] = {
     "latency": Fate(APPENDED, APPENDED, MADE, FOLLOWED, REFUSED, ROWS_STAY),
     "build": _RUNNING,
     "merge": _NEW,
-    **dict.fromkeys(("csv", "parquet", "nasbench101", "nasbench201"), _NEW),
+    **dict.fromkeys(("csv", "parquet", "json", "optuna", "nasbench101", "nasbench201", "nats-bench"), _NEW),
+    **dict.fromkeys(("accel-nasbench", "nasbench-macro", "suite-zero", "transnas"), _NEW),
+    "synetune": replace(_NEW, given="reads a folder"),
+    "hw-latency": Fate(APPENDED, REFUSED, MADE, FOLLOWED, REFUSED, ROWS_STAY),
+    "measure": replace(_NEW, given=NO_INPUT),
+    "leaderboard": Fate(REFUSED, NO_INPUT, MADE, REFUSED, "any name", "nothing is left"),
     "train": _MODEL,
     "export-model": _MODEL,
     "transfer": Fate(REFUSED, REFUSED, MADE, "refused; folders above may be links", "any name", OLD_STAYS),

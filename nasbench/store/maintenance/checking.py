@@ -189,7 +189,7 @@ def _check_schema(packed: PackedFile, lengths: dict[str, int], health: Health) -
         rows = manifest.rows(table)
         if table == "measurements" and not rows:
             continue
-        expected |= {f"{table}/{column.name}": rows for column in columns}
+        expected |= {f"{table}/{column.name}": rows for column in columns if column.since <= manifest.schema}
     for name, rows in expected.items():
         if name not in manifest.datasets:
             health.damage(f"{packed.path}: dataset {name!r} of the schema is missing")

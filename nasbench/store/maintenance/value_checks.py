@@ -25,7 +25,7 @@ _RUN: Final = {column.name: column for column in RUN_COLUMNS}
 _SHARES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
 _AMOUNTS: Final = tuple(column.name for column in CHILD_COLUMNS if column.unit in ("s", "h", "USD"))
 _RUN_AMOUNTS: Final = tuple(column.name for column in RUN_COLUMNS if column.unit in ("s", "h", "USD"))
-_COUNTS: Final = ("index", "asked")
+_COUNTS: Final = ("index", "asked", "stop_epoch", "from_epoch")
 _COUNTS_OR_UNKNOWN: Final = (
     "epochs",
     "params",
@@ -59,7 +59,7 @@ def impossible_values(snapshot: Snapshot, imported: Sequence[str], hash_of: Hash
     """
     children = _Children(snapshot)
     yield from _ranges(children)
-    yield from _scores(children, imported, _runs_that_lost(snapshot, "val_acc"))
+    yield from _scores(children, imported, _runs_that_lost(snapshot, "val_acc"), _judged_otherwise(snapshot))
     yield from _curve_ends(snapshot, children)
     yield from _charges(children, imported)
     if hash_of is not None:
@@ -114,12 +114,17 @@ def _ranges(children: _Children) -> Iterator[str]:
         yield from children.fault(values < least, f"{name} is {{value}}; it is at least {least}", value=values)
 
 
-def _scores(children: _Children, imported: Sequence[str], lost: Sequence[str]) -> Iterator[str]:
+def _scores(
+    children: _Children, imported: Sequence[str], lost: Sequence[str], otherwise: Sequence[str]
+) -> Iterator[str]:
     val = children.numbers("val_acc")
     others = [children.numbers(name) for name in ("test_acc", "val_loss", "test_loss")]
     # What was trained here has a validation accuracy; an imported training may have any of the scores alone.
     without = np.isnan(val) & (~np.isin(children.run, list(imported)) | np.isnan(others).all(axis=0))
-    unscored = children.ok & without & ~np.isin(children.run, list(lost))
+    # Where the score is a measured quantity, a child of a search has it as its reward.
+    measured = np.isin(children.run, list(otherwise))
+    measured &= np.isfinite(children.numbers("reward")) | (children.texts("stage") == "final")
+    unscored = children.ok & without & ~np.isin(children.run, list(lost)) & ~measured
     yield from children.fault(unscored, "the status is ok, but there is no score")
     yield from children.fault(
         ~children.ok & ~np.isnan(val), "val_acc is {value:g}, but the child did not end well", value=val
@@ -130,6 +135,20 @@ def _runs_that_lost(snapshot: Snapshot, column: str) -> list[str]:
     """Ids of the runs that lost values of a column when their file was repaired."""
     ids, provenance = (cast("Text", snapshot.column("runs", _RUN[name])).objects() for name in ("run", "provenance"))
     return [run for run, text in zip(ids.tolist(), provenance.tolist()) if column in _lost_columns(text)]
+
+
+def _judged_otherwise(snapshot: Snapshot) -> list[str]:
+    """Ids of the runs whose score, or that of their reports, is a measured quantity, as their configuration says."""
+    ids, configs = (cast("Text", snapshot.column("runs", _RUN[name])).objects() for name in ("run", "config"))
+    return [run for run, text in zip(ids.tolist(), configs.tolist()) if "score" in text and _has_score(text)]
+
+
+def _has_score(config: str) -> bool:
+    try:
+        known = json.loads(config)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(known, dict) and any(isinstance(known.get(name), dict) for name in ("score", "report_scores"))
 
 
 def _lost_columns(provenance: str) -> Sequence[str]:
@@ -148,6 +167,13 @@ def _curve_ends(snapshot: Snapshot, children: _Children) -> Iterator[str]:
     epochs = children.numbers("epochs")
     text = "epochs is {value}, but its curves have {length}"
     yield from children.fault(has & (epochs >= 0) & (lengths != epochs), text, value=epochs, length=lengths)
+    stop, start = children.numbers("stop_epoch"), children.numbers("from_epoch")
+    text = "it ended well after {value} epochs, but it was to stop after {stop}"
+    yield from children.fault(children.ok & (stop > 0) & (epochs != stop), text, value=epochs, stop=stop)
+    text = "it has {value} epochs, but it began after epoch {start}"
+    yield from children.fault((start > 0) & (epochs < start), text, value=epochs, start=start)
+    text = "it began after epoch {start}, but it says of no child that it continues it"
+    yield from children.fault((start > 0) & (children.texts("continues") == ""), text, start=start)
     for name in ("val_acc", "val_loss", "train_acc", "train_loss"):
         curve, values = snapshot.curve(name), children.numbers(name)
         last = np.full(len(values), np.nan)
@@ -175,9 +201,13 @@ def _charges(children: _Children, imported: Sequence[str]) -> Iterator[str]:
     text = "device_seconds is {value:g}, but its parts times its devices are {expected:g}"
     yield from children.fault(own & ~_close(expected, stated), text, value=stated, expected=expected)
     hours = children.numbers("gpu_hours")
-    charged = own & (hours > 0) & (children.texts("cached_from") == "")
+    trained = own & (hours > 0) & (children.texts("cached_from") == "")
+    again = (children.texts("continues") != "") & (
+        children.numbers("from_epoch") == 0
+    )  # epochs charged to another child
+    wrong = np.where(again, hours > stated / 3600.0 + _ROUNDING, ~_close(stated / 3600.0, hours))
     text = "gpu_hours is {value:g}, but device_seconds is {seconds:g}"
-    yield from children.fault(charged & ~_close(stated / 3600.0, hours), text, value=hours, seconds=stated)
+    yield from children.fault(trained & wrong, text, value=hours, seconds=stated)
 
 
 def _hashes(children: _Children, hash_of: HashOf) -> Iterator[str]:
