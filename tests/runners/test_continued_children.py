@@ -89,7 +89,13 @@ def test_a_child_that_went_on_twice_has_the_bits_of_one_that_never_stopped(halve
     "changes",
     [
         {"optimizer": "rmsprop", "schedule": "step", "rmsprop_epsilon": 1e-3},
-        {"optimizer": "nesterov", "schedule": "one_cycle", "warmup": 0.3, "drop_path_keep": 0.7, "auxiliary_weight": 0.4},
+        {
+            "optimizer": "nesterov",
+            "schedule": "one_cycle",
+            "warmup": 0.3,
+            "drop_path_keep": 0.7,
+            "auxiliary_weight": 0.4,
+        },
     ],
 )
 def test_weights_optimizer_schedule_and_random_states_go_on(changes: dict[str, Any], tmp_path: Path) -> None:
