@@ -44,6 +44,18 @@ COMMANDS: dict[str, tuple[tuple[str, ...], float]] = {
     "query": (("--columns", "all", "-o", "{folder}/query.csv", "--force"), 2.0),
     "cost": (("-o", "{folder}/cost.png"), 2.0),
     "pareto": (("-o", "{folder}/pareto.png"), 2.0),
+    "curves": (("-o", "{folder}/curves.png"), 2.0),
+    "query --where": (
+        (
+            "--where",
+            "val_acc > 0.8 and params < 1M and strategy in ['ppo', 'random']",
+            "--sort",
+            "val_acc",
+            "--head",
+            "5",
+        ),
+        1.0,
+    ),
 }
 START_GOAL = 1.5  # of a command that draws, on a small file
 RUN_GOAL = 0.001  # of the first child of a new run, beside that of another child
@@ -103,7 +115,7 @@ def command(words: Sequence[str], folder: Path, limit: float) -> Used | None:
 def looked_at(name: str, which: str, folder: Path, limit: float) -> Measurement:
     """One command on one file."""
     words, goal = COMMANDS[which]
-    used = command([which, str(make(name, folder)), *words], folder, limit)
+    used = command([which.split()[0], str(make(name, folder)), *words], folder, limit)
     what = f"nasbench {which} of {SHAPES[name][0]}"
     if used is None:
         return Measurement(what, goal / limit, f"the goal of {goal:g} s", limit, goal, "CPU s", "not done by then")

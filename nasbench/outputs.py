@@ -11,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import itertools
 import json
 import os
 import re
@@ -43,10 +44,12 @@ class Rules:
     Args:
         inputs: files that the command reads.
         force: replace files of any kind but inputs and results files.
+        source_of: function that returns which input, e.g. a folder of images, an existing file is a part of; "" for none.
     """
 
     inputs: tuple[str, ...] = ()
     force: bool = False
+    source_of: Callable[[Path], str] = lambda _: ""
 
 
 _NO_RULES: Final = Rules()
@@ -54,17 +57,20 @@ _RULES: ContextVar[Rules] = ContextVar("nasbench_output_rules", default=_NO_RULE
 
 
 @contextlib.contextmanager
-def output_rules(inputs: Iterable[str], force: bool = False) -> Iterator[None]:
+def output_rules(
+    inputs: Iterable[str], force: bool = False, source_of: Callable[[Path], str] = lambda _: ""
+) -> Iterator[None]:
     """Set the inputs that no output inside may replace.
 
     Args:
         inputs: names of files; names of other things are ignored.
         force: replace files of other kinds.
+        source_of: see `Rules`.
 
     Yields:
         Nothing.
     """
-    token = _RULES.set(Rules(tuple(inputs), force))
+    token = _RULES.set(Rules(tuple(inputs), force, source_of))
     try:
         yield
     finally:
@@ -120,6 +126,10 @@ def require_output(
         for each in rules.inputs:
             if _is_file(each, there):
                 raise InputError(f"{shown} is the input {each!r} of this command, which is not replaced; {advice}")
+        if source := rules.source_of(target):
+            raise InputError(
+                f"{shown} is a part of the input {source!r} of this command, which is not replaced; {advice}"
+            )
         head = _beginning(target)
         if head.startswith((_HDF5, _JOURNAL)):
             raise InputError(f"{shown} is a results file or a journal, which is never replaced; {advice}")
@@ -133,12 +143,12 @@ def require_output(
         )
 
 
-def write_output(path: str | os.PathLike[str], content: bytes, marks: Sequence[bytes] = ()) -> None:
+def write_output(path: str | os.PathLike[str], content: bytes | Iterable[bytes], marks: Sequence[bytes] = ()) -> None:
     """Write an output under the rules of the running command; see `require_output` and `replace_file`.
 
     Args:
         path: the file; its folder is made if it is missing.
-        content: its bytes.
+        content: its bytes, or parts of them, the first of which has the names of the columns.
         marks: texts of which one is in each earlier output of the kind; without any, an earlier output is a file of the
             same ending with the same columns.
 
@@ -146,23 +156,26 @@ def write_output(path: str | os.PathLike[str], content: bytes, marks: Sequence[b
         InputError: when a file must not be replaced, or the file cannot be written.
     """
 
+    parts = iter([content] if isinstance(content, bytes) else content)
+    first = next(parts, b"")
+
     def is_earlier(there: Path) -> bool:
         if marks:
             return any(mark in there.read_bytes() for mark in marks)
-        return _columns(there.suffix.lower(), _read(there)) == _columns(there.suffix.lower(), content)
+        return _columns(there.suffix.lower(), _read(there)) == _columns(there.suffix.lower(), first)
 
     require_output(path, is_earlier)
-    replace_file(path, content)
+    replace_file(path, itertools.chain([first], parts))
 
 
-def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
+def replace_file(path: str | os.PathLike[str], content: bytes | Iterable[bytes]) -> None:
     """Write bytes beside a name, under a name that nobody can guess, sync them to the disk, and rename.
 
     What killed processes left of this output is removed. A link at the name is replaced and not followed. Mode and owner of a file that is replaced are kept.
 
     Args:
         path: the file; its folder is made if it is missing.
-        content: its bytes.
+        content: its bytes, or parts of them, which are made as they are written.
 
     Raises:
         InputError: when the file cannot be written; the old one stays as it was.
@@ -175,7 +188,7 @@ def replace_file(path: str | os.PathLike[str], content: bytes) -> None:
         handle = open_new(fresh, target)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                file.writelines([content] if isinstance(content, bytes) else content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(fresh, target)

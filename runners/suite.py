@@ -18,7 +18,7 @@ from nasbench.errors import InputError, UnknownName, printable
 from nasbench.models.incumbent import IncumbentModel, incumbent_path, require_no_model
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
-from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_given
 from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
@@ -276,7 +276,7 @@ def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
     Raises:
         InputError: when a configuration cannot work, or two searches are the same.
     """
-    plans = [plan_search(config).as_new() for config in configs]
+    plans = [plan_given(config).as_new() for config in configs]
     seen: dict[str, SearchPlan] = {}
     for plan in plans:
         if plan.run in seen:

@@ -13,7 +13,9 @@ from typing import Any, Literal, cast
 import numpy as np
 import pandas as pd
 
-from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns, require_distinct, unscored_runs
+from nasbench.analysis.comparison.checks import no_choice, require_columns, require_distinct, unscored_runs
+from nasbench.analysis.comparison.groups import repeated
+from nasbench.analysis.comparison.sharing import once
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES, SEARCH_CATEGORIES
@@ -29,6 +31,10 @@ BUDGET_LABELS: dict[str, str] = {
 """Axis labels by unit of spending; `budget_label` has that of device time for rows of GPUs."""
 
 GRID_POINTS = 200
+_COURSE_COLUMNS = (
+    *("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc", "test_acc"),
+    *("spent_gpu_hours", "wall_seconds"),
+)
 LOG_RATIO = 30  # budget axes that span more than this factor are logarithmic
 
 
@@ -51,31 +57,43 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
     """
     if by not in BUDGET_LABELS:
         raise InputError(f"cannot compare by {by!r}; allowed: {', '.join(BUDGET_LABELS)}")
-    need = ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc", "test_acc")
-    require_columns(frame, (*need, "spent_gpu_hours", "wall_seconds"), "the children")
+    require_columns(frame, _COURSE_COLUMNS, "the children")
+    rows, table = once(_courses, frame)
+    table = table.copy()
+    table.insert(4, "spent", _spent(rows, runs, table["children"], by))
+    return table.reset_index(drop=True)
+
+
+def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Counted children by run and device-hours, and their `trajectories` without what they spent."""
+    frame = frame[[*_COURSE_COLUMNS]]
     rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable")
-    run = rows["run"]
+    run = pd.factorize(rows["run"], sort=True)[0]  # numbers are sorted and grouped faster than texts
+    order = np.lexsort((rows["spent_gpu_hours"].to_numpy(dtype=float), run))
+    rows, run, places = rows.iloc[order], run[order], np.arange(len(order))
     score = rows["val_acc"].where(rows["status"] == "ok").astype(float)
     best = score.groupby(run).cummax().groupby(run).ffill()
-    gained = score.notna() & (score > best.groupby(run).shift().fillna(-np.inf))
-    incumbent = rows["hash"].where(gained).groupby(run).ffill().fillna("")
+    gained = (score.notna() & (score > best.groupby(run).shift().fillna(-np.inf))).to_numpy()
+    begun = np.maximum.accumulate(np.where(np.diff(run, prepend=-1) > 0, places, 0))  # where the row's run begins
+    incumbent = np.maximum.accumulate(np.where(gained, places, -1))
+    chosen = rows["hash"].iloc[np.where(incumbent >= begun, incumbent, 0)].set_axis(rows.index)
     table = pd.DataFrame(
         {
             "strategy": rows["strategy"],
-            "run": run,
+            "run": rows["run"],
             "seed": rows["run_seed"],
-            "children": rows.groupby("run").cumcount() + 1,
+            "children": places - begun + 1,
             "score": score,
             "val_acc": best,
-            "hash": incumbent,
+            "hash": chosen.where(incumbent >= begun, ""),
         }
     )
-    table.insert(4, "spent", _spent(rows, runs, table["children"], by))
     tests = frame[(frame["stage"] == "final") & (frame["status"] == "ok")].groupby(["run", "hash"])["test_acc"].mean()
-    keys = pd.MultiIndex.from_arrays([table["run"], table["hash"]])
-    table["test_acc"] = tests.reindex(keys).to_numpy(dtype=float)
-    return table.reset_index(drop=True)
+    table["test_acc"] = np.nan
+    if len(tests):
+        keys = pd.MultiIndex.from_arrays([table["run"], table["hash"]])
+        table["test_acc"] = tests.reindex(keys).to_numpy(dtype=float)
+    return rows[["run", "spent_gpu_hours", "wall_seconds"]], table
 
 
 def hours_unit(frame: pd.DataFrame) -> str:
@@ -176,7 +194,11 @@ def run_rates(runs: pd.DataFrame) -> pd.Series[Any]:
 
 
 def anytime(
-    frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours", grid: Sequence[float] | None = None
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    by: By = "gpu_hours",
+    grid: Sequence[float] | None = None,
+    scores_only: bool = False,
 ) -> pd.DataFrame:
     """Compute the course of each run as a step function on a common budget grid.
 
@@ -187,10 +209,12 @@ def anytime(
         by: see `trajectories`.
         grid: budgets, increasing; by default every budget at which any run changes, or 200 of them when there are more
             (evenly spaced, on a logarithmic scale where they span more than a factor of 30).
+        scores_only: leave out seed, children and hash, which `bands.bands` does not need, and make categories of the
+            texts: thousands of runs then take a fifth of the memory.
 
     Returns:
         strategy, run, seed, by, budget, children, val_acc, hash, test_acc: state of a run when it had spent `budget`. A
-        run that ended earlier keeps its final state; a run without a score has accuracy 0 throughout (see
+        run that ended earlier keeps its final state; a run without a score has that of no choice throughout (see
         `with_no_choice`); spent is what it spent until its last child (NaN without one); unit
         is that of device time, see `hours_unit`.
     """
@@ -211,24 +235,33 @@ def anytime(
             step = np.searchsorted(course, budgets, side="right") - 1
             rows[place] = np.where(step >= 0, end - len(course) + step, -1)
             most[place] = np.fmax.reduce(course)
-    started, rows = (rows >= 0).reshape(-1), rows.reshape(-1).clip(0)
-    state = table.iloc[rows if len(table) else rows[:0]].reset_index(drop=True).reindex(range(len(rows)))
-    each = runs[["strategy", "run", "seed"]].iloc[np.repeat(np.arange(len(ids)), wide)].reset_index(drop=True)
-    states = each.assign(
-        by=by,
-        budget=np.tile(budgets, len(ids)),
-        children=np.where(started, state["children"].to_numpy(dtype=float), 0).astype(int),
-        val_acc=np.where(started, state["val_acc"].to_numpy(dtype=float), np.nan),
-        hash=state["hash"].where(started, ""),
-        test_acc=np.where(started, state["test_acc"].to_numpy(dtype=float), np.nan),
-        spent=np.repeat(most, wide),
-        unit=unit,
-    )
-    return with_no_choice(states, frame, runs)
+    places_at = rows.reshape(-1)
+    started = places_at >= 0
+    if table.empty:  # a row to take, which no run is at
+        table = pd.DataFrame({"children": [0], "val_acc": [np.nan], "hash": [""], "test_acc": [np.nan]})
+    taken, each = places_at.clip(0), np.repeat(np.arange(len(ids)), wide)
+    columns: dict[str, Any] = {
+        "strategy": repeated(runs["strategy"], each, scores_only),
+        "run": repeated(runs["run"], each, scores_only),
+        "seed": runs["seed"].to_numpy()[each],
+        "by": repeated(pd.Series([by]), np.zeros_like(each), scores_only),
+        "budget": np.tile(budgets, len(ids)),
+    }
+    if not scores_only:
+        columns["children"] = np.where(started, table["children"].to_numpy()[taken], 0).astype(int)
+    columns["val_acc"] = np.where(started, table["val_acc"].to_numpy(dtype=float)[taken], np.nan)
+    if not scores_only:
+        columns["hash"] = table["hash"].iloc[taken].reset_index(drop=True).where(started, "")
+    columns["test_acc"] = np.where(started, table["test_acc"].to_numpy(dtype=float)[taken], np.nan)
+    columns["spent"] = np.repeat(most, wide)
+    columns["unit"] = repeated(pd.Series([unit]), np.zeros_like(each), scores_only)
+    if scores_only:
+        del columns["seed"]
+    return with_no_choice(pd.DataFrame(columns), frame, runs)
 
 
 def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Give runs without a score accuracy 0, which is that of no choice; see `checks.unscored_runs`.
+    """Give runs without a score that of no choice (accuracy 0); see `checks.unscored_runs` and `checks.no_choice`.
 
     Args:
         states: rows with run, val_acc and test_acc. A column without any number is left alone: nothing was measured.
@@ -240,7 +273,7 @@ def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame
     """
     lost = states["run"].isin(set(unscored_runs(frame, runs)["run"]))
     measured = [name for name in ("val_acc", "test_acc") if states[name].notna().any()]
-    return states.assign(**{name: states[name].mask(lost, NO_CHOICE) for name in measured})
+    return states.assign(**{name: states[name].mask(lost, no_choice(frame, name)) for name in measured})
 
 
 def _grid(spent: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -11,26 +13,42 @@ import pandas as pd
 from nasbench.analysis.inference.intervals import LEVEL, median_rank
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
+from nasbench.scores import judged_by
 
 ORDER_STATISTICS = "order statistics"
 ALL_EQUAL = "all scores are equal, no interval"
 MEASURES = {"val_acc": "Best validation accuracy so far", "test_acc": "Test accuracy of the incumbent"}
+_TITLES = {"val_acc": "Best {} so far", "test_acc": "{} of the incumbent"}
 _COLUMNS = ("median", "low", "high", "all_low", "all_high")
 LEAST_FOR_BANDS = 10  # runs from which simultaneous bands cover as they say, by measurement (docs/statistics.md)
+
+
+def title(measure: str) -> str:
+    """Title of a plot of a measure.
+
+    Args:
+        measure: a key of `MEASURES`.
+
+    Returns:
+        The text, with the name of the score by which the runs are judged.
+    """
+    score = judged_by()
+    return MEASURES[measure] if score.is_accuracy else _TITLES[measure].format(score.words(measure))
 
 
 def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: int = 2000) -> pd.DataFrame:
     """Compute the median over seeds at each budget, with an interval per budget and a simultaneous band.
 
     Args:
-        data: result of `anytime`.
+        data: result of `anytime`, with the scores at least.
         seed: seed of the drawn signs of the band; the same seed gives the same numbers, regardless of the other
             strategies.
         level: coverage in (0, 1).
         resamples: drawn signs of whole runs for the band, >= 1.
 
     Returns:
-        strategy, by, measure (val_acc, test_acc), budget, runs (of the strategy), n (with a score at that budget),
+        Scores in their own direction. strategy, by, measure (val_acc, test_acc, which stand for the validation and the
+        test score), budget, runs (of the strategy), n (with a score at that budget),
         median; low, high (pointwise: order statistics around the median at this budget alone, of the exact coverage
         that interval gives); all_low, all_high (simultaneous: the whole line is between them with that coverage; NaN
         with fewer than 10 runs, and at budgets at which not all runs that ever have a score have one); interval
@@ -42,7 +60,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     columns = ["strategy", "by", "measure", "budget", "runs", "n", *_COLUMNS, "interval", "spent", "unit"]
     if data.empty:
         return pd.DataFrame(columns=columns)
-    places = data.groupby("strategy", sort=False).indices
+    places = data.groupby("strategy", sort=False, observed=True).indices
     run, budget = pd.factorize(data["run"], sort=True)[0], data["budget"].to_numpy(dtype=float)
     by, unit = data["by"].iloc[0], data["unit"].iloc[0] if "unit" in data else DEVICE_HOURS
     scores = {measure: data[measure].to_numpy(dtype=float) for measure in MEASURES}
@@ -63,7 +81,7 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
                     "budget": budgets,
                     "runs": len(runs),
                     "n": n,
-                    **_intervals(values, generator(seed, strategy, measure), level, resamples),
+                    **_intervals(values, partial(generator, seed, strategy, measure), level, resamples),
                     "interval": [interval_name(count, level) for count in n.tolist()],
                     "spent": float(np.fmax.reduce(spent[rows])),
                 }
@@ -75,9 +93,11 @@ def bands(data: pd.DataFrame, seed: int = 0, level: float = LEVEL, resamples: in
     for name in ("budget", "n", *_COLUMNS):
         whole[name] = np.concatenate([part[name] for part in parts])
     whole["interval"] = [name for part in parts for name in part["interval"]]
-    return pd.DataFrame(whole)[columns]
+    ends = (("low", "high"), ("all_low", "all_high"))
+    return judged_by().shown(pd.DataFrame(whole)[columns], ["median"], ends)
 
 
+@lru_cache(maxsize=1024)
 def interval_name(n: int, level: float = LEVEL) -> str:
     """Describe the interval of a median over n seeds.
 
@@ -157,12 +177,14 @@ def median_with_ends(scores: np.ndarray, level: float = LEVEL) -> tuple[float, f
     return float(np.median(known)), float(known[rank - 1]), float(known[-rank])
 
 
-def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resamples: int) -> dict[str, np.ndarray]:
+def _intervals(
+    values: np.ndarray, rng: Callable[[], np.random.Generator], level: float, resamples: int
+) -> dict[str, np.ndarray]:
     """Median, interval and band of each column of `values` [runs, budgets] (NaN: no score); NaN for empty columns."""
     found = {name: np.full(values.shape[1], np.nan) for name in _COLUMNS}
     finite = np.isfinite(values)
-    most = finite.any(axis=1).sum()
-    for pattern in np.unique(finite, axis=1).T:
+    most, drawing = finite.any(axis=1).sum(), None
+    for pattern in finite[:, :1].T if (finite == finite[:, :1]).all() else np.unique(finite, axis=1).T:
         columns = (finite == pattern[:, None]).all(axis=0)
         scores = np.sort(values[pattern][:, columns], axis=0)
         if not len(scores):
@@ -171,7 +193,8 @@ def _intervals(values: np.ndarray, rng: np.random.Generator, level: float, resam
         rank = max(1, median_rank(len(scores), level)[0])
         found["low"][columns], found["high"][columns] = scores[rank - 1], scores[-rank]
         if len(scores) == most >= LEAST_FOR_BANDS:
-            rank = simultaneous_rank(values[pattern][:, columns], rng, level, resamples)
+            drawing = drawing or rng()  # one for all columns; making it takes longer than a median
+            rank = simultaneous_rank(values[pattern][:, columns], drawing, level, resamples)
             if rank:
                 found["all_low"][columns], found["all_high"][columns] = scores[rank - 1], scores[-rank]
     return found

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,7 +147,9 @@ class _Data:
         return self.frame[self.frame["run"].isin(set(runs))]
 
 
+@lru_cache(maxsize=256)
 def _parsed(text: str) -> dict[str, Any]:
+    """What a stored text says; not to be changed, because thousands of runs share few texts."""
     return json_object(text)
 
 
@@ -298,10 +300,10 @@ def _confounders(data: _Data) -> Answer:
         versions = {one.get("packages", {}).get(package, "none") for one in found}
         if len(versions) > 1:
             differ.append(f"{package} ({_listed(versions, 3)})")
-    devices = sorted(set(data.rows_of(data.searches["run"])["device"]) - {""})
+    searched = data.frame["run"].isin(set(data.searches["run"]))
+    devices, platforms = (set(data.frame.loc[searched, name].unique()) - {""} for name in ("device", "platform"))
     if len(devices) > 1:
-        differ.append(f"devices of children ({_listed(devices, 3)})")
-    platforms = set(data.rows_of(data.searches["run"])["platform"]) - {""}
+        differ.append(f"devices of children ({_listed(sorted(devices), 3)})")
     # also within a run that was resumed on another machine, whose provenance is that of its last attempt
     if len(platforms) > 1:
         differ.append(f"platforms of children ({_listed(sorted(platforms), 3)})")
@@ -313,12 +315,13 @@ def _confounders(data: _Data) -> Answer:
     torch = one.get("packages", {}).get("torch", "")
     return MET, (
         f"all {len(found)} searches: one machine type ({one.get('processor') or 'unnamed processor'}, GPUs {_listed(one.get('gpus', [])) or 'none'}), "
-        f"device {_listed(devices) or 'none'}, Python {one.get('python', '')}, torch {torch or 'none'}, budget {data.searches['budget'].iloc[0]}"
+        f"device {_listed(sorted(devices)) or 'none'}, Python {one.get('python', '')}, torch {torch or 'none'}, budget {data.searches['budget'].iloc[0]}"
     )
 
 
 def _values(found: Sequence[dict[str, Any]], key: str) -> set[str]:
-    return {json.dumps(one.get(key), sort_keys=True) for one in found}
+    distinct = {id(one): one for one in found}.values()  # parsed texts are shared
+    return {json.dumps(one.get(key), sort_keys=True) for one in distinct}
 
 
 def _ablations(data: _Data) -> Answer:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nasbench.analysis.comparison.sharing import once
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import TABLE
 from nasbench.texts import json_object
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 ENOUGH_SEEDS = 5
 BASELINE = "random"
-NO_CHOICE = 0.0  # accuracy of a run that chose nothing, because none of its children has a score
 REPLAYED = "Replays: budgets and costs are the table's; the strategies' own seconds differ and are in none of them."
 _DIFFER = ("protocol", "data", "space", "budget")
 
@@ -50,11 +51,15 @@ def fairness(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     if runs.empty:
         raise InputError("no runs to compare: the results file has none")
     require_distinct(runs)
-    rows = []
-    for name, (asks, check) in CHECKS.items():
-        finding = check(frame, runs)
-        rows.append({"check": name, "asks": asks, "met": not finding, "finding": finding})
+    rows = [
+        {"check": name, "asks": CHECKS[name][0], "met": not finding, "finding": finding}
+        for name, finding in once(_findings, frame, runs)
+    ]
     return pd.DataFrame(rows)
+
+
+def _findings(frame: pd.DataFrame, runs: pd.DataFrame) -> list[tuple[str, str]]:
+    return [(name, check(frame, runs)) for name, (_, check) in CHECKS.items()]
 
 
 def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[str] = ()) -> tuple[str, ...]:
@@ -184,9 +189,27 @@ def unscored_runs(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows of `runs`.
     """
-    scored = (frame["stage"] == "search") & frame["counted"].astype(bool) & (frame["status"] == "ok")
-    have = frame.loc[scored & frame["val_acc"].notna(), "run"].unique()
+    have = once(_scored, frame)
     return runs[~runs["run"].isin(have) & (runs["strategy"] != TABLE)]
+
+
+def _scored(frame: pd.DataFrame) -> Any:
+    """Runs with a counted child that has a score."""
+    scored = (frame["stage"] == "search") & frame["counted"].astype(bool) & (frame["status"] == "ok")
+    return frame.loc[scored & frame["val_acc"].notna(), "run"].unique()
+
+
+def no_choice(frame: pd.DataFrame, measure: str = "val_acc") -> float:
+    """Score of a run that chose nothing: accuracy 0, or the worst of all children if runs are judged by another score.
+
+    Args:
+        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        measure: "val_acc" or "test_acc".
+
+    Returns:
+        The oriented score.
+    """
+    return judged_by().no_choice(frame.loc[frame["status"] == "ok", measure])
 
 
 def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
@@ -204,7 +227,7 @@ def unscored_text(lost: pd.Series[Any], strategies: pd.Series[Any]) -> str:
     if not named:
         return ""
     return (
-        f"Runs without a score: {', '.join(named)}. They count as accuracy 0: last in ranks and tests, tied, and in every "
+        f"Runs without a score: {', '.join(named)}. They count as {judged_by().no_choice_words}: last in ranks and tests, tied, and in every "
         "mean and median."
     )
 
@@ -235,7 +258,7 @@ def limits_of(config: str) -> str:
         return ""
     try:
         fields = json.loads(config)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(fields.get("where_arch", "")) if isinstance(fields, dict) else ""
 
@@ -256,7 +279,7 @@ def _data(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find devices whose price differs between runs, or that only some runs have a price for."""
-    charged = frame[frame["gpu_hours"] > 0]
+    charged = frame.loc[frame["gpu_hours"] > 0, ["device", "run", "usd", "gpu_hours"]]
     priced = charged.assign(gpu_hours=charged["gpu_hours"].where(charged["usd"].notna()))
     totals = priced.groupby(["device", "run"])[["usd", "gpu_hours"]].sum(min_count=1)
     found = []
@@ -273,7 +296,8 @@ def _prices(frame: pd.DataFrame, _: pd.DataFrame) -> str:
 def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
     """Find searches some of whose counted children were filtered out, e.g. because only children with scores were kept."""
     runs = runs[runs["strategy"] != TABLE]  # rows of a complete table are of no search, and not counted
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)].groupby("run").size()
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run"]].groupby("run").size()
     here = counted.reindex(runs["run"]).fillna(0).to_numpy(dtype=int)
     lacking = runs["children"].to_numpy(dtype=int) - here
     if not (lacking > 0).any():
@@ -283,7 +307,8 @@ def _children(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _duplicates(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find children that repeat a hash of their run without being marked as duplicates."""
-    rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
+    rows = frame.loc[frame["stage"] == "search", ["run", "index", "hash", "duplicate", "counted"]]
+    rows = rows.sort_values(["run", "index"], kind="stable")
     repeated = rows.duplicated(["run", "hash"]) & ~rows["duplicate"].astype(bool) & rows["counted"].astype(bool)
     return (
         f"{int(repeated.sum())} children repeat an architecture of their run and are not counted as duplicates"
@@ -325,8 +350,8 @@ def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:
 
 def _test(frame: pd.DataFrame, _: pd.DataFrame) -> str:
     """Find children of a search that have a test score, which their strategy could have received."""
-    search = frame[frame["stage"] == "search"]
-    seen = int(search[["test_acc", "test_loss"]].notna().any(axis=1).sum())
+    search = frame.loc[frame["stage"] == "search", ["test_acc", "test_loss"]]
+    seen = int(search.notna().any(axis=1).sum())
     return (
         f"{seen} children of searches have a test score, which a strategy must not see before its choice"
         if seen
@@ -348,15 +373,20 @@ def _children_at_once(config: str) -> int:
     """Children in training at once by a stored configuration; 0 where it does not say, as for replays and imports."""
     try:
         fields = json.loads(config or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
+    if isinstance(fields, dict) and isinstance(fields.get("import"), dict):
+        known = fields["import"].get("children_at_once", 0)
+        return known if isinstance(known, int) else 0
     if not isinstance(fields, dict) or "executor" not in fields:
         return 0
     if fields["executor"] == "inline" or fields.get("ordered"):
         return 1  # an ordered run has the rows of one child at a time
-    if fields["executor"] == "ray":
-        return int(fields.get("children_at_once", 0))
-    return len(fields.get("devices", ("cpu",))) * int(fields.get("children_per_device", 1))
+    at_once: object = fields.get("children_at_once", 0)
+    if fields["executor"] != "ray":
+        devices, each = fields.get("devices", ["cpu"]), fields.get("children_per_device", 1)
+        at_once = len(devices) * each if isinstance(devices, list) and isinstance(each, int) else 0
+    return at_once if isinstance(at_once, int) else 0
 
 
 CHECKS: dict[str, tuple[str, Check]] = {
@@ -382,6 +412,22 @@ _RUN_COLUMNS = (
 )
 
 
+def _not_known(runs: pd.DataFrame) -> list[str]:
+    """Say what the sources of imported searches do not say, one sentence for each thing."""
+    if "config" not in runs:
+        return []
+    lacking: dict[str, list[str]] = {}
+    for strategy, config in zip(runs["strategy"], map(str, runs["config"])):
+        about = json_object(config).get("import") if '"not_known"' in config else None
+        for what in about.get("not_known", ()) if isinstance(about, dict) else ():
+            lacking.setdefault(str(what), []).append(str(strategy))
+    found = []
+    for what, strategies in lacking.items():
+        counts = ", ".join(f"{strategies.count(name)} of {name}" for name in dict.fromkeys(strategies))
+        found.append(f"Not known of imported searches ({counts}): {what}.")
+    return found
+
+
 def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     notes = [*filter(None, [unscored_text(unscored_runs(frame, runs)["strategy"], runs["strategy"])])]
     seeds = runs.groupby("strategy")["run"].nunique()
@@ -401,6 +447,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
         notes.append(f"Unfinished: {', '.join(which)}.")
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
+    notes += _not_known(runs)
     devices = sorted(set(frame["device"].unique()) - {""})
     if len(devices) > 1:
         notes.append(f"Hours of different devices side by side: {', '.join(devices)}.")

@@ -31,12 +31,14 @@ from nasbench.analysis.comparison.bands import (
     bands,
     interval_name,
     median_with_ends,
+    title,
     with_simultaneous,
 )
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, check_comparable
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page
+from nasbench.scores import judged_by
 from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
 
@@ -70,7 +72,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         level: coverage of the intervals in (0, 1).
 
     Returns:
-        strategy; runs; n, val_acc, val_low, val_high, interval (final best validation, median over seeds, with the
+        Scores in their own direction; those by which the runs are judged if these are no accuracies. strategy; runs; n,
+        val_acc, val_low, val_high, interval (final best validation, median over seeds, with the
         order statistics around it); n_test, test_acc, test_low, test_high, test_interval (of the retrained incumbents);
         children, distinct (counted children and different hashes, totals); duplicates and failures (totals among the
         counted); search_gpu_hours, final_gpu_hours and usd (median a run, usd of both); unit (name of that of the
@@ -80,14 +83,15 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     table, unit = trajectories(frame, runs), hours_unit(frame)
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
     last = with_no_choice(last, frame, runs)
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run", "hash", "duplicate", "status"]]
     each = counted.groupby("run")
     of_run = pd.DataFrame(
         {
             "children": each.size(),
             "distinct": each["hash"].nunique(),
             "duplicates": counted["duplicate"].astype(int).groupby(counted["run"]).sum(),
-            "failures": (counted["status"] != "ok").groupby(counted["run"]).sum(),
+            "failures": (~counted["status"].isin(["ok", "unfinished"])).groupby(counted["run"]).sum(),
         }
     ).reindex(last["run"])
     totals = of_run.fillna(0).to_numpy(dtype=np.int64)
@@ -107,7 +111,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             scores = values[measure][mine]
             middle, low, high = median_with_ends(scores, level)
             n = int(np.isfinite(scores).sum())
-            row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}
+            row |= {count: n, measure: middle, f"{prefix}_low": low, f"{prefix}_high": high}  # turned below
             equal = n > 1 and np.nanmin(scores) == np.nanmax(scores)  # a width of 0 would be no interval
             row[name] = f"n={n}: {ALL_EQUAL}" if equal else interval_name(n, level)
         search = float(np.nansum(hours[mine]))
@@ -123,7 +127,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
             "searcher_share": float(np.nansum(searcher_hours[mine])) / search if search > 0 else np.nan,
         }
         rows.append(row)
-    return pd.DataFrame(rows)
+    ends = (("val_low", "val_high"), ("test_low", "test_high"))
+    return judged_by().shown(pd.DataFrame(rows), ["val_acc", "test_acc"], ends)
 
 
 def counted_children(frame: pd.DataFrame) -> tuple[int, int]:
@@ -137,8 +142,8 @@ def counted_children(frame: pd.DataFrame) -> tuple[int, int]:
     Returns:
         Number of children of stage "search", and of those the number that are counted.
     """
-    searched = frame[(frame["stage"] == "search") & (frame["strategy"] != TABLE)]
-    return len(searched), int(searched["counted"].astype(bool).sum())
+    searched = (frame["stage"] == "search") & (frame["strategy"] != TABLE)
+    return int(searched.sum()), int((searched & frame["counted"].astype(bool)).sum())
 
 
 def counted_notes(frame: pd.DataFrame) -> tuple[str, ...]:
@@ -183,8 +188,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         return summary
     columns: dict[str, list[str]] = {"strategy": [], "seeds": []}
     headings = (
-        "validation %, median",
-        "test %, median",
+        f"{judged_by().heading('val_acc')}, median",
+        f"{judged_by().heading('test_acc')}, median",
         "children",
         "duplicates",
         "failed",
@@ -215,9 +220,10 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
 def _interval_text(middle: float, low: float, high: float, interval: str) -> str:
     if np.isnan(middle):
         return interval
+    plain = judged_by().plain
     if low == high == middle and not interval.endswith(ORDER_STATISTICS):
-        return f"{100 * middle:.2f} ({interval})"
-    return f"{100 * middle:.2f} [{100 * low:.2f}, {100 * high:.2f}] ({interval})"
+        return f"{plain(middle)} ({interval})"
+    return f"{plain(middle)} [{plain(low)}, {plain(high)}] ({interval})"
 
 
 def draw_compare(data: pd.DataFrame, ax: Axes, measure: str = "val_acc") -> None:
@@ -255,8 +261,8 @@ def draw_ends(data: pd.DataFrame, ax: Axes, measure: str = "test_acc") -> None:
 
 def _draw_courses(rows: pd.DataFrame, ax: Axes, measure: str, budgets: np.ndarray) -> list[tuple[float, str, str]]:
     """Draw the lines and bands of all strategies; return the height, text and colour of their labels."""
-    ax.set_title(MEASURES[measure], loc="left")
-    ax.set(xlabel=budget_label(rows["by"].iloc[0], rows["unit"].iloc[0]), ylabel="accuracy (fraction)")
+    ax.set_title(title(measure), loc="left")
+    ax.set(xlabel=budget_label(rows["by"].iloc[0], rows["unit"].iloc[0]), ylabel=_axis(measure))
     ends = [_draw_strategy(ax, part) for part in _by_strategy(rows)]
     _budget_axis(ax, budgets)
     ax.margins(y=0.08)
@@ -391,11 +397,15 @@ def plot_compare(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "")
             draw_ends(data, axes[2])
         else:
             if len(tests):
-                axes[1].set_title(MEASURES["test_acc"], loc="left")
-                axes[1].set_ylabel("accuracy (fraction)")
+                axes[1].set_title(title("test_acc"), loc="left")
+                axes[1].set_ylabel(_axis("test_acc"))
             draw_compare(data, axes[0])
             draw_ends(data, axes[1])
     return figure
+
+
+def _axis(measure: str) -> str:
+    return "accuracy (fraction)" if judged_by().is_accuracy else judged_by().axis(measure)
 
 
 def _key(data: pd.DataFrame, course: bool) -> str:

@@ -5,31 +5,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.groups import Places, group_rows, repeated
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 KEYS = ["run", "stage", "index"]
+CURVE_COLUMNS = (*KEYS, "epoch", "val_acc")  # of all curves those that are drawn
 MOST_CONTEXT = 2000  # maximum of pale curves drawn; more would be a grey block and a slow file
 
 
-def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) -> pd.DataFrame:
+def learning_curves(
+    curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5, as_categories: bool = False
+) -> pd.DataFrame:
     """Select the curves of the search's children, with the rank of each child.
 
     Args:
         curves: one row per epoch: run, stage, index, epoch (from 1) and the columns of `store.format.schema.CURVES`.
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         best: number of children with different hashes to put in front, >= 0.
+        as_categories: see `groups.repeated`.
 
     Returns:
-        run, index, strategy, hash, status, epoch, val_acc, rank (from 1 by last validation accuracy; NaN for a child
+        run, index, strategy, hash, status, epoch, val_acc (or the score by which runs are judged), rank (from 1 by last validation accuracy; NaN for a child
         without one or whose hash has a better row), front (rank <= best), sorted by run, index and epoch.
 
     Raises:
@@ -37,17 +44,69 @@ def learning_curves(curves: pd.DataFrame, frame: pd.DataFrame, best: int = 5) ->
     """
     if best < 0:
         raise InputError(f"the number of curves to put in front must be 0 or more, got {best}")
-    require_columns(curves, (*KEYS, "epoch", "val_acc"), "the curves")
+    require_columns(curves, CURVE_COLUMNS, "the curves")
     require_columns(frame, (*KEYS, "strategy", "hash", "status", "val_acc"), "the children")
     children = frame.loc[frame["stage"] == "search", [*KEYS, "strategy", "hash", "status", "val_acc"]]
     ok = children[(children["status"] == "ok") & children["val_acc"].notna()]
     first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash")
     rank = pd.Series(range(1, len(first) + 1), index=first.index, dtype=float)
-    children = children.drop(columns="val_acc").assign(rank=rank)
-    table = curves[[*KEYS, "epoch", "val_acc"]].merge(children, on=KEYS, how="inner")
-    table["front"] = table["rank"] <= best
-    columns = ["run", "index", "strategy", "hash", "status", "epoch", "val_acc", "rank", "front"]
-    return table.sort_values(["run", "index", "epoch"], ignore_index=True)[columns]
+    of_child, run_of_child, rows = _children_of(curves, children)
+    ranks = rank.reindex(children.index).to_numpy(dtype=float)[of_child]
+    index, epoch = (curves[name].to_numpy()[rows] for name in ("index", "epoch"))
+    order = np.lexsort((epoch, index, run_of_child[of_child]))
+    of_child, rows, ranks = of_child[order], rows[order], ranks[order]
+    texts = {name: repeated(children[name], of_child, as_categories) for name in ("run", "strategy", "hash", "status")}
+    table = pd.DataFrame(
+        {
+            "run": texts["run"],
+            "index": index[order],
+            "strategy": texts["strategy"],
+            "hash": texts["hash"],
+            "status": texts["status"],
+            "epoch": epoch[order],
+            "val_acc": curves["val_acc"].to_numpy(dtype=float)[rows],
+            "rank": ranks,
+            "front": ranks <= best,
+        }
+    )
+    return judged_by().shown(table, ["val_acc"])
+
+
+def _children_of(curves: pd.DataFrame, children: pd.DataFrame) -> tuple[Places, Places, Places]:
+    """Find the child of each row of the curves, without a table of texts as long as the curves.
+
+    Args:
+        curves: rows with `KEYS`.
+        children: rows with `KEYS`, of the stage "search".
+
+    Returns:
+        Positions in `children` of the children of some rows, the number of each child's run (in the order of their
+        names), and the positions of these rows in `curves`: those whose child is there.
+    """
+    run, names = pd.factorize(children["run"], sort=True)
+    theirs, others = pd.factorize(curves["run"])
+    their_run = pd.Index(names).get_indexer(pd.Index(others))[theirs]
+    kept = np.flatnonzero((curves["stage"] == "search").to_numpy() & (their_run >= 0))
+    index, their_index = children["index"].to_numpy(), curves["index"].to_numpy()[kept]
+    wide = int(max(index.max(initial=0), their_index.max(initial=0))) + 1
+    key, wanted = run * wide + index, their_run[kept] * wide + their_index
+    order = np.argsort(key, kind="stable")
+    first, end = (np.searchsorted(key, wanted, side, sorter=order) for side in ("left", "right"))
+    times = end - first  # 0 for no child, 2 where a file is given twice
+    within = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    return order[np.repeat(first, times) + within], run, np.repeat(kept, times)
+
+
+def count_curves(data: pd.DataFrame) -> int:
+    """Count the children that have rows.
+
+    Args:
+        data: rows of the result of `learning_curves`.
+
+    Returns:
+        Number of children.
+    """
+    return int(data.groupby(["run", "index"], observed=True).ngroups)
 
 
 def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
@@ -64,9 +123,12 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
     if scored.empty:
         style.say(ax, "No child finished an epoch: there are no learning curves.")
         return
-    rest = [rows for _, rows in scored[~scored["front"]].groupby(["run", "index"], sort=False)]
-    step = max(1, -(-len(rest) // MOST_CONTEXT))
-    lines = [rows[["epoch", "val_acc"]].to_numpy(dtype=float) for rows in rest[::step]]
+    rest = scored[~scored["front"]]
+    number = rest.groupby(["run", "index"], sort=False, observed=True).ngroup().to_numpy()
+    step = max(1, -(-(int(number.max(initial=-1)) + 1) // MOST_CONTEXT))
+    drawn = number % step == 0
+    points = rest.loc[drawn, ["epoch", "val_acc"]].to_numpy(dtype=float)
+    lines = [points[rows] for rows in group_rows(number[drawn])]
     ax.add_collection(LineCollection(lines, colors=style.context(), alpha=0.5, linewidths=0.6))
     ends = []
     for rank, rows in scored[scored["front"]].groupby("rank"):
@@ -75,7 +137,7 @@ def draw_curves(data: pd.DataFrame, ax: Axes) -> None:
         x, y = rows["epoch"].to_numpy(dtype=float), rows["val_acc"].to_numpy(dtype=float)
         ax.plot(x, y, color=look.colour, linestyle=style.line_style(strategy), marker=look.marker, markersize=3)
         ends.append((last, f"{rank:.0f}. {strategy} {str(rows['hash'].iloc[0])[:8]}", look.colour))
-    ax.set(xlabel="epoch", ylabel="validation accuracy (fraction)")
+    ax.set(xlabel="epoch", ylabel=judged_by().axis("val_acc"))
     ax.set_xlim(scored["epoch"].min() - 0.3, scored["epoch"].max() + 0.3)
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     ax.autoscale_view(scalex=False)
@@ -96,8 +158,7 @@ def plot_curves(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") 
     with style.theme():
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
-        drawn = data[data["val_acc"].notna()].groupby(["run", "index"]).ngroups
-        stopped = data[data["status"] != "ok"].groupby(["run", "index"]).ngroups
+        drawn, stopped = count_curves(data[data["val_acc"].notna()]), count_curves(data[data["status"] != "ok"])
         caption(figure, about, f"{drawn:,} children, of which {stopped:,} ended early or failed.", notes)
         draw_curves(data, ax)
     return figure

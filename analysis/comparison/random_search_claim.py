@@ -7,6 +7,7 @@ random search.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
+from nasbench.analysis.comparison.groups import repeated
 from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.inference.intervals import LEVEL
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected
@@ -32,12 +34,13 @@ NASNET_SHARE = 25 / 20_000  # Zoph et al. 2017, section 4.4: 25 of 20,000 sample
 BASELINE = "random"
 
 
-def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
+def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS, as_categories: bool = False) -> pd.DataFrame:
     """Compute the mean validation accuracy of the best k different architectures so far, for each child.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`); those counted in the search are used.
         tops: values of k, each >= 1.
+        as_categories: see `groups.repeated`.
 
     Returns:
         strategy, run, seed, top (k), children (from 1), distinct (architectures with a score so far), mean (NaN while
@@ -46,7 +49,8 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
     require_columns(
         frame, ("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc"), "the children"
     )
-    rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    rows = frame.loc[within, ["run", "strategy", "run_seed", "hash", "status", "val_acc", "spent_gpu_hours"]]
     rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable")
     columns = ["strategy", "run", "seed", "top", "children", "distinct", "mean"]
     if rows.empty:
@@ -61,42 +65,43 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS) -> pd.DataFrame:
         for start, length in zip(starts.tolist(), lengths.tolist())
     ]
     blocks = np.repeat(lengths, len(tops))
-    first = rows[["strategy", "run", "run_seed"]].iloc[np.repeat(np.repeat(starts, len(tops)), blocks)]
-    return (
-        first.rename(columns={"run_seed": "seed"})
-        .reset_index(drop=True)
-        .assign(
-            top=np.repeat(np.tile(np.array(tops, dtype=np.int64), len(lengths)), blocks),
-            children=np.arange(1, blocks.sum() + 1) - np.repeat(np.cumsum(blocks) - blocks, blocks),
-            distinct=np.concatenate([distinct for _, distinct in courses for _ in tops]),
-            mean=np.concatenate([means[top] for means, _ in courses for top in tops]),
-        )
+    each = np.repeat(np.repeat(starts, len(tops)), blocks)
+    texts = {name: repeated(rows[name], each, as_categories) for name in ("strategy", "run")}
+    return pd.DataFrame(
+        {
+            **texts,
+            "seed": rows["run_seed"].to_numpy()[each],
+            "top": np.repeat(np.tile(np.array(tops, dtype=np.int64), len(lengths)), blocks),
+            "children": np.arange(1, blocks.sum() + 1) - np.repeat(np.cumsum(blocks) - blocks, blocks),
+            "distinct": np.concatenate([distinct for _, distinct in courses for _ in tops]),
+            "mean": np.concatenate([means[top] for means, _ in courses for top in tops]),
+        }
     )
 
 
 def _running_tops(
     hashes: Sequence[int], scores: np.ndarray, tops: Sequence[int]
-) -> tuple[dict[int, np.ndarray], list[int]]:
+) -> tuple[dict[int, list[float]], list[int]]:
     """Mean of the best k so far, by k, and the number of different architectures with a score so far."""
     distinct: list[int] = []
     best: dict[int, float] = {}
     ascending: list[float] = []  # best scores of the architectures so far, each negative: the highest score is first
-    means: dict[int, np.ndarray] = {top: np.full(len(scores), np.nan) for top in tops}
-    for place, (kind, score) in enumerate(zip(hashes, scores.tolist())):
+    means: dict[int, list[float]] = {top: [] for top in tops}
+    now = dict.fromkeys(tops, math.nan)
+    for kind, score in zip(hashes, scores.tolist()):
         before = best.get(kind, -np.inf)
         first = len(scores)  # the first place of `ascending` that changes
-        if np.isfinite(score) and score > before:
+        if math.isfinite(score) and score > before:
             if kind in best:
                 del ascending[bisect_left(ascending, -before)]
             best[kind] = score
             first = bisect_left(ascending, -score)
             ascending.insert(first, -score)
         distinct.append(len(best))
-        for top in tops:
+        for top, course in means.items():
             if first < top <= len(ascending):
-                means[top][place] = -float(np.add.reduce(np.array(ascending[:top]))) / top
-            elif place:
-                means[top][place] = means[top][place - 1]
+                now[top] = -float(np.add.reduce(np.array(ascending[:top]))) / top
+            course.append(now[top])
     return means, distinct
 
 
@@ -126,12 +131,13 @@ def differences(
         raise InputError(
             f"no runs of {baseline!r} to compare with; strategies here: {', '.join(sorted(set(data['strategy'].unique())))}"
         )
-    last = data.groupby(["strategy", "run", "top"], sort=False)[["mean", "distinct"]].last().dropna().reset_index()
+    each = data.groupby(["strategy", "run", "top"], sort=False, observed=True)
+    last = each[["mean", "distinct"]].last().dropna().reset_index()
     strategies = style.in_order([name for name in data["strategy"].unique() if name != baseline])
     rows, none = [], np.zeros(0, dtype=np.int64)
     for top in sorted(set(data["top"].unique())):
         here = last[last["top"] == top]
-        places = here.groupby("strategy", sort=False).indices
+        places = here.groupby("strategy", sort=False, observed=True).indices
         base = here.iloc[places.get(baseline, none)]
         for strategy in strategies:
             mine = here.iloc[places.get(strategy, none)]

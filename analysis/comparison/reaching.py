@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.anytime import By, hours_unit, run_hours, run_rates, trajectories
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 Floats = NDArray[np.float64]
 MEASURES = ("val_acc", "test_acc")
@@ -104,6 +105,20 @@ def require_finished(runs: pd.DataFrame, why: str) -> None:
         )
 
 
+def require_target(value: float) -> None:
+    """Check that a score can be a target.
+
+    Args:
+        value: the score, in its own direction.
+
+    Raises:
+        InputError: when it is no number, or an accuracy outside [0, 1].
+    """
+    if not np.isfinite(value) or (judged_by().is_accuracy and not 0 <= value <= 1):
+        what = "accuracy to reach is a fraction in [0, 1]" if judged_by().is_accuracy else "score to reach is a number"
+        raise InputError(f"the {what}, got {value:g}")
+
+
 def budget_to_target(
     frame: pd.DataFrame,
     runs: pd.DataFrame,
@@ -120,7 +135,8 @@ def budget_to_target(
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`); a run without a score never reaches the target.
-        target: accuracy in [0, 1] to reach, or one for each table (see `table_of_runs`).
+        target: score to reach, of accuracies in [0, 1], or one for each table (see `table_of_runs`); of a score whose
+            lower values are better, runs reach it from above.
         by: unit of spending; see `anytime.trajectories`.
         measure: "val_acc" (best so far) or "test_acc" (of the incumbent).
         budget: the runs' budget in that unit, the smallest if they differ; None if their budget is in another unit,
@@ -138,14 +154,13 @@ def budget_to_target(
     tables = table_of_runs(frame, runs, measure)
     targets = {name: target if isinstance(target, float | int) else target[name] for name in tables.unique()}
     for value in targets.values():
-        if not 0 <= value <= 1:
-            raise InputError(f"the accuracy to reach is a fraction in [0, 1], got {value:g}")
+        require_target(value)
     course = trajectories(frame, runs, by)
     if course["spent"].isna().any():
         raise InputError(f"some of these runs have no {by.replace('_', '-')}: what they spent is not known")
     if measure == "test_acc":
         require_tested(course, runs)
-    wanted = course["run"].map(tables).map(targets).astype(float)
+    wanted = judged_by().sign * course["run"].map(tables).map(targets).astype(float)
     first = course[course[measure] >= wanted].groupby("run")["spent"].min().reindex(runs["run"])
     ends = watched_until(course, runs, by, budget)
     reached = (first.notna() & (first <= ends * (1 + 1e-12))).to_numpy(dtype=bool)
@@ -154,7 +169,7 @@ def budget_to_target(
     result = result.assign(
         by=by,
         unit=hours_unit(frame),
-        measure=measure,
+        measure=judged_by().name(measure),
         target=result["table"].map(targets).astype(float),
         spent=np.where(reached, first.to_numpy(dtype=float), ends.to_numpy(dtype=float)),
         reached=reached,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,11 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import hours_unit, run_hours, run_rates
 from nasbench.analysis.comparison.checks import require_columns
-from nasbench.analysis.comparison.reaching import budget_to_target
+from nasbench.analysis.comparison.reaching import budget_to_target, require_target
 from nasbench.analysis.inference.survival import median_time
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.pricing import PriceTable, price_of, shipped_prices
-from nasbench.errors import InputError
 from nasbench.store.format.schema import LEDGER_CATEGORIES
 
 if TYPE_CHECKING:
@@ -66,47 +66,62 @@ def cost_by_strategy(
     Raises:
         InputError: for a target outside [0, 1], or a device without a price.
     """
-    if target is not None and not 0 <= target <= 1:
-        raise InputError(f"the accuracy to reach is a fraction in [0, 1], got {target:g}")
+    if target is not None:
+        require_target(target)
     categories = [f"{category}_hours" for category in LEDGER_CATEGORIES]
     require_columns(runs, ("run", "strategy", "usd", *categories), "the runs")
     require_columns(frame, ("run", "stage", "counted", "gpu_hours", "device"), "the children")
-    rates = run_rates(runs) if prices is None and at is None else _rates(frame, runs, prices, at)
-    counted = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    reach = None if target is None else budget_to_target(frame, runs, target, budget=budget).set_index("run")
-    hours = runs.set_index("run")[categories].fillna(0.0)  # uncounted hours that a file does not hold: `uncounted_note`
-    totals, unit, table = run_hours(runs), hours_unit(frame), shipped_prices() if prices is None else prices
+    by_run = run_rates(runs) if prices is None and at is None else _rates(frame, runs, prices, at)
+    within = (frame["stage"] == "search") & frame["counted"].astype(bool)
+    counted = frame.loc[within, ["run", "gpu_hours"]]
+    reach = None if target is None else budget_to_target(frame, runs, target, budget=budget)
+    # Hours that a file does not hold (NaN) are those of `uncounted_note`.
+    hours = runs[categories].fillna(0.0).to_numpy(dtype=float)
+    rates, totals = by_run.to_numpy(dtype=float), run_hours(runs).to_numpy(dtype=float)  # in the order of `runs`
+    unit, table = hours_unit(frame), shipped_prices() if prices is None else prices
     strategy_of = runs.set_index("run")["strategy"]
     used = frame[["run", "device"]].drop_duplicates()
-    used = used.assign(strategy=used["run"].map(strategy_of)).groupby("strategy")["device"].unique()
+    devices_of = used.groupby(used["run"].map(strategy_of))["device"].unique().to_dict()
     children_of = counted.groupby(counted["run"].map(strategy_of)).indices
+    per_child = counted["gpu_hours"].to_numpy(dtype=float)
+    usd_per_child = per_child * counted["run"].map(by_run).to_numpy(dtype=float)
     none = np.zeros(0, dtype=np.int64)
-    ids_of = runs.groupby("strategy", sort=False).indices
+    runs_of = runs.groupby("strategy", sort=False).indices
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
-        ids = runs["run"].iloc[ids_of[strategy]]
-        mine, rate, total = hours.loc[ids], rates.loc[ids], totals.loc[ids]
-        children = counted.iloc[children_of.get(strategy, none)]
-        per_child = children["gpu_hours"].astype(float)
-        devices = sorted(set(used.get(strategy, [])) - {""})
+        mine, children = runs_of[strategy], children_of.get(strategy, none)
+        rate, total = rates[mine], totals[mine]
+        devices = sorted(set(devices_of.get(strategy, [])) - {""})
         row: dict[str, Any] = {
             "strategy": strategy,
-            "runs": len(ids),
-            "priced_at": _priced_at(devices, rate, table, prices is None, at),
-            **mine.mean().to_dict(),
+            "runs": len(mine),
+            "priced_at": _priced_at(devices, rate.tolist(), table, prices is None, at),
+            **dict(zip(categories, (np.ascontiguousarray(hours[mine].T).sum(axis=1) / len(mine)).tolist())),
             "unit": unit,
-            "gpu_hours": total.mean(),
-            "gpu_hours_low": total.min(),
-            "gpu_hours_high": total.max(),
-            "usd": (total * rate).mean(),
+            "gpu_hours": _mean(total),
+            "gpu_hours_low": np.fmin.reduce(total),
+            "gpu_hours_high": np.fmax.reduce(total),
+            "usd": _mean(total * rate),
             "children": len(children),
-            "hours_per_child": per_child.median(),
-            "usd_per_child": (per_child * children["run"].map(rate).astype(float)).median(),
+            "hours_per_child": _median(per_child[children]),
+            "usd_per_child": _median(usd_per_child[children]),
         }
         if reach is not None and target is not None:
-            row |= _to_target(reach.loc[ids], rate.to_numpy(dtype=float), target)
+            row |= _to_target(reach.iloc[mine], rate, target)
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Mean of the values that are known; NaN without one."""
+    known = ~np.isnan(values)
+    return float(np.where(known, values, 0.0).sum() / known.sum()) if known.any() else math.nan
+
+
+def _median(values: np.ndarray) -> float:
+    """Median of the values that are known; NaN without one."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else math.nan
 
 
 def uncounted_note(runs: pd.DataFrame) -> str:
@@ -139,7 +154,7 @@ def part_cores_note(frame: pd.DataFrame, runs: pd.DataFrame) -> str:
     """
     require_columns(frame, ("run", "device", "devices"), "the children")
     require_columns(runs, ("run", "config", "provenance"), "the runs")
-    held = frame[frame["device"] == "cpu"].groupby("run")["devices"].max()
+    held = frame.loc[frame["device"] == "cpu", ["run", "devices"]].groupby("run")["devices"].max()
     factors = [
         _share_of_a_core(str(row["config"]), str(row["provenance"])) / float(held[row["run"]])
         for row in runs.to_dict("records")
@@ -162,7 +177,7 @@ def _share_of_a_core(config: str, provenance: str) -> float:
         devices = fields["devices"]
         at_once = int(len(devices) * fields["children_per_device"] * fields["runs_per_device"])
         cores = float(made["processors"])
-    except (ValueError, KeyError, TypeError):  # imported rows, and runs of early versions
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):  # imports, and runs of early versions
         return 0.0
     # A Ray cluster has nodes with other numbers of cores than the one that the provenance describes.
     if fields.get("executor") == "ray" or not devices or set(devices) != {"cpu"}:
@@ -187,12 +202,12 @@ def _rates(frame: pd.DataFrame, runs: pd.DataFrame, prices: PriceTable | None, a
     return rate.fillna(plain).reindex(runs["run"]).fillna(0.0)
 
 
-def _priced_at(devices: Sequence[str], rate: pd.Series[Any], table: PriceTable, charged: bool, at: str | None) -> str:
+def _priced_at(devices: Sequence[str], rates: Sequence[float], table: PriceTable, charged: bool, at: str | None) -> str:
     """Say which price some hours have: that of `at`, the charged one, or that of the devices in a table."""
     if at is not None:
         return f"hours of {', '.join(devices) or 'no device'}, priced as {price_of(at, table)}"
     if charged:
-        values = [f"{value:.3g}" for value in sorted(set(rate))]
+        values = [f"{value:.3g}" for value in sorted(set(rates))]
         return f"as charged, {' to '.join(dict.fromkeys((values[0], values[-1])))} USD/h of {', '.join(devices) or 'no device'}"
     return "; ".join(str(price_of(device, table)) for device in devices) or "no device used"
 

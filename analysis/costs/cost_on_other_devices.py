@@ -135,10 +135,14 @@ def energy_by_strategy(runs: pd.DataFrame) -> pd.DataFrame:
         counter's energy is that of a whole processor package or GPU, including everything else that ran there.
     """
     require_columns(runs, ("strategy", "provenance"), "the runs")
+    # Only texts with a reading are parsed: there may be thousands of runs.
+    texts = runs["provenance"].tolist()
+    joules = [_joules(text) if text and '"energy"' in text else {} for text in texts]
+    places = runs.groupby("strategy", sort=False).indices
     rows = []
     for strategy in style.in_order(runs["strategy"].tolist()):
-        mine = runs.loc[runs["strategy"] == strategy, "provenance"]
-        readings = [found for found in map(_joules, mine) if found]
+        mine = places[strategy]
+        readings = [joules[place] for place in mine.tolist() if joules[place]]
         kwh = [sum(reading.values()) / JOULES_PER_KWH for reading in readings]
         counters = ", ".join(sorted({name for reading in readings for name in reading}))
         mean = float(np.mean(kwh)) if kwh else float("nan")
@@ -152,7 +156,7 @@ def _joules(provenance: str) -> dict[str, float]:
     try:
         energy = json.loads(provenance or "{}").get("energy") or {}
         return {str(name): float(value) for name, value in energy.get("joules", {}).items()}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return {}
 
 

@@ -58,7 +58,10 @@ def refused(why: str = "") -> Interval:
 
 
 def mean_interval(
-    strata: Floats | Sequence[Floats], rng: np.random.Generator, level: float = LEVEL, resamples: int = RESAMPLES
+    strata: Floats | Sequence[Floats],
+    rng: np.random.Generator | Callable[[], np.random.Generator],
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """Interval of a mean: studentized bootstrap, of runs within their strata.
 
@@ -68,7 +71,7 @@ def mean_interval(
 
     Args:
         strata: the scores, [n]; or one array of scores per stratum (table), each resampled from itself.
-        rng: generator of the resamples.
+        rng: generator of the resamples, or a function that makes it, which is called only if there are any.
         level: coverage in (0, 1).
         resamples: bootstrap resamples, >= 100.
 
@@ -84,12 +87,13 @@ def mean_interval(
     total = sum(map(len, groups))
     if all(np.ptp(group) == 0 for group in groups):
         return refused("all scores are equal")
+    drawing = rng() if callable(rng) else rng
     middle = sum(float(group.sum()) for group in groups) / total
     apart, drawn_square, square = np.zeros(resamples), np.zeros(resamples), 0.0
     for group in groups:
         n, share = len(group), len(group) / total
         away = group - group.mean()
-        weights = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n  # how often each run is drawn
+        weights = drawing.multinomial(n, np.full(n, 1 / n), size=resamples) / n  # how often each run is drawn
         means = weights @ away
         apart += share * means
         drawn_square += share**2 * np.maximum(weights @ away**2 - means**2, 0) / (n - 1)
@@ -178,11 +182,11 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
 
     Source: Tukey & McLaughlin 1963; Yuen 1974, "The two-sample trimmed t for unequal population variances", section 2.
     """
-    from scipy.stats import t as t_distribution
-
     n = len(scores)
     if n < LEAST_RUNS["iqm"]:
         return refused()
+    from scipy.stats import t as t_distribution  # takes a second to import
+
     if len(np.unique(scores)) < DISTINCT * n:
         return refused("too many equal scores")
     ordered, cut = np.sort(scores), n // 4

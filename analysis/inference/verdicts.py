@@ -12,6 +12,7 @@ from typing import Any
 
 from nasbench.analysis.inference.equivalence import POWER, SIGNIFICANT
 from nasbench.analysis.inference.intervals import TOO_SMALL
+from nasbench.scores import judged_by
 
 DIFFERS, EQUIVALENT, NOT_SHOWN = "differs", "equivalent", "not shown to differ"
 
@@ -77,9 +78,8 @@ def within_text(row: Mapping[str, Any]) -> str:
     Returns:
         The beginning of the sentence.
     """
-    unit = "point" if row["margin"] == 0.01 else "points"
     tested = holm_text(row["tost_p_holm"], row["tost_comparisons"])
-    return f"equivalent within +-{100 * row['margin']:.3g} {unit} (TOST, {tested}"
+    return f"equivalent within +-{judged_by().size(row['margin'], 3)} (TOST, {tested}"
 
 
 def holm_text(value: float, comparisons: int) -> str:
@@ -129,23 +129,23 @@ def detectable_text(detectable: float) -> str:
         detectable: result of `equivalence.detectable_difference`, a fraction; NaN if the scores have no spread.
 
     Returns:
-        A part of a sentence, in percentage points.
+        A part of a sentence, in percentage points or the unit of the score.
     """
     if math.isnan(detectable):
         return "what this n can detect is not known"
-    return f"detectable at this n: {100 * detectable:.2g} points ({POWER:.0%} power, one test)"
+    return f"detectable at this n: {judged_by().size(detectable, 2)} ({POWER:.0%} power, one test)"
 
 
 def points(value: float) -> str:
-    """Format a difference of fractions in percentage points with its sign.
+    """Format a difference of scores with its sign: of accuracies in percentage points.
 
     Args:
-        value: the difference, a fraction.
+        value: the difference; of accuracies a fraction.
 
     Returns:
         The text, e.g. "+0.42 points".
     """
-    return f"{100 * value:+.2f} points"
+    return judged_by().apart(value)
 
 
 def interval_text(low: float, high: float, method: str = "") -> str:
@@ -161,7 +161,7 @@ def interval_text(low: float, high: float, method: str = "") -> str:
         if a limit is NaN because there are too few runs.
     """
     if not math.isnan(low) and not math.isnan(high):
-        return f" [{100 * low:+.2f}, {100 * high:+.2f}]"
+        return f" {judged_by().between(low, high)}"
     why = method.removeprefix(TOO_SMALL).strip(" ()")
     return f" (no interval: {why})" if why else ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.anytime import hours_unit
 from nasbench.analysis.comparison.bands import generator
 from nasbench.analysis.comparison.checks import require_columns, require_one_count
+from nasbench.analysis.comparison.groups import Places, group_rows
 from nasbench.analysis.inference.intervals import LEVEL, mean_interval
 from nasbench.analysis.pareto.dominance import (
     dominated_volume,
@@ -27,7 +29,7 @@ from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
 from nasbench.store.format.schema import TABLE
-from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, split_names
+from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, of_trainings, split_names
 
 Floats = NDArray[np.float64]
 ALL = "all"
@@ -128,7 +130,8 @@ def with_measured(
     Raises:
         InputError: when a quantity was measured in several ways, and the name does not say which; see `choose`.
     """
-    chosen = [choose(measurements, name) for name in names if name not in OBJECTIVES]
+    here = of_trainings(measurements, frame)
+    chosen = [choose(here, name) for name in names if name not in OBJECTIVES]
     joined = join(frame, chosen)
     negated = {each.name: f"{_NEGATED}{each.name}" for each in chosen if each.direction == "higher"}
     for name, column in negated.items():
@@ -139,7 +142,8 @@ def with_measured(
 
 def _how(each: Measured) -> str:
     again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
-    return f"{each.quantity} of {len(each.values):,} architectures{again}: {each.conditions}"
+    conditions = f": {each.conditions}" if each.conditions else ""
+    return f"{each.quantity} of {len(each.values):,} architectures{again}{conditions}{each.left_out}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
@@ -204,18 +208,20 @@ def objective_points(
 
     Returns:
         strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
-        failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has for each
-        strategy the number of runs all of whose children failed: their front is empty. `attrs["unmeasured"]` is the number
-        of architectures left out because an objective was not measured of them.
+        failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has the
+        number of runs all of whose children failed, whose front is empty, for each strategy with such runs.
+        `attrs["unmeasured"]` is the number of architectures left out because an objective was not measured of them.
 
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
     """
     require_columns(frame, needed_columns(objectives, score), "the children")
     labels: dict[str, str] = frame.attrs.get("measured", {})
+    by_measurement = [name for name in objectives if name not in OBJECTIVES]
+    need = [*needed_columns(objectives, score), *by_measurement, *({"device"} & set(frame.columns))]
+    frame = frame[list(dict.fromkeys(need))]  # every selection of rows copies all columns
     rows = scored_children(frame, score)
     scored = rows["hash"].nunique()
-    by_measurement = [name for name in objectives if name not in OBJECTIVES]
     rows = rows.dropna(subset=by_measurement)
     if by_measurement and scored and rows.empty:
         raise InputError(
@@ -231,10 +237,11 @@ def objective_points(
     points.attrs["unit"] = hours_unit(rows)
     points.attrs["unmeasured"] = scored - rows["hash"].nunique()
     points.attrs["labels"] = {name: _signed(name, labels) for name in by_measurement}
-    ended = (
-        frame[frame["stage"] == "search"].groupby(["strategy", "run"])["status"].agg(lambda each: (each == "ok").any())
-    )
-    points.attrs["lost"] = (~ended.astype(bool)).groupby("strategy").sum().astype(int).to_dict()
+    searched = frame[frame["stage"] == "search"]
+    ended = (searched["status"] == "ok").astype(bool).groupby([searched["strategy"], searched["run"]]).any()
+    lost = (~ended).groupby(level=0).sum().astype(int)
+    # Only those there are: pandas copies the attributes with every column that is taken.
+    points.attrs["lost"] = lost[lost > 0].to_dict()
     return points
 
 
@@ -375,27 +382,45 @@ def objective_volumes(
     for name in objectives:
         if objective_of(name).log and not corner[name] > 0:
             raise InputError(f"the reference of {name} must be positive (its logarithm is taken), got {corner[name]:g}")
+    values = points[list(objectives)].to_numpy(dtype=float)
+    scaled, bound = _scaled(values, objectives, corner)
+    places = points.groupby("strategy", sort=False).indices
+    everything = np.arange(len(points))
     rows = []
     for strategy in [*style.in_order(points["strategy"].tolist()), ALL]:
-        mine = points if strategy == ALL else points[points["strategy"] == strategy]
-        values = mine[list(objectives)].to_numpy(dtype=float)
+        mine = everything if strategy == ALL else places[strategy]
         rows.append(
             {
                 "strategy": strategy,
                 "points": len(mine),
-                "front": int(nondominated(values).sum()),
-                "hypervolume": _volume(values, objectives, corner),
+                "front": int(nondominated(values[mine]).sum()),
+                "hypervolume": dominated_volume(scaled[mine], bound),
                 **{f"reference_{name}": corner[name] for name in objectives},
             }
         )
     return pd.DataFrame(rows)
 
 
-def _volume(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> float:
+def scaled_values(points: pd.DataFrame, objectives: Sequence[str]) -> Floats:
+    """Return objectives as volumes use them: costs by their logarithm (base 10), others unchanged.
+
+    Args:
+        points: one column per objective; costs are positive.
+        objectives: their names.
+
+    Returns:
+        [points, objectives].
+    """
+    values = {name: points[name].to_numpy(dtype=float) for name in objectives}
+    return np.column_stack([np.log10(values[name]) if objective_of(name).log else values[name] for name in objectives])
+
+
+def _scaled(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> tuple[Floats, Floats]:
+    """Points and their worst corner as volumes are measured: costs by their logarithms."""
     logs = [objective_of(name).log for name in objectives]
     scaled = np.column_stack([np.log10(column) if log else column for column, log in zip(values.T, logs)])
     bound = np.array([math.log10(corner[name]) if log else corner[name] for name, log in zip(objectives, logs)])
-    return dominated_volume(scaled, bound)
+    return scaled, bound
 
 
 def run_volumes(
@@ -420,19 +445,29 @@ def run_volumes(
     """
     corner = reference or reference_point(points, objectives)
     lost: dict[str, int] = points.attrs.get("lost", {})
+    scaled, bound = _scaled(points[list(objectives)].to_numpy(dtype=float), objectives, corner)
+    places, run_of = points.groupby("strategy", sort=False).indices, _numbered(points["run"])
     rows = []
     for strategy in style.in_order([*points["strategy"], *(name for name, count in lost.items() if count)]):
-        mine = points[points["strategy"] == strategy]
-        found_volumes = [
-            _volume(run[list(objectives)].to_numpy(dtype=float), objectives, corner)
-            for _, run in mine.groupby("run", sort=True)
-        ]
+        mine = _by_run(places[strategy], run_of) if strategy in places else []
+        found_volumes = [dominated_volume(scaled[run], bound) for run in mine]
         volumes = np.array([*found_volumes, *([0.0] * lost.get(strategy, 0))])
-        found = mean_interval(volumes, generator(seed, strategy, "volume"), level)
+        found = mean_interval(volumes, partial(generator, seed, strategy, "volume"), level)
         row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean())}
         row |= {"low": found.low, "high": found.high, "interval": f"n={len(volumes)}: {found.method}"}
         rows.append(row)
     return pd.DataFrame(rows, columns=["strategy", "runs", "mean", "low", "high", "interval"])
+
+
+def _numbered(runs: pd.Series[str]) -> Places:
+    """Number of each row's run, in the order of the runs' names."""
+    numbers: Places = pd.factorize(runs, sort=True)[0]
+    return numbers
+
+
+def _by_run(rows: Places, run_of: Places) -> list[Places]:
+    """Split positions of rows by their runs, in the order of the runs' numbers."""
+    return [rows[part] for part in group_rows(run_of[rows])]
 
 
 def surfaces_of_runs(single: pd.DataFrame, objectives: Sequence[str]) -> pd.DataFrame | None:
@@ -468,25 +503,32 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
     """
     import moocore
 
-    parts = []
+    values, lost = points[list(objectives)].to_numpy(dtype=float), points.attrs.get("lost", {})
+    places, run_of = points.groupby("strategy", sort=False).indices, _numbered(points["run"])
+    parts: list[tuple[str, int, int, Floats]] = []
     for strategy in style.in_order(points["strategy"].tolist()):
-        mine = points[points["strategy"] == strategy]
-        values = mine[list(objectives)].to_numpy(dtype=float)
-        sets = mine["run"].astype("category").cat.codes.to_numpy() + 1
-        order = np.argsort(sets, kind="stable")
-        have = int(sets.max())
-        runs = have + points.attrs.get("lost", {}).get(strategy, 0)
+        mine = _by_run(places[strategy], run_of)
+        rows, sets = np.concatenate(mine), np.repeat(np.arange(1, len(mine) + 1), [len(run) for run in mine])
+        have = len(mine)
+        runs = have + lost.get(strategy, 0)
+        surfaces_of: dict[int, Floats] = {}  # few runs have the same surface for several percentages
         for percent in sorted(percents):
             needed = math.ceil(percent * runs / 100 - 1e-9)  # so many runs attain the surface, of those with points
             if needed > have:
                 continue
-            found = np.asarray(moocore.eaf(values[order], sets[order], percentiles=[100 * needed / have]), dtype=float)
-            part = pd.DataFrame(found[:, :-1], columns=list(objectives)).sort_values(list(objectives), kind="stable")
-            part.insert(0, "percent", percent)
-            part.insert(0, "runs", runs)
-            part.insert(0, "strategy", strategy)
-            parts.append(part)
+            if needed not in surfaces_of:
+                found = np.asarray(moocore.eaf(values[rows], sets, percentiles=[100 * needed / have]), dtype=float)
+                surfaces_of[needed] = found[np.lexsort(found[:, -2::-1].T), :-1]
+            parts.append((strategy, runs, percent, surfaces_of[needed]))
     columns = ["strategy", "runs", "percent", *objectives]
-    surfaces = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+    surfaces = pd.DataFrame(columns=columns)
+    if parts:
+        lengths = [len(part[-1]) for part in parts]
+        corners = np.concatenate([part[-1] for part in parts])
+        each = {
+            name: pd.Series(column).repeat(lengths).reset_index(drop=True)
+            for name, column in zip(columns, ([part[place] for part in parts] for place in range(3)))
+        }
+        surfaces = pd.DataFrame({**each, **dict(zip(objectives, corners.T))})[columns]
     surfaces.attrs |= points.attrs
     return surfaces

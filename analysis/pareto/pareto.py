@@ -21,12 +21,14 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError
+from nasbench.scores import TEST_ACC, VAL_ACC, judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ALL = "all"
+_NEEDED = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint")
 
 LABELS = {
     "params": "parameters",
@@ -65,7 +67,8 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
         InputError: when a column is missing, x is not known of some rows, or the rows are of several protocols.
     """
     _require_pair(frame, x, y)
-    scored = scored_children(frame, y)
+    need = (*_NEEDED, x, y, *({"device"} & set(frame.columns)))
+    scored = scored_children(frame[list(dict.fromkeys(need))], y)  # every selection of rows copies all columns
     unknown = int((~(scored[x] > 0)).sum())  # -1, 0 and NaN stand for missing costs
     if unknown:
         raise InputError(
@@ -90,7 +93,7 @@ def without_score(frame: pd.DataFrame, y: str = "val_acc") -> int:
     Returns:
         Number of rows.
     """
-    rows = children_of_score(frame, y)
+    rows = children_of_score(frame[["stage", "counted", "strategy", "status", y]], y)
     return int((~((rows["status"] == "ok") & rows[y].notna())).sum())
 
 
@@ -118,24 +121,24 @@ def lost_runs_note(frame: pd.DataFrame) -> str:
 def _require_pair(frame: pd.DataFrame, x: str, y: str) -> None:
     if x == y:
         raise InputError(f"a front needs two different columns, got {x!r} twice")
-    need = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint")
-    require_columns(frame, (*need, x, y), "the children")
+    require_columns(frame, (*_NEEDED, x, y), "the children")
 
 
-def reference_point(front: pd.DataFrame, x: str = "params") -> tuple[float, float]:
-    """Default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0.
+def reference_point(front: pd.DataFrame, x: str = "params", y: str = "val_acc") -> tuple[float, float]:
+    """Default reference of `hypervolume`: the power of ten above the largest x, and accuracy 0 or the worst other score.
 
     A power of ten changes less between files than the largest x does. It is printed with every volume.
 
     Args:
         front: result of `pareto_front`.
         x: its cost column.
+        y: its score column.
 
     Returns:
         (x, y) of the worst corner.
     """
     largest = float(front[x].max()) if len(front) else 1.0
-    return 10.0 ** (math.floor(math.log10(largest)) + 1), 0.0
+    return 10.0 ** (math.floor(math.log10(largest)) + 1), judged_by().no_choice(front[y])
 
 
 def hypervolume(
@@ -159,7 +162,7 @@ def hypervolume(
     Source: Zitzler & Thiele 1999, "Multiobjective evolutionary algorithms: a comparative case study and the strength
     Pareto approach".
     """
-    corner = reference or reference_point(front, x)
+    corner = reference or reference_point(front, x, y)
     if not corner[0] > 0:
         raise InputError(f"the reference's {x} must be positive (its logarithm is taken), got {corner[0]:g}")
     rows = []
@@ -215,7 +218,11 @@ def draw_pareto(front: pd.DataFrame, ax: Axes, x: str = "params", y: str = "val_
     ax.plot(*_steps(overall, x, y), color=style.ink(), linewidth=1.6, label="front of all", zorder=2)
     ax.scatter(overall[x], overall[y], s=48, facecolors="none", edgecolors=style.ink(), linewidths=0.9, zorder=4)
     unit = str(front.attrs.get("unit", DEVICE_HOURS)).removesuffix("hours")  # "GPU-" or "device-"
-    ax.set(xlabel=LABELS.get(x, x).replace("device-", unit), ylabel=LABELS.get(y, y))
+    own = y in (VAL_ACC, TEST_ACC) and not judged_by().is_accuracy
+    label = judged_by().axis(y) if own else LABELS.get(y, y)
+    ax.set(xlabel=LABELS.get(x, x).replace("device-", unit), ylabel=label)
+    if own and judged_by().sign < 0:  # better is higher up; the numbers are those of the score
+        ax.yaxis.set_major_formatter(lambda value, _: style.short(-value) if value else "0")
     ax.margins(0.08)
     _widen(ax, front, x)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize="small", borderaxespad=0.2)

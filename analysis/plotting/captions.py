@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.page import current_page
+from nasbench.scores import TEST_ACC, VAL_ACC, judged_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +49,13 @@ def describe_rows(frame: pd.DataFrame, scores: Sequence[str] = (), runs: int | N
     if runs is not None:
         parts.append(f"{runs:,} {'run' if runs == 1 else 'runs'}")
     if scores:
-        parts.append(" and ".join(SCORE_NAMES.get(score, score) for score in scores))
+        own = judged_by()
+        named = dict.fromkeys(
+            SCORE_NAMES.get(each, each) if own.is_accuracy or each not in (VAL_ACC, TEST_ACC) else own.axis(each)
+            for each in scores
+            if own.test or each != TEST_ACC
+        )
+        parts.append(" and ".join(named))
     text = "; ".join(parts)
     return text[:1].upper() + text[1:]
 

@@ -65,6 +65,8 @@ def draw_confusion(confusion: pd.DataFrame, about: str) -> Figure:
     Returns:
         The figure. The colour is the share of the row, so that rare classes show, too.
     """
+    import seaborn  # takes half a second to import; most commands draw no confusion matrix
+
     counts = confusion.to_numpy()
     sums = counts.sum(1, keepdims=True)
     shares = np.divide(counts, sums, out=np.zeros(counts.shape), where=sums > 0)
@@ -73,20 +75,24 @@ def draw_confusion(confusion: pd.DataFrame, about: str) -> Figure:
         side = min(3.0 + 0.35 * classes, 12.0)
         figure = new_figure(side + 0.6, side)
         ax = figure.subplots()
-        drawn = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        seaborn.heatmap(
+            shares,
+            ax=ax,
+            cmap="Blues",
+            vmin=0,
+            vmax=1,
+            square=True,
+            annot=np.where(counts > 0, counts.astype(str), "") if classes <= MOST_COUNTED else False,
+            fmt="",
+            annot_kws={"fontsize": "small"},
+            xticklabels=list(confusion.columns) if classes <= MOST_NAMED else False,
+            yticklabels=list(confusion.index) if classes <= MOST_NAMED else False,
+            cbar_kws={"label": "share of the class's images", "shrink": 0.8},
+        )
         ax.grid(False)
-        ax.set_xlabel("predicted class")
-        ax.set_ylabel("class")
-        named = classes <= MOST_NAMED
-        places = range(classes) if named else []
-        # Names of classes may contain dollar signs, which are no formulas.
-        ax.set_xticks(places, list(confusion.columns) if named else [], rotation=90, parse_math=False)
-        ax.set_yticks(places, list(confusion.index) if named else [], parse_math=False)
-        if classes <= MOST_COUNTED:
-            for row, column in np.argwhere(counts > 0):
-                colour = "white" if shares[row, column] > 0.5 else "black"
-                ax.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize="small")
-        figure.colorbar(drawn, ax=ax, label="share of the class's images", shrink=0.8)
+        ax.set(xlabel="predicted class", ylabel="class")
+        ax.tick_params(axis="x", rotation=90)
+        ax.tick_params(axis="y", rotation=0)
         right = int(counts.trace())
         caption(figure, f"Confusion matrix of {int(counts.sum())} images, {right} of them right: {about}.")
         return figure

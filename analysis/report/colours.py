@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from nasbench.analysis.plotting import style
 
 DARK_SURFACE = "#1a1d21"
@@ -35,6 +37,7 @@ def page_colours(strategy: str) -> tuple[str, str]:
     return colour, _ON_DARK.get(strategy) or lifted(colour)
 
 
+@lru_cache(maxsize=1024)
 def lifted(colour: str, ground: str = DARK_SURFACE, wanted: float = CONTRAST) -> str:
     """Mix a colour with the least amount of white that makes it readable.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,22 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.report.contents import Selection, Wishes, commands, files, measured_fronts, provenance
 from nasbench.analysis.report.markdown import folded, provenance_lines, table_lines
 from nasbench.analysis.report.payload import HASH_DIGITS
-from nasbench.analysis.report.tables import NONE, ReportCell, ReportColumn, ReportTable, count, hour_unit, percent
+from nasbench.analysis.report.tables import (
+    NONE,
+    ReportCell,
+    ReportColumn,
+    ReportTable,
+    count,
+    heading,
+    hour_unit,
+    percent,
+)
 from nasbench.analysis.report.templates import policy, rendered
 from nasbench.analysis.statistics.table_statistics import (
     CHANCE,
     architecture_means,
     distribution,
+    oriented_quantiles,
     platforms,
     predictors,
     seed_agreement,
@@ -25,6 +36,7 @@ from nasbench.analysis.statistics.table_statistics import (
     trainings,
 )
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import LEDGER_CATEGORIES, REPEATABLE_STATUSES, TABLE
 from nasbench.texts import markdown_text as plain
 
@@ -89,19 +101,24 @@ def table_contents(selection: Selection, wishes: Wishes | None = None) -> TableC
     rows = trainings(frame)
     means = architecture_means(rows)
     measured = measured_fronts(frame, selection.measurements)
-    agreement = pd.concat([seed_agreement(rows, CHANCE), predictors(rows, means, selection.curves)], ignore_index=True)
+    own = judged_by()
+    chance = CHANCE if own.is_accuracy else -math.inf
+    agreement = pd.concat([seed_agreement(rows, chance), predictors(rows, means, selection.curves)], ignore_index=True)
     sections = {
-        "Best architectures": _best(means.head(wishes.best)),
-        "Spread over architectures": _table(distribution(means), {"quantile": ("Quantile", "{:g}".format), **_SCORES}),
-        "Noise of training": _table(spread(rows, means), _NOISE),
-        "Rank correlations of the seeds' scores, and of cheaper numbers with the mean validation accuracy": _table(
+        "Best architectures": _best(own.shown(means.head(wishes.best), ["val_acc", "test_acc"])),
+        "Spread over architectures": _table(
+            own.shown(oriented_quantiles(distribution(means)), ["val_acc", "test_acc"]),
+            {"quantile": ("Quantile", "{:g}".format), **_scores()},
+        ),
+        "Noise of training": _table(spread(rows, means), _noise()),
+        f"Rank correlations of the seeds' scores, and of cheaper numbers with the mean {own.words('val_acc')}": _table(
             agreement, _RANKS
         ),
         "Platforms": _table(platforms(rows), _PLATFORMS),
         "Device time of all trainings by ledger category": _cost(frame, runs),
     }
     if len(measured):
-        sections["Measured: fronts with validation accuracy"] = _table(measured, _MEASURED)
+        sections[f"Measured: fronts with {own.words('val_acc')}"] = _table(measured, _measured())
     space, data = (", ".join(dict.fromkeys(runs[name])) for name in ("space", "data"))
     return TableContents(
         title=wishes.title or f"Complete table of {space} on {data}",
@@ -128,23 +145,24 @@ def table_summary(frame: pd.DataFrame, runs: pd.DataFrame, rows: pd.DataFrame, m
     """
     seeds, failed = rows["seed"].nunique(), int((frame["status"] != "ok").sum())
     without = f", {failed:,} more without a score" if failed else ""
-    score, word = (
-        ("test_acc", "test") if rows["val_acc"].isna().all() else ("val_acc", "validation")
-    )  # as imported tables of test scores have it
+    own = judged_by()
+    unit = " %" if own.is_accuracy else f" {own.unit}".rstrip()
+    score = "test_acc" if rows["val_acc"].isna().all() else "val_acc"  # as imported tables of test scores have it
+    means = own.shown(means, [score])
     low, middle, high = means[score].min(), means[score].median(), means[score].max()
-    ranked = means.sort_values(score, ascending=False, kind="stable").iloc[0]
+    ranked = means.sort_values(score, ascending=own.sign < 0, kind="stable").iloc[0]
     parts = [
         f"{_number(len(rows), 'training')} of {_number(len(means), 'architecture')}, {_number(seeds, 'seed')}{without}",
-        f"mean {word} accuracy {percent(low)} to {percent(high)} %, median {percent(middle)} %",
+        f"mean {own.words(score)} {percent(low)} to {percent(high)}{unit}, median {percent(middle)}{unit}",
         f"best {ranked['hash'][:HASH_DIGITS]}",
         _device_time(frame, runs),
     ]
-    agreed = seed_agreement(rows, CHANCE)["spearman"].dropna()
+    agreed = seed_agreement(rows, CHANCE if own.is_accuracy else -math.inf)["spearman"].dropna()
     if len(agreed):
         noise = float(spread(rows, means)["seed_noise"].iloc[0])
         span = f"{agreed.min():.2f}" if len(agreed) == 1 else f"{agreed.min():.2f} to {agreed.max():.2f}"
         parts.append(
-            f"seeds of one architecture have an SD of {percent(noise)} points, and two seeds rank alike by {span} (Spearman)"
+            f"seeds of one architecture have an SD of {percent(noise)}{' points' if own.is_accuracy else unit}, and two seeds rank alike by {span} (Spearman)"
         )
     return f"{'; '.join(parts)}."
 
@@ -213,8 +231,8 @@ def table_markdown(found: TableContents, now: str) -> str:
         GitHub-flavoured Markdown; texts from results files cannot become markup, links or mentions.
     """
     lines = [f"## {plain(found.title)}", "", plain(found.summary)]
-    for heading, content in found.sections.items():
-        lines += ["", f"### {plain(heading)}", "", *table_lines(content)]
+    for section, content in found.sections.items():
+        lines += ["", f"### {plain(section)}", "", *table_lines(content)]
     made = provenance_lines(found.provenance, found.files, found.commands, found.wishes.command)
     lines += ["", *folded("Provenance and commands", made)]
     return "\n".join([*lines, "", f"<sub>nasbench, {now[:16].replace('T', ' ')} UTC</sub>", ""])
@@ -248,7 +266,7 @@ def _short(value: float) -> str:
 
 def _best(means: pd.DataFrame) -> ReportTable:
     return _table(
-        means, {"hash": ("Architecture", lambda text: str(text)[:HASH_DIGITS]), "seeds": ("Seeds", count), **_MEANS}
+        means, {"hash": ("Architecture", lambda text: str(text)[:HASH_DIGITS]), "seeds": ("Seeds", count), **_means()}
     )
 
 
@@ -261,25 +279,37 @@ def _table(frame: pd.DataFrame, columns: dict[str, tuple[str, _Format]]) -> Repo
     return found
 
 
-_SCORES: dict[str, tuple[str, _Format]] = {
-    "val_acc": ("Validation %", percent),
-    "test_acc": ("Test %", percent),
-    "params": ("Parameters", _known),
-    "mult_adds": ("Multiply-adds", _known),
-    "device_seconds": ("Device-seconds", _short),
-}
-_MEANS: dict[str, tuple[str, _Format]] = {
-    "val_acc": _SCORES["val_acc"],
-    "val_sd": ("SD of seeds, points", percent),
-    **{name: written for name, written in _SCORES.items() if name != "val_acc"},
-}
-_NOISE: dict[str, tuple[str, _Format]] = {
-    "architectures": ("Architectures", count),
-    "seed_noise": ("SD of a training, points", percent),
-    "seed_noise_top": ("... of the top tenth", percent),
-    "top_sd": ("SD of the top tenth's means", percent),
-    "top_range": ("Range of these means", percent),
-}
+def _scores() -> dict[str, tuple[str, _Format]]:
+    return {
+        "val_acc": (heading("val_acc"), percent),
+        "test_acc": (heading("test_acc"), percent),
+        "params": ("Parameters", _known),
+        "mult_adds": ("Multiply-adds", _known),
+        "device_seconds": ("Device-seconds", _short),
+    }
+
+
+def _in_points() -> str:
+    own = judged_by()
+    return ", points" if own.is_accuracy else f", {own.unit}" if own.unit else ""
+
+
+def _means() -> dict[str, tuple[str, _Format]]:
+    scores = _scores()
+    first = {"val_acc": scores.pop("val_acc"), "val_sd": (f"SD of seeds{_in_points()}", percent)}
+    return {**first, **scores}
+
+
+def _noise() -> dict[str, tuple[str, _Format]]:
+    return {
+        "architectures": ("Architectures", count),
+        "seed_noise": (f"SD of a training{_in_points()}", percent),
+        "seed_noise_top": ("... of the top tenth", percent),
+        "top_sd": ("SD of the top tenth's means", percent),
+        "top_range": ("Range of these means", percent),
+    }
+
+
 _RANKS: dict[str, tuple[str, _Format]] = {
     "score": ("Score", str),
     "n": ("Architectures", count),
@@ -292,11 +322,14 @@ _PLATFORMS: dict[str, tuple[str, _Format]] = {
     "architectures": ("Architectures", count),
     "device_seconds": ("Device-seconds, mean", _short),
 }
-_MEASURED: dict[str, tuple[str, _Format]] = {
-    "quantity": ("Quantity", str),
-    "conditions": ("Conditions", str),
-    "hash": ("Architecture", lambda text: str(text)[:HASH_DIGITS]),
-    "val_acc": ("Validation %", percent),
-    "value": ("Value", style.short),
-    "unit": ("Unit", str),
-}
+
+
+def _measured() -> dict[str, tuple[str, _Format]]:
+    return {
+        "quantity": ("Quantity", str),
+        "conditions": ("Conditions", str),
+        "hash": ("Architecture", lambda text: str(text)[:HASH_DIGITS]),
+        "val_acc": (heading("val_acc"), percent),
+        "value": ("Value", style.short),
+        "unit": ("Unit", str),
+    }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ from nasbench.analysis.comparison.anytime import By, anytime, trajectories
 from nasbench.analysis.comparison.bands import bands
 from nasbench.analysis.comparison.checklist import checklist
 from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
+from nasbench.analysis.comparison.columns import REPORTED
 from nasbench.analysis.comparison.compare import summarize
-from nasbench.analysis.comparison.curves import KEYS, learning_curves
+from nasbench.analysis.comparison.curves import CURVE_COLUMNS, count_curves, learning_curves
+from nasbench.analysis.comparison.sharing import computed_once
 from nasbench.analysis.costs.cost import cost_by_strategy
 from nasbench.analysis.costs.cost_on_other_devices import cost_on_other_devices, energy_by_strategy
 from nasbench.analysis.pareto.dominance import nondominated, scored_children
@@ -37,8 +40,11 @@ from nasbench.analysis.statistics.selection import has_fresh_scores, selection_n
 from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
+from nasbench.scores import judged_by
 from nasbench.store.format.frames import whole_trainings
-from nasbench.store.measured import every_way, read_measurements
+from nasbench.store.format.schema import TABLE
+from nasbench.store.judged import courses_of
+from nasbench.store.measured import every_way, of_trainings, read_measurements
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ class Selection:
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`), at least one.
         runs: their runs (`store.format.schema.RUN_COLUMNS`).
-        curves: one row per epoch, from `Results.all_curves`.
+        curves: one row per epoch, from `Results.all_curves`, with `curves.CURVE_COLUMNS`.
         files: names of the results files.
         measurements: rows of the table of measurements.
     """
@@ -84,11 +90,28 @@ class Selection:
         Returns:
             The children with their runs, curves and files.
         """
-        children, runs = results.frame() if frame is None else frame, results.runs()
+        runs = results.runs()
+        children = results.frame(columns_of(runs)) if frame is None else frame
         if frame is not None:
             runs = runs[runs["run"].isin(set(children["run"]))]
         measurements = read_measurements(results, others)
-        return cls(children, runs, results.all_curves(), tuple(results.files), measurements)
+        return cls(children, runs, _curves(results, runs), tuple(results.files), measurements)
+
+
+def columns_of(runs: pd.DataFrame) -> Sequence[str] | None:
+    """Columns of children that a report reads.
+
+    Args:
+        runs: the runs (`store.format.schema.RUN_COLUMNS`).
+
+    Returns:
+        Names of columns; None for all, which the report of a complete table needs.
+    """
+    return None if len(runs) and (runs["strategy"] == TABLE).all() else REPORTED
+
+
+def _curves(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
+    return results.all_curves([*CURVE_COLUMNS, "val_loss"] if columns_of(runs) else None)
 
 
 @dataclass(frozen=True)
@@ -169,8 +192,14 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
     Raises:
         InputError: when the rows are not comparable (see `check_comparable`) or an option is out of range.
     """
-    wishes = wishes or Wishes()
+    with computed_once():
+        return _contents(selection, wishes or Wishes())
+
+
+def _contents(selection: Selection, wishes: Wishes) -> Contents:
     frame, runs = selection.frame, selection.runs
+    own = judged_by()
+    points = plane_points(frame)
     notes = check_comparable(frame, runs, wishes.allow)
     children = searched_children(frame)
     ends = {measure: final_scores(frame, runs, measure) for measure in FINALS}
@@ -181,22 +210,28 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         strategies=tuple(style.in_order(runs["strategy"].tolist())),
         setup=setups(runs),
         summary=summarize(frame, runs),
-        scores={measure: score_intervals(scores, seed=wishes.seed) for measure, scores in ends.items()},
-        tests={measure: against_baseline(scores) for measure, scores in ends.items()},
+        scores={
+            measure: own.shown(score_intervals(scores, seed=wishes.seed), ["value"], [("low", "high")])
+            for measure, scores in ends.items()
+        },
+        tests={
+            measure: own.shown(against_baseline(scores), ["difference"], [("difference_low", "difference_high")])
+            for measure, scores in ends.items()
+        },
         noise=selection_noise(frame, runs) if has_fresh_scores(frame) else pd.DataFrame(),
-        finals=finals(frame, runs),
-        courses={by: bands(anytime(frame, runs, by), seed=wishes.seed) for by in COURSES},
+        finals=own.shown(finals(frame, runs), ["val_acc", "test_acc"]),
+        courses={by: bands(anytime(frame, runs, by, scores_only=True), seed=wishes.seed) for by in COURSES},
         cost=cost_by_strategy(frame, runs, target=wishes.target, budget=wishes.budget),
         other_devices=cost_on_other_devices(frame, runs, wishes.on, wishes.prices, ran_on=wishes.ran_on)
         if wishes.on
         else pd.DataFrame(),
         energy=energy_by_strategy(runs),
         measured=measured_fronts(frame, selection.measurements),
-        volumes=volumes(frame, wishes.seed),
-        attained=attained(frame),
-        learned=learning_curves(selection.curves, frame, wishes.best),
+        volumes=volumes(points, wishes.seed),
+        attained=attained(points),
+        learned=learning_curves(_courses(selection), frame, wishes.best, as_categories=True),
         children=children,
-        best=best_architectures(children, wishes.best),
+        best=own.shown(best_architectures(children, wishes.best), ["val_acc", "test_acc"]),
         fairness=fairness(frame, runs),
         checklist=checklist(frame, runs),
         notes=notes,
@@ -204,6 +239,11 @@ def contents(selection: Selection, wishes: Wishes | None = None) -> Contents:
         provenance=provenance(runs),
         files=files(selection.files),
     )
+
+
+def _courses(selection: Selection) -> pd.DataFrame:
+    """Courses of the score by which the runs are judged, as `learning_curves` takes them."""
+    return courses_of(selection.curves, selection.measurements, judged_by())
 
 
 def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
@@ -231,18 +271,24 @@ def setups(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         strategy, options (text), seeds (number), first and last (seed), complete (runs that are), runs, children.
     """
-    options = runs["config"].map(_options)
-    groups = runs.assign(options=options).groupby(["strategy", "options"], sort=False)
+    options = _by_text(runs["config"], _options)
+    whole = (runs["status"] == "complete").astype(int)
+    groups = runs.assign(options=options, whole=whole).groupby(["strategy", "options"], sort=False)
     table = groups.agg(
         seeds=("seed", "nunique"),
         first=("seed", "min"),
         last=("seed", "max"),
-        complete=("status", lambda status: int((status == "complete").sum())),
+        complete=("whole", "sum"),
         runs=("run", "size"),
         children=("children", "sum"),
     ).reset_index()
     order = style.in_order(table["strategy"].tolist())
     return table.sort_values("strategy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
+
+
+def _by_text(texts: pd.Series[str], call: Callable[[str], str]) -> pd.Series[str]:
+    """Apply a function to each different text once, because thousands of runs share few of them."""
+    return texts.map({text: call(text) for text in texts.unique().tolist()})
 
 
 def _options(config: str) -> str:
@@ -277,20 +323,55 @@ def planes(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
 
     Returns:
         Name in `PLANES` -> objectives. Empty if children of several protocols were allowed together, because their
-        errors are not comparable.
+        errors are not comparable, and if runs are judged by another score than accuracy.
     """
-    scored = frame[(frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()]
-    if scored["fingerprint"].nunique() != 1:
+    scores = (frame["stage"] == "search") & (frame["status"] == "ok") & frame["val_acc"].notna()
+    scored = frame.loc[scores, ["fingerprint", *PLANES["both"][1:]]]
+    if scored["fingerprint"].nunique() != 1 or not judged_by().is_accuracy:
         return {}
     known = {cost for cost in PLANES["both"][1:] if (scored[cost] > 0).all()}
     return {name: objectives for name, objectives in PLANES.items() if known.issuperset(objectives[1:])}
 
 
-def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Hypervolumes of each strategy's architectures: of all its runs together, and the mean over single runs.
+class PlanePoints(NamedTuple):
+    """Architectures in one plane: those of all runs of a strategy together, and those of single runs.
+
+    Attributes:
+        together: result of `objective_points`.
+        single: result of `objective_points` with `by_run`, with the same objectives.
+    """
+
+    together: pd.DataFrame
+    single: pd.DataFrame
+
+
+def plane_points(frame: pd.DataFrame) -> dict[str, PlanePoints]:
+    """Compute the objectives of every architecture, once for all planes.
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
+
+    Returns:
+        Name of each plane that `planes` finds -> its points; without planes that have no points.
+    """
+    found = planes(frame)
+    every = list(dict.fromkeys(name for objectives in found.values() for name in objectives))
+    if not found:
+        return {}
+    together, single = objective_points(frame, every), objective_points(frame, every, by_run=True)
+    if single.empty:
+        return {}
+    return {
+        name: PlanePoints(*(whole.drop(columns=[*set(every) - set(objectives)]) for whole in (together, single)))
+        for name, objectives in found.items()
+    }
+
+
+def volumes(points: Mapping[str, PlanePoints], seed: int) -> pd.DataFrame:
+    """Hypervolumes of each strategy's architectures: of all its runs together, and the mean over single runs.
+
+    Args:
+        points: result of `plane_points`.
         seed: seed of the bootstrap over runs.
 
     Returns:
@@ -298,15 +379,13 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
         together), runs, mean, low and high (of single runs; NaN for "all"), up_to (the reference point in words).
     """
     parts = []
-    for plane, objectives in planes(frame).items():
-        single = objective_points(frame, objectives, by_run=True)
-        if single.empty:
-            continue
-        points = objective_front(objective_points(frame, objectives), objectives)
-        corner = reference_point(points, objectives)
-        table = objective_volumes(points, objectives, corner)
+    for plane, (together, single) in points.items():
+        objectives = PLANES[plane]
+        front = objective_front(together, objectives)
+        corner = reference_point(front, objectives)
+        table = objective_volumes(front, objectives, corner)
         # An architecture counts once in "all", even if several strategies found it.
-        once = [points["hash"].nunique(), points.loc[points["front"], "hash"].nunique()]
+        once = [front["hash"].nunique(), front.loc[front["front"], "hash"].nunique()]
         table.loc[table["strategy"] == ALL, ["points", "front"]] = once
         up_to = " and ".join(f"{style.short(corner[cost])} {COSTS[cost]}" for cost in objectives[1:])
         table = table.merge(run_volumes(single, objectives, corner, seed), on="strategy", how="left")
@@ -314,18 +393,16 @@ def volumes(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def attained(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def attained(points: Mapping[str, PlanePoints]) -> dict[str, pd.DataFrame]:
     """Compute the attainment surfaces of 25, 50 and 75% of each strategy's runs.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        points: result of `plane_points`.
 
     Returns:
         Name of the plane -> result of `objectives.attainment`.
     """
-    pairs = {name: objectives for name, objectives in planes(frame).items() if len(objectives) == 2}
-    points = {name: objective_points(frame, objectives, by_run=True) for name, objectives in pairs.items()}
-    return {name: attainment(table, pairs[name]) for name, table in points.items() if len(table)}
+    return {name: attainment(each.single, PLANES[name]) for name, each in points.items() if len(PLANES[name]) == 2}
 
 
 def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataFrame:
@@ -342,13 +419,16 @@ def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataF
     rows: list[dict[str, Any]] = []
     scored = scored_children(frame, "val_acc") if len(measurements) else frame.iloc[:0]
     means = whole_trainings(scored).groupby("hash", sort=False)["val_acc"].mean()
-    for way in every_way(measurements) if len(means) else ():
+    for way in every_way(of_trainings(measurements, scored)) if len(means) else ():
+        if way.quantity in (judged_by().val, judged_by().test):
+            continue
         pairs = pd.DataFrame({"val_acc": means, "value": way.values}).dropna()
         sign = -1.0 if way.direction == "higher" else 1.0
-        front = pairs[nondominated(np.column_stack([1.0 - pairs["val_acc"], sign * pairs["value"]]))]
+        front = pairs[nondominated(np.column_stack([-pairs["val_acc"], sign * pairs["value"]]))]
         about = {"quantity": way.quantity, "unit": way.unit, "conditions": way.conditions, "measured": len(pairs)}
         for digest, point in front.sort_values("value").iterrows():
-            rows.append(about | {"hash": str(digest), "val_acc": point["val_acc"], "value": point["value"]})
+            shown = judged_by().sign * point["val_acc"]
+            rows.append(about | {"hash": str(digest), "val_acc": shown, "value": point["value"]})
     return pd.DataFrame(rows, columns=["quantity", "unit", "conditions", "measured", "hash", "val_acc", "value"])
 
 
@@ -363,8 +443,10 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
         The best child of each, with `found` (how many children had the same hash), `test_acc` (mean over the runs that
         retrained it).
     """
-    ok = children[(children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)]
-    first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash").head(count)
+    wanted = (children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)
+    ok = children.loc[wanted, ["val_acc", "hash"]]
+    ranked = ok.sort_values("val_acc", ascending=False, kind="stable")
+    first = children.loc[ranked.drop_duplicates("hash").head(count).index]
     same = children[children["hash"].isin(set(first["hash"]))].groupby("hash")
     return first.assign(
         found=first["hash"].map(same.size()).astype(int), test_acc=first["hash"].map(same["test_acc"].mean())
@@ -395,7 +477,7 @@ def commands(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         command, runs (number), first and last (start).
     """
-    lines = runs["provenance"].map(lambda text: _command_line(json_object(text)))
+    lines = _by_text(runs["provenance"], lambda text: _command_line(json_object(text)))
     table = runs.assign(command=lines)[lines != ""].groupby("command", sort=False)
     return table.agg(runs=("run", "size"), first=("started_at", "min"), last=("started_at", "max")).reset_index()
 
@@ -415,9 +497,9 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
         aspect, value, runs (number that share it).
     """
     counts: dict[tuple[str, str], int] = {}
-    for text in runs["provenance"]:
+    for text, number in Counter(runs["provenance"].tolist()).items():
         for aspect, value in _aspects(json_object(text)):
-            counts[aspect, value] = counts.get((aspect, value), 0) + 1
+            counts[aspect, value] = counts.get((aspect, value), 0) + number
     rows = [{"aspect": aspect, "value": value, "runs": n} for (aspect, value), n in counts.items()]
     frame = pd.DataFrame(rows, columns=["aspect", "value", "runs"])
     order = {aspect: place for place, aspect in enumerate(dict.fromkeys(frame["aspect"]))}
@@ -474,4 +556,4 @@ def children_with_curves(learned: pd.DataFrame) -> int:
     Returns:
         Number of children.
     """
-    return int(learned[learned["val_acc"].notna()].groupby(KEYS[::2]).ngroups) if len(learned) else 0
+    return count_curves(learned[learned["val_acc"].notna()]) if len(learned) else 0

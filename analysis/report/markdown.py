@@ -31,7 +31,7 @@ def markdown_report(found: Contents, now: str) -> str:
     lines = [f"## {plain(headline(found))}", "", plain(lead(found)), ""]
     lines += [" · ".join(f"**{plain(fact.value)}** {plain(fact.what)}" for fact in facts(found)), ""]
     against = findings(found)
-    lines += ["Best validation accuracy against random search:", ""] if against else []
+    lines += [f"Best {tables.words('val_acc')} against random search:", ""] if against else []
     lines += [f"- {plain(line)}" for line in against]
     lines += [f"- :warning: {plain(note)}" for note in found.notes]
     lines += ["", "### Comparison", "", *table_lines(tables.summary_table(found))]
@@ -54,7 +54,11 @@ def markdown_report(found: Contents, now: str) -> str:
     lines += ["", plain(energy_note(found.energy))]
     lines += ["", "### Best architectures", "", *table_lines(_best(found))]
     measured = tables.measured_table(found)
-    lines += ["", *folded("Measured: fronts with validation accuracy", table_lines(measured))] if measured.rows else []
+    lines += (
+        ["", *folded(f"Measured: fronts with {tables.words('val_acc')}", table_lines(measured))]
+        if measured.rows
+        else []
+    )
     lines += ["", *folded("Accuracy and size: hypervolumes", table_lines(tables.volume_table(found)))]
     lines += ["", *folded("Fairness checks", table_lines(tables.fairness_table(found)))]
     answered = f"Best-practices checklist: {checklist_summary(found.checklist)}"
@@ -80,7 +84,7 @@ def table_lines(content: ReportTable) -> list[str]:
 
 
 def _best(found: Contents) -> ReportTable:
-    numbers = ("Seed", "Validation %", "Test %", "Parameters", "Multiply-adds")
+    numbers = ("Seed", tables.heading("val_acc"), tables.heading("test_acc"), "Parameters", "Multiply-adds")
     words = (tables.ReportColumn("Architecture", "text"), tables.ReportColumn("Strategy", "text"))
     table = tables.ReportTable((*words, *(tables.ReportColumn(name) for name in numbers)))
     for row in found.best.to_dict("records"):

@@ -6,22 +6,27 @@ A missing number is null. In the columns of children it is -1, because nulls wou
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.anytime import budget_label, spans_decades
-from nasbench.analysis.comparison.bands import MEASURES
+from nasbench.analysis.comparison.bands import MEASURES, title
 from nasbench.analysis.comparison.curves import KEYS
+from nasbench.analysis.comparison.groups import group_rows, rows_of_each
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
+from nasbench.scores import judged_by
 from nasbench.store.format.schema import STATUSES
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
 
+Floats = NDArray[np.float64]
 HASH_DIGITS = 12  # digits that suffice for `nasbench show`; more if two hashes share them
 SCORE_UNIT = 1e-5
 SECONDS_UNIT = 1e-3
@@ -37,7 +42,7 @@ def payload(found: Contents) -> dict[str, Any]:
 
     Returns:
         JSON values: strategies (name, marker, dashes), courses (by budget), finals, attained, learned, children,
-        seconds_unit (name of that of device time).
+        seconds_unit (name of that of device time), score (names, unit and sign).
     """
     return {
         "strategies": [_look(name) for name in found.strategies],
@@ -47,6 +52,22 @@ def payload(found: Contents) -> dict[str, Any]:
         "learned": learned(found.learned, found.strategies),
         "children": children(found.children, found.strategies),
         "seconds_unit": device_time(found.devices, "seconds"),
+        "score": _score(),
+    }
+
+
+def _score() -> dict[str, Any]:
+    """The score by which the runs are judged: its names, unit and sign."""
+    own = judged_by()
+    heads = ["Validation", "Test"] if own.is_accuracy else [own.name("val_acc"), own.name("test_acc")]
+    return {
+        "accuracy": own.is_accuracy,
+        "unit": "" if own.is_accuracy else own.unit,
+        "sign": own.sign,
+        "bare": own.bare,
+        "val": own.words("val_acc"),
+        "test": own.words("test_acc"),
+        "heads": heads,
     }
 
 
@@ -85,27 +106,31 @@ def course(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
     budgets = table["budget"].to_numpy(dtype=float)
     first, last = (float(budgets.min()), float(budgets.max())) if len(budgets) else (0.0, 0.0)
     by = str(table["by"].iloc[0]) if len(table) else ""
-    series = []
-    for (strategy, measure), rows in table.groupby(["strategy", "measure"], sort=False):
-        whole = rows[(rows["n"] == rows["n"].max()) & (rows["n"] > 0)]
-        if whole.empty:
+    series, place = [], _places(strategies)
+    counts, runs = table["n"].to_numpy(), table["runs"].to_numpy()
+    written = {name: _numbers(table[name], 5) for name in ("median", "low", "high", "all_low", "all_high")}
+    x = _each_once(budgets, _significant)
+    names, measures = table["strategy"].tolist(), table["measure"].tolist()
+    for rows in rows_of_each(table, ["strategy", "measure"]):
+        n = counts[rows]
+        whole = rows[(n == n.max()) & (n > 0)]
+        if not len(whole):
             continue
-        values = {name: _numbers(whole[name], 5) for name in ("median", "low", "high", "all_low", "all_high")}
         series.append(
             {
-                "s": strategies.index(str(strategy)),
-                "measure": measure,
-                "runs": int(whole["runs"].iloc[-1]),
-                "n": int(whole["n"].iloc[-1]),
-                "x": [_significant(value) for value in whole["budget"]],
-                **values,
+                "s": place[names[rows[0]]],
+                "measure": measures[rows[0]],
+                "runs": int(runs[whole[-1]]),
+                "n": int(counts[whole[-1]]),
+                "x": x[whole].tolist(),
+                **{name: values[whole].tolist() for name, values in written.items()},
             }
         )
     return {
         "by": by,
         "label": budget_label(by, str(table["unit"].iloc[0])) if by else "",
         "log": bool(spans_decades(first, last)),
-        "measures": dict(MEASURES),
+        "measures": {name: title(name) for name in MEASURES},
         "series": series,
     }
 
@@ -122,15 +147,17 @@ def attained(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         growing.
     """
     cost = str(table.columns[-1])
-    series = []
-    for strategy, rows in table.groupby("strategy", sort=False):
-        ordered = rows.sort_values([cost, "error"], ascending=[True, False])
-        parts = {f"p{percent}": part for percent, part in ordered.groupby("percent")}
-        surfaces = {
-            name: {"x": [_significant(value) for value in part[cost]], "y": _numbers(1 - part["error"], 5)}
-            for name, part in parts.items()
-        }
-        series.append({"s": strategies.index(str(strategy)), "runs": int(rows["runs"].iloc[0]), **surfaces})
+    costs, error = table[cost].to_numpy(dtype=float), table["error"].to_numpy(dtype=float)
+    x, y = _each_once(costs, _significant), _numbers(1 - error, 5)
+    percent, runs, place = table["percent"].to_numpy(), table["runs"].to_numpy(), _places(strategies)
+    series, names = [], table["strategy"].tolist()
+    for rows in rows_of_each(table, ["strategy"]):
+        ordered = rows[np.lexsort((-error[rows], costs[rows]))]
+        surfaces = {}
+        for each in np.unique(percent[rows]).tolist():
+            part = ordered[percent[ordered] == each]
+            surfaces[f"p{each}"] = {"x": x[part].tolist(), "y": y[part].tolist()}
+        series.append({"s": place[names[rows[0]]], "runs": int(runs[rows[0]]), **surfaces})
     return {"cost": cost, "series": series}
 
 
@@ -145,10 +172,10 @@ def finals(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
         s (position of the strategy), seed, val, test, hash -> one value per run.
     """
     return {
-        "s": [strategies.index(name) for name in table["strategy"]],
+        "s": list(map(_places(strategies).__getitem__, table["strategy"])),
         "seed": table["seed"].astype(int).tolist(),
-        "val": _numbers(table["val_acc"], 5),
-        "test": _numbers(table["test_acc"], 5),
+        "val": _numbers(table["val_acc"], 5).tolist(),
+        "test": _numbers(table["test_acc"], 5).tolist(),
         "hash": [str(value)[:HASH_DIGITS] if isinstance(value, str) else "" for value in table["hash"]],
     }
 
@@ -172,12 +199,17 @@ def learned(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
                 "rank": int(rank),
                 "hash": str(rows["hash"].iloc[0])[:HASH_DIGITS],
                 "x": rows["epoch"].astype(int).tolist(),
-                "y": _numbers(rows["val_acc"], 4),
+                "y": _numbers(rows["val_acc"], 4).tolist(),
             }
         )
-    rest = [_numbers(rows["val_acc"], 4) for _, rows in scored[~scored["front"]].groupby(KEYS[::2], sort=False)]
-    step = max(1, -(-len(rest) // MOST_PALE_CURVES))
-    return {"front": front, "pale": rest[::step], "others": len(rest)}
+    rest = scored[~scored["front"]]
+    number = rest.groupby(KEYS[::2], sort=False, observed=True).ngroup().to_numpy()
+    others = int(number.max(initial=-1)) + 1
+    step = max(1, -(-others // MOST_PALE_CURVES))
+    drawn = number % step == 0
+    scores = rest["val_acc"].to_numpy(dtype=float)[drawn]
+    pale = [_numbers(scores[rows], 4).tolist() for rows in group_rows(number[drawn])]
+    return {"front": front, "pale": pale, "others": others}
 
 
 def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
@@ -195,14 +227,15 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
     runs = table.groupby("run", sort=False).agg(
         strategy=("strategy", "first"), seed=("run_seed", "first"), rows=("run", "size")
     )
-    kinds = table[["hash", "params", "mult_adds"]].drop_duplicates(ignore_index=True)
-    place = pd.Series(range(len(kinds)), index=pd.MultiIndex.from_frame(kinds))
+    groups = table.groupby(["hash", "params", "mult_adds"], sort=False, dropna=False)
+    architecture = groups.ngroup().to_numpy()
+    kinds = table[["hash", "params", "mult_adds"]].iloc[np.unique(architecture, return_index=True)[1]]
     flags = table["duplicate"].astype(int) + 2 * (~table["counted"].astype(bool)).astype(int)
     tested = np.flatnonzero(table["test_acc"].notna())
     return {
         "statuses": list(STATUSES),
         "runs": {
-            "s": [strategies.index(name) for name in runs["strategy"]],
+            "s": list(map(_places(strategies).__getitem__, runs["strategy"])),
             "seed": runs["seed"].astype(int).tolist(),
             "rows": runs["rows"].astype(int).tolist(),
         },
@@ -212,14 +245,14 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
             "mult_adds": _whole(kinds["mult_adds"], 1),
         },
         "index": table["index"].astype(int).tolist(),
-        "architecture": place.reindex(pd.MultiIndex.from_frame(table[["hash", "params", "mult_adds"]])).tolist(),
-        "status": "".join(str(STATUSES.index(status)) for status in table["status"]),
-        "flags": "".join(str(flag) for flag in flags),
-        "val": _whole(table["val_acc"], SCORE_UNIT),
+        "architecture": architecture.tolist(),
+        "status": "".join(table["status"].map({status: str(digit) for digit, status in enumerate(STATUSES)})),
+        "flags": "".join(map(str, flags.tolist())),
+        "val": _scores(table["val_acc"]),
         "ms": _whole(table["device_seconds"], SECONDS_UNIT),
         "test": {
             "place": tested.tolist(),
-            "value": _whole(table["test_acc"].iloc[tested], SCORE_UNIT),
+            "value": _scores(table["test_acc"].iloc[tested]),
         },
     }
 
@@ -233,14 +266,38 @@ def _short_hashes(hashes: pd.Series[Any]) -> list[str]:
     return [str(value) for value in hashes.str.slice(0, digits)]
 
 
+def _scores(values: pd.Series[Any]) -> list[int] | list[float | None]:
+    """Accuracies as whole numbers of `SCORE_UNIT`; other scores as they are, in their own direction."""
+    own = judged_by()
+    if own.is_accuracy:
+        return _whole(values, SCORE_UNIT)
+    return [None if not np.isfinite(value) else float(f"{own.sign * value:.7g}") for value in values]
+
+
 def _whole(values: pd.Series[Any], unit: float) -> list[int]:
     numbers = values.to_numpy(dtype=float) / unit
     whole: list[int] = np.where(np.isfinite(numbers), np.rint(np.nan_to_num(numbers)), MISSING).astype(int).tolist()
     return whole
 
 
-def _numbers(values: Iterable[float], digits: int) -> list[float | None]:
-    return [None if not np.isfinite(value) else round(float(value), digits) for value in values]
+def _places(strategies: Sequence[str]) -> dict[str, int]:
+    return {name: place for place, name in reversed(list(enumerate(strategies)))}
+
+
+def _numbers(values: pd.Series[Any] | Floats, digits: int) -> NDArray[np.object_]:
+    """Round numbers for JSON; None stands for those that are not finite."""
+    return _each_once(
+        np.asarray(values, dtype=float), lambda value: round(value, digits) if math.isfinite(value) else None
+    )
+
+
+def _each_once(values: Floats, call: Callable[[float], float | None]) -> NDArray[np.object_]:
+    """Apply a function to each different number once, because plots repeat most of them; None for NaN."""
+    codes, different = pd.factorize(values)
+    found: NDArray[np.object_] = np.empty(len(different) + 1, dtype=object)
+    found[:-1] = [call(value) for value in different.tolist()]
+    at: NDArray[np.object_] = found[codes]  # the code of NaN is -1
+    return at
 
 
 def _significant(value: float) -> float:

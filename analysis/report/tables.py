@@ -18,6 +18,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.report.payload import HASH_DIGITS
 from nasbench.analysis.statistics.final_scores import STATISTICS
 from nasbench.costs.units import device_time
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
@@ -63,11 +64,13 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Seeds", meaning="Runs of the strategy"),
         ReportColumn(
-            "Validation %", meaning="Best validation accuracy of a run: median over seeds, interval by order statistics"
+            heading("val_acc"),
+            meaning=f"Best {words('val_acc')} of a run: median over seeds, interval by order statistics",
         ),
         ReportColumn(
-            "Test %",
-            meaning="Test accuracy of the retrained incumbents: median over seeds, interval by order statistics",
+            heading("test_acc"),
+            meaning=f"{capital(words('test_acc'))} of the retrained incumbents: median over seeds, interval by order "
+            "statistics",
         ),
         ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
         ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
@@ -84,6 +87,7 @@ def summary_table(found: Contents) -> ReportTable:
         ReportColumn("Searcher", meaning="The strategy's own share of the search's device time"),
     )
     table = ReportTable(columns)
+    in_usd = priced(found)
     for row in found.summary.to_dict("records"):
         share = row["searcher_share"]
         table.rows.append(
@@ -96,7 +100,7 @@ def summary_table(found: Contents) -> ReportTable:
                 ReportCell(f"{row['duplicates']:,}"),
                 ReportCell(f"{row['failures']:,}"),
                 ReportCell(unit.of(row["search_gpu_hours"]), f"(+ {unit.of(row['final_gpu_hours'])} final)"),
-                *([ReportCell(usd(row["usd"]))] if priced(found) else []),
+                *([ReportCell(usd(row["usd"]))] if in_usd else []),
                 ReportCell(NONE if math.isnan(share) else f"{share:.1%}"),
             ]
         )
@@ -104,6 +108,54 @@ def summary_table(found: Contents) -> ReportTable:
 
 
 SCORE_NAMES = {"val_acc": "Validation", "test_acc": "Test"}
+
+
+def short_name(measure: str) -> str:
+    """Name of a score in a narrow heading.
+
+    Args:
+        measure: "val_acc" or "test_acc".
+
+    Returns:
+        "Validation" or "Test" for accuracies, else the name of the score by which the runs are judged.
+    """
+    return SCORE_NAMES[measure] if judged_by().is_accuracy else judged_by().name(measure)
+
+
+def heading(measure: str) -> str:
+    """Heading of a column of scores.
+
+    Args:
+        measure: "val_acc" or "test_acc".
+
+    Returns:
+        E.g. "Validation %" or "val_ssim".
+    """
+    return capital(judged_by().heading(measure)) if judged_by().is_accuracy else judged_by().heading(measure)
+
+
+def words(measure: str) -> str:
+    """Name of a score within a sentence.
+
+    Args:
+        measure: "val_acc" or "test_acc".
+
+    Returns:
+        E.g. "validation accuracy" or "val_ssim".
+    """
+    return judged_by().words(measure)
+
+
+def capital(text: str) -> str:
+    """Write the first letter of a text large.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The same text with its first letter large.
+    """
+    return text[:1].upper() + text[1:]
 
 
 def scores_table(found: Contents) -> ReportTable:
@@ -115,22 +167,26 @@ def scores_table(found: Contents) -> ReportTable:
     Returns:
         The table.
     """
-    columns = [ReportColumn("Strategy", "strategy")]
+    columns, unit = [ReportColumn("Strategy", "strategy")], " %" if judged_by().is_accuracy else ""
     for measure in found.scores:
         columns += [
-            ReportColumn(f"{SCORE_NAMES[measure]} n", meaning="Runs with a score"),
-            ReportColumn("mean %"),
-            ReportColumn("median %"),
+            ReportColumn(f"{short_name(measure)} n", meaning="Runs with a score"),
+            ReportColumn(f"mean{unit}"),
+            ReportColumn(f"median{unit}"),
         ]
-        columns.append(ReportColumn("IQM %", meaning="Interquartile mean: of the middle half of the runs"))
+        columns.append(ReportColumn(f"IQM{unit}", meaning="Interquartile mean: of the middle half of the runs"))
     table = ReportTable(tuple(columns))
+    by_measure = [
+        {(row["strategy"], row["statistic"]): row for row in scores.to_dict("records")}
+        for scores in found.scores.values()
+    ]
     for strategy in found.strategies:
         cells = [ReportCell(strategy)]
-        for scores in found.scores.values():
-            rows = scores[scores["strategy"] == strategy].set_index("statistic")
-            cells.append(ReportCell(f"{rows['n'].iloc[0]} of {rows['runs'].iloc[0]}"))
+        for rows in by_measure:
+            first = rows[strategy, STATISTICS[0]]
+            cells.append(ReportCell(f"{first['n']} of {first['runs']}"))
             for statistic in STATISTICS:
-                row = rows.loc[statistic]
+                row = rows[strategy, statistic]
                 known = not math.isnan(row["low"])
                 words = f"[{percent(row['low'])}, {percent(row['high'])}]" if known else f"({TOO_SMALL})"
                 cells.append(ReportCell(percent(row["value"]), words))
@@ -151,7 +207,7 @@ def tests_table(found: Contents) -> ReportTable:
         ReportColumn("Strategy", "strategy"),
         ReportColumn("Score", "text"),
         ReportColumn("n", meaning="Runs of the strategy and of random search"),
-        ReportColumn("Difference", meaning="Of the means, in percentage points, with its 95% interval (Welch)"),
+        ReportColumn("Difference", meaning=f"Of the means, in {judged_by().points}, with its 95% interval (Welch)"),
         ReportColumn(
             "Beats random in", meaning="The share of pairs of runs in which the strategy is better, ties half"
         ),
@@ -173,7 +229,7 @@ def tests_table(found: Contents) -> ReportTable:
             table.rows.append(
                 [
                     ReportCell(row["first"]),
-                    ReportCell(SCORE_NAMES[measure].lower()),
+                    ReportCell(short_name(measure).lower() if judged_by().is_accuracy else short_name(measure)),
                     ReportCell(f"{row['n_first']} and {row['n_second']}"),
                     ReportCell(points_apart(row["difference"]), points),
                     ReportCell(f"{row['improvement']:.0%}", pairs),
@@ -188,14 +244,16 @@ def tests_table(found: Contents) -> ReportTable:
 
 
 def points_apart(value: float) -> str:
-    """Format a difference of fractions in percentage points, with its sign unless it rounds to 0 at two decimals.
+    """Format a difference: of fractions in percentage points, with its sign unless it rounds to 0 at two decimals.
 
     Args:
-        value: difference in [-1, 1].
+        value: difference of accuracies in [-1, 1], or of the scores by which the runs are judged.
 
     Returns:
         The text.
     """
+    if not judged_by().is_accuracy:
+        return f"{value + 0.0:+.3g}" if value else "0"
     return f"{100 * value:+.2f}" if abs(value) >= 0.5e-4 else "0.00"
 
 
@@ -318,15 +376,15 @@ def score(middle: float, low: float, high: float, interval: str) -> ReportCell:
 
 
 def percent(value: float) -> str:
-    """Format a fraction as percent with two decimals.
+    """Format an accuracy as percent with two decimals, and another score with four digits.
 
     Args:
-        value: fraction, or NaN.
+        value: fraction, or the score by which the runs are judged, or NaN.
 
     Returns:
         The text; a dash for NaN.
     """
-    return NONE if math.isnan(value) else f"{100 * value:.2f}"
+    return NONE if math.isnan(value) else judged_by().plain(value)
 
 
 def count(value: float) -> str:
@@ -402,6 +460,7 @@ def cost_table(found: Contents) -> ReportTable:
             )
         )
     table = ReportTable(tuple(columns))
+    in_usd = priced(found)
     for row in found.cost.to_dict("records"):
         cells = [
             ReportCell(row["strategy"]),
@@ -411,11 +470,11 @@ def cost_table(found: Contents) -> ReportTable:
             ),
             ReportCell(child.of(row["hours_per_child"])),
         ]
-        if priced(found):
+        if in_usd:
             cells.insert(3, ReportCell(usd(row["usd"])))
             cells.append(ReportCell(usd(row["usd_per_child"])))
         if target is not None:
-            cells.append(_to_target(row, priced(found), found.devices))
+            cells.append(_to_target(row, in_usd, found.devices))
         table.rows.append(cells)
     return table
 
@@ -485,7 +544,7 @@ def cost_bars(found: Contents) -> list[Bar]:
     longest = float(found.cost["gpu_hours"].max()) if len(found.cost) else 0.0
     if not longest > 0:
         return []
-    unit = hour_unit(found.cost["gpu_hours"], found.devices)
+    unit, in_usd = hour_unit(found.cost["gpu_hours"], found.devices), priced(found)
     bars = []
     for row in found.cost.to_dict("records"):
         parts = [(category, colour, row[f"{category}_hours"]) for category, colour in CATEGORY_COLOURS.items()]
@@ -496,7 +555,7 @@ def cost_bars(found: Contents) -> list[Bar]:
             for name, colour, hours in parts
             if hours > 0
         ]
-        money = f", {usd(row['usd'])} USD" if priced(found) else ""
+        money = f", {usd(row['usd'])} USD" if in_usd else ""
         bars.append(Bar(row["strategy"], f"{unit.of(row['gpu_hours'])} {unit.name}{money}", shares))
     return bars
 
@@ -570,7 +629,7 @@ def measured_table(found: Contents) -> ReportTable:
         ReportColumn("Measured", "text", "Values of other devices and methods are never mixed"),
         ReportColumn("Architecture", "code"),
         ReportColumn("Value"),
-        ReportColumn("Validation %", meaning="Mean over the architecture's trainings"),
+        ReportColumn(heading("val_acc"), meaning="Mean over the architecture's trainings"),
     )
     table = ReportTable(columns)
     before: tuple[Any, ...] = ()
@@ -621,9 +680,12 @@ def volume_table(found: Contents) -> ReportTable:
             ),
         ]
     table = ReportTable(tuple(columns))
-    for strategy, rows in found.volumes.groupby("strategy", sort=False) if planes else ():
-        cells = [ReportCell(str(strategy)), ReportCell(f"{rows['points'].iloc[0]:,}")]
-        for row in rows.to_dict("records"):
+    by_strategy: dict[str, list[dict[Hashable, Any]]] = {}
+    for row in found.volumes.to_dict("records"):
+        by_strategy.setdefault(row["strategy"], []).append(row)
+    for strategy, rows in by_strategy.items():
+        cells = [ReportCell(strategy), ReportCell(f"{rows[0]['points']:,}")]
+        for row in rows:
             cells += [_mean_volume(row), ReportCell(f"{row['hypervolume']:.4f}", f"({row['front']:,} on the front)")]
         table.rows.append(cells)
     return table

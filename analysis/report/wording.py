@@ -11,6 +11,7 @@ from nasbench.analysis.comparison.anytime import run_hours
 from nasbench.analysis.comparison.compare import counted_children
 from nasbench.analysis.costs.cost_on_other_devices import estimate_notes
 from nasbench.analysis.report.tables import hour_unit, percent, priced, usd
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from nasbench.analysis.report.contents import Contents
@@ -77,6 +78,7 @@ def facts(found: Contents) -> list[Fact]:
     counted = children[children["counted"].astype(bool)]
     ok = counted[counted["status"] == "ok"]
     best = float(ok["val_acc"].max()) if len(ok) else float("nan")
+    own = judged_by()
     total, within = counted_children(found.selection.frame)
     noun = "child" if within == 1 else "children"
     return [
@@ -85,7 +87,10 @@ def facts(found: Contents) -> list[Fact]:
         Fact(f"{counted['hash'].nunique():,}", "different architectures"),
         Fact(unit.of(hours), unit.name),
         *([Fact(usd(float(runs["usd"].sum())), "USD")] if priced(found) else []),
-        Fact(f"{percent(best)} %", "best validation accuracy"),
+        Fact(
+            f"{percent(own.sign * best)} {'%' if own.is_accuracy else own.unit}".rstrip(),
+            f"best {own.words('val_acc')}",
+        ),
     ]
 
 

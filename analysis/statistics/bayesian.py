@@ -16,6 +16,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.ranks import dependence
 from nasbench.analysis.statistics.significance import pairs_of
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 Floats = NDArray[np.float64]
 PRIOR = 0.5  # weight of the pseudo-observation 0, that of one half of a table
@@ -109,16 +110,20 @@ def bayesian_tests(
             found = signed_ranks(apart, rope, draws)
         row |= {name: getattr(found, name) if found else np.nan for name in ("better", "equivalent", "worse")}
         rows.append(row | {"verdict": _verdict(first, second, len(apart), found, rope)})
-    return pd.DataFrame(
-        rows, columns=["first", "second", "n", "difference", "better", "equivalent", "worse", "verdict"]
-    )
+    columns = ["first", "second", "n", "difference", "better", "equivalent", "worse", "verdict"]
+    return judged_by().shown(pd.DataFrame(rows, columns=columns), ["difference"])
+
+
+def _points(rope: float) -> str:
+    own = judged_by()
+    return f"{100 * rope:.3g} points" if own.is_accuracy else own.size(rope, 3)
 
 
 def _verdict(first: str, second: str, n: int, found: SignedRanks | None, rope: float) -> str:
     names = f"{first} against {second}"
     if found is None:
         return f"{names}: {TOO_SMALL} (n={n} tables; {ENOUGH_SEEDS} are the least)"
-    said = {"better": found.better, f"within {100 * rope:.3g} points": found.equivalent, "worse": found.worse}
+    said = {"better": found.better, f"within {_points(rope)}": found.equivalent, "worse": found.worse}
     likely, probability = max(said.items(), key=lambda item: item[1])
     sure = likely if probability >= SURE else "undecided"
     return f"{names}: {sure} ({', '.join(f'{name} {value:.0%}' for name, value in said.items())}; n={n} tables)"

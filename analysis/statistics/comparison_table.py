@@ -7,10 +7,12 @@ import pandas as pd
 from nasbench.analysis.inference.equivalence import MARGIN
 from nasbench.analysis.statistics.significance import paired_tests, unpaired_tests
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.texts import json_object
 
 _FIRST = ("first", "second", "difference", "low", "high", "p", "p_holm")
 _LAST = ("n", "detectable", "finding", "comparisons")
+_APART = (("difference",), (("difference_low", "difference_high"),))
 SHOWN = (*_FIRST, "A12", *_LAST)
 SHOWN_OF_PAIRS = (*_FIRST, "t_p_holm", *_LAST)
 
@@ -30,7 +32,7 @@ def comparison_table(scores: pd.DataFrame, baseline: str | None = None, margin: 
     Raises:
         InputError: for scores of several tables, or a baseline that has no runs.
     """
-    tests = unpaired_tests(scores, baseline, margin=margin)
+    tests = judged_by().shown(unpaired_tests(scores, baseline, margin=margin), *_APART)
     n = [f"{a}+{b}" for a, b in zip(tests["n_first"], tests["n_second"])]
     names = {"difference_low": "low", "difference_high": "high", "improvement": "A12"}
     return tests.rename(columns=names).assign(n=n)[[*SHOWN, "verdict"]]
@@ -63,7 +65,9 @@ def comparison_of_pairs(scores: pd.DataFrame, baseline: str | None = None, margi
         raise InputError(
             f"--pairs takes one run for each strategy and seed; {first['strategy']} has several of seed {first['seed']}"
         )
-    tests = paired_tests(scores.assign(table=scores["seed"]), baseline, margin=margin, what="seeds")
+    tests = judged_by().shown(
+        paired_tests(scores.assign(table=scores["seed"]), baseline, margin=margin, what="seeds"), *_APART
+    )
     return tests.rename(columns={"difference_low": "low", "difference_high": "high"})[[*SHOWN_OF_PAIRS, "verdict"]]
 
 

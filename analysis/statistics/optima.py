@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import limits_of
 from nasbench.analysis.comparison.reaching import require_measure, table_of_runs
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import judged_by
 from nasbench.texts import json_object
 
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def optima(
         data: the data set to look for in the files; None for that of the runs.
 
     Returns:
-        Table (see `reaching.table_of_runs`) -> its best score for the training seeds that the runs used, in [0, 1],
-        among the architectures that fit the limits of the runs.
+        Table (see `reaching.table_of_runs`) -> its best score for the training seeds that the runs used, oriented, among
+        the architectures that fit the limits of the runs.
 
     Raises:
         InputError: when runs of a table have no file, a file is of another table, or runs differ in training seeds or
@@ -91,7 +92,7 @@ def _table(
     others = []
     for path in paths:
         try:
-            table = read_table(path, data, seeds)
+            table = read_table(path, data, seeds, judged_by().val)
         except UnknownName as error:
             others.append(" ".join(str(error).split()))
             continue

@@ -11,6 +11,7 @@ from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.intervals import proportion_interval
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import score_intervals
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,14 +95,14 @@ def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
     if data.empty:
         style.say(ax, "No run ended with a score.")
         return
-    few = data["strategy"].nunique() <= 3
+    few, factor = data["strategy"].nunique() <= 3, judged_by().factor
     ends: list[tuple[float, int, Line2D]] = []
     for strategy in style.in_order(data["strategy"].tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
         regret, share, low, high = (rows[name].to_numpy(dtype=float) for name in ("regret", "share", "low", "high"))
         if few and np.isfinite(low).any():
-            ax.fill_between(100 * regret, low, high, step="post", color=look.colour, alpha=0.12, linewidth=0)
-        (line,) = ax.plot(100 * regret, share, drawstyle="steps-post", linewidth=1.8, color=look.colour)
+            ax.fill_between(factor * regret, low, high, step="post", color=look.colour, alpha=0.12, linewidth=0)
+        (line,) = ax.plot(factor * regret, share, drawstyle="steps-post", linewidth=1.8, color=look.colour)
         line.set_linestyle(style.line_style(strategy))
         unsure = "" if np.isfinite(low).any() else ", n too small"
         line.set_label(f"{strategy} (n={int(rows['runs'].iloc[0])}{unsure})")
@@ -112,8 +113,8 @@ def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
         handles=[line for _, _, line in sorted(ends, key=lambda end: end[:2])], loc="lower right", fontsize="small"
     )
     ax.set(
-        xlabel="regret at the end (percentage points below the best)",
+        xlabel=f"regret at the end ({judged_by().points} {'below' if judged_by().sign > 0 else 'above'} the best)",
         ylabel="share of runs within it",
         ylim=(-0.02, 1.02),
     )
-    ax.set_xlim(0, 100 * float(data["regret"].max()) or 1.0)
+    ax.set_xlim(0, factor * float(data["regret"].max()) or 1.0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, trajectories
-from nasbench.analysis.comparison.checks import NO_CHOICE, require_columns
+from nasbench.analysis.comparison.checks import no_choice, require_columns
 from nasbench.analysis.comparison.reaching import require_tested
 from nasbench.analysis.statistics.ranks import average_ranks, expected_ranks
 from nasbench.errors import InputError
@@ -62,7 +62,9 @@ def ranks_over_budget(
         )
         if scores.groupby(["table", "strategy"])["score"].count().min() == 0:
             continue
-        scores["score"] = scores["score"].fillna(NO_CHOICE)  # no score yet: last, as at the end (`final_scores`)
+        scores["score"] = scores["score"].fillna(
+            no_choice(frame, measure)
+        )  # no score yet: last, as at the end (`final_scores`)
         ranks = expected_ranks(scores) if scores["table"].nunique() == 1 else average_ranks(scores)
         found.append(ranks[["strategy", "rank"]].assign(part=part, stated=set(known) >= set(table)))
     columns = ["part", "strategy", "stated", "rank"]

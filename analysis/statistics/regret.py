@@ -1,7 +1,8 @@
-"""Regret of searches of a complete table: how far their choice is below the table's best, by budget.
+"""Regret of searches of a complete table: how far their choice is from the table's best, by budget.
 
-The table's optimum is known. The regret is the best test accuracy of the table minus the test accuracy of the search's
-choice, which is the first of its children with the highest validation accuracy so far.
+The table's optimum is known. The regret is the difference between the best test score of the table and the test score of
+the search's choice, which is the first of its children with the best validation score so far. Scores are accuracies, or
+what the table is judged by; without test scores, they are those on validation data.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
+from nasbench.scores import ACCURACY, TEST_ACC, Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,13 +31,13 @@ def regret(courses: pd.DataFrame, optimum: float, budget: float) -> pd.DataFrame
 
     Args:
         courses: one row per change of a search's choice: strategy, seed, spent, test_acc.
-        optimum: the best test accuracy of the table, in [0, 1].
+        optimum: the best score of the table, oriented as those of the courses.
         budget: budget at which all searches end, in the unit of `spent`; > 0.
 
     Returns:
         strategy, budget (evenly spaced on a logarithmic scale, from where each search of every strategy has a choice),
         runs, mean, low,
-        high: the mean regret and its quartiles over seeds, as fractions.
+        high: the mean regret and its quartiles over seeds, as fractions, or in the unit of the score.
 
     Raises:
         InputError: when a column is missing.
@@ -75,32 +77,50 @@ def _at(rows: pd.DataFrame, grid: np.ndarray) -> np.ndarray:
     return np.stack([tests[a:b][np.searchsorted(spent[a:b], grid, side="right") - 1] for a, b in zip(starts, ends)])
 
 
-def draw_regret(data: pd.DataFrame, ax: Axes, unit: str) -> None:
+def draw_regret(
+    data: pd.DataFrame,
+    ax: Axes,
+    unit: str,
+    score: Score = ACCURACY,
+    measure: str = "test_acc",
+    named: bool = True,
+) -> None:
     """Draw the mean regret of each strategy with its quartiles.
 
     Args:
         data: result of `regret`.
         ax: one plot.
         unit: unit of the budget, for the axis.
+        score: the score whose regret it is.
+        measure: "test_acc" or "val_acc": the part of the data.
+        named: whether to write the strategies' names at the ends of the lines.
     """
     if data.empty:
-        style.say(ax, "No search has a choice with a test accuracy.")
+        style.say(ax, f"No search has a choice with a {score.words(measure)}.")
         return
-    ends = []
+    ends, factor = [], score.factor
     for strategy in style.in_order(data["strategy"].tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
-        budget, mean = rows["budget"].to_numpy(dtype=float), 100 * rows["mean"].to_numpy(dtype=float)
-        low, high = (100 * rows[name].to_numpy(dtype=float) for name in ("low", "high"))
+        budget, mean = rows["budget"].to_numpy(dtype=float), factor * rows["mean"].to_numpy(dtype=float)
+        low, high = (factor * rows[name].to_numpy(dtype=float) for name in ("low", "high"))
         ax.fill_between(budget, low, high, step="post", color=look.colour, alpha=0.12, linewidth=0)
         ax.plot(
             budget, mean, drawstyle="steps-post", color=look.colour, linestyle=style.line_style(strategy), linewidth=1.8
         )
         ends.append((float(mean[-1]), f"{strategy} (n={int(rows['runs'].iloc[0])})", look.colour))
-    ax.set(xlabel=f"budget spent ({unit})", ylabel="test regret (percentage points)")
+    ax.set(xlabel=f"budget spent ({unit})", ylabel=_label(score, measure))
     style.logarithmic(ax, float(data["budget"].min()), float(data["budget"].max()))
     ax.set_xlim(data["budget"].min(), data["budget"].max())
-    _regret_axis(ax, 100 * data[["mean", "low", "high"]].to_numpy(dtype=float))
-    style.label_ends(ax, ends)
+    _regret_axis(ax, factor * data[["mean", "low", "high"]].to_numpy(dtype=float))
+    if named:
+        style.label_ends(ax, ends)
+
+
+def _label(score: Score, measure: str) -> str:
+    """Label of the regret axis: the score that it is of, and its unit."""
+    if score.is_accuracy:
+        return f"{'test' if measure == TEST_ACC else 'validation'} regret (percentage points)"
+    return f"regret of {score.name(measure)}" + (f" ({score.unit})" if score.unit else "")
 
 
 def _regret_axis(ax: Axes, values: np.ndarray) -> None:
@@ -118,7 +138,14 @@ def _regret_axis(ax: Axes, values: np.ndarray) -> None:
     ax.set_ylim(0.6 * means.min(), 1.3 * values.max())
 
 
-def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = (), about: str = "") -> Figure:
+def plot_regret(
+    data: pd.DataFrame,
+    unit: str,
+    notes: Sequence[str] = (),
+    about: str = "",
+    score: Score = ACCURACY,
+    measure: str = "test_acc",
+) -> Figure:
     """Make a figure of `draw_regret` with its caption.
 
     Args:
@@ -126,6 +153,8 @@ def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = (), about:
         unit: unit of the budget, for the axis.
         notes: sentences for the text beside the picture.
         about: description of the data for the caption, as `captions.describe_rows` writes it.
+        score: see `draw_regret`.
+        measure: see `draw_regret`.
 
     Returns:
         The figure.
@@ -135,7 +164,7 @@ def plot_regret(data: pd.DataFrame, unit: str, notes: Sequence[str] = (), about:
         ax = figure.subplots()
         ax.set_title("Distance of the searches' choice from the table's best", loc="left")
         caption(figure, about, "Lines: mean over seeds; bands: its quartiles.", notes)
-        draw_regret(data, ax, unit)
+        draw_regret(data, ax, unit, score, measure)
     return figure
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, trajectories
 from nasbench.analysis.comparison.bands import generator
+from nasbench.analysis.comparison.checks import no_choice
 from nasbench.analysis.comparison.reaching import (
     require_finished,
     require_measure,
@@ -21,6 +22,7 @@ from nasbench.analysis.inference.intervals import mean_interval
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import Floats, require_regret
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,14 +45,14 @@ def regret_areas(
     budget B, so its unit is an accuracy and not accuracy x hours. Before its first score a run has chosen nothing, and
     nothing has accuracy 0: its regret is then the whole optimum (`waiting` is that part). So a run without a score has
     the largest area, and time for shared weights before the first score is charged. A run that ended earlier keeps its
-    final value.
+    final value. Of another score than accuracy, nothing has the worst score of all children (`checks.no_choice`).
 
     Args:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
         runs: their runs (`store.format.schema.RUN_COLUMNS`), complete; those of several tables are never compared.
         by: unit of the budget; see `anytime.trajectories`.
         measure: "val_acc" (best so far) or "test_acc" (of the incumbent; every incumbent needs a test score).
-        optimum: table (see `reaching.table_of_runs`) -> the best of that measure in it, in [0, 1]; for other tables the
+        optimum: table (see `reaching.table_of_runs`) -> the best of that measure in it, oriented; for other tables the
             best that any run here found.
         budget: the runs' budget in that unit; None if their budget is in another unit: what the run of the table that
             spent least had spent in all.
@@ -78,6 +80,7 @@ def regret_areas(
     known = course[course[measure].notna()]
     found = known.groupby(known["run"].map(tables))[measure].max()
     courses = dict(iter(known.groupby("run", sort=False)))
+    nothing = no_choice(frame, measure)
     rows = []
     for _, run in runs[["strategy", "run", "seed"]].assign(table=tables.to_numpy()).iterrows():
         mine, table = courses.get(run["run"]), run["table"]
@@ -88,15 +91,15 @@ def regret_areas(
             if mine is None
             else (mine["spent"].to_numpy(dtype=float), mine[measure].to_numpy(dtype=float))
         )
-        require_regret(run, top, float(scores.max(initial=0.0)))
-        waiting, area = _mean_regret(spent, scores, top, float(ends[table]))
+        require_regret(run, top, float(scores.max(initial=nothing)))
+        waiting, area = _mean_regret(spent, scores, top, float(ends[table]), nothing)
         rows.append(
             {
                 **run[["strategy", "table", "run", "seed"]].to_dict(),
                 "by": by,
-                "measure": measure,
+                "measure": judged_by().name(measure),
                 "budget": float(ends[table]),
-                "optimum": top,
+                "optimum": judged_by().sign * top,
                 "optimum_is": KNOWN if given else FOUND,
                 "waiting": waiting,
                 "area": area,
@@ -112,14 +115,14 @@ _AREAS = [
 ]
 
 
-def _mean_regret(spent: Floats, scores: Floats, top: float, budget: float) -> tuple[float, float]:
+def _mean_regret(spent: Floats, scores: Floats, top: float, budget: float, nothing: float = 0.0) -> tuple[float, float]:
     """Mean regret from before the first score, and over the whole budget, of a step function from `spent` on."""
     if not budget > 0:
-        return top, top
+        return top - nothing, top - nothing
     here = spent <= budget * (1 + 1e-12)  # without a budget, a longer run is cut where the shortest ends
     times, regrets = np.minimum(spent[here], budget), top - scores[here]
     steps = np.diff(np.concatenate([[0.0], times, [budget]])) / budget
-    waiting = top * float(steps[0])
+    waiting = (top - nothing) * float(steps[0])
     return waiting, waiting + float((regrets * steps[1:]).sum())
 
 
@@ -162,7 +165,7 @@ def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
         return
     strategies = style.in_order(areas["strategy"].tolist())[::-1]
     for place, strategy in enumerate(strategies):
-        values = 100 * areas.loc[areas["strategy"] == strategy, "area"].dropna().to_numpy(dtype=float)
+        values = judged_by().factor * areas.loc[areas["strategy"] == strategy, "area"].dropna().to_numpy(dtype=float)
         look = style.look(strategy)
         spread = 0.22 * np.sin(2.4 * np.arange(len(values)))  # points are moved apart, in the same way at every drawing
         ax.scatter(values, place + spread, s=16, color=look.colour, marker=look.marker, alpha=0.55, linewidths=0)
@@ -172,6 +175,6 @@ def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
     ax.set_yticks(range(len(strategies)), [f"{name}\n(n={counts[name]})" for name in strategies])
     for tick, strategy in zip(ax.get_yticklabels(), strategies):
         tick.set_color(style.look(strategy).colour)
-    ax.set(xlabel="mean regret over the budget (percentage points)", ylim=(-0.6, len(strategies) - 0.4))
+    ax.set(xlabel=f"mean regret over the budget ({judged_by().points})", ylim=(-0.6, len(strategies) - 0.4))
     ax.set_xlim(left=0)
     ax.grid(visible=False, axis="y")

@@ -11,6 +11,7 @@ from nasbench.analysis.inference.equivalence import POWER, detectable_difference
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.significance import pairs_of
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 
 def sample_sizes(
@@ -75,7 +76,7 @@ def power_notes(table: pd.DataFrame, difference: float, power: float) -> list[st
         One to four sentences.
     """
     notes = [
-        f"Welch's test at 5% finds {100 * abs(difference):.3g} {'point' if abs(difference) == 0.01 else 'points'} in "
+        f"Welch's test at 5% finds {judged_by().size(abs(difference), 3)} in "
         f"{power:.0%} of cases with that many seeds a side; of one comparison, before a correction for several."
     ]
     if (table["seeds"] < ENOUGH_SEEDS).fillna(False).any():

@@ -6,6 +6,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.plotting import style
+from nasbench.scores import judged_by
 
 MOST = 0.5  # share of a strategy's runs at the best score from which it counts as saturated
 
@@ -28,7 +29,7 @@ def saturation_note(scores: pd.DataFrame) -> str:
         if len(full) > 1:
             named = ", ".join(f"{name} {shares[name]:.0%}" for name in full)
             said.append(
-                f"{table} looks saturated: most runs end with {rows['score'].max():.4f}, the best score of these runs "
+                f"{table} looks saturated: most runs end with {judged_by().number(rows['score'].max())}, the best score of these runs "
                 f"({named}); final scores cannot tell these strategies apart, budgets to reach a target can (nasbench targets)."
             )
     return " ".join(said)

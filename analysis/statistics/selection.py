@@ -63,6 +63,8 @@ def has_fresh_scores(frame: pd.DataFrame) -> bool:
 def _fresh(frame: pd.DataFrame) -> pd.DataFrame:
     """Final rows with a score whose training seed no child of their search has."""
     final = frame[(frame["stage"] == "final") & (frame["status"] == "ok") & frame["val_acc"].notna()]
+    if final.empty:
+        return final
     search = frame[frame["stage"] == "search"]
     used = set(zip(search["run"], search["seed"]))
     return final[[key not in used for key in zip(final["run"], final["seed"])]]

@@ -141,10 +141,9 @@ _PAIRED = [
 
 
 def _groups(scores: pd.DataFrame) -> dict[str, Floats]:
-    return {
-        name: scores.loc[scores["strategy"] == name, "score"].dropna().to_numpy(dtype=float)
-        for name in style.in_order(scores["strategy"].tolist())
-    }
+    places, values = scores.groupby("strategy", sort=False).indices, scores["score"].to_numpy(dtype=float)
+    of_each = {name: values[places[name]] for name in style.in_order(scores["strategy"].tolist())}
+    return {name: scores[~np.isnan(scores)] for name, scores in of_each.items()}
 
 
 def pairs_of(names: list[str], baseline: str | None) -> list[tuple[str, str]]:

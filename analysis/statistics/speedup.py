@@ -16,6 +16,7 @@ from nasbench.analysis.inference.survival import median_time
 from nasbench.analysis.plotting import style
 from nasbench.analysis.statistics.final_scores import final_scores
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 
 Floats = NDArray[np.float64]
 
@@ -62,7 +63,7 @@ def speedups(
     known = scores.loc[scores["strategy"] == baseline, "score"].dropna()
     if known.empty:
         raise InputError(f"no run of {baseline!r} has a {measure}, so that there is no score to reach")
-    target = float(known.median())
+    target = judged_by().sign * float(known.median())
     reaches = budget_to_target(frame, runs, target, by, measure, budget)
     times, medians = {}, {}
     for name, mine in reaches.groupby("strategy"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import combinations
 
 import numpy as np
@@ -11,7 +10,9 @@ import pandas as pd
 from nasbench.analysis.comparison.checks import require_columns, require_one_count
 from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
+from nasbench.scores import judged_by
 from nasbench.spaces import get_space
+from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.format.frames import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
@@ -119,6 +120,22 @@ def distribution(means: pd.DataFrame) -> pd.DataFrame:
     return means[columns].quantile(list(QUANTILES)).rename_axis("quantile").reset_index()
 
 
+def oriented_quantiles(quantiles: pd.DataFrame) -> pd.DataFrame:
+    """Give quantiles of oriented scores the numbers that they have in the score's own direction.
+
+    Args:
+        quantiles: result of `distribution`.
+
+    Returns:
+        The same rows: where lower scores are better, the 0.1 quantile of oriented scores is the 0.9 quantile of the score.
+        Other columns are left alone.
+    """
+    if judged_by().sign > 0:
+        return quantiles
+    turned = quantiles[["val_acc", "test_acc"]][::-1].reset_index(drop=True)
+    return quantiles.assign(val_acc=turned["val_acc"], test_acc=turned["test_acc"])
+
+
 def spread(rows: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
     """Compare the differences between the best architectures with the noise between seeds.
 
@@ -167,7 +184,7 @@ def function_classes(rows: pd.DataFrame) -> pd.Series[str]:
     require_columns(rows, ("hash", "space", "choices"), "the table")
     first = rows.drop_duplicates("hash")
     space = get_space(str(first["space"].iloc[0]))
-    classes = [space.function_class(space.decode(json.loads(choices))) for choices in first["choices"]]
+    classes = [space.function_class(decode_stored(space, choices)) for choices in first["choices"]]
     return pd.Series(classes, index=pd.Index(first["hash"], name="hash"), name="function", dtype=object)
 
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 from nasbench.api.comparing import Paths, selected_children
 from nasbench.api.presentation import Presented
 from nasbench.errors import InputError
+from nasbench.scores import Score, judging
+from nasbench.store.judged import courses_of, judge, measure_of
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from nasbench.analysis.comparison.anytime import By
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +58,7 @@ def cost(
     at: str | None = None,
     price: str | float | None = None,
     carbon_intensity: str | float | None = None,
+    score: str = "val_acc",
 ) -> Analysis:
     """Compute what searches cost in device-hours and USD, by ledger category. As `nasbench cost`.
 
@@ -61,11 +66,12 @@ def cost(
         paths: results files.
         where: as for `compare`.
         allow: as for `compare`.
-        target: validation accuracy in [0, 1]; the cost to reach it is computed too.
+        target: validation score; the cost to reach it is computed too. An accuracy is in [0, 1].
         at: device at whose price all hours are counted, e.g. "V100"; None for the devices that were used.
         price: USD per device-hour, or a CSV price table; None for what was charged, with `at` for the shipped table.
         carbon_intensity: grams of CO2 equivalents per kWh, or a region of the shipped table, e.g. "FR"; adds the
             emissions of the measured energy.
+        score: what the target is of; as for `compare`.
 
     Returns:
         The mean cost of a run of each strategy; columns as in `nasbench.analysis.costs.cost.cost_by_strategy`, and kwh
@@ -90,13 +96,14 @@ def cost(
     from nasbench.costs.pricing import prices_from
     from nasbench.runners.search.budget_of_runs import budget_in
 
-    frame, runs = _rows(paths, where)
+    frame, runs, judged = _rows(paths, where, score)
     tables = sorted(set(table_of_runs(frame, runs)))
     if len(tables) > 1:
         raise InputError(f"the cost is of one table, and these are {', '.join(tables)}: choose one by where")
     checked = check_comparable(frame, runs, allow)
     prices = None if price is None else prices_from(str(price))
-    data = cost_by_strategy(frame, runs, prices, target, at, budget_in(runs, "gpu_hours"))
+    with judging(judged):
+        data = cost_by_strategy(frame, runs, prices, target, at, budget_in(runs, "gpu_hours"))
     energy = energy_by_strategy(runs)
     intensity = None if carbon_intensity is None else intensity_of(str(carbon_intensity))
     columns = ["strategy", "kwh"]
@@ -111,7 +118,8 @@ def cost(
         *([] if intensity is None else [emissions_note(energy, intensity)]),
         *(f"{line}." for line in (uncounted_note(runs), part_cores_note(frame, runs)) if line),
     )
-    about = describe_rows(frame, ("val_acc",) if target is not None else (), len(runs))
+    with judging(judged):
+        about = describe_rows(frame, ("val_acc",) if target is not None else (), len(runs))
     return Analysis(data, data, notes, lambda: plot_cost(data, notes[1:], about))
 
 
@@ -122,6 +130,7 @@ def pareto(
     score: str = "val_acc",
     where: str | None = None,
     measurements: Paths = (),
+    over: By | None = None,
     seed: int = 0,
 ) -> Analysis:
     """Find the architectures that no other one beats in every objective. As `nasbench pareto --objectives`.
@@ -130,14 +139,18 @@ def pareto(
         paths: results files.
         objectives: two or three to minimize: "error", "params", "mult_adds", "gpu_hours", "device_seconds", "usd",
             "validation_seconds_per_epoch", or a measured quantity with conditions, e.g. "latency[batch=1]".
-        score: accuracy whose complement is the error: "val_acc", "val_acc_best" or "test_acc".
+        score: what points need: "val_acc", "val_acc_best" or "test_acc", accuracies whose complement is the error;
+            "val_loss" or a measured quantity. Runs that state another score than accuracy are judged by that.
         where: as for `compare`.
         measurements: further files of measurements, as `nasbench latency -o` writes them.
-        seed: seed of the bootstrap over runs, >= 0.
+        over: unit of the budget over which hypervolumes are computed, "children", "gpu_hours", "usd" or "wall"; None for
+            the fronts at the end.
+        seed: seed of the bootstrap over runs, and of the bands, >= 0.
 
     Returns:
         The hypervolume of each strategy as `table`; all architectures as `data`, those of the front marked in its
-        column "front".
+        column "front". With `over`: medians over runs with a band, at quarters of the budget as `table` and at all its
+        steps as `data`; `notes` has a test of each pair of strategies.
 
     Raises:
         UnknownName, InputError: for unknown objectives, or when no children are left.
@@ -159,12 +172,17 @@ def pareto(
     with Results(paths) as opened:
         measured = read_measurements(opened, measurements)
     names = fronts.parse_objectives(",".join(objectives), set(measured["quantity"]))
-    frame, _ = _rows(paths, where)
+    frame, all_runs, judged = _rows(paths, where, "val_acc" if score == "val_acc_best" else score)
+    score = score if score == "val_acc_best" else measure_of(score)
+    if "error" in names and not judged.is_accuracy:
+        raise InputError(f"error is 1 - accuracy, and these runs are judged by {judged.val}: name that in its place")
     require_columns(frame, (score,), "the children")
     frame, names, how = fronts.with_measured(frame, names, measured)
     single = fronts.objective_points(frame, names, score, by_run=True)
     points = fronts.objective_front(fronts.objective_points(frame, names, score), names)
     corner = fronts.reference_point(points, names)
+    if over is not None:
+        return _volumes_over(frame, all_runs, names, corner, score, over, seed)
     volumes = fronts.objective_volumes(points, names, corner)
     runs = fronts.run_volumes(single, names, corner, seed)
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(
@@ -183,13 +201,37 @@ def pareto(
     return Analysis(table, points, notes, lambda: plot_objectives(points, names, surfaces, notes, "", about))
 
 
-def curves(paths: Paths, *, where: str | None = None, best: int = 5) -> Analysis:
+def _volumes_over(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    names: Sequence[str],
+    corner: dict[str, float],
+    score: str,
+    over: By,
+    seed: int,
+) -> Analysis:
+    from nasbench.analysis.pareto import volume_course as course
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    courses = course.volume_courses(frame, runs, names, corner, score, over)
+    data = course.volume_bands(courses, seed)
+    notes = (
+        f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
+        "costs: larger is better.",
+        *course.comparison_lines(course.volume_tests(courses)),
+    )
+    about = describe_rows(frame, (score,) if "error" in names else (), len(runs))
+    return Analysis(course.at_quarters(data), data, notes, lambda: course.plot_volume_course(data, notes, about))
+
+
+def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str = "val_acc") -> Analysis:
     """Read the learning curves of the children, the best ones in front. As `nasbench curves`.
 
     Args:
         paths: results files.
         where: as for `compare`.
         best: number of curves in front, >= 1.
+        score: as for `compare`.
 
     Returns:
         The last epoch of the curves in front as `table`; all curves as `data`, one row per child and epoch.
@@ -210,14 +252,24 @@ def curves(paths: Paths, *, where: str | None = None, best: int = 5) -> Analysis
         raise InputError(f"best={best}: at least one curve is in front, e.g. best=5")
     with Results(paths) as results:
         frame, stored = selected_children(results.frame(), where), results.all_curves()
-    data = learning_curves(stored, frame, best)
+        measured, runs = results.measurements(), results.runs()
+    frame, judged = judge(frame, runs[runs["run"].isin(set(frame["run"]))], measured, score)
+    with judging(judged):
+        data = learning_curves(courses_of(stored, measured, judged), frame, best)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     table = front[["rank", "strategy", "hash", "epoch", "val_acc"]].astype({"rank": int}).reset_index(drop=True)
-    return Analysis(table, data, (), lambda: plot_curves(data, (), describe_rows(frame, ("val_acc",))))
+
+    def draw() -> Figure:
+        with judging(judged):
+            return plot_curves(data, (), describe_rows(frame, ("val_acc",)))
+
+    return Analysis(table.rename(columns={"val_acc": judged.val}), data, (), draw)
 
 
-def _rows(paths: Paths, where: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Children for which an expression holds, and their runs."""
+def _rows(paths: Paths, where: str | None, score: str) -> tuple[pd.DataFrame, pd.DataFrame, Score]:
+    """Children for which an expression holds, with the score in place of accuracies, their runs, and the score."""
     with Results(paths) as results:
-        frame, runs = selected_children(results.frame(), where), results.runs()
-    return frame, runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
+        frame, runs, measured = selected_children(results.frame(), where), results.runs(), results.measurements()
+    runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
+    judged_frame, judged = judge(frame, runs, measured, score)
+    return judged_frame, runs, judged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +13,8 @@ from nasbench.api.presentation import PathLike, Presented
 from nasbench.errors import InputError
 from nasbench.expressions.frames import rows_where
 from nasbench.outputs import REPORT_MARKS, ending_of, output_rules, write_output
+from nasbench.scores import ACCURACY, Score, judging
+from nasbench.store.judged import judge, require_both_parts
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
@@ -74,26 +76,30 @@ class Comparison(Presented):
             `nasbench.analysis.comparison.bands.bands`.
         notes: facts that limit what the comparison shows.
         about: data set, space, protocol, number of runs and scores, for the figure's caption.
+        score: the score by which the runs are judged.
     """
 
     table: pd.DataFrame
     bands: pd.DataFrame
     notes: tuple[str, ...]
     about: str = ""
+    score: Score = ACCURACY
 
     @property
     def readable(self) -> pd.DataFrame:
         """The table for people: accuracies in % with their intervals, counts and costs."""
         from nasbench.analysis.comparison.compare import readable
 
-        return readable(self.table)
+        with judging(self.score):
+            return readable(self.table)
 
     @cached_property
     def figure(self) -> Figure:
         """Validation accuracy by budget spent."""
         from nasbench.analysis.comparison.compare import plot_compare
 
-        return plot_compare(self.bands, self.notes, self.about)
+        with judging(self.score):
+            return plot_compare(self.bands, self.notes, self.about)
 
     def _shown(self) -> pd.DataFrame:
         return self.readable
@@ -103,7 +109,12 @@ class Comparison(Presented):
 
 
 def compare(
-    paths: Paths, by: Axis = "gpu_hours", where: str | None = None, allow: Collection[str] = (), seed: int = 0
+    paths: Paths,
+    by: Axis = "gpu_hours",
+    where: str | None = None,
+    allow: Collection[str] = (),
+    seed: int = 0,
+    score: str = "val_acc",
 ) -> Comparison:
     """Compare strategies by budget spent: best validation accuracy, and the incumbents' test accuracy.
 
@@ -117,6 +128,8 @@ def compare(
         allow: checks that may fail: protocol, data, space, budget, parallelism, prices, children, duplicates, searcher,
             baseline or test.
         seed: seed of the random signs from which the simultaneous bands are made, >= 0.
+        score: what runs are judged by: "val_acc" for what they state, which is accuracy usually; "val_loss", or a measured
+            quantity such as "val_ssim", in its own unit and direction.
 
     Returns:
         The comparison: a table with one row per strategy, curves over the budget, and notes. In a notebook it shows all
@@ -137,11 +150,15 @@ def compare(
     from nasbench.analysis.plotting.captions import describe_rows
 
     with Results(paths) as results:
-        frame, runs = selected_children(results.frame(), where), results.runs()
+        frame, runs, measured = selected_children(results.frame(), where), results.runs(), results.measurements()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
-    notes = (*check_comparable(frame, runs, allow), *counted_notes(frame))
-    about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
-    return Comparison(summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed), notes, about)
+    frame, judged = judge(frame, runs, measured, score)
+    require_both_parts(judged)
+    with judging(judged):
+        notes = (*check_comparable(frame, runs, allow), *counted_notes(frame))
+        about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
+        table, courses = summarize(frame, runs), bands(anytime(frame, runs, by), seed=seed)
+    return Comparison(table, courses, notes, about, judged)
 
 
 def report(
@@ -157,6 +174,7 @@ def report(
     seed: int = 0,
     title: str = "",
     force: bool = False,
+    score: str = "val_acc",
 ) -> Path:
     """Write results as one page for a person, or as Markdown. As `nasbench report`.
 
@@ -167,13 +185,14 @@ def report(
         output: a name that ends in .html or .md; None for FILE-report.html beside the first file.
         where: as for `compare`.
         allow: as for `compare`.
-        target: validation accuracy in [0, 1] whose cost is computed.
+        target: validation score whose cost is computed; an accuracy is in [0, 1].
         on: devices on which the same searches are estimated, e.g. ["V100", "A100"].
         ran_on: name of the device for rows that do not name one, such as those of replays.
         best: number of architectures to draw, >= 0.
         seed: seed of the bootstraps, >= 0.
         title: title of the page; "" for one that is made from the contents of the files.
         force: replace also a file that is no earlier report; a results file never is.
+        score: as for `compare`.
 
     Returns:
         The file that was written.
@@ -200,9 +219,13 @@ def report(
         frame = selected_children(results.frame(), where)
         first = Path(results.files[0])
         selection = Selection.of(results, frame)
+        judged_frame, judged = judge(selection.frame, selection.runs, selection.measurements, score)
+        require_both_parts(judged)
+        selection = replace(selection, frame=judged_frame)
         budget = budget_in(selection.runs, "gpu_hours")
         wishes = Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget)
-        text, _ = report_text(selection, wishes, "md" if ending == ".md" else "html", utc_now())
+        with judging(judged):
+            text, _ = report_text(selection, wishes, "md" if ending == ".md" else "html", utc_now())
     path = Path(output) if output is not None else first.with_name(f"{first.stem}-report.html")
     with output_rules((), force):
         write_output(path, text.encode("utf-8", "backslashreplace"), REPORT_MARKS[ending])

@@ -21,7 +21,8 @@ def config(context: click.Context) -> None:
       nasbench config path
     """
     from nasbench.cli.output import say
-    from nasbench.user_config import VARIABLES, UserConfig, config_path, user_settings
+    from nasbench.user_config import VARIABLES, config_path, user_settings
+    from nasbench.user_config.fields import UserConfig
 
     if context.invoked_subcommand is not None:
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from nasbench.cli.loading import allow_option, files_argument, load, seed_option, where_option
+from nasbench.cli.loading import allow_option, files_argument, load_judged, seed_option, where_option
 from nasbench.cli.options import (
     as_in_frames,
     baseline_option,
@@ -59,7 +59,7 @@ def power(
     from nasbench.analysis.statistics.final_scores import final_scores, require_scores
     from nasbench.analysis.statistics.sample_sizes import power_notes, sample_sizes
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
@@ -101,7 +101,7 @@ def bayesian(
     from nasbench.analysis.statistics.bayesian import bayesian_notes, bayesian_tests
     from nasbench.analysis.statistics.final_scores import final_scores, require_scores
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
     scores = final_scores(frame, runs, measure)
     require_scores(scores)
@@ -149,7 +149,7 @@ def speedup(
     from nasbench.analysis.statistics.speedup import speedups
     from nasbench.runners.search.budget_of_runs import budget_in, budget_unit
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = list(check_comparable(frame, runs, allow))
     by = by or budget_unit(runs)
     table = speedups(frame, runs, by, measure, baseline, budget=budget_in(runs, by))

@@ -43,7 +43,7 @@ def load(
     Args:
         files: results files.
         where: a condition over the children (see `nasbench.expressions`), or None for all.
-        columns: columns of the children to read, None for all; with an expression all are read.
+        columns: columns of the children to read, None for all.
 
     Returns:
         Children, runs that have children left, and the opened results.
@@ -51,23 +51,75 @@ def load(
     Raises:
         InputError: when no children are left.
     """
-    from nasbench.cli.query import select
     from nasbench.errors import InputError
     from nasbench.store.query import Results
 
     began = time.perf_counter()
     results = Results(list(files))
-    frame, runs = results.frame(columns if where is None else None), results.runs()
+    frame, runs = children_where(results, where, columns), results.runs()
     seconds = time.perf_counter() - began
     _log.info("read %d children of %d runs from %s in %.2f s", len(frame), len(runs), ", ".join(results.files), seconds)
     if where is not None:
-        frame = select(frame, where, None, None)
         runs = runs[runs["run"].isin(set(frame["run"]))]
     if frame.empty:
         raise InputError(
             f"no children {'match ' + repr(where) if where else 'in'} {', '.join(files)}; see: nasbench query FILE"
         )
     return frame, runs, results
+
+
+def children_where(results: Results, where: str | None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read the children for which a condition holds: first the columns of the condition, then those that are wanted.
+
+    Args:
+        results: opened results files.
+        where: a condition over all columns of the children, None for all children.
+        columns: columns to read, None for all.
+
+    Returns:
+        The children in commit order, numbered from 0.
+
+    Raises:
+        InputError: when the text is no condition over the columns.
+    """
+    from nasbench.cli.query import child_kinds
+    from nasbench.expressions.frames import parse_where, rows_that_hold
+
+    if where is None:
+        return results.frame(columns)
+    kinds = child_kinds()
+    if len(results.files) == 1:
+        del kinds["file"]
+    condition = parse_where(where, kinds)
+    deciding = results.frame(list(condition.names) or ["stage"])
+    return results.frame(columns, rows=rows_that_hold(deciding, condition).nonzero()[0])
+
+
+def load_judged(
+    files: Sequence[str], where: str | None, name: str = "val_acc", columns: Sequence[str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, Results, str]:
+    """Read files as `load` does, and let the rest of the command judge their runs by a score.
+
+    Args:
+        files: results files.
+        where: see `load`.
+        name: the score; "val_acc" and "test_acc" stand for the one by which the runs were judged. See `judged.judge`.
+        columns: see `load`; with those of `analysis.comparison.columns`, which a score is made of.
+
+    Returns:
+        Children with the score in place of their accuracies, runs, the opened results, and the part of the data that the
+        name means: "val_acc" or "test_acc".
+
+    Raises:
+        InputError: when no children are left, or the score does not fit them.
+    """
+    from nasbench.scores import judging
+    from nasbench.store.judged import judge, measure_of
+
+    frame, runs, results = load(files, where, columns)
+    frame, score = judge(frame, runs, results.measurements(), name)
+    click.get_current_context().with_resource(judging(score))
+    return frame, runs, results, measure_of(name)
 
 
 def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from nasbench.cli.output import say
+from nasbench.cli.output import note, say
 from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
 from nasbench.outputs import STANDARD_OUTPUT, ending_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.registry import Registry
+    from nasbench.runners.strategies.base import Strategy, StrategyConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -76,9 +78,10 @@ baseline_option = click.option(
 
 
 def measure_option(
-    help: str = "Best validation accuracy of a run, or the test accuracy of its choice.",
+    help: str = "val_acc: best validation score of a run; test_acc: test score of its choice; val_loss, test_loss, or a "
+    "measured quantity such as val_ssim. The score is accuracy, or what the runs state.",
 ) -> Callable[[F], F]:
-    """Make the option -y/--score, which chooses between the validation and the test accuracy of a run.
+    """Make the option -y/--score, which chooses the score by which runs are judged, and the part of the data.
 
     Args:
         help: help text.
@@ -92,7 +95,7 @@ def measure_option(
         "measure",
         default="val_acc",
         show_default=True,
-        type=click.Choice(["val_acc", "test_acc"]),
+        metavar="NAME",
         help=help,
     )
 
@@ -105,7 +108,7 @@ take_over_option = click.option(
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """Parse the values of a repeated option, each of which reads key=value.
+    """Parse the values of a repeated option, each of which reads key=value; an "=" in brackets belongs to the key.
 
     Args:
         texts: the values.
@@ -119,13 +122,40 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """
     values: dict[str, str] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
+        inside = re.match(r"[^=\[]*\[[^\]]*\]", text)
+        bracketed = inside.group() if inside else ""
+        key, equals, value = text[len(bracketed) :].partition("=")
+        key = bracketed + key
         if not equals or not key.strip():
             raise InputError(f"{option} {text!r} should read key=value, e.g. {option} epochs=5")
         if key.strip() in values:
             raise InputError(f"{option} {key.strip()!r} is given twice")
         values[key.strip()] = value.strip()
     return values
+
+
+def note_on_settings(
+    kind: type[Strategy[Any]],
+    config: StrategyConfig,
+    used: Mapping[str, Any],
+    given: Mapping[str, Any],
+    children: float | None,
+) -> None:
+    """Print the settings that a preset stands for, and what the strategy says about the budget.
+
+    Args:
+        kind: the strategy's class.
+        config: its options.
+        used: the options that are not left at their default.
+        given: the options as the user gave them.
+        children: children that the budget pays for; None if that is not known.
+    """
+    if "preset" in given:
+        shown = ", ".join(f"{name}={value}" for name, value in used.items()) or "the defaults"
+        note(f"{kind.name} with preset={given['preset']}: {shown}", err=True)
+    advice = kind.advice(config, round(children)) if children is not None and children >= 1 else ""
+    if advice:
+        note(advice, err=True)
 
 
 def completing(

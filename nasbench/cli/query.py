@@ -6,6 +6,7 @@ import html
 import json
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -111,8 +112,15 @@ def query(
         frame = pick(select(_opened(files).runs(), where, sort, head), columns or "all")
     else:
         results = _opened(files)
-        quantities = Quantities(results, measurements, wanted)
-        frame = _children(results, quantities, where, columns, sort, head, None if stage == "all" else stage)
+        chosen = Children(results, Quantities(results, measurements, wanted), columns)
+        rows = chosen.rows(where, sort, head, None if stage == "all" else stage)
+        distinct = len(set(chosen.names)) == len(chosen.names)
+        if form == "csv" and output not in (None, STANDARD_OUTPUT) and distinct and not chosen.measured:
+            from nasbench.store.format.csv_lines import csv_blocks
+
+            write_output(str(output), csv_blocks(results.cells(chosen.names, all_or(rows, len(results)))))
+            return
+        frame = chosen.read(chosen.names, rows)[chosen.names]
     write(frame, form, output)
 
 
@@ -141,14 +149,22 @@ class Quantities:
     """
 
     def __init__(self, results: Results, others: Sequence[str], wanted: Sequence[str]) -> None:
-        from nasbench.store.measured import Wanted, choose
+        self._results, self._others = results, others
+        self._conditions: dict[str, str] = {}
+        if wanted:
+            from nasbench.store.measured import Wanted, choose
 
-        self._rows = measurements_of(results, others)
-        self._conditions = {Wanted.parse(text).quantity: text for text in wanted}
-        for text in wanted:
-            choose(self._rows, text)
+            self._conditions = {Wanted.parse(text).quantity: text for text in wanted}
+            for text in wanted:
+                choose(self._rows, text)
         self.wanted = list(self._conditions)
-        self.names = list(dict.fromkeys(self._rows["quantity"].astype(str)))
+        # Most files have no measurements: these take no frame, whose library takes longer to import than they to read.
+        some = bool(others) or any(map(len, results.columns(["quantity"], "measurements").values()))
+        self.names = list(dict.fromkeys(self._rows["quantity"].astype(str))) if some else []
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        return measurements_of(self._results, self._others)
 
     def has(self, name: str) -> bool:
         """Check whether a name, without its conditions, is a measured quantity.
@@ -180,47 +196,79 @@ class Quantities:
         return hashes.astype(str).map(found).astype(float).to_numpy()
 
 
-def _children(
-    results: Results,
-    quantities: Quantities,
-    where: str | None,
-    columns: str | None,
-    sort: str | None,
-    head: int | None,
-    stage: str | None,
-) -> pd.DataFrame:
-    """Read the columns that select the rows, then only the selected rows of the printed columns."""
-    from nasbench.store.format.schema import CHILD_COLUMNS
+class Children:
+    """Children that a query selects: the columns that decide are read first, then the selected rows of the others.
 
-    known = [*(["file"] if len(results.files) > 1 else []), *(column.name for column in CHILD_COLUMNS)]
-    names = known if columns == "all" else _names(columns or ",".join(DEFAULT_COLUMNS))
-    names = names if columns else [*names, *quantities.wanted]
-    allowed = [*dict.fromkeys([*known, "file"])]
-    by = [] if sort is None else [_sorted_by(sort)[0]]
-    for option, given in (("--columns", names), ("--sort", by)):
-        others = [name for name in given if not quantities.has(name)]
-        _check_columns(others, [*allowed, *quantities.names], option)
+    Args:
+        results: opened results files.
+        quantities: measured quantities, which are columns, too.
+        columns: value of --columns; None for the usual ones.
 
-    def read(chosen: Sequence[str], rows: Numbers) -> pd.DataFrame:
-        plain = [name for name in chosen if name in allowed]
-        measured = [name for name in chosen if name not in allowed]
-        frame = results.frame([*plain, *(["hash"] if measured else [])] or ["stage"], rows=_all_or(rows, len(results)))
-        return frame.assign(**{name: quantities.values(name, frame["hash"]) for name in measured})
+    Raises:
+        InputError: when there is no such column.
+    """
 
-    rows = results.positions(stage)
-    if where is not None or by:
+    def __init__(self, results: Results, quantities: Quantities, columns: str | None) -> None:
+        from nasbench.store.format.schema import CHILD_COLUMNS
+
+        known = [*(["file"] if len(results.files) > 1 else []), *(column.name for column in CHILD_COLUMNS)]
+        names = known if columns == "all" else _names(columns or ",".join(DEFAULT_COLUMNS))
+        self._results, self._quantities = results, quantities
+        self._allowed = [*dict.fromkeys([*known, "file"])]
+        self.names = names if columns else [*names, *quantities.wanted]
+        self.measured = [name for name in self.names if name not in self._allowed]
+        self._check(self.names, "--columns")
+
+    def _check(self, given: Sequence[str], option: str) -> None:
+        others = [name for name in given if not self._quantities.has(name)]
+        _check_columns(others, [*self._allowed, *self._quantities.names], option)
+
+    def rows(self, where: str | None, sort: str | None, head: int | None, stage: str | None) -> Numbers:
+        """Select children.
+
+        Args:
+            where: value of --where.
+            sort: value of --sort.
+            head: value of --head.
+            stage: "search" or "final"; None for both.
+
+        Returns:
+            Their positions, in the order wanted.
+
+        Raises:
+            InputError: when the condition or the column to sort by is none.
+        """
+        by = [] if sort is None else [_sorted_by(sort)[0]]
+        self._check(by, "--sort")
+        rows = self._results.positions(stage)
+        if where is None and not by:
+            return rows[:head]
         child = child_kinds()
         kinds: dict[str, Kind] = {
-            **dict.fromkeys(quantities.names, "number"),
-            **{name: child[name] for name in allowed},
+            **dict.fromkeys(self._quantities.names, "number"),
+            **{name: child[name] for name in self._allowed},
         }
         condition = None if where is None else parse_where(where, kinds)
         used = [*by, *(() if condition is None else condition.names)]
-        deciding = read(list(dict.fromkeys(used)), rows)
-        rows = rows[select(deciding, condition, sort, head).index.to_numpy()]
-    else:
-        rows = rows[:head]
-    return read(names, rows)[names]
+        deciding = self.read(list(dict.fromkeys(used)), rows)
+        chosen: Numbers = rows[select(deciding, condition, sort, head).index.to_numpy()]
+        return chosen
+
+    def read(self, names: Sequence[str], rows: Numbers) -> pd.DataFrame:
+        """Read columns of some children.
+
+        Args:
+            names: names of columns, or of measured quantities.
+            rows: their positions.
+
+        Returns:
+            A frame that has these columns.
+        """
+        plain = [name for name in names if name in self._allowed]
+        measured = [name for name in names if name not in self._allowed]
+        read = [*plain, *(["hash"] if measured else [])] or ["stage"]
+        frame = self._results.frame(read, rows=all_or(rows, len(self._results)))
+        return frame.assign(**{name: self._quantities.values(name, frame["hash"]) for name in measured})
 
 
 def child_kinds() -> dict[str, Kind]:
@@ -235,8 +283,16 @@ def child_kinds() -> dict[str, Kind]:
     return {**{column.name: kinds[column.type] for column in CHILD_COLUMNS}, "file": "text"}
 
 
-def _all_or(rows: Numbers, count: int) -> Numbers | None:
-    """Replace positions of all rows in their order by None, which is read faster."""
+def all_or(rows: Numbers, count: int) -> Numbers | None:
+    """Replace positions of all rows in their order by None, which is read faster.
+
+    Args:
+        rows: positions.
+        count: number of all rows.
+
+    Returns:
+        The positions, or None.
+    """
     return None if len(rows) == count and bool((rows[1:] > rows[:-1]).all()) else rows
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
+from nasbench.cli.options import completing, note_on_settings, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, note, say
+from nasbench.cli.outputs import require_results_output
 from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 from nasbench.outputs import write_output
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.runners.replay.replay import Replayed
+    from nasbench.scores import Score
     from nasbench.tabular.tables import Table
     from nasbench.tabular.trainings import OutcomeFrom
 
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
     "path",
     required=True,
     type=click.Path(dir_okay=False),
-    help="Archive of NAS-Bench-201 (.npz), or a results file whose children cover their space.",
+    help="A table that ships (nasbench tables), a results file whose children cover their space, a compact table (.npz), "
+    "or the archive of NAS-Bench-201 (.npz).",
 )
 @click.option(
     "--search-on",
@@ -48,6 +51,15 @@ if TYPE_CHECKING:
     default=None,
     metavar="DATA[,DATA...]",
     help="Data sets on which choices are scored, e.g. cifar100,imagenet16-120  [the searched one].",
+)
+@click.option(
+    "-y",
+    "--score",
+    default="val_acc",
+    show_default=True,
+    metavar="NAME",
+    help="Score that is searched: val_acc is what the table states, accuracy usually; val_loss, or a measured quantity "
+    "such as val_ssim or latency[device=...].",
 )
 @click.option(
     "--search-seeds",
@@ -75,7 +87,7 @@ if TYPE_CHECKING:
     multiple=True,
     shell_complete=completing(strategy_names),
     metavar="NAME[:KEY=VALUE,...]",
-    help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
+    help="Strategy with options, e.g. evolution:population=10 or mine.py:Mine; repeatable  [all with a published row].",
 )
 @click.option(
     "--where-arch",
@@ -112,6 +124,12 @@ if TYPE_CHECKING:
     help="Number of processes; the result does not depend on it.",
 )
 @click.option(
+    "--measurements",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Results file with measured quantities that a strategy has as objectives, e.g. latency; repeatable  [the table's file].",
+)
+@click.option(
     "-o",
     "--output",
     default=None,
@@ -119,12 +137,14 @@ if TYPE_CHECKING:
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
 @click.option("--plot", default=None, help="Picture, e.g. fig.pdf, or stem of several, of the regret by budget spent.")
+@click.option("--panels", is_flag=True, help="With --plot: one picture with a panel per data set of --report-on.")
 @page_options
 @take_over_option
 def replay(
     path: str,
     data: str | None,
     report_on: str | None,
+    score: str,
     search_seeds: str | None,
     report_seeds: str | None,
     draw: OutcomeFrom,
@@ -137,8 +157,10 @@ def replay(
     children_at_once: int,
     price: float,
     jobs: int,
+    measurements: Sequence[str],
     output: str | None,
     plot: str | None,
+    panels: bool,
     take_over: bool,
 ) -> None:
     """Search a complete table with the ledger and stop rule of real runs, and print published results beside.
@@ -157,7 +179,7 @@ def replay(
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
-      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120
+      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120 --plot fig.png --panels
       nasbench replay --table results/digits201.h5 --strategy evolution --where-arch "params <= 40k" --budget "100 children"
       nasbench replay --table results/digits201.h5 --strategy random --search-seeds 0,1,2 --report-seeds 3,4,5 --draw one --budget "200 s"
     """
@@ -165,20 +187,23 @@ def replay(
 
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on, usual_options
-    from nasbench.runners.replay.replay import ReplayBudget, Setting
+    from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
     from nasbench.runners.search.budget import Budget
-    from nasbench.runners.strategies import STRATEGIES
+    from nasbench.runners.strategies.source_files import split_strategy, strategy_class
     from nasbench.spaces import get_space
+    from nasbench.tabular.catalogue import table_file
     from nasbench.tabular.tables import Selection, read_tables
 
+    if panels and plot is None:
+        raise InputError("--panels is one picture of all data sets: give its name by --plot, e.g. --plot fig.png")
     if output is not None:
         _require_new(Path(output))
     limit = ReplayBudget(Budget.parse(budget), price)
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
-    selections = [Selection(each, reported) for each in names_reported]
-    curves = any(STRATEGIES.get(name.partition(":")[0]).asks_epochs for name in strategies)
-    table, *reports = read_tables(path, [Selection(data, searched), *selections], curves)
+    selections = [Selection(each, reported, score) for each in names_reported]
+    curves = any(strategy_class(split_strategy(text)[0]).asks_epochs for text in strategies)
+    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections], curves)
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
@@ -191,21 +216,30 @@ def replay(
             f"{', '.join(repr(each.name) for each in scored)}; give --strategy, e.g. random"
         )
     usual = usual_options(published, limit.budget)
-    settings = [Setting.of(*_parsed(name, usual), where_arch) for name in names]
+    wanted = [_parsed(name, usual) for name in names]
+    children = table.children_of(limit.budget.limit, limit.budget.unit)
+    settings = [Setting.of(name, options, where_arch, children) for name, options in wanted]
+    for setting, (_, options) in zip(settings, wanted):
+        note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
+    table = with_measured(table, settings, measurements or [path])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
         runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw, children_at_once)
     choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
-    _print(choices, comparable, {run.setting.name: run.setting.text for run in runs}, bool(report_on), draw)
+    texts = {run.setting.name: run.setting.text for run in runs}
+    for kind in dict.fromkeys(each.score for each in scored):
+        mine = choices[choices["data"].isin({each.name for each in scored if each.score == kind})]
+        _print(mine, comparable, texts, bool(report_on), draw, table.score, kind)
     for each in scored:
         of = f"the table of {each.name}" if report_on else "the table"
         by = f" (mean of training seeds {report_seeds})" if reported else ""
         limits = f" with {settings[0].where_arch}" if where_arch else ""
-        score = "" if each.has_test_scores else ", validation accuracy: there are no test scores"
-        click.echo(f"best in {of}{limits}: {100 * runs[0].best_test_acc(each):.2f}{by}{score}")
+        words = f", {each.score.words('val_acc')}: there are no test scores"
+        score = "" if each.has_test_scores else words
+        click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
     note(
         f"each search has the budget of {limit.text} by the table's costs; the strategies' own seconds differ and are not "
         "charged to any"
@@ -213,9 +247,13 @@ def replay(
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
+        from nasbench.analysis.statistics.regret_panels import panels_frame
         from nasbench.api.replaying import Replay
 
         found = Replay(tuple(runs), table, tuple(scored), published)
+        if panels:
+            save_figure(found.plot_panels(), plot, (), "", panels_frame(found.panels()))
+            return
         for each in scored:
             picture = plot if len(scored) == 1 else name_picture(plot, each.name)
             save_figure(found.plot(each), picture, (), "", found.regret(each))
@@ -256,7 +294,9 @@ class _Progress:
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Parse a strategy's name and options; without options, use those of the published row."""
-    name, _, given = text.partition(":")
+    from nasbench.runners.strategies.source_files import split_strategy
+
+    name, given = split_strategy(text)
     options = given or usual.get(name, "")
     return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
 
@@ -275,9 +315,15 @@ def _same(row: Mapping[str, str], runs: Sequence[Replayed]) -> bool:
 
 
 def _print(
-    choices: pd.DataFrame, published: pd.DataFrame, texts: Mapping[str, str], name_data: bool, draw: OutcomeFrom
+    choices: pd.DataFrame,
+    published: pd.DataFrame,
+    texts: Mapping[str, str],
+    name_data: bool,
+    draw: OutcomeFrom,
+    searched: Score,
+    score: Score,
 ) -> None:
-    """Print one row per strategy and data set on which its choices are scored."""
+    """Print one row per strategy and data set on which its choices are scored, all by one score."""
     from nasbench.analysis.statistics.regret import choices_beside_published
 
     rows = []
@@ -288,10 +334,10 @@ def _print(
             apart = "-" if row.paper == "" else f"{100 * row.difference:+.2f}"
             test, val, shown = "-", "-", "-"
             if row.n:
-                spread = f" +- {100 * row.test_sd:.2f}" if row.n > 1 else ""
-                val = f"{100 * row.val_acc:.2f}"
-                test = "-" if math.isnan(row.test_acc) else f"{100 * row.test_acc:.2f}{spread}"
-                shown = f"{100 * outcomes[row.strategy]:.2f}"
+                spread = f" +- {score.plain(row.test_sd)}" if row.n > 1 else ""
+                val = "-" if math.isnan(row.val_acc) else score.plain(row.val_acc)
+                test = "-" if math.isnan(row.test_acc) else f"{score.plain(row.test_acc)}{spread}"
+                shown = searched.plain(outcomes[row.strategy])
             seeds = f"{row.seeds}" if row.n == row.seeds else f"{row.n} of {row.seeds}"
             rows.append(
                 (
@@ -302,16 +348,16 @@ def _print(
                     *([shown] if draw == "one" else []),
                     val,
                     test,
-                    theirs,
-                    apart,
+                    *([theirs, apart] if score.is_accuracy else []),
                 )
             )
     head = (
         "strategy",
         *(["scored on"] if name_data else []),
         *("seeds", "children"),
-        *(["outcome %"] if draw == "one" else []),
-        *("validation %", "test % +- sd", "published", "difference"),
+        *([f"outcome {'%' if searched.is_accuracy else searched.val}"] if draw == "one" else []),
+        *(score.heading("val_acc"), f"{score.heading('test_acc')} +- sd"),
+        *(["published", "difference"] if score.is_accuracy else []),
     )
     print_table(head, rows)
 
@@ -339,8 +385,8 @@ def _seeds(text: str | None, option: str) -> tuple[int, ...] | None:
 def _require_new(path: Path) -> None:
     if path.suffix not in (".h5", ".csv"):
         raise InputError(f"cannot write {str(path)!r}; the name must end in .h5 (all children) or .csv (the choices)")
-    if path.suffix == ".h5" and path.exists():
-        raise InputError(f"{path} is there already; name another file")
+    if path.suffix == ".h5":
+        require_results_output(str(path), new=True)
 
 
 def _write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import click
 
 from nasbench.cli.loading import allow_option
 from nasbench.cli.measured import measurements_option
+from nasbench.cli.options import measure_option
 from nasbench.cli.output import say
 from nasbench.cli.outputs import put
 from nasbench.cli.user_defaults import usual_price
@@ -40,7 +42,7 @@ FORMATS = ("html", "md")
 @click.option("-w", "--where", default=None, help="Only children for which this condition is true.")
 @allow_option
 @click.option(
-    "--target", default=None, type=float, help="Also print the cost of reaching this validation accuracy, in [0, 1]."
+    "--target", default=None, type=float, help="Also print the cost of reaching this validation score (see --score)."
 )
 @click.option(
     "--on", default="", metavar="A,B,...", help="Estimate the same searches on other devices, e.g. V100,A100,H100."
@@ -49,6 +51,9 @@ FORMATS = ("html", "md")
     "--from", "ran_on", default=None, help="With --on: device of the hours if rows name none, e.g. in replays."
 )
 @measurements_option
+@measure_option(
+    "Score of the report: accuracy, or what the runs state; val_loss, or a measured quantity such as val_ssim."
+)
 @click.option("--best", default=6, show_default=True, type=click.IntRange(0), help="Number of architectures to draw.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstraps.")
 @click.option("--title", default="", help="Title of the page  [made from the strategies and data].")
@@ -62,6 +67,7 @@ def report(
     on: str,
     ran_on: str | None,
     measurements: Sequence[str],
+    measure: str,
     best: int,
     seed: int,
     title: str,
@@ -83,6 +89,8 @@ def report(
     from nasbench.costs.pricing import prices_from
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
+    from nasbench.scores import judging
+    from nasbench.store.judged import judge, require_both_parts
     from nasbench.store.query import Results
 
     kind = format_ or "html"
@@ -92,6 +100,10 @@ def report(
             raise InputError(f"{output!r} ends in .{kind}, and --format is {format_}; leave --format out")
     results = Results(list(files))
     selection = Selection.of(results, _chosen(results, where, files), measurements)
+    frame, score = judge(selection.frame, selection.runs, selection.measurements, measure)
+    require_both_parts(score)
+    click.get_current_context().with_resource(judging(score))
+    selection = replace(selection, frame=frame)
     command = printable(shlex.join(["nasbench", *sys.argv[1:]]))
     devices = tuple(dict.fromkeys(part.strip() for part in on.split(",") if part.strip()))
     if ran_on is not None and not devices:
@@ -111,9 +123,10 @@ def report(
 
 def _chosen(results: Results, where: str | None, files: Sequence[str]) -> pd.DataFrame:
     """Select the children to report, at least one."""
-    from nasbench.cli.query import select
+    from nasbench.analysis.report.contents import columns_of
+    from nasbench.cli.loading import children_where
 
-    frame = results.frame() if where is None else select(results.frame(), where, None, None)
+    frame = children_where(results, where, columns_of(results.runs()))
     if frame.empty:
         what = f"match {where!r}" if where else "are"
         raise InputError(f"no children {what} in {', '.join(files)}; see: nasbench query FILE")

@@ -13,6 +13,7 @@ from nasbench.cli.loading import (
     echo_table,
     files_argument,
     load,
+    load_judged,
     seed_option,
     where_option,
 )
@@ -22,6 +23,7 @@ from nasbench.cli.output import note
 from nasbench.cli.plotting import plot_options, save_figure
 from nasbench.cli.table_formats import print_table_as, table_format_option
 from nasbench.runners.search.budget_of_runs import budget_in, budget_unit, one_budget
+from nasbench.scores import judged_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +82,7 @@ def ranks(
     from nasbench.analysis.statistics.saturation import saturation_note
     from nasbench.errors import InputError
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
     scores, about = _known_scores(frame, runs, measure), _about(frame, runs, measure)
     try:
@@ -169,7 +171,7 @@ def profiles(
     from nasbench.analysis.statistics.final_scores import below_best
     from nasbench.analysis.statistics.profiles import draw_performance_profile, performance_profile, regret_summary
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
     scores = _known_scores(frame, runs, measure)
@@ -188,7 +190,7 @@ def profiles(
 @click.command()
 @files_argument
 @where_option
-@click.option("--target", default=None, type=float, help="Accuracy in [0, 1] to reach.")
+@click.option("--target", default=None, type=float, help="Score to reach; an accuracy is in [0, 1].")
 @click.option(
     "--share-of-best",
     "share",
@@ -216,7 +218,7 @@ def targets(
     output: str | None,
     csv: str | None,
 ) -> None:
-    """Budget needed to reach an accuracy.
+    """Budget needed to reach a score.
 
     Runs that never reach it are censored at the end of their budget (Kaplan-Meier), not dropped. Runs of several tables
     are never put together.
@@ -234,20 +236,23 @@ def targets(
     from nasbench.errors import InputError
 
     if (target is None) == (share is None):
-        raise InputError("give --target ACCURACY or --share-of-best SHARE, one of them, e.g. --target 0.9")
+        raise InputError("give --target SCORE or --share-of-best SHARE, one of them, e.g. --target 0.9")
     if share is not None and not 0 < share <= 1:
         raise InputError(f"--share-of-best is in (0, 1], got {share:g}")
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
+    score = judged_by()
     words = f"{target:.4g}" if target is not None else ""
     aims: float | dict[str, float] | None = target
     if share is not None:
         optimum, said = _best(tables, data, measure, frame, runs)
         tops = _found(frame, runs, measure) if optimum is None else optimum
-        aims, words = {name: share * top for name, top in tops.items()}, f"{100 * share:g}% of the best"
+        # A share of a number below 0 would be better than the best itself.
+        near = {name: share * top if top > 0 else top / share for name, top in tops.items()}
+        aims, words = {name: score.sign * value for name, value in near.items()}, f"{100 * share:g}% of the best"
         for name, top in tops.items():
             on = f" on {name}" if len(tops) > 1 else ""
-            notes.append(f"{words}{on}: {share * top:.4f}, of {top:.4f}, {said}.")
+            notes.append(f"{words}{on}: {score.number(near[name])}, of {score.number(top)}, {said}.")
     assert aims is not None
     by = by or budget_unit(runs)
     budget = budget_in(runs, by)
@@ -274,7 +279,10 @@ def targets(
         notes.append(f"p against random (log-rank) {after_holm(max(made))}{each}.")
     echo_table(summary[columns], notes)
     write_csv(summary, csv)
-    aimed = " / ".join(f"{value:.4f}" for value in reaches.drop_duplicates("table").sort_values("table")["target"])
+    aimed = " / ".join(
+        f"{value:.4f}" if score.is_accuracy else f"{value:.4g}"
+        for value in reaches.drop_duplicates("table").sort_values("table")["target"]
+    )
     key = f"Target {aimed}. A + is a run that ended without reaching it."
     figure = _panels(
         {name: _drawn_targets(each, by, words) for name, each in curves.items()},
@@ -321,7 +329,7 @@ def regret(
     from nasbench.analysis.comparison.checks import check_tables
     from nasbench.analysis.statistics.regret_area import area_summary, draw_regret_areas, regret_areas
 
-    frame, runs, _ = load(files, where)
+    frame, runs, _, measure = load_judged(files, where, measure)
     notes = check_tables(frame, runs, allow)
     optimum, said = _best(tables, data, measure, frame, runs)
     by = by or budget_unit(runs)
@@ -427,7 +435,7 @@ def _values_of(
     chosen = [choose(measured, name) for name in measured_names(names)]
     units = {column.name: f"{column.name} ({column.unit})" if column.unit else column.name for column in CHILD_COLUMNS}
     labels = {**units, **{each.name: each.label for each in chosen}}
-    notes = [f"{each.quantity}: {each.conditions}" for each in chosen]
+    notes = [f"{each.quantity}: {each.conditions}{each.left_out}" for each in chosen]
     return architecture_values(join(frame, chosen), names), labels, notes
 
 
@@ -460,7 +468,8 @@ def _found(frame: pd.DataFrame, runs: pd.DataFrame, measure: str) -> dict[str, f
     lacking = sorted(set(scores["table"]) - set(known.index))
     if lacking:
         raise InputError(
-            f"no run on {', '.join(lacking)} has a {measure}, so that there is no best; give --target, or --score val_acc"
+            f"no run on {', '.join(lacking)} has a {judged_by().name(measure)}, so that there is no best; give --target, or "
+            f"--score {judged_by().val}"
         )
     return {str(name): float(best) for name, best in known.items()}
 
@@ -483,7 +492,8 @@ def _whole_budget(areas: pd.DataFrame, unit: str, said: str, is_budget: bool) ->
         "the whole budget" if is_budget else "what the run that spent least had spent: the budget is in another unit"
     )
     return (
-        f"Mean of the regret to {said}, over {unit} from 0 to {ends} ({whole}); accuracy 0 before a run's first score."
+        f"Mean of the regret to {said}, over {unit} from 0 to {ends} ({whole}); {judged_by().no_choice_words} before a run's first "
+        "score."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -11,6 +12,7 @@ import click
 from nasbench.cli.executor_options import executor_options
 from nasbench.cli.options import (
     completing,
+    measure_option,
     pairs,
     print_table,
     protocol_names,
@@ -22,6 +24,7 @@ from nasbench.cli.options import (
 from nasbench.cli.output import is_quiet, say
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
 from nasbench.errors import InputError, printable
+from nasbench.scores import judged_by, judging
 from nasbench.training.clocks import Clock
 
 if TYPE_CHECKING:
@@ -96,7 +99,7 @@ def build(
     from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.search.config import SearchConfig, resolve
-    from nasbench.runners.signals import termination_as_interrupt
+    from nasbench.runners.signals import explained, termination_as_interrupt
     from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
     from nasbench.store.format.schema import TABLE
@@ -129,9 +132,9 @@ def build(
         try:
             progress = progress_of(f"table of {space}", not is_quiet(), plans[0].hours_unit)
             TableBuild(Path(output), plans, architectures, executor, progress, take_over).run()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
-            raise
+            raise explained(interrupt) from None
     word = shlex.quote(output)  # the lines are to be copied into a shell
     say(
         f"table:   {output}\nnext:    nasbench table stats {word}\n         nasbench replay --table {word} --strategy random"
@@ -140,9 +143,47 @@ def build(
 
 @table.command()
 @click.argument("file", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The compact table (.npz).")
+@click.option("--data", default=None, help="Data set of the table  [the only one].")
+@click.option(
+    "--seeds",
+    "chosen",
+    multiple=True,
+    metavar="SEED[,SEED...]",
+    help="Training seeds whose means it has, beside those of all seeds; repeatable  [each alone].",
+)
+def compact(file: str, output: str, data: str | None, chosen: tuple[str, ...]) -> None:
+    """Write what replays need of a complete table into one small file that opens at once.
+
+    Replays of it equal those of FILE to the bit: outcomes, costs, counts, trainings and fingerprints are compared before
+    this command ends. Curves, hashes and devices stay in FILE.
+
+    \b
+    Example:
+      nasbench table compact results/digits201-2.h5 -o digits201-2.npz
+      nasbench table compact six-seeds.h5 -o six.npz --seeds 0,1,2 --seeds 3,4,5
+    """
+    from nasbench.runners.tables.compacting import compact_table
+
+    kept = compact_table(Path(file), Path(output), data, [_listed(text) for text in chosen] or None)
+    size = Path(output).stat().st_size
+    say(f"wrote {output} ({size / 1e3:.0f} kB, SHA-256 {kept.sha256})")
+    print_table(("training seeds", "fingerprint"), list(kept.fingerprints.items()))
+
+
+def _listed(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(f"--seeds {text!r} should name training seeds once each, e.g. --seeds 0,1,2")
+    return tuple(sorted(map(int, parts)))
+
+
+@table.command()
+@click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Number of architectures to list.")
 @click.option("--chance", default=0.15, show_default=True, help="Seeds are compared only for val_acc above this.")
-def stats(file: str, best: int, chance: float) -> None:
+@measure_option("Score of the table: accuracy, or what it states; val_loss, or a measured quantity such as val_ssim.")
+def stats(file: str, best: int, chance: float, measure: str) -> None:
     """Print best architectures, distribution, noise, and rank correlations between seeds, epochs, size and score.
 
     Architectures with different hashes can compute the same function. For `nasbench201` these are known, and the
@@ -159,6 +200,7 @@ def stats(file: str, best: int, chance: float) -> None:
         distribution,
         function_classes,
         function_noise,
+        oriented_quantiles,
         platforms,
         predictors,
         seed_agreement,
@@ -166,10 +208,10 @@ def stats(file: str, best: int, chance: float) -> None:
         trainings,
     )
     from nasbench.costs.units import device_time
-    from nasbench.store.query import Results
 
-    with Results(file) as results:
-        frame, curves = results.frame(), results.all_curves()
+    frame, curves = _judged(file, measure)
+    own = judged_by()
+    chance = chance if own.is_accuracy else -math.inf
     rows = trainings(frame)
     means = architecture_means(rows)
     hours = frame["gpu_hours"].sum()
@@ -179,16 +221,16 @@ def stats(file: str, best: int, chance: float) -> None:
         f"{file}: {len(rows) + failed.sum()} trainings ({statuses}) of {len(means)} architectures, {hours:.4g} {device_time(frame['device'].unique())}\n"
     )
     _print(means.head(best))
-    score, words = (
-        ("test_acc", "test accuracy") if means["test_acc"].notna().any() else ("val_acc", "validation accuracy")
-    )
+    score = "test_acc" if means["test_acc"].notna().any() else "val_acc"
     if means[score].notna().any():
         top = means.loc[means[score].idxmax()]
-        without = "" if score == "test_acc" else "; there are no test accuracies"
-        click.echo(f"\nhighest mean {words}: {top[score]:.4f} ({top['hash'][:12]}){without}\n")
+        scores = "accuracies" if own.is_accuracy else "scores"
+        without = "" if score == "test_acc" else f"; there are no test {scores}"
+        best_of = "highest" if own.sign > 0 else "lowest"
+        click.echo(f"\n{best_of} mean {own.words(score)}: {own.number(top[score])} ({top['hash'][:12]}){without}\n")
     else:
-        click.echo("\nno architecture has an accuracy\n")
-    _print(distribution(means))
+        click.echo(f"\nno architecture has {'an accuracy' if own.is_accuracy else f'a {own.val}'}\n")
+    _print(oriented_quantiles(distribution(means)))
     click.echo()
     _print(spread(rows, means))
     classes = function_classes(rows)
@@ -207,7 +249,7 @@ def stats(file: str, best: int, chance: float) -> None:
     click.echo("\nwhere they were trained; device_seconds above are of the platform with the most architectures\n")
     _print(platforms(rows))
     click.echo(
-        "\nrank correlations (n architectures); seeds among those above chance, the rest with the mean validation accuracy"
+        f"\nrank correlations (n architectures); seeds among those above chance, the rest with the mean {own.words('val_acc')}"
     )
     _print(pd.concat([seed_agreement(rows, chance), predictors(rows, means, curves)], ignore_index=True))
 
@@ -215,7 +257,8 @@ def stats(file: str, best: int, chance: float) -> None:
 @table.command()
 @click.argument("hash_", metavar="HASH")
 @click.argument("file", type=click.Path(dir_okay=False))
-def neighbours(hash_: str, file: str) -> None:
+@measure_option("Score of the table: accuracy, or what it states; val_loss, or a measured quantity such as val_ssim.")
+def neighbours(hash_: str, file: str, measure: str) -> None:
     """List architectures that differ in one decision from those of a hash (or its first digits), the best first.
 
     \b
@@ -225,10 +268,8 @@ def neighbours(hash_: str, file: str) -> None:
     from nasbench.analysis.statistics.table_statistics import architecture_means, trainings
     from nasbench.runners.tables.build import hash_neighbours
     from nasbench.spaces import get_space
-    from nasbench.store.query import Results
 
-    with Results(file) as results:
-        rows = trainings(results.frame())
+    rows = trainings(_judged(file, measure)[0])
     means = architecture_means(rows)
     means.insert(0, "rank", range(1, len(means) + 1))
     found = means[means["hash"].str.startswith(printable(hash_))]
@@ -245,6 +286,22 @@ def neighbours(hash_: str, file: str) -> None:
     _print(means[means["hash"].isin(near)])
 
 
+def _judged(file: str, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Children and curves of a table, whose score is in the place of accuracies for the rest of the command."""
+    from nasbench.store.judged import judge
+    from nasbench.store.query import Results
+
+    with Results(file) as results:
+        frame, curves = results.frame(), results.all_curves()
+        frame, score = judge(frame, results.runs(), results.measurements(), measure)
+    click.get_current_context().with_resource(judging(score))
+    return frame, curves
+
+
 def _print(frame: pd.DataFrame) -> None:
     shown = frame.assign(hash=frame["hash"].str[:12]) if "hash" in frame else frame
+    own = judged_by()
+    if not own.is_accuracy:
+        scores = [name for name in ("val_acc", "test_acc") if name in shown]
+        shown = own.shown(shown, scores).rename(columns={name: own.name(name) for name in scores})
     print_table(tuple(shown.columns), [tuple(row) for row in shown.astype(object).itertuples(index=False)])

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError, UnknownName
+from nasbench.scores import TEST, VAL
+from nasbench.store.format.quantities import COURSE
 from nasbench.store.format.schema import CHILD_COLUMNS, MEASUREMENT_COLUMNS
 from nasbench.store.query import PathLike, Results
 
@@ -25,6 +27,8 @@ DECIDING: Final = ("device", "method", "batch", "threads", "input", "scale", "fi
 CONDITIONS: Final = (*DECIDING, "protocol", "data", "seed", "software", "platform", "source")
 SHOWN: Final = 8
 HIGHER: Final = "higher"
+FLAGGED: Final = "flagged"
+"""Key in the details of a measurement that is stored and not used; its value says why."""
 _NAME: Final = re.compile(r"\s*(?P<quantity>[^\[\]]+?)\s*(?:\[(?P<conditions>.*)\])?\s*", re.DOTALL)
 _CONDITION: Final = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|[^,"']*?)\s*(?:,|$)""")
 _INTEGERS: Final = {column.name for column in MEASUREMENT_COLUMNS if column.type == "int"}
@@ -106,6 +110,7 @@ class Measured:
         conditions: what was common to all, e.g. "AMD EPYC, eager, batch 1, 1 thread".
         values: hash -> value, a pandas Series of floats.
         repeated: measurements left out because a later one has the same hash and the same conditions.
+        flagged: measurements left out because they are faults, as their details say.
     """
 
     name: str
@@ -115,6 +120,12 @@ class Measured:
     conditions: str
     values: pd.Series[float]
     repeated: int
+    flagged: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What is said of flagged measurements, after the conditions; "" without any."""
+        return f"; {self.flagged:,} measurements that are flagged as faults are left out" if self.flagged else ""
 
     @property
     def label(self) -> str:
@@ -131,7 +142,8 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
 
     Returns:
         One value per hash: the latest of repeated measurements. Of values that belong to several trainings of one
-        architecture, the mean.
+        architecture, or to several architectures of one hash that were measured together, the mean. Flagged measurements
+        are left out.
 
     Raises:
         InputError: when there is no such measurement, or there are several under different conditions; the message
@@ -142,17 +154,47 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
     quantities = sorted(set(measurements["quantity"].astype(str)))
     if wanted.quantity not in quantities:
         raise not_measured(wanted.quantity, quantities)
-    rows = measurements[measurements["quantity"] == wanted.quantity]
+    rows = matching(measurements[measurements["quantity"] == wanted.quantity], wanted)
+    ways = rows.drop_duplicates(list(DECIDING))
+    if len(ways) > 1:
+        raise InputError(_ambiguous(wanted, ways))
+    return _values(name, rows)
+
+
+def matching(rows: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Select the measurements that satisfy the conditions of a name.
+
+    Args:
+        rows: measurements of one quantity.
+        wanted: the quantity with its conditions.
+
+    Returns:
+        The rows, at least one.
+
+    Raises:
+        InputError: when none satisfies a condition; the message lists what there is.
+    """
     for column, value in wanted.conditions.items():
         kept = _matching(rows, column, value)
         if kept.empty:
             there = ", ".join(map(repr, sorted(map(str, set(rows[column])))))
             raise InputError(f"no {wanted.quantity} has {column}={value!r}; there is: {there}")
         rows = kept
-    ways = rows.drop_duplicates(list(DECIDING))
-    if len(ways) > 1:
-        raise InputError(_ambiguous(wanted, ways))
-    return _values(name, rows)
+    return rows
+
+
+def of_trainings(measurements: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out scores of other protocols and data sets than those of the children.
+
+    Args:
+        measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+        frame: children with the column fingerprint.
+
+    Returns:
+        Measurements of quantities that are scores of these trainings, or of no training.
+    """
+    scores = measurements["quantity"].astype(str).str.startswith((VAL, TEST))
+    return measurements[~scores | measurements["fingerprint"].isin(set(frame["fingerprint"]))]
 
 
 def every_way(measurements: pd.DataFrame) -> list[Measured]:
@@ -162,20 +204,45 @@ def every_way(measurements: pd.DataFrame) -> list[Measured]:
         measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
 
     Returns:
-        What `choose` returns for each quantity and set of conditions, in order of first appearance.
+        What `choose` returns for each quantity and set of conditions, in order of first appearance; nothing where all
+        measurements are flagged.
     """
-    groups = measurements.groupby(["quantity", *DECIDING], sort=False)
-    return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups]
+    ended = measurements[~measurements["quantity"].astype(str).str.endswith(COURSE)]
+    groups = ended.groupby(["quantity", *DECIDING], sort=False)
+    return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups if not flagged(rows).all()]
+
+
+def flagged(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Find the measurements that are faults: stored, and used by no analysis.
+
+    Args:
+        rows: measurements.
+
+    Returns:
+        One value per row.
+    """
+    return rows["details"].astype(str).str.contains(f'"{FLAGGED}": ', regex=False)
 
 
 def _values(name: str, rows: pd.DataFrame) -> Measured:
     """One value per hash, of rows that were all measured in one way."""
-    ordered = rows.sort_values("measured_at", kind="stable")
-    latest = ordered.drop_duplicates(["hash", "seed"], keep="last")
+    faults = flagged(rows)
+    ordered = rows[~faults].sort_values("measured_at", kind="stable")
+    if ordered.empty:
+        raise InputError(f"{name}: all of its {len(rows):,} measurements are flagged as faults")
+    again = ["hash", "seed"]
+    if ordered.duplicated(again).any():
+        times = ordered["measured_at"].astype(str)
+        last = times.groupby([ordered[each] for each in again], observed=True).transform("max")
+        latest = ordered[times == last].drop_duplicates([*again, "choices"], keep="last")
+    else:
+        latest = ordered
     values = latest.groupby("hash", sort=False)["value"].mean()
     way = rows.iloc[0]
+    repeated = len(ordered) - len(latest)
+    conditions = describe_way(way)
     return Measured(
-        name, way["quantity"], way["unit"], way["direction"], describe_way(way), values, len(ordered) - len(latest)
+        name, way["quantity"], way["unit"], way["direction"], conditions, values, repeated, int(faults.sum())
     )
 
 

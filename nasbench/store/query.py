@@ -15,7 +15,7 @@ import numpy as np
 from nasbench.errors import InputError, UnknownName
 from nasbench.store.errors import MissingResults
 from nasbench.store.files import ResultsPaths
-from nasbench.store.format.columns import Data, Numbers, Text, gather, join_columns, take
+from nasbench.store.format.columns import Data, Numbers, Text, gather, join_columns, shown, take
 from nasbench.store.format.frames import for_pandas
 from nasbench.store.format.manifest import TABLES, Table
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, REPEATABLE_STATUSES, STAGES
@@ -208,6 +208,23 @@ class Results:
         frame = {name: for_pandas(_with_nan(name, self._child_column(name, chosen))) for name in names}
         return pd.DataFrame(frame, columns=names, copy=False)
 
+    def cells(self, names: Sequence[str] | None = None, rows: Numbers | None = None) -> dict[str, Data]:
+        """Read columns of the children with the values that `frame` has, as arrays instead of a DataFrame.
+
+        Args:
+            names: see `frame`.
+            rows: positions in commit order over all files, in the order wanted; None for all.
+
+        Returns:
+            Name -> the column, shape [rows].
+
+        Raises:
+            UnknownName: when a column does not exist.
+            CorruptResults: when a dataset is damaged; the message names it.
+        """
+        chosen = None if rows is None else np.asarray(rows, dtype=np.int64)
+        return {name: shown(_with_nan(name, self._child_column(name, chosen))) for name in self._frame_columns(names)}
+
     def columns(self, names: Sequence[str], table: Table = "children") -> dict[str, Data]:
         """Read columns as arrays, without pandas, which takes longer to import than a small file to read.
 
@@ -332,13 +349,20 @@ class Results:
             chosen &= cast("Numbers", self._joined("children", "seed")) == seed
         return self._long(np.flatnonzero(chosen))
 
-    def all_curves(self) -> pd.DataFrame:
+    def all_curves(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read the curves of every child.
 
+        Args:
+            columns: columns of `curves` to read; None for all.
+
         Returns:
-            The columns of `curves`.
+            These columns.
+
+        Raises:
+            UnknownName: when there is no such column.
+            CorruptResults: when a dataset is damaged; the message names it.
         """
-        return self._long(np.arange(len(self)))
+        return self._long(np.arange(len(self)), columns)
 
     def epochs_at(self, positions: Numbers, curve: str) -> tuple[Numbers, Numbers]:
         """Read one curve of some children.
@@ -354,20 +378,27 @@ class Results:
         repeats = lengths[positions]
         return repeats, self._epochs_of(curve, np.repeat(starts[positions], repeats) + _counted(repeats))
 
-    def _long(self, children: Numbers) -> pd.DataFrame:
+    def _long(self, children: Numbers, columns: Sequence[str] | None = None) -> pd.DataFrame:
         import pandas as pd
 
+        known = [*([_FILE] if len(self.files) > 1 else []), *_CURVE_KEYS, "epoch", *(curve.name for curve in CURVES)]
+        names = known if columns is None else list(columns)
+        for name in names:
+            if name not in known:
+                raise UnknownName("column of the curves", name, known)
         starts, lengths = self._epochs()
         repeats = lengths[children]
         epochs = _counted(repeats)
         positions = np.repeat(starts[children], repeats) + epochs
         each = np.repeat(np.arange(len(children)), repeats)
-        frame = {name: for_pandas(take(self._child_column(name, children), each)) for name in (_FILE, *_CURVE_KEYS)}
-        frame["epoch"] = epochs + 1
-        for curve in CURVES:
-            frame[curve.name] = self._epochs_of(curve.name, positions)
-        if len(self.files) == 1:
-            del frame[_FILE]
+        frame: dict[str, Any] = {}
+        for name in names:
+            if name == "epoch":
+                frame[name] = epochs + 1
+            elif name == _FILE or name in _CURVE_KEYS:
+                frame[name] = for_pandas(take(self._child_column(name, children), each))
+            else:
+                frame[name] = self._epochs_of(name, positions)
         return pd.DataFrame(frame, copy=False)
 
     def _epochs_of(self, curve: str, positions: Numbers) -> Numbers:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.errors import InputError, MissingData, UnknownName
+from nasbench.scores import ACCURACY, TEST_ACC, VAL_ACC, Score
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import parse_limits
+from nasbench.store.judged import judge
 from nasbench.tabular.nasbench201_networks import table_counts
 from nasbench.tabular.table_curves import TableCurves, curves_of
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
@@ -54,10 +58,31 @@ class Selection:
             file: one of its data sets; None if it has only one.
         seeds: training seeds whose children are used; None for all. Searching with some seeds and reporting with others
             keeps the luck of the searched trainings out of the reported score.
+        score: what architectures are judged by: "val_acc" for what the file states, which is accuracy usually; "val_loss",
+            or a measured quantity. See `judged.judge`.
     """
 
     data: str | None = None
     seeds: tuple[int, ...] | None = None
+    score: str = VAL_ACC
+
+
+class TableRow(NamedTuple):
+    """What a table holds of one architecture.
+
+    Attributes:
+        val_acc: the outcome that a search receives, in [0, 1]; NaN for a child that failed.
+        test_acc: score that is reported, in [0, 1]; NaN if unknown.
+        seconds: device-seconds of a child; NaN in a table without costs.
+        params: trainable parameters, -1 if unknown.
+        mult_adds: multiply-adds for one image, -1 if unknown.
+    """
+
+    val_acc: float
+    test_acc: float
+    seconds: float
+    params: int
+    mult_adds: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +95,17 @@ class Table:
     Args:
         name: name of the data set, e.g. "cifar10".
         space: space of the architectures; at most 10,000,000 sequences of choices.
-        val_acc: [size], the outcome that a search receives, in [0, 1]; NaN for a child that failed.
-        test_acc: [size], reported for the architecture that a search chose, in [0, 1]; NaN if unknown.
+        val_acc: [size], the outcome that a search is judged by, an accuracy in [0, 1], or the oriented score (`Score`);
+            NaN for a child that failed.
+        test_acc: [size], reported for the architecture that a search chose, likewise; NaN if unknown.
         seconds: [size], device-seconds that a child costs, >= 0; all NaN in a table without costs.
         params: [size], trainable parameters, -1 where they are unknown.
         mult_adds: [size], multiply-adds for one image, -1 where they are unknown.
         trainings: the trainings averaged in `val_acc`; None if the table holds means only.
         seeds: training seeds that were chosen from those in the file; None for all.
+        score: what architectures are judged by.
+        measured: quantity -> [size], measured values that a search may have as objectives, see `with_measured`; NaN where
+            an architecture was not measured.
         curves: score and cost after each epoch; None if they were not read, or are unknown.
 
     Raises:
@@ -92,6 +121,8 @@ class Table:
     mult_adds: IntArray
     trainings: Trainings | None = None
     seeds: tuple[int, ...] | None = None
+    score: Score = ACCURACY
+    measured: Mapping[str, FloatArray] = field(default_factory=dict)
     curves: TableCurves | None = None
 
     def __post_init__(self) -> None:
@@ -103,7 +134,7 @@ class Table:
                     f"{self.space.size}"
                 )
         if not np.isfinite(self.val_acc).any():
-            raise InputError(f"no architecture of table {self.name!r} has a validation accuracy")
+            raise InputError(f"no architecture of table {self.name!r} has a {self.score.words(VAL_ACC)}")
         if self.timed and not (self.seconds >= 0).all():
             raise InputError(
                 f"table {self.name!r} has a cost that is negative or missing; every child needs one, or none has one"
@@ -141,6 +172,37 @@ class Table:
         """
         codes: IntArray = choices @ self.place_values
         return codes
+
+    def position(self, choices: Sequence[int]) -> int:
+        """Compute the position of one architecture in the table; `code` computes many at once.
+
+        Args:
+            choices: one choice per decision, each in the range of its decision.
+
+        Returns:
+            A position in [0, size).
+        """
+        return sum(map(operator.mul, choices, self._places))
+
+    def row(self, choices: Sequence[int]) -> TableRow:
+        """Return what the table holds of one architecture. The first call lists all rows; the next take a microsecond.
+
+        Args:
+            choices: one choice per decision, each in the range of its decision.
+
+        Returns:
+            Scores, costs and counts.
+        """
+        return self._rows[self.position(choices)]
+
+    @cached_property
+    def _places(self) -> list[int]:
+        return [int(place) for place in self.place_values]
+
+    @cached_property
+    def _rows(self) -> list[TableRow]:
+        columns = (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds)
+        return list(map(TableRow._make, zip(*(column.tolist() for column in columns))))
 
     def architecture(self, code: int) -> Architecture:
         """Return the architecture at a position.
@@ -193,6 +255,62 @@ class Table:
             "--draw out"
         )
 
+    def children_of(self, limit: float, unit: str) -> float | None:
+        """Estimate how many children a budget pays for, by the mean cost of an architecture.
+
+        Args:
+            limit: amount of the budget, > 0.
+            unit: its unit, see `budget.Budget`.
+
+        Returns:
+            The number; None for a budget in USD, and for a table without costs.
+        """
+        if unit == "children":
+            return limit
+        return limit / float(self.seconds.mean()) if self.timed and unit != "usd" else None
+
+    def with_measured(self, names: Sequence[str], measurements: pd.DataFrame) -> Table:
+        """Return the table with measured quantities, by the hashes of its architectures.
+
+        Args:
+            names: the quantities, as `store.measured.choose` reads them, e.g. "latency[method=eager]".
+            measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+
+        Returns:
+            The table; this one for no names. Quantities whose higher values are better are negated.
+
+        Raises:
+            InputError: when a quantity was not measured, or in several ways.
+        """
+        from nasbench.store.measured import HIGHER, choose
+
+        if not names:
+            return self
+        hashes = [self.architecture(code).hash for code in range(self.space.size)]
+        columns = dict(self.measured)
+        for name in names:
+            chosen = choose(measurements, name)
+            values = chosen.values.reindex(hashes).to_numpy(dtype=float)
+            columns[name] = -values if chosen.direction == HIGHER else values
+        return replace(self, measured=columns)
+
+    def check_measured(self, names: Sequence[str]) -> None:
+        """Check that objectives of a search were measured of every architecture.
+
+        Args:
+            names: the measured quantities.
+
+        Raises:
+            InputError: when the table lacks one of them, or its value of some architectures.
+        """
+        for name in names:
+            known = np.isfinite(self.measured[name]) if name in self.measured else np.zeros(self.space.size, dtype=bool)
+            if not known.all():
+                raise InputError(
+                    f"table {self.name!r} has {name} of {int(known.sum()):,} of {len(known):,} architectures; a search takes "
+                    "objectives that are known of all: measure them (nasbench latency), and name the file by --measurements"
+                )
+
     def check_budget_unit(self, unit: str) -> None:
         """Check that searches of the table can spend a budget of a unit.
 
@@ -239,6 +357,33 @@ class Table:
         assert self.curves.single is not None
         return np.where(stops, self.curves.single[picked, stops - 1], self.trainings.val_acc[picked])
 
+    @cached_property
+    def _range(self) -> tuple[float, float]:
+        """Lowest and highest outcome."""
+        known = self.val_acc[np.isfinite(self.val_acc)]
+        return float(known.min()), float(known.max())
+
+    def rewards(self, outcomes: FloatArray) -> FloatArray:
+        """Convert outcomes to what strategies receive: numbers in [0, 1], of which higher ones are better.
+
+        Args:
+            outcomes: result of `outcomes`.
+
+        Returns:
+            Accuracies as they are. Other scores as their place between the table's worst (0) and best (1), because the
+            steps of strategies that learn by gradients are made for accuracies. Failures are 0.
+        """
+        if self.score.is_accuracy:
+            return np.nan_to_num(outcomes, nan=0.0)
+        low, high = self._range
+        places = (outcomes - low) / ((high - low) or 1.0)
+        return np.nan_to_num(np.clip(places, 0.0, 1.0), nan=0.0)
+
+    @property
+    def reported_measure(self) -> str:
+        """ "test_acc" if choices are compared by their test score, "val_acc" if there is none."""
+        return TEST_ACC if self.has_test_scores else VAL_ACC
+
     @property
     def protocol(self) -> str:
         """Name in place of a protocol's, e.g. "table cifar10", because tables do not say how children were trained."""
@@ -250,21 +395,27 @@ class Table:
         digest = hashlib.blake2b(f"{self.name}|{self.space.spec}".encode(), digest_size=8)
         for column in (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds):
             digest.update(np.ascontiguousarray(column).tobytes())
+        if not self.score.is_accuracy:
+            digest.update(json.dumps(self.score.as_dict(), sort_keys=True).encode())
         return digest.hexdigest()
 
     @cached_property
     def best_test_acc(self) -> float:
-        """Highest reported accuracy in the table, in [0, 1]: on the test set, or on the validation set without any."""
+        """Highest reported (oriented) score in the table: on the test set, or on the validation set without any."""
         return float(np.nanmax(self.reported_acc))
 
 
-def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None) -> Table:
+def read_table(
+    path: str | Path, data: str | None = None, seeds: tuple[int, ...] | None = None, score: str = VAL_ACC
+) -> Table:
     """Read a complete table.
 
     Args:
-        path: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
+        path: the NAS-Bench-201 archive (.npz), a compact table (.npz, see `compact`), or a results file whose children
+            cover their space.
         data: see `Selection`.
         seeds: see `Selection`.
+        score: see `Selection`.
 
     Returns:
         The table.
@@ -275,7 +426,7 @@ def read_table(path: str | Path, data: str | None = None, seeds: tuple[int, ...]
         InputError: when it is not a table of the data set, lacks one of the seeds, or its rows do not cover the space.
         StoreError: when a results file cannot be read (`CorruptResults`, `NewerSchema` and `OlderSchema` among others).
     """
-    return read_tables(path, [Selection(data, seeds)])[0]
+    return read_tables(path, [Selection(data, seeds, score)])[0]
 
 
 def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool = False) -> list[Table]:
@@ -298,22 +449,29 @@ def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool 
         raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
     found: dict[Selection, Table] = {}
     if path.suffix == ".npz":
+        from nasbench.tabular.compact import is_compact, read_compact
+
         if curves:
             raise InputError(
                 f"{path} has no scores after each epoch; choose a strategy of whole trainings, e.g. random"
             )
+        if is_compact(path):
+            return read_compact(path, selections)
         for each in dict.fromkeys(selections):
             if each.seeds is not None:
                 raise InputError(f"{path} holds means over seeds, so that no seeds can be chosen; leave the seeds out")
+            if each.score not in (VAL_ACC, TEST_ACC):
+                raise InputError(f"{path} holds accuracies, and no {each.score!r}; leave --score out")
             found[each] = read_nasbench201(path, each.data or "cifar10")
     else:
         from nasbench.store.query import Results
 
         with Results(str(path)) as results:
-            frame = results.frame()
+            frame, runs, measurements = results.frame(), results.runs(), results.measurements()
             for each in dict.fromkeys(selections):
                 rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
-                table = replace(table_of_children(rows, str(path)), seeds=each.seeds)
+                rows, score = judge(rows, runs[runs["run"].isin(set(rows["run"]))], measurements, each.score)
+                table = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
                 found[each] = _with_curves(table, results, rows, str(path)) if curves else table
     return [found[each] for each in selections]
 
@@ -388,12 +546,13 @@ def read_nasbench201(path: Path, data: str) -> Table:
     )
 
 
-def table_of_children(frame: pd.DataFrame, source: str) -> Table:
+def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY) -> Table:
     """Make the table of a results file whose rows cover their space; its values are means over the rows of a hash.
 
     Args:
-        frame: children (`store.format.schema.CHILD_COLUMNS`).
+        frame: children (`store.format.schema.CHILD_COLUMNS`), with the score in place of accuracies.
         source: the file's name, for errors.
+        score: what they are judged by.
 
     Returns:
         The table. Validation accuracies and costs come from rows of stage "search", or of stage "final" if there are no
@@ -436,6 +595,7 @@ def table_of_children(frame: pd.DataFrame, source: str) -> Table:
         params=_counts(columns["params"]),
         mult_adds=_counts(columns["mult_adds"]),
         trainings=None if (search["seed"] == MEAN_SEED).any() else trainings_of(search, hashes),
+        score=score,
     )
 
 
@@ -455,6 +615,11 @@ def _costed(search: pd.DataFrame) -> pd.DataFrame:
 
 def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str) -> Table:
     """Add the curves of the children that a table was made of."""
+    if not table.score.is_accuracy:
+        raise InputError(
+            f"{source} is judged by {table.score.name(VAL_ACC)}, and the curves of its trainings are accuracies; choose a strategy of "
+            "whole trainings, e.g. random"
+        )
     search = _scored(rows)
     ok = search[search["status"] == "ok"]
     costs = _costed(search)
@@ -467,6 +632,31 @@ def _counts(values: Any) -> IntArray:
     """Counts as ints, UNKNOWN_COUNT where they are missing."""
     counts: IntArray = np.where(np.isnan(values.astype(np.float64)), UNKNOWN_COUNT, values).astype(np.int64)
     return counts
+
+
+def agreement(searched: Table, reported: Table) -> float:
+    """Rank agreement of two tables of one space: of what searches see in one with what is reported in the other.
+
+    Args:
+        searched: table whose validation scores count.
+        reported: table whose reported scores count.
+
+    Returns:
+        Kendall's tau-b over the architectures that have both scores, each hash once; NaN with fewer than two.
+
+    Raises:
+        InputError: when they are of different spaces.
+    """
+    if searched.space != reported.space:
+        raise InputError(
+            f"tables of {searched.space.spec!r} and {reported.space.spec!r} have no architectures in common"
+        )
+    from scipy.stats import kendalltau
+
+    _, first = np.unique(_hashes(searched.space), return_index=True)
+    pairs = np.stack([searched.val_acc[first], reported.reported_acc[first]])
+    pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
+    return float(kendalltau(*pairs).statistic) if pairs.shape[1] > 1 else math.nan
 
 
 def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,9 @@ from nasbench.kernels.platform import (
     promises_bits,
 )
 from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.protocols.stored import config_of, named_protocol
 from nasbench.spaces import Space, get_space
+from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.format.schema import REPEATABLE_STATUSES
 from nasbench.store.query import Results, Row
 from nasbench.training.determinism import operations_in
@@ -188,13 +190,13 @@ def check_rows(
         protocol, space = stored_protocol(row, configs[row["run"]])
         key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], row["stop_epoch"], place)
         if key not in trained:
-            architecture = space.decode(json.loads(row["choices"]))
+            architecture = decode_stored(space, row["choices"])
             test = row["stage"] == "final"
             child = Child(architecture, protocol, row["seed"], test=test, epochs=row["stop_epoch"])
             trained[key] = evaluate(child, place)
         elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
         check = compare(row, trained[key], elsewhere, limit)
-        contradicted = contradictions(row, space.decode(json.loads(row["choices"])).hash)
+        contradicted = contradictions(row, decode_stored(space, row["choices"]).hash)
         yield replace(check, differences=(*check.differences, *contradicted))
 
 
@@ -279,7 +281,7 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
 def _configs(results: Results) -> dict[str, dict[str, Any]]:
     """Return the stored configuration of each run, by run id."""
     runs = results.runs()
-    return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
+    return {run: config_of(text, run) for run, text in zip(runs["run"], runs["config"])}
 
 
 def stored_protocol(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
@@ -295,7 +297,8 @@ def stored_protocol(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Spac
     Raises:
         InputError: when no version of the space gives the row's fingerprint, because the protocol or its data changed.
     """
-    protocol, digest = _resolved(config["protocol"], json.dumps(config.get("set", {})))
+    name, changes = named_protocol(config)
+    protocol, digest = _resolved(name, json.dumps(changes))
     space = get_space(row["space"])
     for version in range(space.network_version, 0, -1):
         if protocol.fingerprint(digest, version) == row["fingerprint"]:
@@ -322,7 +325,7 @@ def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
 
 def _platform_here(config: Mapping[str, Any]) -> str:
     """Return the platform that a run with a stored configuration would have on this machine."""
-    protocol = get_protocol(config["protocol"], config.get("set", {}))
+    protocol = get_protocol(*named_protocol(config))
     return platform_here(protocol.kernels, protocol.threads)
 
 

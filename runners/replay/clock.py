@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -101,7 +101,7 @@ class Courses:
         longest = max(len(each.codes) for each in found)
 
         def stacked(name: str, filler: float, kind: type) -> Any:
-            out: Any = np.full((len(found), longest), filler, dtype=kind)
+            out: NDArray[Any] = np.full((len(found), longest), filler, dtype=kind)
             for row, course in zip(out, found):
                 values = getattr(course, name)
                 row[: len(values)] = values
@@ -229,7 +229,14 @@ class _Clock(Generic[I]):
         return child.code, child.stop, accuracy, child.cost
 
 
-def simulate(table: Table, strategy: Strategy[Any], ledger: Ledger, devices: int, score: ScoreOf) -> Course:
+def simulate(
+    table: Table,
+    strategy: Strategy[Any],
+    ledger: Ledger,
+    devices: int,
+    score: ScoreOf,
+    measured: Sequence[str] = (),
+) -> Course:
     """Search a table with `ask` and `tell`, as a run with K devices does that commits children as they finish.
 
     No score is reused: a repeated architecture is trained again, as with `cached=off`. A training that goes on costs the
@@ -241,6 +248,7 @@ def simulate(table: Table, strategy: Strategy[Any], ledger: Ledger, devices: int
         ledger: an empty ledger, which this changes.
         devices: number of devices, >= 1.
         score: score and cost of a training up to an epoch.
+        measured: measured quantities of the table that the strategy asks for.
 
     Returns:
         The counted children, in the order of their ends.
@@ -276,6 +284,7 @@ def simulate(table: Table, strategy: Strategy[Any], ledger: Ledger, devices: int
             if counted is None:
                 return clock.course
             code, stop, accuracy, cost = counted
+            reward = float(table.rewards(np.array(accuracy)))
             curve = _curve(table, score, code, stop, accuracy) if type(strategy).asks_epochs else ()
             with blamed_on(f"strategy {name!r}, tell()"):
                 strategy.tell(
@@ -284,11 +293,12 @@ def simulate(table: Table, strategy: Strategy[Any], ledger: Ledger, devices: int
                         architecture=proposed.pop(index),
                         status="failed" if math.isnan(accuracy) else "ok",
                         val_curve=curve,
-                        val_acc=accuracy,
+                        val_acc=math.nan if math.isnan(accuracy) else reward,
                         params=int(table.params[code]),
                         mult_adds=int(table.mult_adds[code]),
                         device_seconds=cost,
                         epochs=len(curve),
+                        measured={name: float(table.measured[name][code]) for name in measured},
                     )
                 )
 

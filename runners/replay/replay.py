@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -14,9 +15,11 @@ from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.clock import Courses, Scored, ScoreOf, simulate, simulate_core
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
-from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.presets import with_preset
 from nasbench.runners.strategies.proposals import require_proposal
 from nasbench.runners.strategies.rungs import Core, RungStrategy
+from nasbench.runners.strategies.source_files import load_class, source_of, strategy_class
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.spaces import Architecture, Space
@@ -48,13 +51,14 @@ class Setting:
     where_arch: str = ""
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "") -> Setting:
+    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "", children: float | None = None) -> Setting:
         """Resolve a strategy's name and options.
 
         Args:
-            name: registered name of the strategy.
+            name: registered name of the strategy, or "file.py:Class", whose code runs.
             options: option -> value as text.
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
+            children: children that the budget pays for, for the option preset=auto; None if that is not known.
 
         Returns:
             The strategy with its options.
@@ -64,9 +68,19 @@ class Setting:
             InputError: when it has no such option, or a value does not fit; the message names the option. Also when
                 `where_arch` is no condition on counts.
         """
-        kind = STRATEGIES.get(name)
-        config = validated(kind.config_type, options, f"options of strategy {name!r}")
-        return cls(name, kind, config, one_spelling(where_arch))
+        kind = strategy_class(name)
+        source = source_of(kind)
+        stored = source.strategy if source is not None else name
+        config = validated(kind.config_type, with_preset(kind, options, children), f"options of strategy {stored!r}")
+        return cls(stored, kind, config, one_spelling(where_arch))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle a strategy of a file by the file, which a worker process loads again: its module has no name there."""
+        source = source_of(self.kind)
+        if source is None:
+            return super().__reduce_ex__(protocol)
+        options = self.config.model_dump(mode="json", exclude_defaults=True)
+        return _loaded_again, (source.reference, source.digest, options, self.where_arch)
 
     def space_of(self, table: Table) -> Space:
         """Return the space of a table as the strategy sees it: only what fits, by the table's counts.
@@ -134,6 +148,12 @@ class Setting:
             if value != self.kind.config_type.model_fields[field].default
         ]
         return self.name + (":" + ",".join(changed) if changed else "")
+
+
+def _loaded_again(reference: str, digest: str, options: Mapping[str, Any], where_arch: str) -> Setting:
+    """Make the setting of a strategy in a file that must not have changed."""
+    load_class(reference, digest)
+    return Setting.of(reference, options, where_arch)
 
 
 @dataclass(frozen=True)
@@ -266,7 +286,7 @@ class Replayed:
 
     @cached_property
     def outcomes(self) -> FloatArray:
-        """Validation accuracies that the searches received, [runs, most children]; NaN for failures and at the end."""
+        """Validation scores of the children, oriented, [runs, most children]; NaN for failures and at the end."""
         runs = np.array(self.setting.streams(self.seeds))[:, None]
         stops = None if self.courses is None else self.courses.stops
         scores = self.table.outcomes(self.codes, runs, self.outcome_from, stops)
@@ -301,13 +321,13 @@ class Replayed:
         return runs, places
 
     def best_test_acc(self, report: Table | None = None) -> float:
-        """Find the highest test accuracy that a choice could have; validation accuracy in a table without test scores.
+        """Find the best test score that a choice could have, oriented; validation score in a table without test scores.
 
         Args:
             report: see `frame`.
 
         Returns:
-            An accuracy in [0, 1]: the best of the architectures that the limits of the setting allow.
+            The best of the architectures that the limits of the setting allow: an accuracy in [0, 1], or an oriented score.
 
         Raises:
             InputError: when the table belongs to another space.
@@ -345,8 +365,9 @@ class Replayed:
         Returns:
             strategy, seed, searched_on and data (data sets of the search and of the scores), children, spent (in the
             budget's unit), index (of the choice in the order of proposals; -1 without one), choices, architecture
-            (text), outcome (the validation accuracy that the search received, on `searched_on`), val_acc, test_acc (on
-            `data`, means over trainings). Accuracies are in [0, 1]; NaN without a choice.
+            (text), outcome (the validation score that the search received, on `searched_on`), val_acc, test_acc (on
+            `data`, means over trainings). Accuracies are in [0, 1], and other scores in their own direction, as the tables
+            have them; NaN without a choice.
 
         Raises:
             InputError: when the table belongs to another space.
@@ -359,7 +380,7 @@ class Replayed:
         index, chosen = np.full(len(found), -1), np.zeros(len(found), dtype=np.int64)
         found[runs], index[runs], chosen[runs] = True, places, self.codes[runs, places]
         outcomes = np.full(len(found), np.nan)
-        outcomes[runs] = self.outcomes[runs, places]
+        outcomes[runs] = self.table.score.sign * self.outcomes[runs, places]
         architectures = {code: self.table.architecture(code) for code in set(chosen[found].tolist())}
         picks = [architectures.get(code) if ok else None for code, ok in zip(chosen.tolist(), found.tolist())]
         return pd.DataFrame(
@@ -374,8 +395,8 @@ class Replayed:
                 "choices": [pick.choices if pick else () for pick in picks],
                 "architecture": [str(pick) if pick else "" for pick in picks],
                 "outcome": outcomes,
-                "val_acc": np.where(found, table.val_acc[chosen], np.nan),
-                "test_acc": np.where(found, table.test_acc[chosen], np.nan),
+                "val_acc": np.where(found, table.score.sign * table.val_acc[chosen], np.nan),
+                "test_acc": np.where(found, table.score.sign * table.test_acc[chosen], np.nan),
             }
         )
 
@@ -387,7 +408,7 @@ class Replayed:
 
         Returns:
             strategy, seed, searched_on, data, children (counted so far, including this one), spent (in the budget's
-            unit), val_acc, test_acc (both on `data`, in [0, 1], means over trainings; in a table without test scores,
+            unit), val_acc, test_acc (both on `data`, oriented scores, means over trainings; in a table without test scores,
             test_acc is val_acc, by which choices are then compared).
 
         Raises:
@@ -426,6 +447,34 @@ class Replayed:
         if self.courses is not None:
             index[runs] = self.courses.indices[runs, places]
         return index
+
+
+def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str | Path]) -> Table:
+    """Add measured quantities to a table, as far as strategies have them as objectives.
+
+    Args:
+        table: the complete table.
+        settings: the strategies.
+        files: results files with the measurements.
+
+    Returns:
+        The table; this one if no strategy needs a measurement.
+
+    Raises:
+        InputError: when a quantity was not measured, in several ways, or not of every architecture.
+        StoreError: when a file cannot be read.
+    """
+    from nasbench.store.query import Results
+
+    names = list(dict.fromkeys(name for setting in settings for name in setting.config.measured))
+    if not names:
+        return table
+    if any(Path(file).suffix == ".npz" for file in files):
+        raise InputError(f"{', '.join(names)}: an archive holds no measurements; name a results file by --measurements")
+    with Results([str(file) for file in files]) as opened:
+        found = table.with_measured(names, opened.measurements())
+    found.check_measured(names)
+    return found
 
 
 def replay(
@@ -516,11 +565,13 @@ def replay_one_by_one(
     """
     table.check_outcome_from(outcome_from)
     found = []
+    measured = setting.config.measured
+    table.check_measured(measured)
     space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes))
+        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
@@ -564,7 +615,7 @@ def replay_on_clock(
         if core is not None and table.curves is not None:
             found.append(simulate_core(core, ledger, devices, score, table.curves.epochs))
         else:
-            found.append(simulate(table, strategy, ledger, devices, score))
+            found.append(simulate(table, strategy, ledger, devices, score, setting.config.measured))
     codes, courses = Courses.of(found)
     return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, courses)
 
@@ -641,29 +692,35 @@ class _Scores:
         table = self._table
         if not table.timed:  # its budget is then in children
             return [0.0] * table.space.size
-        if not stop or table.curves is None:
-            whole: list[float] = table.seconds.tolist()
-            return whole
-        cut = table.curves.seconds[table.curves.kinds, stop - 1]
-        seconds: list[float] = np.where(np.isnan(cut), table.seconds, cut).tolist()  # of one that failed
-        return seconds
+        seconds = table.seconds
+        if stop and table.curves is not None:
+            cut = table.curves.seconds[table.curves.kinds, stop - 1]
+            seconds = np.where(np.isnan(cut), seconds, cut)  # of one that failed
+        values: list[float] = seconds.tolist()
+        return values
 
 
 def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
-def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcomes: Callable[[int], float]) -> list[int]:
+def _ask_and_tell(
+    table: Table,
+    strategy: Strategy[Any],
+    ledger: Ledger,
+    outcomes: Callable[[int], float],
+    measured: Sequence[str] = (),
+) -> list[int]:
     """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         with blamed_on(f"strategy {name!r}, ask()"):
-            given = strategy.ask()
-        if given is None:
+            proposed = strategy.ask()
+        if proposed is None:
             break
-        architecture = require_proposal(given, table.space, name)
+        architecture = require_proposal(proposed, table.space, name)
         if not strategy.space.allows(architecture):
             raise InputError(
                 f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "
@@ -676,18 +733,20 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
             break
         ledger.charge("cached", seconds)
         ledger.children += 1
-        accuracy = float(outcomes(code))
+        outcome = float(outcomes(code))
+        reward = float(table.rewards(np.array(outcome)))
         with blamed_on(f"strategy {name!r}, tell()"):
             strategy.tell(
                 Outcome(
                     index=len(codes),
                     architecture=architecture,
-                    status="failed" if math.isnan(accuracy) else "ok",
+                    status="failed" if math.isnan(outcome) else "ok",
                     val_curve=(),
-                    val_acc=accuracy,
+                    val_acc=math.nan if math.isnan(outcome) else reward,
                     params=int(table.params[code]),
                     mult_adds=int(table.mult_adds[code]),
                     device_seconds=seconds,
+                    measured={name: float(table.measured[name][code]) for name in measured},
                 )
             )
         codes.append(code)
@@ -703,7 +762,7 @@ def _replay_vectorized(
     """
     runs = np.array(seeds)
     codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
-    rewards = np.nan_to_num(table.val_acc, nan=0.0)
+    rewards = table.rewards(table.val_acc)
     seconds = np.zeros(len(runs))
     going = np.ones(len(runs), dtype=bool)
     children = 0
@@ -719,7 +778,5 @@ def _replay_vectorized(
         codes[:, children] = np.where(going, proposed, -1)
         children += 1
         searches.tell(
-            rewards[proposed]
-            if outcome_from == "mean"
-            else np.nan_to_num(table.outcomes(proposed, runs, outcome_from), nan=0.0)
+            rewards[proposed] if outcome_from == "mean" else table.rewards(table.outcomes(proposed, runs, outcome_from))
         )

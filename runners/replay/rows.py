@@ -12,12 +12,17 @@ import numpy as np
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.replay.replay import Replayed
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.store.format.columns import DTYPES, Data, Text
+from nasbench.store.format.quantities import Quantity
+from nasbench.store.format.rows import measurement_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, LEDGER_CATEGORIES, RUN_COLUMNS, Column
-from nasbench.store.maintenance.table_builder import Tables, join_tables
+from nasbench.store.judged import LOSS
+from nasbench.store.maintenance.table_builder import Tables, join_tables, measurement_columns, measurements_once
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 
 DEVICE = "table"
+_ACC, _LOSS, _MEASURED = range(3)
 
 
 def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tables:
@@ -42,7 +47,7 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
     Raises:
         InputError: when a table of `reports` belongs to another space.
     """
-    return join_tables([_tables(replayed, reports) for replayed in replays])
+    return measurements_once(join_tables([_tables(replayed, reports) for replayed in replays]))
 
 
 def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
@@ -60,7 +65,42 @@ def _tables(replayed: Replayed, reports: Sequence[Table]) -> Tables:
         },
         curves={curve.name: np.zeros(0) for curve in CURVES},
         lengths=np.zeros(count, dtype="<i8"),
+        measurements=measurement_columns(_measurements(replayed, scored)),
     )
+
+
+def _measurements(replayed: Replayed, scored: Sequence[Table]) -> list[dict[str, Any]]:
+    """Scores of the children that are no accuracies: of all architectures in the searched table, of incumbents in others."""
+    runs, places = replayed.improved()
+    incumbents, every = np.unique(replayed.codes[runs, places]), np.unique(replayed.codes[replayed.codes >= 0])
+    rows = []
+    for table in dict.fromkeys((replayed.table, *scored)):
+        if table.score.is_accuracy or table.score.val == LOSS.val:
+            continue
+        for code in (every if table is replayed.table else incumbents).tolist():
+            architecture = table.architecture(code)
+            for name, values in ((table.score.val, table.val_acc), (table.score.test, table.test_acc)):
+                if not name or np.isnan(values[code]):
+                    continue
+                quantity = Quantity(name, table.score.unit, table.score.direction)
+                rows.append(
+                    measurement_row(
+                        unmeasured()
+                        | quantity.columns
+                        | {
+                            "hash": architecture.hash,
+                            "space": table.space.spec,
+                            "choices": json.dumps(list(architecture.choices), separators=(",", ":")),
+                            "value": table.score.sign * float(values[code]),
+                            "protocol": table.protocol,
+                            "fingerprint": table.fingerprint,
+                            "data": table.name,
+                            "seed": 0,
+                            "source": f"replay of table {table.name}",
+                        }
+                    )
+                )
+    return rows
 
 
 def _run_id(replayed: Replayed, config: Mapping[str, Any], seed: int) -> str:
@@ -88,12 +128,25 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["search_seeds"] = replayed.table.seeds
     if scored[0].seeds is not None:
         config["report_seeds"] = scored[0].seeds
+    if not replayed.table.score.is_accuracy:
+        config["score"] = replayed.table.score.as_dict()
+    reported = {table.name: table.score.as_dict() for table in scored if table.score != replayed.table.score}
+    if reported:
+        config["report_scores"] = reported
     if replayed.outcome_from != "mean":
         config["draw"] = replayed.outcome_from
+    if replayed.setting.config.measured:
+        config["measured"] = {
+            name: hashlib.blake2b(replayed.table.measured[name].tobytes(), digest_size=8).hexdigest()
+            for name in replayed.setting.config.measured
+        }
     if replayed.devices != 1:
         config["children_at_once"] = replayed.devices
     if replayed.setting.where_arch:
         config["where_arch"] = replayed.setting.where_arch
+    source = source_of(replayed.setting.kind)
+    if source is not None:
+        config["strategy_digest"] = source.digest
     return config
 
 
@@ -123,9 +176,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     at_end, clock_at_end = (np.tile(each[tested_runs, last], len(scored)) for each in (replayed.seconds, replayed.ends))
     hashes, choices, kinds = _names(replayed, every)
     outcomes = replayed.outcomes[runs, places]
-    val_acc = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
-    test_acc = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
-    failed = np.isnan(val_acc) & np.isnan(test_acc)
+    val = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
+    test = np.concatenate([np.full(n, np.nan), *(each.test_acc[tested] for each in scored)])
+    failed = np.isnan(val) & np.isnan(test)
+    kind = np.repeat([_kind(each) for each in tables], [n, *[len(tested)] * len(scored)])
+    reward = np.nan_to_num(outcomes, nan=0.0) if table.score.is_accuracy else outcomes
     nothing = np.zeros(m)
     return {
         "run": Text(run, ids),
@@ -142,9 +197,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "data": Text(of, [each.name for each in tables]).compact(),
         "seed": np.concatenate([_training_seeds(replayed, runs, codes), nothing]),
         "status": Text(failed.astype(np.int64), ["ok", "failed"]),
-        "val_acc": val_acc,
-        "test_acc": test_acc,
-        "reward": np.concatenate([np.nan_to_num(outcomes, nan=0.0), np.full(m, np.nan)]),
+        "val_acc": np.where(kind == _ACC, val, np.nan),
+        "test_acc": np.where(kind == _ACC, test, np.nan),
+        "val_loss": np.where(kind == _LOSS, -val, np.nan),
+        "test_loss": np.where(kind == _LOSS, -test, np.nan),
+        "reward": np.concatenate([reward, np.full(m, np.nan)]),
         "params": np.concatenate([table.params[codes], *(each.params[tested] for each in scored)]),
         "mult_adds": np.concatenate([table.mult_adds[codes], *(each.mult_adds[tested] for each in scored)]),
         "published_params": -1,
@@ -166,6 +223,11 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "counted": np.repeat([True, False], [n, m]),
         **_of_courses(replayed, ids, runs, places, tested_runs, len(scored)),
     }
+
+
+def _kind(table: Table) -> int:
+    """In which columns the scores of a table are: accuracies, losses, or none but the table of measurements."""
+    return _ACC if table.score.is_accuracy else _LOSS if table.score.val == LOSS.val else _MEASURED
 
 
 def _of_courses(
@@ -241,6 +303,7 @@ def _repeated(runs: IntArray, kinds: IntArray) -> Any:
 
 def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
     table, now, places = replayed.table, utc_now(), np.arange(len(ids))
+    source = source_of(replayed.setting.kind)
     configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
     nothing = np.zeros(len(ids))
     seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else nothing
@@ -264,5 +327,5 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         "started_at": now,
         "finished_at": now,
         "config": Text(places, configs),
-        "provenance": provenance_json(),
+        "provenance": provenance_json(source.noted() if source is not None else None),
     }

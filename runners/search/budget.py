@@ -50,6 +50,11 @@ class Budget:
     unit: Unit
     text: str
 
+    @property
+    def children(self) -> float | None:
+        """Number of children that the budget pays for; None for a budget of time or money."""
+        return self.limit if self.unit == "children" else None
+
     @classmethod
     def parse(cls, text: str) -> Budget:
         """Read a budget such as "6 children", "2.5 gpu-hours", "3 usd" or "10 min".

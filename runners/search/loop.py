@@ -5,7 +5,6 @@ A stored run is resumed by the same steps.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -35,6 +34,7 @@ from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
 from nasbench.runners.strategies.proposals import resolved
 from nasbench.spaces import Architecture
+from nasbench.spaces.stored_choices import choices_of
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
 from nasbench.training.evaluation import Child, Evaluation, Keeper
@@ -192,6 +192,7 @@ class Search:
             if given is not None:
                 asked = resolved(given, self.plan.space, self.plan.config.strategy, self.plan.protocol.epochs)
                 self._require_allowed(asked.architecture)  # measures a latency that the strategy has not asked for
+                self._measured(asked.architecture)
         self._store_latencies()
         if given is None:
             return None
@@ -209,6 +210,11 @@ class Search:
         """Store what was measured for the limits, before a child depends on it: a resumed run chooses by the same values."""
         if self.plan.latency_meter is not None:
             self._writer.append_measurements(self.plan.latency_meter.take_new())
+
+    def _measured(self, architecture: Architecture) -> dict[str, float]:
+        """Measured objectives of an architecture: measured once, when it is proposed."""
+        meter = self.plan.latency_meter
+        return {name: meter(architecture) for name in self.plan.options.measured if meter is not None}
 
     def _require_allowed(self, architecture: Architecture) -> None:
         if not self.plan.searched.allows(architecture):
@@ -391,7 +397,8 @@ class Search:
         """Give the outcome of a stored child to the strategy, if it is counted."""
         if row["counted"]:
             with blamed_on(f"strategy {self.plan.config.strategy!r}, tell()"):
-                self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
+                seconds = row["gpu_hours"] * SECONDS_PER_HOUR
+                self._strategy.tell(outcome(proposal, evaluation, seconds, self._measured(proposal.architecture)))
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 
@@ -473,7 +480,7 @@ class Search:
 
 def _is_of(proposal: Proposal, row: Mapping[str, Any]) -> bool:
     """Whether a stored row can be that of a proposal."""
-    same = list(proposal.architecture.choices) == json.loads(row["choices"])
+    same = list(proposal.architecture.choices) == choices_of(row["choices"])
     return same and proposal.stop_epoch == int(row["stop_epoch"])
 
 

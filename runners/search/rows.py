@@ -11,8 +11,10 @@ from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.strategies import Outcome
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.spaces import Architecture
 from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.texts import stored_object
 from nasbench.training.evaluation import Evaluation
 
 _WITHOUT_ROW = "uncounted_device_seconds_without_row"  # name in the provenance of a run
@@ -104,13 +106,16 @@ def seconds_of_hit(plan: SearchPlan, evaluation: Evaluation) -> float:
     return 0.0 if plan.config.cached == "free" else evaluation.device_seconds
 
 
-def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
+def outcome(
+    proposal: Proposal, evaluation: Evaluation, charged_seconds: float, measured: Mapping[str, float] | None = None
+) -> Outcome:
     """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed.
 
     Args:
         proposal: the proposal.
         evaluation: its evaluation.
         charged_seconds: device-seconds charged for the child, >= 0.
+        measured: measured quantities that the strategy asks for; None for none.
 
     Returns:
         The outcome.
@@ -124,6 +129,7 @@ def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) 
         params=evaluation.params,
         mult_adds=evaluation.mult_adds,
         device_seconds=charged_seconds,
+        measured=measured or {},
         epochs=evaluation.epochs,
     )
 
@@ -151,6 +157,10 @@ def search_run_row(
         Column -> value.
     """
     noted = {**({"energy": energy} if energy else {}), **({_WITHOUT_ROW: without_row} if without_row else {})}
+    source = source_of(plan.kind) if plan.kind is not None else None
+    if source is not None:
+        began_with = plan.config.strategy_digest
+        noted |= source.noted() | ({"began_with": began_with} if began_with != source.digest else {})
     return {
         "run": plan.run,
         "strategy": plan.config.strategy,
@@ -182,4 +192,5 @@ def seconds_without_row(run_row: Mapping[str, Any]) -> float:
     Returns:
         Device-seconds, >= 0; 0 for runs of versions that did not store them.
     """
-    return float(json.loads(run_row["provenance"] or "{}").get(_WITHOUT_ROW, 0.0))
+    seconds = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}").get(_WITHOUT_ROW, 0.0)
+    return float(seconds) if isinstance(seconds, int | float) else 0.0

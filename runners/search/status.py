@@ -12,9 +12,11 @@ import numpy as np
 from nasbench.costs.units import DEVICE_HOURS, device_time
 from nasbench.errors import printable_data
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget
+from nasbench.scores import Score
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text
 from nasbench.store.format.schema import REPEATABLE_STATUSES, RUN_COLUMNS, TABLE
+from nasbench.store.judged import stated_score
 from nasbench.store.owner import Owner, read_owner
 from nasbench.store.query import Results
 
@@ -24,6 +26,7 @@ _NUMBERS: Final = (
     "asked",
     "counted",
     "val_acc",
+    "reward",
     "devices",
     "gpu_hours",
     "usd",
@@ -31,7 +34,7 @@ _NUMBERS: Final = (
     "wall_seconds",
 )
 _TEXTS: Final = ("run", "stage", "hash", "status", "cached_from", "continues", "device", "finished_at")
-_RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd")
+_RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd", "config")
 _CHARGED: Final = tuple(column.name for column in RUN_COLUMNS if column.name.endswith("_hours"))
 
 
@@ -73,7 +76,7 @@ class RunStatus:
         hours_unit: "GPU-hours" if all its children were trained on GPUs, else "device-hours".
         share: share of the budget that is spent, in [0, 1].
         left_seconds: seconds until the budget is spent, at the rate so far; None unless running.
-        best: highest validation accuracy, a fraction; None before the first.
+        best: best validation score: the highest accuracy, a fraction, or that which the run states; None before the first.
         best_hash: hash of that architecture.
         last_child: time at which the last child ended, UTC; "" before the first.
         stopped_early: counted children that the strategy asked for up to an earlier epoch than the protocol's last.
@@ -213,7 +216,7 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
     of_table = row["strategy"] == TABLE and not children["searched"].any()
     searched = children.where(children["final" if of_table else "searched"])
     counted = searched if of_table else searched.where(searched["counted"])
-    best, best_hash = _best(counted)
+    best, best_hash = _best(counted, stated_score(str(row["config"])))
     running = row["status"] == "running" and writer is not None and writer.alive is not False
     state = row["status"] if row["status"] != "running" or running else "stopped"
     wall = _most(searched["wall_seconds"])
@@ -249,13 +252,13 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
     )
 
 
-def _best(counted: _Children) -> tuple[float | None, str]:
-    """Highest score with the hash of the first child that has it; None and '' before the first score."""
-    scores = np.where(counted["ok"], counted["val_acc"], np.nan)
+def _best(counted: _Children, score: Score | None) -> tuple[float | None, str]:
+    """Best score with the hash of the first child that has it; None and '' before the first score."""
+    scores = np.where(counted["ok"], counted["val_acc"] if score is None else counted["reward"], np.nan)
     if np.isnan(scores).all():
         return None, ""
     place = int(np.nanargmax(scores))
-    return float(scores[place]), cast("Text", counted.hashes)[place]
+    return (score.sign if score else 1) * float(scores[place]), cast("Text", counted.hashes)[place]
 
 
 def _most(values: Numbers) -> float:

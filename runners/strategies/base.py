@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,11 @@ class StrategyConfig(BaseModel):
     """Options of a strategy. Each field has a description with its source, which `nasbench strategies show` prints."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Measured quantities that outcomes must have, e.g. ("latency",); accuracy and counts are always there."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Outcome:
         mult_adds: multiply-adds for one image.
         device_seconds: device-seconds charged for the child; of one that continues another, for the added epochs.
         epochs: completed epochs, those of the child that it continues included; 0 if they are unknown.
+        measured: measured quantities that the strategy asks for (`StrategyConfig.measured`), in their units, e.g. latency.
     """
 
     index: int
@@ -64,6 +71,7 @@ class Outcome:
     mult_adds: int
     device_seconds: float
     epochs: int = 0
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 C = TypeVar("C", bound=StrategyConfig)
@@ -90,9 +98,37 @@ class Strategy(ABC, Generic[C]):
     """Whether `ask` gives `Proposal`s. The options of such a strategy have a field `max_epochs`, the epochs of a whole
     training; where it is 0, the run fills in those of its protocol, and a replay those of its table."""
 
+    begins_at_random: ClassVar[bool] = True
+    """Whether its first architectures are draws of `space.random`, so that a warm start can replace them."""
+
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         self.space, self.seed = space, seed
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
+
+    @classmethod
+    def auto_options(cls, children: int) -> dict[str, Any] | None:
+        """Return settings that scale with the budget, for the option preset=auto.
+
+        Args:
+            children: children that the budget pays for, >= 1.
+
+        Returns:
+            Option -> value; None if the strategy has no such settings.
+        """
+        return None
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say what a user should know about options and a budget before the search.
+
+        Args:
+            config: the options.
+            children: children that the budget pays for, >= 1.
+
+        Returns:
+            A sentence; "" if there is nothing to say.
+        """
+        return ""
 
     @abstractmethod
     def ask(self) -> Architecture | Proposal | None:

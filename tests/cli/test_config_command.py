@@ -11,7 +11,8 @@ from commands import nasbench
 
 from nasbench.data.cache import data_root
 from nasbench.store.query import Results
-from nasbench.user_config import VARIABLES, UserConfig, config_path, user_setting, user_settings
+from nasbench.user_config import VARIABLES, config_path, user_setting, user_settings
+from nasbench.user_config.fields import UserConfig
 
 SEARCH = ("run", "--space", "nasnet:blocks=1", "--strategy", "random", "--budget", "1 child", "--executor", "inline")
 TINY = ("--set", "data=fake:images=96,size=8,classes=3", "--set", "epochs=1", "--final", "none")

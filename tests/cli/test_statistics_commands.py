@@ -159,7 +159,7 @@ def test_correlations_of_validation_and_test(files, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("targets",), "give --target ACCURACY or --share-of-best SHARE, one of them"),
+        (("targets",), "give --target SCORE or --share-of-best SHARE, one of them"),
         (("targets", "--target", "0.5", "--share-of-best", "0.9"), "one of them"),
         (("targets", "--share-of-best", "1.5"), "--share-of-best is in (0, 1], got 1.5"),
         (("targets", "--target", "90"), "fraction in [0, 1], got 90"),

@@ -29,6 +29,12 @@ OPTIONS: dict[str, dict[str, object]] = {
     "hyperband": {},
     "successive_halving": {},
     "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},
+    "bananas": {"initial": 4, "batch": 3, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
+    "npenas": {"initial": 4, "batch": 3, "candidates": 10, "predictor": "forest", "trees": 5},
+    "gp": {"initial": 4, "batch": 3, "candidates": 10},
+    "nsga2": {"population": 4, "objectives": "error/params/mult_adds"},
+    "mo_evolution": {"population": 4, "sample": 2},
+    "parego": {"initial": 4, "candidates": 10},
 }
 
 

@@ -13,7 +13,8 @@ function decodeChildren(packed) {
       seed[place] = packed.runs.seed[run];
     }
   });
-  packed.test.place.forEach((at, i) => (test[at] = packed.test.value[i] / 1e5));
+  const scoreAt = (value) => (value === null ? NaN : !DATA.score.accuracy ? value : value < 0 ? NaN : value * 1e-5);
+  packed.test.place.forEach((at, i) => (test[at] = scoreAt(packed.test.value[i])));
   const known = (value, unit) => (value < 0 ? NaN : value * unit);
   const { hash, params, mult_adds } = packed.architectures;
   // One hash may have several counts: a table counts operations that no path leads through.
@@ -29,7 +30,7 @@ function decodeChildren(packed) {
     status: [...packed.status].map((digit) => packed.statuses[digit]),
     duplicate: [...packed.flags].map((digit) => (digit & 1) === 1),
     counted: [...packed.flags].map((digit) => (digit & 2) === 0),
-    val: Float64Array.from(packed.val, (value) => known(value, 1e-5)),
+    val: Float64Array.from(packed.val, scoreAt),
     seconds: Float64Array.from(packed.ms, (value) => known(value, 1e-3)),
   };
 }

@@ -84,7 +84,7 @@ function courseRange(series, first, last, log) {
   const low = Math.min(...series.flatMap((one) => kept(one, one.low)));
   const high = Math.max(...series.flatMap((one) => one.high));
   const room = 0.04 * (high - low || 0.01);
-  return { low: Math.max(0, low - room), high: Math.min(1, high + room) };
+  return within(low - room, high + room);
 }
 
 function clip(plot) {
@@ -113,8 +113,8 @@ function followCursor(host, plot, course, series) {
     cursor.setAttribute("visibility", "visible");
     const rows = series.map((one) => [one, countBelow(one.x, budgets[at]) - 1])
       .filter(([, i]) => i >= 0)
-      .sort(([a, i], [b, k]) => b.median[k] - a.median[i])
-      .map(([one, i]) => [one.s, `${DATA.strategies[one.s].name} (n=${one.n})`, `${percentOf(one.median[i])} [${(100 * one.low[i]).toFixed(2)}, ${(100 * one.high[i]).toFixed(2)}]`]);
+      .sort(([a, i], [b, k]) => oriented(b.median[k] - a.median[i]))
+      .map(([one, i]) => [one.s, `${DATA.strategies[one.s].name} (n=${one.n})`, `${percentOf(one.median[i])} [${plainScore(one.low[i])}, ${plainScore(one.high[i])}]`]);
     const bounds = plot.picture.getBoundingClientRect();
     tip.show(`${short(budgets[at])} ${course.label}`, rows, bounds.left + x, bounds.top + plot.height / 2);
     return rows;

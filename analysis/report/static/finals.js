@@ -2,7 +2,7 @@
 // Where each run ended: a row of dots for each strategy, with the median and its interval of the last place on the budget axis.
 
 function startFinals() {
-  const measures = [["val", "val_acc", "Best validation accuracy of each run"], ["test", "test_acc", "Test accuracy of each incumbent"]];
+  const measures = [["val", "val_acc", `Best ${DATA.score.val} of each run`], ["test", "test_acc", `${DATA.score.test[0].toUpperCase()}${DATA.score.test.slice(1)} of each incumbent`]];
   for (const [key, measure, title] of measures) {
     if (!DATA.finals[key].some((value) => value !== null)) continue;
     const host = html("div", { class: "plot-host", tabindex: 0, "data-final": key });
@@ -17,7 +17,7 @@ function drawFinals(host, key, measure, title) {
   const ends = DATA.courses[0].series.filter((one) => one.measure === measure);
   const shown = values.map((value, i) => ({ value, s: s[i], seed: seed[i], hash: hash[i] })).filter((dot) => dot.value !== null);
   const numbers = shown.map((dot) => dot.value);
-  const room = Math.max(0.004, 0.06 * (Math.max(...numbers) - Math.min(...numbers)));
+  const room = Math.max(DATA.score.accuracy ? 0.004 : 1e-9, 0.06 * (Math.max(...numbers) - Math.min(...numbers)));
   const rows = DATA.strategies.length;
   const left = Math.max(60, 4 + roomForNames());
   const plot = frame(host, {
@@ -29,7 +29,7 @@ function drawFinals(host, key, measure, title) {
       head: ["strategy", "seed", measure, "incumbent"],
       rows: () => shown.map((dot) => [DATA.strategies[dot.s].name, dot.seed, dot.value, dot.hash]),
     },
-    x: { low: Math.min(...numbers) - room, high: Math.max(...numbers) + room, log: false, label: "accuracy", format: percentTick },
+    x: { low: Math.min(...numbers) - room, high: Math.max(...numbers) + room, log: false, label: DATA.score.bare, format: percentTick },
     y: { low: 0, high: 1, log: false, format: () => "" },
   });
   plot.picture.querySelectorAll(".grid").forEach((element) => element.remove());
@@ -65,6 +65,6 @@ function drawFinals(host, key, measure, title) {
     plot.inside.append(svg("line", { class: "median", x1: x, x2: x, y1: middle(end.s) - 11, y2: middle(end.s) + 11 }));
   }
   plot.sx = sx;
-  const describe = (dot) => [`${DATA.strategies[dot.s].name}, seed ${dot.seed}`, [[dot.s, "accuracy", percentOf(dot.value)], [null, "incumbent", dot.hash || "–"]]];
+  const describe = (dot) => [`${DATA.strategies[dot.s].name}, seed ${dot.seed}`, [[dot.s, DATA.score.bare, percentOf(dot.value)], [null, "incumbent", dot.hash || "–"]]];
   pointAt(host, plot, () => dots.slice().sort((a, b) => a.s - b.s || a.value - b.value), describe, () => {});
 }

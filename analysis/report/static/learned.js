@@ -12,9 +12,10 @@ function drawLearned(host) {
   const { front, pale } = DATA.learned;
   const values = [...pale.flat(), ...front.flatMap((one) => one.y)].filter((value) => value !== null);
   const epochs = Math.max(...pale.map((ys) => ys.length), ...front.map((one) => one.x.at(-1)), 1);
+  const room = DATA.score.accuracy ? 0.02 : 0.04 * (Math.max(...values) - Math.min(...values) || 1);
   const plot = frame(host, {
-    title: "Validation accuracy by epoch",
-    label: "Validation accuracy by epoch of the best children and a sample of the others",
+    title: `${DATA.score.val[0].toUpperCase()}${DATA.score.val.slice(1)} by epoch`,
+    label: `${DATA.score.val} by epoch of the best children and a sample of the others`,
     height: 380,
     data: {
       name: "curves-of-the-best.csv",
@@ -23,7 +24,7 @@ function drawLearned(host) {
     },
     right: Math.min(190, 0.38 * innerWidthOf(host)),
     x: { low: 1, high: Math.max(2, epochs), log: false, label: "epoch", format: String, whole: true },
-    y: { low: Math.max(0, Math.min(...values) - 0.02), high: Math.min(1, Math.max(...values) + 0.02), log: false, format: percentTick },
+    y: { ...within(Math.min(...values) - room, Math.max(...values) + room), log: false, format: percentTick },
   });
   let d = "";
   for (const ys of pale) {

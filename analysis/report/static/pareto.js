@@ -7,13 +7,13 @@ const COSTS = {
   seconds: { label: `${DATA.seconds_unit} to train`, values: CHILDREN.seconds, field: "device_seconds" },
 };
 const SCORES = {
-  val: { label: "validation accuracy", values: CHILDREN.val, field: "val_acc" },
-  test: { label: "test accuracy", values: CHILDREN.test, field: "test_acc" },
+  val: { label: DATA.score.val, values: CHILDREN.val, field: "val_acc" },
+  test: { label: DATA.score.test, values: CHILDREN.test, field: "test_acc" },
 };
 
 function startPareto() {
   const host = byId("pareto-plot").appendChild(html("div", { class: "plot-host", tabindex: 0, id: "plane" }));
-  const has = (values) => values.some((value) => value > 0);
+  const has = (values) => values.some((value) => !Number.isNaN(value) && (value > 0 || (values !== CHILDREN.params && !DATA.score.accuracy)));
   const state = { x: "params", y: "val" };
   const choice = (key, options, words) => {
     const select = html("select", { id: `pareto-${key}`, onchange: () => { state[key] = select.value; draw(); } },
@@ -31,7 +31,7 @@ function startPareto() {
 function planePoints(cost, score) {
   const groups = new Map();
   for (const i of filter.places) {
-    const y = score.values[i], x = cost.values[i];
+    const y = oriented(score.values[i]), x = cost.values[i];
     if (!CHILDREN.counted[i] || CHILDREN.status[i] !== "ok" || Number.isNaN(y) || !(x > 0)) continue;
     const key = CHILDREN.s[i] * 4294967296 + CHILDREN.architecture[i];
     const group = groups.get(key);
@@ -75,21 +75,22 @@ function drawPlane(host, cost, score) {
   let [low, high] = [least(xs), most(xs)];
   if (high < 1.5 * low) [low, high] = [low / 1.2, high * 1.2];
   const margin = (high / low) ** 0.03;
-  const errors = ys.map((value) => 1 - value);
-  const floor = errorFloor(errors);
+  const errors = ys.map(badness), log = DATA.score.accuracy;
+  const floor = log ? errorFloor(errors) : least(errors), room = 0.04 * (most(errors) - floor || 1);
   const front = frontOf(points), onFront = new Set(front);
   const plot = frame(host, {
     data: {
       name: `${score.field}-against-${cost.field}.csv`,
       head: ["strategy", "hash", "n", cost.field, score.field, "front"],
-      rows: () => points.map((point) => [DATA.strategies[point.s].name, point.hash, point.n, point.cost, point.score, onFront.has(point)]),
+      rows: () => points.map((point) => [DATA.strategies[point.s].name, point.hash, point.n, point.cost, oriented(point.score), onFront.has(point)]),
     },
     label: `${score.label} against ${cost.label}, ${points.length} architectures`,
     height: Math.max(340, Math.min(520, 0.52 * innerWidthOf(host))),
     x: { low: low / margin, high: high * margin, log: true, label: cost.label, format: short },
-    y: { low: most(errors) * 1.04, high: floor / 1.06, log: true, format: (error) => percentTick(1 - error) },
+    y: { low: log ? most(errors) * 1.04 : most(errors) + room, high: log ? floor / 1.06 : floor - room, log,
+      format: (error) => percentTick(oriented(scoreOfBadness(error))) },
   });
-  const up = (value) => plot.sy(Math.max(1 - value, floor));
+  const up = (value) => plot.sy(Math.max(badness(value), floor));
   for (const point of points) [point.x, point.y] = [plot.sx(point.cost), up(point.score)];
   const radius = points.length > 4000 ? 1.7 : points.length > 800 ? 2.3 : 3;
   // Where many points share few costs, strategies would cover each other: their columns stand side by side.
@@ -103,12 +104,12 @@ function drawPlane(host, cost, score) {
   });
   plot.inside.append(svg("path", { class: "front-line", d: steps(front.map((point) => point.cost), front.map((point) => point.score), plot.sx, up) }));
   for (const point of front) plot.inside.append(marker(strategyOf(point.s), point.x, point.y, { class: `mark on-front s${point.s}` }));
-  plot.picture.append(svg("text", { class: "axis-label", x: 0, y: 14 }, `${score.label} (by log of the error)`));
+  plot.picture.append(svg("text", { class: "axis-label", x: 0, y: 14 }, log ? `${score.label} (by log of the error)` : score.label));
   const describe = (point) => [point.hash, [
     [null, cost.label, grouped(Math.round(point.cost * 100) / 100)],
-    [null, score.label, percentOf(point.score)],
+    [null, score.label, percentOf(oriented(point.score))],
     ...points.filter((other) => other.hash === point.hash).map((other) => [other.s, DATA.strategies[other.s].name,
-      (other.n === 1 ? "1 child" : `mean of ${grouped(other.n)} children`) + (other.score === point.score ? "" : `, ${percentOf(other.score)}`)]),
+      (other.n === 1 ? "1 child" : `mean of ${grouped(other.n)} children`) + (other.score === point.score ? "" : `, ${percentOf(oriented(other.score))}`)]),
     [null, onFront.has(point) ? "on the front" : "dominated", ""],
   ]];
   // The keys walk along the front; the pointer finds any point.
@@ -203,7 +204,8 @@ function brush(host, plot, cost, score) {
     area.setAttribute("visibility", "hidden");
     if (Math.abs(x - a) < 6 || Math.abs(y - b) < 6) return;
     const [left, right] = [Math.min(a, x), Math.max(a, x)].map(plot.sx.inverse).map((value) => value.toPrecision(4));
-    const [low, high] = [Math.max(b, y), Math.min(b, y)].map(plot.sy.inverse).map((error) => (1 - error).toPrecision(4));
+    const [low, high] = [Math.max(b, y), Math.min(b, y)].map(plot.sy.inverse)
+      .map((error) => oriented(scoreOfBadness(error))).sort((one, other) => one - other).map((value) => value.toPrecision(4));
     const plain = (text) => String(Number(text));
     filter.change({ query: `${plain(left)} <= ${cost.field} <= ${plain(right)} and ${plain(low)} <= ${score.field} <= ${plain(high)}` });
   };

@@ -1,8 +1,18 @@
 "use strict";
 // Numbers as people write them, and axes.
 
-const percentOf = (value) => (value === null || Number.isNaN(value) ? "–" : (100 * value).toFixed(2) + " %");
-const percentTick = (value) => Number((100 * value).toPrecision(5)) + " %"; // places of ticks are round: neighbours never read alike
+// A score as people read it: an accuracy in percent, another one with its unit.
+const inUnit = (value, places) => Number(value.toPrecision(places)) + (DATA.score.unit ? ` ${DATA.score.unit}` : "");
+const percentOf = (value) => (value === null || Number.isNaN(value) ? "–" : DATA.score.accuracy ? (100 * value).toFixed(2) + " %" : inUnit(value, 4));
+// Places of ticks are round: neighbours never read alike.
+const percentTick = (value) => (DATA.score.accuracy ? Number((100 * value).toPrecision(5)) + " %" : String(Number(value.toPrecision(5))));
+const plainScore = (value) => (DATA.score.accuracy ? (100 * value).toFixed(2) : String(Number(value.toPrecision(4))));
+// Higher is better in both: a score, and how bad it is.
+const oriented = (value) => DATA.score.sign * value;
+const badness = (score) => (DATA.score.accuracy ? 1 - score : -score);
+const scoreOfBadness = (bad) => (DATA.score.accuracy ? 1 - bad : -bad);
+// An axis holds accuracies within 0 and 1.
+const within = (low, high) => (DATA.score.accuracy ? { low: Math.max(0, low), high: Math.min(1, high) } : { low, high });
 const grouped = (value) => (Number.isNaN(value) ? "–" : value.toLocaleString("en-US"));
 
 // At most three digits, k, M and G from ten thousand on, as in the printed plots.

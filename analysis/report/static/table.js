@@ -7,8 +7,8 @@ const COLUMNS = [
   { key: "child", heading: "Child", number: true, values: (i) => grouped(CHILDREN.index[i]), order: (i) => CHILDREN.index[i], raw: (i) => CHILDREN.index[i] },
   { key: "hash", heading: "Architecture", values: (i) => CHILDREN.hash[i], order: (i) => CHILDREN.hash[i] },
   { key: "status", heading: "Status", values: (i) => statusWords(i), order: (i) => statusWords(i) },
-  { key: "val", heading: "Validation", number: true, values: (i) => percentOf(CHILDREN.val[i]), order: (i) => CHILDREN.val[i], raw: (i) => CHILDREN.val[i] },
-  { key: "test", heading: "Test", number: true, values: (i) => percentOf(CHILDREN.test[i]), order: (i) => CHILDREN.test[i], raw: (i) => CHILDREN.test[i] },
+  { key: "val", heading: DATA.score.heads[0], number: true, values: (i) => percentOf(CHILDREN.val[i]), order: (i) => CHILDREN.val[i], raw: (i) => CHILDREN.val[i] },
+  { key: "test", heading: DATA.score.heads[1], number: true, values: (i) => percentOf(CHILDREN.test[i]), order: (i) => CHILDREN.test[i], raw: (i) => CHILDREN.test[i] },
   { key: "params", heading: "Parameters", number: true, values: (i) => grouped(CHILDREN.params[i]), order: (i) => CHILDREN.params[i], raw: (i) => CHILDREN.params[i] },
   { key: "mult_adds", heading: "Multiply-adds", number: true, values: (i) => short(CHILDREN.mult_adds[i]), order: (i) => CHILDREN.mult_adds[i], raw: (i) => CHILDREN.mult_adds[i] },
   { key: "seconds", heading: DATA.seconds_unit.replace(/^d/, "D"), number: true, values: (i) => (Number.isNaN(CHILDREN.seconds[i]) ? "–" : short(CHILDREN.seconds[i])), order: (i) => CHILDREN.seconds[i], raw: (i) => CHILDREN.seconds[i] },
@@ -22,7 +22,7 @@ function statusWords(i) {
   return words.join(", ");
 }
 
-const table = { sort: "val", down: true, page: 0, size: PAGE_SIZES[0], places: [] };
+const table = { sort: "val", down: DATA.score.sign > 0, page: 0, size: PAGE_SIZES[0], places: [] };
 
 function startTable() {
   const heads = COLUMNS.map((column) =>

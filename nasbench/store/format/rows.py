@@ -27,6 +27,7 @@ Curves = dict[str, list[float]]
 
 CURVE_NAMES: Final = tuple(curve.name for curve in CURVES)
 _INT64: Final = np.iinfo(np.int64)
+_MISSING: Final = {"int": -1, "float": math.nan, "bool": False, "str": ""}
 _ALLOWED: Final = {"status": STATUSES, "stage": STAGES}
 
 
@@ -65,6 +66,11 @@ def run_row(row: Mapping[str, Any]) -> Row:
     if not checked["run"]:
         raise InputError("run row: the column 'run' is empty; every run needs an id")
     return checked
+
+
+def unmeasured() -> Row:
+    """A row of the table of measurements of which nothing is known: NaN, -1 and ''."""
+    return {column.name: _MISSING[column.type] for column in MEASUREMENT_COLUMNS}
 
 
 def measurement_row(row: Mapping[str, Any]) -> Row:

@@ -273,9 +273,10 @@ def is_built_table(strategy: str, config: str) -> bool:
 def _is_imported(config: str) -> bool:
     """Whether a run's configuration is that of an import. Imported children are counted as those of a search are."""
     try:
-        return "import" in json.loads(config)
-    except (ValueError, TypeError, RecursionError):
+        fields = json.loads(config)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(fields, dict) and "import" in fields
 
 
 def _imported_runs(snapshot: Snapshot) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nasbench.errors import MissingExtra
 from nasbench.outputs import ending_of, write_output
+from nasbench.store.format.csv_lines import csv_blocks
 from nasbench.store.query import Results
 from nasbench.texts import csv_cells
 
@@ -42,6 +43,9 @@ def export_table(results: Results, what: What, output: str) -> int:
         "runs": results.runs,
         "measurements": results.measurements,
     }
+    if what == "children" and form is _csv:
+        write_output(output, csv_blocks(results.cells()))
+        return len(results)
     frame = tables[what]()
     write_output(output, form(frame))
     return len(frame)

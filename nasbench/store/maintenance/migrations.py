@@ -14,7 +14,6 @@ released versions.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -25,6 +24,7 @@ from nasbench.provenance import platform_of
 from nasbench.store.format.columns import Data, Text, constant
 from nasbench.store.format.schema import CHILD_COLUMNS
 from nasbench.store.maintenance.table_builder import Tables
+from nasbench.texts import stored_object
 
 Migration = Callable[[Tables], Tables]
 
@@ -35,7 +35,9 @@ def _with_platform(tables: Tables) -> Tables:
     """Give children that ended the platform of their run's last attempt, all that schema 1 stored; '' if untrained."""
     runs = zip(*(_texts(tables.runs[name]) for name in ("run", "config", "provenance")))
     platforms = {
-        run: platform_of(json.loads(provenance or "{}")) if "protocol" in json.loads(config or "{}") else ""
+        run: platform_of(stored_object(provenance, f"the provenance of run {run}"))
+        if "protocol" in stored_object(config, f"the configuration of run {run}")
+        else ""
         for run, config, provenance in runs
     }
     children = zip(_texts(tables.children["run"]), _texts(tables.children["status"]))

@@ -59,7 +59,7 @@ def impossible_values(snapshot: Snapshot, imported: Sequence[str], hash_of: Hash
     """
     children = _Children(snapshot)
     yield from _ranges(children)
-    yield from _scores(children, imported, _runs_that_lost(snapshot, "val_acc"))
+    yield from _scores(children, imported, _runs_that_lost(snapshot, "val_acc"), _judged_otherwise(snapshot))
     yield from _curve_ends(snapshot, children)
     yield from _charges(children, imported)
     if hash_of is not None:
@@ -114,12 +114,17 @@ def _ranges(children: _Children) -> Iterator[str]:
         yield from children.fault(values < least, f"{name} is {{value}}; it is at least {least}", value=values)
 
 
-def _scores(children: _Children, imported: Sequence[str], lost: Sequence[str]) -> Iterator[str]:
+def _scores(
+    children: _Children, imported: Sequence[str], lost: Sequence[str], otherwise: Sequence[str]
+) -> Iterator[str]:
     val = children.numbers("val_acc")
     others = [children.numbers(name) for name in ("test_acc", "val_loss", "test_loss")]
     # What was trained here has a validation accuracy; an imported training may have any of the scores alone.
     without = np.isnan(val) & (~np.isin(children.run, list(imported)) | np.isnan(others).all(axis=0))
-    unscored = children.ok & without & ~np.isin(children.run, list(lost))
+    # Where the score is a measured quantity, a child of a search has it as its reward.
+    measured = np.isin(children.run, list(otherwise))
+    measured &= np.isfinite(children.numbers("reward")) | (children.texts("stage") == "final")
+    unscored = children.ok & without & ~np.isin(children.run, list(lost)) & ~measured
     yield from children.fault(unscored, "the status is ok, but there is no score")
     yield from children.fault(
         ~children.ok & ~np.isnan(val), "val_acc is {value:g}, but the child did not end well", value=val
@@ -130,6 +135,20 @@ def _runs_that_lost(snapshot: Snapshot, column: str) -> list[str]:
     """Ids of the runs that lost values of a column when their file was repaired."""
     ids, provenance = (cast("Text", snapshot.column("runs", _RUN[name])).objects() for name in ("run", "provenance"))
     return [run for run, text in zip(ids.tolist(), provenance.tolist()) if column in _lost_columns(text)]
+
+
+def _judged_otherwise(snapshot: Snapshot) -> list[str]:
+    """Ids of the runs whose score, or that of their reports, is a measured quantity, as their configuration says."""
+    ids, configs = (cast("Text", snapshot.column("runs", _RUN[name])).objects() for name in ("run", "config"))
+    return [run for run, text in zip(ids.tolist(), configs.tolist()) if "score" in text and _has_score(text)]
+
+
+def _has_score(config: str) -> bool:
+    try:
+        known = json.loads(config)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(known, dict) and any(isinstance(known.get(name), dict) for name in ("score", "report_scores"))
 
 
 def _lost_columns(provenance: str) -> Sequence[str]:

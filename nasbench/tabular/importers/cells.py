@@ -18,8 +18,19 @@ MISSING_WORDS: Final = frozenset(
 )
 """Texts, in lower case, that mean a missing number."""
 
-_TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS} | {"epoch": "int", "seconds": "float"}
-_UNITS: Final = {column.name: column.unit for column in CHILD_COLUMNS} | {"seconds": "s"}
+_TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS} | {
+    "epoch": "int",
+    "seconds": "float",
+    "val_error": "float",
+    "test_error": "float",
+    "resource": "float",
+    **dict.fromkeys(("budget", "trial", "started", "finished"), "str"),
+}
+_UNITS: Final = {column.name: column.unit for column in CHILD_COLUMNS} | {
+    "seconds": "s",
+    "val_error": "fraction",
+    "test_error": "fraction",
+}
 _COUNTS: Final = ("params", "mult_adds", "published_params", "published_mult_adds")
 _MULTIPLES: Final = {"k": 3, "K": 3, "M": 6, "m": 6, "G": 9, "B": 9, "b": 9, "T": 12}
 _SECONDS: Final = {"ms": "0.001", "s": "1", "sec": "1", "min": "60", "h": "3600", "d": "86400"}
@@ -53,6 +64,7 @@ class CellReader:
         decimal: "." or ",", the mark before the digits after the whole number; None where `settle_decimal` finds it.
         missing: further words for missing values: in any column, or in one as COLUMN=WORD.
         texts: whether numbers are written as texts, as in CSV.
+        quantities: name -> unit of further columns of numbers, which children do not have; a cell may repeat the unit.
     """
 
     percent: frozenset[str] = frozenset()
@@ -60,6 +72,7 @@ class CellReader:
     decimal: str | None = None
     missing: tuple[str, ...] = ()
     texts: bool = True
+    quantities: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -89,7 +102,7 @@ class CellReader:
         shown: dict[str, str] = {}
         unclear = ""
         for name, cells in columns.items():
-            if _TYPES.get(name) not in ("int", "float"):
+            if self.kind(name) not in ("int", "float"):
                 continue
             for cell in cells:
                 found = _NUMBER.fullmatch(_GAPS.sub("", cell.strip())) if isinstance(cell, str) else None
@@ -97,7 +110,7 @@ class CellReader:
                 mark = _mark(digits)
                 if mark:
                     shown.setdefault(mark, cell)
-                elif "," in digits and _TYPES[name] == "float":
+                elif "," in digits and self.kind(name) == "float":
                     unclear = unclear or cell
         if len(shown) == 2:
             raise InputError(
@@ -106,6 +119,17 @@ class CellReader:
         if unclear and not shown and separator != ",":
             raise InputError(f"is {unclear!r} in thousands, or has it decimals? state the decimal mark by --decimal")
         self.decimal = next(iter(shown), ".")
+
+    def kind(self, name: str) -> str:
+        """Type of a column.
+
+        Args:
+            name: column of the children table, or one of `quantities`.
+
+        Returns:
+            "int", "float", "bool" or "str"; "" for another name.
+        """
+        return "float" if name in self.quantities else _TYPES.get(name, "")
 
     def value(self, name: str, cell: Any) -> Any:
         """Read a cell.
@@ -120,7 +144,7 @@ class CellReader:
         Raises:
             InputError: when the cell does not fit the column.
         """
-        kind = _TYPES[name]
+        kind = self.kind(name)
         plain = cell.item() if hasattr(cell, "item") else cell
         if plain is None or (isinstance(plain, float) and math.isnan(plain)) or self._is_missing(name, plain):
             return None
@@ -133,12 +157,12 @@ class CellReader:
         return self.number(name, plain)
 
     def _is_missing(self, name: str, cell: Any) -> bool:
-        if not isinstance(cell, str):
+        if isinstance(cell, bool) or not isinstance(cell, str | int | float):
             return False
-        word = cell.strip()
+        word = cell.strip() if isinstance(cell, str) else f"{cell:g}"
         if word in self.missing or f"{name}={word}" in self.missing:
             return True
-        return not word if _TYPES[name] == "str" and name != "status" else word.lower() in MISSING_WORDS
+        return not word if self.kind(name) == "str" and name != "status" else word.lower() in MISSING_WORDS
 
     def _text(self, name: str, cell: Any) -> str:
         text = str(cell)
@@ -159,7 +183,7 @@ class CellReader:
         Raises:
             InputError: when the cell is no number, or no whole one where the column takes only these.
         """
-        whole = _TYPES[name] == "int"
+        whole = self.kind(name) == "int"
         exact, rounded = self._decimal(name, cell)
         if exact is None:
             if whole:
@@ -213,9 +237,9 @@ class CellReader:
 
     def _unit(self, name: str, unit: str, cell: Any) -> tuple[Decimal, bool]:
         """Factor of a unit after a number, and whether it is the percent sign."""
-        if not unit:
-            return Decimal(1), False
-        if unit == "%" and _UNITS.get(name) == "fraction":
+        if not unit or unit == self.quantities.get(name):
+            return Decimal(1), unit == "%"
+        if unit == "%" and (_UNITS.get(name) == "fraction" or self.quantities.get(name) == "fraction"):
             return Decimal("0.01"), True
         if name in _COUNTS and unit in _MULTIPLES:
             return Decimal(10) ** _MULTIPLES[unit], False

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 from nasbench.errors import DataFaults, InputError, UnknownName
+from nasbench.scores import VAL
 from nasbench.spaces import from_json, get_space
 from nasbench.spaces.base import Architecture, Space
+from nasbench.store.format.quantities import Quantity
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES
 from nasbench.tabular.importers.about import About, describes
+from nasbench.tabular.importers.as_runs import COLUMNS as RUN_COLUMNS
+from nasbench.tabular.importers.as_runs import STRATEGY, TRIAL, add_rows, notes_of, value_of
 from nasbench.tabular.importers.cells import CellReader
 from nasbench.tabular.importers.importer_base import UNKNOWN, Collector, Group, Imported, ImportSource
 from nasbench.tabular.importers.json_stream import read_json
+from nasbench.tabular.importers.json_tables import json_source, read_json_table
+from nasbench.tabular.importers.naming import CHOICES, UNNAMED, Namer, Unnamed
 from nasbench.tabular.importers.raw_tables import RawTable, read_csv, read_parquet
 from nasbench.tabular.importers.stated_counts import settle_counts
 
@@ -49,8 +55,10 @@ _TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS if column.
 _CURVES: Final = tuple(curve.name for curve in CURVES)
 _LISTS: Final = {f"{name}_curve": name for name in _CURVES}
 _IDENTITY: Final = (ARCHITECTURE, MATRIX, OPERATIONS)
-MAPPABLE: Final = (*_IDENTITY, *_TYPES, *_LISTS, EPOCH, SECONDS)
-_ACCURACIES: Final = tuple(name for name in (*_TYPES, *_CURVES) if name.endswith(("_acc", "_acc_best")))
+ERRORS: Final = {"val_error": "val_acc", "test_error": "test_acc"}
+MAPPABLE: Final = (*_IDENTITY, *_TYPES, *_LISTS, EPOCH, SECONDS, *ERRORS)
+_ACCURACIES: Final = (*(name for name in (*_TYPES, *_CURVES) if name.endswith(("_acc", "_acc_best"))), *ERRORS)
+_JUDGING: Final = ("val_acc", "val_loss", "test_acc", "test_loss", *ERRORS)
 _BLANK: Final = {"float": math.nan, "int": UNKNOWN, "bool": False, "str": ""}
 _HUNDRED: Final = 100.0
 
@@ -68,6 +76,10 @@ class TableForm:
         scale: column of a results file -> factor of its numbers, as text, e.g. {"params": "1e6"}.
         missing: further words for missing values: in any column, or in one as COLUMN=WORD.
         skip_bad: whether rows that cannot be read are left out and counted; otherwise nothing is written.
+        score: name of the mapped quantity that trainings are judged by; "" for accuracy and loss or, without any, for the
+            one quantity that is mapped as "val_...".
+        as_run: whether rows are the trials of searches, in their order, and not a table.
+        any_fidelity: with `as_run`, whether trials that were stopped early count by their last value.
     """
 
     separator: str | None = None
@@ -76,22 +88,27 @@ class TableForm:
     scale: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
     skip_bad: bool = False
+    score: str = ""
+    as_run: bool = False
+    any_fidelity: bool = False
 
 
 @dataclass
-class _Training:
+class Training:
     """A training of the table: its first row, its architecture, its scores, and its curves."""
 
     row: int
     architecture: Architecture
     scores: Scores
     curves: dict[str, list[float]]
+    measured: dict[Quantity, float]
 
 
 @describes(
     About(
-        what="any table with one training, or one epoch, per row, as CSV or parquet",
-        command="csv|parquet FILE -o OUT.h5 --space NAME --map architecture=COLUMN --map val_acc=COLUMN ...",
+        what="any table with one training, one epoch or (--as-run) one trial of a search per row, as CSV, parquet or JSON, among "
+        "them logs of HpBandSter, NASLib and archai",
+        command="csv|parquet|json FILE -o OUT.h5 --space NAME --map architecture=COLUMN --map val_acc=COLUMN ...",
         licence="that of the table",
         size="any that fits in memory",
         published="whoever made the table",
@@ -122,7 +139,8 @@ def import_tabular(
         columns: column of a results file -> column of the table. "architecture" is required; its values are lists of
             choices (JSON in CSV), JSON from `Architecture.to_json`, texts that the space parses, or the official index of a
             NAS-Bench-201 cell. In place of it, "matrix" and "operations" give a NAS-Bench-101 cell. "val_acc_curve" and
-            others are JSON lists with a value per epoch. With "epoch", each row is an epoch of a training; the rows of a
+            others are JSON lists with a value per epoch. "NAME:UNIT:DIRECTION" is a quantity beside accuracy, see
+            `Quantity.parse`. With "epoch", each row is an epoch of a training; the rows of a
             training have equal architecture, seed, protocol and data, and "seconds" are those of the epoch.
         constants: column of a results file -> value for all rows, as text, e.g. for "data" and "protocol".
         percent: columns of a results file whose values in the table are percentages, e.g. ("val_acc",).
@@ -141,38 +159,56 @@ def import_tabular(
         StoreError: when the output cannot be written.
     """
     form = form or TableForm()
-    _check_names([*columns, *constants, *percent, *form.scale], path, columns)
-    source = ImportSource.of(path, f"table {path.rpartition('.')[2]}")
-    wanted = list(columns.values())
-    parquet = path.endswith(".parquet")
-    table = read_parquet(path) if parquet else read_csv(path, form.separator, form.encoding, wanted)
-    cells = {ours: table.column(theirs) for ours, theirs in columns.items()}
-    opened = get_space(space)
-    reader = CellReader(frozenset(percent), form.scale, form.decimal, form.missing, texts=not parquet)
+    _check_kind(columns, constants, form)
+    quantities = _quantities(columns)
+    percent, form = _by_text(percent, quantities), replace(form, scale=_scales_by_text(form.scale, quantities))
+    _check_names([*columns, *constants, *percent, *form.scale], path, columns, quantities)
+    score = _score(path, form.score, columns, quantities)
+    parquet, in_json = path.endswith(".parquet"), is_json(path)
+    source = json_source(path) if in_json else ImportSource.of(path, f"table {path.rpartition('.')[2]}")
+    table = read_json_table(path) if in_json else _read(path, form, columns)
+    named = _architecture_columns(columns.get(ARCHITECTURE, ""), table)
+    cells = {ours: table.column(theirs) for ours, theirs in columns.items() if ours != ARCHITECTURE or len(named) == 1}
+    namer = _namer(space, named, table)
+    opened, find = _finder(space, named, table, cells, namer, source)
+    units = {text: quantity.unit for text, quantity in quantities.items()}
+    decimal = form.decimal or ("." if in_json else None)
+    reader = CellReader(frozenset(percent), form.scale, decimal, form.missing, not parquet, units)
     constant = _constants(constants, percent, form)
     _check_statement(path, cells, percent, reader, table)
     faults = {number: (number, f"row {number}: {why}") for number, why in table.broken.items()}
-    rows: list[_Training] = []
+    rows: list[Training] = []
     for number in range(table.rows):
         if number in faults:
             continue
         try:
-            rows.append(_training(opened, number, cells, columns, constant, reader))
+            rows.append(_training(find, number, cells, columns, constant, reader, quantities))
         except (ValueError, TypeError, OverflowError) as error:  # InputError is a ValueError; numbers raise others
             faults[number] = (number, f"row {number}: {error}")
     if EPOCH in columns:
         rows = _joined(rows, faults)
-    notes = json.dumps({"map": dict(columns), "set": dict(constants), "percent": list(percent)}, sort_keys=True)
+    notes = notes_of(columns, constants, percent)
     with Collector(source) as collector:
+        if form.as_run:
+            _raise(path, [faults[number][1] for number in sorted(faults)], form)
+            value, labels = value_of(score, [*columns, *constants]), namer.labels if namer else {}
+            try:
+                _, remarks = add_rows(collector, rows, value, notes, form.any_fidelity, labels)
+            except InputError as error:
+                raise InputError(f"{path}: {error}") from None
+            found = collector.write(output, take_over) if output is not None else collector.imported()
+            found.skipped, found.unit = len(faults), "trials"
+            found.remarks = [*table.remarks, *found.remarks, *dict.fromkeys(remarks), *_unnamed(columns)]
+            return found
         children = []
         for training in rows:
             protocol, data = (str(training.scores.pop(name, "") or "unknown") for name in ("protocol", "data"))
-            group = Group(opened.spec, protocol, data, notes, constant.get("epochs"))
+            group = Group(opened.spec, protocol, data, notes, constant.get("epochs"), score=score)
             children.append((group, training.architecture, training.scores))
         settle_counts(children)
         for training, (group, architecture, scores) in zip(rows, children):
             try:
-                collector.child(group, architecture, scores, training.curves)
+                collector.child(group, architecture, scores, training.curves, measured=training.measured)
             except InputError as error:
                 faults[training.row] = (training.row, f"row {training.row}: {_with_advice(str(error))}")
         _raise(path, [faults[number][1] for number in sorted(faults)], form)
@@ -182,11 +218,139 @@ def import_tabular(
     return found
 
 
-def _check_names(names: Sequence[str], path: str, columns: Mapping[str, str]) -> None:
+def is_json(path: str) -> bool:
+    """Whether a path is that of a table in JSON.
+
+    Args:
+        path: a file or a folder.
+
+    Returns:
+        True for a folder, and for names that end in .json, .jsonl or .ndjson, with or without .gz.
+    """
+    return Path(path).is_dir() or path.removesuffix(".gz").endswith((".json", ".jsonl", ".ndjson"))
+
+
+def _read(path: str, form: TableForm, columns: Mapping[str, str]) -> RawTable:
+    if path.endswith(".parquet"):
+        return read_parquet(path)
+    wanted = [name for theirs in columns.values() for name in theirs.split(",")]
+    return read_csv(path, form.separator, form.encoding, wanted)
+
+
+def _architecture_columns(text: str, table: RawTable) -> list[str]:
+    """Columns that name an architecture: one, or one per decision with commas between."""
+    if not text:
+        return []
+    names = [name.strip() for name in text.split(",")]
+    return [text] if text in table.names or len(names) == 1 else names
+
+
+def _namer(space: str, named: Sequence[str], table: RawTable) -> Namer | None:
+    """What finds architectures of several columns, or in a space that is made of their values."""
+    if not named or (len(named) == 1 and space != CHOICES):
+        return None
+    options = {}
+    for name in named:
+        values = {(str(type(each)), str(each)): each for each in table.column(name) if not _absent(each)}
+        options[name] = sorted(values.values(), key=_by_size)
+    return Namer(space, named, options if space == CHOICES else {})
+
+
+def _by_size(value: Any) -> tuple[bool, float, str]:
+    try:
+        return False, float(value), str(value)
+    except (TypeError, ValueError):
+        return True, 0.0, str(value)
+
+
+def _finder(
+    space: str,
+    named: Sequence[str],
+    table: RawTable,
+    cells: Mapping[str, Sequence[Any]],
+    namer: Namer | None,
+    source: ImportSource,
+) -> tuple[Space, Callable[[int], Architecture]]:
+    """The space, and a function from a row to its architecture."""
+    if namer is not None:
+        columns = [table.column(name) for name in named]
+        return namer.opened, lambda number: namer.architecture([column[number] for column in columns])
+    if MATRIX in cells:
+        opened = get_space(space)
+        return opened, lambda number: _of_matrix(opened, cells[MATRIX][number], cells[OPERATIONS][number])
+    if not named:
+        unnamed = Unnamed(source.digest)
+        return get_space(UNNAMED), lambda number: unnamed.next()
+    opened = get_space(space)
+    return opened, lambda number: architecture_of(opened, cells[ARCHITECTURE][number])
+
+
+def _unnamed(columns: Mapping[str, str]) -> list[str]:
+    if ARCHITECTURE in columns or MATRIX in columns:
+        return []
+    return ["the source does not name architectures: each child counts as one of its own, so that none is a duplicate"]
+
+
+def _check_kind(columns: Mapping[str, str], constants: Mapping[str, str], form: TableForm) -> None:
+    given = [name for name in (*columns, *constants) if name in RUN_COLUMNS]
+    if given and not form.as_run:
+        raise InputError(f"{given[0]} is of a search and not of a table: give --as-run to import the rows as runs")
+    if form.as_run and STRATEGY not in given:
+        raise InputError("--as-run: which strategy made the search? --map strategy=COLUMN, or --set strategy=NAME")
+
+
+def _quantities(columns: Mapping[str, str]) -> dict[str, Quantity]:
+    """Text of a mapped name -> the quantity that it means."""
+    found = {text: Quantity.parse(text) for text in columns if ":" in text}
+    if len(set(found.values())) < len(found):
+        raise InputError(
+            "a quantity is mapped twice; give each device or method of its own: latency[device=A]:ms:lower=..."
+        )
+    return found
+
+
+def _by_text(names: Sequence[str], quantities: Mapping[str, Quantity]) -> list[str]:
+    """Names of columns, where that of a quantity means all quantities of this name."""
+    texts: list[str] = []
     for name in names:
-        if name not in MAPPABLE:
+        texts += [text for text, each in quantities.items() if name in (each.name, text)] or [name]
+    return texts
+
+
+def _scales_by_text(scale: Mapping[str, str], quantities: Mapping[str, Quantity]) -> dict[str, str]:
+    return {text: factor for name, factor in scale.items() for text in _by_text([name], quantities)}
+
+
+def _score(path: str, name: str, columns: Mapping[str, str], quantities: Mapping[str, Quantity]) -> Quantity | None:
+    """The quantity that trainings are judged by; None for accuracy and loss."""
+    if name:
+        chosen = [each for each in quantities.values() if each.name == name]
+        if len(chosen) != 1:
+            raise UnknownName(f"score of {path}, of the quantities that are mapped,", name, _names_of(quantities))
+        return chosen[0]
+    judged = {column for column in columns if column.startswith(_JUDGING)}
+    candidates = [each for each in quantities.values() if each.name.startswith(VAL)]
+    if judged or not quantities:
+        return None
+    if len(candidates) != 1:
+        raise InputError(
+            f"{path}: which quantity are the trainings judged by? map val_acc or val_loss, or give --score, one of: "
+            f"{', '.join(_names_of(quantities))}"
+        )
+    return candidates[0]
+
+
+def _names_of(quantities: Mapping[str, Quantity]) -> list[str]:
+    return sorted({each.name for each in quantities.values()})
+
+
+def _check_names(
+    names: Sequence[str], path: str, columns: Mapping[str, str], quantities: Mapping[str, Quantity]
+) -> None:
+    for name in names:
+        if name not in MAPPABLE and name not in quantities and name not in RUN_COLUMNS:
             raise UnknownName("column to import", name, MAPPABLE)
-    if ARCHITECTURE in columns or {MATRIX, OPERATIONS} <= set(columns):
+    if ARCHITECTURE in columns or {MATRIX, OPERATIONS} <= set(columns) or STRATEGY in names:
         return
     raise InputError(
         f"{path}: no column is given for the architectures: add --map {ARCHITECTURE}=COLUMN, or --map {MATRIX}=COLUMN "
@@ -199,7 +363,7 @@ def _constants(constants: Mapping[str, str], percent: Sequence[str], form: Table
     reader = CellReader(frozenset(percent), form.scale, form.decimal or ".", form.missing)
     found = {}
     for name, text in constants.items():
-        if name not in _TYPES:
+        if name not in _TYPES and name not in RUN_COLUMNS:
             raise InputError(f"--set {name}: a column of the table gives it: --map {name}=COLUMN")
         try:
             value = reader.value(name, text)
@@ -243,7 +407,7 @@ def _check_types(path: str, columns: Mapping[str, Sequence[Any]]) -> None:
     for name, cells in columns.items():
         filled = {row: cell for row, cell in enumerate(cells) if cell is not None}
         if (
-            _TYPES.get(name) in ("int", "float")
+            (_TYPES.get(name) in ("int", "float") or ":" in name)
             and filled
             and all(isinstance(each, str | list) for each in filled.values())
         ):
@@ -271,23 +435,23 @@ def _known(name: str, cells: Sequence[Any], reader: CellReader) -> dict[int, flo
 
 
 def _training(
-    space: Space,
+    find: Callable[[int], Architecture],
     number: int,
     cells: Mapping[str, Sequence[Any]],
     columns: Mapping[str, str],
     constant: Scores,
     reader: CellReader,
-) -> _Training:
-    if ARCHITECTURE in cells:
-        architecture = _architecture(space, cells[ARCHITECTURE][number])
-    else:
-        architecture = _of_matrix(space, cells[MATRIX][number], cells[OPERATIONS][number])
-    scores, curves = dict(constant), {}
+    quantities: Mapping[str, Quantity],
+) -> Training:
+    architecture = find(number)
+    scores, curves, measured = dict(constant), {}, {}
     for name, values in cells.items():
         if name in _IDENTITY:
             continue
         try:
-            if name in _LISTS:
+            if name in quantities:
+                measured[quantities[name]] = _or_nan(reader.value(name, values[number]))
+            elif name in _LISTS:
                 curves[_LISTS[name]] = _curve(_LISTS[name], values[number], reader)
             elif (value := reader.value(name, values[number])) is not None:
                 scores[name] = value
@@ -297,8 +461,14 @@ def _training(
         seconds = scores.pop(SECONDS, None)
         if seconds is not None:
             scores.setdefault("train_seconds", seconds)
+    for theirs, ours in ERRORS.items():
+        if theirs in scores:
+            wrong = scores.pop(theirs)
+            if ours in scores:
+                raise InputError(f"{theirs} is 1 - {ours}; map one of the two")
+            scores[ours] = 1.0 - wrong
     curves = {name: values for name, values in curves.items() if values}
-    return _Training(number, architecture, scores, _ended(scores, curves) if curves else {})
+    return Training(number, architecture, scores, _ended(scores, curves) if curves else {}, measured)
 
 
 def _curve(name: str, cell: Any, reader: CellReader) -> list[float]:
@@ -337,11 +507,12 @@ def _ended(scores: Scores, curves: Mapping[str, list[float]]) -> dict[str, list[
     return whole
 
 
-def _joined(rows: Sequence[_Training], faults: dict[int, tuple[int, str]]) -> list[_Training]:
+def _joined(rows: Sequence[Training], faults: dict[int, tuple[int, str]]) -> list[Training]:
     """Join the rows of each training, one per epoch; those whose epochs do not follow each other are faults."""
-    trainings: dict[tuple[Any, ...], list[_Training]] = {}
+    trainings: dict[tuple[Any, ...], list[Training]] = {}
     for row in rows:
-        key = (row.architecture.choices, *(row.scores.get(name) for name in ("seed", "protocol", "data")))
+        own = ("seed", "protocol", "data", *RUN_COLUMNS[:3], TRIAL)
+        key = (row.architecture.choices, *(row.scores.get(name) for name in own))
         trainings.setdefault(key, []).append(row)
     joined = []
     for epochs in trainings.values():
@@ -353,7 +524,7 @@ def _joined(rows: Sequence[_Training], faults: dict[int, tuple[int, str]]) -> li
     return joined
 
 
-def _of_epochs(rows: Sequence[_Training]) -> _Training:
+def _of_epochs(rows: Sequence[Training]) -> Training:
     unnumbered = [row.row for row in rows if EPOCH not in row.scores]
     if unnumbered:
         raise InputError(f"row {unnumbered[0]} has no epoch")
@@ -370,10 +541,24 @@ def _of_epochs(rows: Sequence[_Training]) -> _Training:
         if any(name in row.scores for row in ordered)
     }
     last = {name: value for name, value in ordered[-1].scores.items() if name not in (EPOCH, *curves)}
-    return _Training(rows[0].row, ordered[0].architecture, last, _ended(last, curves) if curves else {})
+    ends = _ended(last, curves) if curves else {}
+    return Training(rows[0].row, ordered[0].architecture, last, ends, ordered[-1].measured)
 
 
-def _architecture(space: Space, value: Any) -> Architecture:
+def architecture_of(space: Space, value: Any) -> Architecture:
+    """Read an architecture as tables write it.
+
+    Args:
+        space: its space.
+        value: a list of choices, or its JSON; JSON of `Architecture.to_json`; a text that the space parses; or the official
+            index.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        InputError: when it is none of these.
+    """
     if _absent(value):
         raise InputError("there is no architecture")
     if isinstance(value, int | float) and hasattr(space, "parse") and not hasattr(space, "of_index"):
@@ -468,7 +653,7 @@ def _raise(path: str, faults: Sequence[str], form: TableForm) -> None:
     raise DataFaults(f"{path}: nothing is stored (--skip-bad stores the other rows)", faults)
 
 
-def _remarks(rows: Sequence[_Training]) -> list[str]:
+def _remarks(rows: Sequence[Training]) -> list[str]:
     epochs = {row.scores["epochs"] for row in rows if row.scores.get("status", "ok") == "ok" and "epochs" in row.scores}
     if len(epochs) < 2:
         return []

@@ -16,11 +16,13 @@ import numpy as np
 
 from nasbench.errors import InputError, MissingData, require_regular
 from nasbench.provenance import provenance_json, utc_now
+from nasbench.scores import TEST, VAL
 from nasbench.spaces.base import Architecture
 from nasbench.store.format.columns import Data, Text, join_columns
-from nasbench.store.format.rows import Curves, child_curves, child_row, run_row
+from nasbench.store.format.quantities import COURSE, Quantity
+from nasbench.store.format.rows import Curves, child_curves, child_row, measurement_row, run_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, LEDGER_CATEGORIES, REPEATABLE_STATUSES
-from nasbench.store.maintenance.table_builder import Tables, tables_of_rows, write_new
+from nasbench.store.maintenance.table_builder import Tables, measurement_columns, tables_of_rows, write_new
 from nasbench.tabular.importers.curve_files import CurveFiles, MappedArrays
 
 STRATEGY: Final = "table"
@@ -59,10 +61,10 @@ _OURS: Final = (
 
 @dataclass(frozen=True)
 class ImportSource:
-    """A file that is imported.
+    """A file or folder that is imported.
 
     Args:
-        path: path of the file.
+        path: path of the file or folder.
         digest: digest of its bytes, 32 hexadecimal digits.
         format: format of the source, e.g. "nasbench201".
     """
@@ -95,6 +97,60 @@ class ImportSource:
             raise MissingData(f"{path}: {error.strerror}; name the {format} file to import") from None
         return cls(Path(path), digest.hexdigest(), format)
 
+    @classmethod
+    def of_folder(cls, path: str | Path, files: Sequence[Path], format: str) -> ImportSource:
+        """Compute the digest of some files of a folder.
+
+        Args:
+            path: path of the folder.
+            files: its files, in the order in which they are read.
+            format: format of the source, e.g. "nats-bench pickles".
+
+        Returns:
+            The source. Its digest is of the names of the files and of their bytes.
+
+        Raises:
+            MissingData: when one of them does not exist or cannot be read.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for file in files:
+            digest.update(f"{file.name} {cls.of(file, format).digest}\n".encode())
+        return cls(Path(path), digest.hexdigest(), format)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that somebody made, whose children are imported as those of a run.
+
+    Args:
+        strategy: name of the strategy.
+        seed: seed of the search; -1 if it is unknown.
+        name: name of the run in its source; "" if strategy and seed are its name.
+        budget: budget as `nasbench run` takes it, e.g. "100 children"; "" if it is unknown: the number of children then.
+        charged: whether the device time of every child is known; otherwise what was spent is not.
+        about: what else the source says of the search, for the run's configuration: a JSON object as text.
+    """
+
+    strategy: str
+    seed: int = -1
+    name: str = ""
+    budget: str = ""
+    charged: bool = True
+    about: str = "{}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """Place of a child in a search.
+
+    Args:
+        index: position among the proposals, from 0.
+        asked: proposals made before the outcome of this child, itself included, >= 1.
+    """
+
+    index: int
+    asked: int
+
 
 @dataclass(frozen=True)
 class Group:
@@ -107,6 +163,8 @@ class Group:
         notes: remarks on the values, stored with the run.
         epochs: epochs of every training of the group, where the format says them; None otherwise.
         split: part of the data set on which the children were trained, where the name of the data set does not say it.
+        score: what the trainings are judged by where it is no accuracy, e.g. Quantity("val_ssim"); None for accuracies.
+        search: the search that the children are of; None for a table.
     """
 
     space: str
@@ -115,6 +173,8 @@ class Group:
     notes: str
     epochs: int | None = None
     split: str = ""
+    score: Quantity | None = None
+    search: Search | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -140,6 +200,7 @@ class Imported:
         remarks: one sentence each on values that are not what they may seem.
         unit: plural of what the source holds one of per training, e.g. "rows".
         first: the first children as they are stored, column -> value.
+        measurements: number of rows written to the table of measurements, where the source has nothing else.
     """
 
     children: Mapping[str, int]
@@ -150,6 +211,7 @@ class Imported:
     remarks: Sequence[str] = ()
     unit: str = "trainings"
     first: Sequence[Mapping[str, Any]] = ()
+    measurements: int = 0
 
 
 @dataclass
@@ -161,6 +223,7 @@ class _Run:
     hours: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     stages_with_hours: set[str] = field(default_factory=set)
     spent: float = math.nan
+    wall: float = math.nan
 
 
 class Collector:
@@ -174,6 +237,7 @@ class Collector:
         self.source = source
         self._runs: dict[Group, _Run] = {}
         self._rows: list[dict[str, Any]] = []
+        self._measured: list[dict[str, Any]] = []
         self._curves = CurveFiles()
         self._first: list[dict[str, Any]] = []
         self._parts: list[Tables] = []
@@ -200,6 +264,9 @@ class Collector:
         scores: Mapping[str, Any],
         curves: Mapping[str, Sequence[float]] | None = None,
         digest: str | None = None,
+        measured: Mapping[Quantity, float] | None = None,
+        score_curve: Sequence[float] = (),
+        order: Order | None = None,
     ) -> None:
         """Add a training as a child of stage "search", of stage "final", or of both.
 
@@ -214,14 +281,23 @@ class Collector:
                 differs from its run's, they include "protocol" and "fingerprint".
             curves: curve of `store.format.schema.CURVES` -> one value per epoch, with all curves; None for no curves.
             digest: hash of the architecture; None to compute it.
+            measured: quantities beside accuracy, and the group's score if it has one; NaN for a missing value. They go to
+                the table of measurements. Of a training that did not end well, "val_" and "test_" scores are left out.
+            score_curve: values of the group's score, one per report of the training; () for none.
+            order: place of the child in its search; None for the next one. Children are added in the order of outcomes.
 
         Raises:
-            InputError: when a value does not fit its column, an accuracy is no fraction, or the status is ok without a
-                score; the message names it.
+            InputError: when a value does not fit its column, an accuracy is no fraction, a quantity is infinite, or the
+                status is ok without a score; the message names it.
         """
         base = self._base(group, architecture, digest or architecture.hash) | dict(scores)
         _check_values(base, curves or {})
-        set_aside = _settle_status(base, stated="status" in scores)
+        known = _known(measured or {})
+        own = _own_scores(group.score, known)
+        set_aside = _settle_status(base, stated="status" in scores, own=own)
+        if base["status"] != "ok":
+            known = {each: value for each, value in known.items() if not each.is_score and each != group.score}
+            own = dict.fromkeys(own, math.nan)
         whole = child_curves(curves or {})
         # From here on nothing is refused, so that a caller may leave refused trainings out and go on.
         run = self._run(group)
@@ -232,15 +308,60 @@ class Collector:
         self._compare_counts(base)
         base["gpu_hours"] = base["device_seconds"] / _HOUR
         test = {name: base.pop(name, math.nan) for name in _TEST}
-        has_test = not all(math.isnan(value) for value in test.values())
-        searched = not (has_test and math.isnan(base["val_acc"]) and math.isnan(base["val_loss"]))
+        val_score, test_score = own.get(VAL, math.nan), own.get(TEST, math.nan)
+        has_test = not all(math.isnan(value) for value in (*test.values(), test_score))
+        has_val = not all(math.isnan(value) for value in (base["val_acc"], base["val_loss"], val_score))
+        searched = has_val or not has_test
+        base["reward"] = base["val_acc"] if group.score is None else group.score.sign * val_score
+        index = run.indices["search" if searched else "final"] if order is None else order.index
+        self._measure(group, base, known, score_curve, f"{run.id}/{index}" if group.search else "")
+        shown = len(self._first)
         if searched:
-            self._add("search", run, base | dict.fromkeys(_TEST, math.nan) | {"counted": True}, whole)
+            self._add("search", group, base | dict.fromkeys(_TEST, math.nan) | {"counted": True}, whole, order)
         if has_test:
-            own = {} if not searched else {"gpu_hours": 0.0, "usd": 0.0}
+            paid = {} if not searched else {"gpu_hours": 0.0, "usd": 0.0}
             once = whole if not searched else child_curves({})
-            self._add("final", run, base | test | {"counted": False, "reward": math.nan} | own, once)
+            self._add("final", group, base | test | {"counted": False, "reward": math.nan} | paid, once, None)
         self._statuses[base["status"]] += 1
+        self._missing.update(each.name for each, value in (measured or {}).items() if math.isnan(value))
+        for row in self._first[shown:]:
+            row.update({each.text: known.get(each, math.nan) for each in measured or {}})
+
+    def _measure(
+        self,
+        group: Group,
+        base: Mapping[str, Any],
+        known: Mapping[Quantity, float],
+        curve: Sequence[float],
+        child: str,
+    ) -> None:
+        """Add a row per quantity to the table of measurements."""
+        rows = dict(known)
+        if group.score is not None and group.score not in known and any(not math.isnan(each) for each in curve):
+            last = [each for each in curve if not math.isnan(each)][-1]
+            rows[replace(group.score, name=f"{group.score.name}{COURSE}")] = last
+        for quantity, value in rows.items():
+            mine = quantity.name.removesuffix(COURSE) == (group.score.name if group.score else "")
+            details: dict[str, Any] = {"child": child} if child else {}
+            if mine and curve:
+                details["curve"] = [None if math.isnan(each) else each for each in curve]
+            row = (
+                unmeasured()
+                | quantity.columns
+                | {
+                    "hash": base["hash"],
+                    "space": base["space"],
+                    "choices": base["choices"],
+                    "value": value,
+                    "protocol": base["protocol"],
+                    "fingerprint": base["fingerprint"],
+                    "data": base["data"],
+                    "seed": base["seed"],
+                    "details": json.dumps(details, sort_keys=True) if details else "",
+                    "source": f"{self.source.format} {self.source.path.name}",
+                }
+            )
+            self._measured.append(measurement_row(row))
 
     def _compare_counts(self, base: Mapping[str, Any]) -> None:
         """Count the architectures whose published number of parameters is not that of the closed form."""
@@ -255,15 +376,20 @@ class Collector:
 
     def _run(self, group: Group) -> _Run:
         if group not in self._runs:
-            text = json.dumps([self.source.digest, self.source.format, group.space, group.fingerprint])
+            named: list[Any] = [self.source.digest, self.source.format, group.space, group.fingerprint]
+            if group.search is not None:
+                named += [group.search.strategy, group.search.seed, group.search.name]
+            text = json.dumps(named)
             self._runs[group] = _Run(hashlib.blake2b(text.encode(), digest_size=6).hexdigest(), group.fingerprint)
         return self._runs[group]
 
     def _base(self, group: Group, architecture: Architecture, digest: str) -> dict[str, Any]:
         row: dict[str, Any] = {column.name: _BLANK[column.type] for column in CHILD_COLUMNS}
         return row | {
-            "strategy": STRATEGY,
-            "run_seed": 0,
+            "stop_epoch": 0,  # a whole training, from its start
+            "from_epoch": 0,
+            "strategy": group.search.strategy if group.search else STRATEGY,
+            "run_seed": group.search.seed if group.search else 0,
             "space": group.space,
             "hash": digest,
             "choices": json.dumps(list(architecture.choices), separators=(",", ":")),
@@ -273,29 +399,33 @@ class Collector:
             "status": "ok",
             "devices": 1.0,
             "searcher_seconds": 0.0,
-            "stop_epoch": 0,
-            "from_epoch": 0,
         }
 
-    def _add(self, stage: str, run: _Run, row: dict[str, Any], curves: Curves) -> None:
+    def _add(self, stage: str, group: Group, row: dict[str, Any], curves: Curves, order: Order | None) -> None:
+        run = self._run(group)
         index = run.indices[stage]
         run.indices[stage] += 1
         row |= {"stage": stage, "index": index, "asked": index + 1}
+        if order is not None and stage == "search":
+            row |= {"index": order.index, "asked": order.asked}
         hours = row["gpu_hours"]
-        if not math.isnan(hours):
+        charged = group.search is None or group.search.charged
+        if charged and not math.isnan(hours):
             run.stages_with_hours.add(stage)
             self._charge(stage, run, row, hours)
+        if not math.isnan(row["wall_seconds"]):
+            run.wall = max(row["wall_seconds"], 0.0 if math.isnan(run.wall) else run.wall)
         if stage == "search":
-            row["reward"] = row["val_acc"]
             row["duplicate"] = row["hash"] in run.hashes
             run.hashes.add(row["hash"])
         row["spent_gpu_hours"] = run.spent
-        self._count_missing(stage, row)
+        judged_otherwise = group.score is not None
+        self._count_missing(stage, row, judged_otherwise)
         self._stages[stage] += 1
         checked = child_row(row)
         self._rows.append(checked)
         if len(self._first) < FIRST:
-            self._first.append(checked)
+            self._first.append(dict(checked))
         self._curves.append(curves)
         if len(self._rows) >= _BATCH:
             self._flush()
@@ -305,7 +435,10 @@ class Collector:
             run.hours["final"] += hours
             return
         run.spent = hours if math.isnan(run.spent) else run.spent + hours
-        if row["status"] not in REPEATABLE_STATUSES:
+        if row["status"] not in (
+            *REPEATABLE_STATUSES,
+            "unfinished",
+        ):  # stopped early, as by successive halving, is no failure
             run.hours["failed"] += hours
             return
         evaluating = 0.0 if math.isnan(row["eval_seconds"]) else row["eval_seconds"] * row["devices"] / _HOUR
@@ -313,9 +446,13 @@ class Collector:
         run.hours["evaluation"] += evaluating
         run.hours["training"] += hours - evaluating  # all of it, if the table has only a total
 
-    def _count_missing(self, stage: str, row: Mapping[str, Any]) -> None:
+    def _count_missing(self, stage: str, row: Mapping[str, Any], judged_otherwise: bool) -> None:
         for name, kind in _COUNTED.items():
-            if name in _OURS or name.startswith("test_") != (stage == "final"):
+            if (
+                name in _OURS
+                or (judged_otherwise and name.startswith((VAL, TEST, "train_")))
+                or name.startswith("test_") != (stage == "final")
+            ):
                 continue
             if (kind == "float" and math.isnan(row[name])) or (kind == "int" and row[name] == UNKNOWN):
                 self._missing[name] += 1
@@ -323,8 +460,14 @@ class Collector:
     def _flush(self, runs: Sequence[dict[str, Any]] = ()) -> None:
         none = child_curves({})
         part = tables_of_rows([(row, none) for row in self._rows], runs)
-        self._parts.append(replace(part, children={name: _small(data) for name, data in part.children.items()}))
+        small = {name: _small(data) for name, data in part.children.items()}
+        self._parts.append(replace(part, children=small, measurements=self._measured_columns()))
         self._rows = []
+
+    def _measured_columns(self) -> dict[str, Data]:
+        columns = measurement_columns(self._measured)
+        self._measured = []
+        return {name: _small(data) for name, data in columns.items()}
 
     def write(self, output: str, take_over: bool = False) -> Imported:
         """Write all children as a new results file.
@@ -348,6 +491,7 @@ class Collector:
         parts, self._parts = self._parts, []
         # Column by column, so that no more than one of them is there twice.
         columns = [dict(part.children) for part in parts]
+        measurements = {name: _joined([part.measurements[name] for part in parts]) for name in parts[0].measurements}
         runs_part, parts = parts[-1], []
         small: dict[str, Data] = {}
         files: dict[str, IO[bytes]] = {}
@@ -362,7 +506,9 @@ class Collector:
                 files[name].flush()
         children: Mapping[str, Data] = ChainMap(small, MappedArrays(files, types))  # type: ignore[arg-type]
         lengths = self._curves.lengths()
-        whole = replace(runs_part, children=children, curves=self._curves.arrays(), lengths=lengths)
+        whole = replace(
+            runs_part, children=children, curves=self._curves.arrays(), lengths=lengths, measurements=measurements
+        )
         try:
             write_new(output, whole, take_over)
         finally:
@@ -418,26 +564,31 @@ class Collector:
             "digest": self.source.digest,
             "notes": group.notes,
         }
-        children = run.indices["search"]
+        children, search = run.indices["search"], group.search
+        config: dict[str, Any] = {"import": described}
+        if group.score is not None:
+            config["score"] = group.score.as_dict()
+        if search is not None:
+            described |= {"search": search.name, **json.loads(search.about)}
         return {
             "run": run.id,
-            "strategy": STRATEGY,
+            "strategy": search.strategy if search else STRATEGY,
             "space": group.space,
             "protocol": group.protocol,
             "fingerprint": run.fingerprint,
             "data": group.data,
             "data_digest": "",
-            "seed": 0,
+            "seed": search.seed if search else 0,
             # A budget is at least one child; a run with test scores only has no child of a search.
-            "budget": f"{children or run.indices['final']} children",
+            "budget": (search.budget if search else "") or f"{children or run.indices['final']} children",
             "status": "complete",
             "children": children,
             **_ledger(run),
             "usd": math.nan,
-            "wall_seconds": math.nan,
+            "wall_seconds": run.wall,
             "started_at": self._now,
             "finished_at": self._now,
-            "config": json.dumps({"import": described}, sort_keys=True),
+            "config": json.dumps(config, sort_keys=True),
             "provenance": provenance_json(),
         }
 
@@ -488,8 +639,29 @@ def _charged(row: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
     return math.fsum(row[name] for name in stated) * row["devices"], lacking
 
 
-def _settle_status(base: dict[str, Any], stated: bool) -> bool:
+def _known(measured: Mapping[Quantity, float]) -> dict[Quantity, float]:
+    """The quantities that have a value."""
+    for quantity, value in measured.items():
+        if math.isinf(value):
+            raise InputError(f"{quantity.name} is {value:g}; it is finite")
+    return {quantity: float(value) for quantity, value in measured.items() if not math.isnan(value)}
+
+
+def _own_scores(score: Quantity | None, known: Mapping[Quantity, float]) -> dict[str, float]:
+    """Validation and test value of a group's own score, by part; empty if it is judged by accuracies."""
+    if score is None:
+        return {}
+    values = {quantity.name: value for quantity, value in known.items()}
+    return {part: values.get(score.on(part), math.nan) for part in (VAL, TEST)}
+
+
+def _settle_status(base: dict[str, Any], stated: bool, own: Mapping[str, float]) -> bool:
     """Make status, error and scores of a training agree, in place: one that did not end well has no score.
+
+    Args:
+        base: columns of the child.
+        stated: whether the source states the status.
+        own: values of the group's own score.
 
     Returns:
         Whether scores were moved to the column error.
@@ -498,6 +670,7 @@ def _settle_status(base: dict[str, Any], stated: bool) -> bool:
         InputError: when the source states the status ok and no score.
     """
     scores = {name: base[name] for name in _SCORES if not math.isnan(base[name])}
+    scores |= {f"{part}score": value for part, value in own.items() if not math.isnan(value)}
     if base["status"] == "ok":
         if any(map(math.isfinite, scores.values())):
             return False
@@ -506,11 +679,11 @@ def _settle_status(base: dict[str, Any], stated: bool) -> bool:
         base["status"] = "diverged" if scores else "failed"
         base["error"] = base["error"] or ("the loss is not finite" if scores else NO_SCORE)
         return False
-    ends = {name: value for name, value in scores.items() if name in ("val_acc", *_TEST)}
+    ends = {name: value for name, value in scores.items() if name not in ("val_loss",)}
     if ends:
         said = ", ".join(f"{name} {value:g}" for name, value in ends.items())
         base["error"] = f"{base['error'] or base['status']} (the source states {said})"
-        base.update(dict.fromkeys(ends, math.nan))
+        base.update({name: math.nan for name in ends if name in base})
     return bool(ends)
 
 

@@ -100,7 +100,7 @@ def read_csv(path: str, separator: str | None, encoding: str | None, wanted: Seq
     Raises:
         InputError: when the text cannot be decoded or has no headings, or the encoding is unknown.
     """
-    text, remarks = _text(path, encoding)
+    text, remarks = read_text(path, encoding)
     char = _separator(path, text, separator, wanted)
     if separator is None and char != ",":
         remarks.append(f"the cells are separated by {SEPARATORS[char]} (--separator states another)")
@@ -125,7 +125,19 @@ def read_csv(path: str, separator: str | None, encoding: str | None, wanted: Seq
     return RawTable(path, names, columns, char, remarks, broken)
 
 
-def _text(path: str, encoding: str | None) -> tuple[str, list[str]]:
+def read_text(path: str, encoding: str | None) -> tuple[str, list[str]]:
+    """Read the text of a file, plain or compressed by gzip.
+
+    Args:
+        path: the file.
+        encoding: see `read_csv`.
+
+    Returns:
+        The text, and what was detected and not stated, one sentence each.
+
+    Raises:
+        InputError: when it cannot be read or decoded.
+    """
     try:
         with open(path, "rb") as file:
             raw = file.read()

@@ -1,36 +1,22 @@
-"""The user's configuration file, and the environment variables that replace its values.
-
-The command line reads it: an option is used before an environment variable, this before the file, and the file before
-the default. Calls from Python use only the folder of data; everything else is an argument there.
-"""
+"""Keys of the configuration file, and what is read from it; only imported where something is configured."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from nasbench.errors import InputError, MissingData
 from nasbench.protocols.protocol import validated
+from nasbench.user_config import DEFAULTS, FILE_VARIABLE, VARIABLES, Setting, config_path
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-FILE_VARIABLE: Final = "NASBENCH_CONFIG"
-VARIABLES: Final[Mapping[str, str]] = {
-    "data_folder": "NASBENCH_DATA",
-    "devices": "NASBENCH_DEVICES",
-    "price": "NASBENCH_PRICE",
-    "verbosity": "NASBENCH_VERBOSITY",
-}
-"""Key of the file -> environment variable that is used before it."""
 
 
 class UserConfig(BaseModel):
@@ -39,14 +25,16 @@ class UserConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     data_folder: str = Field(
-        "~/.cache/nasbench", min_length=1, description="folder of cifar10, cifar100, imagenet and decoded images"
+        DEFAULTS["data_folder"], min_length=1, description="folder of cifar10, cifar100, imagenet and decoded images"
     )
-    devices: str = Field("cpu", min_length=1, description="devices of new searches, e.g. cuda:0,cuda:1")
+    devices: str = Field(DEFAULTS["devices"], min_length=1, description="devices of new searches, e.g. cuda:0,cuda:1")
     price: str = Field(
-        "", description="USD per device-hour of new searches, or a CSV price table; empty: the shipped table"
+        DEFAULTS["price"],
+        description="USD per device-hour of new searches, or a CSV price table; empty: the shipped table",
     )
     verbosity: Literal["quiet", "normal", "verbose", "debug"] = Field(
-        "normal", description="what commands print besides their results"
+        DEFAULTS["verbosity"],  # type: ignore[arg-type]
+        description="what commands print besides their results",
     )
 
     @field_validator("devices", mode="before")
@@ -63,50 +51,14 @@ class UserConfig(BaseModel):
         return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-Source = Literal["environment", "file", "default"]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A value in effect.
-
-    Args:
-        value: as an option would have it.
-        source: kind of place that it comes from.
-        place: the variable's name or the file's path; "" for the default.
-    """
-
-    value: str
-    source: Source
-    place: str
-
-    @property
-    def origin(self) -> str:
-        """The place in words, e.g. "file /home/me/.config/nasbench/config.toml"."""
-        return f"{self.source} {self.place}".rstrip()
-
-
-def config_path() -> Path:
-    """Path of the configuration file, whether it exists or not.
+def read_settings() -> dict[str, Setting]:
+    """Read the configuration file and the variables.
 
     Returns:
-        The file that the environment variable NASBENCH_CONFIG names, else nasbench/config.toml in $XDG_CONFIG_HOME,
-        which is ~/.config by default.
-    """
-    given = os.environ.get(FILE_VARIABLE)
-    if given:
-        return Path(given).expanduser()
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(base) if Path(base).is_absolute() else Path.home() / ".config"  # the standard ignores relative paths
-    return folder / "nasbench" / "config.toml"
-
-
-def user_settings() -> dict[str, Setting]:
-    """Return the values in effect by key, from the environment, the configuration file or the defaults.
+        The values in effect by key; see `user_settings`.
 
     Raises:
-        InputError: when the file or a variable has a wrong value; one line with the place, the key and what is allowed.
-        MissingData: when NASBENCH_CONFIG names a file that does not exist.
+        InputError, MissingData: see `user_settings`.
     """
     path = config_path()
     written = _read(path)
@@ -122,18 +74,6 @@ def user_settings() -> dict[str, Setting]:
         else:
             settings[key] = Setting(getattr(model, key), "default", "")
     return settings
-
-
-def user_setting(key: str) -> Setting:
-    """Return the value in effect for one key of `UserConfig`.
-
-    Args:
-        key: "data_folder", "devices", "price" or "verbosity".
-
-    Raises:
-        InputError, MissingData: see `user_settings`.
-    """
-    return user_settings()[key]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,86 @@
+"""Columns as lines of CSV, a block of rows at a time: neither a data frame nor the whole text is in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import numpy as np
+
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
+from nasbench.texts import csv_text
+
+BLOCK: Final = 1 << 13
+_QUOTED: Final = frozenset(',"\r\n')
+_PLAIN: Final = np.array([byte >= 32 and chr(byte) not in ",\"'=+-@" for byte in range(127)] + [False] * 129)
+
+
+def csv_blocks(columns: Mapping[str, Data]) -> Iterator[bytes]:
+    """Write columns as pandas' `to_csv` writes them, in UTF-8: shortest digits of floats, nothing for NaN.
+
+    Args:
+        columns: heading -> column, all of one length; at least one.
+
+    Yields:
+        The headings' line, then blocks of lines.
+    """
+    yield (",".join(map(_cell, columns)) + "\n").encode("utf-8", "backslashreplace")
+    writers = [_writer(data) for data in columns.values()]
+    alone = len(writers) == 1  # an empty line would be no row
+    for start in range(0, len(next(iter(columns.values()))), BLOCK):
+        block = slice(start, start + BLOCK)
+        cells = [write(block) for write in writers]
+        lines = [cell or '""' for cell in cells[0]] if alone else map(",".join, zip(*cells))
+        yield ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _cell(text: str) -> str:
+    """A text as a cell that no spreadsheet runs; in quotes where it needs them."""
+    safe = csv_text(text)
+    return '"' + safe.replace('"', '""') + '"' if _QUOTED.intersection(safe) else safe
+
+
+def _writer(data: Data) -> Callable[[slice], list[str]]:
+    """Make a function that writes some rows of a column."""
+    if isinstance(data, Text):
+        return _text_writer(data)
+    if data.dtype.kind == "b":
+        return lambda block: ["True" if value else "False" for value in data[block].tolist()]
+    repeats = _repeats(data[:BLOCK])
+    return lambda block: (_often if repeats else _written)(data[block])
+
+
+def _text_writer(data: Text) -> Callable[[slice], list[str]]:
+    codes, categories = data.codes, data.categories
+    if isinstance(categories, FixedTexts) and 2 * len(categories) > len(codes) and _all_plain(categories.raw):
+        raw = categories.raw
+        return lambda block: raw[codes[block]].astype(str).tolist()
+    cells: Numbers = np.array([_cell(text) for text in categories], dtype=object)
+    return lambda block: cells[codes[block]].tolist()
+
+
+def _all_plain(raw: Numbers) -> bool:
+    """Whether texts are their cells: no quotes, no commas, and no beginning of a formula."""
+    stored = np.ascontiguousarray(raw).view(np.uint8).reshape(len(raw), -1)
+    inner = _PLAIN[stored] | (stored == 0) | (stored == ord("-")) | (stored == ord("+")) | (stored == ord("="))
+    return bool(inner.all() and (_PLAIN[stored[:, :1]] | (stored[:, :1] == 0)).all())
+
+
+def _repeats(values: Numbers) -> bool:
+    return 2 * len(np.unique(values)) <= len(values)
+
+
+def _often(values: Numbers) -> list[str]:
+    """Numbers as texts, each different one written once."""
+    # by their bits: 0.0 and -0.0 are equal, and differ as texts
+    bits, places = np.unique(values.view(np.int64), return_inverse=True)
+    written: Numbers = np.array(_written(bits.view(values.dtype)), dtype=object)
+    found: list[str] = written[places].tolist()
+    return found
+
+
+def _written(values: Numbers) -> list[str]:
+    texts = list(map(repr, values.tolist()))
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        return ["" if text == "nan" else text for text in texts]
+    return texts
