@@ -167,14 +167,16 @@ class Dehb(Strategy[DehbConfig]):
     def _mutant(self, parents: list[FloatArray]) -> FloatArray:
         drawn = self._rng.choice(len(parents), MUTATED, replace=len(parents) < MUTATED).tolist()
         a, b, c = (parents[at] for at in drawn)
-        mutant = a + self.config.factor * (b - c)
-        anew = self._rng.random(len(mutant))
-        return np.where((mutant >= 0) & (mutant < 1), mutant, anew)
+        mutant: FloatArray = a + self.config.factor * (b - c)
+        return mutant
 
     def _crossed(self, target: FloatArray, mutant: FloatArray) -> FloatArray:
         taken = self._rng.random(len(mutant)) < self.config.crossover
-        taken[self._rng.integers(len(mutant))] = True
-        return np.where(taken, mutant, target)
+        if not taken.any():
+            taken[self._rng.integers(len(mutant))] = True
+        crossed = np.where(taken, mutant, target)
+        anew = self._rng.random(len(crossed))
+        return np.where((crossed >= 0) & (crossed < 1), crossed, anew)
 
     def _place_of(self, architecture: Architecture) -> FloatArray:
         """A place drawn within the part of the interval that stands for each choice."""
