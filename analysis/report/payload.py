@@ -296,7 +296,8 @@ def _each_once(values: Floats, call: Callable[[float], float | None]) -> NDArray
     codes, different = pd.factorize(values)
     found = np.empty(len(different) + 1, dtype=object)
     found[:-1] = [call(value) for value in different.tolist()]
-    return found[codes]  # the code of NaN is -1
+    each: NDArray[np.object_] = found[codes]  # the code of NaN is -1
+    return each
 
 
 def _significant(value: float) -> float:
