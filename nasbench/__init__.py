@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from nasbench.api.analyses import Analysis, cost, curves, pareto
+    from nasbench.api.benching import Benched, bench
     from nasbench.api.comparing import Comparison, compare, report, status
     from nasbench.api.comparing import open as open
     from nasbench.api.evaluating import Verification, evaluate, verify
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 
 _MODULES: Final = {
     "nasbench.api.analyses": ("Analysis", "cost", "curves", "pareto"),
+    "nasbench.api.benching": ("Benched", "bench"),
     "nasbench.api.comparing": ("Comparison", "compare", "open", "report", "status"),
     "nasbench.api.evaluating": ("Verification", "evaluate", "verify"),
     "nasbench.api.measuring": ("latency",),
@@ -58,6 +60,7 @@ _MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name
 __all__ = [
     "Analysis",
     "Architecture",
+    "Benched",
     "Callback",
     "Comparison",
     "EarlyStopping",
@@ -77,6 +80,7 @@ __all__ = [
     "StrategyConfig",
     "TrainedModel",
     "Verification",
+    "bench",
     "callbacks",
     "compare",
     "cost",

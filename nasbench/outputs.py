@@ -44,10 +44,12 @@ class Rules:
     Args:
         inputs: files that the command reads.
         force: replace files of any kind but inputs and results files.
+        source_of: function that returns which input, e.g. a folder of images, an existing file is a part of; "" for none.
     """
 
     inputs: tuple[str, ...] = ()
     force: bool = False
+    source_of: Callable[[Path], str] = lambda _: ""
 
 
 _NO_RULES: Final = Rules()
@@ -55,17 +57,20 @@ _RULES: ContextVar[Rules] = ContextVar("nasbench_output_rules", default=_NO_RULE
 
 
 @contextlib.contextmanager
-def output_rules(inputs: Iterable[str], force: bool = False) -> Iterator[None]:
+def output_rules(
+    inputs: Iterable[str], force: bool = False, source_of: Callable[[Path], str] = lambda _: ""
+) -> Iterator[None]:
     """Set the inputs that no output inside may replace.
 
     Args:
         inputs: names of files; names of other things are ignored.
         force: replace files of other kinds.
+        source_of: see `Rules`.
 
     Yields:
         Nothing.
     """
-    token = _RULES.set(Rules(tuple(inputs), force))
+    token = _RULES.set(Rules(tuple(inputs), force, source_of))
     try:
         yield
     finally:
@@ -121,6 +126,10 @@ def require_output(
         for each in rules.inputs:
             if _is_file(each, there):
                 raise InputError(f"{shown} is the input {each!r} of this command, which is not replaced; {advice}")
+        if source := rules.source_of(target):
+            raise InputError(
+                f"{shown} is a part of the input {source!r} of this command, which is not replaced; {advice}"
+            )
         head = _beginning(target)
         if head.startswith((_HDF5, _JOURNAL)):
             raise InputError(f"{shown} is a results file or a journal, which is never replaced; {advice}")

@@ -82,6 +82,7 @@ def platform_of(made: Mapping[str, Any]) -> str:
         `nasbench.kernels.platform.is_coarse` is true for it.
     """
     packages = made.get("packages", {})
+    packages = packages if isinstance(packages, dict) else {}
     processor = str(made.get("processor") or "unknown processor").replace(";", ",")
     return "; ".join([processor, *(f"{name} {packages[name]}" for name in _COMPUTING if packages.get(name))])
 

@@ -223,6 +223,31 @@ class MacroStack:
     layers: tuple[MacroLayer, ...]
 
 
+class ChainLayer(NamedTuple):
+    """A layer or module of a network without branches.
+
+    Attributes:
+        op: name of the layer or of the blocks of the module.
+        doubles: True if it doubles the channels.
+        stride: its stride, 1 or 2.
+    """
+
+    op: str
+    doubles: bool = False
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A network without branches between its layers or modules, as those of TransNAS-Bench-101 and NAS-Bench-Macro.
+
+    Args:
+        layers: layers or modules in order; each reads the one before it, and the classifier reads the last.
+    """
+
+    layers: tuple[ChainLayer, ...]
+
+
 class Vertex(NamedTuple):
     """An interior vertex of a NAS-Bench-101 cell.
 

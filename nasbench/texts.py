@@ -18,7 +18,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from nasbench.errors import printable
+from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +46,17 @@ _LATEX: Final = {char: f"\\{char}" for char in "&%$#_{}"} | {
 }
 
 
+_FORMS: Final[dict[str, tuple[type, type]]] = {
+    **dict.fromkeys(("options", "set", "threads", "energy"), (dict, object)),
+    "packages": (dict, str),
+    **dict.fromkeys(("command", "gpus", "devices"), (list, str)),
+    **dict.fromkeys(("search_seeds", "report_seeds"), (list, int)),
+    **dict.fromkeys(("commit", "processor", "python", "system", "host", "driver", "platform"), (str, str)),
+    **dict.fromkeys(("strategy", "executor", "final", "draw", "stream", "where_arch", "budget"), (str, str)),
+}
+"""Entries of configurations and of provenance -> their type, and that of what they hold."""
+
+
 def json_object(text: str) -> dict[str, Any]:
     """Read a column of a results file that holds a JSON object, e.g. a run's configuration.
 
@@ -54,12 +65,47 @@ def json_object(text: str) -> dict[str, Any]:
 
     Returns:
         The object, its texts written as `printable` does; {} if the text is no object, as in files of other origin.
+        Entries that the suite writes are left out where they have another form.
     """
     try:
         found = json.loads(text or "{}")
-        return _shown(found) if isinstance(found, dict) else {}
-    except (ValueError, RecursionError):
+        return {name: value for name, value in _shown(found).items() if _has_form(name, value)}
+    except (ValueError, RecursionError, AttributeError):  # AttributeError: no object
         return {}
+
+
+def _has_form(name: str, value: Any) -> bool:
+    """Whether an entry of a configuration or of provenance has the form in which it is read."""
+    if name in _FORMS:
+        kind, each = _FORMS[name]
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return isinstance(value, kind) and all(isinstance(part, each) for part in parts)
+    return True
+
+
+def stored_object(text: str, where: str) -> dict[str, Any]:
+    """Read a JSON object of a results file on which the caller depends, e.g. a run's configuration.
+
+    Args:
+        text: JSON, or "" for an empty object.
+        where: what has it, for the message, e.g. "the configuration of run 768bc8".
+
+    Returns:
+        The object.
+
+    Raises:
+        InputError: when the text is no JSON object, so that no version of the suite wrote it.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{where} is no JSON object but {printable(shortened(text, 60))!r}: nasbench did not write it; use the file "
+            "that it was copied from"
+        )
+    return found
 
 
 def _shown(value: Any) -> Any:

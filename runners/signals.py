@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 _STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
+_EXPLAINED: Final = "nasbench_explained"
+
+
 @contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C: stop cleanly and resumably."""
+def termination_as_interrupt(here_only: bool = False) -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C: stop cleanly and resumably.
+
+    Args:
+        here_only: whether processes that are forked inside end at once, as without this function.
+
+    Yields:
+        Nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    process = os.getpid()
 
     def interrupt(*_: Any) -> None:
+        if here_only and os.getpid() != process:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
@@ -23,6 +41,31 @@ def termination_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def explained(interrupt: KeyboardInterrupt) -> KeyboardInterrupt:
+    """Mark an interruption of which the user was told what to do next.
+
+    Args:
+        interrupt: the exception, to be raised on.
+
+    Returns:
+        The same exception.
+    """
+    vars(interrupt)[_EXPLAINED] = True
+    return interrupt
+
+
+def is_explained(interrupt: BaseException) -> bool:
+    """Check whether `explained` marked an exception.
+
+    Args:
+        interrupt: any exception.
+
+    Returns:
+        Whether the user was told what to do next.
+    """
+    return _EXPLAINED in vars(interrupt)
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from nasbench.errors import InputError, UnknownName, printable
 from nasbench.models.incumbent import IncumbentModel, incumbent_path, require_no_model
 from nasbench.protocols.protocol import validated
 from nasbench.runners.executors import Executor
-from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_given
+from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.rows import seconds_without_row
@@ -197,7 +198,10 @@ def run_plans(
                 kept = IncumbentModel(incumbent_path(path, plan.run)) if plan.config.keep_best else None
                 until_closed.callback(kept.close if kept is not None else lambda: None)
                 measured = stored.measured.get(plan.run, ())
-                Search(*arguments, stored.without_row.get(plan.run, 0.0), kept, measured).run()
+                without_row, checkpoints = stored.without_row.get(plan.run, 0.0), checkpoints_of(path, plan, executor)
+                Search(*arguments, without_row, kept, measured, checkpoints).run()
+                if checkpoints is not None:
+                    checkpoints.close()
 
         if jobs == 1:
             for plan in todo:
@@ -272,7 +276,7 @@ def plans_of(configs: list[SearchConfig]) -> list[SearchPlan]:
     Raises:
         InputError: when a configuration cannot work, or two searches are the same.
     """
-    plans = [plan_search(config).as_new() for config in configs]
+    plans = [plan_given(config).as_new() for config in configs]
     seen: dict[str, SearchPlan] = {}
     for plan in plans:
         if plan.run in seen:

@@ -258,7 +258,7 @@ def limits_of(config: str) -> str:
         return ""
     try:
         fields = json.loads(config)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(fields.get("where_arch", "")) if isinstance(fields, dict) else ""
 
@@ -373,7 +373,7 @@ def _children_at_once(config: str) -> int:
     """Children in training at once by a stored configuration; 0 where it does not say, as for replays and imports."""
     try:
         fields = json.loads(config or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
     if isinstance(fields, dict) and isinstance(fields.get("import"), dict):
         known = fields["import"].get("children_at_once", 0)
@@ -382,9 +382,11 @@ def _children_at_once(config: str) -> int:
         return 0
     if fields["executor"] == "inline" or fields.get("ordered"):
         return 1  # an ordered run has the rows of one child at a time
-    if fields["executor"] == "ray":
-        return int(fields.get("children_at_once", 0))
-    return len(fields.get("devices", ("cpu",))) * int(fields.get("children_per_device", 1))
+    at_once: object = fields.get("children_at_once", 0)
+    if fields["executor"] != "ray":
+        devices, each = fields.get("devices", ["cpu"]), fields.get("children_per_device", 1)
+        at_once = len(devices) * each if isinstance(devices, list) and isinstance(each, int) else 0
+    return at_once if isinstance(at_once, int) else 0
 
 
 CHECKS: dict[str, tuple[str, Check]] = {

@@ -39,6 +39,7 @@ from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.analysis.plotting.page import current_page
 from nasbench.scores import judged_by
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
@@ -152,12 +153,20 @@ def counted_notes(frame: pd.DataFrame) -> tuple[str, ...]:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
 
     Returns:
-        One sentence; none if every child is counted.
+        Up to two sentences: one if not every child is counted, one if trainings stopped early.
     """
     children, counted = counted_children(frame)
-    if counted == children:
-        return ()
-    return (f"{children:,} children, {counted:,} of them within the budget: only these are counted.",)
+    notes = []
+    if counted != children:
+        notes.append(f"{children:,} children, {counted:,} of them within the budget: only these are counted.")
+    searched = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
+    early = len(searched) - len(whole_trainings(searched))
+    if early:
+        notes.append(
+            f"{early:,} of {len(searched):,} counted children stopped before the last epoch: their score is that of the "
+            "epoch that they reached, and the incumbent may be one of them."
+        )
+    return tuple(notes)
 
 
 def _median(values: np.ndarray) -> float:

@@ -177,7 +177,7 @@ def _share_of_a_core(config: str, provenance: str) -> float:
         devices = fields["devices"]
         at_once = int(len(devices) * fields["children_per_device"] * fields["runs_per_device"])
         cores = float(made["processors"])
-    except (ValueError, KeyError, TypeError):  # imported rows, and runs of early versions
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):  # imports, and runs of early versions
         return 0.0
     # A Ray cluster has nodes with other numbers of cores than the one that the provenance describes.
     if fields.get("executor") == "ray" or not devices or set(devices) != {"cpu"}:

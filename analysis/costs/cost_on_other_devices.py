@@ -156,7 +156,7 @@ def _joules(provenance: str) -> dict[str, float]:
     try:
         energy = json.loads(provenance or "{}").get("energy") or {}
         return {str(name): float(value) for name, value in energy.get("joules", {}).items()}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return {}
 
 

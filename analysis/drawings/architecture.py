@@ -32,6 +32,7 @@ from nasbench.structures import (
     Block,
     Cell,
     CellPair,
+    Chain,
     ChannelStack,
     EdgeCell,
     Layer,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | ChannelStack
+Structure = CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | Chain | ChannelStack
 
 OP_WIDTH, OP_HEIGHT = 1.56, BOX_HEIGHT
 BLOCK_PAD = 0.12
@@ -56,6 +57,8 @@ FILLS = {
     "dil": "#d5ecec",
     "conv": "#e3def2",
     "1": "#e3def2",
+    "basic": "#e3def2",
+    "mb": "#dbe9f6",
     "max": "#fdebd0",
     "avg": "#fdf6d0",
     "add": "#dff0d8",
@@ -67,7 +70,7 @@ def draw_architecture(structure: Structure, ax: Axes) -> None:
     """Draw an architecture.
 
     Args:
-        structure: a value of `nasbench.structures`: a pair of cells, a stack of layers, of macro layers or of
+        structure: a value of `nasbench.structures`: a pair of cells, a chain, a stack of layers, of macro layers or of
             channels, or a NAS-Bench cell.
         ax: one plot; its axes are hidden and get equal scales. Texts fit the size it has now.
 
@@ -138,6 +141,8 @@ def picture(structure: Structure) -> tuple[list[PlacedDrawing], float, float]:
         return _column(_layer_column(structure))
     if isinstance(structure, MacroStack):
         return _column(_macro_column(structure))
+    if isinstance(structure, Chain):
+        return _column(_chain_column(structure))
     if isinstance(structure, ChannelStack):
         return _column(_channel_column(structure))
     allowed = ", ".join(kind.__name__ for kind in get_args(Structure))
@@ -400,6 +405,16 @@ def _macro_column(stack: MacroStack) -> BoxColumn:
     inputs = [(*layer.skips, number) for number, layer in enumerate(stack.layers)]
     stages = [layer.stage for layer in stack.layers]
     return BoxColumn(labels, inputs, stages, (len(stack.layers),), "stem (0)", "reduction")
+
+
+def _chain_column(chain: Chain) -> BoxColumn:
+    """Convert a chain of layers or modules; a label says what changes channels and resolution."""
+    labels = []
+    for layer in chain.layers:
+        changes = ["channels ×2"] * layer.doubles + [f"stride {layer.stride}"] * (layer.stride > 1)
+        labels.append(", ".join([operation_label(layer.op), *changes]))
+    count = len(labels)
+    return BoxColumn(labels, [(place,) for place in range(count)], [0] * count, (count,), "stem (0)", "")
 
 
 def _channel_column(stack: ChannelStack) -> BoxColumn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import textwrap
 from typing import TYPE_CHECKING
@@ -15,6 +14,8 @@ from nasbench.analysis.drawings.canvas import LETTER, Canvas, paint, sized_figur
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import device_time
 from nasbench.errors import InputError, printable
+from nasbench.spaces import get_space
+from nasbench.spaces.stored_choices import choices_of, decode_stored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,12 @@ def loop_data(frame: pd.DataFrame, runs: pd.DataFrame, run: str = "") -> pd.Data
             **{name: rows[name] for name in ("space", "protocol", "data", "device")},
             "child": np.arange(1, len(rows) + 1),
             "hash": rows["hash"],
-            "decisions": [len(json.loads(choices)) for choices in rows["choices"]],
+            "decisions": [
+                len(found)
+                if (found := choices_of(choices)) is not None
+                else len(decode_stored(get_space(space), choices).choices)  # says what is wrong
+                for space, choices in zip(rows["space"], rows["choices"])
+            ],
             **{name: rows[name] for name in ("params", "mult_adds", "epochs", "status", "val_acc", "reward")},
             "reward_is": reward_words(rows),
             "seconds": rows["train_seconds"] + rows["eval_seconds"] + rows["setup_seconds"],

@@ -11,6 +11,7 @@ from nasbench.structures import (
     PREVIOUS_PREVIOUS,
     Cell,
     CellPair,
+    Chain,
     ChannelStack,
     EdgeCell,
     LayerStack,
@@ -20,7 +21,7 @@ from nasbench.structures import (
 
 
 def structure_table(
-    structure: CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | ChannelStack,
+    structure: CellPair | LayerStack | EdgeCell | MacroStack | VertexCell | Chain | ChannelStack,
 ) -> pd.DataFrame:
     """List the parts of an architecture's drawing: a row per block, layer or operation, and a last row for the output.
 
@@ -31,7 +32,8 @@ def structure_table(
         For cells: cell, block, left, left_op, right, right_op, combine (states are p, c, b1, b2, ...; the output lists
         its states under `left`). For layers and operations: layer or operation (from 1), its description, and inputs
         (numbers with spaces between; 0 is the image, the stem or the cell's input). Macro layers list their skips; each
-        also reads the layer before it. Layers of a stack of channels have their channels.
+        also reads the layer before it. Layers of a chain have what they change, those of a stack of channels have their
+        channels; both read the layer before them only.
 
     Raises:
         InputError: for anything else.
@@ -73,6 +75,11 @@ def structure_table(
             for number, layer in enumerate(structure.layers, 1)
         ]
         return pd.DataFrame(macro, columns=["layer", "op", "stage", "skips"])
+    if isinstance(structure, Chain):
+        chain = [
+            (str(number), layer.op, layer.doubles, layer.stride) for number, layer in enumerate(structure.layers, 1)
+        ]
+        return pd.DataFrame(chain, columns=["layer", "op", "doubles_channels", "stride"])
     if isinstance(structure, ChannelStack):
         widths = [
             (str(number), "residual block" if number % 2 == 0 else "cell", channels)
@@ -81,7 +88,7 @@ def structure_table(
         return pd.DataFrame(widths, columns=["layer", "op", "channels"])
     raise InputError(
         f"no table of {type(structure).__name__}; allowed: CellPair, LayerStack, EdgeCell, MacroStack, VertexCell, "
-        "ChannelStack"
+        "Chain, ChannelStack"
     )
 
 

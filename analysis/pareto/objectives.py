@@ -143,7 +143,7 @@ def with_measured(
 def _how(each: Measured) -> str:
     again = f" (of {each.repeated} repeated ones the latest)" if each.repeated else ""
     conditions = f": {each.conditions}" if each.conditions else ""
-    return f"{each.quantity} of {len(each.values):,} architectures{again}{conditions}"
+    return f"{each.quantity} of {len(each.values):,} architectures{again}{conditions}{each.left_out}"
 
 
 def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[str]:
@@ -399,6 +399,20 @@ def objective_volumes(
             }
         )
     return pd.DataFrame(rows)
+
+
+def scaled_values(points: pd.DataFrame, objectives: Sequence[str]) -> Floats:
+    """Return objectives as volumes use them: costs by their logarithm (base 10), others unchanged.
+
+    Args:
+        points: one column per objective; costs are positive.
+        objectives: their names.
+
+    Returns:
+        [points, objectives].
+    """
+    values = {name: points[name].to_numpy(dtype=float) for name in objectives}
+    return np.column_stack([np.log10(values[name]) if objective_of(name).log else values[name] for name in objectives])
 
 
 def _scaled(values: Floats, objectives: Sequence[str], corner: dict[str, float]) -> tuple[Floats, Floats]:

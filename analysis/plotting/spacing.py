@@ -21,8 +21,8 @@ def separate(wanted: Sequence[float], gaps: Sequence[float]) -> np.ndarray:
         return np.empty(0)
     steps = np.concatenate([[0.0], np.cumsum(np.asarray(gaps, dtype=float))])
     # With x_i = z_i + steps_i the constraint is that z does not decrease: isotonic regression.
-    placed: np.ndarray = np.array(rising((np.asarray(wanted, dtype=float) - steps).tolist())) + steps
-    return placed
+    levels: np.ndarray = np.array(rising((np.asarray(wanted, dtype=float) - steps).tolist()))
+    return np.asarray(levels + steps)
 
 
 def rising(wanted: Sequence[float]) -> list[float]:

@@ -41,6 +41,7 @@ from nasbench.analysis.statistics.significance import unpaired_tests
 from nasbench.costs.pricing import PriceTable
 from nasbench.errors import printable
 from nasbench.scores import judged_by
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
 from nasbench.store.judged import courses_of
 from nasbench.store.measured import every_way, of_trainings, read_measurements
@@ -417,7 +418,7 @@ def measured_fronts(frame: pd.DataFrame, measurements: pd.DataFrame) -> pd.DataF
     """
     rows: list[dict[str, Any]] = []
     scored = scored_children(frame, "val_acc") if len(measurements) else frame.iloc[:0]
-    means = scored.groupby("hash", sort=False)["val_acc"].mean()
+    means = whole_trainings(scored).groupby("hash", sort=False)["val_acc"].mean()
     for way in every_way(of_trainings(measurements, scored)) if len(means) else ():
         if way.quantity in (judged_by().val, judged_by().test):
             continue

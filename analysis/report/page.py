@@ -6,7 +6,6 @@ Texts from results files are escaped by jinja2, and in the JSON by `payload.as_s
 
 from __future__ import annotations
 
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,9 @@ from nasbench.analysis.report.payload import HASH_DIGITS, as_script, payload
 from nasbench.analysis.report.pictures import svg_of
 from nasbench.analysis.report.templates import policy, rendered, static
 from nasbench.analysis.report.wording import children_deck, estimates, facts, findings, headline, lead, setting
-from nasbench.errors import UnknownName
+from nasbench.errors import InputError, UnknownName
 from nasbench.scores import judged_by
+from nasbench.spaces.stored_choices import decode_stored
 from nasbench.structures import CellPair
 
 if TYPE_CHECKING:
@@ -122,11 +122,11 @@ def best_cells(found: Contents) -> list[dict[str, Any]]:
                 cells.append({**row, "rank": rank, "short": short, "picture": "", "wide": False})
                 cells[-1]["reason"] = f"Not drawn: nothing is known of the networks of {row['space']}."
                 continue
-            structure = space.structure(space.decode(json.loads(row["choices"])))
+            structure = space.structure(decode_stored(space, row["choices"]))
             picture, wide = svg_of(structure, f"Architecture {short}"), isinstance(structure, CellPair)
         except UnknownName as error:
             reason = f"Not drawn: {error}."
-        except (ValueError, TypeError, LookupError):  # no JSON, or choices that the space does not have
+        except InputError:  # no choices, or those that the space does not have
             reason = f"Not drawn: {row['choices'][:80]!r} is no architecture of {row['space']}."
         cells.append({**row, "rank": rank, "short": short, "picture": picture, "reason": reason, "wide": wide})
     return cells

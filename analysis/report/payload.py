@@ -294,10 +294,10 @@ def _numbers(values: pd.Series[Any] | Floats, digits: int) -> NDArray[np.object_
 def _each_once(values: Floats, call: Callable[[float], float | None]) -> NDArray[np.object_]:
     """Apply a function to each different number once, because plots repeat most of them; None for NaN."""
     codes, different = pd.factorize(values)
-    found = np.empty(len(different) + 1, dtype=object)
+    found: NDArray[np.object_] = np.empty(len(different) + 1, dtype=object)
     found[:-1] = [call(value) for value in different.tolist()]
-    each: NDArray[np.object_] = found[codes]  # the code of NaN is -1
-    return each
+    at: NDArray[np.object_] = found[codes]  # the code of NaN is -1
+    return at
 
 
 def _significant(value: float) -> float:

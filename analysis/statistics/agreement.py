@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nasbench.analysis.comparison.checks import require_columns
 from nasbench.errors import InputError
+from nasbench.store.format.frames import whole_trainings
 
 FEWEST = 3
 
@@ -53,7 +54,8 @@ def mean_by_hash(frame: pd.DataFrame, value: str = "val_acc") -> pd.DataFrame:
     require_columns(
         frame, ("stage", "status", "hash", "space", "choices", "protocol", "fingerprint", value), "the children"
     )
-    children = frame[(frame["stage"] == "search") & (frame["status"] == "ok")]
+    whole = whole_trainings(frame)
+    children = whole[(whole["stage"] == "search") & (whole["status"] == "ok")]
     if children.empty:
         raise InputError("no child of a search has status ok, so there is nothing to rank")
     protocols = (children["protocol"] + " (" + children["fingerprint"] + ")").unique()

@@ -15,6 +15,7 @@ from nasbench.analysis.comparison.checks import require_columns
 from nasbench.analysis.inference.intervals import TOO_SMALL
 from nasbench.analysis.plotting import style
 from nasbench.errors import InputError
+from nasbench.store.format.frames import whole_trainings
 from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def protocol_scores(frame: pd.DataFrame) -> pd.DataFrame:
     """
     need = ("hash", "stage", "status", "strategy", "protocol", "fingerprint", "data", "val_acc", "test_acc")
     require_columns(frame, need, "the children")
-    rows = frame[frame["status"] == "ok"]
+    whole = whole_trainings(frame)
+    rows = whole[whole["status"] == "ok"]
     first, final = _first_trained(rows), rows[rows["stage"] == "final"]
     parts = [
         first.assign(kind="validation", score=first["val_acc"]),
@@ -78,7 +80,8 @@ def seed_scores(frame: pd.DataFrame, fingerprint: str | None = None) -> pd.DataF
         InputError: when the children are of several protocols.
     """
     require_columns(frame, ("hash", "stage", "status", "strategy", "fingerprint", "seed", "val_acc"), "the children")
-    rows = _first_trained(frame[(frame["status"] == "ok") & frame["val_acc"].notna()])
+    whole = whole_trainings(frame)
+    rows = _first_trained(whole[(whole["status"] == "ok") & whole["val_acc"].notna()])
     if fingerprint is not None:
         rows = rows[rows["fingerprint"] == fingerprint]
     if rows["fingerprint"].nunique() > 1:
@@ -108,7 +111,8 @@ def architecture_values(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFra
     texts = [name for name in names if frame[name].dtype.kind not in "iuf"]
     if texts or len(set(names)) < 2:
         raise InputError(f"rank correlations need two or more different columns of numbers; got {', '.join(names)}")
-    rows = frame[frame["status"] == "ok"]
+    whole = whole_trainings(frame)
+    rows = whole[whole["status"] == "ok"]
     means: pd.DataFrame = rows.groupby("hash", sort=False)[list(names)].mean().dropna()
     return means.reset_index()
 

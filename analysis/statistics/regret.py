@@ -77,7 +77,14 @@ def _at(rows: pd.DataFrame, grid: np.ndarray) -> np.ndarray:
     return np.stack([tests[a:b][np.searchsorted(spent[a:b], grid, side="right") - 1] for a, b in zip(starts, ends)])
 
 
-def draw_regret(data: pd.DataFrame, ax: Axes, unit: str, score: Score = ACCURACY, measure: str = "test_acc") -> None:
+def draw_regret(
+    data: pd.DataFrame,
+    ax: Axes,
+    unit: str,
+    score: Score = ACCURACY,
+    measure: str = "test_acc",
+    named: bool = True,
+) -> None:
     """Draw the mean regret of each strategy with its quartiles.
 
     Args:
@@ -86,6 +93,7 @@ def draw_regret(data: pd.DataFrame, ax: Axes, unit: str, score: Score = ACCURACY
         unit: unit of the budget, for the axis.
         score: the score whose regret it is.
         measure: "test_acc" or "val_acc": the part of the data.
+        named: whether to write the strategies' names at the ends of the lines.
     """
     if data.empty:
         style.say(ax, f"No search has a choice with a {score.words(measure)}.")
@@ -104,7 +112,8 @@ def draw_regret(data: pd.DataFrame, ax: Axes, unit: str, score: Score = ACCURACY
     style.logarithmic(ax, float(data["budget"].min()), float(data["budget"].max()))
     ax.set_xlim(data["budget"].min(), data["budget"].max())
     _regret_axis(ax, factor * data[["mean", "low", "high"]].to_numpy(dtype=float))
-    style.label_ends(ax, ends)
+    if named:
+        style.label_ends(ax, ends)
 
 
 def _label(score: Score, measure: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import combinations
 
 import numpy as np
@@ -13,6 +12,8 @@ from nasbench.analysis.statistics.agreement import rank_agreement
 from nasbench.errors import InputError
 from nasbench.scores import judged_by
 from nasbench.spaces import get_space
+from nasbench.spaces.stored_choices import decode_stored
+from nasbench.store.format.frames import whole_trainings
 from nasbench.tabular.tables import of_one_platform
 
 CHANCE = 0.15
@@ -36,7 +37,8 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
         InputError: when a column is missing, there are several spaces or protocols, or none has status ok.
     """
     require_columns(frame, (*_KEYS, "space", "fingerprint"), "the table")
-    ok = frame[frame["status"] == "ok"]
+    whole = whole_trainings(frame)
+    ok = whole[whole["status"] == "ok"]
     if ok.empty:
         raise InputError("no child of the table has status ok")
     rows = _once(ok) if "stage" in ok else ok
@@ -182,7 +184,7 @@ def function_classes(rows: pd.DataFrame) -> pd.Series[str]:
     require_columns(rows, ("hash", "space", "choices"), "the table")
     first = rows.drop_duplicates("hash")
     space = get_space(str(first["space"].iloc[0]))
-    classes = [space.function_class(space.decode(json.loads(choices))) for choices in first["choices"]]
+    classes = [space.function_class(decode_stored(space, choices)) for choices in first["choices"]]
     return pd.Series(classes, index=pd.Index(first["hash"], name="hash"), name="function", dtype=object)
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from nasbench.analysis.comparison.anytime import By
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis(Presented):
@@ -128,6 +130,7 @@ def pareto(
     score: str = "val_acc",
     where: str | None = None,
     measurements: Paths = (),
+    over: By | None = None,
     seed: int = 0,
 ) -> Analysis:
     """Find the architectures that no other one beats in every objective. As `nasbench pareto --objectives`.
@@ -140,11 +143,14 @@ def pareto(
             "val_loss" or a measured quantity. Runs that state another score than accuracy are judged by that.
         where: as for `compare`.
         measurements: further files of measurements, as `nasbench latency -o` writes them.
-        seed: seed of the bootstrap over runs, >= 0.
+        over: unit of the budget over which hypervolumes are computed, "children", "gpu_hours", "usd" or "wall"; None for
+            the fronts at the end.
+        seed: seed of the bootstrap over runs, and of the bands, >= 0.
 
     Returns:
         The hypervolume of each strategy as `table`; all architectures as `data`, those of the front marked in its
-        column "front".
+        column "front". With `over`: medians over runs with a band, at quarters of the budget as `table` and at all its
+        steps as `data`; `notes` has a test of each pair of strategies.
 
     Raises:
         UnknownName, InputError: for unknown objectives, or when no children are left.
@@ -166,7 +172,7 @@ def pareto(
     with Results(paths) as opened:
         measured = read_measurements(opened, measurements)
     names = fronts.parse_objectives(",".join(objectives), set(measured["quantity"]))
-    frame, _, judged = _rows(paths, where, "val_acc" if score == "val_acc_best" else score)
+    frame, all_runs, judged = _rows(paths, where, "val_acc" if score == "val_acc_best" else score)
     score = score if score == "val_acc_best" else measure_of(score)
     if "error" in names and not judged.is_accuracy:
         raise InputError(f"error is 1 - accuracy, and these runs are judged by {judged.val}: name that in its place")
@@ -175,6 +181,8 @@ def pareto(
     single = fronts.objective_points(frame, names, score, by_run=True)
     points = fronts.objective_front(fronts.objective_points(frame, names, score), names)
     corner = fronts.reference_point(points, names)
+    if over is not None:
+        return _volumes_over(frame, all_runs, names, corner, score, over, seed)
     volumes = fronts.objective_volumes(points, names, corner)
     runs = fronts.run_volumes(single, names, corner, seed)
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(
@@ -191,6 +199,29 @@ def pareto(
     surfaces = fronts.surfaces_of_runs(single, names)
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
     return Analysis(table, points, notes, lambda: plot_objectives(points, names, surfaces, notes, "", about))
+
+
+def _volumes_over(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    names: Sequence[str],
+    corner: dict[str, float],
+    score: str,
+    over: By,
+    seed: int,
+) -> Analysis:
+    from nasbench.analysis.pareto import volume_course as course
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    courses = course.volume_courses(frame, runs, names, corner, score, over)
+    data = course.volume_bands(courses, seed)
+    notes = (
+        f"Hypervolume up to {', '.join(f'{name} {corner[name]:g}' for name in names)}, of the logarithms (base 10) of "
+        "costs: larger is better.",
+        *course.comparison_lines(course.volume_tests(courses)),
+    )
+    about = describe_rows(frame, (score,) if "error" in names else (), len(runs))
+    return Analysis(course.at_quarters(data), data, notes, lambda: course.plot_volume_course(data, notes, about))
 
 
 def curves(paths: Paths, *, where: str | None = None, best: int = 5, score: str = "val_acc") -> Analysis:

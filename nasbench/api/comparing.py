@@ -14,7 +14,7 @@ from nasbench.errors import InputError
 from nasbench.expressions.frames import rows_where
 from nasbench.outputs import REPORT_MARKS, ending_of, output_rules, write_output
 from nasbench.scores import ACCURACY, Score, judging
-from nasbench.store.judged import judge
+from nasbench.store.judged import judge, require_both_parts
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
@@ -153,6 +153,7 @@ def compare(
         frame, runs, measured = selected_children(results.frame(), where), results.runs(), results.measurements()
     runs = runs[runs["run"].isin(set(frame["run"]))] if where is not None else runs
     frame, judged = judge(frame, runs, measured, score)
+    require_both_parts(judged)
     with judging(judged):
         notes = (*check_comparable(frame, runs, allow), *counted_notes(frame))
         about = describe_rows(frame, ("val_acc", "test_acc"), len(runs))
@@ -219,6 +220,7 @@ def report(
         first = Path(results.files[0])
         selection = Selection.of(results, frame)
         judged_frame, judged = judge(selection.frame, selection.runs, selection.measurements, score)
+        require_both_parts(judged)
         selection = replace(selection, frame=judged_frame)
         budget = budget_in(selection.runs, "gpu_hours")
         wishes = Wishes(title, allow, seed, best, target, tuple(on), ran_on, budget=budget)

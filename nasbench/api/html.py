@@ -69,7 +69,7 @@ def architecture_html(architecture: Architecture) -> str:
     """
     space = architecture.space
     counts = space.count(architecture)
-    size = f"{counts.params:,} parameters, {counts.mult_adds:,} multiply-adds (scale of {space.default_protocol})"
+    size = f"{counts.params:,} parameters, {counts.mult_adds:,} multiply-adds (scale of {space.default_size or space.default_protocol})"
     values = {"space": space.spec, "hash": architecture.hash, "network": str(architecture), "counts": size}
     return card(drawn(architecture), facts(values))
 

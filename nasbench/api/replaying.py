@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING
 from nasbench.api.main_guard import require_main_guard
 from nasbench.api.strategies import StrategyLike, given_strategy
 from nasbench.errors import InputError, MissingData
+from nasbench.outputs import output_rules, write_output
 from nasbench.protocols.protocol import validated
-from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, with_measured
 from nasbench.runners.search.budget import Budget
 from nasbench.spaces.constrained import one_spelling
+from nasbench.tabular.catalogue import table_file
 from nasbench.tabular.tables import Selection, Table
 from nasbench.tabular.trainings import OutcomeFrom
 from nasbench.texts import csv_cells
@@ -25,6 +28,8 @@ from nasbench.texts import csv_cells
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from nasbench.analysis.statistics.regret_panels import Panel
 
 PathLike = str | os.PathLike[str]
 _UNITS = {"wall_seconds": "s", "gpu_seconds": "device-seconds", "usd": "USD", "children": "children"}
@@ -118,34 +123,71 @@ class Replay:
         about = f"Data {each.name}{searched}; space {each.space.spec}; {searches:,} replayed searches; {score}"
         return plot_regret(data, _UNITS[self.runs[0].budget.unit], [note], about, own, measure)
 
-    def save(self, path: PathLike) -> Path:
+    def plot_panels(self) -> Figure:
+        """Draw the regret on every data set of `scored` in one picture, a panel each.
+
+        Returns:
+            The figure.
+        """
+        from nasbench.analysis.statistics.regret_panels import plot_panels
+
+        names = ", ".join(each.name for each in self.scored)
+        panels = self.panels()
+        searches = int(panels[0].regret.groupby("strategy")["runs"].first().sum())
+        about = f"Searched on {self.table.name}; space {self.table.space.spec}; {searches:,} replayed searches; regret on {names}"
+        without = [each.name for each in self.scored if not each.has_test_scores]
+        notes = [f"No test scores, so validation scores: {', '.join(without)}."] if without else []
+        return plot_panels(panels, _UNITS[self.runs[0].budget.unit], notes, about)
+
+    def panels(self) -> list[Panel]:
+        """Compute what `plot_panels` draws.
+
+        Returns:
+            One panel per data set of `scored`, in their order.
+        """
+        from nasbench.analysis.statistics.regret_panels import Panel
+        from nasbench.tabular.tables import agreement
+
+        return [
+            Panel(
+                each.name,
+                self.regret(each),
+                each.score,
+                self.runs[0].best_test_acc(each),
+                math.nan if each.name == self.table.name else agreement(self.table, each),
+                each.reported_measure,
+            )
+            for each in self.scored
+        ]
+
+    def save(self, path: PathLike, force: bool = False) -> Path:
         """Write the searches to a file: a results file with all children, or a CSV file with the choices.
 
         Args:
             path: name of a new results file, ending in .h5, or of a CSV file, ending in .csv.
+            force: replace also a CSV file that is no earlier one of choices; a results file never is.
 
         Returns:
             The path of the file.
 
         Raises:
-            InputError: for another ending, when the results file exists already, or when the file cannot be written.
+            InputError: for another ending, when the results file exists already, or when the file must not be replaced or
+                cannot be written.
         """
         where = Path(path)
         if where.suffix == ".csv":
-            try:
-                csv_cells(self.choices).to_csv(where, index=False)
-            except OSError as error:
-                raise InputError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
+            content = str(csv_cells(self.choices).to_csv(index=False))
+            with output_rules((), force):
+                write_output(where, content.encode("utf-8", "backslashreplace"))
             return where
         if where.suffix != ".h5":
             raise InputError(
                 f"cannot write {str(where)!r}; the name must end in .h5 (all children) or .csv (the choices)"
             )
-        if where.exists():
-            raise InputError(f"{where} is there already; name another file")
         from nasbench.runners.replay.rows import tables_of
-        from nasbench.store.maintenance.table_builder import write_new
+        from nasbench.store.maintenance.table_builder import require_new, write_new
 
+        require_new(where)
         reports = [each for each in self.scored if each is not self.table]
         write_new(str(where), tables_of(self.runs, reports), False)
         return where
@@ -172,7 +214,9 @@ def replay(
     report_seeds: Sequence[int] | None = None,
     draw: OutcomeFrom = "mean",
     where_arch: str = "",
+    measurements: Sequence[PathLike] = (),
     price: float = 0.0,
+    children_at_once: int = 1,
     jobs: int = 1,
     progress: bool = True,
 ) -> Replay:
@@ -199,7 +243,11 @@ def replay(
         where_arch: limits on the architectures that strategies may propose, by the table's counts, e.g.
             "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of
             milliseconds.
+        measurements: results files with measured quantities that strategies have as objectives, e.g. latency; () for the
+            table's file.
         price: USD per device-hour, >= 0, for budgets in USD.
+        children_at_once: devices: children in training at once in each search, >= 1, whose outcomes come in the order of
+            the simulated ends.
         jobs: processes that search at once, >= 1; the result is the same. More than one needs strategies of an
             importable module.
         progress: whether to show a bar.
@@ -227,21 +275,21 @@ def replay(
     limit = ReplayBudget(Budget.parse(budget), price)
     seen, scored_with = _once(search_seeds, "search_seeds"), _once(report_seeds, "report_seeds")
     names: list[str | None] = list(report_on) or ([search_on] if seen or scored_with else [])
+    given = _several(strategies)
+    curves = any(given_strategy(each).kind.asks_epochs for each in given)
     searched, *reports = read_tables(
-        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)]
+        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)], curves
     )
     searched.check_outcome_from(draw)
     scored = reports or [searched]
     published = published_on(searched, scored)
-    settings = [
-        replace(_setting(each, published, limit.budget), where_arch=one_spelling(where_arch))
-        for each in _several(strategies)
-    ]
+    settings = [replace(_setting(each, published, limit.budget), where_arch=one_spelling(where_arch)) for each in given]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
+    searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])
     numbers = range(seeds) if isinstance(seeds, int) else list(seeds)
     with _bar(len(settings) * len(numbers), progress) as ended:
-        runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw)
+        runs = replay_all(searched, settings, numbers, limit, jobs, ended, draw, children_at_once)
     return Replay(tuple(runs), searched, tuple(scored), published)
 
 
@@ -252,7 +300,8 @@ def table_path(table: PathLike) -> Path:
         table: path of a file, or the name of a table that ships with the suite, e.g. "digits201".
 
     Returns:
-        Path of the file: the given one, or `results/NAME.h5` here or in the installed package.
+        Path of the file: the given one, `results/NAME.h5` here or in a copy of the repository, or the compact table that
+        is installed.
 
     Raises:
         MissingData: when there is no such file and no table of that name.
@@ -265,9 +314,12 @@ def table_path(table: PathLike) -> Path:
         for found in (Path("results") / f"{table}.h5", Path(str(folder)) / f"{table}.h5"):
             if found.exists():
                 return found
+        shipped = table_file(str(table))
+        if shipped.exists():
+            return shipped
     raise MissingData(
         f"there is no table {str(table)!r}: give the NAS-Bench-201 archive (.npz), a results file, or the name of one "
-        "in results/, e.g. digits201 in a copy of the repository"
+        "that ships (nasbench tables), e.g. digits201-2"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from functools import cached_property
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from nasbench.costs.units import device_time
 from nasbench.errors import InputError, printable
+from nasbench.protocols.stored import config_of
 from nasbench.spaces import Architecture, get_space
+from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.query import Results
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The stored configuration: space, protocol, budget, executor, ..."""
-        return dict(json.loads(self.row["config"]))
+        return config_of(str(self.row["config"]), self.id)
 
     def frame(self, stage: Stage | None = None) -> pd.DataFrame:
         """Return the children of the run in commit order, with the columns of `Results.frame()`.
@@ -114,7 +115,7 @@ class Run:
         if self.incumbents.empty:
             return None
         row = self.incumbents.iloc[-1]
-        return get_space(str(row["space"])).decode(json.loads(row["choices"]))
+        return decode_stored(get_space(str(row["space"])), row["choices"])
 
     @property
     def val_acc(self) -> float:

@@ -23,7 +23,7 @@ from nasbench.doctor.before_search import slow_here
 from nasbench.errors import InputError
 from nasbench.kernels.processor import processor_here
 from nasbench.protocols.protocol import PROTOCOLS, Protocol, get_protocol, overridden, validated
-from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, with_source
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.resuming import plans_to_resume
 from nasbench.runners.signals import termination_as_interrupt
@@ -53,7 +53,10 @@ def search(
     final: Literal["incumbents", "best", "none"] = "incumbents",
     final_seeds: int = 3,
     where_arch: str = "",
+    warm_start: str = "",
+    filter: str = "",
     keep_best: bool = False,
+    checkpoint_gib: float = 4.0,
     stream: Literal["strategy", "seed"] = "strategy",
     timeout: float = 0.0,
     price: str = "",
@@ -78,7 +81,8 @@ def search(
 
     Args:
         space: text such as "nasnet:blocks=2", or a space.
-        strategy: "evolution", "evolution:population=10", a class, or an object (its class, options and seed are used).
+        strategy: "evolution", "evolution:population=10", "mine.py:Mine" (a class in a file, whose digest is stored), a
+            class, or an object (its class, options and seed are used).
             A class that is not registered is stored by its path, e.g. `__main__:Mine`, and can be resumed only by
             `nasbench.resume(..., strategy=Mine)`.
         budget: "20 children", "2 gpu-hours", "3 usd", or wall time: "10 min".
@@ -100,8 +104,14 @@ def search(
         where_arch: limits on the architectures that the strategy may propose, by closed-form counts at the protocol's
             scale, e.g. "params <= 100k and mult_adds <= 20M", or by latencies that are measured on this machine, e.g.
             "latency <= 5 ms"; "" for none.
+        warm_start: a zero-cost score by which a pool of random architectures is ranked, whose best come in place of the
+            strategy's first random ones, e.g. "zero_cost:synflow,candidates=100,children=10"; "" for none.
+        filter: a zero-cost score by which the worst architectures are never proposed, e.g.
+            "zero_cost:synflow,keep=0.5"; "" for none.
         keep_best: whether the best network so far is kept as it was trained, in a model file beside the results file,
             for `nasbench.load_model`; not with Ray.
+        checkpoint_gib: GiB of disk, >= 0, for the checkpoints of trainings that the strategy stops early, in a folder beside
+            the results file while the run is going on; a child whose checkpoint does not fit is trained again.
         stream: "strategy": a strategy's random numbers come from the seed, its name and its options, so runs of different
             strategies are independent; "seed": from the seed alone, as in earlier versions.
         timeout: seconds after which a child ends without a score; 0 for never.
@@ -163,7 +173,10 @@ def search(
             "final": final,
             "final_seeds": final_seeds,
             "where_arch": where_arch,
+            "warm_start": warm_start,
+            "filter": filter,
             "keep_best": keep_best,
+            "checkpoint_gib": checkpoint_gib,
             "stream": stream,
             "timeout": timeout,
             "price": price,
@@ -183,7 +196,7 @@ def search(
         },
         "nasbench.search",
     )
-    plan = plan_search(config, kind=given.unregistered_kind).as_new()
+    plan = plan_search(with_source(config, given.kind), kind=given.unregistered_kind).as_new()
     shown = given.name.rpartition(":")[2].rpartition(".")[2]
     path = Path(output) if output is not None else Path("results") / f"{plan.space.name}-{shown}.h5"
     (run,) = run_with_callbacks(path, [plan], callbacks_of(callbacks), cache, 1, progress, take_over)
@@ -195,6 +208,7 @@ def resume(
     run: str | None = None,
     *,
     strategy: StrategyLike | None = None,
+    changed_strategy: bool = False,
     devices: str | None = None,
     address: str | None = None,
     callbacks: Sequence[CallbackLike] | CallbackLike = (),
@@ -209,7 +223,8 @@ def resume(
     Args:
         path: the results file.
         run: id of one run; None for all that are not complete.
-        strategy: class of a run whose strategy is not registered.
+        strategy: class of a run whose strategy is not registered, or its file: "mine.py:Mine".
+        changed_strategy: whether a run may go on with another version of its strategy's file than it began with.
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
         address: address of another Ray cluster than before; None for the same.
         callbacks: as for `search`.
@@ -222,7 +237,8 @@ def resume(
         The continued runs; empty when every run was complete.
 
     Raises:
-        InputError: when there is no such run, its strategy is not registered, or its protocol or data has changed.
+        InputError: when there is no such run, its strategy is not registered, or its protocol, data or strategy's file has
+            changed.
         MissingResults, StoreError: when there is no such file, or it cannot be read or written.
         KeyboardInterrupt: after the runs were marked as interrupted.
 
@@ -238,7 +254,7 @@ def resume(
     if strategy is not None:
         given = given_strategy(strategy)
         kinds[given.name] = given.kind
-    plans = plans_to_resume(path, run, devices, address, kinds)
+    plans = plans_to_resume(path, run, devices, address, kinds, changed_strategy)
     if not plans:
         finish_packing(path, take_over)
         return []

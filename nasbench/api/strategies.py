@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.source_files import names_a_file, source_of, split_strategy, strategy_class
 
 __all__ = [
     "GivenStrategy",
@@ -130,7 +131,8 @@ def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = N
     be able to start again from its results file.
 
     Args:
-        strategy: a name, "name:option=value,option=value", a class, or an object.
+        strategy: a name, "name:option=value,option=value", a class in a file ("mine.py:Mine", whose code runs, also with
+            options), a class, or an object.
         options: options of the strategy; None for those that `strategy` itself gives.
 
     Returns:
@@ -138,12 +140,13 @@ def given_strategy(strategy: StrategyLike, options: Mapping[str, Any] | None = N
 
     Raises:
         UnknownName: when no strategy has that name.
-        InputError: when `strategy` is none of these, an option cannot be read, or options are given twice.
+        InputError: when a file cannot be used, `strategy` is none of these, an option cannot be read, or options are given twice.
     """
     if isinstance(strategy, str):
-        name, _, text = strategy.partition(":")
-        kind = STRATEGIES.get(name)
-        return GivenStrategy(name, kind, _once(name, _options_of(name, text), options))
+        name, text = split_strategy(strategy)
+        kind = strategy_class(name)
+        stored, registered = _stored_name(kind) if names_a_file(name) else (name, True)
+        return GivenStrategy(stored, kind, _once(name, _options_of(name, text), options), registered)
     if isinstance(strategy, Strategy):
         kind = type(strategy)
         own = strategy.config.model_dump(exclude_unset=True)
@@ -160,6 +163,9 @@ def _stored_name(kind: type[Strategy[Any]]) -> tuple[str, bool]:
 
     A class that has the name of another one is not registered by that.
     """
+    source = source_of(kind)
+    if source is not None:
+        return source.strategy, False
     name = getattr(kind, "name", "")
     if name in STRATEGIES and STRATEGIES.get(name) is kind:
         return name, True

@@ -102,6 +102,7 @@ def compare(
     from nasbench.analysis.plotting.captions import describe_rows
     from nasbench.analysis.statistics.selection import has_fresh_scores, readable_noise, selection_noise
     from nasbench.errors import InputError
+    from nasbench.store.judged import require_both_parts
 
     if not test and (pairs or baseline is not None):
         raise InputError("--baseline and --pairs are of pairwise tests: give them with --test")
@@ -112,6 +113,7 @@ def compare(
     if test:
         _pairwise(frame, runs, notes, measure, baseline, pairs, margin, table_format)
         return
+    require_both_parts(judged_by())
     notes = (*notes, *counted_notes(frame))
     data = bands(anytime(frame, runs, by, scores_only=True), seed=seed)
     if kind == "simultaneous":
@@ -412,16 +414,23 @@ def _cost_of_published(
 )
 @click.option(
     "--objectives",
-    default=None,
+    multiple=True,
     metavar="A,B[,C]",
     help="Two or three to minimize: error, params, mult_adds, gpu_hours, device_seconds, usd, "
-    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]  [error by params and by mult_adds].",
+    "validation_seconds_per_epoch, or a measured quantity such as latency[batch=1]; given again: fronts side by side  [error "
+    "by params and by mult_adds].",
 )
 @click.option(
     "--reference",
     default=None,
     metavar="A,B[,C]",
     help="Reference point of the hypervolume, one number per objective  [error 1; cost: next power of ten].",
+)
+@click.option(
+    "--over",
+    default=None,
+    type=BUDGET_AXES,
+    help="Hypervolume over this unit of spending, with bands and tests, instead of fronts; with --objectives.",
 )
 @measurements_option
 @seed_option
@@ -431,8 +440,9 @@ def pareto(
     files: Sequence[str],
     where: str | None,
     score: str,
-    objectives: str | None,
+    objectives: Sequence[str],
     reference: str | None,
+    over: Any,
     measurements: Sequence[str],
     seed: int,
     output: str | None,
@@ -441,58 +451,109 @@ def pareto(
     """Exact Pareto fronts of two or three objectives, with hypervolumes and attainment surfaces over runs.
 
     Without --objectives: accuracy against parameters and multiply-adds, side by side. A measured quantity names its
-    conditions where it was measured in several ways: latency[device=..., method=..., batch=...].
+    conditions where it was measured in several ways: latency[device=..., method=..., batch=...]. With --objectives two or
+    three times, the fronts are side by side, with Kendall's tau between their costs.
 
     \b
     Example:
       nasbench pareto results/demo.h5 --score test_acc
       nasbench pareto results/claims.h5 --objectives error,params,mult_adds
+      nasbench pareto results/claims.h5 --objectives error,params --over children
       nasbench pareto results/digits201.h5 --objectives error,latency --measurements latencies.h5
+      nasbench pareto results/nb201.h5 --objectives error,params --objectives error,latency[device=pixel3]
     """
     from nasbench.analysis.comparison.checks import require_columns
     from nasbench.analysis.comparison.columns import SIZED
     from nasbench.analysis.pareto.objectives import needed_columns, parse_objectives, with_measured
     from nasbench.analysis.pareto.pareto import without_score
+    from nasbench.analysis.pareto.volume_course import COURSE_COLUMNS
     from nasbench.errors import InputError
     from nasbench.store.format.schema import CHILD_COLUMNS
     from nasbench.store.judged import score_of_runs
     from nasbench.store.query import Results
 
-    for option, given in (("--reference", reference), ("--measurements", measurements)):
-        if given and objectives is None:
+    for option, given in (("--reference", reference), ("--measurements", measurements), ("--over", over)):
+        if given and not objectives:
             raise InputError(f"{option} is of the objectives: give them with --objectives, e.g. error,params")
-    names: tuple[str, ...] = ()
-    if objectives is not None:
+    chosen: list[tuple[str, ...]] = []
+    if objectives:
         with Results(list(files)) as opened:
             measured = measurements_of(opened, measurements)
-        names = parse_objectives(objectives, set(measured["quantity"]))
+        chosen = [parse_objectives(each, set(measured["quantity"])) for each in objectives]
     with Results(list(files)) as opened:
         stated = score_of_runs(opened.runs()["config"]) or ACCURACY
     plain = {column.name for column in CHILD_COLUMNS if column.type == "float"} - {"val_loss", "test_loss"}
     if score in plain and (stated.is_accuracy or score not in (VAL_ACC, TEST_ACC)):
-        frame, _, _ = load(
-            files, where, [*needed_columns(names, score), "data"] if names else [*dict.fromkeys((*SIZED, score))]
-        )
+        course = () if over is None else COURSE_COLUMNS
+        needed = list(dict.fromkeys(column for names in chosen for column in needed_columns(names, score)))
+        frame, runs, _ = load(files, where, [*needed, *course, "data"] if chosen else [*dict.fromkeys((*SIZED, score))])
     else:
-        frame, _, _, score = load_judged(files, where, score)
-        if "error" in names and not judged_by().is_accuracy:
+        frame, runs, _, score = load_judged(files, where, score)
+        if any("error" in names for names in chosen) and not judged_by().is_accuracy:
+            other = next((name for name in chosen[0] if name != "error"), "params")
             raise InputError(
                 f"error is 1 - accuracy, and these runs are judged by {judged_by().name(score)}: name that in its place, e.g. "
-                f"--objectives {judged_by().name(score)},{names[-1] if names[-1] != 'error' else 'params'}"
+                f"--objectives {judged_by().name(score)},{other}"
             )
     require_columns(frame, (score,), "the children")
     left_out = without_score(frame, score)
     notes = [f"{left_out:,} children without a score are not shown."] if left_out else []
-    if names:
-        frame, names, how = with_measured(frame, names, measured)
-    if names:
+    if len(chosen) > 1:
+        single = next((option for option, given in (("--reference", reference), ("--over", over)) if given), "")
+        if single:
+            raise InputError(f"{single} is of one front: give --objectives once with it")
+        table, data, figure = _side_by_side(frame, chosen, measured, score, notes)
+    elif chosen:
+        frame, names, how = with_measured(frame, chosen[0], measured)
         notes.extend(f"{line}." for line in how)
-        table, data, figure = _objectives(frame, names, score, reference, seed, notes, how)
+        corner = _corner(frame, names, score, reference)
+        units = ", ".join(f"{name} {corner[name]:g}" for name in names)
+        notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
+        if over is None:
+            table, data, figure = _objectives(frame, names, score, corner, seed, notes, how)
+        else:
+            table, data, figure = _volumes_over(frame, runs, names, score, corner, over, seed, notes)
     else:
         table, data, figure = _accuracy_by_size(frame, score, notes)
     echo_table(table, notes)
     write_csv(table, csv)
     save_figure(figure, output, files, "pareto", data)
+
+
+def _error_label(score: str) -> str:
+    return {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
+
+
+def _side_by_side(
+    frame: pd.DataFrame, chosen: Sequence[Sequence[str]], measured: pd.DataFrame, score: str, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Compute the fronts over several costs; the table says how far the costs agree."""
+    import pandas as pd
+
+    from nasbench.analysis.pareto import objectives as pareto
+    from nasbench.analysis.pareto.side_by_side import agreement_notes, check_pairs, cost_agreement, plot_side_by_side
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    check_pairs(chosen)
+    fronts, named, how = [], [], []
+    for each in chosen:
+        joined, names, said = pareto.with_measured(frame, each, measured)
+        points = pareto.objective_points(joined, names, score)
+        notes.extend(filter(None, [pareto.unmeasured_note(points)]))
+        fronts.append(pareto.objective_front(points, names))
+        named.append(names)
+        how.extend(said)
+    pairs = check_pairs(named)
+    agreement = cost_agreement(fronts, pairs)
+    data = pd.concat(
+        [points.rename(columns={pair[1]: "cost"}).assign(over=pair[1]) for points, pair in zip(fronts, pairs)],
+        ignore_index=True,
+    )
+    label = _error_label(score) if pairs[0][0] == "error" else ""
+    about = "; ".join([describe_rows(frame, (score,) if pairs[0][0] == "error" else ()), *how])
+    figure = plot_side_by_side(fronts, pairs, agreement, notes, label, about)
+    notes.extend([*(f"{line}." for line in how), *agreement_notes(agreement)])
+    return agreement, data, figure
 
 
 def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
@@ -510,32 +571,60 @@ def _accuracy_by_size(frame: pd.DataFrame, score: str, notes: list[str]) -> tupl
     return shown, data, plot_pareto(fronts, score, notes, describe_rows(frame, (score,)))
 
 
+def _corner(frame: pd.DataFrame, names: Sequence[str], score: str, reference: str | None) -> dict[str, float]:
+    """Return the reference point: the given one, or that of all architectures."""
+    from nasbench.analysis.pareto.objectives import objective_points, parse_reference, reference_point
+
+    if reference:
+        return parse_reference(reference, names)
+    return reference_point(objective_points(frame, names, score), names)
+
+
+def _volumes_over(
+    frame: pd.DataFrame,
+    runs: pd.DataFrame,
+    names: Sequence[str],
+    score: str,
+    corner: dict[str, float],
+    over: Any,
+    seed: int,
+    notes: list[str],
+) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
+    """Compute volumes over the budget: at its quarters as the table, at all steps as the data; adds tests to the notes."""
+    from nasbench.analysis.pareto import volume_course as course
+    from nasbench.analysis.plotting.captions import describe_rows
+
+    courses = course.volume_courses(frame, runs, names, corner, score, over)
+    data = course.volume_bands(courses, seed)
+    notes.append("Medians over runs. Differences of the means at the end, with 95% intervals:")
+    notes.extend(course.comparison_lines(course.volume_tests(courses)))
+    shown = course.at_quarters(data)
+    about = describe_rows(frame, (score,) if "error" in names else (), len(runs))
+    return shown, data, course.plot_volume_course(data, notes, about)
+
+
 def _objectives(
     frame: pd.DataFrame,
     names: Sequence[str],
     score: str,
-    reference: str | None,
+    corner: dict[str, float],
     seed: int,
     notes: list[str],
     how: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame, Figure]:
-    """Compute volumes (of all points and of single runs), points and figure; adds the reference point to the notes."""
+    """Compute volumes (of all points and of single runs), points and figure; adds to the notes."""
     from nasbench.analysis.pareto import objectives as pareto
     from nasbench.analysis.pareto.objective_plots import plot_objectives
     from nasbench.analysis.plotting.captions import describe_rows
 
     single = pareto.objective_points(frame, names, score, by_run=True)
     points = pareto.objective_front(pareto.objective_points(frame, names, score), names)
-    corner = pareto.parse_reference(reference, names) if reference else pareto.reference_point(points, names)
     volumes = pareto.objective_volumes(points, names, corner)
     runs = pareto.run_volumes(single, names, corner, seed).rename(columns={"mean": "a run", "runs": "of runs"})
     table = volumes[["strategy", "points", "front", "hypervolume"]].merge(runs, on="strategy", how="left")
-    units = ", ".join(f"{name} {corner[name]:g}" for name in names)
     notes.extend(filter(None, [pareto.unmeasured_note(points), pareto.lost_note(single)]))
-    notes.append(f"Hypervolume up to {units}, of the logarithms (base 10) of costs: larger is better.")
-    what = {"val_acc": "validation error (fraction)", "test_acc": "test error (fraction)"}.get(score, f"1 - {score}")
     surfaces = pareto.surfaces_of_runs(single, names)
-    label = what if names[0] == "error" else ""
+    label = _error_label(score) if names[0] == "error" else ""
     about = "; ".join([describe_rows(frame, (score,) if "error" in names else ()), *how])
     said = [line for line in notes if line.removesuffix(".") not in how]  # `about` has those
     return table, points, plot_objectives(points, names, surfaces, said, label, about)

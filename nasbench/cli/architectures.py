@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -122,6 +121,7 @@ def architectures_of(children: pd.DataFrame) -> list[Architecture]:
         One architecture per row.
     """
     from nasbench.spaces import get_space
+    from nasbench.spaces.stored_choices import decode_stored
 
     rows = zip(children["space"], children["choices"])
-    return [get_space(str(space)).decode(json.loads(choices)) for space, choices in rows]
+    return [decode_stored(get_space(str(space)), choices) for space, choices in rows]

@@ -88,10 +88,10 @@ def strategies(context: click.Context) -> None:
 @strategies.command("show")
 @click.argument("name", shell_complete=completing(strategy_names))
 def show_strategy(name: str) -> None:
-    """Show what a strategy does and its options."""
-    from nasbench.runners.strategies import STRATEGIES
+    """Show what a strategy does and its options: NAME is a registered one, or a class in a file, mine.py:Mine."""
+    from nasbench.runners.strategies.source_files import strategy_class
 
-    kind = STRATEGIES.get(name)
+    kind = strategy_class(name)
     click.echo(f"{name}: {_docstring(kind)}\n")
     _print_fields(kind.config_type, kind.config_type())
 

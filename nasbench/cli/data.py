@@ -85,7 +85,8 @@ def write_data(source: str, folder: str, classes: int | None, per_class: int | N
       nasbench data write digits pictures --classes 3 --per-class 60
     """
     from nasbench.data import load_data
-    from nasbench.data.folder_writing import write_folder
+    from nasbench.data.folder_writing import require_new_folder, write_folder
 
+    require_new_folder(Path(folder))  # before a data set is decoded
     count = write_folder(load_data(source, download=download), Path(folder), classes or 0, per_class or 0)
     say(f"wrote {count} images into {folder}\nnext:  nasbench data show {shlex.quote(f'folder:{folder}')}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.wording import children_text, runs_text
+from nasbench.cli.wording import children_text, measurements_text, runs_text
 from nasbench.errors import printable
 
 if TYPE_CHECKING:
@@ -51,7 +51,10 @@ def _is_missing(value: object) -> bool:
 
 def _report(output: str, done: Imported) -> None:
     stages = ", ".join(f"{count} {stage}" for stage, count in done.children.items())
-    click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
+    if done.measurements:
+        click.echo(f"{output}: {measurements_text(done.measurements)}")
+    else:
+        click.echo(f"{output}: {children_text(sum(done.children.values()))} ({stages}) of {runs_text(done.runs)}")
     stored = sum(done.statuses.values())
     statuses = ", ".join(f"{count} {status}" for status, count in done.statuses.items())
     skipped = f", {done.skipped} skipped" if done.skipped else ""

@@ -213,15 +213,16 @@ def _of_files(
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
     """Return the protocol of the runs from their configuration, with the user's changes."""
     from nasbench.protocols.protocol import get_protocol
+    from nasbench.protocols.stored import config_of, named_protocol
 
     given = set()
-    for text in runs["config"].unique():
-        config = json.loads(text or "{}")
+    for text, run in zip(runs["config"], runs["run"]):
+        config = config_of(text, run)
         if "protocol" not in config:
             raise InputError(
                 "these children were imported or replayed; say how large their networks are: --protocol NAME"
             )
-        given.add(json.dumps([config["protocol"], config.get("set", {})], sort_keys=True))
+        given.add(json.dumps(named_protocol(config), sort_keys=True))
     if len(given) != 1:
         raise InputError("these runs have several protocols; say whose size the networks have: --protocol NAME")
     name, fields = json.loads(given.pop())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import io
 import os
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from nasbench import __version__
 from nasbench.cli.output import complain, only_text_on_terminals, wants_colour, with_verbosity
 from nasbench.cli.outputs import with_outputs
 from nasbench.errors import DataFaults, NasbenchError, blamed_part
+from nasbench.runners.signals import is_explained, termination_as_interrupt
 from nasbench.texts import shortened
 
 # name -> (module:attribute, one line for the help). The lines are here because `nasbench --help` imports no command.
@@ -29,7 +32,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "suite": ("nasbench.cli.suite:suite", "Run, list and show suites: matrices of searches."),
     "replay": ("nasbench.cli.replay:replay", "Search a complete table on a simulated clock."),
+    "bench": ("nasbench.cli.bench:bench", "Compare strategies on a frozen suite, offline; check submissions."),
+    "leaderboard": ("nasbench.cli.leaderboard:leaderboard", "Write a static site of submissions and reference runs."),
     "table": ("nasbench.cli.table:table", "Build complete tables; show their statistics and neighbours."),
+    "tables": ("nasbench.cli.tables:tables", "List the tables that ship; show, verify or get one by name."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children by conditions on their columns."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
     "score": (
@@ -92,6 +98,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "protocols": ("nasbench.cli.catalog:protocols", "List training protocols, or show one's fields."),
     "data": ("nasbench.cli.data:data", "Show a data set, with what was left out; write one as a folder of images."),
     "devices": ("nasbench.cli.catalog:devices", "Print the price table: USD per device-hour, dated, with sources."),
+    "cite": ("nasbench.cli.cite:cite", "Print BibTeX of the suite, and of what results files used."),
     "config": ("nasbench.cli.config:config", "Show the configuration in effect, and where each value comes from."),
     "completion": ("nasbench.cli.catalog:completion", "Print the shell completion script."),
 }
@@ -102,7 +109,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
     "models": ("Trained networks", ("train", "predict", "evaluate", "export-model", "latency")),
-    "tables": ("Complete tables", ("table", "replay")),
+    "tables": ("Complete tables", ("bench", "leaderboard", "tables", "table", "replay")),
     "results": (
         "Results files (also: nasbench results COMMAND)",
         ("query", "show", "check", "repair", "migrate", "merge", "diff", "export", "import"),
@@ -116,7 +123,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "machine": (
         "This machine, and what there is",
-        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "config", "completion"),
+        ("doctor", "data", "spaces", "strategies", "protocols", "devices", "cite", "config", "completion"),
     ),
 }
 GROUPS = {
@@ -125,8 +132,8 @@ GROUPS = {
 }
 
 
-# Errors of the disk and not of the suite: no space, quota used up, input/output error.
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+# Errors of the disk and not of the suite: no space, quota used up, limit on a file's size (ulimit -f), input/output error.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 # Errors of a name that the user gave.
@@ -147,6 +154,10 @@ _NAME_ERRORS = (
 
 class _ClosedPipe(Exception):
     """The program that reads the output has ended. Click would end with the code 1 after a BrokenPipeError."""
+
+
+class _Interrupted(Exception):
+    """Ctrl-C or SIGTERM. Click would print an empty line after a KeyboardInterrupt."""
 
 
 class LazyGroup(click.Group):
@@ -211,11 +222,14 @@ class LazyGroup(click.Group):
 
         Raises:
             _ClosedPipe: when the program that reads the output has ended.
+            _Interrupted: after Ctrl-C or SIGTERM.
         """
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise _ClosedPipe from None
+        except KeyboardInterrupt as interrupt:
+            raise _Interrupted(is_explained(interrupt)) from interrupt
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -299,7 +313,7 @@ with_verbosity(nasbench)
 def main() -> None:
     """Run the command line, and exit with its code.
 
-    An error of nasbench is printed as one line, and the exit code is 2. Ctrl-C gives 130.
+    An error of nasbench is printed as one line, and the exit code is 2. Ctrl-C and SIGTERM give 130 and a line.
 
     Raises:
         OSError: when a system call fails for another reason than a name, or a full or failing disk.
@@ -310,7 +324,8 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        code = nasbench.main(standalone_mode=False)
+        with termination_as_interrupt(here_only=True):
+            code = nasbench.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except NasbenchError as error:
         complain(str(error), lines=isinstance(error, DataFaults))
@@ -322,10 +337,12 @@ def _run() -> None:
     except click.ClickException as error:
         complain(error.format_message())
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, _Interrupted) as interrupt:
+        if interrupt.args != (True,):
+            click.echo("interrupted before its end; outputs are written whole or not at all. Call it again.", err=True)
         sys.exit(130)
     except _ClosedPipe:  # the reading program, e.g. head, has closed the pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
     except MemoryError as error:
         complain(f"the memory is exhausted ({error or 'no more is known'}): use less data at once, or smaller images")
@@ -340,9 +357,7 @@ def _run() -> None:
             sys.exit(2)
         if error.errno not in _DISK_ERRORS:
             raise
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # the rest of the buffer cannot be written either
+        _drop_output()  # the rest of the buffer cannot be written either
         place = repr(error.filename) if error.filename else "standard output or a file"
         complain(f"{place} cannot be written: {error.strerror}; free some space or write elsewhere, and call again")
         sys.exit(2)
@@ -350,6 +365,12 @@ def _run() -> None:
         if blamed_part(error) is None:
             raise
         _complain_of_a_part(error)
+
+
+def _drop_output() -> None:
+    """Send what else goes to standard output nowhere."""
+    with contextlib.suppress(io.UnsupportedOperation):  # a text in memory in the place of standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain_of_a_part(error: Exception) -> NoReturn:

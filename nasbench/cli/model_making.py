@@ -70,7 +70,7 @@ def train(
     """
     from nasbench.cli.model_sources import find_training
     from nasbench.models.training import train_into
-    from nasbench.runners.signals import termination_as_interrupt
+    from nasbench.runners.signals import explained, termination_as_interrupt
 
     changes = protocol_changes(set_, data)
     if curves is not None:
@@ -90,9 +90,9 @@ def train(
                 replace=replace,
                 shown=shown,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             click.echo("interrupted; the same command continues after the last completed epoch", err=True)
-            raise
+            raise explained(interrupt) from None
     print_table(
         ("hash", "params", "mult_adds", "epochs", "val_acc", "test_acc", "seconds"),
         [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -114,17 +113,18 @@ def _named(what: str) -> Architecture:
 def _stored(row: Mapping[str, Any], names: Sequence[str], changes: Mapping[str, Any]) -> tuple[Protocol, Space]:
     """Return the protocol of a stored child with changes, and its space, which builds the child's networks."""
     from nasbench.protocols.protocol import get_protocol, overridden
+    from nasbench.protocols.stored import config_of, named_protocol
     from nasbench.spaces import get_space
     from nasbench.store.query import Results
     from nasbench.training.verify import stored_protocol
 
     results = Results(list(names))
     runs = results.runs().set_index("run")
-    config = json.loads(runs.loc[row["run"], "config"] or "{}")
+    config = config_of(runs.loc[row["run"], "config"], row["run"])
     if "protocol" not in config:
         raise InputError(f"child {row['hash'][:12]} was imported or replayed; say how to train it: --protocol NAME")
     if changes:
-        own = overridden(get_protocol(config["protocol"], config.get("set", {})), changes)
+        own = overridden(get_protocol(*named_protocol(config)), changes)
         return own, get_space(str(row["space"]))
     same = [
         each

@@ -7,13 +7,13 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from nasbench.cli.output import say
+from nasbench.cli.output import note, say
 from nasbench.cli.outputs import put
 from nasbench.errors import InputError, printable
 from nasbench.outputs import STANDARD_OUTPUT, ending_of
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nasbench.registry import Registry
+    from nasbench.runners.strategies.base import Strategy, StrategyConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -131,6 +132,30 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
             raise InputError(f"{option} {key.strip()!r} is given twice")
         values[key.strip()] = value.strip()
     return values
+
+
+def note_on_settings(
+    kind: type[Strategy[Any]],
+    config: StrategyConfig,
+    used: Mapping[str, Any],
+    given: Mapping[str, Any],
+    children: float | None,
+) -> None:
+    """Print the settings that a preset stands for, and what the strategy says about the budget.
+
+    Args:
+        kind: the strategy's class.
+        config: its options.
+        used: the options that are not left at their default.
+        given: the options as the user gave them.
+        children: children that the budget pays for; None if that is not known.
+    """
+    if "preset" in given:
+        shown = ", ".join(f"{name}={value}" for name, value in used.items()) or "the defaults"
+        note(f"{kind.name} with preset={given['preset']}: {shown}", err=True)
+    advice = kind.advice(config, round(children)) if children is not None and children >= 1 else ""
+    if advice:
+        note(advice, err=True)
 
 
 def completing(

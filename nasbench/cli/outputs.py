@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal, TextIO
 
 import click
 
@@ -56,33 +60,55 @@ _PLOTS: Final = (
     "regret",
     "targets",
 )
-_NEW: Final = frozenset({"csv", "json", "parquet", "nasbench101", "nasbench201", "optuna", "synetune"})
+_PRINTED: Final = ("predict", "query")
+"""Commands that print their output, in a form that is chosen, also where no file is named."""
+_NEW: Final = frozenset(
+    {
+        "measure",
+        *("csv", "json", "parquet", "optuna", "synetune"),
+        *("accel-nasbench", "nasbench101", "nasbench201", "nasbench-macro", "nats-bench", "suite-zero", "transnas"),
+    }
+)
 """Commands that begin with reading for long, and write a new results file."""
-_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", *sorted(_NEW))
+_WRITERS: Final = ("run", "rerun", "latency", "build", "merge", "hw-latency", *sorted(_NEW))
 
 OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     **{name: {"output": _PICTURE, "csv": _CSV} for name in _PLOTS},
     **{name: {"output": _PICTURE} for name in ("claims", "compare", "curves")},
     **{name: {"output": _RESULTS} for name in _WRITERS},
     **{name: {"csv": _CSV} for name in ("bayesian", "checklist", "power", "speedup")},
+    "cite": {"output": Output("text", (".bib",))},
+    "compact": {"output": Output("text", (".npz",))},
+    "croissant": {"output": Output("text", (".json",))},
     "draw": {"output": _DRAWING},
     "evaluate": {"output": _PICTURE, "csv_": _CSV},
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
+    "get": {"output": Output("text", (".npz",))},
+    "leaderboard": {"output": Output("folder")},
+    "measure": {
+        "output": _RESULTS,
+        "page": Output("text", (".html",)),
+        "csv": _CSV,
+        "submit": Output("text", (".npz",)),
+    },
     "predict": {"output": Output("text", (".csv", ".json"))},
     "query": {"output": Output("text", tuple(QUERY_FORMS))},
+    "reference": {"output": Output("text", (".npz",))},
     "replay": {"output": Output("text", (".csv", ".h5")), "plot": _PICTURE},
     "report": {"output": Output("text", tuple(REPORT_MARKS))},
     "reproduce": {"output": _PICTURE},
     "score": {"output": _CSV},
     "show": {"picture": _DRAWING},
-    "train": {"output": Output("model"), "curves": _PICTURE},
+    "train": {"output": Output("model", (".safetensors",)), "curves": _PICTURE},
     "transfer": {"output": Output("folder")},
     "write": {"folder": Output("folder")},
 }
 """Per command, the arguments that name outputs. tests/outputs fail for a command with an output that is not here."""
 
 _FORCE: Final = "force_output"
+_ALONE: ContextVar[TextIO | None] = ContextVar("nasbench_standard_output", default=None)
+"""Standard output of a command whose output is `-`: tables and lines go to standard error then."""
 
 
 def with_outputs(command: click.Command) -> click.Command:
@@ -103,6 +129,7 @@ def with_outputs(command: click.Command) -> click.Command:
     body = command.callback
     if not outputs or body is None or hasattr(body, _FORCE):
         return command
+    texts = [name for name, each in outputs.items() if each.kind == "text" and command.name not in _PRINTED]
     if any(each.kind in ("text", "picture") for each in outputs.values()):
         command.params.append(
             click.Option(
@@ -116,15 +143,30 @@ def with_outputs(command: click.Command) -> click.Command:
     def guarded(*args: Any, **values: Any) -> Any:
         forced = values.pop(_FORCE, False)
         inputs = [text for name, value in values.items() if name not in outputs for text in _texts(value)]
-        with output_rules(inputs, forced):
+        with output_rules(inputs, forced, functools.partial(_source_of, inputs)):
             for name, output in outputs.items():
                 if isinstance(values.get(name), str):
                     _check(command.name or "", output, values[name])
-            return body(*args, **values)
+            with _alone(any(values.get(name) == STANDARD_OUTPUT for name in texts)):
+                return body(*args, **values)
 
     setattr(guarded, _FORCE, True)
     command.callback = guarded
     return command
+
+
+@contextlib.contextmanager
+def _alone(alone: bool) -> Iterator[None]:
+    """Keep standard output for the output `-`, so that a program can read it: what else is printed is for people."""
+    if not alone:
+        yield
+        return
+    token = _ALONE.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _ALONE.reset(token)
 
 
 def _check(command: str, output: Output, value: str) -> None:
@@ -158,8 +200,10 @@ def require_results_output(value: str, new: bool) -> None:
     from nasbench.store.files import ResultsPaths
 
     paths = ResultsPaths.of(value)
-    if new and paths.h5.exists():
-        raise InputError(f"{value} is there already: name another file, and merge the two if you want them in one")
+    if new and (paths.h5.exists() or paths.journal.exists()):
+        from nasbench.store.maintenance.table_builder import require_new
+
+        require_new(value)
 
 
 def _check_picture(command: str, output: Output, value: str) -> None:
@@ -169,6 +213,17 @@ def _check_picture(command: str, output: Output, value: str) -> None:
         return  # no picture
     # With several data sets, a replay's picture is only the beginning of the names.
     check_names(value, output.drawing, stem_only=command == "replay")
+
+
+def _source_of(inputs: Iterable[str], there: Path) -> str:
+    """The first of the inputs that is a data set, as folder:PATH, of which a file is a part; "" for none."""
+    # `--set data=folder:PATH` and `--data folder:PATH` mean the same.
+    sources = [text for text in (each.removeprefix("data=") for each in inputs) if ":" in text]
+    if not sources:
+        return ""  # most commands read no data: nothing is imported
+    from nasbench.data.source_files import is_in_source
+
+    return next((each for each in sources if is_in_source(each, there)), "")
 
 
 def _texts(value: Any) -> Iterable[str]:
@@ -192,7 +247,7 @@ def put(path: str, content: str, marks: Sequence[bytes] = ()) -> bool:
         InputError: when a file must not be replaced, or cannot be written.
     """
     if path == STANDARD_OUTPUT:
-        click.echo(content, nl=False)
+        click.echo(content, nl=False, file=_ALONE.get())
         return False
     write_output(path, content.encode("utf-8", "backslashreplace"), marks)
     return True

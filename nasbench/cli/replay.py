@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nasbench.cli.options import completing, pairs, print_table, strategy_names, take_over_option
+from nasbench.cli.options import completing, note_on_settings, pairs, print_table, strategy_names, take_over_option
 from nasbench.cli.output import is_quiet, note, say
+from nasbench.cli.outputs import require_results_output
 from nasbench.cli.plotting import name_picture, page_options, save_figure
 from nasbench.errors import InputError
 from nasbench.outputs import write_output
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     "path",
     required=True,
     type=click.Path(dir_okay=False),
-    help="Archive of NAS-Bench-201 (.npz), or a results file whose children cover their space.",
+    help="A table that ships (nasbench tables), a results file whose children cover their space, a compact table (.npz), "
+    "or the archive of NAS-Bench-201 (.npz).",
 )
 @click.option(
     "--search-on",
@@ -85,7 +87,7 @@ if TYPE_CHECKING:
     multiple=True,
     shell_complete=completing(strategy_names),
     metavar="NAME[:KEY=VALUE,...]",
-    help="Strategy with options, e.g. evolution:population=10; repeatable  [all with a published row].",
+    help="Strategy with options, e.g. evolution:population=10 or mine.py:Mine; repeatable  [all with a published row].",
 )
 @click.option(
     "--where-arch",
@@ -105,6 +107,13 @@ if TYPE_CHECKING:
     show_default=True,
     help='"12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".',
 )
+@click.option(
+    "--children-at-once",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Devices: children in training at once in each search, whose outcomes come in the order of the simulated ends.",
+)
 @click.option("--price", default=0.0, type=click.FloatRange(min=0), help="USD per device-hour, for budgets in USD.")
 @click.option(
     "--jobs",
@@ -115,6 +124,12 @@ if TYPE_CHECKING:
     help="Number of processes; the result does not depend on it.",
 )
 @click.option(
+    "--measurements",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="Results file with measured quantities that a strategy has as objectives, e.g. latency; repeatable  [the table's file].",
+)
+@click.option(
     "-o",
     "--output",
     default=None,
@@ -122,6 +137,7 @@ if TYPE_CHECKING:
     help="Results file (.h5) of all children, or CSV (.csv) of the choices.",
 )
 @click.option("--plot", default=None, help="Picture, e.g. fig.pdf, or stem of several, of the regret by budget spent.")
+@click.option("--panels", is_flag=True, help="With --plot: one picture with a panel per data set of --report-on.")
 @page_options
 @take_over_option
 def replay(
@@ -138,10 +154,13 @@ def replay(
     seeds: int,
     first_seed: int,
     budget: str,
+    children_at_once: int,
     price: float,
     jobs: int,
+    measurements: Sequence[str],
     output: str | None,
     plot: str | None,
+    panels: bool,
     take_over: bool,
 ) -> None:
     """Search a complete table with the ledger and stop rule of real runs, and print published results beside.
@@ -153,10 +172,14 @@ def replay(
     --report-seeds the choice is scored by trainings that the search did not see. Reported scores are means over
     trainings, for either --draw.
 
+    A strategy that stops trainings early, such as asha, sees the score at the epoch where a training stops, and is charged
+    the seconds up to there; one that goes on is charged the added epochs. Its choice is the child with the highest score at
+    the epoch that it reached.
+
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
-      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120
+      nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120 --plot fig.png --panels
       nasbench replay --table results/digits201.h5 --strategy evolution --where-arch "params <= 40k" --budget "100 children"
       nasbench replay --table results/digits201.h5 --strategy random --search-seeds 0,1,2 --report-seeds 3,4,5 --draw one --budget "200 s"
     """
@@ -164,18 +187,23 @@ def replay(
 
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on, usual_options
-    from nasbench.runners.replay.replay import ReplayBudget, Setting
+    from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
     from nasbench.runners.search.budget import Budget
+    from nasbench.runners.strategies.source_files import split_strategy, strategy_class
     from nasbench.spaces import get_space
+    from nasbench.tabular.catalogue import table_file
     from nasbench.tabular.tables import Selection, read_tables
 
+    if panels and plot is None:
+        raise InputError("--panels is one picture of all data sets: give its name by --plot, e.g. --plot fig.png")
     if output is not None:
         _require_new(Path(output))
     limit = ReplayBudget(Budget.parse(budget), price)
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported, score) for each in names_reported]
-    table, *reports = read_tables(path, [Selection(data, searched, score), *selections])
+    curves = any(strategy_class(split_strategy(text)[0]).asks_epochs for text in strategies)
+    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections], curves)
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
         raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
@@ -188,12 +216,17 @@ def replay(
             f"{', '.join(repr(each.name) for each in scored)}; give --strategy, e.g. random"
         )
     usual = usual_options(published, limit.budget)
-    settings = [Setting.of(*_parsed(name, usual), where_arch) for name in names]
+    wanted = [_parsed(name, usual) for name in names]
+    children = table.children_of(limit.budget.limit, limit.budget.unit)
+    settings = [Setting.of(name, options, where_arch, children) for name, options in wanted]
+    for setting, (_, options) in zip(settings, wanted):
+        note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
     if len({setting.name for setting in settings}) < len(settings):
         raise InputError("each strategy can be replayed once a call; give other options of the same in another call")
+    table = with_measured(table, settings, measurements or [path])
     seed_range = range(first_seed, first_seed + seeds)
     with _Progress(len(settings) * seeds) as progress:
-        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw)
+        runs = replay_all(table, settings, seed_range, limit, jobs, progress.ended, draw, children_at_once)
     choices = pd.concat([run.frame(each) for each in scored for run in runs], ignore_index=True)
     comparable = published.iloc[[place for place, row in enumerate(published.to_dict("records")) if _same(row, runs)]]
     texts = {run.setting.name: run.setting.text for run in runs}
@@ -214,9 +247,13 @@ def replay(
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)
     if plot is not None:
+        from nasbench.analysis.statistics.regret_panels import panels_frame
         from nasbench.api.replaying import Replay
 
         found = Replay(tuple(runs), table, tuple(scored), published)
+        if panels:
+            save_figure(found.plot_panels(), plot, (), "", panels_frame(found.panels()))
+            return
         for each in scored:
             picture = plot if len(scored) == 1 else name_picture(plot, each.name)
             save_figure(found.plot(each), picture, (), "", found.regret(each))
@@ -257,7 +294,9 @@ class _Progress:
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:
     """Parse a strategy's name and options; without options, use those of the published row."""
-    name, _, given = text.partition(":")
+    from nasbench.runners.strategies.source_files import split_strategy
+
+    name, given = split_strategy(text)
     options = given or usual.get(name, "")
     return name, pairs([part for part in options.split(",") if part], f"--strategy {name}:")
 
@@ -346,8 +385,8 @@ def _seeds(text: str | None, option: str) -> tuple[int, ...] | None:
 def _require_new(path: Path) -> None:
     if path.suffix not in (".h5", ".csv"):
         raise InputError(f"cannot write {str(path)!r}; the name must end in .h5 (all children) or .csv (the choices)")
-    if path.suffix == ".h5" and path.exists():
-        raise InputError(f"{path} is there already; name another file")
+    if path.suffix == ".h5":
+        require_results_output(str(path), new=True)
 
 
 def _write(

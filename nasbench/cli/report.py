@@ -90,7 +90,7 @@ def report(
     from nasbench.provenance import utc_now
     from nasbench.runners.search.budget_of_runs import budget_in
     from nasbench.scores import judging
-    from nasbench.store.judged import judge
+    from nasbench.store.judged import judge, require_both_parts
     from nasbench.store.query import Results
 
     kind = format_ or "html"
@@ -101,6 +101,7 @@ def report(
     results = Results(list(files))
     selection = Selection.of(results, _chosen(results, where, files), measurements)
     frame, score = judge(selection.frame, selection.runs, selection.measurements, measure)
+    require_both_parts(score)
     click.get_current_context().with_resource(judging(score))
     selection = replace(selection, frame=frame)
     command = printable(shlex.join(["nasbench", *sys.argv[1:]]))

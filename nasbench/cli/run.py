@@ -14,6 +14,7 @@ from nasbench.cli.executor_options import executor_options, require_executor
 from nasbench.cli.options import (
     completing,
     data_option,
+    note_on_settings,
     pairs,
     protocol_names,
     say_what_is_slow,
@@ -25,6 +26,7 @@ from nasbench.cli.options import (
 from nasbench.cli.output import is_quiet, note, say
 from nasbench.cli.protocol_changes import USUAL_PROTOCOL, note_on_own_images, protocol_changes
 from nasbench.cli.user_defaults import usual_price, with_usual_devices
+from nasbench.errors import InputError
 from nasbench.runners.executors.base import ExecutorOptions
 
 if TYPE_CHECKING:
@@ -37,7 +39,10 @@ if TYPE_CHECKING:
     "--space", required=True, shell_complete=completing(space_names), help="Space with options: nasnet:blocks=3."
 )
 @click.option(
-    "--strategy", required=True, shell_complete=completing(strategy_names), help="random, reinforce, ppo, ..."
+    "--strategy",
+    required=True,
+    shell_complete=completing(strategy_names),
+    help="random, reinforce, ppo, ..., or mine.py:Mine.",
 )
 @click.option("--budget", required=True, help='"6 children", "2 gpu-hours", "3 usd" or wall time: "10 min".')
 @click.option(
@@ -96,12 +101,32 @@ if TYPE_CHECKING:
     "measured on this machine  [none].",
 )
 @click.option(
+    "--warm-start",
+    default="",
+    metavar="zero_cost:SCORE",
+    help="Begin with the best of a pool by a zero-cost score: zero_cost:synflow,candidates=100,children=10  [none].",
+)
+@click.option(
+    "--filter",
+    "filter_",
+    default="",
+    metavar="zero_cost:SCORE",
+    help="Never propose the worst by a zero-cost score: zero_cost:synflow,keep=0.5  [none].",
+)
+@click.option(
     "--keep-best", is_flag=True, help="Keep the incumbent's network in a model file beside the results, as it changes."
 )
 @click.option(
     "--add-baseline",
     is_flag=True,
     help="Then run random search with the same settings and seed into the same file, for comparisons.",
+)
+@click.option(
+    "--checkpoint-gib",
+    default=4.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Disk for checkpoints of trainings that a strategy stops early; what does not fit is trained again.",
 )
 @click.option("--timeout", default=0.0, help="Seconds after which a child ends [never].")
 @click.option("--price", default=None, help="USD per device-hour, or a CSV price table [by device].")
@@ -132,8 +157,11 @@ def run(
     final: str,
     final_seeds: int,
     where_arch: str,
+    warm_start: str,
+    filter_: str,
     keep_best: bool,
     add_baseline: bool,
+    checkpoint_gib: float,
     timeout: float,
     price: str | None,
     executor: str,
@@ -153,9 +181,13 @@ def run(
     """
     from nasbench.analysis.comparison.checks import BASELINE
     from nasbench.protocols.protocol import validated
-    from nasbench.runners.search.config import SearchConfig, plan_search
+    from nasbench.runners.search.config import SearchConfig, plan_given, plan_search
+    from nasbench.runners.strategies.source_files import split_strategy
 
     require_executor(executor, where)
+    strategy, own = split_strategy(strategy)
+    if own and option:
+        raise InputError(f"options of strategy {strategy!r} are given twice: {own!r} and by --option; give one")
     changes = protocol_changes(set_, data)
     given_protocol, protocol = protocol, protocol or USUAL_PROTOCOL
     if download:
@@ -164,7 +196,7 @@ def run(
         SearchConfig,
         {
             "strategy": strategy,
-            "options": pairs(option, "--option"),
+            "options": pairs(option or [part for part in own.split(",") if part], "--option"),
             "space": space,
             "protocol": protocol,
             "set": changes,
@@ -175,7 +207,10 @@ def run(
             "final": final,
             "final_seeds": final_seeds,
             "where_arch": where_arch,
+            "warm_start": warm_start,
+            "filter": filter_,
             "keep_best": keep_best,
+            "checkpoint_gib": checkpoint_gib,
             "timeout": timeout,
             "price": usual_price(price),
             "executor": executor,
@@ -184,14 +219,17 @@ def run(
         },
         "nasbench run",
     )
-    plan = plan_search(config).as_new()
+    plan = plan_given(config).as_new()
     plans = [plan]
+    note_on_settings(plan.strategy_kind, plan.options, config.options, pairs(option, "--option"), plan.budget.children)
     if add_baseline and strategy != BASELINE:
-        plans.append(plan_search(config.model_copy(update={"strategy": BASELINE, "options": {}})).as_new())
+        plans.append(
+            plan_search(config.model_copy(update={"strategy": BASELINE, "options": {}, "strategy_digest": ""})).as_new()
+        )
     note_on_own_images(given_protocol, changes.get("data"))  # after the checks: a mistake is one line
     if add_baseline and strategy == BASELINE:
         note(f"the strategy is {BASELINE} search itself: --add-baseline adds no other")
-    path = Path(output or f"results/{plan.space.name}-{strategy}.h5")
+    path = Path(output or f"results/{plan.space.name}-{plan.config.strategy.rpartition(':')[2]}.h5")
     run_into(path, plans, cache, jobs=1, take_over=take_over, offers_baseline=True)
 
 
@@ -203,8 +241,27 @@ def run(
 @click.option(
     "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Number of searches at the same time."
 )
+@click.option(
+    "--strategy",
+    "strategies",
+    multiple=True,
+    metavar="FILE.py:CLASS",
+    help="Strategy in a file with which runs began; repeatable. Results files name code, but never make it run.",
+)
+@click.option(
+    "--changed-strategy", is_flag=True, help="Go on although the strategy's file is not the one with which a run began."
+)
 @take_over_option
-def resume(file: str, run_id: str | None, devices: str | None, address: str | None, jobs: int, take_over: bool) -> None:
+def resume(
+    file: str,
+    run_id: str | None,
+    devices: str | None,
+    address: str | None,
+    jobs: int,
+    strategies: Sequence[str],
+    changed_strategy: bool,
+    take_over: bool,
+) -> None:
     """Resume the unfinished searches of a results file. The result is as if they had never stopped.
 
     Where every run is complete, rows that could not be packed into the file, e.g. on a full disk, are packed now.
@@ -212,11 +269,14 @@ def resume(file: str, run_id: str | None, devices: str | None, address: str | No
     \b
     Example:
       nasbench resume results/ppo.h5
+      nasbench resume results/mine.h5 --strategy mine.py:Mine
     """
+    from nasbench.api.strategies import given_strategy
     from nasbench.runners.search.resuming import plans_to_resume
     from nasbench.store.writer import finish_packing
 
-    plans = plans_to_resume(file, run_id, devices, address)
+    given = [given_strategy(each) for each in strategies]
+    plans = plans_to_resume(file, run_id, devices, address, {each.name: each.kind for each in given}, changed_strategy)
     if not plans:
         packed = finish_packing(file, take_over)
         if packed:
@@ -251,7 +311,7 @@ def run_into(
     """
     from nasbench.api.progress import progress_of
     from nasbench.data.announcing import Announcements
-    from nasbench.runners.signals import termination_as_interrupt
+    from nasbench.runners.signals import explained, termination_as_interrupt
     from nasbench.runners.suite import run_plans
 
     say_what_is_slow((plan.protocol.precision, plan.config.devices) for plan in plans if plan.config.executor != "ray")
@@ -273,13 +333,13 @@ def run_into(
                 begin,
                 take_over,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             # resume knows the searches that have begun
             also = "" if len(plans) == 1 else " (the searches that have begun), or with the same command (all)"
             click.echo(
                 f"interrupted; nothing is lost. Go on with: nasbench resume {shlex.quote(str(path))}{also}", err=True
             )
-            raise
+            raise explained(interrupt) from None
     summarize(path, [plan.run for plan in plans], offers_baseline)
     for plan in plans:
         if plan.config.keep_best:

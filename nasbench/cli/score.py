@@ -35,6 +35,7 @@ def score_names() -> Iterable[str]:
 @click.command()
 @click.argument("what", nargs=-1)
 @click.option("--scores", default=None, shell_complete=completing(score_names), help="Comma-separated names [all].")
+@click.option("--all", "all_", is_flag=True, help="Every score; the same as without --scores.")
 @click.option(
     "--protocol",
     default=None,
@@ -67,6 +68,7 @@ def score_names() -> Iterable[str]:
 def score(
     what: Sequence[str],
     scores: str | None,
+    all_: bool,
     protocol: str | None,
     set_: Sequence[str],
     seed: int,
@@ -77,7 +79,7 @@ def score(
     head: int | None,
     output: str | None,
 ) -> None:
-    """Score untrained networks: naswot, synflow, jacob_cov, snip, grad_norm, params, mult_adds.
+    """Score untrained networks: naswot, synflow, jacob_cov, snip, grasp, fisher, zen, params and others, or all.
 
     WHAT is an architecture: JSON as `nasbench show` prints it, or a hash or its first digits, found in the files named
     after it or in results/*.h5. With --correlate it is results files. A larger score predicts a better network.
@@ -85,9 +87,11 @@ def score(
     \b
     Example:
       nasbench score 1f3a9c results/demo.h5 --scores naswot,synflow
-      nasbench score --random 5 --space nasbench201
+      nasbench score --all --random 5 --space nasbench201
       nasbench score results/demo.h5 --correlate -o scores.csv
     """
+    if all_ and scores is not None:
+        raise InputError("--all scores by every score: give it or --scores, not both")
     names = _names(scores)
     changes: dict[str, Any] = pairs(set_, "--set")
     if correlate:
@@ -201,9 +205,10 @@ def _correlate(
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:
     """Protocol of the runs from their configuration, with the user's changes."""
     from nasbench.protocols.protocol import get_protocol
+    from nasbench.protocols.stored import config_of, named_protocol
 
-    configs = [json.loads(text) for text in runs["config"].unique()]
-    given = {json.dumps([config["protocol"], config["set"]], sort_keys=True) for config in configs}
+    configs = [config_of(text, run) for text, run in zip(runs["config"], runs["run"])]
+    given = {json.dumps(named_protocol(config), sort_keys=True) for config in configs}
     if len(given) != 1:
         raise InputError(
             "these runs configure their protocol differently; say which one to score with: --protocol NAME"

@@ -435,7 +435,7 @@ def _values_of(
     chosen = [choose(measured, name) for name in measured_names(names)]
     units = {column.name: f"{column.name} ({column.unit})" if column.unit else column.name for column in CHILD_COLUMNS}
     labels = {**units, **{each.name: each.label for each in chosen}}
-    notes = [f"{each.quantity}: {each.conditions}" for each in chosen]
+    notes = [f"{each.quantity}: {each.conditions}{each.left_out}" for each in chosen]
     return architecture_values(join(frame, chosen), names), labels, notes
 
 

@@ -73,7 +73,7 @@ def _row(run: RunStatus) -> tuple[str, ...]:
         run.strategy,
         f"{run.seed}",
         run.state,
-        f"{run.children}",
+        _children(run),
         f"{run.failed}",
         f"{run.devices_busy:g}" if run.in_training else "-",
         f"{pace:.1f}" if pace is not None else "-",
@@ -83,6 +83,13 @@ def _row(run: RunStatus) -> tuple[str, ...]:
         tqdm.format_interval(run.left_seconds) if run.left_seconds is not None else "-",
         f"{run.best:.4f} ({run.best_hash[:8]})" if run.best is not None else "none yet",
     )
+
+
+def _children(run: RunStatus) -> str:
+    """Number of children; where the strategy stops trainings early, also of those that stopped or went on."""
+    if not run.stopped_early:
+        return f"{run.children}"
+    return f"{run.children} ({run.stopped_early} stopped early, {run.continued} continue others)"
 
 
 def _who(writer: Writer | None) -> str:

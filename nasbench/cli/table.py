@@ -99,7 +99,7 @@ def build(
     from nasbench.protocols.protocol import validated
     from nasbench.runners.executors import EXECUTORS, ExecutorOptions
     from nasbench.runners.search.config import SearchConfig, resolve
-    from nasbench.runners.signals import termination_as_interrupt
+    from nasbench.runners.signals import explained, termination_as_interrupt
     from nasbench.runners.tables.build import TableBuild, distinct_architectures
     from nasbench.spaces import get_space
     from nasbench.store.format.schema import TABLE
@@ -132,13 +132,50 @@ def build(
         try:
             progress = progress_of(f"table of {space}", not is_quiet(), plans[0].hours_unit)
             TableBuild(Path(output), plans, architectures, executor, progress, take_over).run()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             click.echo("interrupted; nothing is lost. Go on with the same command.", err=True)
-            raise
+            raise explained(interrupt) from None
     word = shlex.quote(output)  # the lines are to be copied into a shell
     say(
         f"table:   {output}\nnext:    nasbench table stats {word}\n         nasbench replay --table {word} --strategy random"
     )
+
+
+@table.command()
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The compact table (.npz).")
+@click.option("--data", default=None, help="Data set of the table  [the only one].")
+@click.option(
+    "--seeds",
+    "chosen",
+    multiple=True,
+    metavar="SEED[,SEED...]",
+    help="Training seeds whose means it has, beside those of all seeds; repeatable  [each alone].",
+)
+def compact(file: str, output: str, data: str | None, chosen: tuple[str, ...]) -> None:
+    """Write what replays need of a complete table into one small file that opens at once.
+
+    Replays of it equal those of FILE to the bit: outcomes, costs, counts, trainings and fingerprints are compared before
+    this command ends. Curves, hashes and devices stay in FILE.
+
+    \b
+    Example:
+      nasbench table compact results/digits201-2.h5 -o digits201-2.npz
+      nasbench table compact six-seeds.h5 -o six.npz --seeds 0,1,2 --seeds 3,4,5
+    """
+    from nasbench.runners.tables.compacting import compact_table
+
+    kept = compact_table(Path(file), Path(output), data, [_listed(text) for text in chosen] or None)
+    size = Path(output).stat().st_size
+    say(f"wrote {output} ({size / 1e3:.0f} kB, SHA-256 {kept.sha256})")
+    print_table(("training seeds", "fingerprint"), list(kept.fingerprints.items()))
+
+
+def _listed(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(f"--seeds {text!r} should name training seeds once each, e.g. --seeds 0,1,2")
+    return tuple(sorted(map(int, parts)))
 
 
 @table.command()

@@ -133,7 +133,7 @@ def transfer(
 
 def _speaks() -> bool:
     """Whether this process prints; torchrun runs the command in several processes, numbered by RANK."""
-    return os.environ.get("RANK", "0") == "0"
+    return os.environ.get("RANK", "0") == "0"  # as `transfer.parallel.first_of_all`, which needs torch
 
 
 def _data(text: str) -> tuple[str, Path]:
@@ -261,6 +261,7 @@ def _train_folder(
     workers: int | None,
     folder: Path,
 ) -> None:
+    from nasbench.runners.signals import explained
     from nasbench.transfer.checkpoint import RECORD
     from nasbench.transfer.fitting import fit_batch
     from nasbench.transfer.images import open_folders
@@ -295,9 +296,9 @@ def _train_folder(
         say_what_is_slow([(chosen.precision, [device])])
     try:
         train_transfer(job, device, count)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         click.echo(f"stopped; the same command goes on from the last complete epoch in {folder}", err=True)
-        raise
+        raise explained(interrupt) from None
     if _speaks():
         record = json.loads((folder / RECORD).read_text())
         _print_outcome(record, ("val_loss", "top1_acc", "top5_acc"), folder)

@@ -18,6 +18,28 @@ LEFT_OVER_SECONDS = 60
 _PARTS = frozenset({"train", "val", "test"})
 
 
+def require_new_folder(folder: Path) -> None:
+    """Refuse a folder to which no data set can be written.
+
+    Args:
+        folder: the folder; one that is missing or empty is allowed.
+
+    Raises:
+        InputError: when something else is there, or the text is no name of a folder.
+    """
+    if not folder.name:
+        raise InputError(f"{str(folder)!r} is no name of a new folder; give one, e.g. results/images")
+    if folder.is_symlink():
+        raise InputError(f"{str(folder)!r} is a link, which is not followed; choose another folder")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{str(folder)!r} exists and is no folder; choose another name")
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{str(folder)!r} exists and is not empty; choose another folder")
+    except OSError as error:
+        raise InputError(f"cannot write {str(folder)!r}: {error.strerror or error}") from None
+
+
 def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int = 0) -> int:
     """Write the images of a data set as PNG files: `train/<class>/<number>.png`, `test/` and, if there is one, `val/`.
 
@@ -50,12 +72,9 @@ def write_folder(data: Dataset, folder: Path, classes: int = 0, per_class: int =
         "val": Images(data.train.pixels[border:], data.train.labels[border:]),
         "test": data.test,
     }
-    if not folder.name:
-        raise InputError(f"{str(folder)!r} is no name of a new folder; give one, e.g. results/images")
+    require_new_folder(folder)
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}.writing")
     try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{str(folder)!r} exists and is not empty; choose another folder")
         _remove_left_over(folder)
         fresh.mkdir(parents=True)
         try:

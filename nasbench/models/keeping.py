@@ -129,7 +129,7 @@ class KeepModel:
         document, tensors = read_document(self.state_path, STATE)
         try:
             values = json.loads(document)
-            there, found = dict(values["identity"]), _history_of(values["history"])
+            there, found = dict(values["identity"]), history_of(values["history"])
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InputError(f"{str(self.state_path)!r} is damaged: {START_ANEW}") from None
         if differs := sorted(
@@ -157,21 +157,43 @@ class KeepModel:
         remove_left_over(self.state_path)
 
     def _write_state(self, tensors: Mapping[str, Tensor], history: History) -> None:
-        numbers = {
-            "curves": history.curves,
-            "train_seconds": history.train_seconds,
-            "eval_seconds": history.eval_seconds,
-        }
-        document = json.dumps({"identity": dict(self.identity), "history": numbers}, allow_nan=False)
-        write_document(self.state_path, tensors, STATE, document)
+        write_document(self.state_path, tensors, STATE, state_document(self.identity, history))
 
     def _say(self, text: str) -> None:
         if self.shown:
             print(text, file=sys.stderr, flush=True)
 
 
-def _history_of(values: Mapping[str, Any]) -> History:
-    """Read a history from JSON; raise ValueError, TypeError, KeyError or AttributeError for anything else."""
+def state_document(identity: Mapping[str, Any], history: History) -> str:
+    """Write what a file of a training's state holds beside its tensors.
+
+    Args:
+        identity: JSON values that identify the training.
+        history: curves and seconds so far.
+
+    Returns:
+        A JSON document.
+    """
+    numbers = {
+        "curves": history.curves,
+        "train_seconds": history.train_seconds,
+        "eval_seconds": history.eval_seconds,
+    }
+    return json.dumps({"identity": dict(identity), "history": numbers}, allow_nan=False)
+
+
+def history_of(values: Mapping[str, Any]) -> History:
+    """Read a history from JSON.
+
+    Args:
+        values: entry "history" of a state's document; it may be anything.
+
+    Returns:
+        The history.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: when it is no history.
+    """
     from nasbench.training.loop import History
 
     curves = {name: [float(value) for value in column] for name, column in values["curves"].items()}

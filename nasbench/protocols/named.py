@@ -118,6 +118,30 @@ DARTS = Protocol(
     filters=36,
 )
 
+NASBENCH_MACRO = Protocol(
+    name="nasbench-macro",
+    source=(
+        "Su et al. 2021 (arXiv 2103.11922) and the code of its benchmark, NAS-Bench-Macro (train/train.py): CIFAR-10, 50 "
+        "epochs of batch 256, momentum 0.9, learning rate 0.1 with a cosine decay to 0, weight decay 5e-4, random flip, 4 "
+        "pixels of padding and a random 32x32 crop, 32 initial channels. Ours: 10% of the training images are validation "
+        "images, where the code trains with all and publishes the best test accuracy of the 50 epochs; padding with the "
+        "mean pixel, not black; batches of an epoch differ by at most one image."
+    ),
+    data="cifar10",
+    validation=0.1,
+    epochs=50,
+    batch_size=256,
+    optimizer="sgd",
+    learning_rate=0.1,
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="cosine",
+    enlarge="pad",
+    crop_from=40,
+    flip=True,
+    filters=32,
+)
+
 _NASBENCH201_SOURCE = (
     "Dong and Yang 2020 (arXiv 2001.00326), section 2.2 and table 1, {epochs}. From the paper: CIFAR-10, half of the "
     "training set for validation, random flip, 4 pixels of padding and a random 32x32 crop, Nesterov momentum 0.9, "

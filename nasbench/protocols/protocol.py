@@ -11,8 +11,10 @@ from nasbench.errors import InputError, did_you_mean
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.registry import Registry
 from nasbench.structures import Regularization, Scale, Stem
+from nasbench.texts import shortened
 
 FINGERPRINT_VERSION = 1
+LONGEST_SHOWN = 300  # characters of a wrong value in a message
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -239,6 +241,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "nasbench201": "nasbench.protocols.named:NASBENCH201",
         "nasbench201-200": "nasbench.protocols.named:NASBENCH201_200",
         "darts": "nasbench.protocols.named:DARTS",
+        "nasbench-macro": "nasbench.protocols.named:NASBENCH_MACRO",
         "digits": "nasbench.protocols.named:DIGITS",
         "digits201": "nasbench.protocols.named:DIGITS201",
         "digits201-2": "nasbench.protocols.named:DIGITS201_2",
@@ -355,6 +358,7 @@ def validated(model: type[M], values: Mapping[str, Any], what: str) -> M:
             elif item["type"] == "extra_forbidden":
                 problems.append(f"no field {key!r}{did_you_mean(key, names)}")
             else:
-                problems.append(f"{key}: {item['msg'].lower()}, got {item['input']!r}")
+                got = "" if item["type"] == "missing" else f", got {shortened(repr(item['input']), LONGEST_SHOWN)}"
+                problems.append(f"{key}: {item['msg'].lower()}{got}")
         hint = f" (fields: {', '.join(names)})" if any(p.startswith("no field") for p in problems) else ""
         raise InputError(f"{what}: {'; '.join(problems)}{hint}") from None

@@ -23,9 +23,12 @@ SPACES: Registry[type[Space]] = Registry(
         "nas": "nasbench.spaces.nas:NasSpace",
         "nasbench101": "nasbench.spaces.nasbench101:NasBench101Space",
         "nasbench201": "nasbench.spaces.nasbench201:NasBench201Space",
+        "nasbench-macro": "nasbench.spaces.nasbench_macro:NasBenchMacroSpace",
         "nats-size": "nasbench.spaces.nats_size:NatsSizeSpace",
         "nasnet": "nasbench.spaces.nasnet:NasNetSpace",
         "pnas": "nasbench.spaces.pnas:PnasSpace",
+        "transnas-macro": "nasbench.spaces.transnas_macro:TransnasMacroSpace",
+        "transnas-micro": "nasbench.spaces.transnas_micro:TransnasMicroSpace",
     },
 )
 

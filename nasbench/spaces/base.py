@@ -107,6 +107,8 @@ class Space(ABC):
     """Whether architectures can be built and counted; without networks there are only tables."""
     default_protocol: ClassVar[str] = "nasnet2017"
     """Name of the protocol whose scale `count` uses by default."""
+    default_size: ClassVar[str] = ""
+    """What `default_scale` is the size of, for people; "" for that of `default_protocol`."""
 
     networks: int = dataclasses.field(default=0, kw_only=True, metadata={"option": False})
     """Version of the networks that `build` makes; 0 means `network_version`. Not an option; `with_networks` sets it."""

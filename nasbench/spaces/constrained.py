@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from nasbench.errors import InputError
 from nasbench.expressions import Node, parse_condition
+from nasbench.expressions.ranges import can_hold
 from nasbench.expressions.tree import AllOf, AnyOf, Arithmetic, Comparison
 from nasbench.spaces.base import Architecture, Space
 from nasbench.structures import Counts, Scale
@@ -48,7 +49,8 @@ def parse_limits(text: str, latency: bool = False) -> Node:
         The condition.
 
     Raises:
-        InputError: when the text is no such condition, names neither a count nor the latency, or divides by 0.
+        InputError: when the text is no such condition, names neither a count nor the latency, divides by 0, or cannot
+            hold.
     """
     condition = parse_condition(text, dict.fromkeys((*COUNTS, LATENCY), "number"), UNITS)
     if not condition.names:
@@ -61,6 +63,11 @@ def parse_limits(text: str, latency: bool = False) -> Node:
             f"{' or '.join(COUNTS)}"
         )
     _refuse_division_by_zero(condition, text)
+    if not can_hold(condition):
+        raise InputError(
+            f"condition {text!r} holds for no architecture: {', '.join((*COUNTS, LATENCY))} are above 0; change its "
+            "numbers or signs"
+        )
     return condition
 
 
@@ -151,6 +158,22 @@ class Limits:
         """Refuse a condition on the latency that nothing can measure."""
         if self.measures and self.latency is None:
             raise InputError(f"condition {str(self.condition)!r} compares the latency, which is not measured here")
+
+    @property
+    def text(self) -> str:
+        """The condition as text."""
+        return str(self.condition)
+
+    def head(self, draw: Callable[[], Architecture]) -> Architecture | None:
+        """Return an architecture that comes before random ones.
+
+        Args:
+            draw: draws a random architecture that fits.
+
+        Returns:
+            The architecture; None for a random one.
+        """
+        return None
 
     @property
     def measures(self) -> bool:
@@ -306,7 +329,11 @@ class _View(Space):
         return self.plain.canonical(architecture)
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        return next(self.fitting(_endless(self.plain, rng)))
+        def draw() -> Architecture:
+            return next(self.fitting(_endless(self.plain, rng)))
+
+        first = self.limits.head(draw)
+        return draw() if first is None else first
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         for _ in range(self._tries(MUTATIONS)):
@@ -336,7 +363,7 @@ class _View(Space):
         nearest = min(values, key=self.limits.distance)
         before = f" after {fitted:,} that do" if fitted else ""
         return NothingFits(
-            f"almost no architecture of {self.spec!r} satisfies {str(self.limits.condition)!r}: {len(rejected):,} "
+            f"almost no architecture of {self.spec!r} satisfies {self.limits.text!r}: {len(rejected):,} "
             f"drawn in a row do not{before}; the nearest has {' and '.join(map(_shown, nearest, nearest.values()))}; "
             f"drawn were {', '.join(f'{name} {_range(name, [each[name] for each in values])}' for name in nearest)}; "
             "choose other limits"

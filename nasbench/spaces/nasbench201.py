@@ -14,22 +14,26 @@ import numpy as np
 
 from nasbench.errors import InputError, did_you_mean
 from nasbench.spaces.base import Architecture, Decision, Space
-from nasbench.spaces.graphs import canonical_order
+from nasbench.spaces.edge_graphs import (
+    EDGES,
+    INPUT,
+    Terms,
+    canonical_edge_cell,
+    live_terms,
+    reached_operations,
+    write_edge_cell,
+)
 from nasbench.spaces.nasbench201_functions import cell_function
-from nasbench.structures import Counts, EdgeCell, EdgeOperation, Regularization, Scale
+from nasbench.structures import Counts, EdgeCell, Regularization, Scale
 
 if TYPE_CHECKING:
     from nasbench.networks.base import Network
     from nasbench.networks.edge_count_arrays import CountArrays
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2))  # (node, the node it reads)
-NODES = 4
 NONE, SKIP = OPERATIONS.index("none"), OPERATIONS.index("skip_connect")
 OFFICIAL_SEED = 88
-INPUT = -1  # the cell's input, a fixed source of the graph
-
-Terms = tuple[int, ...]  # a sum: the multiset of its terms, which are INPUT or indices of operations
+_IDENTITIES = (SKIP,) * len(EDGES)
 
 _EDGE = re.compile(r"(\w+)~(\d)")
 
@@ -171,7 +175,7 @@ class NasBench201Space(Space):
         from nasbench.networks.edge_cell_counts import count_edge_operations
 
         operations, out = _operations(architecture.choices)
-        live = _live(operations, out)
+        live = live_terms(operations, out)
         return count_edge_operations([OPERATIONS[operations[index][0]] for index in live if index != INPUT], scale)
 
     def count_all(self, scale: Scale) -> CountArrays:
@@ -234,24 +238,7 @@ def _smallest() -> dict[str, tuple[int, ...]]:
 
 def _operations(choices: tuple[int, ...]) -> tuple[list[tuple[int, Terms]], Terms]:
     """Return the operations that the input reaches, each with the sum that it reads, and the sum that is the output."""
-    operations: list[tuple[int, Terms]] = []
-    sums: list[Terms] = [(INPUT,), *[()] * (NODES - 1)]
-    for (node, source), choice in zip(EDGES, choices):
-        if choice == SKIP:
-            sums[node] += sums[source]
-        elif choice != NONE and sums[source]:
-            sums[node] += (len(operations),)
-            operations.append((choice, sums[source]))
-    return operations, sums[-1]
-
-
-def _live(operations: list[tuple[int, Terms]], out: Terms) -> set[int]:
-    """Return the operations that the output depends on, and INPUT if one of them or the output reads it."""
-    live = set(out)
-    for index in range(len(operations) - 1, -1, -1):
-        if index in live:
-            live.update(operations[index][1])
-    return live
+    return reached_operations(choices, NONE, _IDENTITIES)
 
 
 @lru_cache(maxsize=16384)
@@ -261,24 +248,9 @@ def _function_class(choices: tuple[int, ...]) -> str:
 
 @lru_cache(maxsize=4096)
 def _structure(choices: tuple[int, ...]) -> EdgeCell:
-    operations, out = _operations(choices)
-    kept = sorted(_live(operations, out) - {INPUT})
-    node_of = {INPUT: INPUT, **{index: node for node, index in enumerate(kept)}}
-    labels = [(out.count(index), OPERATIONS[operations[index][0]]) for index in kept]
-    inputs = [[(node_of[source], 0) for source in operations[index][1]] for index in kept]
-    order = canonical_order(labels, inputs)
-    place = {INPUT: 0, **{node: position for position, node in enumerate(order, 1)}}
-    return EdgeCell(
-        tuple(
-            EdgeOperation(labels[node][1], tuple(sorted([place[source] for source, _ in inputs[node]])))
-            for node in order
-        ),
-        tuple(sorted([place[node_of[source]] for source in out])),
-    )
+    return canonical_edge_cell(*_operations(choices), OPERATIONS)
 
 
 @lru_cache(maxsize=16384)
 def _form(choices: tuple[int, ...]) -> str:
-    cell = _structure(choices)
-    operations = (f"{operation.op}<{','.join(map(str, operation.inputs))}" for operation in cell.operations)
-    return f"nasbench201|{';'.join(operations)}>{','.join(map(str, cell.out))}"
+    return f"nasbench201|{write_edge_cell(_structure(choices))}"

@@ -349,6 +349,8 @@ class _Parser:
         if not _is_count(sequence):
             self.damages.append(Damage(number, f"this {kind!r} record has no number"))
             return
+        if self._known and self.header is not None and self.header.schema < SCHEMA_VERSION:
+            row |= {name: spell_float(value) for name, value in _later(kind, self.header.schema).items()}
         if self._known and row.keys() != _NAMES[kind]:
             self.damages.append(Damage(number, f"the columns of this {kind!r} record are not those of the schema"))
             return
@@ -366,6 +368,11 @@ class _Parser:
             self.damages.append(Damage(number, " ".join(str(error).split())))
             return
         self.records.append(Record(sequence, cast("Kind", kind), plain, curves))
+
+
+def _later(kind: str, schema: int) -> Row:
+    """Values of the columns that a journal of an earlier schema lacks."""
+    return {column.name: column.earlier for column in _COLUMNS[kind] if column.since > schema}
 
 
 def _is_as_written(row: Row, kind: str) -> bool:

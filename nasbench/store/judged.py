@@ -112,6 +112,22 @@ def judge(
     return judged, score
 
 
+def require_both_parts(score: Score) -> None:
+    """Refuse a score of the test part alone where both parts are shown.
+
+    Args:
+        score: the score by which runs are judged.
+
+    Raises:
+        InputError: when the searches were judged by another score.
+    """
+    if score.test_only:
+        raise InputError(
+            f"these searches were judged by another score than {score.test}, and both would be shown: leave --score out, or "
+            f"take ranks, regret, targets or compare --test with --score {score.test}"
+        )
+
+
 def score_of_quantity(measurements: pd.DataFrame, quantity: str) -> Score:
     """Find unit and direction of a quantity, and its counterpart on the other part of the data.
 

@@ -27,6 +27,8 @@ DECIDING: Final = ("device", "method", "batch", "threads", "input", "scale", "fi
 CONDITIONS: Final = (*DECIDING, "protocol", "data", "seed", "software", "platform", "source")
 SHOWN: Final = 8
 HIGHER: Final = "higher"
+FLAGGED: Final = "flagged"
+"""Key in the details of a measurement that is stored and not used; its value says why."""
 _NAME: Final = re.compile(r"\s*(?P<quantity>[^\[\]]+?)\s*(?:\[(?P<conditions>.*)\])?\s*", re.DOTALL)
 _CONDITION: Final = re.compile(r"""\s*(\w+)\s*=\s*("[^"]*"|'[^']*'|[^,"']*?)\s*(?:,|$)""")
 _INTEGERS: Final = {column.name for column in MEASUREMENT_COLUMNS if column.type == "int"}
@@ -108,6 +110,7 @@ class Measured:
         conditions: what was common to all, e.g. "AMD EPYC, eager, batch 1, 1 thread".
         values: hash -> value, a pandas Series of floats.
         repeated: measurements left out because a later one has the same hash and the same conditions.
+        flagged: measurements left out because they are faults, as their details say.
     """
 
     name: str
@@ -117,6 +120,12 @@ class Measured:
     conditions: str
     values: pd.Series[float]
     repeated: int
+    flagged: int = 0
+
+    @property
+    def left_out(self) -> str:
+        """What is said of flagged measurements, after the conditions; "" without any."""
+        return f"; {self.flagged:,} measurements that are flagged as faults are left out" if self.flagged else ""
 
     @property
     def label(self) -> str:
@@ -133,7 +142,8 @@ def choose(measurements: pd.DataFrame, name: str) -> Measured:
 
     Returns:
         One value per hash: the latest of repeated measurements. Of values that belong to several trainings of one
-        architecture, the mean.
+        architecture, or to several architectures of one hash that were measured together, the mean. Flagged measurements
+        are left out.
 
     Raises:
         InputError: when there is no such measurement, or there are several under different conditions; the message
@@ -194,21 +204,45 @@ def every_way(measurements: pd.DataFrame) -> list[Measured]:
         measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
 
     Returns:
-        What `choose` returns for each quantity and set of conditions, in order of first appearance.
+        What `choose` returns for each quantity and set of conditions, in order of first appearance; nothing where all
+        measurements are flagged.
     """
     ended = measurements[~measurements["quantity"].astype(str).str.endswith(COURSE)]
     groups = ended.groupby(["quantity", *DECIDING], sort=False)
-    return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups]
+    return [_values(str(rows["quantity"].iloc[0]), rows) for _, rows in groups if not flagged(rows).all()]
+
+
+def flagged(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Find the measurements that are faults: stored, and used by no analysis.
+
+    Args:
+        rows: measurements.
+
+    Returns:
+        One value per row.
+    """
+    return rows["details"].astype(str).str.contains(f'"{FLAGGED}": ', regex=False)
 
 
 def _values(name: str, rows: pd.DataFrame) -> Measured:
     """One value per hash, of rows that were all measured in one way."""
-    ordered = rows.sort_values("measured_at", kind="stable")
-    latest = ordered.drop_duplicates(["hash", "seed"], keep="last")
+    faults = flagged(rows)
+    ordered = rows[~faults].sort_values("measured_at", kind="stable")
+    if ordered.empty:
+        raise InputError(f"{name}: all of its {len(rows):,} measurements are flagged as faults")
+    again = ["hash", "seed"]
+    if ordered.duplicated(again).any():
+        times = ordered["measured_at"].astype(str)
+        last = times.groupby([ordered[each] for each in again], observed=True).transform("max")
+        latest = ordered[times == last].drop_duplicates([*again, "choices"], keep="last")
+    else:
+        latest = ordered
     values = latest.groupby("hash", sort=False)["value"].mean()
     way = rows.iloc[0]
+    repeated = len(ordered) - len(latest)
+    conditions = describe_way(way)
     return Measured(
-        name, way["quantity"], way["unit"], way["direction"], describe_way(way), values, len(ordered) - len(latest)
+        name, way["quantity"], way["unit"], way["direction"], conditions, values, repeated, int(faults.sum())
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -137,6 +138,10 @@ def pack_snapshot(snapshot: Content, lock: ResultsLock) -> None:
     except OSError as error:
         _drop(paths.packing, lock)
         raise explain(error, paths.h5, "packing the journal") from error
+    except BaseException:  # Ctrl-C, SIGTERM, or a fault of ours
+        with contextlib.suppress(StoreError):
+            _drop(paths.packing, lock)
+        raise
 
 
 def _drop(path: Path, lock: ResultsLock) -> None:

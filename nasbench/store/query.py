@@ -364,6 +364,20 @@ class Results:
         """
         return self._long(np.arange(len(self)), columns)
 
+    def epochs_at(self, positions: Numbers, curve: str) -> tuple[Numbers, Numbers]:
+        """Read one curve of some children.
+
+        Args:
+            positions: ints, positions of the children in commit order over all files.
+            curve: name of a curve of `schema.CURVES`.
+
+        Returns:
+            Number of epochs of each child, and the values of all of them end to end.
+        """
+        starts, lengths = self._epochs()
+        repeats = lengths[positions]
+        return repeats, self._epochs_of(curve, np.repeat(starts[positions], repeats) + _counted(repeats))
+
     def _long(self, children: Numbers, columns: Sequence[str] | None = None) -> pd.DataFrame:
         import pandas as pd
 

@@ -133,6 +133,8 @@ class ResultsWriter:
         self._require_open()
         checked = [(child_row(row), child_curves(curves)) for row, curves in children]
         self._known.refuse_known([row for row, _ in checked])
+        if checked:
+            self._leave_earlier_journal()
         with self._as_owner():
             if len(checked) == 1:
                 self._journal.append("child", *checked[0])
@@ -173,14 +175,18 @@ class ResultsWriter:
         checked = [measurement_row(row) for row in rows]
         if not checked:
             return
-        if self._journal.schema < SCHEMA_VERSION:
-            self.pack()  # a journal of schema 3 holds no measurements, and a version that reads it would call them damage
+        self._leave_earlier_journal()
         with self._as_owner():
             if len(checked) == 1:
                 self._journal.append("measurement", checked[0], {})
             else:
                 self._journal.append_several("measurements", [(row, {}) for row in checked])
         self._pack_if_long()
+
+    def _leave_earlier_journal(self) -> None:
+        """Pack a journal of an earlier schema: a version that reads it would call rows with later columns damage."""
+        if self._journal.schema < SCHEMA_VERSION:
+            self.pack()
 
     @contextmanager
     def _as_owner(self) -> Iterator[None]:

@@ -14,7 +14,8 @@ import numpy as np
 
 from nasbench.networks.edge_count_arrays import CountArrays, count_edge_networks
 from nasbench.spaces import Architecture
-from nasbench.spaces.nasbench201 import EDGES, OPERATIONS
+from nasbench.spaces.edge_graphs import EDGES
+from nasbench.spaces.nasbench201 import OPERATIONS
 from nasbench.structures import Counts, Scale
 
 CELLS: Final = 5

@@ -6,12 +6,13 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +24,13 @@ from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import parse_limits
 from nasbench.store.judged import judge
 from nasbench.tabular.nasbench201_networks import table_counts
+from nasbench.tabular.table_curves import TableCurves, curves_of
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from nasbench.store.query import Results
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -63,6 +67,24 @@ class Selection:
     score: str = VAL_ACC
 
 
+class TableRow(NamedTuple):
+    """What a table holds of one architecture.
+
+    Attributes:
+        val_acc: the outcome that a search receives, in [0, 1]; NaN for a child that failed.
+        test_acc: score that is reported, in [0, 1]; NaN if unknown.
+        seconds: device-seconds of a child; NaN in a table without costs.
+        params: trainable parameters, -1 if unknown.
+        mult_adds: multiply-adds for one image, -1 if unknown.
+    """
+
+    val_acc: float
+    test_acc: float
+    seconds: float
+    params: int
+    mult_adds: int
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Scores and costs of all architectures of a space.
@@ -82,6 +104,9 @@ class Table:
         trainings: the trainings averaged in `val_acc`; None if the table holds means only.
         seeds: training seeds that were chosen from those in the file; None for all.
         score: what architectures are judged by.
+        measured: quantity -> [size], measured values that a search may have as objectives, see `with_measured`; NaN where
+            an architecture was not measured.
+        curves: score and cost after each epoch; None if they were not read, or are unknown.
 
     Raises:
         InputError: when a column has another length, or no child has a score.
@@ -97,6 +122,8 @@ class Table:
     trainings: Trainings | None = None
     seeds: tuple[int, ...] | None = None
     score: Score = ACCURACY
+    measured: Mapping[str, FloatArray] = field(default_factory=dict)
+    curves: TableCurves | None = None
 
     def __post_init__(self) -> None:
         for column in ("val_acc", "test_acc", "seconds", "params", "mult_adds"):
@@ -145,6 +172,37 @@ class Table:
         """
         codes: IntArray = choices @ self.place_values
         return codes
+
+    def position(self, choices: Sequence[int]) -> int:
+        """Compute the position of one architecture in the table; `code` computes many at once.
+
+        Args:
+            choices: one choice per decision, each in the range of its decision.
+
+        Returns:
+            A position in [0, size).
+        """
+        return sum(map(operator.mul, choices, self._places))
+
+    def row(self, choices: Sequence[int]) -> TableRow:
+        """Return what the table holds of one architecture. The first call lists all rows; the next take a microsecond.
+
+        Args:
+            choices: one choice per decision, each in the range of its decision.
+
+        Returns:
+            Scores, costs and counts.
+        """
+        return self._rows[self.position(choices)]
+
+    @cached_property
+    def _places(self) -> list[int]:
+        return [int(place) for place in self.place_values]
+
+    @cached_property
+    def _rows(self) -> list[TableRow]:
+        columns = (self.val_acc, self.test_acc, self.seconds, self.params, self.mult_adds)
+        return list(map(TableRow._make, zip(*(column.tolist() for column in columns))))
 
     def architecture(self, code: int) -> Architecture:
         """Return the architecture at a position.
@@ -197,6 +255,62 @@ class Table:
             "--draw out"
         )
 
+    def children_of(self, limit: float, unit: str) -> float | None:
+        """Estimate how many children a budget pays for, by the mean cost of an architecture.
+
+        Args:
+            limit: amount of the budget, > 0.
+            unit: its unit, see `budget.Budget`.
+
+        Returns:
+            The number; None for a budget in USD, and for a table without costs.
+        """
+        if unit == "children":
+            return limit
+        return limit / float(self.seconds.mean()) if self.timed and unit != "usd" else None
+
+    def with_measured(self, names: Sequence[str], measurements: pd.DataFrame) -> Table:
+        """Return the table with measured quantities, by the hashes of its architectures.
+
+        Args:
+            names: the quantities, as `store.measured.choose` reads them, e.g. "latency[method=eager]".
+            measurements: rows with the columns of `schema.MEASUREMENT_COLUMNS`.
+
+        Returns:
+            The table; this one for no names. Quantities whose higher values are better are negated.
+
+        Raises:
+            InputError: when a quantity was not measured, or in several ways.
+        """
+        from nasbench.store.measured import HIGHER, choose
+
+        if not names:
+            return self
+        hashes = [self.architecture(code).hash for code in range(self.space.size)]
+        columns = dict(self.measured)
+        for name in names:
+            chosen = choose(measurements, name)
+            values = chosen.values.reindex(hashes).to_numpy(dtype=float)
+            columns[name] = -values if chosen.direction == HIGHER else values
+        return replace(self, measured=columns)
+
+    def check_measured(self, names: Sequence[str]) -> None:
+        """Check that objectives of a search were measured of every architecture.
+
+        Args:
+            names: the measured quantities.
+
+        Raises:
+            InputError: when the table lacks one of them, or its value of some architectures.
+        """
+        for name in names:
+            known = np.isfinite(self.measured[name]) if name in self.measured else np.zeros(self.space.size, dtype=bool)
+            if not known.all():
+                raise InputError(
+                    f"table {self.name!r} has {name} of {int(known.sum()):,} of {len(known):,} architectures; a search takes "
+                    "objectives that are known of all: measure them (nasbench latency), and name the file by --measurements"
+                )
+
     def check_budget_unit(self, unit: str) -> None:
         """Check that searches of the table can spend a budget of a unit.
 
@@ -212,7 +326,9 @@ class Table:
                 'e.g. "100 children"'
             )
 
-    def outcomes(self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom) -> FloatArray:
+    def outcomes(
+        self, codes: IntArray, runs: IntArray, outcome_from: OutcomeFrom, stops: IntArray | None = None
+    ) -> FloatArray:
         """Return the validation accuracies that searches receive as outcomes.
 
         Args:
@@ -220,14 +336,26 @@ class Table:
             runs: ints, search seeds, each >= 0; broadcast against `codes`.
             outcome_from: "mean" for the mean over the architecture's trainings, "one" for one training, picked by
                 `Trainings.picked`.
+            stops: ints of the shape of `codes`, epochs at which trainings stopped, 0 for whole ones; None if all are.
 
         Returns:
             Accuracies in [0, 1], NaN for a child that failed. Their shape is that of `codes` for "mean", and that of
             `codes` and `runs` broadcast together for "one".
         """
+        cut = stops is not None and self.curves is not None and bool(np.any(stops))
         if outcome_from == "mean" or self.trainings is None:
-            return self.val_acc[codes]
-        return self.trainings.val_acc[self.trainings.picked(codes, runs)]
+            if not cut:
+                return self.val_acc[codes]
+            assert stops is not None
+            assert self.curves is not None
+            return np.where(stops, self.curves.val_acc[self.curves.kinds[codes], stops - 1], self.val_acc[codes])
+        picked = self.trainings.picked(codes, runs)
+        if not cut:
+            return self.trainings.val_acc[picked]
+        assert stops is not None
+        assert self.curves is not None
+        assert self.curves.single is not None
+        return np.where(stops, self.curves.single[picked, stops - 1], self.trainings.val_acc[picked])
 
     @cached_property
     def _range(self) -> tuple[float, float]:
@@ -283,7 +411,8 @@ def read_table(
     """Read a complete table.
 
     Args:
-        path: the NAS-Bench-201 archive (.npz), or a results file whose children cover their space.
+        path: the NAS-Bench-201 archive (.npz), a compact table (.npz, see `compact`), or a results file whose children
+            cover their space.
         data: see `Selection`.
         seeds: see `Selection`.
         score: see `Selection`.
@@ -300,24 +429,34 @@ def read_table(
     return read_tables(path, [Selection(data, seeds, score)])[0]
 
 
-def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table]:
+def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool = False) -> list[Table]:
     """Read several tables from one file. The file is read once, and equal selections give the same object.
 
     Args:
         path: see `read_table`.
         selections: selections of children, one per table.
+        curves: whether to read scores and costs after each epoch, too.
 
     Returns:
         One table per selection, in their order.
 
     Raises:
-        MissingData, UnknownName, InputError, StoreError: see `read_table`.
+        MissingData, UnknownName, InputError, StoreError: see `read_table`. InputError also when curves are wanted and
+            there are none.
     """
     path = Path(path)
     if not path.exists():
         raise MissingData(f"there is no table {str(path)!r}: give the NAS-Bench-201 archive (.npz) or a results file")
     found: dict[Selection, Table] = {}
     if path.suffix == ".npz":
+        from nasbench.tabular.compact import is_compact, read_compact
+
+        if curves:
+            raise InputError(
+                f"{path} has no scores after each epoch; choose a strategy of whole trainings, e.g. random"
+            )
+        if is_compact(path):
+            return read_compact(path, selections)
         for each in dict.fromkeys(selections):
             if each.seeds is not None:
                 raise InputError(f"{path} holds means over seeds, so that no seeds can be chosen; leave the seeds out")
@@ -329,10 +468,11 @@ def read_tables(path: str | Path, selections: Sequence[Selection]) -> list[Table
 
         with Results(str(path)) as results:
             frame, runs, measurements = results.frame(), results.runs(), results.measurements()
-        for each in dict.fromkeys(selections):
-            rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
-            rows, score = judge(rows, runs[runs["run"].isin(set(rows["run"]))], measurements, each.score)
-            found[each] = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
+            for each in dict.fromkeys(selections):
+                rows = _of_seeds(_of_data(frame, each.data, path), each.seeds, path)
+                rows, score = judge(rows, runs[runs["run"].isin(set(rows["run"]))], measurements, each.score)
+                table = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
+                found[each] = _with_curves(table, results, rows, str(path)) if curves else table
     return [found[each] for each in selections]
 
 
@@ -425,9 +565,7 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
         InputError: when the rows are of several spaces or protocols, the space is too large, or hashes are missing.
         UnknownName: when there is no such space.
     """
-    search = frame[frame["stage"] == "search"]
-    if search.empty:  # a built table: each training was scored on both sets at once
-        search = frame[frame["stage"] == "final"]
+    search = _scored(frame)
     for column in ("space", "fingerprint"):
         found = sorted(set(search[column]))
         if len(found) != 1:
@@ -436,7 +574,7 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
     if space.size > LARGEST:
         raise InputError(f"space {space.spec!r} has {space.size} sequences of choices; tables hold at most {LARGEST}")
     rows = search.groupby("hash").agg({"params": "max", "mult_adds": "max"})
-    rows["device_seconds"] = of_one_platform(search).groupby("hash")["device_seconds"].mean()
+    rows["device_seconds"] = _costed(search).groupby("hash")["device_seconds"].mean()
     rows["val_acc"] = search[search["status"] == "ok"].groupby("hash")["val_acc"].mean()
     final = frame[(frame["stage"] == "final") & (frame["status"] == "ok")]
     rows["test_acc"] = final.groupby("hash")["test_acc"].mean()
@@ -461,10 +599,64 @@ def table_of_children(frame: pd.DataFrame, source: str, score: Score = ACCURACY)
     )
 
 
+def _scored(frame: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows of a file whose scores and costs a table holds: of whole trainings."""
+    whole = frame["stop_epoch"] == 0 if "stop_epoch" in frame else True
+    search = frame[(frame["stage"] == "search") & whole]
+    # a built table: each training was scored on both sets at once
+    return search if len(search) else frame[frame["stage"] == "final"]
+
+
+def _costed(search: pd.DataFrame) -> pd.DataFrame:
+    """Select the rows whose seconds are comparable, and those of the whole training where there are any."""
+    whole = search[search["from_epoch"] == 0] if "from_epoch" in search else search
+    return of_one_platform(whole if set(whole["hash"]) == set(search["hash"]) else search)
+
+
+def _with_curves(table: Table, results: Results, rows: pd.DataFrame, source: str) -> Table:
+    """Add the curves of the children that a table was made of."""
+    if not table.score.is_accuracy:
+        raise InputError(
+            f"{source} is judged by {table.score.name(VAL_ACC)}, and the curves of its trainings are accuracies; choose a strategy of "
+            "whole trainings, e.g. random"
+        )
+    search = _scored(rows)
+    ok = search[search["status"] == "ok"]
+    costs = _costed(search)
+    costs = costs[costs["status"] == "ok"]
+    single = None if table.trainings is None else table.trainings.rows
+    return replace(table, curves=curves_of(results, ok, costs, _hashes(table.space), single, source))
+
+
 def _counts(values: Any) -> IntArray:
     """Counts as ints, UNKNOWN_COUNT where they are missing."""
     counts: IntArray = np.where(np.isnan(values.astype(np.float64)), UNKNOWN_COUNT, values).astype(np.int64)
     return counts
+
+
+def agreement(searched: Table, reported: Table) -> float:
+    """Rank agreement of two tables of one space: of what searches see in one with what is reported in the other.
+
+    Args:
+        searched: table whose validation scores count.
+        reported: table whose reported scores count.
+
+    Returns:
+        Kendall's tau-b over the architectures that have both scores, each hash once; NaN with fewer than two.
+
+    Raises:
+        InputError: when they are of different spaces.
+    """
+    if searched.space != reported.space:
+        raise InputError(
+            f"tables of {searched.space.spec!r} and {reported.space.spec!r} have no architectures in common"
+        )
+    from scipy.stats import kendalltau
+
+    _, first = np.unique(_hashes(searched.space), return_index=True)
+    pairs = np.stack([searched.val_acc[first], reported.reported_acc[first]])
+    pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
+    return float(kendalltau(*pairs).statistic) if pairs.shape[1] > 1 else math.nan
 
 
 def of_one_platform(rows: pd.DataFrame) -> pd.DataFrame:
@@ -498,6 +690,7 @@ def published_replays() -> pd.DataFrame:
     return frame.fillna({"options": "", "note": ""})
 
 
+@lru_cache(maxsize=2)
 def _hashes(space: Space) -> list[str]:
     """List the hash of every sequence of choices, in lexicographic order."""
     options = [decision.options for decision in space.decisions]

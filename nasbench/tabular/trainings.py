@@ -32,6 +32,7 @@ class Trainings:
         counts: ints [size], number of trainings of each hash, >= 1.
         val_acc: [trainings], validation accuracies in [0, 1]; NaN for a training that failed.
         seeds: ints [trainings], their training seeds.
+        rows: ints [trainings], labels of their rows in the frame that they were collected from; None if unknown.
     """
 
     keys: Keys
@@ -39,6 +40,7 @@ class Trainings:
     counts: IntArray
     val_acc: FloatArray
     seeds: IntArray
+    rows: IntArray | None = None
 
     @property
     def several(self) -> bool:
@@ -87,6 +89,7 @@ def trainings_of(rows: pd.DataFrame, hashes: Sequence[str]) -> Trainings:
         counts=sizes[kinds],
         val_acc=single["val_acc"].to_numpy(dtype=np.float64),
         seeds=single["seed"].to_numpy(dtype=np.int64),
+        rows=single.index.to_numpy(dtype=np.int64),
     )
 
 

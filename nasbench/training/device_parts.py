@@ -14,8 +14,11 @@ from nasbench.networks.convolutions import Classifier, FactorizedReduction, Same
 from nasbench.networks.drop_path import DropPath
 from nasbench.networks.dropout import Dropout
 from nasbench.networks.edge_cells import EDGE_OPERATIONS, ReductionBlock
+from nasbench.networks.inverted_residual import build_layer
+from nasbench.networks.inverted_residual_counts import EXPANSIONS, LayerPlace
 from nasbench.networks.macro import MACRO_OPERATIONS, build_branch
 from nasbench.networks.operations import OPERATIONS
+from nasbench.networks.transnas import BasicBlock
 
 CHANNELS, SIDE, BATCH = 8, 8, 4
 
@@ -49,6 +52,13 @@ def parts_of_spaces() -> Mapping[str, DevicePart]:
         parts[f"{name} of enas-macro"] = DevicePart(partial(build_branch, name, CHANNELS))
     parts["max_pool_2x2 of nasbench101 and nas"] = DevicePart(partial(SameMaxPool2d, 2, 2))
     parts["residual block of nasbench201"] = DevicePart(partial(ReductionBlock, CHANNELS))
+    for name in EXPANSIONS:
+        for stride in (1, 2):
+            place = LayerPlace(name, CHANNELS, CHANNELS, stride, SIDE)
+            parts[f"{name} of nasbench-macro, stride {stride}"] = DevicePart(partial(build_layer, place))
+    for stride in (1, 2):
+        block = partial(BasicBlock, CHANNELS, CHANNELS, stride)
+        parts[f"residual block of transnas-macro, stride {stride}"] = DevicePart(block)
     parts["factorized reduction"] = DevicePart(partial(FactorizedReduction, CHANNELS, CHANNELS))
     parts["auxiliary head"] = DevicePart(partial(AuxiliaryHead, CHANNELS, SIDE, 3))
     parts["classifier"] = DevicePart(partial(Classifier, CHANNELS, 3))

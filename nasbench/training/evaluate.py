@@ -104,6 +104,7 @@ def evaluate(child: Child, device: str = "cpu", devices: float = 1.0) -> Evaluat
         platform=platform_here(child.protocol.kernels, child.protocol.threads),
         started_at=started_at,
         finished_at=utc_now(),
+        from_epoch=history.from_epoch,
         curves={name: tuple(values) for name, values in curves.items()},
     )
     if ok and child.keeper is not None:
@@ -221,7 +222,8 @@ def _train_and_score(child: Child, dataset: Dataset, place: torch.device, deadli
         network = network.to(memory_format=torch.channels_last)
     placed = place_images(protocol, place)
     record.network, record.whitening = network, placed.whitening
-    train(network, placed.train, placed.validation, protocol, seeds, record.history, deadline, child.keeper)
+    kept = child.keeper
+    train(network, placed.train, placed.validation, protocol, seeds, record.history, deadline, kept, child.last_epoch)
     if child.test:
         with record.history.evaluating():
             test = ResidentImages(dataset.test, placed.whitening, protocol.channels_last, place)

@@ -32,6 +32,8 @@ class Child:
         timeout_seconds: seconds after which the training stops with the status "timed_out"; inf for no limit.
         clock: what the seconds of the evaluation count, see `nasbench.training.clocks`; the time-out counts held time.
         keeper: keeps weights and states of the training; None to keep only scores.
+        epochs: epoch after which the training stops, >= 1; 0 for all epochs of the protocol. The schedule of the
+            learning rate is that of the whole training in both cases.
     """
 
     architecture: Architecture
@@ -41,6 +43,12 @@ class Child:
     timeout_seconds: float = float("inf")
     clock: Clock = "held"
     keeper: Keeper | None = field(default=None, compare=False)
+    epochs: int = 0
+
+    @property
+    def last_epoch(self) -> int:
+        """Epoch after which the training stops, >= 1."""
+        return self.epochs or self.protocol.epochs
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Keeper(Interface):
 
         Args:
             history: curves and seconds so far.
-            epochs: number of epochs of the whole training.
+            epochs: epoch after which the training stops.
             state: returns the state from which the training can continue. Its tensors are not copied.
         """
 
@@ -101,7 +109,8 @@ class Evaluation:
         test_loss: test loss, likewise.
         params: trainable parameters of the network, without an auxiliary classifier.
         mult_adds: multiply-adds of the network for one image.
-        epochs: number of completed epochs.
+        epochs: number of completed epochs, those of an earlier part of the training included.
+        from_epoch: epoch after which this training began, from the state of an earlier part; 0 for the first epoch.
         train_seconds: seconds of training steps, augmentation included.
         eval_seconds: seconds of validation and test passes.
         setup_seconds: all other seconds: building the network, moving data to the device.
@@ -135,6 +144,7 @@ class Evaluation:
     platform: str = ""
     started_at: str = ""
     finished_at: str = ""
+    from_epoch: int = 0
     curves: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property

@@ -53,6 +53,7 @@ class History:
         eval_seconds: seconds of validation and test passes.
         note: why the steps were eager although a CUDA graph was to be recorded; "" otherwise.
         clock: what the seconds count.
+        from_epoch: epochs of an earlier part of the training, with which the curves begin.
     """
 
     curves: dict[str, list[float]] = field(default_factory=lambda: {column.name: [] for column in CURVES})
@@ -60,6 +61,7 @@ class History:
     eval_seconds: float = 0.0
     note: str = ""
     clock: Clock = "held"
+    from_epoch: int = 0
 
     @property
     def epochs(self) -> int:
@@ -83,6 +85,7 @@ class History:
         """
         self.curves = {name: list(values) for name, values in earlier.curves.items()}
         self.train_seconds, self.eval_seconds = earlier.train_seconds, earlier.eval_seconds
+        self.from_epoch = earlier.epochs
 
     @contextmanager
     def training(self) -> Iterator[None]:
@@ -221,6 +224,7 @@ def train(
     history: History,
     deadline: float = math.inf,
     keeper: Keeper | None = None,
+    last_epoch: int = 0,
 ) -> None:
     """Train a network in place, and add each epoch's scores to `history`.
 
@@ -236,6 +240,8 @@ def train(
         history: gets the curves and seconds, also when the training is interrupted.
         deadline: value of `time.perf_counter()` after which no further step starts.
         keeper: gives the state to continue from, and gets the state after each epoch; None for neither.
+        last_epoch: epoch after which the training stops; 0 for all epochs of the protocol, over which the learning rate
+            is scheduled in any case.
 
     Raises:
         Diverged: when a loss is not finite.
@@ -246,7 +252,8 @@ def train(
     if saved is not None:
         trainer.restore(saved)
         history.continue_from(saved.history)
-    for epoch in range(history.epochs, protocol.epochs):
+    last_epoch = last_epoch or protocol.epochs
+    for epoch in range(history.epochs, last_epoch):
         before = history.train_seconds + history.eval_seconds
         with history.training():
             train_loss, train_acc = trainer.epoch(deadline)
@@ -258,7 +265,7 @@ def train(
         seconds = history.train_seconds + history.eval_seconds - before
         history.add(train_loss=train_loss, train_acc=train_acc, val_loss=val_loss, val_acc=val_acc, seconds=seconds)
         if keeper is not None:
-            keeper.epoch(history, protocol.epochs, lambda: TrainingState(trainer.tensors(), history))
+            keeper.epoch(history, last_epoch, lambda: TrainingState(trainer.tensors(), history))
 
 
 class _Trainer:

@@ -22,7 +22,9 @@ from nasbench.kernels.platform import (
     promises_bits,
 )
 from nasbench.protocols.protocol import Protocol, get_protocol
+from nasbench.protocols.stored import config_of, named_protocol
 from nasbench.spaces import Space, get_space
+from nasbench.spaces.stored_choices import decode_stored
 from nasbench.store.format.schema import REPEATABLE_STATUSES
 from nasbench.store.query import Results, Row
 from nasbench.training.determinism import operations_in
@@ -186,14 +188,15 @@ def check_rows(
     for row in rows:
         place = device or ("cpu" if row["device"] == "cpu" else "cuda")
         protocol, space = stored_protocol(row, configs[row["run"]])
-        key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], place)
+        key = (row["space"], row["choices"], row["fingerprint"], row["seed"], row["stage"], row["stop_epoch"], place)
         if key not in trained:
-            architecture = space.decode(json.loads(row["choices"]))
-            child = Child(architecture, protocol, row["seed"], test=row["stage"] == "final")
+            architecture = decode_stored(space, row["choices"])
+            test = row["stage"] == "final"
+            child = Child(architecture, protocol, row["seed"], test=test, epochs=row["stop_epoch"])
             trained[key] = evaluate(child, place)
         elsewhere = _elsewhere(row, device_name(resolve_device(place)), trained[key].platform)
         check = compare(row, trained[key], elsewhere, limit)
-        contradicted = contradictions(row, space.decode(json.loads(row["choices"])).hash)
+        contradicted = contradictions(row, decode_stored(space, row["choices"]).hash)
         yield replace(check, differences=(*check.differences, *contradicted))
 
 
@@ -209,7 +212,9 @@ def contradictions(row: Row, digest: str) -> tuple[Difference, ...]:
     """
     seconds = (row["train_seconds"] + row["eval_seconds"] + row["setup_seconds"]) * row["devices"]
     pairs = [("hash", row["hash"], digest), ("device_seconds", row["device_seconds"], seconds)]
-    if row["gpu_hours"] and not row["cached_from"]:  # cached and duplicate children may be free
+    again = row["continues"] and not row["from_epoch"]  # its first epochs were charged to the child that it continues
+    charged_less = again and row["gpu_hours"] <= row["device_seconds"] / 3600.0
+    if row["gpu_hours"] and not row["cached_from"] and not charged_less:  # cached and duplicate children may be free
         pairs.append(("gpu_hours", row["gpu_hours"], row["device_seconds"] / 3600.0))
     return tuple(
         Difference(name, stored, found)
@@ -229,8 +234,10 @@ def default_tolerance(results: Results) -> float:
         estimated from the files' validation accuracies, but at least `ACCURACY_TOLERANCE` and at most 1. With fewer
         than 30 degrees of freedom in the files, `ACCURACY_TOLERANCE`.
     """
-    frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc"])
-    ended = frame[frame["status"] == "ok"].drop_duplicates(["fingerprint", "hash", "seed"])
+    frame = results.frame(["fingerprint", "hash", "seed", "status", "val_acc", "stop_epoch"])
+    ended = frame[(frame["status"] == "ok") & (frame["stop_epoch"] == 0)].drop_duplicates(
+        ["fingerprint", "hash", "seed"]
+    )
     groups = ended.groupby(["fingerprint", "hash"], sort=False)["val_acc"]
     freedom = groups.size() - 1
     if freedom.sum() < _NOISE_FREEDOM:
@@ -274,7 +281,7 @@ def compare(row: Row, evaluation: Evaluation, elsewhere: tuple[str, ...], tolera
 def _configs(results: Results) -> dict[str, dict[str, Any]]:
     """Return the stored configuration of each run, by run id."""
     runs = results.runs()
-    return {run: json.loads(text or "{}") for run, text in zip(runs["run"], runs["config"])}
+    return {run: config_of(text, run) for run, text in zip(runs["run"], runs["config"])}
 
 
 def stored_protocol(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Space]:
@@ -290,7 +297,8 @@ def stored_protocol(row: Row, config: Mapping[str, Any]) -> tuple[Protocol, Spac
     Raises:
         InputError: when no version of the space gives the row's fingerprint, because the protocol or its data changed.
     """
-    protocol, digest = _resolved(config["protocol"], json.dumps(config.get("set", {})))
+    name, changes = named_protocol(config)
+    protocol, digest = _resolved(name, json.dumps(changes))
     space = get_space(row["space"])
     for version in range(space.network_version, 0, -1):
         if protocol.fingerprint(digest, version) == row["fingerprint"]:
@@ -317,7 +325,7 @@ def _resolved(name: str, changes: str) -> tuple[Protocol, str]:
 
 def _platform_here(config: Mapping[str, Any]) -> str:
     """Return the platform that a run with a stored configuration would have on this machine."""
-    protocol = get_protocol(config["protocol"], config.get("set", {}))
+    protocol = get_protocol(*named_protocol(config))
     return platform_here(protocol.kernels, protocol.threads)
 
 

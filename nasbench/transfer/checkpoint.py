@@ -12,10 +12,46 @@ from typing import IO, Any
 import torch
 
 from nasbench.errors import InputError
-from nasbench.outputs import open_new
+from nasbench.outputs import open_new, require_output
 from nasbench.store.files import remove_if_there, sync_folder
 
 CHECKPOINT, RECORD = "checkpoint.pt", "record.json"
+_ENTRIES = {"version", "name", "size", "skeleton", "protocol", "seed"}  # of every record
+_STATE = {"identity", "network", "average", "optimizer", "epochs", "sessions"}
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a training, and check before hours are spent that its files can be written.
+
+    Args:
+        folder: the folder, which is made if it is missing; what is above it may be a link, but not itself.
+
+    Raises:
+        InputError: when the folder is a link or no folder, something that is no record has the record's name, or nothing
+            can be written there.
+    """
+    advice = "choose another folder with -o"
+    if folder.is_symlink():
+        raise InputError(f"{str(folder)!r} is a link, which is not followed; {advice}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (CHECKPOINT, RECORD):
+            require_output(folder / name)
+        require_output(folder / RECORD, _is_record, "record of a training")
+        trial = folder / f"{RECORD}.writing"
+        remove_if_there(trial)
+        os.close(open_new(trial))
+        trial.unlink()
+    except OSError as error:
+        raise InputError(f"cannot write into {str(folder)!r}: {error.strerror or error}; {advice}") from None
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        record = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and record.keys() >= _ENTRIES
 
 
 def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
@@ -26,7 +62,7 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
         state: the state, which `torch.save` writes; with the key "identity".
 
     Raises:
-        OSError: when the file cannot be written.
+        InputError: when the file cannot be written; the old one stays.
     """
     _replace(folder / CHECKPOINT, lambda file: torch.save(state, file))
 
@@ -39,7 +75,7 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
         record: JSON values.
 
     Raises:
-        OSError: when the file cannot be written.
+        InputError: when the file cannot be written; the old one stays.
     """
     text = json.dumps(record, indent=1, allow_nan=True) + "\n"
     _replace(folder / RECORD, lambda file: file.write(text.encode()))
@@ -66,6 +102,8 @@ def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
         raise InputError(f"cannot read {str(path)!r} ({type(error).__name__}); delete it to start again") from None
+    if not isinstance(state, dict) or not state.keys() >= _STATE or not isinstance(state["identity"], dict):
+        raise InputError(f"{str(path)!r} is no checkpoint of nasbench; choose another folder with -o")
     there = state["identity"]
     if differs := sorted(key for key in identity.keys() | there.keys() if identity.get(key) != there.get(key)):
         shown = ", ".join(f"{key} {there.get(key)!r} instead of {identity.get(key)!r}" for key in differs[:3])
@@ -75,10 +113,15 @@ def read_checkpoint(folder: Path, identity: dict[str, Any], device: torch.device
 
 def _replace(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
     fresh = path.with_name(path.name + ".writing")
-    remove_if_there(fresh)  # left by a kill, or a link that somebody planted
-    with os.fdopen(open_new(fresh, path), "wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
-    sync_folder(path.parent)
+    try:
+        remove_if_there(fresh)  # left by a kill, or a link that somebody planted
+        with os.fdopen(open_new(fresh, path), "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -65,6 +65,11 @@ def under_torchrun() -> bool:
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"))
 
 
+def first_of_all() -> bool:
+    """True in the process that prints and writes: of those that torchrun started the one with RANK 0, else every one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def process_count(processes: int) -> int:
     """Return the number of training processes.
 

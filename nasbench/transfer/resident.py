@@ -90,18 +90,19 @@ def train_resident(
         The record, as JSON values.
 
     Raises:
-        InputError: when the device does not exist, or the protocol does not fit the data or the device.
+        InputError: when the device does not exist, the protocol does not fit the data or the device, or the folder cannot
+            be written (see `checkpoint.prepare_folder`).
         MissingData: when the files of the data set are missing.
         DeviceFault: when a CUDA device fails its self-test.
     """
     from nasbench.training.evaluate import evaluate
-    from nasbench.transfer.checkpoint import write_record
+    from nasbench.transfer.checkpoint import prepare_folder, write_record
 
+    prepare_folder(folder)
     child = Child(SingleCellPair(pair, skeleton).decode(()), protocol, seed, test=True)
     outcome = asdict(evaluate(child, device))
     record = {"version": RECORD_VERSION, **about, "protocol": protocol.model_dump(mode="json"), "seed": seed, **outcome}
     record |= {"data_digest": _digest(protocol), "provenance": provenance()}
-    folder.mkdir(parents=True, exist_ok=True)
     write_record(folder, record)
     return record
 

@@ -32,7 +32,7 @@ from nasbench.training.loop import Diverged, Seeds, reproducible, seed_device
 from nasbench.training.optimizers import make_optimizer
 from nasbench.training.steps import autocast, losses
 from nasbench.transfer.average import AveragedNetwork
-from nasbench.transfer.checkpoint import read_checkpoint, write_checkpoint, write_record
+from nasbench.transfer.checkpoint import prepare_folder, read_checkpoint, write_checkpoint, write_record
 from nasbench.transfer.family import Size, count_member, folder_scale
 from nasbench.transfer.images import (
     AugmentedImages,
@@ -47,7 +47,7 @@ from nasbench.transfer.images import (
     scoring_pipeline,
     training_pipeline,
 )
-from nasbench.transfer.parallel import Share, run_shares
+from nasbench.transfer.parallel import Share, first_of_all, run_shares
 from nasbench.transfer.protocol import TransferProtocol
 
 RECORD_VERSION = 1
@@ -130,7 +130,8 @@ def train_transfer(job: TransferJob, device: str = "cpu", processes: int = 1) ->
             another training.
     """
     check_job(job, processes)
-    job.folder.mkdir(parents=True, exist_ok=True)
+    if first_of_all():
+        prepare_folder(job.folder)
     run_shares(_work, job, device, processes)
 
 

@@ -16,13 +16,19 @@ ZERO_COST: Registry[Scorer] = Registry(
     "zero-cost score",
     "nasbench.zero_cost",
     {
+        "epe_nas": "nasbench.zero_cost.epe_nas:epe_nas",
+        "fisher": "nasbench.zero_cost.fisher:fisher",
         "grad_norm": "nasbench.zero_cost.gradients:grad_norm",
+        "grasp": "nasbench.zero_cost.gradients:grasp",
         "jacob_cov": "nasbench.zero_cost.jacobian:jacob_cov",
+        "l2_norm": "nasbench.zero_cost.weights:l2_norm",
         "mult_adds": "nasbench.zero_cost.counts:mult_adds",
         "naswot": "nasbench.zero_cost.activations:naswot",
         "params": "nasbench.zero_cost.counts:params",
+        "plain": "nasbench.zero_cost.gradients:plain",
         "snip": "nasbench.zero_cost.gradients:snip",
         "synflow": "nasbench.zero_cost.synflow:synflow",
+        "zen": "nasbench.zero_cost.zen:zen",
     },
 )
 
@@ -46,7 +52,7 @@ def zero_cost_score(
 
     Args:
         architecture: the architecture to score.
-        score: a registered name: naswot, synflow, jacob_cov, snip, grad_norm, params or mult_adds.
+        score: a registered name, e.g. naswot, synflow, jacob_cov, snip, zen, params (`nasbench score --help`).
         protocol: decides data, training split, whitening, size of the network, threads, kernels and memory format;
             settings of the training itself are not used.
         seed: seed of the initial weights and of the minibatch, >= 0.
@@ -61,7 +67,8 @@ def zero_cost_score(
         MissingData: when the data's files are missing.
 
     Source: Mellor et al. 2020 (2006.04647) for naswot; Abdelfattah et al. 2021 (2101.08134) for synflow, jacob_cov,
-    snip and grad_norm.
+    snip, grad_norm, grasp, fisher, plain and l2_norm; Lin et al. 2021 (2102.01063) for zen; Lopes et al. 2021
+    (2102.08099) for epe_nas.
     Deviation: each score's function names its own. All of them: initial weights are those from which training starts;
     the minibatch is not augmented; networks are computed in float32 (for synflow in float64), whatever the protocol's
     precision.

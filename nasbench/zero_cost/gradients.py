@@ -52,6 +52,49 @@ def grad_norm(scoring_input: ScoringInput) -> float:
         return sum(float(gradient.norm()) for gradient in weight_gradients(network, *minibatch(scoring_input)))
 
 
+def plain(scoring_input: ScoringInput) -> float:
+    """Compute the sum of weight x gradient over all weights, with its sign.
+
+    Weights are those of convolutions and fully connected layers.
+
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score, of either sign.
+
+    Source: Mozer & Smolensky 1988, as used by Abdelfattah et al. 2021 (2101.08134) in the released code.
+    """
+    with untrained(scoring_input) as network:
+        pairs = zip(weights_of(network), weight_gradients(network, *minibatch(scoring_input)))
+        return sum(float((weight.detach().double() * gradient).sum()) for weight, gradient in pairs)
+
+
+def grasp(scoring_input: ScoringInput) -> float:
+    """Compute the GraSP score: minus the sum of weight x (Hessian times gradient) over all weights.
+
+    Weights are those of convolutions and fully connected layers; the Hessian is that of the loss with respect to them.
+
+    Args:
+        scoring_input: the architecture, and everything else on which its score depends.
+
+    Returns:
+        The score, of either sign.
+
+    Source: Wang et al. 2020 (2002.07376), equation 8, summed as in Abdelfattah et al. 2021 (2101.08134).
+    Deviation: the temperature of the logits is 1, as in that code (GraSP's own has 200).
+    """
+    images, labels = minibatch(scoring_input)
+    with untrained(scoring_input) as network:
+        weights = weights_of(network)
+        gradients = [gradient.float() for gradient in weight_gradients(network, images, labels)]
+        loss = functional.cross_entropy(network(images), labels)
+        again = torch.autograd.grad(loss, weights, create_graph=True, allow_unused=True, materialize_grads=True)
+        product = sum((fixed * moving).sum() for fixed, moving in zip(gradients, again))
+        curved = torch.autograd.grad(product, weights, allow_unused=True, materialize_grads=True)  # type: ignore[arg-type]
+        return -sum(float((weight.detach().double() * each.double()).sum()) for weight, each in zip(weights, curved))
+
+
 def weight_gradients(network: Network, images: Tensor, labels: Tensor) -> list[Tensor]:
     """Compute the gradient of the mean cross-entropy with respect to each weight of `weights_of`.
 

@@ -6,9 +6,11 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from nasbench.runners.replay.clock import Courses
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, is_vectorized, replay
 from nasbench.tabular.tables import IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
@@ -16,7 +18,7 @@ from nasbench.tabular.trainings import OutcomeFrom
 SEEDS_A_TASK = 10  # searches per task of a strategy that is not vectorized: seconds of work
 
 Report = Callable[[str, int], None]
-_Shared = tuple[Table, ReplayBudget, OutcomeFrom]  # what all tasks share
+_Shared = tuple[Table, ReplayBudget, OutcomeFrom, int]  # what all tasks share
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ def replay_all(
     jobs: int,
     report: Report,
     outcome_from: OutcomeFrom = "mean",
+    devices: int = 1,
 ) -> list[Replayed]:
     """Search a table with several strategies, once per seed. The result does not depend on `jobs`.
 
@@ -46,6 +49,7 @@ def replay_all(
         jobs: number of processes, >= 1; 1 runs everything in this process.
         report: function called with a strategy's name and its number of ended searches, whenever some have ended.
         outcome_from: outcome of a child, see `replay`.
+        devices: children in training at once in each search, see `replay`.
 
     Returns:
         One result per setting, in their order.
@@ -56,32 +60,43 @@ def replay_all(
     """
     table.check_outcome_from(outcome_from)
     table.check_budget_unit(budget.unit)
-    tasks = [task for setting in settings for task in _split(table, setting, seeds)]
-    codes: dict[int, IntArray] = {}
-    for place, found in _done((table, budget, outcome_from), tasks, jobs):
-        codes[place] = found
+    for setting in settings:
+        setting.config_on(table)  # refuses a table without curves before anything is searched
+    tasks = [task for setting in settings for task in _split(table, setting, seeds, devices)]
+    pieces: dict[int, _Found] = {}
+    for place, found in _done((table, budget, outcome_from, devices), tasks, jobs):
+        pieces[place] = found
         report(tasks[place].setting.name, len(tasks[place].seeds))
-    return [
-        Replayed(
-            setting,
-            table,
-            budget,
-            tuple(seeds),
-            _stacked([codes[place] for place, task in enumerate(tasks) if task.setting is setting]),
-            outcome_from,
-        )
-        for setting in settings
-    ]
+    replays = []
+    for setting in settings:
+        own = [pieces[place] for place, task in enumerate(tasks) if task.setting is setting]
+        codes = _stacked([piece.codes for piece in own])
+        courses = [piece.courses for piece in own if piece.courses is not None]
+        joined = Courses.joined(courses) if courses else None
+        replays.append(Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, joined))
+    return replays
 
 
-def _split(table: Table, setting: Setting, seeds: Sequence[int]) -> list[_Task]:
+class _Found(NamedTuple):
+    """Children of some searches.
+
+    Attributes:
+        codes: positions in the table, [runs, most children].
+        courses: see `Replayed`.
+    """
+
+    codes: IntArray
+    courses: Courses | None
+
+
+def _split(table: Table, setting: Setting, seeds: Sequence[int], devices: int) -> list[_Task]:
     """Make one task for a vectorized strategy (or without seeds), else one task per group of seeds."""
-    size = len(seeds) if is_vectorized(table, setting) else SEEDS_A_TASK
+    size = len(seeds) if devices == 1 and is_vectorized(table, setting) else SEEDS_A_TASK
     starts = range(0, max(len(seeds), 1), max(size, 1))
     return [_Task(setting, tuple(seeds[start : start + size])) for start in starts]
 
 
-def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, IntArray]]:
+def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, _Found]]:
     """Yield positions of ended tasks with the children that they found."""
     if jobs == 1 or len(tasks) == 1:
         for place, task in enumerate(tasks):
@@ -91,7 +106,7 @@ def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(tasks)), context, _start, shared)
     try:
-        futures: dict[Future[IntArray], int] = {pool.submit(_work, task): place for place, task in enumerate(tasks)}
+        futures: dict[Future[_Found], int] = {pool.submit(_work, task): place for place, task in enumerate(tasks)}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
@@ -101,21 +116,22 @@ def _done(shared: _Shared, tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[
 _given: _Shared  # set in each worker
 
 
-def _start(table: Table, budget: ReplayBudget, outcome_from: OutcomeFrom) -> None:
+def _start(table: Table, budget: ReplayBudget, outcome_from: OutcomeFrom, devices: int) -> None:
     import torch
 
     global _given
-    _given = (table, budget, outcome_from)
+    _given = (table, budget, outcome_from, devices)
     torch.set_num_threads(1)  # the workers share the cores
 
 
-def _work(task: _Task) -> IntArray:
+def _work(task: _Task) -> _Found:
     return _searched(_given, task)
 
 
-def _searched(shared: _Shared, task: _Task) -> IntArray:
-    table, budget, outcome_from = shared
-    return replay(table, task.setting, task.seeds, budget, outcome_from).codes
+def _searched(shared: _Shared, task: _Task) -> _Found:
+    table, budget, outcome_from, devices = shared
+    found = replay(table, task.setting, task.seeds, budget, outcome_from, devices)
+    return _Found(found.codes, found.courses)
 
 
 def _stacked(pieces: Sequence[IntArray]) -> IntArray:

@@ -6,15 +6,20 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
 from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
+from nasbench.runners.replay.clock import Courses, Scored, ScoreOf, simulate, simulate_core
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
-from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.presets import with_preset
 from nasbench.runners.strategies.proposals import require_proposal
+from nasbench.runners.strategies.rungs import Core, RungStrategy
+from nasbench.runners.strategies.source_files import load_class, source_of, strategy_class
 from nasbench.runners.strategies.streams import stream_seed
 from nasbench.runners.strategies.vectorized import VectorizedSearch, VectorizedStrategy
 from nasbench.spaces import Architecture, Space
@@ -46,13 +51,14 @@ class Setting:
     where_arch: str = ""
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "") -> Setting:
+    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "", children: float | None = None) -> Setting:
         """Resolve a strategy's name and options.
 
         Args:
-            name: registered name of the strategy.
+            name: registered name of the strategy, or "file.py:Class", whose code runs.
             options: option -> value as text.
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
+            children: children that the budget pays for, for the option preset=auto; None if that is not known.
 
         Returns:
             The strategy with its options.
@@ -62,9 +68,19 @@ class Setting:
             InputError: when it has no such option, or a value does not fit; the message names the option. Also when
                 `where_arch` is no condition on counts.
         """
-        kind = STRATEGIES.get(name)
-        config = validated(kind.config_type, options, f"options of strategy {name!r}")
-        return cls(name, kind, config, one_spelling(where_arch))
+        kind = strategy_class(name)
+        source = source_of(kind)
+        stored = source.strategy if source is not None else name
+        config = validated(kind.config_type, with_preset(kind, options, children), f"options of strategy {stored!r}")
+        return cls(stored, kind, config, one_spelling(where_arch))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle a strategy of a file by the file, which a worker process loads again: its module has no name there."""
+        source = source_of(self.kind)
+        if source is None:
+            return super().__reduce_ex__(protocol)
+        options = self.config.model_dump(mode="json", exclude_defaults=True)
+        return _loaded_again, (source.reference, source.digest, options, self.where_arch)
 
     def space_of(self, table: Table) -> Space:
         """Return the space of a table as the strategy sees it: only what fits, by the table's counts.
@@ -100,6 +116,29 @@ class Setting:
         options = self.config.model_dump(mode="json", exclude_defaults=True)
         return [stream_seed(self.name, options, int(seed)) for seed in seeds]
 
+    def config_on(self, table: Table) -> StrategyConfig:
+        """Return the options with which the strategy searches a table: the epochs of a whole training are the table's.
+
+        Args:
+            table: the table to search.
+
+        Returns:
+            The options.
+
+        Raises:
+            InputError: when the strategy stops trainings early, and the table has no curves.
+        """
+        if not self.kind.asks_epochs:
+            return self.config
+        if table.curves is None:
+            raise InputError(
+                f"strategy {self.name!r} stops trainings early, but table {table.name!r} of {table.space.spec!r} has "
+                "scores of whole trainings only; choose another strategy, e.g. evolution"
+            )
+        if getattr(self.config, "max_epochs", None) == 0:
+            return self.config.model_copy(update={"max_epochs": table.curves.epochs})
+        return self.config
+
     @property
     def text(self) -> str:
         """The strategy with the options that differ from its defaults, e.g. "evolution:population=10,sample=3"."""
@@ -109,6 +148,12 @@ class Setting:
             if value != self.kind.config_type.model_fields[field].default
         ]
         return self.name + (":" + ",".join(changed) if changed else "")
+
+
+def _loaded_again(reference: str, digest: str, options: Mapping[str, Any], where_arch: str) -> Setting:
+    """Make the setting of a strategy in a file that must not have changed."""
+    load_class(reference, digest)
+    return Setting.of(reference, options, where_arch)
 
 
 @dataclass(frozen=True)
@@ -132,8 +177,8 @@ class ReplayBudget:
     """Budget of a replay: its unit and its limit.
 
     Args:
-        budget: the limit. Wall time is the simulated clock: children follow one another, and each takes the time in the
-            table.
+        budget: the limit. Wall time is the simulated clock, on which each child takes the time in the table: children
+            follow one another, or with several devices run side by side.
         usd_per_hour: price of a device-hour; used only for budgets in USD.
 
     Raises:
@@ -203,6 +248,8 @@ class Replayed:
         codes: [runs, most children], positions in the table of the counted children, in the order of their outcomes; -1
             after the last.
         outcome_from: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
+        devices: children in training at once.
+        courses: the rest about the children, where trainings stop early or run side by side; None otherwise.
     """
 
     setting: Setting
@@ -211,6 +258,8 @@ class Replayed:
     seeds: tuple[int, ...]
     codes: IntArray
     outcome_from: OutcomeFrom = "mean"
+    devices: int = 1
+    courses: Courses | None = None
 
     @cached_property
     def children(self) -> IntArray:
@@ -220,13 +269,27 @@ class Replayed:
 
     @cached_property
     def seconds(self) -> FloatArray:
-        """Cumulative cost up to each child in seconds, [runs, most children]."""
-        return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0).cumsum(axis=1)
+        """Cumulative cost up to each child in device-seconds, [runs, most children]."""
+        return self.costs.cumsum(axis=1)
+
+    @cached_property
+    def costs(self) -> FloatArray:
+        """Device-seconds that each child was charged, [runs, most children]; 0 at the end."""
+        if self.courses is not None:
+            return self.courses.costs
+        return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0)
+
+    @property
+    def ends(self) -> FloatArray:
+        """Simulated seconds since the start at which each child ended, [runs, most children]."""
+        return self.seconds if self.courses is None else self.courses.ends
 
     @cached_property
     def outcomes(self) -> FloatArray:
         """Validation scores of the children, oriented, [runs, most children]; NaN for failures and at the end."""
-        scores = self.table.outcomes(self.codes, np.array(self.setting.streams(self.seeds))[:, None], self.outcome_from)
+        runs = np.array(self.setting.streams(self.seeds))[:, None]
+        stops = None if self.courses is None else self.courses.stops
+        scores = self.table.outcomes(self.codes, runs, self.outcome_from, stops)
         return np.where(self.codes >= 0, scores, np.nan)
 
     @cached_property
@@ -328,7 +391,7 @@ class Replayed:
                 "data": table.name,
                 "children": self.children,
                 "spent": self._spent_at_end(),
-                "index": index,
+                "index": self._proposal_numbers(runs, places, index),
                 "choices": [pick.choices if pick else () for pick in picks],
                 "architecture": [str(pick) if pick else "" for pick in picks],
                 "outcome": outcomes,
@@ -363,26 +426,66 @@ class Replayed:
                 "searched_on": self.table.name,
                 "data": table.name,
                 "children": places + 1,
-                "spent": self._spent(self.seconds[runs, places], places + 1),
+                "spent": self._spent(self.seconds[runs, places], self.ends[runs, places], places + 1),
                 "val_acc": table.val_acc[codes],
                 "test_acc": table.reported_acc[codes],
             }
         )
 
     def _spent_at_end(self) -> FloatArray:
-        seconds = self.seconds[:, -1] if self.codes.shape[1] else np.zeros(len(self.seeds))
-        return self._spent(seconds, self.children)
+        nothing = np.zeros(len(self.seeds))
+        seconds, ends = (each[:, -1] if self.codes.shape[1] else nothing for each in (self.seconds, self.ends))
+        return self._spent(seconds, np.maximum(ends, 0.0), self.children)
 
-    def _spent(self, seconds: FloatArray, children: IntArray) -> FloatArray:
+    def _spent(self, seconds: FloatArray, ends: FloatArray, children: IntArray) -> FloatArray:
         if self.budget.unit == "children":
             return children.astype(np.float64)
-        return self.budget.spent(seconds, 0)
+        return self.budget.spent(ends if self.budget.unit == "wall_seconds" else seconds, 0)
+
+    def _proposal_numbers(self, runs: IntArray, places: IntArray, index: IntArray) -> IntArray:
+        """Number of each run's choice in the order of the proposals, in place of that in the order of the ends."""
+        if self.courses is not None:
+            index[runs] = self.courses.indices[runs, places]
+        return index
+
+
+def with_measured(table: Table, settings: Sequence[Setting], files: Sequence[str | Path]) -> Table:
+    """Add measured quantities to a table, as far as strategies have them as objectives.
+
+    Args:
+        table: the complete table.
+        settings: the strategies.
+        files: results files with the measurements.
+
+    Returns:
+        The table; this one if no strategy needs a measurement.
+
+    Raises:
+        InputError: when a quantity was not measured, in several ways, or not of every architecture.
+        StoreError: when a file cannot be read.
+    """
+    from nasbench.store.query import Results
+
+    names = list(dict.fromkeys(name for setting in settings for name in setting.config.measured))
+    if not names:
+        return table
+    if any(Path(file).suffix == ".npz" for file in files):
+        raise InputError(f"{', '.join(names)}: an archive holds no measurements; name a results file by --measurements")
+    with Results([str(file) for file in files]) as opened:
+        found = table.with_measured(names, opened.measurements())
+    found.check_measured(names)
+    return found
 
 
 def replay(
-    table: Table, setting: Setting, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom = "mean"
+    table: Table,
+    setting: Setting,
+    seeds: Sequence[int],
+    budget: ReplayBudget,
+    outcome_from: OutcomeFrom = "mean",
+    devices: int = 1,
 ) -> Replayed:
-    """Search a table once per seed, with one child in training at a time.
+    """Search a table once per seed.
 
     The simulated clock and the ledger use the costs of children in the table. The searcher's own time is not charged,
     so the result depends only on the table, the strategy and the seeds.
@@ -396,6 +499,8 @@ def replay(
             search (strategy and seed) and the child's hash, so a repeated proposal gets the same outcome, as from a
             cache. The cost of a child is the table's `seconds` in both cases, because trainings of one architecture may
             have run on machines of different speed.
+        devices: children in training at once, >= 1. With several, outcomes are received in the order of the simulated
+            ends, as in a run that commits children as they finish; see `clock.simulate`.
 
     Returns:
         The results; for vectorized strategies they equal those of `replay_one_by_one`.
@@ -408,6 +513,8 @@ def replay(
     table.check_outcome_from(outcome_from)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
+    if devices > 1 or setting.kind.asks_epochs:
+        return replay_on_clock(table, setting, seeds, budget, outcome_from, devices)
     if issubclass(setting.kind, VectorizedStrategy) and not setting.where_arch:
         searches = setting.kind.vectorized(table.space, setting.streams(seeds), setting.config)
         if searches is not None:
@@ -433,7 +540,7 @@ def is_vectorized(table: Table, setting: Setting) -> bool:
         False if `ask` and `tell` are called for one search after another.
     """
     kind = setting.kind
-    if setting.where_arch:  # rejected draws come at other steps in each search
+    if setting.where_arch or kind.asks_epochs:  # rejected draws come at other steps in each search
         return False
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
@@ -458,11 +565,13 @@ def replay_one_by_one(
     """
     table.check_outcome_from(outcome_from)
     found = []
+    measured = setting.config.measured
+    table.check_measured(measured)
     space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes))
+        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured))
     longest = max(map(len, found))
     codes = np.full((len(seeds), longest), -1, dtype=np.int64)
     for row, children in zip(codes, found):
@@ -470,21 +579,148 @@ def replay_one_by_one(
     return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from)
 
 
+def replay_on_clock(
+    table: Table,
+    setting: Setting,
+    seeds: Sequence[int],
+    budget: ReplayBudget,
+    outcome_from: OutcomeFrom = "mean",
+    devices: int = 1,
+    whole_strategy: bool = False,
+) -> Replayed:
+    """Search a table on the simulated clock with several devices, or with trainings that stop early.
+
+    Args:
+        table: see `replay`.
+        setting: see `replay`.
+        seeds: see `replay`.
+        budget: see `replay`.
+        outcome_from: see `replay`.
+        devices: children in training at once, >= 1.
+        whole_strategy: whether to use `ask` and `tell` although the algorithm alone gives the same more quickly.
+
+    Returns:
+        The results.
+
+    Raises:
+        InputError: see `replay`.
+    """
+    space, config = setting.space_of(table), setting.config_on(table)
+    known = _Scores(table, outcome_from)
+    found = []
+    for seed in setting.streams(seeds):
+        ledger, score = Ledger(budget.budget, budget.usd_per_hour), known.of(seed)
+        strategy = setting.kind(space, seed, config)
+        core = None if whole_strategy else _core_of(strategy, table, seed)
+        if core is not None and table.curves is not None:
+            found.append(simulate_core(core, ledger, devices, score, table.curves.epochs))
+        else:
+            found.append(simulate(table, strategy, ledger, devices, score, setting.config.measured))
+    codes, courses = Courses.of(found)
+    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, courses)
+
+
+def _core_of(strategy: Strategy[Any], table: Table, seed: int) -> Core[int] | None:
+    """Make the algorithm of a strategy with draws of positions; None if its draws are not uniform ones of the space."""
+    space = strategy.space
+    if not isinstance(strategy, RungStrategy) or not strategy.draws_uniformly or type(space).random is not Space.random:
+        return None
+    return strategy.core(UniformCodes(table, seed).next)
+
+
+class UniformCodes:
+    """Positions of uniform draws of a space, drawn ahead in blocks; they equal those of `Space.random`.
+
+    Args:
+        table: the table.
+        seed: seed of the draws.
+    """
+
+    def __init__(self, table: Table, seed: int) -> None:
+        self._rng, self._table = np.random.default_rng(seed), table
+        self._bounds = np.array([decision.options for decision in table.space.decisions])
+        self._block: list[int] = []
+
+    def next(self) -> int:
+        """Draw a position."""
+        if not self._block:
+            drawn = self._rng.integers(self._bounds, size=(FIRST_CHILDREN, len(self._bounds)))
+            self._block = self._table.code(drawn).tolist()[::-1]
+        return self._block.pop()
+
+
+class _Scores:
+    """Scores and costs of a table as lists, which are read faster one by one than arrays.
+
+    Args:
+        table: the table.
+        outcome_from: see `replay`.
+    """
+
+    def __init__(self, table: Table, outcome_from: OutcomeFrom) -> None:
+        self._table, self._from = table, outcome_from
+        self._seconds: dict[int, list[float]] = {}
+        self._means: dict[int, list[float]] = {}
+
+    def of(self, seed: int) -> ScoreOf:
+        """Make the function of scores for one search.
+
+        Args:
+            seed: seed of its stream, which picks a training of each architecture if outcomes are of one.
+
+        Returns:
+            See `clock.ScoreOf`.
+        """
+        scores = self._means if self._from == "mean" else {}
+
+        def score(code: int, stop: int) -> Scored:
+            if stop not in scores:
+                scores[stop] = self._column(seed, stop)
+            if stop not in self._seconds:
+                self._seconds[stop] = self._costs(stop)
+            return Scored(scores[stop][code], self._seconds[stop][code])
+
+        return score
+
+    def _column(self, seed: int, stop: int) -> list[float]:
+        codes = np.arange(self._table.space.size)
+        stops = np.full(len(codes), stop)
+        values: list[float] = self._table.outcomes(codes, np.array(seed), self._from, stops).tolist()
+        return values
+
+    def _costs(self, stop: int) -> list[float]:
+        table = self._table
+        if not table.timed:  # its budget is then in children
+            return [0.0] * table.space.size
+        seconds = table.seconds
+        if stop and table.curves is not None:
+            cut = table.curves.seconds[table.curves.kinds, stop - 1]
+            seconds = np.where(np.isnan(cut), seconds, cut)  # of one that failed
+        values: list[float] = seconds.tolist()
+        return values
+
+
 def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
 
-def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcomes: Callable[[int], float]) -> list[int]:
+def _ask_and_tell(
+    table: Table,
+    strategy: Strategy[Any],
+    ledger: Ledger,
+    outcomes: Callable[[int], float],
+    measured: Sequence[str] = (),
+) -> list[int]:
     """Run one search, given one outcome per position of the table; return the positions of the counted children."""
     codes: list[int] = []
     places = table.place_values.tolist()
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         with blamed_on(f"strategy {name!r}, ask()"):
-            architecture = strategy.ask()
-        if architecture is None:
+            proposed = strategy.ask()
+        if proposed is None:
             break
-        require_proposal(architecture, table.space, name)
+        architecture = require_proposal(proposed, table.space, name)
         if not strategy.space.allows(architecture):
             raise InputError(
                 f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "
@@ -510,6 +746,7 @@ def _ask_and_tell(table: Table, strategy: Strategy[Any], ledger: Ledger, outcome
                     params=int(table.params[code]),
                     mult_adds=int(table.mult_adds[code]),
                     device_seconds=seconds,
+                    measured={name: float(table.measured[name][code]) for name in measured},
                 )
             )
         codes.append(code)

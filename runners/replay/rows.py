@@ -12,6 +12,7 @@ import numpy as np
 from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.replay.replay import Replayed
 from nasbench.runners.search.budget import SECONDS_PER_HOUR
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.store.format.columns import DTYPES, Data, Text
 from nasbench.store.format.quantities import Quantity
 from nasbench.store.format.rows import measurement_row, unmeasured
@@ -28,7 +29,7 @@ def tables_of(replays: Sequence[Replayed], reports: Sequence[Table] = ()) -> Tab
     """Make rows of all counted children, of every incumbent as stage "final" with its test accuracy, and of the runs.
 
     Costs are those of the table, in category "cached"; wall time is the simulated clock; reading a test accuracy costs
-    nothing. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
+    nothing. Of a child that continues another, costs are those of the added epochs. There are no curves, and values that the table does not have are missing. The scores of a row belong to the
     data set in its column `data`, with that table's fingerprint. Search rows have the scores that the search received,
     from the searched table. Final rows have means over trainings: for each table in which choices are reported, one row
     per incumbent in the order in which the run found them, numbered on by `index`; the last is the run's choice. So a
@@ -134,8 +135,18 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["report_scores"] = reported
     if replayed.outcome_from != "mean":
         config["draw"] = replayed.outcome_from
+    if replayed.setting.config.measured:
+        config["measured"] = {
+            name: hashlib.blake2b(replayed.table.measured[name].tobytes(), digest_size=8).hexdigest()
+            for name in replayed.setting.config.measured
+        }
+    if replayed.devices != 1:
+        config["children_at_once"] = replayed.devices
     if replayed.setting.where_arch:
         config["where_arch"] = replayed.setting.where_arch
+    source = source_of(replayed.setting.kind)
+    if source is not None:
+        config["strategy_digest"] = source.digest
     return config
 
 
@@ -160,8 +171,9 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     asks = np.tile(replayed.children[tested_runs], len(scored))
     of = np.concatenate([np.zeros(n, dtype=np.int64), 1 + np.repeat(np.arange(len(scored)), len(tested))])
     tables = [table, *scored]
-    seconds, spent = table.seconds[codes], replayed.seconds[runs, places]
-    at_end = np.tile(replayed.seconds[tested_runs, replayed.children[tested_runs] - 1], len(scored))
+    seconds, spent, clock = (each[runs, places] for each in (replayed.costs, replayed.seconds, replayed.ends))
+    last = replayed.children[tested_runs] - 1
+    at_end, clock_at_end = (np.tile(each[tested_runs, last], len(scored)) for each in (replayed.seconds, replayed.ends))
     hashes, choices, kinds = _names(replayed, every)
     outcomes = replayed.outcomes[runs, places]
     val = np.concatenate([outcomes, *(each.val_acc[tested] for each in scored)])
@@ -202,19 +214,58 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "usd": np.concatenate([seconds, nothing]) * rate,
         "searcher_seconds": 0.0,
         "spent_gpu_hours": np.concatenate([spent, at_end]) / SECONDS_PER_HOUR,
-        "wall_seconds": np.concatenate([spent, at_end]),
+        "wall_seconds": np.concatenate([clock, clock_at_end]),
         "peak_memory": -1,
         "device": DEVICE,
         "devices": 1.0,
         "cached_from": Text(of, [f"table {each.fingerprint}" for each in tables]).compact(),
         "duplicate": np.concatenate([_repeated(runs, kinds[:n]), np.zeros(m, dtype=bool)]),
         "counted": np.repeat([True, False], [n, m]),
+        **_of_courses(replayed, ids, runs, places, tested_runs, len(scored)),
     }
 
 
 def _kind(table: Table) -> int:
     """In which columns the scores of a table are: accuracies, losses, or none but the table of measurements."""
     return _ACC if table.score.is_accuracy else _LOSS if table.score.val == LOSS.val else _MEASURED
+
+
+def _of_courses(
+    replayed: Replayed, ids: list[str], runs: IntArray, places: IntArray, tested_runs: IntArray, tables: int
+) -> dict[str, Any]:
+    """Columns of children that ended in another order than that of their proposals, stopped early or went on."""
+    courses, table = replayed.courses, replayed.table
+    if courses is None:
+        return {}
+    indices, asked, stops, bases, continues = (
+        each[runs, places] for each in (courses.indices, courses.asked, courses.stops, courses.bases, courses.continues)
+    )
+    finals = np.zeros(len(tested_runs) * tables, dtype=np.int64)
+    whole = table.curves.epochs if table.curves is not None else 0
+    names, codes = np.unique(np.stack([runs, continues]), axis=1, return_inverse=True)
+    texts = ["" if index < 0 else f"{ids[run]}/{index}" for run, index in names.T.tolist()]
+    calls = np.tile(asked_in_all(courses.asked)[tested_runs], tables)
+    return {
+        "index": np.concatenate([indices, _final_index(tested_runs, tables)]),
+        "asked": np.concatenate([asked, calls]),
+        "epochs": np.concatenate([np.where(stops, stops, whole), finals + whole]),
+        "stop_epoch": np.concatenate([stops, finals]),
+        "from_epoch": np.concatenate([bases, finals]),
+        "continues": Text(np.concatenate([codes.ravel(), finals + len(texts)]), [*texts, ""]).compact(),
+    }
+
+
+def asked_in_all(asked: IntArray) -> IntArray:
+    """Return the `ask` calls of each search up to its last outcome.
+
+    Args:
+        asked: ints [runs, most children], `ask` calls before each outcome; 0 at the end.
+
+    Returns:
+        Ints [runs].
+    """
+    calls: IntArray = asked.max(axis=1, initial=0)
+    return calls
 
 
 def _final_index(runs: IntArray, tables: int) -> IntArray:
@@ -252,8 +303,11 @@ def _repeated(runs: IntArray, kinds: IntArray) -> Any:
 
 def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict[str, Any]:
     table, now, places = replayed.table, utc_now(), np.arange(len(ids))
+    source = source_of(replayed.setting.kind)
     configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
-    seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else np.zeros(len(ids))
+    nothing = np.zeros(len(ids))
+    seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else nothing
+    clock: FloatArray = np.maximum(replayed.ends[:, -1], 0.0) if replayed.codes.shape[1] else nothing
     return {
         "run": Text(places, ids),
         "strategy": replayed.setting.name,
@@ -269,9 +323,9 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
         "cached_hours": seconds / SECONDS_PER_HOUR,
         "usd": seconds / SECONDS_PER_HOUR * replayed.budget.usd_per_hour,
-        "wall_seconds": seconds,
+        "wall_seconds": clock,
         "started_at": now,
         "finished_at": now,
         "config": Text(places, configs),
-        "provenance": provenance_json(),
+        "provenance": provenance_json(source.noted() if source is not None else None),
     }

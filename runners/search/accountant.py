@@ -89,13 +89,19 @@ class Accountant:
         elif row["status"] not in REPEATABLE_STATUSES:
             self.ledger.charge("failed", charged)
         else:
-            evaluating = row["eval_seconds"] * row["devices"]
+            held = row["device_seconds"]
+            share = charged / held if row["continues"] and held > 0 else 1.0  # the rest repeats epochs, see below
+            evaluating = row["eval_seconds"] * row["devices"] * share
             self.ledger.charge("evaluation", evaluating)
             self.ledger.charge("training", charged - evaluating)
+        if row["continues"] and not row["cached_from"]:
+            # Epochs that an earlier child was charged for, trained again because their checkpoint was gone.
+            self.ledger.charge("uncounted", max(row["device_seconds"] - charged, 0.0))
         self.ledger.children += 1
         if self.is_better(row):
             self.best = row
-            self.incumbents.append(proposal)
+            if not any(same_training(each, proposal) for each in self.incumbents):
+                self.incumbents.append(proposal)
 
     def enter_uncounted(self, row: Mapping[str, Any]) -> None:
         """Charge a child that the budget did not cover, and the searcher's work for it, to the category "uncounted".
@@ -104,7 +110,8 @@ class Accountant:
             row: its stored columns. A score from the cache held no device, so only the searcher's work is charged;
                 rows of earlier versions have its price in `gpu_hours`.
         """
-        held = 0.0 if row["cached_from"] else row["gpu_hours"] * SECONDS_PER_HOUR
+        seconds = row["device_seconds"] if row["continues"] else row["gpu_hours"] * SECONDS_PER_HOUR
+        held = 0.0 if row["cached_from"] else seconds
         self.ledger.charge("uncounted", self.device_seconds(held, row["searcher_seconds"]))
 
     def charge_without_row(self, device_seconds: float) -> None:
@@ -155,3 +162,16 @@ class Accountant:
     def best_text(self) -> str:
         """Text with the best score so far and its hash."""
         return f"{self.best['val_acc']:.4f} ({self.best['hash'][:8]})" if self.best is not None else "none yet"
+
+
+def same_training(one: Proposal, other: Proposal) -> bool:
+    """Check whether two proposals are of one training, up to the same epoch or different ones.
+
+    Args:
+        one: a proposal.
+        other: another one of the same run.
+
+    Returns:
+        True if hash and training seed are equal.
+    """
+    return one.seed == other.seed and one.architecture.hash == other.architecture.hash

@@ -50,6 +50,11 @@ class Budget:
     unit: Unit
     text: str
 
+    @property
+    def children(self) -> float | None:
+        """Number of children that the budget pays for; None for a budget of time or money."""
+        return self.limit if self.unit == "children" else None
+
     @classmethod
     def parse(cls, text: str) -> Budget:
         """Read a budget such as "6 children", "2.5 gpu-hours", "3 usd" or "10 min".
@@ -139,7 +144,8 @@ class Ledger:
     @property
     def search_seconds(self) -> float:
         """Device-seconds charged to the search: everything but final trainings and uncounted children."""
-        return sum(self.device_seconds[name] for name in SEARCH_CATEGORIES)
+        charged = self.device_seconds
+        return sum([charged[name] for name in SEARCH_CATEGORIES])  # a list: replays ask for this a million times
 
     @property
     def usd(self) -> float:
@@ -152,10 +158,11 @@ class Ledger:
         return self._spent_after(0, 0.0)
 
     def _spent_after(self, children: int, device_seconds: float) -> float:
+        seconds = self.search_seconds + device_seconds
         return self.budget.amount(
             children=float(self.children + children),
-            device_seconds=self.search_seconds + device_seconds,
-            usd=(self.search_seconds + device_seconds) / SECONDS_PER_HOUR * self.usd_per_hour,
+            device_seconds=seconds,
+            usd=seconds / SECONDS_PER_HOUR * self.usd_per_hour,
             wall_seconds=self.wall_seconds,
         )
 

@@ -5,32 +5,38 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from nasbench.costs.pricing import price_of, prices_from
 from nasbench.costs.units import device_time
-from nasbench.errors import InputError, blamed_on
+from nasbench.errors import InputError, blamed_on, did_you_mean
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields, unless
 from nasbench.protocols.protocol import Protocol, check_kernels, get_protocol, validated
 from nasbench.runners.executors import EXECUTORS, Executor, ExecutorOptions
 from nasbench.runners.executors.devices import device_name
 from nasbench.runners.search.budget import Budget, Ledger, with_usual_unit
+from nasbench.runners.search.proxy import PREFIX, ProxyFilter, WarmStart, parse_filter, parse_warm_start, text_of
 from nasbench.runners.strategies import STRATEGIES, Strategy, StrategyConfig
+from nasbench.runners.strategies.objectives import COUNTED, ERROR
+from nasbench.runners.strategies.presets import PRESET, with_preset
+from nasbench.runners.strategies.source_files import load_class, names_a_file, source_of
 from nasbench.runners.strategies.streams import stream_seed
-from nasbench.spaces import Space, get_space
-from nasbench.spaces.constrained import limits_latency, one_spelling, under_limits
+from nasbench.spaces import Architecture, Space, get_space
+from nasbench.spaces.constrained import LATENCY, limits_latency, one_spelling, under_limits
+from nasbench.spaces.proxies import guided
 from nasbench.store.format.schema import TABLE
 from nasbench.structures import Scale
 
 if TYPE_CHECKING:
     from nasbench.measuring.limits import LatencyMeter
 from nasbench.training.clocks import Clock, require_clock
+from nasbench.zero_cost import zero_cost_score
 
 SAME_ROWS: Final = ("local", "inline")
 """Executors that train the same children in the same order, with one child at a time, so that rows depend on neither."""
@@ -45,6 +51,11 @@ class SearchConfig(ExecutorOptions):
     """
 
     strategy: str = Field(description="name of the strategy, e.g. random")
+    strategy_digest: str = Field(
+        "",
+        description="SHA-256 of the file of a strategy file.py:Class; empty: of no file, or where a user gives it, of any",
+        json_schema_extra=unless(""),
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of the strategy")
     space: str = Field(description="space with its options, e.g. nasnet:blocks=3", json_schema_extra=NEVER)
     protocol: str = Field("digits", description="name of the training protocol", json_schema_extra=NEVER)
@@ -81,9 +92,28 @@ class SearchConfig(ExecutorOptions):
         "is proposed; empty: none",
         json_schema_extra=unless(""),
     )
+    warm_start: str = Field(
+        "",
+        description="zero-cost score that ranks a pool of random architectures, whose best come in place of the strategy's first "
+        "random ones, e.g. zero_cost:synflow,candidates=100,children=10; its time is charged to the searcher; empty: none",
+        json_schema_extra=unless(""),
+    )
+    filter: str = Field(
+        "",
+        description="zero-cost score by which the worst architectures are never proposed, e.g. zero_cost:synflow,keep=0.5; its time "
+        "is charged to the searcher; empty: none",
+        json_schema_extra=unless(""),
+    )
     keep_best: bool = Field(
         False,
         description="the network of the incumbent is kept in a model file beside the results file, as it changes",
+        json_schema_extra=NEVER,
+    )
+    checkpoint_gib: float = Field(
+        4.0,
+        ge=0,
+        description="GiB of disk for the checkpoints of trainings that stop early; the oldest are removed first, and a child "
+        "that continues one of those trains from the start",
         json_schema_extra=NEVER,
     )
     clock: Clock = Field(
@@ -107,6 +137,17 @@ class SearchConfig(ExecutorOptions):
         "inline", description="inline (one child at a time), local (worker processes) or ray (a cluster)"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_settings(cls, given: Any) -> Any:
+        """Replace the option `preset` by what it stands for, so that a run is stored with every setting."""
+        options = given.get("options") if isinstance(given, dict) else None
+        if not isinstance(options, Mapping) or PRESET not in options:
+            return given
+        kind = STRATEGIES.get(given.get("strategy", ""))
+        budget = Budget.parse(str(given.get("budget", "")))
+        return {**given, "options": with_preset(kind, options, budget.children)}
+
     @field_validator("budget")
     @classmethod
     def _usual_unit(cls, text: str) -> str:
@@ -118,6 +159,16 @@ class SearchConfig(ExecutorOptions):
     def _one_spelling(cls, text: str) -> str:
         """Store one spelling of equal conditions, so that they have the same run id."""
         return one_spelling(text)
+
+    @field_validator("warm_start")
+    @classmethod
+    def _one_warm_start(cls, text: str) -> str:
+        return text_of(parse_warm_start(text))
+
+    @field_validator("filter")
+    @classmethod
+    def _one_filter(cls, text: str) -> str:
+        return text_of(parse_filter(text))
 
     @property
     def timeout_seconds(self) -> float:
@@ -208,15 +259,33 @@ class SearchPlan:
 
     @cached_property
     def searched(self) -> Space:
-        """The space as the strategy sees it: with `where_arch`, a view in which only fitting architectures occur."""
-        if not self.config.where_arch:
-            return self.space
-        return under_limits(self.space, self.config.where_arch, self.scale, self.latency_meter)
+        """The space as the strategy sees it, but for a warm start: a view where there are limits or a filter.
+
+        With `where_arch`, only fitting architectures occur in it.
+        """
+        limited = (
+            under_limits(self.space, self.config.where_arch, self.scale, self.latency_meter)
+            if self.config.where_arch
+            else self.space
+        )
+        return self._guided(limited, parse_filter(self.config.filter))
+
+    def _guided(self, space: Space, guide: WarmStart | ProxyFilter | None) -> Space:
+        """Return a view of a space with a warm start or a filter; the space itself without one."""
+        if guide is None:
+            return space
+        options = {name: value for name, value in vars(guide).items() if name != "score"}
+        score = partial(self._score, guide.score)
+        return guided(space, f"{PREFIX}{guide.score}", score, seed=self.config.seed, **options)
+
+    def _score(self, score: str, architecture: Architecture) -> float:
+        """Score an untrained network by the protocol of the run."""
+        return zero_cost_score(architecture, score, self.protocol, self.config.seed, self.config.devices[0]).value
 
     @cached_property
     def latency_meter(self) -> LatencyMeter | None:
-        """Measures architectures before they are proposed, if `where_arch` compares the latency; else None."""
-        if not limits_latency(self.config.where_arch):
+        """Measures architectures, if `where_arch` or an objective of the strategy is the latency; else None."""
+        if not limits_latency(self.config.where_arch) and LATENCY not in self.options.measured:
             return None
         from nasbench.measuring.limits import LatencyMeter
 
@@ -233,13 +302,19 @@ class SearchPlan:
         """The strategy's class."""
         return self.kind or STRATEGIES.get(self.config.strategy)
 
-    def strategy(self) -> Strategy[Any]:
-        """Make a fresh strategy, in the state before the first `ask`."""
+    @cached_property
+    def options(self) -> StrategyConfig:
+        """The strategy's options, checked."""
         kind = self.strategy_kind
         given = {**self._of_the_run(kind.config_type), **self.config.options}
-        options = validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+        return validated(kind.config_type, given, f"options of strategy {self.config.strategy!r}")
+
+    def strategy(self) -> Strategy[Any]:
+        """Make a fresh strategy, in the state before the first `ask`."""
+        kind, options = self.strategy_kind, self.options
+        space = self._guided(self.searched, parse_warm_start(self.config.warm_start))
         with blamed_on(f"strategy {self.config.strategy!r}, its start"):
-            return kind(self.searched, self._stream_seed(options), options)
+            return kind(space, self._stream_seed(options), options)
 
     def _stream_seed(self, options: StrategyConfig) -> int:
         """Seed of the strategy's random numbers. Options that it takes from the run do not enter."""
@@ -256,6 +331,7 @@ class SearchPlan:
             "cells": self.protocol.cells,
             "filters": self.protocol.filters,
             "device": self.config.devices[0],
+            "max_epochs": self.protocol.epochs,
         }
         return {name: value for name, value in values.items() if name in config_type.model_fields}
 
@@ -326,12 +402,76 @@ def plan_search(
     if kind is None:
         STRATEGIES.get(config.strategy)  # report a wrong name before reading the data
     plan = replace(resolve(config, network_version), kind=kind)
+    _require_measurable(plan)
     plan.strategy()  # refuses unsuitable options, and spaces that the strategy cannot search
-    if plan.latency_meter is not None:
+    _require_random_beginning(plan)
+    if plan.latency_meter is not None or config.warm_start or config.filter:
         return replace(plan)  # forgets what was measured here: the search measures again, and is charged for it
     if config.where_arch:
         plan.searched.random(np.random.default_rng(0))  # refuses limits that almost nothing satisfies
     return plan
+
+
+def _require_random_beginning(plan: SearchPlan) -> None:
+    """Refuse a warm start of a strategy that does not begin with random architectures."""
+    if plan.config.warm_start and not plan.strategy_kind.begins_at_random:
+        raise InputError(
+            f"strategy {plan.config.strategy!r} does not begin with random architectures that a warm start could replace; leave out "
+            "warm_start, or take filter"
+        )
+
+
+def _require_measurable(plan: SearchPlan) -> None:
+    """Refuse objectives of a strategy that a search cannot measure."""
+    measured = plan.options.measured
+    foreign = [name for name in measured if name != LATENCY]
+    if foreign:
+        hint = did_you_mean(foreign[0], (ERROR, *COUNTED, LATENCY))
+        raise InputError(
+            f"strategy {plan.config.strategy!r}: a search measures latency (batch 1, eager mode) and no {', '.join(foreign)}{hint}; "
+            "a replay takes any measured quantity of a table: nasbench replay --measurements FILE"
+        )
+    if measured and plan.config.executor not in SAME_ROWS:
+        raise InputError(
+            f"strategy {plan.config.strategy!r}: latencies are measured on this machine, where executor "
+            f"{plan.config.executor!r} does not train; use {' or '.join(sorted(SAME_ROWS))}"
+        )
+
+
+def plan_given(config: SearchConfig) -> SearchPlan:
+    """Do the same as `plan_search` with a strategy as a user names it, which may be a class in a file.
+
+    Args:
+        config: the user's values; `strategy` is a registered name or "file.py:Class", whose code runs.
+
+    Returns:
+        The plan. The configuration of a strategy in a file has the name of file and class without the folder, and the
+        file's digest.
+
+    Raises:
+        UnknownName, InputError, NothingFits, MissingData: see `plan_search`; also when the file cannot be used, or is
+            another one than the configuration's digest says.
+    """
+    if not names_a_file(config.strategy):
+        return plan_search(config)
+    kind = load_class(config.strategy, config.strategy_digest)
+    return plan_search(with_source(config, kind), kind=kind)
+
+
+def with_source(config: SearchConfig, kind: type[Strategy[Any]]) -> SearchConfig:
+    """Return a configuration with the name and the digest of a strategy's file.
+
+    Args:
+        config: the configuration.
+        kind: the strategy's class.
+
+    Returns:
+        The configuration; the same one if the class was loaded from no file.
+    """
+    source = source_of(kind)
+    if source is None:
+        return config
+    return config.model_copy(update={"strategy": source.strategy, "strategy_digest": source.digest})
 
 
 def plan_stored(config: SearchConfig, run: str, kind: type[Strategy[Any]] | None = None) -> SearchPlan | None:

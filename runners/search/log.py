@@ -27,6 +27,10 @@ def log_start(plan: SearchPlan, executor: Executor, stored: int) -> None:
         *(plan.run, config.strategy, plan.space.spec, config.seed, plan.budget.text, plan.protocol.name),
         *(plan.fingerprint, plan.protocol.kernels),
     )
+    if config.warm_start:
+        _log.info("run %s: warm start: %s", plan.run, config.warm_start)
+    if config.filter:
+        _log.info("run %s: filter: %s", plan.run, config.filter)
     if config.where_arch:
         _log.info("run %s: limits on architectures: %s", plan.run, config.where_arch)
     where = f"devices {','.join(config.devices)}" if executor.here else f"Ray cluster {config.address}"

@@ -5,7 +5,6 @@ A stored run is resumed by the same steps.
 
 from __future__ import annotations
 
-import json
 import math
 import threading
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from nasbench.runners.search.accountant import Accountant
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.search.commit_policy import AsTheyFinish, CommitPolicy, InOrder
 from nasbench.runners.search.config import SearchPlan
+from nasbench.runners.search.continuing import Base, Reached
 from nasbench.runners.search.final_stage import FinalStage
 from nasbench.runners.search.log import log_child, log_end, log_start
 from nasbench.runners.search.progress import Progress
@@ -32,13 +32,15 @@ from nasbench.runners.search.rows import (
 )
 from nasbench.runners.search.watcher import SearchStopped, Watcher
 from nasbench.runners.signals import interruptions_deferred, undisturbed
-from nasbench.runners.strategies.proposals import require_proposal
+from nasbench.runners.strategies.proposals import resolved
 from nasbench.spaces import Architecture
+from nasbench.spaces.stored_choices import choices_of
 from nasbench.store.cache import ScoreCache, source_row
 from nasbench.training.energy import EnergyMeter, counters_of
-from nasbench.training.evaluation import Child, Evaluation
+from nasbench.training.evaluation import Child, Evaluation, Keeper
 
 if TYPE_CHECKING:
+    from nasbench.models.checkpoints import Checkpoints, Point
     from nasbench.models.incumbent import IncumbentModel
 
 
@@ -67,6 +69,8 @@ class Search:
             `rows.seconds_without_row`.
         kept: model file of the incumbent; None to keep no weights.
         measured: latencies that earlier attempts of this run measured, for a limit on the latency.
+        checkpoints: folder of the trainings that stopped early; None to train children that continue them from the
+            start.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Search:
         without_row: float = 0.0,
         kept: IncumbentModel | None = None,
         measured: Sequence[Mapping[str, Any]] = (),
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.plan, self.cache, self.executor, self.progress = plan, cache, executor, progress
         self._stored_search = [row for row in stored if row["stage"] == "search"]
@@ -98,7 +103,11 @@ class Search:
         self._asks = 0
         self._hashes: set[str] = set()
         self._outstanding: dict[int, Proposal] = {}
-        self._training: dict[tuple[str, int], int] = {}  # (hash, seed) -> index of the uncommitted training
+        self._training: dict[tuple[str, int, int], int] = {}  # `training_key` -> index of the uncommitted training
+        self._checkpoints = checkpoints
+        self._reached = Reached(plan.protocol.epochs, by_hash=plan.config.cached != "off")
+        self._bases: dict[int, Base | None] = {}  # of uncommitted children that were handed out or found in the cache
+        self._seeds: dict[int, int] = {}  # training seeds of proposals that stop early, by index
         self._in_executor = 0
         self._ended: dict[int, Evaluation] = {}  # evaluations from the executor that are not committed yet, by index
         self._ends_with_budget: set[int] = set()  # children whose time-out was shortened to the end of the budget
@@ -179,15 +188,19 @@ class Search:
     def _ask(self) -> Proposal | None:
         with self._accountant.searcher():
             with blamed_on(f"strategy {self.plan.config.strategy!r}, ask()"):
-                architecture = self._strategy.ask()
-            if architecture is not None:
-                require_proposal(architecture, self.plan.space, self.plan.config.strategy)
-                self._require_allowed(architecture)  # measures a latency that the strategy has not asked for
+                given = self._strategy.ask()
+            if given is not None:
+                asked = resolved(given, self.plan.space, self.plan.config.strategy, self.plan.protocol.epochs)
+                self._require_allowed(asked.architecture)  # measures a latency that the strategy has not asked for
+                self._measured(asked.architecture)
         self._store_latencies()
-        if architecture is None:
+        if given is None:
             return None
-        index, digest = self._asks, architecture.hash
-        proposal = Proposal(index, architecture, self.plan.child_seed(index), digest in self._hashes)
+        index, digest = self._asks, asked.architecture.hash
+        seed = self._seeds.get(index if asked.continues is None else asked.continues, self.plan.child_seed(index))
+        proposal = Proposal(index, asked.architecture, seed, digest in self._hashes, asked.epochs, asked.continues)
+        if asked.epochs:
+            self._seeds[index] = seed
         self._asks += 1
         self._hashes.add(digest)
         self._outstanding[index] = proposal
@@ -197,6 +210,11 @@ class Search:
         """Store what was measured for the limits, before a child depends on it: a resumed run chooses by the same values."""
         if self.plan.latency_meter is not None:
             self._writer.append_measurements(self.plan.latency_meter.take_new())
+
+    def _measured(self, architecture: Architecture) -> dict[str, float]:
+        """Measured objectives of an architecture: measured once, when it is proposed."""
+        meter = self.plan.latency_meter
+        return {name: meter(architecture) for name in self.plan.options.measured if meter is not None}
 
     def _require_allowed(self, architecture: Architecture) -> None:
         if not self.plan.searched.allows(architecture):
@@ -239,7 +257,10 @@ class Search:
 
     def hit(self, proposal: Proposal) -> Mapping[str, Any] | None:
         """Cached row of the same training; see `CommitActions`."""
-        return self.cache.get(proposal.architecture.hash, self.plan.fingerprint, proposal.seed, test=False)
+        epochs = proposal.stop_epoch
+        return self.cache.get(
+            proposal.architecture.hash, self.plan.fingerprint, proposal.seed, test=False, epochs=epochs
+        )
 
     def train(self, proposal: Proposal) -> None:
         """Hand a proposal to the executor; see `CommitActions`."""
@@ -251,20 +272,64 @@ class Search:
             self._ends_with_budget.add(proposal.index)
         timeout = min(self.plan.config.timeout_seconds, left)
         best = self.best["val_acc"] if self.best is not None else math.nan
-        keeper = self._kept.keeper(proposal.index, best) if self._kept is not None else None
-        child = Child(proposal.architecture, self.plan.protocol, proposal.seed, timeout_seconds=timeout, keeper=keeper)
+        keeper: Keeper | None = self._kept.keeper(proposal.index, best) if self._kept is not None else None
+        base = self._bases[proposal.index] = self._reached.base(proposal)
+        if proposal.stop_epoch or base is not None:
+            keeper = self._checkpointing(proposal, base, keeper)
+        child = Child(
+            proposal.architecture,
+            self.plan.protocol,
+            proposal.seed,
+            timeout_seconds=timeout,
+            keeper=keeper,
+            epochs=proposal.stop_epoch,
+        )
         self.executor.submit(proposal.index, child)
+
+    def _checkpointing(self, proposal: Proposal, base: Base | None, inner: Keeper | None) -> Keeper | None:
+        """Make the keeper of a child that stops early, or continues one that did."""
+        from nasbench.models.checkpoints import KeepCheckpoint, Point
+
+        if self._checkpoints is None:
+            return inner
+        digest, seed, stop = proposal.architecture.hash, proposal.seed, proposal.stop_epoch
+        return KeepCheckpoint(
+            source=self._checkpoints.path(Point(digest, seed, base.epochs)) if base is not None else None,
+            target=self._checkpoints.path(Point(digest, seed, stop)) if stop else None,
+            identity={"hash": digest, "seed": seed, "fingerprint": self.plan.fingerprint, "run": self.plan.run},
+            inner=inner,
+        )
+
+    def _tidy_checkpoints(self, proposal: Proposal, row: Mapping[str, Any]) -> None:
+        """Remove checkpoints that are behind their training, or exceed the limit, now that a child is stored."""
+        from nasbench.models.checkpoints import Point
+
+        if self._checkpoints is None or not (proposal.stop_epoch or row["continues"]):
+            return
+        needed: set[Point] = set()
+        for other in self._outstanding.values():
+            if (base := self._bases.get(other.index)) is not None:
+                needed.add(Point(other.architecture.hash, other.seed, base.epochs))
+        self._checkpoints.committed(Point(row["hash"], proposal.seed, int(row["epochs"])), needed)
 
     def commit_trained(self, proposal: Proposal, evaluation: Evaluation) -> Mapping[str, Any]:
         """Store a trained child, charge it and give its outcome to the strategy; see `CommitActions`."""
         self._training.pop(training_key(proposal), None)
-        row = self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
+        row = self._commit(proposal, evaluation, self._added(proposal, evaluation), cached_from="")
         return {**row, "curves": evaluation.curves}
+
+    def _added(self, proposal: Proposal, evaluation: Evaluation) -> float:
+        """Device-seconds of a trained child, without those for which the child that it continues was charged."""
+        base = self._bases.get(proposal.index)
+        return base.added(evaluation) if base is not None else evaluation.device_seconds
 
     def commit_cached(self, proposal: Proposal, hit: Mapping[str, Any]) -> None:
         """Store a child with the scores of an earlier training; see `CommitActions`."""
         evaluation = evaluation_of(hit, hit["curves"])
+        base = self._bases[proposal.index] = self._reached.base(proposal)
         charged = seconds_of_hit(self.plan, evaluation)
+        if base is not None and charged:
+            charged = base.added(evaluation)
         self._commit(proposal, evaluation, charged, cached_from=source_row(hit))
 
     def _wait(self) -> list[tuple[int, Evaluation]]:
@@ -296,6 +361,8 @@ class Search:
             "cached_from": cached_from,
             "counted": counted,
         }
+        if (base := self._bases.get(proposal.index)) is not None:
+            row["continues"] = f"{self.plan.run}/{base.index}"
         added = accountant.device_seconds(charged, searcher) if counted else 0.0
         row["spent_gpu_hours"] = (self.ledger.search_seconds + added) / SECONDS_PER_HOUR
         with interruptions_deferred():  # a row that is stored is also charged
@@ -303,6 +370,7 @@ class Search:
                 self._kept.committed(proposal.index, counted and accountant.is_better(row))
             self._writer.write(row, evaluation.curves, at_once=not cached_from)
             self._account(proposal, row)
+        self._tidy_checkpoints(proposal, row)
         self.cache.add({**row, "curves": evaluation.curves})
         log_child(row)
         with accountant.searcher():
@@ -317,6 +385,8 @@ class Search:
         """Charge a stored child, new or from an earlier attempt."""
         del self._outstanding[proposal.index]
         self._ended.pop(proposal.index, None)
+        self._bases.pop(proposal.index, None)
+        self._reached.add(row)
         if row["counted"]:
             self._accountant.enter(proposal, row)
         else:
@@ -327,7 +397,8 @@ class Search:
         """Give the outcome of a stored child to the strategy, if it is counted."""
         if row["counted"]:
             with blamed_on(f"strategy {self.plan.config.strategy!r}, tell()"):
-                self._strategy.tell(outcome(proposal, evaluation, row["gpu_hours"] * SECONDS_PER_HOUR))
+                seconds = row["gpu_hours"] * SECONDS_PER_HOUR
+                self._strategy.tell(outcome(proposal, evaluation, seconds, self._measured(proposal.architecture)))
 
     # -- resuming -----------------------------------------------------------------------------------------------------
 
@@ -338,8 +409,8 @@ class Search:
                 if self._ask() is None:
                     self._mismatch(row, "nothing")
             proposal = self._outstanding.get(int(row["index"]))
-            if proposal is None or list(proposal.architecture.choices) != json.loads(row["choices"]):
-                self._mismatch(row, str(proposal.architecture.choices) if proposal else "nothing")
+            if proposal is None or not _is_of(proposal, row):
+                self._mismatch(row, _text_of(proposal) if proposal else "nothing")
             assert proposal is not None
             self._accountant.restore_wall(row)
             self._account(proposal, row)
@@ -349,7 +420,8 @@ class Search:
 
     def _mismatch(self, row: Mapping[str, Any], proposal: str) -> None:
         raise ResumeMismatch(
-            f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}, but "
+            f"run {self.plan.run} cannot be resumed: its child {row['index']} has the choices {row['choices']}"
+            f"{_until(int(row['stop_epoch']))}, but "
             f"strategy {self.plan.config.strategy!r} now proposes {proposal}; resume with the version that made the file"
         )
 
@@ -380,7 +452,7 @@ class Search:
             self._ended.update(self.executor.drop())
             for proposal in [each for index, each in self._outstanding.items() if index in self._ended]:
                 evaluation = self._ended[proposal.index]
-                self._commit(proposal, evaluation, evaluation.device_seconds, cached_from="")
+                self._commit(proposal, evaluation, self._added(proposal, evaluation), cached_from="")
             self._outstanding.clear()
         self._in_executor = 0
         self._accountant.close()
@@ -406,13 +478,27 @@ class Search:
         return {"joules": joules, "seconds": self._energy.seconds} if joules else {}
 
 
-def training_key(proposal: Proposal) -> tuple[str, int]:
+def _is_of(proposal: Proposal, row: Mapping[str, Any]) -> bool:
+    """Whether a stored row can be that of a proposal."""
+    same = list(proposal.architecture.choices) == choices_of(row["choices"])
+    return same and proposal.stop_epoch == int(row["stop_epoch"])
+
+
+def _text_of(proposal: Proposal) -> str:
+    return f"{proposal.architecture.choices}{_until(proposal.stop_epoch)}"
+
+
+def _until(stop_epoch: int) -> str:
+    return f" up to epoch {stop_epoch}" if stop_epoch else ""
+
+
+def training_key(proposal: Proposal) -> tuple[str, int, int]:
     """Make a key that is equal for two children of a run if they are the same training.
 
     Args:
         proposal: a proposal.
 
     Returns:
-        Hash of the architecture, and the training seed.
+        Hash of the architecture, the training seed, and the epoch at which the training stops.
     """
-    return proposal.architecture.hash, proposal.seed
+    return proposal.architecture.hash, proposal.seed, proposal.stop_epoch

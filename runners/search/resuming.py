@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from nasbench.errors import InputError
@@ -12,8 +11,10 @@ from nasbench.protocols.identity import with_earlier_values
 from nasbench.protocols.protocol import validated
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search, plan_stored
 from nasbench.runners.strategies import STRATEGIES, Strategy
+from nasbench.runners.strategies.source_files import names_a_file, source_of
 from nasbench.store.format.schema import TABLE
 from nasbench.store.query import Results
+from nasbench.texts import stored_object
 
 Kinds = Mapping[str, type[Strategy[Any]]]
 
@@ -24,6 +25,7 @@ def plans_to_resume(
     devices: str | None = None,
     address: str | None = None,
     kinds: Kinds | None = None,
+    changed_strategy: bool = False,
 ) -> list[SearchPlan]:
     """Make the plans of a file's unfinished searches, equal to those with which they began.
 
@@ -33,12 +35,14 @@ def plans_to_resume(
         devices: other devices than before, e.g. "cuda:0,cuda:1"; None for the same.
         address: address of another Ray cluster than before; None for the same.
         kinds: stored name -> class, for strategies that are in no registry.
+        changed_strategy: whether a run may go on with another version of its strategy's file than it began with.
 
     Returns:
         The plans in the order of the file; empty if every run is complete.
 
     Raises:
-        InputError: when there is no such run, its strategy is not registered here, or its protocol or data has changed.
+        InputError: when there is no such run, its strategy is not registered here, or its protocol, data or strategy's
+            file has changed.
         MissingResults, StoreError: when there is no such file, or it cannot be read.
     """
     with Results(path) as results:
@@ -46,16 +50,28 @@ def plans_to_resume(
     if run is not None and run not in set(runs["run"]):
         raise InputError(f"{path} has no run {run!r}; it has {', '.join(runs['run']) or 'none'}")
     wanted = runs[(runs["status"] != "complete") & ((runs["run"] == run) | (run is None))]
-    return [_plan(str(path), stored, devices, address, kinds or {}) for stored in wanted.to_dict("records")]
+    return [
+        _plan(str(path), stored, devices, address, kinds or {}, changed_strategy)
+        for stored in wanted.to_dict("records")
+    ]
 
 
-def _plan(path: str, stored: Mapping[str, Any], devices: str | None, address: str | None, kinds: Kinds) -> SearchPlan:
+def _plan(
+    path: str,
+    stored: Mapping[str, Any],
+    devices: str | None,
+    address: str | None,
+    kinds: Kinds,
+    changed_strategy: bool,
+) -> SearchPlan:
     config = stored_config(str(stored["config"]), devices)
     if address is not None:
         config = config.model_copy(update={"address": address})
     kind = kinds.get(config.strategy)
     if kind is None:
-        _require_registered(path, str(stored["run"]), config.strategy)
+        require_registered(path, str(stored["run"]), config.strategy, kinds)
+    else:
+        require_same_file(path, str(stored["run"]), config, kind, changed_strategy)
     plan = plan_stored(config, str(stored["run"]), kind)
     if plan is None:
         raise InputError(
@@ -66,10 +82,52 @@ def _plan(path: str, stored: Mapping[str, Any], devices: str | None, address: st
     return plan
 
 
-def _require_registered(path: str, run: str, strategy: str) -> None:
-    """Refuse a strategy that is not registered here. Code named in a results file is never imported."""
+def require_same_file(
+    path: str, run: str, config: SearchConfig, kind: type[Strategy[Any]], changed_strategy: bool
+) -> None:
+    """Refuse a strategy whose file is another one than that with which a run began.
+
+    Args:
+        path: the results file.
+        run: id of the run.
+        config: its stored configuration.
+        kind: the strategy's class, as it is now.
+        changed_strategy: whether another file is allowed.
+
+    Raises:
+        InputError: when the digest differs and that is not allowed.
+    """
+    source = source_of(kind)
+    there = source.digest if source is not None else ""
+    if changed_strategy or not config.strategy_digest or there == config.strategy_digest:
+        return
+    raise InputError(
+        f"run {run} of {path} began with another version of {config.strategy} (SHA-256 {config.strategy_digest[:12]}..., "
+        f"now {there[:12] or 'no file'}{'...' if there else ''}): its first children would be of one strategy and its last "
+        "of another. Restore the file, start a new run, or go on all the same with --changed-strategy"
+    )
+
+
+def require_registered(path: str, run: str, strategy: str, given: Collection[str] = ()) -> None:
+    """Refuse a strategy that is not registered here. Code named in a results file is never imported.
+
+    Args:
+        path: the results file.
+        run: id of the run.
+        strategy: its stored strategy.
+        given: names of strategies that the user gave.
+
+    Raises:
+        InputError: when the strategy is not registered; the message says how to go on.
+    """
     if strategy in STRATEGIES:
         return
+    if names_a_file(strategy):
+        other = f" {', '.join(given)} is another name, and" if given else ""
+        raise InputError(
+            f"run {run} of {path} was made by {strategy}, a strategy in a file, which runs only where it is named:{other} "
+            f"the option is --strategy {strategy}, with the folder of the file before it"
+        )
     if ":" in strategy:
         raise InputError(
             f"run {run} of {path} was made by the Python class {strategy!r}, which is not registered: resume it from "
@@ -92,14 +150,14 @@ def stored_config(text: str, devices: str | None) -> SearchConfig:
         The configuration, with the given devices.
 
     Raises:
-        InputError: when the run is one seed of a complete table and not a search.
+        InputError: when the run is one seed of a complete table and not a search, or the text no configuration.
     """
-    fields = json.loads(text)
+    fields = stored_object(text, "the configuration of a run")
     if fields.get("strategy") == TABLE:
+        made = validated(SearchConfig, with_earlier_values(SearchConfig, fields), "the stored configuration")
         raise InputError(
             "this run is a seed of a complete table and no search; go on with, or make again: "
-            f"nasbench table build --space {fields['space']} --protocol {fields['protocol']} "
-            f"--seeds {fields['seed'] + 1} -o FILE"
+            f"nasbench table build --space {made.space} --protocol {made.protocol} --seeds {made.seed + 1} -o FILE"
         )
     if devices is not None:
         fields["devices"] = devices

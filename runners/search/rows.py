@@ -11,8 +11,10 @@ from nasbench.provenance import provenance_json, utc_now
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Ledger
 from nasbench.runners.search.config import SearchPlan
 from nasbench.runners.strategies import Outcome
+from nasbench.runners.strategies.source_files import source_of
 from nasbench.spaces import Architecture
 from nasbench.store.format.schema import LEDGER_CATEGORIES
+from nasbench.texts import stored_object
 from nasbench.training.evaluation import Evaluation
 
 _WITHOUT_ROW = "uncounted_device_seconds_without_row"  # name in the provenance of a run
@@ -28,12 +30,16 @@ class Proposal:
         architecture: the proposed architecture.
         seed: training seed, >= 0.
         duplicate: whether an earlier proposal of the run has the same hash.
+        stop_epoch: epoch after which the training stops; 0 for all epochs of the protocol.
+        continues: index of the proposal whose training it continues, as the strategy names it; None if it names none.
     """
 
     index: int
     architecture: Architecture
     seed: int
     duplicate: bool
+    stop_epoch: int = 0
+    continues: int | None = None
 
 
 def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluation, stage: str) -> dict[str, Any]:
@@ -65,6 +71,8 @@ def search_child_row(plan: SearchPlan, proposal: Proposal, evaluation: Evaluatio
         "device_seconds": evaluation.device_seconds,
         "published_params": -1,
         "published_mult_adds": -1,
+        "stop_epoch": proposal.stop_epoch,
+        "continues": "",
         **{name: getattr(evaluation, name) for name in _SCORES},
     }
 
@@ -98,13 +106,16 @@ def seconds_of_hit(plan: SearchPlan, evaluation: Evaluation) -> float:
     return 0.0 if plan.config.cached == "free" else evaluation.device_seconds
 
 
-def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) -> Outcome:
+def outcome(
+    proposal: Proposal, evaluation: Evaluation, charged_seconds: float, measured: Mapping[str, float] | None = None
+) -> Outcome:
     """Make the outcome for the strategy: without test scores, and equal in a first run and when the run is resumed.
 
     Args:
         proposal: the proposal.
         evaluation: its evaluation.
         charged_seconds: device-seconds charged for the child, >= 0.
+        measured: measured quantities that the strategy asks for; None for none.
 
     Returns:
         The outcome.
@@ -118,6 +129,8 @@ def outcome(proposal: Proposal, evaluation: Evaluation, charged_seconds: float) 
         params=evaluation.params,
         mult_adds=evaluation.mult_adds,
         device_seconds=charged_seconds,
+        measured=measured or {},
+        epochs=evaluation.epochs,
     )
 
 
@@ -144,6 +157,10 @@ def search_run_row(
         Column -> value.
     """
     noted = {**({"energy": energy} if energy else {}), **({_WITHOUT_ROW: without_row} if without_row else {})}
+    source = source_of(plan.kind) if plan.kind is not None else None
+    if source is not None:
+        began_with = plan.config.strategy_digest
+        noted |= source.noted() | ({"began_with": began_with} if began_with != source.digest else {})
     return {
         "run": plan.run,
         "strategy": plan.config.strategy,
@@ -175,4 +192,5 @@ def seconds_without_row(run_row: Mapping[str, Any]) -> float:
     Returns:
         Device-seconds, >= 0; 0 for runs of versions that did not store them.
     """
-    return float(json.loads(run_row["provenance"] or "{}").get(_WITHOUT_ROW, 0.0))
+    seconds = stored_object(run_row["provenance"], f"the provenance of run {run_row['run']}").get(_WITHOUT_ROW, 0.0)
+    return float(seconds) if isinstance(seconds, int | float) else 0.0

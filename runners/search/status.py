@@ -22,6 +22,7 @@ from nasbench.store.query import Results
 
 RECENT_SECONDS = 600.0
 _NUMBERS: Final = (
+    "stop_epoch",
     "asked",
     "counted",
     "val_acc",
@@ -32,7 +33,7 @@ _NUMBERS: Final = (
     "spent_gpu_hours",
     "wall_seconds",
 )
-_TEXTS: Final = ("run", "stage", "hash", "status", "cached_from", "device", "finished_at")
+_TEXTS: Final = ("run", "stage", "hash", "status", "cached_from", "continues", "device", "finished_at")
 _RUN: Final = ("run", "strategy", "seed", "budget", "status", "started_at", "usd", "config")
 _CHARGED: Final = tuple(column.name for column in RUN_COLUMNS if column.name.endswith("_hours"))
 
@@ -78,6 +79,8 @@ class RunStatus:
         best: best validation score: the highest accuracy, a fraction, or that which the run states; None before the first.
         best_hash: hash of that architecture.
         last_child: time at which the last child ended, UTC; "" before the first.
+        stopped_early: counted children that the strategy asked for up to an earlier epoch than the protocol's last.
+        continued: counted children that continue the training of an earlier one.
     """
 
     run: str
@@ -99,6 +102,8 @@ class RunStatus:
     best_hash: str
     last_child: str
     hours_unit: str = DEVICE_HOURS
+    stopped_early: int = 0
+    continued: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,7 @@ class _Children:
             "ok": texts["status"].equals("ok")[order],
             "scored": np.isin(texts["status"].objects(), REPEATABLE_STATUSES)[order],
             "trained": texts["cached_from"].equals("")[order],
+            "continued": ~texts["continues"].equals("")[order],
             "device": texts["device"].objects()[order],
             "finished_at": texts["finished_at"].objects()[order],
         }
@@ -241,6 +247,8 @@ def _run_status(row: dict[str, Any], children: _Children, writer: Writer | None,
         best_hash=printable_data(best_hash),
         last_child=printable_data(max(ended, default="")),
         hours_unit=device_time(set(children["device"].tolist())),
+        stopped_early=int((counted["stop_epoch"] > 0).sum()),
+        continued=int(counted["continued"].sum()),
     )
 
 

@@ -5,22 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from nasbench.registry import Registry
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, Proposal, Strategy, StrategyConfig
 
-__all__ = ["STRATEGIES", "Outcome", "Strategy", "StrategyConfig"]
+__all__ = ["STRATEGIES", "Outcome", "Proposal", "Strategy", "StrategyConfig"]
 
 STRATEGIES: Registry[type[Strategy[Any]]] = Registry(
     "strategy",
     "nasbench.strategies",
     {
+        "asha": "nasbench.runners.strategies.asha:Asha",
+        "bananas": "nasbench.runners.strategies.bananas:Bananas",
+        "bohb": "nasbench.runners.strategies.bohb:Bohb",
+        "dehb": "nasbench.runners.strategies.dehb:Dehb",
         "enas": "nasbench.runners.strategies.enas:Enas",
         "evolution": "nasbench.runners.strategies.evolution:Evolution",
+        "gp": "nasbench.runners.strategies.gp:GaussianProcess",
+        "hyperband": "nasbench.runners.strategies.hyperband:Hyperband",
         "local_search": "nasbench.runners.strategies.local_search:LocalSearch",
+        "median_stop": "nasbench.runners.strategies.median_stop:MedianStop",
+        "mo_evolution": "nasbench.runners.strategies.mo_evolution:MoEvolution",
+        "npenas": "nasbench.runners.strategies.npenas:Npenas",
+        "nsga2": "nasbench.runners.strategies.nsga2:Nsga2",
+        "optuna": "nasbench.runners.strategies.optuna_samplers:OptunaSearch",
+        "parego": "nasbench.runners.strategies.parego:Parego",
         "pnas": "nasbench.runners.strategies.pnas:Pnas",
         "ppo": "nasbench.runners.strategies.ppo:PPO",
+        "pymoo": "nasbench.runners.strategies.pymoo_algorithms:PymooSearch",
         "random": "nasbench.runners.strategies.random:RandomSearch",
         "reinforce": "nasbench.runners.strategies.reinforce:Reinforce",
         "reinforce_logits": "nasbench.runners.strategies.reinforce_logits:ReinforceLogits",
+        "successive_halving": "nasbench.runners.strategies.successive_halving:SuccessiveHalving",
         "zero_cost": "nasbench.runners.strategies.zero_cost:ZeroCostSearch",
     },
 )

@@ -1,10 +1,11 @@
-"""Interface of a search strategy: `ask()` proposes an architecture, `tell()` receives its outcome."""
+"""Interface of a search strategy: `ask()` proposes an architecture, or one up to an epoch; `tell()` receives its outcome."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -17,6 +18,31 @@ class StrategyConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Measured quantities that outcomes must have, e.g. ("latency",); accuracy and counts are always there."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture to train up to an epoch, at which the training stops; a later proposal may continue it.
+
+    The learning rate follows the schedule of the whole training in both cases, so a training that stops and continues
+    has the bits of one that never stopped.
+
+    Args:
+        architecture: the architecture.
+        epochs: epoch after which the training stops, from 1 to the number of epochs of the protocol.
+        continues: number of the earlier proposal whose training goes on, in the order of `ask()` calls, from 0: of the
+            same architecture, to fewer epochs, with an outcome of status "ok". None for a training from the start, or
+            from any earlier training of this run with the same hash and seed.
+    """
+
+    architecture: Architecture
+    epochs: int
+    continues: int | None = None
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -27,10 +53,13 @@ class Outcome:
         architecture: the proposed architecture.
         status: "ok", or the reason why the child has no score.
         val_curve: validation accuracy in [0, 1] after each completed epoch; may be empty.
-        val_acc: validation accuracy after the last epoch in [0, 1]; NaN if status is not "ok".
+        val_acc: validation accuracy after the last epoch in [0, 1]; NaN if status is not "ok". Of a training that was to
+            stop early, this is the epoch at which it stopped.
         params: trainable parameters.
         mult_adds: multiply-adds for one image.
-        device_seconds: device-seconds charged for the child.
+        device_seconds: device-seconds charged for the child; of one that continues another, for the added epochs.
+        epochs: completed epochs, those of the child that it continues included; 0 if they are unknown.
+        measured: measured quantities that the strategy asks for (`StrategyConfig.measured`), in their units, e.g. latency.
     """
 
     index: int
@@ -41,6 +70,8 @@ class Outcome:
     params: int
     mult_adds: int
     device_seconds: float
+    epochs: int = 0
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 C = TypeVar("C", bound=StrategyConfig)
@@ -63,17 +94,49 @@ class Strategy(ABC, Generic[C]):
     charged_as: ClassVar[str] = "searcher"
     """Ledger category of the seconds in `ask` and `tell`: "searcher", or "supernet" for a strategy that
     spends them on training weights that architectures share."""
+    asks_epochs: ClassVar[bool] = False
+    """Whether `ask` gives `Proposal`s. The options of such a strategy have a field `max_epochs`, the epochs of a whole
+    training; where it is 0, the run fills in those of its protocol, and a replay those of its table."""
+
+    begins_at_random: ClassVar[bool] = True
+    """Whether its first architectures are draws of `space.random`, so that a warm start can replace them."""
 
     def __init__(self, space: Space, seed: int, config: C | None = None) -> None:
         self.space, self.seed = space, seed
         self.config: C = config if config is not None else self.config_type()  # type: ignore[assignment]
 
+    @classmethod
+    def auto_options(cls, children: int) -> dict[str, Any] | None:
+        """Return settings that scale with the budget, for the option preset=auto.
+
+        Args:
+            children: children that the budget pays for, >= 1.
+
+        Returns:
+            Option -> value; None if the strategy has no such settings.
+        """
+        return None
+
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say what a user should know about options and a budget before the search.
+
+        Args:
+            config: the options.
+            children: children that the budget pays for, >= 1.
+
+        Returns:
+            A sentence; "" if there is nothing to say.
+        """
+        return ""
+
     @abstractmethod
-    def ask(self) -> Architecture | None:
+    def ask(self) -> Architecture | Proposal | None:
         """Propose the next architecture to train.
 
         Returns:
-            The architecture, or None to wait for outcomes; None while no outcome is pending ends the search. A call
+            The architecture, to be trained over all epochs of the protocol; or a proposal with the epoch at which to
+            stop; or None to wait for outcomes; None while no outcome is pending ends the search. A call
             that returns None does not change the strategy.
         """
 

@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 
 from nasbench.errors import NasbenchError
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
+from nasbench.runners.strategies.base import Outcome, Proposal, Strategy, StrategyConfig
 from nasbench.spaces.base import Architecture, Space
 from nasbench.training.evaluation import Status
 
-EPOCHS = 6
+EPOCHS = 9
 Score = Callable[[Architecture], float]
 Kind = type[Strategy[Any]]
+Answer = Architecture | Proposal | None
 
 
 class ConformanceError(NasbenchError, AssertionError):
@@ -43,17 +44,22 @@ class Conversation:
         events: an `Outcome` per `tell`, and the answer (an architecture, or None for waiting) per `ask`.
     """
 
-    events: list[Architecture | Outcome | None] = field(default_factory=list)
+    events: list[Answer | Outcome] = field(default_factory=list)
 
     @property
-    def answers(self) -> list[Architecture | None]:
+    def answers(self) -> list[Answer]:
         """Answers to each `ask`; None for waiting."""
         return [event for event in self.events if not isinstance(event, Outcome)]
 
     @property
+    def asked(self) -> list[Proposal]:
+        """Proposals, in order; an architecture alone is one of all epochs."""
+        return [_proposal(answer) for answer in self.answers if answer is not None]
+
+    @property
     def proposals(self) -> list[Architecture]:
         """Proposed architectures, in order."""
-        return [event for event in self.events if isinstance(event, Architecture)]
+        return [proposal.architecture for proposal in self.asked]
 
 
 def check_strategy(
@@ -79,6 +85,7 @@ def check_strategy(
         check_failures,
         check_repeated_calls,
         check_global_random_state,
+        check_epochs,
     ):
         check(kind, space, seed, config, children)
 
@@ -96,7 +103,7 @@ def check_repeats(kind: Kind, space: Space, seed: int, config: StrategyConfig | 
     Raises:
         ConformanceError: when the strategy breaks the rule.
     """
-    first, second = (converse(kind(space, seed, config), children) for _ in range(2))
+    first, second = (converse(started(kind, space, seed, config), children) for _ in range(2))
     _require(
         first.answers == second.answers,
         kind,
@@ -117,7 +124,7 @@ def check_asks_fit_the_space(kind: Kind, space: Space, seed: int, config: Strate
     Raises:
         ConformanceError: when the strategy breaks the rule.
     """
-    proposals = converse(kind(space, seed, config), children).proposals
+    proposals = converse(started(kind, space, seed, config), children).proposals
     _require(bool(proposals), kind, "the first ask gives no architecture although nothing is outstanding")
     for architecture in proposals:
         _require(
@@ -149,7 +156,7 @@ def check_several_outstanding(
         ConformanceError: when the strategy breaks the rule.
     """
     for outstanding in (2, 7, children):
-        first, second = (converse(kind(space, seed, config), children, outstanding) for _ in range(2))
+        first, second = (converse(started(kind, space, seed, config), children, outstanding) for _ in range(2))
         _require(
             first.answers == second.answers,
             kind,
@@ -172,7 +179,8 @@ def check_out_of_order(kind: Kind, space: Space, seed: int, config: StrategyConf
         ConformanceError: when the strategy breaks the rule.
     """
     first, second = (
-        converse(kind(space, seed, config), children, outstanding=5, order=random.Random(seed)) for _ in range(2)
+        converse(started(kind, space, seed, config), children, outstanding=5, order=random.Random(seed))
+        for _ in range(2)
     )
     _require(
         first.answers == second.answers, kind, "with outcomes out of order, the same seed gives different proposals"
@@ -192,7 +200,7 @@ def check_failures(kind: Kind, space: Space, seed: int, config: StrategyConfig |
     Raises:
         ConformanceError: when the strategy breaks the rule.
     """
-    strategy = kind(space, seed, config)
+    strategy = started(kind, space, seed, config)
     conversation = converse(strategy, children, score=lambda _: float("nan"))
     _require(bool(conversation.proposals), kind, "nothing is proposed when children fail")
     for event in conversation.events:
@@ -219,8 +227,8 @@ def check_repeated_calls(kind: Kind, space: Space, seed: int, config: StrategyCo
     Raises:
         ConformanceError: when the strategy breaks the rule.
     """
-    conversation = converse(kind(space, seed, config), children, outstanding=4, order=random.Random(seed + 1))
-    repeated = kind(space, seed, config)
+    conversation = converse(started(kind, space, seed, config), children, outstanding=4, order=random.Random(seed + 1))
+    repeated = started(kind, space, seed, config)
     for event in conversation.events:
         if isinstance(event, Outcome):
             repeated.tell(event)
@@ -247,12 +255,67 @@ def check_global_random_state(
     for state in (12345, 67890):
         with _global_generators_at(state):
             before = _global_random_states()
-            answers.append(converse(kind(space, seed, config), children).answers)
+            answers.append(converse(started(kind, space, seed, config), children).answers)
             untouched = _global_random_states() == before
         _require(
             untouched, kind, "a global random generator was used or seeded; take one of your own, seeded with `seed`"
         )
     _require(answers[0] == answers[1], kind, "the state of a global random generator changes the proposals")
+
+
+def check_epochs(kind: Kind, space: Space, seed: int, config: StrategyConfig | None, children: int) -> None:
+    """Check that epochs of proposals are those of a training, and that what is continued is there and stopped before.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+        children: number of children.
+
+    Raises:
+        ConformanceError: when the strategy breaks the rule.
+    """
+    conversation = converse(started(kind, space, seed, config), children, outstanding=3, order=random.Random(seed))
+    partial = any(isinstance(answer, Proposal) for answer in conversation.answers)
+    _require(partial <= kind.asks_epochs, kind, "gives proposals with epochs, but its class has asks_epochs = False")
+    ended: dict[int, Outcome] = {}
+    asked: list[Proposal] = []
+    for event in conversation.events:
+        if isinstance(event, Outcome):
+            ended[event.index] = event
+        elif event is not None:
+            proposal = _proposal(event)
+            asked.append(proposal)
+            _require(1 <= proposal.epochs <= EPOCHS, kind, f"asks for {proposal.epochs} of {EPOCHS} epochs")
+            if proposal.continues is not None:
+                before = ended.get(proposal.continues)
+                _require(before is not None and before.status == "ok", kind, "continues a child without a score")
+                earlier = asked[proposal.continues]
+                same = earlier.architecture == proposal.architecture and earlier.epochs < proposal.epochs
+                _require(same, kind, "continues a child of another architecture, or one that is as long")
+
+
+def started(kind: Kind, space: Space, seed: int, config: StrategyConfig | None) -> Strategy[Any]:
+    """Make a strategy as a run whose trainings have `EPOCHS` epochs does.
+
+    Args:
+        kind: the strategy's class.
+        space: any space.
+        seed: seed of the strategy, >= 0.
+        config: the strategy's options; None for its defaults.
+
+    Returns:
+        The strategy.
+    """
+    options = config if config is not None else kind.config_type()
+    if kind.asks_epochs and getattr(options, "max_epochs", None) == 0:
+        options = options.model_copy(update={"max_epochs": EPOCHS})
+    return kind(space, seed, options if kind.asks_epochs else config)
+
+
+def _proposal(answer: Architecture | Proposal) -> Proposal:
+    return answer if isinstance(answer, Proposal) else Proposal(answer, EPOCHS)
 
 
 def converse(
@@ -275,20 +338,21 @@ def converse(
         Log of the calls; shorter if the strategy ends the search.
     """
     conversation = Conversation()
-    training: list[tuple[int, Architecture]] = []
+    training: list[tuple[int, Proposal]] = []
     proposed = received = 0
     while received < children:
         if proposed < children and len(training) < outstanding:
             answer = strategy.ask()
             conversation.events.append(answer)
             if answer is not None:
-                training.append((proposed, answer))
+                training.append((proposed, _proposal(answer)))
                 proposed += 1
                 continue
         if not training:
             break
-        index, architecture = training.pop(order.randrange(len(training)) if order else 0)
-        outcome = made_up_outcome(index, architecture, (score or made_up_score)(architecture))
+        index, proposal = training.pop(order.randrange(len(training)) if order else 0)
+        architecture = proposal.architecture
+        outcome = made_up_outcome(index, architecture, (score or made_up_score)(architecture), proposal.epochs)
         conversation.events.append(outcome)
         strategy.tell(outcome)
         received += 1
@@ -308,20 +372,22 @@ def made_up_score(architecture: Architecture) -> float:
     return float("nan") if digest[1] < 16 else digest[0] / 255
 
 
-def made_up_outcome(index: int, architecture: Architecture, score: float) -> Outcome:
+def made_up_outcome(index: int, architecture: Architecture, score: float, epochs: int = EPOCHS) -> Outcome:
     """Make an outcome with a given validation accuracy.
 
     Args:
         index: number of the proposal, from 0.
         architecture: the proposed architecture.
-        score: validation accuracy in [0, 1], or NaN.
+        score: validation accuracy of the whole training in [0, 1], or NaN.
+        epochs: epoch up to which it is trained.
 
     Returns:
         The outcome, with a curve that rises to the score; a failure without a curve if the score is NaN.
     """
     status: Status = "failed" if np.isnan(score) else "ok"
-    curve = tuple(score * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)) if status == "ok" else ()
-    return Outcome(index, architecture, status, curve, score, params=1, mult_adds=1, device_seconds=1.0)
+    curve = tuple(score * epoch / EPOCHS for epoch in range(1, epochs + 1)) if status == "ok" else ()
+    reached = score if epochs == EPOCHS or not curve else curve[-1]
+    return Outcome(index, architecture, status, curve, reached, 1, 1, device_seconds=1.0, epochs=len(curve))
 
 
 def _require(condition: bool | np.bool_, kind: Kind, message: str) -> None:

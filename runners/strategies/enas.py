@@ -125,6 +125,7 @@ class Enas(Strategy[EnasConfig]):
     """
 
     name = "enas"
+    begins_at_random = False
     config_type = EnasConfig
     charged_as: ClassVar[str] = "supernet"
 

@@ -83,6 +83,11 @@ class Evolution(VectorizedStrategy[EvolutionConfig]):
     name = "evolution"
     config_type = EvolutionConfig
 
+    @classmethod
+    def advice(cls, config: StrategyConfig, children: int) -> str:
+        """Say that a population as large as the budget never evolves; see `Strategy.advice`."""
+        return population_advice("evolution", config, children)
+
     def __init__(self, space: Space, seed: int, config: EvolutionConfig | None = None) -> None:
         super().__init__(space, seed, config)
         self._rng, self._tournaments, self._identities = _generators(seed)
@@ -202,6 +207,26 @@ class VectorizedEvolution(VectorizedSearch):
         steps = np.where(self._repeats.next()[:, 0] < self._identity, 0, 1 + mutation[:, 1])
         children[runs, changed] = (children[runs, changed] + steps) % self._options
         return children
+
+
+def population_advice(strategy: str, config: StrategyConfig, children: int) -> str:
+    """Say that a population as large as the budget is random search.
+
+    Args:
+        strategy: name of the strategy.
+        config: its options, with a population.
+        children: children that the budget pays for, >= 1.
+
+    Returns:
+        A sentence; "" for a smaller population.
+    """
+    population = int(getattr(config, "population", 0))
+    if population < children:
+        return ""
+    return (
+        f"{strategy}: all {children:,} children of the budget only fill the population of {population:,}, so this is random search; "
+        f"take a smaller one, e.g. population={max(2, min(10, children // 4))}"
+    )
 
 
 def _generators(seed: int) -> tuple[np.random.Generator, np.random.Generator, np.random.Generator]:

@@ -81,6 +81,7 @@ class Pnas(Strategy[PnasConfig]):
     """
 
     name = "pnas"
+    begins_at_random = False
     config_type = PnasConfig
 
     def __init__(self, space: Space, seed: int, config: PnasConfig | None = None) -> None:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from pydantic import Field
 
-from nasbench.runners.strategies.controllers.policy_gradient import Batch, ControllerConfig, PolicyGradient
+from nasbench.runners.strategies.controllers.policy_gradient import (
+    Batch,
+    ControllerConfig,
+    PolicyGradient,
+    learning_options,
+)
+
+PAPER_CHILDREN = 20_000
+"""Children of the search in Zoph et al. 2017 (1707.07012), section 4."""
 
 
 class PPOConfig(ControllerConfig):
@@ -43,7 +53,13 @@ class PPO(PolicyGradient[PPOConfig]):
     """
 
     name = "ppo"
+    begins_at_random = False
     config_type = PPOConfig
+
+    @classmethod
+    def auto_options(cls, children: int) -> dict[str, Any]:
+        """Scale the rate, and make at least ten updates; see `Strategy.auto_options`."""
+        return learning_options(children, rate=3.5e-4, batch=20, of=PAPER_CHILDREN)
 
     def update(self, batch: Batch) -> None:
         """Make `epochs` steps of Adam on the clipped objective of a batch.

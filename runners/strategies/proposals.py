@@ -3,7 +3,40 @@
 from __future__ import annotations
 
 from nasbench.errors import InputError
+from nasbench.runners.strategies.base import Proposal
 from nasbench.spaces.base import Architecture, Space
+
+
+def resolved(proposed: object, space: Space, strategy: str, epochs: int) -> Proposal:
+    """Return what a strategy proposes as a proposal whose parts are checked.
+
+    Args:
+        proposed: what `ask()` returned, except None.
+        space: the searched space, see `require_proposal`.
+        strategy: name of the strategy, for the message.
+        epochs: epochs of a whole training, >= 1; 0 if there are no scores of fewer epochs.
+
+    Returns:
+        The proposal; its `epochs` are 0 for a whole training.
+
+    Raises:
+        InputError: when it is something else, or cannot be trained up to that epoch.
+    """
+    if not isinstance(proposed, Proposal):
+        return Proposal(require_proposal(proposed, space, strategy), 0)
+    architecture, asked, continues = (
+        require_proposal(proposed.architecture, space, strategy),
+        proposed.epochs,
+        proposed.continues,
+    )
+    if type(asked) is not int or asked < 1 or asked > epochs:
+        there = f"a whole training has {epochs}" if epochs else "this table has scores of whole trainings only"
+        raise InputError(f"strategy {strategy!r} proposes to train up to epoch {str(asked)[:40]}; {there}")
+    if continues is not None and (type(continues) is not int or continues < 0):
+        raise InputError(
+            f"strategy {strategy!r} proposes to continue {str(continues)[:40]!r}; it takes the number of a proposal"
+        )
+    return Proposal(architecture, 0 if asked == epochs else asked, continues)
 
 
 def require_proposal(proposed: object, space: Space, strategy: str) -> Architecture:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from functools import lru_cache
+from typing import Any
 
 from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome
-from nasbench.runners.strategies.controllers.policy_gradient import Batch, ControllerConfig, PolicyGradient
+from nasbench.runners.strategies.controllers.policy_gradient import (
+    Batch,
+    ControllerConfig,
+    PolicyGradient,
+    learning_options,
+)
 from nasbench.spaces.base import Space
+
+PAPER_CHILDREN = 12_800
+"""Children of the search in Zoph & Le 2016 (1611.01578), section 4.2."""
 
 
 class ReinforceConfig(ControllerConfig):
@@ -50,7 +59,13 @@ class Reinforce(PolicyGradient[ReinforceConfig]):
     """
 
     name = "reinforce"
+    begins_at_random = False
     config_type = ReinforceConfig
+
+    @classmethod
+    def auto_options(cls, children: int) -> dict[str, Any]:
+        """Scale the rate, and make at least ten updates; see `Strategy.auto_options`."""
+        return learning_options(children, rate=6e-4, batch=8, of=PAPER_CHILDREN)
 
     def __init__(self, space: Space, seed: int, config: ReinforceConfig | None = None) -> None:
         super().__init__(space, seed, config)

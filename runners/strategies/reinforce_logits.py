@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from nasbench.errors import InputError
 from nasbench.runners.strategies.base import Outcome, StrategyConfig
+from nasbench.runners.strategies.presets import scaled
 from nasbench.runners.strategies.vectorized import (
     FloatArray,
     IntArray,
@@ -56,11 +58,21 @@ class ReinforceLogits(VectorizedStrategy[ReinforceLogitsConfig]):
     """
 
     name = "reinforce_logits"
+    begins_at_random = False
     config_type = ReinforceLogitsConfig
 
     def __init__(self, space: Space, seed: int, config: ReinforceLogitsConfig | None = None) -> None:
         super().__init__(space, seed, config)
         self._policy = LogitPolicies(options_of(space), (seed,), self.config)
+
+    @classmethod
+    def auto_options(cls, children: int) -> dict[str, Any]:
+        """Scale the rate to 10 / children, at most 0.03; see `Strategy.auto_options`.
+
+        Measured on digits201 with 200 searches each: of the rates 0.003, 0.01, 0.03, 0.1 and 0.3 the best ones were 0.03
+        for 300 children, 0.01 for 1,000 and 0.003 for 3,000; below 300, rates from 0.003 to 0.03 differ little.
+        """
+        return {"learning_rate": scaled(0.03, 333, children, 0.03)}
 
     @classmethod
     def vectorized(cls, space: Space, seeds: Sequence[int], config: ReinforceLogitsConfig) -> VectorizedSearch:

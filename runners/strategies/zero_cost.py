@@ -26,7 +26,8 @@ class ZeroCostConfig(StrategyConfig):
 
     score: str = Field(
         "naswot",
-        description="naswot (2006.04647), synflow, jacob_cov, snip, grad_norm (2101.08134), or params, mult_adds; the largest is best",
+        description="naswot (2006.04647), synflow, jacob_cov, snip, grad_norm, grasp, fisher, plain, l2_norm (2101.08134), zen "
+        "(2102.01063), epe_nas (2102.08099), or params, mult_adds; the largest is best",
     )
     candidates: int = Field(
         100,
@@ -60,6 +61,7 @@ class ZeroCostSearch(Strategy[ZeroCostConfig]):
     """
 
     name = "zero_cost"
+    begins_at_random = False
     config_type = ZeroCostConfig
 
     def __init__(self, space: Space, seed: int, config: ZeroCostConfig | None = None) -> None:

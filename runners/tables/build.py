@@ -25,6 +25,7 @@ from nasbench.store.maintenance.value_checks import REPAIRED
 from nasbench.store.query import Results
 from nasbench.store.writer import ResultsWriter
 from nasbench.tabular.tables import LARGEST
+from nasbench.texts import stored_object
 from nasbench.training.evaluation import Child, Evaluation
 
 _log = logging.getLogger(__name__)
@@ -156,8 +157,9 @@ class TableBuild:
     def _run_row(self, plan: SearchPlan, status: str) -> dict[str, Any]:
         """The row of a run, with the note of an earlier repair about the columns that lost values."""
         row = search_run_row(plan, self._ledgers[plan.run], status, self._opened_at)
-        lost = json.loads(self._earlier.get(plan.run, {}).get("provenance") or "{}").get(REPAIRED)
-        if lost:
+        earlier = self._earlier.get(plan.run, {}).get("provenance") or ""
+        lost = stored_object(earlier, f"the provenance of run {plan.run}").get(REPAIRED)
+        if isinstance(lost, list):
             row["provenance"] = json.dumps({**json.loads(row["provenance"]), REPAIRED: lost})
         return row
 

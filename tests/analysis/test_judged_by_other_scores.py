@@ -250,6 +250,9 @@ def test_search_on_one_score_and_report_another(folder: Path, tmp_path: Path) ->
     assert "sound" in run("check", output)
     assert "random" in run("ranks", output, "-y", "test_ssim")
     assert "validation %" in run("compare", output, "--by", "children", "-o", f"{tmp_path}/c.png")
+    mixed = nasbench("compare", output, "-y", "test_ssim", "-o", f"{tmp_path}/m.png")
+    assert mixed.code == 2
+    assert "these searches were judged by another score than test_ssim" in mixed.err
 
 
 def test_reports_say_the_score(folder: Path, tmp_path: Path) -> None:

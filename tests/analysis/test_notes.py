@@ -12,7 +12,17 @@ from nasbench.analysis.drawings.structure_tables import structure_table
 from nasbench.errors import InputError
 from nasbench.registry import Registry
 from nasbench.spaces.genotypes import NAS_V1, NASNET_A
-from nasbench.structures import EdgeCell, EdgeOperation, MacroLayer, MacroStack, Vertex, VertexCell
+from nasbench.structures import (
+    Chain,
+    ChainLayer,
+    ChannelStack,
+    EdgeCell,
+    EdgeOperation,
+    MacroLayer,
+    MacroStack,
+    Vertex,
+    VertexCell,
+)
 
 
 def test_there_are_seven_of_which_one_needs_runs():
@@ -65,6 +75,10 @@ def test_the_tables_behind_pictures():
     assert edges["inputs"].tolist() == ["0", "0 1"]
     macro = structure_table(MacroStack((MacroLayer("conv_3x3"), MacroLayer("max_pool_3x3", (0,), 1))))
     assert macro.iloc[1].tolist() == ["2", "max_pool_3x3", 1, "0"]
+    chain = structure_table(Chain((ChainLayer("mb3_k3", True, 2), ChainLayer("identity"))))
+    assert chain.values.tolist() == [["1", "mb3_k3", True, 2], ["2", "identity", False, 1]]
+    channels = structure_table(ChannelStack((64, 8, 16, 32, 48)))
+    assert channels.iloc[1].tolist() == ["2", "residual block", 8]
     vertices = structure_table(VertexCell((Vertex("maxpool3x3", (0,)),), (0, 1)))
     assert vertices.values.tolist() == [["1", "maxpool3x3", "0"], ["output", "concat", "0 1"]]
     with pytest.raises(InputError, match="no table of str"):

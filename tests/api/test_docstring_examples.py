@@ -13,7 +13,7 @@ from nasbench.spaces.constrained import under_limits
 NAMES = [
     *("search", "Run", "resume", "open", "status", "compare", "report", "verify", "evaluate", "replay"),
     *("register_strategy", "Callback", "EarlyStopping", "suite", "cost", "pareto", "curves"),
-    *("train_model", "load_model", "latency"),
+    *("train_model", "load_model", "latency", "bench"),
 ]
 
 

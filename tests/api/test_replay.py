@@ -51,8 +51,14 @@ def test_a_class_of_ones_own_searches_a_table(tmp_path):
     assert found.choices["outcome"].tolist() == pytest.approx(expected)
     rows = nasbench.open(found.save(tmp_path / "sweep.h5")).runs()
     assert rows["strategy"].str.endswith(":Sweep").all()
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="is there already, whole, with 107 children of 2 runs: name another file"):
         found.save(tmp_path / "sweep.h5")
+    mine = tmp_path / "mine.csv"
+    mine.write_text("my own notes\n")
+    with pytest.raises(InputError, match="no earlier output"):
+        found.save(mine)
+    assert mine.read_text() == "my own notes\n"
+    assert len(found.save(mine, force=True).read_text().splitlines()) == 3
     with pytest.raises(InputError, match=r"must end in \.h5"):
         found.save(tmp_path / "sweep.txt")
 

@@ -43,6 +43,7 @@ READING = {
     "query-parquet": ("query", "FILE", "--columns", "all", "--format", "parquet", "-o", "OUT.parquet"),
     "query-where": ("query", "FILE", "--where", "contains(strategy, '$') or startswith(strategy, '=')"),
     "status": ("status", "FILE"),
+    "cite": ("cite", "FILE"),
     "show": ("show", "FILE", "--run", "000000000000"),
     "show-hash": ("show", "HASH", "FILE"),
     "check": ("check", "FILE"),
@@ -213,5 +214,6 @@ def test_every_command_that_takes_results_files_is_tried():
         "spaces",
         "strategies",
     }
+    without |= {"bench", "tables", "leaderboard"}
     without |= {"protocols", "devices", "config", "completion", "latency"}
     assert set(COMMANDS) - without == {words[0] for words in READING.values()}

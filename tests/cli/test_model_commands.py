@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from commands import nasbench
 from odd_images import make_deep_folder
+from onnx_exports import require_onnx_export
 from PIL import Image
 
 import nasbench as suite
@@ -115,12 +116,15 @@ def test_data_that_do_not_fit_are_refused_in_a_line(model, pets):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("train", "nothing", "-o", "m"), "unknown architecture"),
-        (("train", "a.h5", "-o", "m"), "say which child: a.h5:best"),
-        (("train", "a.h5:best", "-o", "m"), "a.h5"),
-        (("train", ":best", "-o", "m"), "names no results file"),
-        (("train", CELL, "--data", "digits", "--set", "data=cifar10", "-o", "m"), "'digits' and --set data='cifar10'"),
-        (("train", CELL, "--protocol", "digitz", "-o", "m"), "did you mean 'digits'"),
+        (("train", "nothing", "-o", "m.safetensors"), "unknown architecture"),
+        (("train", "a.h5", "-o", "m.safetensors"), "say which child: a.h5:best"),
+        (("train", "a.h5:best", "-o", "m.safetensors"), "a.h5"),
+        (("train", ":best", "-o", "m.safetensors"), "names no results file"),
+        (
+            ("train", CELL, "--data", "digits", "--set", "data=cifar10", "-o", "m.safetensors"),
+            "'digits' and --set data='cifar10'",
+        ),
+        (("train", CELL, "--protocol", "digitz", "-o", "m.safetensors"), "did you mean 'digits'"),
         (("predict", "nothing", "x.png"), "no model file 'nothing'"),
         (("evaluate", "nothing", "digits"), "no model file 'nothing'"),
         (("export-model", "nothing", "-o", "m.onnx"), "no model file 'nothing'"),
@@ -138,7 +142,7 @@ def test_images_of_16_bits_are_predicted_with_the_levels_of_the_training_images(
     root = make_deep_folder(tmp_path / "deep")
     data = f"folder:{root}"
     size = load_data(data).size
-    path = str(tmp_path / "m")
+    path = str(tmp_path / "m.safetensors")
     done = nasbench("train", CELL, "--data", data, "--set", "validation=0.3", *SHORT, "-o", path)
     assert done.code == 0, done
     model = suite.load_model(path)
@@ -159,20 +163,20 @@ def test_a_hash_is_trained_as_its_search_trained_it(tmp_path):
     words = ("--space", "nasbench201", "--strategy", "random", "--budget", "2 children", "--final", "none")
     assert nasbench("run", *words, "--seed", "4", *SHORT, "-o", results).code == 0
     row = suite.open(results).frame().iloc[0]
-    done = nasbench("train", row["hash"][:8], results, "-o", str(tmp_path / "m"), "--no-test")
+    done = nasbench("train", row["hash"][:8], results, "-o", str(tmp_path / "m.safetensors"), "--no-test")
     assert done.code == 0, done
-    found = suite.load_model(tmp_path / "m").description
+    found = suite.load_model(tmp_path / "m.safetensors").description
     assert (found.seed, found.fingerprint, found.scores["val_acc"]) == (4, row["fingerprint"], row["val_acc"])
     assert found.scores["test_acc"] is None
-    done = nasbench("train", row["hash"][:8], results, "--set", "epochs=1", "-o", str(tmp_path / "n"), "-q")
+    done = nasbench("train", row["hash"][:8], results, "--set", "epochs=1", "-o", str(tmp_path / "n.safetensors"), "-q")
     assert done.code == 0, done
     assert done.err == ""
-    assert suite.load_model(tmp_path / "n").description.protocol.epochs == 1
+    assert suite.load_model(tmp_path / "n.safetensors").description.protocol.epochs == 1
 
 
 @pytest.mark.slow
 def test_the_export_is_said_with_its_difference(model, tmp_path):
-    pytest.importorskip("onnxscript")
+    require_onnx_export()
     done = nasbench("export-model", str(model), "-o", str(tmp_path / "m.onnx"))
     assert done.code == 0, done
     assert "results differ by at most" in done.out
@@ -188,11 +192,11 @@ def test_pictures_and_predictions_replace_only_their_own(model, pets, tmp_path):
     assert photo.read_bytes() == before
     assert list(tmp_path.iterdir()) == [photo]
     words = ("train", CELL, "--data", data, "--set", "validation=0.2", *SHORT)
-    for curves, why in ((photo, "no earlier picture"), (tmp_path / "m.png", "name of the model file, too")):
-        done = nasbench(*words, "-o", str(tmp_path / "m.png"), "--curves", str(curves))
+    for name, why in (("m.safetensors", "no earlier picture"), ("m.png", "must be one of .safetensors")):
+        done = nasbench(*words, "-o", str(tmp_path / name), "--curves", str(photo))
         assert (done.code, done.out) == (2, "")
         assert why in done.err
-    assert nasbench(*words, "-o", str(tmp_path / "m"), "--curves", str(tmp_path / "a.csv")).code == 2
+    assert nasbench(*words, "-o", str(tmp_path / "m.safetensors"), "--curves", str(tmp_path / "a.csv")).code == 2
     assert list(tmp_path.iterdir()) == [photo]
     mine = tmp_path / "mine.json"
     mine.write_text('["mine"]')

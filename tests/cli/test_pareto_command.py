@@ -57,3 +57,19 @@ def test_bad_input_is_one_line(words, expected, tmp_path):
     assert done.code == 2
     assert expected in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_the_hypervolume_over_the_budget(tmp_path):
+    """The command and the call from Python give the same medians; the last ones are the volumes of single runs."""
+    import nasbench
+
+    out = call("--objectives", "error,params", "--over", "children", "-o", str(tmp_path / "course"))
+    assert "Differences of the means at the end" in out
+    data = pd.read_csv(tmp_path / "course.csv")
+    found = nasbench.pareto(CLAIMS, ["error", "params"], over="children")
+    assert data["median"].tolist() == pytest.approx(found.data["median"].tolist())
+    assert len(found.table) == 4 * data["strategy"].nunique()
+    assert any(" - ppo: " in note for note in found.notes)
+    ends = found.data[found.data["budget"] == found.data["budget"].max()].set_index("strategy")["median"]
+    runs = nasbench.pareto(CLAIMS, ["error", "params"]).table.set_index("strategy")
+    assert (abs(ends - runs["mean"][ends.index]) < 0.1 * ends).all()  # medians and means of the same five runs

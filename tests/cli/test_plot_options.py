@@ -169,7 +169,16 @@ def test_make_pictures_makes_each_picture_of_the_documentation():
 
     made = set(
         re.findall(
-            r"\{figures\}/([\w-]+)\.png", " ".join((pictures.FAMILY, pictures.SECOND_EDITION, *pictures.COMMANDS))
+            r"\{figures\}/([\w-]+)\.png",
+            " ".join(
+                (
+                    pictures.FAMILY,
+                    pictures.SECOND_EDITION,
+                    *pictures.COMMANDS,
+                    *pictures.TRANSNAS,
+                    *pictures.OF_NASBENCH201,
+                )
+            ),
         )
     ) | {"report"}
     assert {path.stem for path in (ROOT / "docs/pictures").glob("*.png")} == made

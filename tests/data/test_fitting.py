@@ -150,6 +150,6 @@ def test_the_same_lines_are_said_from_python_and_the_command_line(tmp_path, caps
     words = ("--protocol", "images", "--data", text, "--set", "epochs=1", "--set", "filters=4")
     search = ("--space", "nasbench201", "--strategy", "random", "--budget", "1 children", "--final", "none")
     first = said(command("run", *search, *words, "-o", str(tmp_path / "a.h5")).err)
-    second = said(command("train", CELL, *words, "-o", str(tmp_path / "m")).err)
+    second = said(command("train", CELL, *words, "-o", str(tmp_path / "m.safetensors")).err)
     assert first == second
     assert all(line.startswith(start) for line, start in zip(first, expected, strict=True))

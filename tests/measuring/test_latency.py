@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from commands import nasbench
+from onnx_exports import require_onnx_export
 from searching import search, tiny_plan
 
 from nasbench.api.measuring import latency
@@ -95,8 +96,7 @@ def test_every_space_can_be_measured(space: str) -> None:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_every_method_computes_what_the_network_computes(method, batch: int) -> None:
     if method == "onnxruntime":
-        pytest.importorskip("onnxruntime")
-        pytest.importorskip("onnxscript")
+        require_onnx_export()
     place = torch.device("cpu")
     torch.manual_seed(7)
     found = runner(CELLS[1], SCALE, Setting(method=method, batch=batch))()

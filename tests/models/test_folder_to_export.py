@@ -7,15 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from commands import Done
 from commands import nasbench as command
 from odd_images import add_corrupt, coloured, make_odd_folder, save
-from packaging.version import Version
+from onnx_exports import require_onnx_export
 from PIL import Image
 
 import nasbench
-from nasbench.models.exporting import OLDEST_TORCH
 from nasbench.models.preprocessing import read_pictures
 
 LIMIT = 100_000
@@ -93,9 +91,9 @@ def test_what_is_wrong_is_refused_together_and_what_is_odd_is_reported(folder: P
 def test_a_network_of_odd_images_is_searched_trained_exported_and_predicts_the_same(
     folder: Path, tmp_path: Path
 ) -> None:
-    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra 'onnx' is not installed")
-    if Version(torch.__version__) < Version(OLDEST_TORCH):
-        pytest.skip(f"torch {torch.__version__} does not export to ONNX")
+    require_onnx_export()
+    import onnxruntime
+
     data = f"folder:{folder},size=8,corrupt=skip,missing=allow"
     results, model_file, export = (str(tmp_path / name) for name in ("a.h5", "m.safetensors", "m.onnx"))
 

@@ -155,7 +155,7 @@ def test_standard_output_takes_predictions_and_no_models(tmp_path):
 
 
 def test_a_picture_that_cannot_be_written_is_said_before_the_training(tmp_path):
-    words = ("train", CELL.to_json(), "--set", "epochs=1", "-o", "m", "--curves", "c" * 250 + ".png")
+    words = ("train", CELL.to_json(), "--set", "epochs=1", "-o", "m.safetensors", "--curves", "c" * 250 + ".png")
     done = nasbench(*words, cwd=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert "File name too long" in done.err

@@ -5,18 +5,31 @@ A command with a new option fails until `nasbench.cli.outputs.OUTPUTS` has it, o
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 import click
 import pytest
 from commands import nasbench
-from output_calls import FILES, PATHS, QUICK, RESULTS, SLOW, WORDS, commands, ending, option
+from full_disk import files_of_at_most
+from output_calls import (
+    CELL,
+    FILES,
+    MODEL_FILE,
+    OTHERS,
+    PATHS,
+    QUICK,
+    QUICK_TRAINING,
+    SLOW,
+    WORDS,
+    commands,
+    ending,
+    option,
+)
+from PIL import Image
 from store_rows import write
 
 from nasbench.cli.outputs import OUTPUTS
-from nasbench.store.query import Results
 
 RESULTS_FOLDER = Path(__file__).parents[2] / "results"
 
@@ -24,6 +37,7 @@ NO_OUTPUTS = frozenset(
     [
         "accelerator",
         "address",
+        "against",
         "allow",
         "architecture",
         "aspect",
@@ -32,6 +46,7 @@ NO_OUTPUTS = frozenset(
         "budget",
         "cache",
         "carbon",
+        "chosen",
         "columns",
         "data",
         "decimal",
@@ -40,12 +55,15 @@ NO_OUTPUTS = frozenset(
         "encoding",
         "executor",
         "figure",
+        "filter_",
         "folder",
+        "folders",
         "ignore",
         "map_",
         "measure",
         "measurements",
         "missing",
+        "name",
         "objectives",
         "of",
         "on",
@@ -75,10 +93,15 @@ NO_OUTPUTS = frozenset(
         "strategies",
         "strategy",
         "study",
+        "suite",
+        "suites",
         "tables",
+        "tasks",
         "title",
+        "tuned_on",
         "value",
         "wanted",
+        "warm_start",
         "where",
         "where_arch",
     ]
@@ -97,13 +120,20 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(tmp_path: Path, small: Path) -> Path:
     shutil.copy(small, tmp_path / "a.h5")
     (tmp_path / "victim").write_bytes(b"mine")
-    (tmp_path / "in.csv").write_text("hash,val_acc\nab,0.5\n")
+    Image.new("L", (8, 8)).save(tmp_path / "in.png")
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / MODEL_FILE
+    assert nasbench("train", CELL, *QUICK_TRAINING, "-o", str(path)).code == 0
+    return path
 
 
 def call(folder: Path, name: str, argument: str, target: str, file: str = "a.h5", *more: str):
     """Run a command with one output."""
-    words = [file if word == "FILE" else word for word in {**WORDS, **RESULTS}[name]]
+    words = [file if word == "FILE" else word for word in WORDS[name]]
     return nasbench(*PATHS[name], *words, option(name, argument), target, *more, cwd=folder)
 
 
@@ -136,7 +166,16 @@ def test_every_output_belongs_to_a_command_and_is_tried_here():
     for name, outputs in OUTPUTS.items():
         assert set(outputs) <= names[name], name
         kinds = {each.kind for each in outputs.values()}
-        assert name in {**WORDS, **RESULTS} or kinds <= {"folder"}, name
+        assert name in QUICK or name in SLOW or not kinds & {"text", "picture"}, name
+        assert name in OTHERS or kinds <= {"text", "picture"}, name
+    with_outputs = [
+        path for path, command in commands() if set(OUTPUTS.get(command.name or "", "-")) <= _names(command)
+    ]
+    assert {path[1:] if path[0] in ("results", "analyze") else path for path in with_outputs} == set(PATHS.values())
+
+
+def _names(command: click.Command) -> set[str | None]:
+    return {each.name for each in command.params}
 
 
 @pytest.mark.parametrize(("name", "argument"), FILES)
@@ -163,7 +202,7 @@ def test_no_input_is_replaced(name, argument, folder):
         assert "is the input" in refused(folder, name, argument, f"input{end}", f"input{end}", *more)
 
 
-def _tried(folder: Path, name: str, argument: str, file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _tried(folder: Path, name: str, argument: str, file: str) -> None:
     end = ending(name, argument)
     foreign = folder / f"foreign{end}"
     foreign.write_bytes(b"my own notes\n")
@@ -174,17 +213,17 @@ def _tried(folder: Path, name: str, argument: str, file: str, monkeypatch: pytes
     assert target.stat().st_size
     again = call(folder, name, argument, str(target), file)
     assert again.code == 0, again
+    if OUTPUTS[name][argument].kind == "text" and name not in ("export", "predict", "query", "replay"):
+        alone = call(folder, name, argument, "-", file)
+        shown, written = (text.splitlines() for text in (alone.out, target.read_text(encoding="utf-8")))
+        assert (alone.code, shown[0], len(shown)) == (0, written[0], len(written)), "nothing else on standard output"
     before = contents(folder)
-
-    def full(_handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fsync", full)
-        done = call(folder, name, argument, str(target), file)
-    assert (done.code, done.err.count("\n")) == (2, 1), done
-    assert "No space left" in done.err
-    assert contents(folder) == before
+    for size in (0, 50):  # bytes that fit on the disk
+        with files_of_at_most(size):
+            done = call(folder, name, argument, str(target), file)
+        assert (done.code, done.err.count("error:"), "Traceback" in done.err) == (2, 1, False), done
+        assert "File too large" in done.err
+        assert contents(folder) == before
     done = call(folder, name, argument, foreign.name, file, "--force")
     assert done.code == 0, done
     assert foreign.read_bytes() != b"my own notes\n"
@@ -196,58 +235,16 @@ def _tried(folder: Path, name: str, argument: str, file: str, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(("name", "argument"), [each for each in FILES if each[0] in QUICK])
-def test_foreign_files_missing_folders_and_full_disks(name, argument, folder, monkeypatch):
-    _tried(folder, name, argument, "a.h5", monkeypatch)
+def test_foreign_files_missing_folders_and_full_disks(name, argument, folder):
+    _tried(folder, name, argument, "a.h5")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), [each for each in FILES if each[0] in SLOW])
-def test_foreign_files_missing_folders_and_full_disks_of_all(name, argument, folder, monkeypatch):
-    shutil.copy(RESULTS_FOLDER / SLOW[name], folder)  # pictures without -o are drawn beside the file
-    _tried(folder, name, argument, SLOW[name], monkeypatch)
-
-
-@pytest.mark.parametrize("name", RESULTS)
-def test_results_files_have_their_ending(name, folder):
-    assert ".h5" in refused(folder, name, "output", "new.xyz")
-
-
-@pytest.mark.parametrize("name", ["merge", "csv", "parquet", "nasbench101", "nasbench201"])
-def test_new_results_files_replace_nothing(name, folder):
-    (folder / "foreign.h5").write_bytes(b"mine")
-    refused(folder, name, "output", "foreign.h5")
-    refused(folder, name, "output", "a.h5")
-
-
-@pytest.mark.parametrize("name", [name for name in RESULTS if name != "rerun"])  # the small file has nothing to rerun
-def test_a_results_file_replaces_nothing_through_a_link(name, folder):
-    (folder / "link.h5").symlink_to(folder / "victim")
-    before = contents(folder)
-    done = call(folder, name, "output", "link.h5")
-    assert done.code == 2, done
-    assert "is there already" in done.err or "is not an HDF5 file" in done.err
-    assert contents(folder) == before
-
-
-def test_results_files_are_made_in_missing_folders(folder):
-    assert call(folder, "merge", "output", "new/folder/merged.h5").code == 0
-    assert (folder / "new/folder/merged.h5").stat().st_size
-    tiny = ("--set", "data=fake:images=96,size=8,classes=3", "--set", "epochs=1", "--final", "none")
-    for seed in ("0", "1"):  # the second is appended
-        done = call(folder, "run", "output", "other/run.h5", "a.h5", "--seed", seed, "--executor", "inline", *tiny)
-        assert done.code == 0, done
-    with Results(folder / "other/run.h5") as results:
-        assert results.runs()["seed"].tolist() == [0, 1]
-
-
-@pytest.mark.parametrize(("name", "end"), [("train", ".safetensors"), ("export-model", ".onnx")])
-def test_trained_networks_replace_no_results_file_and_no_input(name, end, folder):
-    shutil.copy(folder / "a.h5", folder / f"results{end}")
-    assert "results file" in refused(folder, name, "output", f"results{end}")
-    (folder / f"input{end}").write_bytes(b"mine")
-    assert "is the input" in refused(folder, name, "output", f"input{end}", f"input{end}")
-    if OUTPUTS[name]["output"].endings:
-        assert ".xyz" in refused(folder, name, "output", "new.xyz")
+def test_foreign_files_missing_folders_and_full_disks_of_all(name, argument, folder, model):
+    if SLOW[name] != "a.h5":  # pictures without -o are drawn beside the file
+        shutil.copy(model if SLOW[name] == MODEL_FILE else RESULTS_FOLDER / SLOW[name], folder)
+    _tried(folder, name, argument, SLOW[name])
 
 
 def test_the_table_of_the_documents_is_the_one_of_these_commands():

@@ -143,3 +143,34 @@ def test_the_replay_command_refuses_latencies(tmp_path: Path) -> None:
     done = command(*words, "--where-arch", LIMIT, "-o", str(tmp_path / "r.h5"))
     assert done.code == 2
     assert "nasbench run only" in done.err
+
+
+def test_a_latency_as_objective_is_measured_told_and_stored_and_a_resume_takes_the_stored_values(
+    tmp_path: Path, measured: list[str]
+) -> None:
+    plan = tiny_plan(
+        strategy="nsga2",
+        options={"population": 3, "objectives": "error/latency"},
+        final="none",
+        budget="7 children",
+    )
+    measured.clear()
+    search(plan, tmp_path / "a.h5")
+    with Results(tmp_path / "a.h5") as results:
+        frame, found = results.frame(), results.measurements()
+    assert found["hash"].tolist() == measured == list(dict.fromkeys(frame["hash"]))
+    assert set(found["source"]) == {f"nasbench run {plan.run}"}
+    fewer = tiny_plan(**{**plan.config.model_dump(include={"strategy", "options", "final"}), "budget": "4 children"})
+    assert fewer.latency_meter is not None
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"options": {"objectives": "error/energy"}}, "a search measures latency"),
+        ({"options": {"objectives": "error"}}, "two or three"),
+    ],
+)
+def test_objectives_that_a_search_cannot_measure_are_refused(fields, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        tiny_plan(strategy="nsga2", **fields)

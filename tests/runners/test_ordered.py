@@ -22,6 +22,12 @@ BATCHED = {
     "evolution": {"population": 5, "sample": 2},
     "local_search": {"move": "best"},
     "pnas": {"first": 5, "beam": 4, "candidates": 50, "predictor": "mlp", "ensemble": 2, "epochs": 2},
+    "bananas": {"initial": 4, "batch": 4, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
+    "gp": {"initial": 4, "batch": 3, "candidates": 10, "kernel": "hamming"},
+    "npenas": {"initial": 4, "batch": 4, "candidates": 10, "predictor": "forest", "trees": 5},
+    "nsga2": {"population": 4},
+    "mo_evolution": {"population": 5, "sample": 2},
+    "parego": {"initial": 4, "batch": 3, "candidates": 10},
 }
 
 
@@ -109,6 +115,22 @@ def test_without_it_children_are_committed_as_they_finish_and_the_run_says_so(tm
     assert '"ordered":false' in results.runs()["config"].iloc[0]
     ordered = plan("random", ordered=True, children_per_device=4, executor="local")
     assert ordered.run != given.run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", sorted(BATCHED))
+def test_an_interrupted_run_of_every_strategy_goes_on(tmp_path, strategy):
+    given = plan(strategy, budget="14 children")
+    search(given, tmp_path / "whole.h5", Shuffled(1))
+    interrupted = 0
+    for after in (1, 4, 5):
+        try:
+            search(given, tmp_path / "parts.h5", Shuffled(1, interrupt_after=after))
+        except KeyboardInterrupt:
+            interrupted += 1
+    assert interrupted >= 2  # a search that repeats children trains fewer
+    search(given, tmp_path / "parts.h5", Shuffled(1))
+    assert comparable(tmp_path / "parts.h5") == comparable(tmp_path / "whole.h5")
 
 
 @pytest.mark.slow

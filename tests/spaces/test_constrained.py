@@ -236,8 +236,8 @@ def test_what_the_counts_rule_out_is_not_measured() -> None:
 
 
 def test_nothing_fast_enough_says_what_was_measured() -> None:
-    view = constrained(Row(), timed("latency < 0 s"))
-    with pytest.raises(NothingFits, match=r"500 drawn in a row do not.*latency [\d.]+ ms.*latency 0 ms to [\d.]+ ms"):
+    view = constrained(Row(), timed("latency < 1 us", lambda each: 0.001 + by_choice(each)))
+    with pytest.raises(NothingFits, match=r"500 drawn in a row do not.*latency [\d.]+ ms.*latency 1 ms to [\d.]+ ms"):
         view.random(np.random.default_rng(0))
 
 

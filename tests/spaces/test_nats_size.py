@@ -148,3 +148,13 @@ def test_other_numbers_of_channels_are_an_option():
 def test_channels_out_of_range_or_order_are_refused(channels):
     with pytest.raises(InputError, match="option 'channels' of space 'nats-size'"):
         get_space(f"nats-size:channels={channels}")
+
+
+def test_tables_name_architectures_by_string_and_by_index(tmp_path):
+    from nasbench.tabular.importers.csv_parquet import import_tabular
+
+    (tmp_path / "t.csv").write_text("net,acc\n8:8:8:16:40,0.5\n12,0.6\n32767,0.7\n")
+    columns, constants = {"architecture": "net", "val_acc": "acc"}, {"data": "cifar10", "protocol": "theirs"}
+    done = import_tabular(str(tmp_path / "t.csv"), None, "nats-size", columns, constants)
+    hashes = [SPACE.parse(text).hash for text in ("8:8:8:16:40", "8:8:8:16:40", "64:64:64:64:64")]
+    assert [row["hash"] for row in done.first] == hashes

@@ -209,7 +209,7 @@ def journal_of_schema_3(path: Path, manifest: Manifest, number: int) -> None:
 
 
 def test_a_file_of_schema_3_is_read_and_written_as_it_is(tmp_path: Path) -> None:
-    assert (OLDEST_READABLE, SCHEMA_VERSION) == (3, 4)
+    assert (OLDEST_READABLE, SCHEMA_VERSION) == (3, 5)
     path = tmp_path / "x.h5"
     write(path, 3)
     journal_of_schema_3(path, as_schema_3(path), 3)
@@ -239,7 +239,7 @@ def test_migration_of_schema_3_keeps_the_file_and_gives_an_empty_table(tmp_path:
     write(path, 3)
     as_schema_3(path)
     done = migrate_file(path)
-    assert (done.found, done.now, [copy.name for copy in done.copies]) == (3, 4, ["x.h5.schema-3"])
+    assert (done.found, done.now, [copy.name for copy in done.copies]) == (3, SCHEMA_VERSION, ["x.h5.schema-3"])
     assert stored(path) == expected(3)
     assert measured(path) == []
     assert check_file(path).sound

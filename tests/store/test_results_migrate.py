@@ -23,6 +23,7 @@ from nasbench.store.maintenance.migrating import migrate_file
 from nasbench.store.maintenance.migrations import MIGRATIONS, Migration
 from nasbench.store.maintenance.table_builder import Tables
 from nasbench.store.query import Results
+from nasbench.store.writer import ResultsWriter
 
 RELEASED = sorted((Path(__file__).parent.parent / "data-files").glob("schema-*.h5"))
 
@@ -213,3 +214,39 @@ def test_the_command_says_the_version(tmp_path: Path) -> None:
     assert f"schema {SCHEMA_VERSION}, which is this version's; nothing to do" in done.out
     assert nasbench("migrate", str(tmp_path / "none.h5")).code == 2
     assert not list(tmp_path.glob("none.*"))
+
+
+def test_a_file_of_schema_4_has_only_whole_trainings(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    path.write_bytes((RELEASED[0].parent / "schema-4.h5").read_bytes())
+
+    def later() -> list[tuple[int, int, str]]:
+        with Results(path) as results:
+            frame = results.frame(["stop_epoch", "from_epoch", "continues"])
+            one = results.frame(["stop_epoch", "continues"], rows=[0])
+        assert (one["stop_epoch"].tolist(), one["continues"].tolist()) == ([0], [""])
+        return list(frame.itertuples(index=False, name=None))
+
+    assert set(later()) == {(0, 0, "")}  # read as it is
+    assert check_file(path).sound
+    before = len(later())
+    with ResultsWriter(path) as writer:
+        writer.append_child(*child(1, run="other", stop_epoch=1, from_epoch=0, continues=""))
+    assert later()[before:] == [(1, 0, "")]
+    with Results(path) as results:
+        assert results._sources[0].snapshot.packed is not None
+        assert results._sources[0].snapshot.packed.manifest.schema == SCHEMA_VERSION
+
+
+def test_a_journal_of_schema_4_is_packed_before_a_row_of_schema_5_is_stored(tmp_path: Path) -> None:
+    path, later = tmp_path / "x.h5", ("stop_epoch", "from_epoch", "continues")
+    row, curves = child(0)
+    line = {"sequence": 1, "kind": "child", **_spelled({key: row[key] for key in row if key not in later}, curves)}
+    header = {"format": "nasbench journal", "schema": 4, "file": "a" * 32, "base": 0, "claim": False}
+    path.with_suffix(".journal").write_bytes(_seal(header) + _seal(line))
+    assert stored(path) == expected(1)
+    with ResultsWriter(path) as writer:
+        writer.append_child(*child(1))
+        first = json.loads(path.with_suffix(".journal").read_text().splitlines()[0])
+        assert (first["schema"], first["base"]) == (SCHEMA_VERSION, 1)
+    assert stored(path) == expected(2)

@@ -10,8 +10,14 @@ import pytest
 
 from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
-from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse
+from nasbench.runners.strategies.bananas import BananasConfig
+from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse, started
 from nasbench.runners.strategies.enas import EnasConfig
+from nasbench.runners.strategies.gp import GpConfig
+from nasbench.runners.strategies.mo_evolution import MoEvolutionConfig
+from nasbench.runners.strategies.npenas import NpenasConfig
+from nasbench.runners.strategies.nsga2 import Nsga2Config
+from nasbench.runners.strategies.parego import ParegoConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig
@@ -43,12 +49,18 @@ SEARCHABLE: dict[str, Callable[[Space], bool]] = {
 
 # The toys are counted but not built, and the checks make too many strategies for scores that take a network each, or much training.
 CONFIGS: dict[str, StrategyConfig] = {
+    "bananas": BananasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
+    "gp": GpConfig(iterations=1, candidates=20, batch=12),
+    "nsga2": Nsga2Config(population=10),
+    "mo_evolution": MoEvolutionConfig(population=10, sample=4),
+    "parego": ParegoConfig(initial=8, batch=3, candidates=12, kernel="hamming"),
+    "npenas": NpenasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
     "zero_cost": ZeroCostConfig(score="params", candidates=20),
     "enas": EnasConfig(
         data="fake:images=12,size=4,classes=2", filters=8, epochs=1, controller_steps=1, aggregate=2, candidates=6
     ),
 }
-CHILDREN = {"enas": 8}  # more than its candidates; every one of them is scored by a network
+CHILDREN = {"enas": 8, "parego": 14}  # more than its candidates; every one of them is scored by a network
 
 
 @pytest.mark.sampled(18)
@@ -59,7 +71,7 @@ def test_on_small_spaces(toys, name: str, toy: str):
         with pytest.raises(InputError, match="space"):
             STRATEGIES.get(name)(toys[toy], 1)
         return
-    check_strategy(STRATEGIES.get(name), toys[toy], seed=1, config=CONFIGS.get(name), children=45)
+    check_strategy(STRATEGIES.get(name), toys[toy], seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
 
 @pytest.mark.sampled(6)
@@ -226,7 +238,7 @@ def test_under_limits(name: str):
     view = smaller_half(get_space(UNDER_LIMITS.get(name, "nasbench201")), SCALE)
     children = CHILDREN.get(name, 45)
     check_strategy(STRATEGIES.get(name), view, seed=3, config=CONFIGS.get(name), children=children)
-    free = converse(STRATEGIES.get(name)(get_space(view.spec), 3, CONFIGS.get(name)), children).proposals
+    free = converse(started(STRATEGIES.get(name), get_space(view.spec), 3, CONFIGS.get(name)), children).proposals
     assert not all(map(view.allows, free))  # without limits it proposes others
 
 
@@ -237,7 +249,7 @@ def test_under_limits(name: str):
 )
 def test_under_limits_on_small_spaces(toys, name: str, toy: str):
     view = smaller_half(toys[toy], SCALE)
-    check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=45)
+    check_strategy(STRATEGIES.get(name), view, seed=1, config=CONFIGS.get(name), children=CHILDREN.get(name, 45))
 
 
 @pytest.mark.slow
@@ -255,13 +267,17 @@ def test_a_search_without_limits_proposes_what_it_did(toys):
         if name == "enas":
             continue  # its training takes seconds, and its draws are those of the other controllers
         space = get_space("nasnet:blocks=2") if name == "pnas" else toys["stack"]
-        made = [STRATEGIES.get(name)(each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))]
+        made = [
+            started(STRATEGIES.get(name), each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))
+        ]
         free, limited = (converse(strategy, 40).proposals for strategy in made)
         assert free == limited, name
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("name", ["evolution", "local_search", "ppo", "random", "reinforce", "reinforce_logits"])
+@pytest.mark.parametrize(
+    "name", ["bananas", "evolution", "local_search", "ppo", "random", "reinforce", "reinforce_logits"]
+)
 def test_limits_that_nothing_satisfies_end_a_strategy_with_one_line(toys, name: str):
     view = constrained(toys["row"], Limits(parse_limits("params > 1000"), CountsAt(SCALE)))
     with pytest.raises(NothingFits, match="10,000 drawn in a row"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import click
 from commands import Done, nasbench
@@ -17,6 +19,7 @@ from hostile import hostile_file
 
 from nasbench.cli.main import GROUPS
 from nasbench.cli.main import nasbench as group
+from nasbench.doctor.versions import _import as _really_imported
 
 VALUES = (
     "",
@@ -61,6 +64,23 @@ VALUES = (
 )
 """A value each; the names of files are those that `make_files` makes in the folder in which the commands run."""
 
+DATA_VALUES = (
+    "folder:fifo",
+    "folder:folder,size=0",
+    "folder:folder,size=nan",
+    "folder:text.npz",
+    "folder:link.h5",
+    "csv:fifo",
+    "csv:good.h5",
+    "npz:fifo",
+    "npz:good.h5",
+    "hf:folder",
+    "hf:fifo",
+    "torchvision:nope",
+    "digits:x=1",
+)
+"""More values for what names a data set."""
+
 RUN = (
     *("run", "--space", "nasbench201", "--strategy", "random", "--budget", "1 child", "--executor", "inline"),
     *("--data", "fake:images=24,size=8,classes=3", "--set", "epochs=1", "--set", "filters=4", "--set", "batch_size=8"),
@@ -96,6 +116,12 @@ LEAST: dict[str, tuple[str, ...]] = {
     "import synetune": ("import", "synetune", "folder", "-o", "out.h5"),
     "import nasbench101": ("import", "nasbench101", "empty", "-o", "out.h5"),
     "import nasbench201": ("import", "nasbench201", "empty", "-o", "out.h5"),
+    "import nasbench-macro": ("import", "nasbench-macro", "empty", "-o", "out.h5"),
+    "import suite-zero": ("import", "suite-zero", "empty", "-o", "out.h5"),
+    "import accel-nasbench": ("import", "accel-nasbench", "empty", "-o", "out.h5"),
+    "import hw-latency": ("import", "hw-latency", "empty", "-o", "out.h5"),
+    "import nats-bench": ("import", "nats-bench", "empty", "-o", "out.h5"),
+    "import transnas": ("import", "transnas", "empty", "-o", "out.h5"),
     "cost": ("cost", "good.h5"),
     "power": ("power", "good.h5", "--difference", "0.01"),
     "draw": ("draw", "nope"),
@@ -108,14 +134,19 @@ LEAST: dict[str, tuple[str, ...]] = {
     "strategies show": ("strategies", "show", "ppo"),
     "protocols show": ("protocols", "show", "digits"),
     "completion": ("completion", "bash"),
+    "help": ("help", "run"),
 }
 """The shortest call of a command that goes beyond its options, for commands other than NAME good.h5."""
+DATA = ("data", "source")
+"""Options and arguments that name a data set."""
 OUTPUTS = ("output", "csv_", "csv", "picture", "plot", "curves", "folder")
 """Options whose file is written: writing into a pipe waits for its reader, as a shell's `>(...)` wants it."""
 ENDLESS = ("--watch 1.5",)
 """Values that are right."""
 SECONDS = 30
-"""Limit for one input, on a machine that does other work, too."""
+"""Limit of an input's processor time."""
+WAITING = 10
+"""Factor of the limit in time that passes: the machine may do other work."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +173,7 @@ def _walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple
         return
     context = click.Context(command)
     for name in command.list_commands(context):
-        if path or name not in (*GROUPS, "help"):
+        if path or name not in GROUPS:
             inner = command.get_command(context, name)
             assert inner is not None, (path, name)
             yield from _walk(inner, (*path, name))
@@ -159,7 +190,7 @@ def bad_inputs() -> list[BadInput]:
         for parameter in command.params:
             if getattr(parameter, "is_flag", False) or getattr(parameter, "count", False):
                 continue
-            for value in VALUES:
+            for value in VALUES + (DATA_VALUES if parameter.name in DATA else ()):
                 if f"{parameter.opts[0]} {value}" in ENDLESS or (
                     parameter.name in OUTPUTS and value.startswith("fifo")
                 ):
@@ -225,18 +256,47 @@ class TookTooLong(BaseException):
 
 @contextmanager
 def limit(seconds: int) -> Iterator[None]:
-    """Interrupt what takes longer, also a system call that waits."""
+    """Interrupt what takes more seconds of the processor, and after ten times as long also a system call that waits."""
 
-    def ring(*_: Any) -> None:
-        raise TookTooLong(f"took more than {seconds} s")
+    def ring(number: int, *_: Any) -> None:
+        raise TookTooLong(f"took more than {seconds} s of the processor" if number == signal.SIGPROF else "waits")
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    numbers = (signal.SIGPROF, signal.SIGALRM)
+    before = [signal.signal(number, ring) for number in numbers]
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.alarm(WAITING * seconds)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
+@contextmanager
+def measured_once() -> Iterator[None]:
+    """Let `doctor` import all libraries and measure torch at its first call only: no bad value changes those."""
+    from nasbench.doctor import checks, versions
+
+    with mock.patch.object(checks, "torch_facts", _torch_facts), mock.patch.object(versions, "_import", _imported):
+        yield
+
+
+@functools.cache
+def _torch_facts() -> Any:
+    from nasbench.doctor.probe import torch_facts
+
+    return torch_facts()
+
+
+def _imported(modules: Sequence[str], environment: Mapping[str, str] | None) -> tuple[int, str]:
+    return _imported_once(tuple(modules), None if environment is None else tuple(sorted(environment.items())))
+
+
+@functools.cache
+def _imported_once(modules: tuple[str, ...], environment: tuple[tuple[str, str], ...] | None) -> tuple[int, str]:
+    return _really_imported(modules, environment and dict(environment))
 
 
 def fault_of(given: BadInput, folder: Path, seconds: int = SECONDS) -> str:
@@ -251,7 +311,7 @@ def fault_of(given: BadInput, folder: Path, seconds: int = SECONDS) -> str:
         One line; a traceback, a hang, another exit code than 0, 1 or 2, or an error that is not one line.
     """
     try:
-        with limit(seconds):
+        with limit(seconds), measured_once() if given.words[0] == "doctor" else nullcontext():
             done = nasbench(*given.words, cwd=folder)
     except BaseException as error:  # whatever leaves the command line is the fault that is looked for
         if isinstance(error, KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,14 @@ ALL = " ".join(text for text in TEXTS if len(text) < 1000)
 BLANK = {"int": 0, "float": float("nan"), "bool": False, "str": ""}
 
 
-def hostile_file(path: Path, texts: tuple[str, ...] = TEXTS, seeds: int = 3, children: int = 6) -> Path:
+def hostile_file(
+    path: Path,
+    texts: tuple[str, ...] = TEXTS,
+    seeds: int = 3,
+    children: int = 6,
+    of_runs: Mapping[str, Any] | None = None,
+    of_children: Mapping[str, Any] | None = None,
+) -> Path:
     """Write searches of random search and of one strategy per text, on the space of NAS-Bench-201.
 
     Args:
@@ -43,6 +51,8 @@ def hostile_file(path: Path, texts: tuple[str, ...] = TEXTS, seeds: int = 3, chi
         texts: names of strategies.
         seeds: searches per strategy.
         children: children per search, of which the best is trained again and tested.
+        of_runs: other values of columns of all runs.
+        of_children: other values of columns of all children.
 
     Returns:
         The path.
@@ -96,6 +106,7 @@ def hostile_file(path: Path, texts: tuple[str, ...] = TEXTS, seeds: int = 3, chi
                 best = max(rows, key=lambda row: row["val_acc"] if row["status"] == "ok" else 0.0)
                 rows.append(best | {"stage": "final", "index": 0, "test_acc": best["val_acc"] - 0.01})
                 for row in rows:
+                    row |= of_children or {}
                     epochs = range(row["epochs"])
                     writer.append_child(
                         row, {curve.name: [row["val_acc"]] * len(epochs) for curve in CURVES} if epochs else {}
@@ -113,10 +124,11 @@ def hostile_file(path: Path, texts: tuple[str, ...] = TEXTS, seeds: int = 3, chi
                     "wall_seconds": 50.0,
                     **{f"{category}_hours": 0.0 for category in LEDGER_CATEGORIES},
                     "training_hours": children * 6.1 / 3600,
+                    "final_hours": 6.1 / 3600,
                     "config": json.dumps({"strategy": strategy, "options": {ALL: ALL}, "set": {}, "protocol": ALL}),
                     "provenance": json.dumps(
                         {"command": ["nasbench", "run", *TEXTS], "host": ALL, "packages": {ALL: ALL}}
                     ),
                 }
-                writer.put_run(run | common | known)
+                writer.put_run(run | common | known | (of_runs or {}))
     return path

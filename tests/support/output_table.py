@@ -5,9 +5,10 @@ Run it after a change of `nasbench.cli.outputs.OUTPUTS`: python tests/support/ou
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
-from output_calls import PATHS, QUICK, RESULTS, SLOW, WORDS, option
+from output_calls import MADE, NO_INPUT, OLD_STAYS, OTHERS, PATHS, REFUSED, WORDS, option, outputs_of
 
 from nasbench.cli.outputs import OUTPUTS
 
@@ -26,30 +27,14 @@ _HEADS = (
     "full disk",
 )
 _PICTURES = (".png", ".svg", ".pdf")
-_NO_RESULTS_REPLACED = ("merge", "csv", "json", "parquet", "nasbench101", "nasbench201", "optuna", "synetune")
-_UNTRIED = "–"
 
 
-def _fate(name: str, argument: str) -> tuple[str, str, str, str, str, str]:
+def _fate(name: str, argument: str) -> tuple[str, ...]:
     """What happens to an existing results file, an input, in a missing folder, at a link, ..., as tests/outputs try it."""
-    kind = OUTPUTS[name][argument].kind
-    reads = "FILE" in {**WORDS, **RESULTS}.get(name, ())
-    if kind in ("text", "picture"):
-        run = name in QUICK or name in SLOW
-        made, full = ("made", "old file stays") if run else (_UNTRIED, _UNTRIED)
-        link = "refused; replaced with --force" if run else "refused"
-        there = "refused (.csv)" if (name, argument) == ("replay", "output") else "refused"  # .h5 are not tried
-        return there, "refused" if reads else "reads none", made, link, "refused", full
-    if kind == "model":
-        ending = "refused" if OUTPUTS[name][argument].endings else _UNTRIED
-        return "refused", "refused", _UNTRIED, _UNTRIED, ending, _UNTRIED
-    if kind == "results":
-        there = "refused" if name in _NO_RESULTS_REPLACED else "appended to" if name == "run" else _UNTRIED
-        reading = "refused" if name == "merge" else _UNTRIED
-        made = "made" if name in ("merge", "run") else _UNTRIED
-        link = _UNTRIED if name == "rerun" else "refused" if name in _NO_RESULTS_REPLACED else "refused to other files"
-        return there, reading, made, link, "refused", _UNTRIED
-    return (_UNTRIED,) * 6
+    if outputs_of(name)[argument].kind not in ("text", "picture"):
+        return astuple(OTHERS[name])
+    reads = "FILE" in WORDS[name]
+    return REFUSED, REFUSED if reads else NO_INPUT, MADE, "refused; replaced with --force", REFUSED, OLD_STAYS
 
 
 def output_table() -> str:
@@ -59,11 +44,11 @@ def output_table() -> str:
         Lines of Markdown, one per output of a command.
     """
     lines = ["| " + " | ".join(_HEADS) + " |", "|---" * len(_HEADS) + "|"]
-    for name, outputs in sorted(OUTPUTS.items(), key=lambda item: PATHS[item[0]]):
-        for argument, output in outputs.items():
-            endings = output.endings or (_PICTURES if output.kind == "picture" else ())
+    for name in sorted(OUTPUTS.keys() | OTHERS, key=lambda name: PATHS[name]):
+        for argument, output in outputs_of(name).items():
+            endings = output.endings or (_PICTURES if output.kind == "picture" else ("any name",))
             written = "`FOLDER`" if argument == "folder" else f"`{option(name, argument)}`"
-            words = (f"`{' '.join(PATHS[name])}`", written, output.kind, " ".join(endings) or _UNTRIED)
+            words = (f"`{' '.join(PATHS[name])}`", written, output.kind, " ".join(endings))
             lines.append("| " + " | ".join((*words, *_fate(name, argument))) + " |")
     return "\n".join(lines)
 

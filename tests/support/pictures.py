@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from chromium import Browser, find_chromium
+from public_tables import FOLDER, table
 
 from nasbench.cli.main import nasbench
 from nasbench.errors import NasbenchError
@@ -33,6 +34,15 @@ SECOND_EDITION = (
     "--strategy local_search --strategy reinforce_logits --strategy reinforce --strategy ppo "
     '--strategy zero_cost:score=params --seeds 200 --budget "200 children" --jobs 2 -o {second} '
     "--plot {figures}/digits201-2-replay.png"
+)
+TASKS = "class_object,class_scene,jigsaw,room_layout,segmentsemantic,normal,autoencoder"
+# Of a public table that does not ship: without it, its picture stays as it is.
+TRANSNAS_TABLE = table("transnas_micro_zen.zip")
+TRANSNAS = (
+    f"import transnas {shlex.quote(str(TRANSNAS_TABLE))} -o {{transnas}}",
+    f"replay --table {{transnas}} --search-on class_object --report-on {TASKS} --strategy random --strategy evolution "
+    '--strategy local_search --strategy reinforce_logits --seeds 200 --budget "200 children" --jobs 2 '
+    "--plot {figures}/transnas-tasks.png --panels",
 )
 COMMANDS = (
     "compare {demo} -o {figures}/demo-compare.png",
@@ -57,6 +67,13 @@ COMMANDS = (
     "correlations results/digits201.h5 --of mult_adds,latency --measurements results/digits201-latency.h5 "
     "-o {figures}/digits201-mult-adds-latency.png",
 )
+# {tables}: folder of public tables that do not ship; without it this picture stays as it is
+OF_NASBENCH201 = (
+    "import nasbench201 {tables}/../nb201_tss.npz -o {nb201}",
+    "import hw-latency {tables}/nb201_pixel3.pt -o {nb201}",
+    "pareto {nb201} --score test_acc --objectives error,params --objectives error,latency[device=pixel3] "
+    "-o {figures}/nb201-fronts.png",
+)
 
 
 def main(folder: Path) -> None:
@@ -67,11 +84,21 @@ def main(folder: Path) -> None:
     """
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    names = ("demo", "family", "second")
+    names = ("demo", "family", "second", "transnas")
     places = {"figures": figures, **{name: folder / f"{name}.h5" for name in names}}
     replays = {"family": FAMILY, "second": SECOND_EDITION}
     first = [DEMO, *(command for name, command in replays.items() if not places[name].exists())]
-    for command in (*first, *COMMANDS):
+    public = TRANSNAS if TRANSNAS_TABLE.exists() else ()
+    if not public:
+        print(f"no {TRANSNAS_TABLE.name} here: the picture of its tasks stays as it is")
+    elif places["transnas"].exists():
+        public = public[1:]
+    places |= {"tables": FOLDER, "nb201": folder / "nb201.h5"}
+    if not table("../nb201_tss.npz").exists():
+        print("no nb201_tss.npz here: the picture of NAS-Bench-201's fronts stays as it is")
+    else:
+        public = (*public, *OF_NASBENCH201[2 * places["nb201"].exists() :])
+    for command in (*first, *COMMANDS, *public):
         words = shlex.split(command.format(**places))
         print(f"nasbench {shlex.join(words)}", flush=True)
         nasbench.main(words, standalone_mode=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from nasbench.runners.executors import Executor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
+from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
 from nasbench.runners.search.progress import Progress
 from nasbench.runners.search.rows import seconds_without_row
@@ -54,7 +55,8 @@ def search(plan: SearchPlan, path: Path, executor: Executor | None = None) -> Se
         runs = Results(str(path)).runs().to_dict("records") if there else []
         before = sum(seconds_without_row(row) for row in runs if row["run"] == plan.run)
         cache = ScoreCache([str(path)] if there else [])
-        run = Search(plan, stored, writer, cache, opened, Progress("test"), without_row=before)
+        checkpoints = checkpoints_of(path, plan, opened)
+        run = Search(plan, stored, writer, cache, opened, Progress("test"), without_row=before, checkpoints=checkpoints)
         run.run()
     return run
 

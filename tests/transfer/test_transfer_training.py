@@ -119,13 +119,14 @@ def test_a_crash_while_the_checkpoint_is_written_leaves_the_old_one(trained, dat
         calls += 1
         if calls == 2:
             file.write(b"half")
-            raise OSError("no space left")
+            raise OSError(28, "No space left on device")
         save(state, file)
 
     monkeypatch.setattr(torch, "save", failing)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(InputError, match=r"cannot write .*checkpoint\.pt': No space left"):
         train_transfer(tiny_job(data, tmp_path))
     monkeypatch.undo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT, RECORD]
     assert len(checkpoint_of(tmp_path)["epochs"]) == 1
     train_transfer(tiny_job(data, tmp_path))
     assert_same_weights(checkpoint_of(trained), checkpoint_of(tmp_path))

@@ -223,6 +223,21 @@ def column_of(column: Column, values: Sequence[Any]) -> Data:
     return np.array(values, dtype=DTYPES[column.type])
 
 
+def constant(column: Column, rows: int) -> Data:
+    """Make a column that an earlier file lacks: every row has the value that stands for its absence.
+
+    Args:
+        column: column of the schema.
+        rows: number of rows.
+
+    Returns:
+        The column, shape [rows].
+    """
+    if column.type == "str":
+        return Text(np.zeros(rows, dtype=np.int64), [str(column.earlier)])
+    return np.full(rows, column.earlier, dtype=DTYPES[column.type])
+
+
 def take(data: Data, positions: Numbers) -> Data:
     """Select rows of a column.
 

@@ -75,8 +75,8 @@ def _often(values: Numbers) -> list[str]:
     # by their bits: 0.0 and -0.0 are equal, and differ as texts
     bits, places = np.unique(values.view(np.int64), return_inverse=True)
     written: Numbers = np.array(_written(bits.view(values.dtype)), dtype=object)
-    texts: list[str] = written[places].tolist()
-    return texts
+    found: list[str] = written[places].tolist()
+    return found
 
 
 def _written(values: Numbers) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _BLOCK: Final = 1 << 16
 _FEW: Final = 8
@@ -64,3 +67,15 @@ def _arrow_texts(raw: Numbers) -> Any:
     fixed = pa.Array.from_buffers(pa.binary(width), len(raw), [None, pa.py_buffer(stored)])
     texts = fixed.cast(pa.large_binary()).cast(pa.large_string())  # the second cast fails for bytes that are not UTF-8
     return texts if stored[width - 1 :: width].all() else pc.utf8_rtrim(texts, characters="\0")
+
+
+def whole_trainings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Select the children that were trained over all epochs of their protocol, whose scores can be averaged.
+
+    Args:
+        frame: children; a frame without the column `stop_epoch` has no others.
+
+    Returns:
+        Its rows without those of trainings that stopped early.
+    """
+    return frame[frame["stop_epoch"] == 0] if "stop_epoch" in frame else frame

@@ -44,7 +44,7 @@ from nasbench.store.format.chunks import (
     read_chunks,
     read_whole,
 )
-from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, decoded_texts, is_ascii
+from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text, column_of, constant, decoded_texts, is_ascii
 from nasbench.store.format.form import Form
 from nasbench.store.format.journal_mark import says_journal
 from nasbench.store.format.manifest import FORMAT, TABLES, Entry, Manifest, Table, checksum_of_text, schema_in
@@ -180,6 +180,8 @@ class PackedFile:
         """
         if table == "measurements" and not self.manifest.measurements:
             return column_of(column, [])
+        if self._is_earlier_than(column):
+            return constant(column, self.manifest.rows(table))
         path = f"{table}/{column.name}"
         if column.type != "str":
             return self.values(path)
@@ -205,6 +207,8 @@ class PackedFile:
         Raises:
             CorruptResults: when a dataset is damaged; the message names it.
         """
+        if self._is_earlier_than(column):
+            return constant(column, len(positions))
         path = f"{table}/{column.name}"
         if column.type != "str":
             return self.values_at(path, positions)
@@ -218,6 +222,10 @@ class PackedFile:
                 raise self._damaged(f"dataset {path!r}", f"it has the code {used[-1]}, which stands for no category")
             return Text(codes, self._fixed(categories, self.values_at(categories, used.astype(np.int64))))
         return cast("Text", self.column(table, column)).take(positions)
+
+    def _is_earlier_than(self, column: Column) -> bool:
+        """Whether the file was written before its schema had a column."""
+        return self.manifest.schema < column.since
 
     def values_at(self, path: str, positions: Numbers) -> Numbers:
         """Read some values of one dataset, as `column_at` does.

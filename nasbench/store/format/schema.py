@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 OLDEST_READABLE = 3
-"""Files of this schema and later ones are read as they are: schema 4 only adds a table, which those of schema 3 lack."""
+"""Files of this schema and later ones are read as they are: schema 4 only adds a table, and schema 5 only columns whose
+value in earlier files is known (`Column.since`)."""
 
 ColumnType = Literal["int", "float", "bool", "str"]
 
@@ -37,12 +38,23 @@ class Column:
         type: "int", "float", "bool" or "str". A missing float is NaN, a missing str is ''.
         unit: unit of its values, '' if they have none.
         meaning: one line for people.
+        since: first schema that has it, where a readable file may lack it: its value is then 0, NaN, false or ''.
     """
 
     name: str
     type: ColumnType
     unit: str
     meaning: str
+    since: int = 0
+
+    @property
+    def earlier(self) -> int | float | bool | str:
+        """Value in the rows of files of a schema before `since`."""
+        return EARLIER[self.type]
+
+
+EARLIER: dict[ColumnType, int | float | bool | str] = {"int": 0, "float": float("nan"), "bool": False, "str": ""}
+"""Value of a column in files of schemas that did not have it."""
 
 
 DIRECTIONS = ("lower", "higher")
@@ -171,6 +183,28 @@ CHILD_COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "finished_at", "str", "UTC ISO 8601", "end of the training; of a cached child, that of the original training"
+    ),
+    Column(
+        "stop_epoch",
+        "int",
+        "",
+        "epoch up to which the strategy asked for the child; 0: all epochs of the protocol",
+        since=5,
+    ),
+    Column(
+        "from_epoch",
+        "int",
+        "",
+        "epoch after which this child's training began, from the checkpoint of an earlier child; 0: at the first epoch",
+        since=5,
+    ),
+    Column(
+        "continues",
+        "str",
+        "",
+        "run id/index of the earlier child whose training this one continues, or ''; charged are only the epochs after "
+        "those of that child",
+        since=5,
     ),
 )
 

@@ -189,7 +189,7 @@ def _check_schema(packed: PackedFile, lengths: dict[str, int], health: Health) -
         rows = manifest.rows(table)
         if table == "measurements" and not rows:
             continue
-        expected |= {f"{table}/{column.name}": rows for column in columns}
+        expected |= {f"{table}/{column.name}": rows for column in columns if column.since <= manifest.schema}
     for name, rows in expected.items():
         if name not in manifest.datasets:
             health.damage(f"{packed.path}: dataset {name!r} of the schema is missing")
@@ -273,9 +273,10 @@ def is_built_table(strategy: str, config: str) -> bool:
 def _is_imported(config: str) -> bool:
     """Whether a run's configuration is that of an import. Imported children are counted as those of a search are."""
     try:
-        return "import" in json.loads(config)
-    except (ValueError, TypeError, RecursionError):
+        fields = json.loads(config)
+    except (ValueError, RecursionError):
         return False
+    return isinstance(fields, dict) and "import" in fields
 
 
 def _imported_runs(snapshot: Snapshot) -> list[str]:

@@ -30,6 +30,7 @@ from nasbench.store.maintenance.table_builder import (
     write_new,
 )
 from nasbench.store.reader import open_snapshot
+from nasbench.texts import stored_object
 
 Conflicts = Literal["refuse", "keep"]
 
@@ -162,7 +163,9 @@ def _renamed(tables: Tables, names: Mapping[str, str], file: str) -> Tables:
     rows = []
     for row in _rows_of_runs(tables):
         if row["run"] in names:
-            provenance = json.loads(row["provenance"] or "{}") | {"merged_from": {"file": file, "run": row["run"]}}
+            provenance = stored_object(row["provenance"], f"the provenance of run {row['run']}") | {
+                "merged_from": {"file": file, "run": row["run"]}
+            }
             rows.append(row | {"run": names[row["run"]], "provenance": json.dumps(provenance, sort_keys=True)})
     return Tables(children, tables_of_rows([], rows).runs, tables.curves, tables.lengths)  # no measurement twice
 

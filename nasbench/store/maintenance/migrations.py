@@ -9,11 +9,11 @@ released versions.
 | 2 | the column `platform` of children |
 | 3 | the columns `published_params` and `published_mult_adds` of children, `uncounted_hours` of runs; the status `unfinished` |
 | 4 | the table of measurements |
+| 5 | the columns `stop_epoch`, `from_epoch` and `continues` of children |
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -21,8 +21,10 @@ from typing import Final
 import numpy as np
 
 from nasbench.provenance import platform_of
-from nasbench.store.format.columns import Data, Text
+from nasbench.store.format.columns import Data, Text, constant
+from nasbench.store.format.schema import CHILD_COLUMNS
 from nasbench.store.maintenance.table_builder import Tables
+from nasbench.texts import stored_object
 
 Migration = Callable[[Tables], Tables]
 
@@ -33,7 +35,9 @@ def _with_platform(tables: Tables) -> Tables:
     """Give children that ended the platform of their run's last attempt, all that schema 1 stored; '' if untrained."""
     runs = zip(*(_texts(tables.runs[name]) for name in ("run", "config", "provenance")))
     platforms = {
-        run: platform_of(json.loads(provenance or "{}")) if "protocol" in json.loads(config or "{}") else ""
+        run: platform_of(stored_object(provenance, f"the provenance of run {run}"))
+        if "protocol" in stored_object(config, f"the configuration of run {run}")
+        else ""
         for run, config, provenance in runs
     }
     children = zip(_texts(tables.children["run"]), _texts(tables.children["status"]))
@@ -62,4 +66,16 @@ def _with_measurements(tables: Tables) -> Tables:
     return tables
 
 
-MIGRATIONS: Final[dict[int, Migration]] = {1: _with_platform, 2: _with_uncounted, 3: _with_measurements}
+def _with_partial_trainings(tables: Tables) -> Tables:
+    """Add the columns of schema 5: before it, every child was trained from the first epoch to the last."""
+    rows = len(tables.lengths)
+    later = {column.name: constant(column, rows) for column in CHILD_COLUMNS if column.since == 5}
+    return replace(tables, children={**tables.children, **later})
+
+
+MIGRATIONS: Final[dict[int, Migration]] = {
+    1: _with_platform,
+    2: _with_uncounted,
+    3: _with_measurements,
+    4: _with_partial_trainings,
+}

@@ -18,11 +18,11 @@ import numpy as np
 
 from nasbench.store.errors import CorruptResults
 from nasbench.store.format.chunks import filters_of, read_chunk
-from nasbench.store.format.columns import DTYPES, Data, Numbers, Text
+from nasbench.store.format.columns import DTYPES, Data, Numbers, Text, constant
 from nasbench.store.format.form import fault_of_dataset, fault_of_links
 from nasbench.store.format.hdf5 import PackedFile, attributes_of, checksum_of
 from nasbench.store.format.manifest import FORMAT, TABLES, Encoding, Entry, Table
-from nasbench.store.format.schema import CURVES, Column
+from nasbench.store.format.schema import CURVES, SCHEMA_VERSION, Column
 
 _COLUMNS: Final = {f"{table}/{column.name}": column for table, columns in TABLES.items() for column in columns}
 
@@ -34,6 +34,7 @@ class Recovered:
     Args:
         file: id of the results file, '' if it is lost.
         last_sequence: number of its last journal record, 0 if it is lost.
+        schema: version of its schema; if that is lost, this version's.
         has_journal: whether it says that rows were stored in a journal beside it.
         columns: table -> name -> column; a lost value is replaced by a filler.
         lost: table -> name -> whether each value is lost, bools, shape [rows].
@@ -45,6 +46,7 @@ class Recovered:
 
     file: str = ""
     last_sequence: int = 0
+    schema: int = SCHEMA_VERSION
     has_journal: bool = False
     columns: dict[Table, dict[str, Data]] = field(default_factory=lambda: {table: {} for table in TABLES})
     lost: dict[Table, dict[str, Numbers]] = field(default_factory=lambda: {table: {} for table in TABLES})
@@ -73,7 +75,7 @@ def recover_packed(path: Path) -> Recovered | None:
     try:
         packed = PackedFile(path)
         recovered.file, recovered.last_sequence = packed.manifest.file, packed.manifest.last_sequence
-        recovered.has_journal = packed.has_journal
+        recovered.has_journal, recovered.schema = packed.has_journal, packed.manifest.schema
         entries, rows = packed.manifest.datasets, {table: packed.manifest.rows(table) for table in TABLES}
         packed.close()
     except CorruptResults:
@@ -111,6 +113,8 @@ class _Reader:
             number = rows.get(table, _usual([len(data) for data, _ in found.values()]))
             for column in columns:
                 data, lost = found[column.name]
+                if column.since > self._recovered.schema:
+                    data, lost = constant(column, number), np.zeros(number, dtype=bool)
                 if len(data) != number:  # also if nothing of it could be read
                     data, lost = filler(column, number), np.ones(number, dtype=bool)
                 self._recovered.columns[table][column.name], self._recovered.lost[table][column.name] = data, lost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -10,7 +11,7 @@ from uuid import uuid4
 import numpy as np
 
 from nasbench.errors import InputError
-from nasbench.store.errors import explain
+from nasbench.store.errors import StoreError, explain
 from nasbench.store.files import ResultsPaths
 from nasbench.store.format.columns import Data, Numbers, Text, column_of, join_columns
 from nasbench.store.format.manifest import Table
@@ -18,7 +19,7 @@ from nasbench.store.format.rows import Curves, Row
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, MEASUREMENT_COLUMNS, RUN_COLUMNS, Column
 from nasbench.store.lock import ResultsLock
 from nasbench.store.packing import pack_snapshot
-from nasbench.store.reader import Snapshot
+from nasbench.store.reader import Snapshot, open_snapshot
 
 CURVE_NAMES: Final = tuple(curve.name for curve in CURVES)
 
@@ -247,6 +248,31 @@ def row_of(columns: Mapping[str, Data], position: int) -> dict[str, Any]:
     return {name: _plain(data[position]) for name, data in columns.items()}
 
 
+def require_new(path: str | os.PathLike[str]) -> None:
+    """Refuse the name of a results file that is there. New ones appear whole: what is there was not left half by a kill.
+
+    Args:
+        path: the file, ending in .h5.
+
+    Raises:
+        InputError: when the name does not end in .h5, or the file or a journal of it is there; the message says what is
+            in it.
+    """
+    paths = ResultsPaths.of(path)
+    if not paths.h5.exists() and not paths.journal.exists():
+        return
+    try:
+        snapshot = open_snapshot(paths)
+        found = f", whole, with {snapshot.children} children of {snapshot.runs} runs"
+        snapshot.close()
+    except StoreError:
+        found = ", and cannot be read as a results file"
+    raise InputError(
+        f"{os.fspath(path)} is there already{found}: name another file (nasbench merge joins two), or remove it to "
+        "write it anew"
+    )
+
+
 def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
     """Write tables as a new results file, complete and on the disk when this returns.
 
@@ -266,8 +292,7 @@ def write_new(path: str, tables: Tables, take_over: bool = False) -> None:
         raise explain(error, paths.h5.parent, "making the folder") from error
     lock = ResultsLock(paths, take_over)
     try:
-        if paths.h5.exists() or paths.journal.exists():
-            raise InputError(f"{path} is there already: name another file, and merge the two if you want them in one")
+        require_new(path)
         rows = len(tables.lengths) + len(tables.runs["run"]) + len(tables.measurements["hash"])
         pack_snapshot(TableBuilder(paths, tables, uuid4().hex, rows), lock)
     finally:

@@ -25,7 +25,7 @@ _RUN: Final = {column.name: column for column in RUN_COLUMNS}
 _SHARES: Final = ("val_acc", "val_acc_best", "train_acc", "test_acc")
 _AMOUNTS: Final = tuple(column.name for column in CHILD_COLUMNS if column.unit in ("s", "h", "USD"))
 _RUN_AMOUNTS: Final = tuple(column.name for column in RUN_COLUMNS if column.unit in ("s", "h", "USD"))
-_COUNTS: Final = ("index", "asked")
+_COUNTS: Final = ("index", "asked", "stop_epoch", "from_epoch")
 _COUNTS_OR_UNKNOWN: Final = (
     "epochs",
     "params",
@@ -167,6 +167,13 @@ def _curve_ends(snapshot: Snapshot, children: _Children) -> Iterator[str]:
     epochs = children.numbers("epochs")
     text = "epochs is {value}, but its curves have {length}"
     yield from children.fault(has & (epochs >= 0) & (lengths != epochs), text, value=epochs, length=lengths)
+    stop, start = children.numbers("stop_epoch"), children.numbers("from_epoch")
+    text = "it ended well after {value} epochs, but it was to stop after {stop}"
+    yield from children.fault(children.ok & (stop > 0) & (epochs != stop), text, value=epochs, stop=stop)
+    text = "it has {value} epochs, but it began after epoch {start}"
+    yield from children.fault((start > 0) & (epochs < start), text, value=epochs, start=start)
+    text = "it began after epoch {start}, but it says of no child that it continues it"
+    yield from children.fault((start > 0) & (children.texts("continues") == ""), text, start=start)
     for name in ("val_acc", "val_loss", "train_acc", "train_loss"):
         curve, values = snapshot.curve(name), children.numbers(name)
         last = np.full(len(values), np.nan)
@@ -194,9 +201,13 @@ def _charges(children: _Children, imported: Sequence[str]) -> Iterator[str]:
     text = "device_seconds is {value:g}, but its parts times its devices are {expected:g}"
     yield from children.fault(own & ~_close(expected, stated), text, value=stated, expected=expected)
     hours = children.numbers("gpu_hours")
-    charged = own & (hours > 0) & (children.texts("cached_from") == "")
+    trained = own & (hours > 0) & (children.texts("cached_from") == "")
+    again = (children.texts("continues") != "") & (
+        children.numbers("from_epoch") == 0
+    )  # epochs charged to another child
+    wrong = np.where(again, hours > stated / 3600.0 + _ROUNDING, ~_close(stated / 3600.0, hours))
     text = "gpu_hours is {value:g}, but device_seconds is {seconds:g}"
-    yield from children.fault(charged & ~_close(stated / 3600.0, hours), text, value=hours, seconds=stated)
+    yield from children.fault(trained & wrong, text, value=hours, seconds=stated)
 
 
 def _hashes(children: _Children, hash_of: HashOf) -> Iterator[str]:

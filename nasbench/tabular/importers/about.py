@@ -26,6 +26,7 @@ class About:
         has: what the source has of each architecture.
         lacks: what others have and it has not.
         times: whether it has training times, so that budgets can be device-hours; None if that depends on the file.
+        trainings: whether it has trainings; otherwise it has measurements only, of architectures that another source has.
     """
 
     what: str
@@ -36,11 +37,12 @@ class About:
     has: tuple[str, ...]
     lacks: tuple[str, ...]
     times: bool | None
+    trainings: bool = True
 
     @property
     def lines(self) -> tuple[tuple[str, str], ...]:
         """Pairs of a heading and its text, in the order in which they are printed."""
-        lacks = [*self.lacks, *([NO_TIMES] if self.times is False else [])]
+        lacks = [*self.lacks, *([NO_TIMES] if self.times is False and self.trainings else [])]
         return (
             ("what", self.what),
             ("command", f"nasbench import {self.command}"),

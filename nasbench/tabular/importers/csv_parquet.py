@@ -47,6 +47,9 @@ _SET_BY_IMPORT: Final = {
     "cached_from",
     "gpu_hours",
     "spent_gpu_hours",
+    "stop_epoch",
+    "from_epoch",
+    "continues",
 }
 _TYPES: Final = {column.name: column.type for column in CHILD_COLUMNS if column.name not in _SET_BY_IMPORT}
 _CURVES: Final = tuple(curve.name for curve in CURVES)

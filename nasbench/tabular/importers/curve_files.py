@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tempfile
 from array import array
@@ -10,11 +11,32 @@ from typing import IO, Final
 
 import numpy as np
 
+from nasbench.errors import InputError
 from nasbench.store.format.columns import Numbers
 from nasbench.store.format.rows import Curves
 from nasbench.store.format.schema import CURVES
 
 _NAMES: Final = tuple(curve.name for curve in CURVES)
+
+
+@contextlib.contextmanager
+def temporary_files() -> Iterator[None]:
+    """Explain a failing disk for temporary files in one line.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        InputError: when a file there cannot be made or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        place = f" {tempfile.tempdir!r}" if tempfile.tempdir else ""
+        raise InputError(
+            f"the folder for temporary files{place} cannot be written: {error.strerror or error}; free some space, or "
+            "name another one in the environment variable TMPDIR"
+        ) from None
 
 
 class CurveFiles:
@@ -32,10 +54,11 @@ class CurveFiles:
         """
         length = len(curves[_NAMES[0]])
         self._lengths.append(length)
-        if length and not self._files:
-            self._files = {name: tempfile.TemporaryFile() for name in _NAMES}  # noqa: SIM115
-        for name, file in self._files.items():
-            file.write(np.asarray(curves[name], dtype="<f8").tobytes())
+        with temporary_files():
+            if length and not self._files:
+                self._files = {name: tempfile.TemporaryFile() for name in _NAMES}  # noqa: SIM115
+            for name, file in self._files.items():
+                file.write(np.asarray(curves[name], dtype="<f8").tobytes())
 
     def lengths(self) -> Numbers:
         """Number of epochs per child: ints, shape [children]."""
@@ -43,15 +66,17 @@ class CurveFiles:
 
     def arrays(self) -> Mapping[str, Numbers]:
         """Curve -> the epochs of all children end to end, as an array over the file that exists while it is used."""
-        for file in self._files.values():
-            file.flush()
-        self._files = self._files or {name: tempfile.TemporaryFile() for name in _NAMES}  # noqa: SIM115
+        with temporary_files():
+            for file in self._files.values():
+                file.flush()
+            self._files = self._files or {name: tempfile.TemporaryFile() for name in _NAMES}  # noqa: SIM115
         return MappedArrays(self._files)
 
     def close(self) -> None:
-        """Close and remove the files."""
+        """Close and remove the files; what a full disk had no room for is dropped with them."""
         for file in self._files.values():
-            file.close()
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 class MappedArrays(Mapping[str, Numbers]):

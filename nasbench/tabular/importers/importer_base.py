@@ -61,10 +61,10 @@ _OURS: Final = (
 
 @dataclass(frozen=True)
 class ImportSource:
-    """A file that is imported.
+    """A file or folder that is imported.
 
     Args:
-        path: path of the file.
+        path: path of the file or folder.
         digest: digest of its bytes, 32 hexadecimal digits.
         format: format of the source, e.g. "nasbench201".
     """
@@ -95,6 +95,26 @@ class ImportSource:
                     digest.update(block)
         except OSError as error:
             raise MissingData(f"{path}: {error.strerror}; name the {format} file to import") from None
+        return cls(Path(path), digest.hexdigest(), format)
+
+    @classmethod
+    def of_folder(cls, path: str | Path, files: Sequence[Path], format: str) -> ImportSource:
+        """Compute the digest of some files of a folder.
+
+        Args:
+            path: path of the folder.
+            files: its files, in the order in which they are read.
+            format: format of the source, e.g. "nats-bench pickles".
+
+        Returns:
+            The source. Its digest is of the names of the files and of their bytes.
+
+        Raises:
+            MissingData: when one of them does not exist or cannot be read.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        for file in files:
+            digest.update(f"{file.name} {cls.of(file, format).digest}\n".encode())
         return cls(Path(path), digest.hexdigest(), format)
 
 
@@ -180,6 +200,7 @@ class Imported:
         remarks: one sentence each on values that are not what they may seem.
         unit: plural of what the source holds one of per training, e.g. "rows".
         first: the first children as they are stored, column -> value.
+        measurements: number of rows written to the table of measurements, where the source has nothing else.
     """
 
     children: Mapping[str, int]
@@ -190,6 +211,7 @@ class Imported:
     remarks: Sequence[str] = ()
     unit: str = "trainings"
     first: Sequence[Mapping[str, Any]] = ()
+    measurements: int = 0
 
 
 @dataclass
@@ -364,6 +386,8 @@ class Collector:
     def _base(self, group: Group, architecture: Architecture, digest: str) -> dict[str, Any]:
         row: dict[str, Any] = {column.name: _BLANK[column.type] for column in CHILD_COLUMNS}
         return row | {
+            "stop_epoch": 0,  # a whole training, from its start
+            "from_epoch": 0,
             "strategy": group.search.strategy if group.search else STRATEGY,
             "run_seed": group.search.seed if group.search else 0,
             "space": group.space,

@@ -1,6 +1,6 @@
-"""Import of NATS-Bench's records of its topology space: one training per record, every epoch, as JSON (plain or gzip).
+"""Import of NATS-Bench's records of its two spaces: one training per record, every epoch, as JSON (plain or gzip).
 
-A record has `arch` (the official string), `hp` (epochs, "12" or "200"), `dataset`, `seed`, `flops_m`, `params_m`,
+A record has `arch` (the official string), `hp` (epochs, e.g. "12" or "200"), `dataset`, `seed`, `flops_m`, `params_m`,
 `train_acc` {epoch: %}, `train_times` {epoch: s} and `eval_acc` {"SPLIT@EPOCH": %}; optional are `train_losses`
 {epoch: nats}, `eval_losses` {"SPLIT@EPOCH": nats} and `eval_times` {"SPLIT@EPOCH": s}. The split `x-valid` is the validation set. If there is a split
 `x-test`, it is the test set, and `ori-test` is validation and test set together; otherwise `ori-test` is the test set.
@@ -22,8 +22,9 @@ from nasbench.tabular.importers.nasbench201_archive import DEVICE
 from nasbench.tabular.nasbench201_networks import network_counts
 
 FORMAT: Final = "nats-bench records"
-_PROTOCOLS: Final = {"12": "nasbench201", "200": "nasbench201-200"}
-_SPACE: Final = "nasbench201"
+_TOPOLOGY: Final = "nasbench201"
+_SIZE: Final = "nats-size"
+_PROTOCOLS: Final = {(_TOPOLOGY, "12"): "nasbench201"}  # of others, the space and the number of epochs
 _MILLION: Final = 1e6
 _NOTES: Final = (
     "one training a row; eval_seconds are the recorded passes over the validation images, or over the test images where "
@@ -34,18 +35,19 @@ _CURVES: Final = ("train_acc", "train_times", "eval_acc", "train_losses", "eval_
 _MOST_EPOCHS: Final = 10_000
 _MOST: Final = 10**300
 _MOST_MILLIONS: Final = 1e12
+_MOST_KNOWN: Final = 1_000  # architectures; the records of one follow each other
 _EPOCH: Final = re.compile("[0-9]{1,20}")
 
 
 @describes(
     About(
-        what="NATS-Bench, every training of every epoch as JSON records: the 15,625 cells of its topology space",
-        command="nasbench201 FILE.json.gz -o OUT.h5",
+        what="NATS-Bench, every training of every epoch as JSON records: its topology space and its size space",
+        command="nats-bench FILE.json.gz -o OUT.h5",
         licence="MIT",
-        size="2.2 MB a cell as JSON, 34 GB for all; written from the official files",
+        size="2.2 MB a cell of the topology space, 34 GB for all 15,625; written from the official files",
         published="https://github.com/D-X-Y/NATS-Bench",
         has=("single seeds", "accuracies and losses of every epoch", "seconds of every epoch", "parameters", "FLOPs"),
-        lacks=(),
+        lacks=("latencies, which the files have and which are not read",),
         times=True,
     )
 )
@@ -68,26 +70,68 @@ def import_records(path: str, output: str, take_over: bool = False) -> Imported:
         StoreError: when the output cannot be written.
     """
     source = ImportSource.of(path, FORMAT)
-    space: Any = get_space(_SPACE)
-    known: dict[str, tuple[Architecture, str]] = {}
     with Collector(source) as collector:
+        records = Records(collector)
         for number, record in enumerate(read_list(path, "NATS-Bench records")):
             try:
-                _check(record)
-                text = record["arch"]
-                if text not in known:
-                    architecture = space.parse(text)
-                    known[text] = architecture, architecture.hash
-                architecture, digest = known[text]
-                hp = str(record["hp"]).lstrip("0")
-                protocol = _PROTOCOLS.get(hp, f"nasbench201-{hp}")
-                group = Group(_SPACE, protocol, record["dataset"].lower(), _NOTES, _epochs(record))
-                curves = _curves(record)
-                scores = _scores(record, curves) | _counts(record, architecture, group.data)
-                collector.child(group, architecture, scores, curves, digest)
+                records.add(record)
             except InputError as error:
                 raise InputError(f"{path}: record {number}: {error}") from None
         return collector.write(output, take_over)
+
+
+class Records:
+    """Adds records to an import.
+
+    Args:
+        collector: where their trainings go.
+    """
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._known: dict[str, tuple[Architecture, str]] = {}
+
+    def add(self, record: Any) -> None:
+        """Check a record, and add its training.
+
+        Args:
+            record: see the text at the top of the module.
+
+        Raises:
+            InputError: when it is no record, or a value is impossible; the message says why.
+        """
+        _check(record)
+        text = record["arch"]
+        if text not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            architecture = read_architecture(text)
+            self._known[text] = architecture, architecture.hash
+        architecture, digest = self._known[text]
+        space, hp = architecture.space.spec, str(record["hp"]).lstrip("0")
+        protocol = _PROTOCOLS.get((space, hp), f"{space}-{hp}")
+        group = Group(space, protocol, record["dataset"].lower(), _NOTES, _epochs(record))
+        curves = _curves(record)
+        scores = _scores(record, curves) | _counts(record, architecture, group.data)
+        self._collector.child(group, architecture, scores, curves, digest)
+
+
+def read_architecture(text: str) -> Architecture:
+    """Read an architecture of one of the two spaces.
+
+    Args:
+        text: the official string: a cell of the topology space, or five numbers of channels of the size space.
+
+    Returns:
+        The architecture.
+
+    Raises:
+        InputError: when the text is neither.
+    """
+    size = ":" in text and "|" not in text
+    space: Any = get_space(_SIZE if size else _TOPOLOGY)
+    architecture: Architecture = space.parse(text)
+    return architecture
 
 
 def _check(record: Any) -> None:

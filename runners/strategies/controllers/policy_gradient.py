@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from pydantic import Field
@@ -18,7 +18,34 @@ from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.controllers.baseline import MovingAverage
 from nasbench.runners.strategies.controllers.controller import Controller, Heads, one_thread, seeded_generator
 from nasbench.runners.strategies.controllers.fitting import sample_fitting
+from nasbench.runners.strategies.presets import scaled
 from nasbench.spaces.base import Architecture, Space
+
+MOST_RATE = 0.01  # of a controller; larger ones make its choices final after a few updates
+LEAST_UPDATES = 10
+
+
+def learning_options(children: int, rate: float, batch: int, of: int) -> dict[str, Any]:
+    """Scale a paper's settings to a budget.
+
+    The batch is the paper's, or smaller, so that there are at least ten updates. The rate grows as there are fewer
+    children, so that rate x children stays what it was, up to 0.01.
+
+    Args:
+        children: children of the budget, >= 1.
+        rate: the paper's learning rate.
+        batch: the paper's children per update.
+        of: children of the paper's search.
+
+    Returns:
+        The options learning_rate and batch.
+
+    Source: ours.
+    """
+    return {
+        "learning_rate": scaled(rate, of, children, MOST_RATE),
+        "batch": max(1, min(batch, children // LEAST_UPDATES)),
+    }
 
 
 class ControllerConfig(StrategyConfig):

@@ -8,6 +8,7 @@ import itertools
 import numpy as np
 import pytest
 
+from nasbench.analysis.plotting import style
 from nasbench.analysis.report.colours import CONTRAST, DARK_SURFACE, contrast, page_colours
 from nasbench.runners.strategies import STRATEGIES
 
@@ -40,10 +41,17 @@ def hue(colour: str) -> float:
 
 @pytest.mark.parametrize(("ground", "least"), [(0, 11), (1, 15)], ids=["light", "dark"])
 @pytest.mark.parametrize("vision", VISION)
-def test_built_in_strategies_stay_apart(vision, ground, least):
-    seen = {name: lab(np.array(VISION[vision]) @ linear(page_colours(name)[ground])) for name in STRATEGIES}
+def test_strategies_with_a_colour_of_their_own_stay_apart(vision, ground, least):
+    own = filter(style.is_known, STRATEGIES)
+    seen = {name: lab(np.array(VISION[vision]) @ linear(page_colours(name)[ground])) for name in own}
     apart = {pair: np.linalg.norm(seen[pair[0]] - seen[pair[1]]) for pair in itertools.combinations(seen, 2)}
     assert min(apart.values()) > least, min(apart, key=apart.get)
+
+
+def test_no_two_strategies_look_alike():
+    """More strategies than colours that can be told apart: marker and dashes distinguish those that share one."""
+    looks = {name: style.look(name) for name in STRATEGIES}
+    assert len(set(looks.values())) == len(looks), looks
 
 
 @pytest.mark.parametrize("name", [*STRATEGIES, "a_plugin", "another"])

@@ -1,0 +1,1 @@
+"""Comparisons of strategies on a benchmark suite, and their pages."""

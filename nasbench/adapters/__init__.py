@@ -1,0 +1,1 @@
+"""Complete tables for other libraries: an objective of Optuna, a blackbox of Syne Tune."""

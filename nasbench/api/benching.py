@@ -1,0 +1,263 @@
+"""Benchmarks from Python: strategies on the tasks of a suite, compared with the reference runs that ship."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nasbench.api.strategies import StrategyLike, given_strategy
+from nasbench.benchmark.definition import Benchmark, OpenTask, load_benchmark, open_task
+from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskScale
+from nasbench.errors import InputError, UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nasbench.analysis.bench.comparison import Compared
+    from nasbench.runners.bench.replays import Report
+    from nasbench.runners.replay.replay import Replayed, Setting
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Benched:
+    """Strategies on the tasks of a suite. In a notebook it shows the table over all tasks.
+
+    Args:
+        suite: the suite.
+        runs: the searches that were made now.
+        references: the reference runs with which they are compared.
+        compared: the comparison.
+        replayed: task -> the searches with all children.
+        opened: task -> its tables.
+        missing: tasks whose files are not here.
+        reproduced: label -> (equal searches, searches), of strategies that have reference runs themselves.
+    """
+
+    suite: Benchmark
+    runs: BenchmarkRuns
+    references: tuple[Entry, ...]
+    compared: Compared
+    replayed: Mapping[str, Sequence[Replayed]]
+    opened: Mapping[str, OpenTask]
+    missing: tuple[str, ...]
+    reproduced: Mapping[str, tuple[int, int]]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per strategy over all tasks; see `analysis.bench.comparison.summarize_all`."""
+        return self.compared.overall
+
+    @property
+    def tests(self) -> pd.DataFrame:
+        """One row per task and pair of strategies, with p after Holm's correction, interval and verdict."""
+        import pandas as pd
+
+        return pd.concat([table.assign(task=task) for task, table in self.compared.tests.items()], ignore_index=True)
+
+    def page(self, path: PathLike, command: str = "") -> None:
+        """Write the comparison as one HTML page, which holds its data and fetches nothing.
+
+        Args:
+            path: the page, ending in .html.
+            command: command line that makes it, for the page; "" for none.
+
+        Raises:
+            InputError: when a file must not be replaced, or cannot be written.
+        """
+        from nasbench.analysis.bench.page import bench_html
+        from nasbench.outputs import REPORT_MARKS, ending_of, write_output
+        from nasbench.provenance import utc_now
+
+        marks = REPORT_MARKS[ending_of(path, (".html",))]
+        text = bench_html(self.compared, self.suite, self.runs, self.notes, command, utc_now())
+        write_output(path, text.encode("utf-8", "backslashreplace"), marks)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences: what can be concluded, which tasks were not there, which references were repeated."""
+        found = list(self.compared.notes)
+        if self.missing:
+            found.append(f"Not searched, because their files are not here: {', '.join(self.missing)}.")
+        for label, (equal, searches) in self.reproduced.items():
+            found.append(f"{label}: {equal} of {searches} searches equal the reference runs that ship.")
+        return found
+
+    def _repr_html_(self) -> str:
+        return str(self.summary.to_html(index=False))
+
+
+def bench(
+    strategies: StrategyLike | Sequence[StrategyLike],
+    suite: str = "suite-v1",
+    *,
+    seeds: int | None = None,
+    against: Sequence[str] | None = None,
+    tables: Sequence[PathLike] = (),
+    jobs: int = 1,
+    progress: bool = True,
+) -> Benched:
+    """Run strategies on every task of a benchmark suite, and compare them with the reference runs that ship.
+
+    Nothing is trained: tasks are complete tables, searched on a simulated clock. As `nasbench bench`.
+
+    Args:
+        strategies: one or several, each as for `nasbench.search`, e.g. "mine.py:Mine".
+        suite: name of a suite that ships, "suite-v1", or the path of a TOML file.
+        seeds: searches per strategy and task, >= 1; None for the suite's number.
+        against: names of reference strategies to compare with; None for all that ship, () for none.
+        tables: folders with files of tables of others, for suites such as "suite-v1-full".
+        jobs: processes, >= 1; the result is the same.
+        progress: whether to show a bar.
+
+    Returns:
+        The comparison, with a page.
+
+    Raises:
+        UnknownName, InputError: one line that says what to correct.
+
+    Example:
+        >>> import nasbench
+        >>> found = nasbench.bench("random", seeds=5, against=["evolution"], progress=False)
+        >>> found.compared.strategies
+        ['random', 'evolution']
+    """
+    from nasbench.analysis.bench.comparison import compare_entries
+    from nasbench.runners.bench.reference import equal_searches, reference_runs
+    from nasbench.runners.bench.replays import entry_of, replay_task
+
+    loaded = load_benchmark(suite)
+    opened, missing = open_tasks(loaded, tables)
+    settings = [_setting(each) for each in _several(strategies)]
+    if len({(each.name, each.text) for each in settings}) < len(settings):
+        raise InputError("each strategy is compared once; give other options to compare a strategy with itself")
+    count = loaded.protocol.seeds if seeds is None else seeds
+    if count < 1:
+        raise InputError(f"seeds={count}: at least one search is made")
+    shipped = reference_runs(loaded)
+    references = _chosen(shipped, against, opened)
+    replayed: dict[str, list[Replayed]] = {task: [] for task in opened}
+    entries = []
+    with search_bar(len(settings) * len(opened) * count, progress) as ended:
+        for setting in settings:
+            runs = {}
+            for task, each in opened.items():
+                runs[task], children = replay_task(setting, each, loaded.protocol, range(count), jobs, ended)
+                replayed[task].append(children)
+            entries.append(entry_of(setting, runs))
+    reproduced = {}
+    for entry in entries:
+        twin = next((each for each in shipped.entries if entry.same_as(each)), None) if shipped else None
+        common = [task for task in entry.runs if twin is not None and task in twin.runs]
+        if twin is not None and common:
+            most = [min(count, len(twin.runs[task].seeds)) for task in common]
+            equal = [equal_searches(entry.runs[task], twin.runs[task]) for task in common]
+            reproduced[entry.text] = (sum(equal), sum(most))
+    references = tuple(each for each in references if not any(entry.same_as(each) for entry in entries))
+    entries = _labelled(entries, references)
+    scales = {task: TaskScale.of(each) for task, each in opened.items()}
+    from nasbench.provenance import provenance
+
+    made = BenchmarkRuns(loaded.name, loaded.digest, scales, tuple(entries), provenance())
+    mine = [entry.shown for entry in entries]
+    compared = compare_entries([*entries, *references], mine if references else (), scales, loaded.protocol)
+    return Benched(loaded, made, references, compared, replayed, opened, tuple(missing), reproduced)
+
+
+def open_tasks(suite: Benchmark, tables: Sequence[PathLike] = ()) -> tuple[dict[str, OpenTask], list[str]]:
+    """Read the tables of a suite's tasks.
+
+    Args:
+        suite: the suite.
+        tables: folders with files of tables of others.
+
+    Returns:
+        Task -> its tables, and the names of tasks whose files are not here.
+
+    Raises:
+        InputError: when a folder does not exist, a file holds another table than a task's, or no task can be read.
+    """
+    folders = [Path(folder) for folder in tables]
+    for folder in folders:
+        if not folder.is_dir():
+            raise InputError(f"{str(folder)!r} is no folder; --tables names folders with files of tables")
+    found = {task.name: open_task(task, folders) for task in suite.tasks}
+    opened = {name: each for name, each in found.items() if each is not None}
+    if not opened:
+        raise InputError(f"no task of {suite.name} can be read here; give the folder of its files with --tables")
+    return opened, [name for name in found if name not in opened]
+
+
+def _setting(strategy: StrategyLike) -> Setting:
+    from nasbench.protocols.protocol import validated
+    from nasbench.runners.bench.reference import setting_of
+    from nasbench.runners.replay.replay import Setting
+
+    if isinstance(strategy, str):
+        return setting_of(strategy)
+    given = given_strategy(strategy)
+    return Setting(
+        given.name, given.kind, validated(given.kind.config_type, given.options, f"options of strategy {given.name!r}")
+    )
+
+
+def _several(strategies: StrategyLike | Sequence[StrategyLike]) -> Sequence[StrategyLike]:
+    if isinstance(strategies, str) or not isinstance(strategies, Sequence):
+        return [strategies]
+    if not strategies:
+        raise InputError("name a strategy or several, e.g. random or mine.py:Mine")
+    return strategies
+
+
+def _chosen(
+    shipped: BenchmarkRuns | None, against: Sequence[str] | None, opened: Mapping[str, OpenTask]
+) -> tuple[Entry, ...]:
+    """Choose reference runs by name, on the tasks that are here."""
+    entries = shipped.entries if shipped is not None else ()
+    names = {entry.shown for entry in entries}
+    for name in against or ():
+        if name not in names:
+            raise UnknownName("reference strategy", name, names)
+    kept = [entry for entry in entries if against is None or entry.shown in against]
+    here = [replace(entry, runs={task: runs for task, runs in entry.runs.items() if task in opened}) for entry in kept]
+    return tuple(entry for entry in here if len(entry.runs) == len(opened))
+
+
+def _labelled(entries: Sequence[Entry], references: Sequence[Entry]) -> list[Entry]:
+    """Label strategies by their names alone where that is clear, else with their options."""
+    names = [entry.strategy for entry in entries] + [entry.shown for entry in references]
+    found = []
+    for entry in entries:
+        label = entry.strategy if names.count(entry.strategy) == 1 else entry.text
+        if any(label == reference.shown for reference in references):
+            label = f"{label} (new)"
+        found.append(replace(entry, label=label))
+    return found
+
+
+class search_bar:
+    """A bar over searches, as a context that gives the function which counts them.
+
+    Args:
+        searches: how many there will be, 0 if that is not known.
+        shown: whether it is shown on a terminal.
+    """
+
+    def __init__(self, searches: int, shown: bool) -> None:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=searches or None, unit=" searches", leave=False, disable=None if shown else True)
+
+    def __enter__(self) -> Report:
+        def ended(strategy: str, searches: int) -> None:
+            self._bar.set_description(strategy, refresh=False)
+            self._bar.update(searches)
+
+        return ended
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.close()

@@ -1,0 +1,1 @@
+"""BibTeX of the suite, of its tables, and of the papers that strategies and spaces follow."""

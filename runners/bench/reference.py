@@ -1,0 +1,159 @@
+"""Reference runs: every strategy that can replay, on every task of a suite, in one file that ships."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from nasbench.benchmark.definition import Benchmark, OpenTask
+from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, read_runs
+from nasbench.errors import InputError
+from nasbench.provenance import provenance
+from nasbench.runners.bench.replays import Report, entry_of, replay_task
+from nasbench.runners.replay.replay import Setting
+from nasbench.runners.strategies import STRATEGIES
+from nasbench.runners.strategies.source_files import split_strategy
+
+OPTIONS: Final[Mapping[str, str]] = {"evolution": "population=10,sample=3,identity=0"}
+"""Options of reference runs that are not the defaults: those by which a strategy was published on tables of this size
+(results/published_replays.csv). All others run with their defaults, which were tuned on no task of the suite."""
+
+
+class Skipped(NamedTuple):
+    """A strategy without reference runs.
+
+    Attributes:
+        strategy: its name.
+        why: the reason, in one line.
+    """
+
+    strategy: str
+    why: str
+
+
+def reference_path(suite: str) -> Path:
+    """Return the file of a suite's reference runs in the installed package, which need not exist.
+
+    Args:
+        suite: name of the suite.
+
+    Returns:
+        The path.
+    """
+    return Path(str(resources.files("nasbench.results"))) / "reference" / f"{suite}.npz"
+
+
+def reference_runs(suite: Benchmark) -> BenchmarkRuns | None:
+    """Read the reference runs of a suite that ship.
+
+    Args:
+        suite: the suite.
+
+    Returns:
+        The runs; None if none ship.
+
+    Raises:
+        InputError: when they are of another version of the suite.
+    """
+    path = reference_path(suite.name)
+    if not path.exists():
+        return None
+    found = read_runs(path)
+    found.require(suite, path)
+    return found
+
+
+def setting_of(text: str) -> Setting:
+    """Resolve a strategy as a user names it; without options, a strategy has those of its reference runs.
+
+    Args:
+        text: "evolution", "evolution:population=20" or "mine.py:Mine:option=value".
+
+    Returns:
+        The strategy with its options.
+
+    Raises:
+        UnknownName, InputError: see `Setting.of`; also for an option that does not read key=value, once each.
+    """
+    name, given = split_strategy(text)
+    values: dict[str, str] = {}
+    for part in filter(None, (given or OPTIONS.get(name, "")).split(",")):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or key.strip() in values:
+            raise InputError(f"strategy option {part!r} should read key=value, once each, e.g. {name}:population=10")
+        values[key.strip()] = value.strip()
+    return Setting.of(name, values)
+
+
+def make_reference(
+    suite: Benchmark,
+    opened: Mapping[str, OpenTask],
+    strategies: Sequence[str],
+    seeds: int,
+    jobs: int,
+    earlier: BenchmarkRuns | None,
+    report: Report,
+    store: Callable[[BenchmarkRuns], None],
+) -> tuple[BenchmarkRuns, list[Skipped]]:
+    """Run strategies on every task, and keep what earlier calls have made.
+
+    Args:
+        suite: the suite.
+        opened: task -> its tables, for every task that can be read here.
+        strategies: names; () for all that are registered.
+        seeds: searches per strategy and task.
+        jobs: processes; the result does not depend on it.
+        earlier: runs of earlier calls, which are not made again; None for none.
+        report: see `replay_task`.
+        store: function that is called with all runs after each strategy, so that a stopped command goes on.
+
+    Returns:
+        All runs, and the strategies that cannot search these tasks.
+    """
+    scales = {name: TaskScale.of(each) for name, each in opened.items()}
+    entries = {entry.strategy: entry for entry in (earlier.entries if earlier is not None else ())}
+    skipped = []
+
+    def all_runs() -> BenchmarkRuns:
+        kept = tuple(entries[name] for name in sorted(entries))
+        return BenchmarkRuns(suite.name, suite.digest, scales, kept, provenance(), {"seeds": seeds})
+
+    for name in strategies or list(STRATEGIES):
+        if name in entries and all(task in entries[name].runs for task in opened):
+            continue
+        try:
+            setting = setting_of(name)
+            runs: dict[str, TaskRuns] = {}
+            for task, each in opened.items():
+                replay_task(setting, each, suite.protocol, [0], timed=False)  # refuses a space before hours are spent
+                runs[task] = replay_task(setting, each, suite.protocol, range(seeds), jobs, report)[0]
+        except InputError as error:
+            skipped.append(Skipped(name, str(error)))
+            continue
+        entries[name] = entry_of(setting, runs, label=name)
+        store(all_runs())
+    return all_runs(), skipped
+
+
+def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
+    """Count searches that are equal: the same children, incumbents, outcomes and costs.
+
+    Args:
+        found: searches of one task, made now.
+        expected: stored ones of the same strategy, in the same order; those without a counterpart are not compared.
+
+    Returns:
+        The number of equal searches.
+    """
+    equal = 0
+    for number in range(min(len(found.seeds), len(expected.seeds))):
+        mine, theirs = found.runs == number, expected.runs == number
+        same = found.seeds[number] == expected.seeds[number] and found.children[number] == expected.children[number]
+        same = same and math.isclose(found.spent[number], expected.spent[number], rel_tol=1e-9)
+        for name in ("places", "codes", "outcomes", "scores"):
+            same = same and getattr(found, name)[mine].tolist() == getattr(expected, name)[theirs].tolist()
+        equal += bool(same)
+    return equal

@@ -1,0 +1,190 @@
+"""DEHB: differential evolution of one population per number of epochs, in the brackets of Hyperband."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from nasbench.runners.strategies.base import Outcome, Proposal, Strategy
+from nasbench.runners.strategies.rungs import RungConfig, hyperband_brackets, score_of
+from nasbench.runners.strategies.vectorized import options_of
+from nasbench.spaces.base import Architecture, Space
+
+FloatArray = NDArray[np.float64]
+
+MUTATED = 3  # members of which a mutant is made
+TRIES = 100  # mutants that the limits of a search refuse, before a uniform draw takes their place
+
+
+class DehbConfig(RungConfig):
+    """Options of DEHB; the defaults are those of Awad et al. 2021 (2105.09821), unless marked."""
+
+    factor: float = Field(0.5, gt=0, description="F, weight of the difference of two members (2105.09821)")
+    crossover: float = Field(
+        0.5, ge=0, le=1, description="p, share of the decisions taken from the mutant (2105.09821)"
+    )
+
+
+@dataclass
+class _Member:
+    """Member of a population.
+
+    Args:
+        place: [decisions], in [0, 1): each decision's options are equal parts of the interval.
+        fitness: its score; -inf before it was trained, or if it failed.
+        index: number of the proposal that trained it; -1 for none.
+    """
+
+    place: FloatArray
+    fitness: float
+    index: int = -1
+
+
+@dataclass
+class _Trial:
+    """What is in training.
+
+    Args:
+        member: the candidate.
+        target: number of the member that it replaces if it is as good.
+    """
+
+    member: _Member
+    target: int
+
+
+class Dehb(Strategy[DehbConfig]):
+    """Evolve one population per rung; in the first round of brackets, the best of a rung go on as in successive halving.
+
+    The children of a rung are made one by one: the next member of the rung's population in turn is the target, a mutant
+    a + F (b - c) is made of three parents, and binomial crossover of mutant and target is the child. On the lowest rung of a
+    bracket the parents are the best of the rung's own population, on others the best of the rung below, as many as the rung
+    has children. Where these are fewer than three, mutants of members of all populations join them. A child that is as good
+    as its target takes its place.
+
+    With several children in training, `ask` waits at the end of a rung. Only children that go on in the first round continue
+    a training; all others are new architectures, trained from the start.
+
+    Source: Awad, Mallik, Hutter 2021 (2105.09821), algorithm 1 and section 4; brackets as in `hyperband`. That parents are
+        filled with mutants, that the first round promotes what the higher population does not have, and that places out of
+        the interval are drawn anew, is as in the released package (DEHB 0.1.2).
+    Deviation: a decision is one coordinate, cut into as many equal parts as it has options, as the paper does for categorical
+        parameters. The first children are random architectures; the package mutates random ones. Failed children never take a
+        place. In a search with limits, mutants that do not fit are made again.
+    """
+
+    name = "dehb"
+    config_type = DehbConfig
+    asks_epochs = True
+
+    def __init__(self, space: Space, seed: int, config: DehbConfig | None = None) -> None:
+        super().__init__(space, seed, config)
+        options = self.config
+        self._rng = np.random.default_rng(seed)
+        self._options = np.array(options_of(space))
+        self._brackets = hyperband_brackets(options.max_epochs, options.min_epochs, options.eta)
+        sizes: dict[int, int] = {}
+        for bracket in self._brackets:
+            for children, epochs in bracket:
+                sizes[epochs] = max(sizes.get(epochs, 0), children)
+        self._populations = {epochs: [self._random() for _ in range(size)] for epochs, size in sizes.items()}
+        self._turns = dict.fromkeys(sizes, 0)
+        self._bracket = self._rung = 0
+        self._left = self._brackets[0][0][0]
+        self._going: list[_Member] = list(self._populations[self._epochs])[::-1]  # trained as they are, the last first
+        self._first = True
+        self._asked = 0
+        self._open: dict[int, _Trial] = {}
+
+    @property
+    def _epochs(self) -> int:
+        return self._brackets[self._bracket][self._rung][1]
+
+    def ask(self) -> Proposal | None:
+        """Propose the next child of the rung; None until the rung is complete."""
+        if not self._left:
+            return None
+        self._left -= 1
+        index, self._asked = self._asked, self._asked + 1
+        target = self._turns[self._epochs] % len(self._populations[self._epochs])
+        self._turns[self._epochs] += 1
+        going = self._going.pop() if self._going else None
+        place = going.place if going is not None else self._offspring(target)
+        self._open[index] = _Trial(_Member(place, -np.inf, index), target)
+        continues = going.index if going is not None and going.index >= 0 else None
+        return Proposal(self._architecture(place), self._epochs, continues)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Let a child take the place of its target, and begin the next rung after the last one.
+
+        Args:
+            outcome: the outcome of a child that `ask` proposed.
+
+        Raises:
+            InputError: when the child has status "ok" but no score.
+        """
+        score = score_of(outcome, self.reward(outcome))
+        trial = self._open.pop(outcome.index)
+        population = self._populations[self._epochs]
+        if score is not None and score >= population[trial.target].fitness:
+            trial.member.fitness = score
+            population[trial.target] = trial.member
+        if not self._left and not self._open:
+            self._next_rung()
+
+    def _next_rung(self) -> None:
+        below, self._going = self._populations[self._epochs], []
+        self._rung += 1
+        if self._rung == len(self._brackets[self._bracket]):
+            self._rung, self._bracket = 0, (self._bracket + 1) % len(self._brackets)
+            self._first = self._first and self._bracket > 0
+        self._left = self._brackets[self._bracket][self._rung][0]
+        if self._first and self._rung:
+            here = {each.place.tobytes() for each in self._populations[self._epochs]}
+            new = [each for each in below if np.isfinite(each.fitness) and each.place.tobytes() not in here]
+            self._going = _best(new, self._left)[::-1]
+
+    def _offspring(self, target: int) -> FloatArray:
+        bracket = self._brackets[self._bracket]
+        below = bracket[max(self._rung - 1, 0)][1]
+        parents = [each.place for each in _best(self._populations[below], bracket[self._rung][0])]
+        everywhere = [each.place for others in self._populations.values() for each in others]
+        for _ in range(TRIES):
+            some = parents
+            if len(some) < MUTATED:  # one more than needed, as in the package
+                some = [*some, *(self._mutant(everywhere) for _ in range(MUTATED - len(some) + 1))]
+            place = self._crossed(self._populations[self._epochs][target].place, self._mutant(some))
+            if self.space.allows(self._architecture(place)):
+                return place
+        return self._random().place
+
+    def _random(self) -> _Member:
+        return _Member(self._place_of(self.space.random(self._rng)), -np.inf)
+
+    def _mutant(self, parents: list[FloatArray]) -> FloatArray:
+        drawn = self._rng.choice(len(parents), MUTATED, replace=len(parents) < MUTATED).tolist()
+        a, b, c = (parents[at] for at in drawn)
+        mutant = a + self.config.factor * (b - c)
+        anew = self._rng.random(len(mutant))
+        return np.where((mutant >= 0) & (mutant < 1), mutant, anew)
+
+    def _crossed(self, target: FloatArray, mutant: FloatArray) -> FloatArray:
+        taken = self._rng.random(len(mutant)) < self.config.crossover
+        taken[self._rng.integers(len(mutant))] = True
+        return np.where(taken, mutant, target)
+
+    def _place_of(self, architecture: Architecture) -> FloatArray:
+        """A place drawn within the part of the interval that stands for each choice."""
+        choices = np.array(architecture.choices, dtype=np.float64)
+        return np.asarray((choices + self._rng.random(len(choices))) / self._options)
+
+    def _architecture(self, place: FloatArray) -> Architecture:
+        choices = np.minimum((place * self._options).astype(np.int64), self._options - 1)
+        return self.space.decode(choices.tolist())
+
+
+def _best(members: list[_Member], count: int) -> list[_Member]:
+    return sorted(members, key=lambda each: -each.fitness)[:count]

@@ -1,0 +1,97 @@
+"""Hypervolume over the budget, against the areas of the first children added up by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasbench.analysis.pareto.volume_course import (
+    at_quarters,
+    comparison_lines,
+    plot_volume_course,
+    volume_bands,
+    volume_courses,
+    volume_tests,
+)
+from nasbench.analysis.plotting import saving
+from nasbench.errors import InputError
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
+from nasbench.spaces import get_space
+from nasbench.store.maintenance.table_builder import write_new
+from nasbench.store.query import Results
+from nasbench.tabular.tables import Table
+
+OBJECTIVES = ("error", "params")
+CORNER = {"error": 1.0, "params": 1000.0}
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    space = get_space("choices:4/4/4")
+    rng = np.random.default_rng(0)
+    size = space.size
+    accuracy, params = rng.uniform(0.1, 0.9, size), rng.integers(10, 900, size)
+    accuracy[5] = np.nan
+    return Table("made-up", space, accuracy, accuracy, np.full(size, 2.0), params, np.ones(size, dtype=np.int64))
+
+
+@pytest.fixture(scope="module")
+def searches(table, tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame]:
+    path = tmp_path_factory.mktemp("volumes") / "replays.h5"
+    budget = ReplayBudget(Budget.parse("16 children"), 0.1)
+    settings = [Setting.of("random", {}), Setting.of("nsga2", {"population": "4"})]
+    write_new(str(path), tables_of([replay(table, setting, range(12), budget) for setting in settings]))
+    with Results(str(path)) as results:
+        return results.frame(), results.runs()
+
+
+def area(children: pd.DataFrame) -> float:
+    """Dominated area up to the corner: steps of the front in (log10 params, error)."""
+    total, height = 0.0, 1.0
+    for params, accuracy in sorted(zip(children["params"], children["val_acc"])):
+        if np.isfinite(accuracy) and 1 - accuracy < height:
+            total += (height - (1 - accuracy)) * (3 - np.log10(params))
+            height = 1 - accuracy
+    return total
+
+
+def test_volumes_are_the_areas_of_the_first_children(searches):
+    frame, runs = searches
+    courses = volume_courses(frame, runs, OBJECTIVES, CORNER)
+    assert sorted(set(courses["budget"])) == list(range(1, 17))
+    search = frame[frame["stage"] == "search"].sort_values(["run", "index"])
+    for (run, budget), rows in list(courses.groupby(["run", "budget"]))[::7]:
+        first = search[search["run"] == run].head(int(budget))
+        assert rows["hypervolume"].iloc[0] == pytest.approx(area(first)), (run, budget)
+    rising = courses.groupby("run")["hypervolume"].apply(lambda each: (each.diff().dropna() >= -1e-12).all())
+    assert rising.all()
+
+
+def test_medians_bands_and_tests(searches, tmp_path):
+    frame, runs = searches
+    courses = volume_courses(frame, runs, OBJECTIVES, CORNER, by="gpu_hours", steps=5)
+    data = volume_bands(courses)
+    last = data[data["budget"] == data["budget"].max()].set_index("strategy")
+    ends = courses[courses["budget"] == courses["budget"].max()].groupby("strategy")["hypervolume"]
+    assert last["median"].to_dict() == pytest.approx(ends.median().to_dict())
+    assert ((data["low"] <= data["median"]) & (data["median"] <= data["high"])).all()
+    assert set(last["runs"]) == {12}
+    tests = volume_tests(courses)
+    means = ends.mean()
+    assert tests["difference"].tolist() == pytest.approx([means["random"] - means["nsga2"]])
+    (line,) = comparison_lines(tests)
+    assert line.startswith("random - nsga2: ")
+    assert len(at_quarters(data)) == 8
+    saving.save_figure(plot_volume_course(data, ["a note"], "made up"), tmp_path / "course.svg")
+    assert "hypervolume so far" in (tmp_path / "course.svg").read_text()
+
+
+def test_what_has_no_course_is_refused(searches):
+    frame, runs = searches
+    with pytest.raises(InputError, match="take val_acc"):
+        volume_courses(frame, runs, OBJECTIVES, CORNER, score="test_acc")
+    with pytest.raises(InputError, match="complete table"):
+        volume_courses(frame.assign(strategy="table"), runs, OBJECTIVES, CORNER)

@@ -1,0 +1,110 @@
+"""Comparisons on a suite: scores, ranks, tests, targets and what they say of themselves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import mannwhitneyu
+
+from nasbench.analysis.bench.charts import cliques
+from nasbench.analysis.bench.comparison import compare_entries, search_scores
+from nasbench.analysis.bench.targets import reaching_times, shares_at, target_curves
+from nasbench.analysis.inference.two_samples import holm
+from nasbench.benchmark.definition import load_benchmark
+
+PROTOCOL = load_benchmark("suite-v1").protocol
+
+
+def test_scores_are_those_of_the_incumbent_when_the_budget_is_spent(made):
+    small = search_scores(made.entries, made.scales, "small")
+    assert set(small["score"]) == {0.3}
+    assert small["regret"].tolist() == pytest.approx([1.5] * len(small))  # (0.9 - 0.3) / (0.9 - 0.5)
+    large = search_scores(made.entries, made.scales, "large")
+    good = large[(large["strategy"] == "good") & (large["task"] == "first")]
+    assert good["score"].tolist() == made.entries[0].runs["first"].scores[1::2].tolist()
+
+
+def test_a_search_without_a_child_scores_zero_and_counts(made):
+    runs = made.entries[0].runs["first"]
+    none = search_scores(made.entries, {**made.scales, "first": made.scales["first"]}, "small")
+    assert none["scored"].all()
+    assert runs.at(0.5).tolist() == [-1] * 8
+
+
+def test_ranks_tests_and_tallies(made):
+    found = compare_entries(made.entries, (), made.scales, PROTOCOL)
+    assert found.overall.sort_values("rank")["strategy"].tolist() == ["good", "middling", "poor"]
+    assert found.overall.set_index("strategy")["rank"].to_dict() == {"good": 1.0, "middling": 2.0, "poor": 3.0}
+    assert found.overall.set_index("strategy").loc["good", ["wins", "ties", "losses"]].tolist() == [6, 0, 0]
+    assert found.overall.set_index("strategy").loc["poor", ["wins", "ties", "losses"]].tolist() == [0, 0, 6]
+    table = found.tests["first"]
+    scores = {entry.shown: entry.runs["first"].scores[1::2] for entry in made.entries}
+    expected = [
+        mannwhitneyu(scores[row.first], scores[row.second], method="exact").pvalue for row in table.itertuples()
+    ]
+    assert table["p"].tolist() == pytest.approx(expected, rel=1e-6)
+    assert table["p_holm"].tolist() == pytest.approx(holm(np.array(expected)).tolist(), rel=1e-6)
+
+
+def test_every_verdict_has_n_interval_p_and_what_was_detectable(made):
+    found = compare_entries(made.entries, ("good",), made.scales, PROTOCOL)
+    assert [len(table) for table in found.tests.values()] == [2, 2, 2]  # only pairs with the strategy in question
+    for table in found.tests.values():
+        for verdict in table["verdict"]:
+            assert all(part in verdict for part in ("n=8 and 8", "Holm p", "points [", "detectable at this n:"))
+
+
+def test_regrets_over_tasks_are_means_over_tasks_with_intervals(made):
+    found = compare_entries(made.entries, (), made.scales, PROTOCOL)
+    row = found.overall.set_index("strategy").loc["good"]
+    by_task = found.summary[found.summary["strategy"] == "good"]["regret"]
+    assert row["regret"] == pytest.approx(by_task.mean())
+    assert row["regret_low"] < row["regret"] < row["regret_high"]
+
+
+def test_few_tasks_are_said_to_be_few(made):
+    three = compare_entries(made.entries, (), made.scales, PROTOCOL).notes
+    assert any("the least p that 3 pairs can give is 0.25" in line for line in three)
+    assert any(line.startswith("Friedman") for line in three)
+    one = {"first": made.scales["first"]}
+    entries = [type(each)(each.strategy, {}, {"first": each.runs["first"]}, label=each.label) for each in made.entries]
+    notes = compare_entries(entries, (), one, PROTOCOL).notes
+    assert any("Nothing can be concluded about other tasks" in line for line in notes)
+    assert not any("Friedman" in line for line in notes)
+
+
+def test_fewer_than_five_searches_have_neither_intervals_nor_tests(made):
+    entries = [
+        type(each)(
+            each.strategy, {}, {task: runs.of_searches(range(4)) for task, runs in each.runs.items()}, label=each.label
+        )
+        for each in made.entries
+    ]
+    found = compare_entries(entries, (), made.scales, PROTOCOL)
+    assert all(math.isnan(value) for table in found.tests.values() for value in table["p"])
+    assert found.overall["regret_low"].isna().all()
+    assert any("neither intervals nor tests" in line for line in found.notes)
+
+
+def test_targets_are_reached_when_the_searched_score_is_good_enough(made):
+    runs, scale = made.entries[0].runs["first"], made.scales["first"]
+    times = reaching_times(runs, scale, (2.0, 0.5, 0.0))
+    assert times[:, 0].tolist() == [1.0] * 8
+    assert times[:, 1].tolist() == [20.0] * 8
+    assert np.isinf(times[:, 2]).all()
+    shares = shares_at(made.entries, made.scales, (2.0, 0.5, 0.0)).set_index("strategy")
+    assert shares.loc["good"].tolist() == pytest.approx([1 / 3, 2 / 3, 2 / 3])
+    curves = target_curves(made.entries, made.scales, (2.0, 0.5, 0.0))
+    for _, curve in curves.groupby("strategy"):
+        assert curve["share"].is_monotonic_increasing
+    last = curves.groupby("strategy")["share"].last()
+    assert last["good"] == pytest.approx(shares.loc["good", "large"])
+
+
+def test_bars_join_the_largest_groups_that_are_not_shown_to_differ():
+    ranks = {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}
+    differ = frozenset({frozenset("ac"), frozenset("ad"), frozenset("bd")})
+    assert cliques(ranks, differ) == [["a", "b"], ["b", "c"], ["c", "d"]]
+    assert cliques(ranks, frozenset()) == [["a", "b", "c", "d"]]

@@ -1,0 +1,279 @@
+"""The simulated clock: children of K devices end in the order of their times, as in a run that trains them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from commands import nasbench
+from searching import search, tiny_plan
+
+from nasbench.errors import InputError
+from nasbench.runners.executors.base import Executor, ExecutorOptions
+from nasbench.runners.replay.clock import Courses
+from nasbench.runners.replay.jobs import replay_all
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_on_clock, replay_one_by_one
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
+from nasbench.spaces import get_space
+from nasbench.spaces.stored_choices import hash_of_choices
+from nasbench.store.maintenance.checking import check_file
+from nasbench.store.maintenance.table_builder import write_new
+from nasbench.store.query import Results
+from nasbench.tabular.table_curves import TableCurves
+from nasbench.tabular.tables import Table
+from nasbench.training.evaluation import Child, Evaluation
+
+EPOCHS = 9
+ROOT = Path(__file__).parent.parent.parent
+
+
+@cache
+def table(spec: str = "choices:4/3/4/5", failing: bool = True) -> Table:
+    """Architectures whose scores rise with their epochs and cost what their first choices say."""
+    space = get_space(spec)
+    rng = np.random.default_rng(7)
+    final = rng.uniform(0.3, 0.95, space.size)
+    curves = final[:, None] * np.linspace(0.5, 1.0, EPOCHS) * rng.uniform(0.8, 1.0, (space.size, EPOCHS))
+    per_epoch = rng.uniform(0.5, 3.0, (space.size, 1)) * rng.uniform(0.9, 1.1, (space.size, EPOCHS))
+    seconds = 0.2 + per_epoch.cumsum(axis=1)
+    if failing:
+        curves[::17] = np.nan
+    counts = np.ones(space.size, dtype=np.int64)
+    return Table(
+        name="made up",
+        space=space,
+        val_acc=curves[:, -1],
+        test_acc=curves[:, -1] - 0.01,
+        seconds=seconds[:, -1],
+        params=counts,
+        mult_adds=counts,
+        curves=TableCurves(np.arange(space.size), curves, seconds),
+    )
+
+
+def budget(text: str) -> ReplayBudget:
+    return ReplayBudget(Budget.parse(text), 1.0)
+
+
+EARLY = {
+    "asha": {"eta": "3"},
+    "hyperband": {},
+    "successive_halving": {"children": "10"},
+    "bohb": {},
+    "dehb": {},
+    "median_stop": {"interval": "2"},
+}
+
+
+@pytest.mark.parametrize("limit", ["40 children", "300 gpu-seconds", "300 s", "0.1 usd"])
+@pytest.mark.parametrize("name", ["random", "evolution"])
+def test_one_device_is_the_replay_without_a_clock(name: str, limit: str) -> None:
+    setting = Setting.of(name, {"population": "5", "sample": "2"} if name == "evolution" else {})
+    seeds = range(4)
+    before = replay_one_by_one(table(), setting, seeds, budget(limit))
+    now = replay_on_clock(table(), setting, seeds, budget(limit))
+    assert (now.codes == before.codes).all()
+    assert now.seconds == pytest.approx(before.seconds)
+    assert now.ends == pytest.approx(before.seconds)
+    assert now.frame().drop(columns="choices").equals(before.frame().drop(columns="choices"))
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+@pytest.mark.parametrize("name", ["asha", "hyperband", "successive_halving"])
+def test_the_algorithm_alone_is_the_strategy(name: str, devices: int) -> None:
+    setting, limit = Setting.of(name, EARLY[name]), budget("400 gpu-seconds")
+    fast = replay_on_clock(table(), setting, range(5), limit, devices=devices)
+    slow = replay_on_clock(table(), setting, range(5), limit, devices=devices, whole_strategy=True)
+    assert (fast.codes == slow.codes).all()
+    assert fast.courses is not None
+    assert slow.courses is not None
+    for column in ("stops", "bases", "costs", "ends", "indices", "continues", "asked"):
+        assert (getattr(fast.courses, column) == getattr(slow.courses, column)).all(), column
+    assert fast.frame().equals(slow.frame())
+
+
+@pytest.mark.parametrize("devices", [1, 5])
+@pytest.mark.parametrize("name", EARLY)
+def test_times_costs_and_scores_are_those_of_the_table(name: str, devices: int) -> None:
+    found = replay(table(), Setting.of(name, EARLY[name]), range(3), budget("500 gpu-seconds"), devices=devices)
+    courses, curves = found.courses, table().curves
+    assert courses is not None
+    assert curves is not None
+    assert (courses.continues >= 0).any() or name == "dehb"
+    for run in range(3):
+        n = int(found.children[run])
+        by_index = {int(courses.indices[run, at]): at for at in range(n)}
+        starts = []
+        for at in range(n):
+            code, stop = int(found.codes[run, at]), int(courses.stops[run, at]) or EPOCHS
+            cost = curves.seconds[code, stop - 1]
+            if (earlier := int(courses.continues[run, at])) >= 0:
+                before = by_index[earlier]
+                assert found.codes[run, before] == code
+                assert courses.stops[run, before] == courses.bases[run, at] < stop
+                assert courses.ends[run, before] <= courses.ends[run, at] - courses.costs[run, at] + 1e-9
+                cost -= curves.seconds[code, courses.bases[run, at] - 1]
+            assert courses.costs[run, at] == pytest.approx(cost)
+            assert found.outcomes[run, at] == pytest.approx(curves.val_acc[code, stop - 1], nan_ok=True)
+            starts.append((courses.ends[run, at] - cost, courses.ends[run, at]))
+        assert (np.diff(courses.ends[run, :n]) >= 0).all()
+        for _, end in starts:  # never more in training at once than there are devices
+            assert sum(start < end - 1e-9 and end <= until for start, until in starts) <= devices
+        assert found.seconds[run, n - 1] <= 500
+
+
+def test_the_clock_of_eight_devices_runs_faster_than_their_device_time() -> None:
+    found = replay(table(), Setting.of("asha", {}), range(3), budget("2000 gpu-seconds"), devices=8)
+    ratio = found.seconds[:, -1] / found.ends[:, -1]
+    assert ((ratio > 7) & (ratio <= 8 + 1e-9)).all()
+    on_time = replay(table(), Setting.of("asha", {}), range(3), budget("100 s"), devices=8)
+    assert (on_time.ends[:, -1] <= 100).all()
+    assert (on_time.seconds[:, -1] > 600).all()
+    assert (on_time.frame()["spent"] <= 100).all()
+
+
+class SleepingExecutor(Executor):
+    """K workers that sleep for as long as a table says, and report the table's score."""
+
+    def __init__(self, devices: int, source: Table, scale: float) -> None:
+        super().__init__(ExecutorOptions(devices=("cpu",) * devices))
+        self._table, self._scale = source, scale
+        self._began: float | None = None
+        self._idle = [0.0] * devices  # simulated times at which workers became free
+        self._ended = threading.Condition()
+        self._done: list[tuple[int, float, Evaluation]] = []
+        self._costs: dict[tuple[str, int], float] = {}
+
+    @property
+    def share(self) -> float:
+        return 1.0
+
+    def submit(self, ticket: int, child: Child) -> None:
+        if self._began is None:
+            self._began = time.monotonic()
+        curves = self._table.curves
+        assert curves is not None
+        code, last = int(self._table.code(np.array(child.architecture.choices))), child.last_epoch
+        source = getattr(child.keeper, "source", None)
+        base = int(source.stem.rpartition("-")[2]) if source is not None else 0
+        cost = float(curves.seconds[code, last - 1] - (curves.seconds[code, base - 1] if base else 0.0))
+        end = self._idle.pop(0) + cost
+        values = {
+            name: tuple(curves.val_acc[code, :last]) for name in ("val_acc", "train_acc", "val_loss", "train_loss")
+        }
+        evaluation = Evaluation(
+            "ok",
+            val_acc=float(curves.val_acc[code, last - 1]),
+            epochs=last,
+            from_epoch=base,
+            train_seconds=cost,
+            curves={**values, "seconds": tuple(np.diff(curves.seconds[code, :last], prepend=0.0).tolist())},
+        )
+
+        def sleep() -> None:
+            assert self._began is not None
+            time.sleep(max(self._began + end * self._scale - time.monotonic(), 0.0))
+            with self._ended:
+                self._done.append((ticket, end, evaluation))
+                self._ended.notify()
+
+        threading.Thread(target=sleep, daemon=True).start()
+
+    def wait(self) -> list[tuple[int, Evaluation]]:
+        with self._ended:
+            while not self._done:
+                self._ended.wait()
+            done, self._done = sorted(self._done, key=lambda item: item[0]), []
+        self._idle.extend(end for _, end, _ in done)
+        return [(ticket, evaluation) for ticket, _, evaluation in done]
+
+    def drop(self) -> list[tuple[int, Evaluation]]:
+        return []
+
+    def close(self) -> None:
+        """Leave the sleeping threads, which nobody waits for."""
+
+
+@pytest.mark.parametrize(("name", "options"), [("asha", {"eta": "3"}), ("random", {})])
+def test_a_run_on_sleeping_workers_has_the_order_of_the_clock(
+    name: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    spec, children, devices = "pnas:blocks=1", 16, 4
+    source = table(spec, failing=False)
+    changes = {"data": "fake:images=96,size=8,classes=3", "epochs": EPOCHS, "filters": 4, "validation": 0.5}
+    settings: dict[str, Any] = {"strategy": name, "options": options, "space": spec, "set": changes, "final": "none"}
+    limit, setting = budget(f"{children} children"), Setting.of(name, options)
+    many = replay(source, setting, range(60), limit, devices=devices)
+    gaps = np.diff(many.ends, axis=1).min(axis=1)
+    seed = int((gaps / many.ends[:, -1]).argmax())  # a search whose children end at times that differ most
+    scale = 0.03 / float(gaps[seed])
+    assert scale * many.ends[seed, -1] < 6
+    found = replay(source, setting, [seed], limit, devices=devices)
+    given = {"budget": limit.text, "seed": seed, "cached": "off", "executor": "local", "devices": "cpu,cpu,cpu,cpu"}
+    plan = tiny_plan(**settings, **given)
+    search(plan, tmp_path / "x.h5", SleepingExecutor(devices, source, scale))
+    with Results(str(tmp_path / "x.h5")) as results:
+        rows = [dict(row) for row in results.children_of(plan.run)]
+    choices = [str(list(source.architecture(int(code)).choices)).replace(" ", "") for code in found.codes[0]]
+    courses = found.courses
+    assert courses is not None
+    assert [row["index"] for row in rows] == courses.indices[0].tolist()
+    assert [row["choices"] for row in rows] == choices
+    assert [row["stop_epoch"] for row in rows] == courses.stops[0].tolist()
+    assert [row["from_epoch"] for row in rows] == courses.bases[0].tolist()
+    assert [row["asked"] for row in rows] == courses.asked[0].tolist()
+    assert [row["gpu_hours"] * 3600 for row in rows] == pytest.approx(found.costs[0].tolist())
+    assert [row["val_acc"] for row in rows] == pytest.approx(found.outcomes[0].tolist())
+
+
+def test_a_results_file_of_side_by_side_children_is_sound_and_names_what_goes_on(tmp_path: Path) -> None:
+    found = replay(table(), Setting.of("asha", {"eta": "3"}), range(3), budget("60 children"), devices=4)
+    path = tmp_path / "x.h5"
+    write_new(str(path), tables_of([found]))
+    assert check_file(path, hash_of_choices).findings == []
+    with Results(str(path)) as results:
+        frame, runs = results.frame(stage="search"), results.runs()
+    assert '"children_at_once": 4' in runs["config"].iloc[0]
+    assert runs["wall_seconds"].tolist() == pytest.approx(found.ends[:, -1].tolist())
+    for _, rows in frame.groupby("run"):
+        assert sorted(rows["index"]) != rows["index"].tolist()
+        named = rows.set_index(rows["run"] + "/" + rows["index"].astype(str))
+        going = rows[rows["continues"] != ""]
+        assert len(going)
+        for row in going.itertuples():
+            earlier = named.loc[row.continues]
+            assert (earlier["hash"], earlier["stop_epoch"]) == (row.hash, row.from_epoch)
+
+
+def test_groups_of_searches_in_several_processes_are_joined() -> None:
+    setting, limit = Setting.of("asha", {}), budget("300 gpu-seconds")
+    (together,) = replay_all(table(), [setting], range(23), limit, 1, lambda name, count: None, devices=3)
+    whole = replay(table(), setting, range(23), limit, devices=3)
+    assert (together.codes == whole.codes).all()
+    assert together.frame().equals(whole.frame())
+    assert isinstance(together.courses, Courses)
+
+
+def test_a_strategy_that_stops_early_needs_curves() -> None:
+    whole = replace(table(), curves=None)
+    with pytest.raises(InputError, match="scores of whole trainings only; choose another strategy"):
+        replay(whole, Setting.of("asha", {}), [0], budget("5 children"))
+    with pytest.raises(InputError, match="proposes to train up to epoch 12; a whole training has 9"):
+        replay(table(), Setting.of("bohb", {"max_epochs": "12", "min_epochs": "12"}), [0], budget("5 children"))
+
+
+@pytest.mark.slow
+def test_the_command_searches_the_shipped_table_with_several_devices(tmp_path: Path) -> None:
+    path = tmp_path / "x.h5"
+    given = ["replay", "--table", str(ROOT / "results" / "digits201.h5"), "--strategy", "asha", "--strategy", "random"]
+    done = nasbench(*given, "--seeds", "5", "--budget", "20 s", "--children-at-once", "4", "-o", str(path))
+    assert done.code == 0, done.err
+    assert "asha" in done.out
+    assert check_file(path, hash_of_choices).findings == []

@@ -1,0 +1,86 @@
+"""Searches with a warm start or a filter by a zero-cost score."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from searching import search, tiny_plan
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.runners.search import config as module
+from nasbench.runners.search.proxy import parse_filter, parse_warm_start, text_of
+from nasbench.store.query import Results
+from nasbench.zero_cost import ScoringInput, ZeroCost
+from nasbench.zero_cost.counts import params
+
+FIELDS = {"strategy": "evolution", "options": {"population": 4, "sample": 2}, "budget": "6 children", "final": "none"}
+
+
+@pytest.fixture
+def scored(monkeypatch) -> list[str]:
+    """Scores are the number of parameters; the list has the hashes of the scored architectures."""
+    hashes: list[str] = []
+
+    def score(architecture, name, protocol, seed, device):
+        hashes.append(architecture.hash)
+        return ZeroCost(params(ScoringInput.of(architecture, protocol, seed, device)), 0.0)
+
+    monkeypatch.setattr(module, "zero_cost_score", score)
+    return hashes
+
+
+def test_the_first_children_are_the_best_of_the_pool(tmp_path, scored):
+    plan = tiny_plan(warm_start="zero_cost:synflow,candidates=8,children=3", **FIELDS)
+    assert plan.run != tiny_plan(**FIELDS).run
+    scored.clear()
+    search(plan, tmp_path / "a.h5")
+    with Results(tmp_path / "a.h5") as results:
+        frame, runs = results.frame(), results.runs()
+    assert len(scored) == len(set(scored)) == 8
+    first = frame["hash"].tolist()[:3]
+    assert set(first) <= set(scored)
+    assert frame["params"].tolist()[:3] == sorted(frame["params"].tolist()[:3], reverse=True)
+    assert runs["searcher_hours"].iloc[0] > 0
+    again = plan.strategy()
+    assert [again.ask().hash for _ in range(3)] == first  # each strategy of a plan begins anew
+
+
+def test_a_filter_proposes_only_the_best_share(tmp_path, scored):
+    plan = tiny_plan(filter="zero_cost:params,keep=0.3,candidates=10", **FIELDS)
+    scored.clear()
+    search(plan, tmp_path / "a.h5")
+    with Results(tmp_path / "a.h5") as results:
+        frame = results.frame()
+    assert len(scored) == len(set(scored)) > 10
+    assert all(plan.searched.allows(plan.space.decode(json.loads(text))) for text in frame["choices"])
+
+
+def test_a_configuration_without_them_keeps_its_id():
+    assert tiny_plan(**FIELDS).run == tiny_plan(warm_start="", filter="", **FIELDS).run
+
+
+def test_one_spelling():
+    assert text_of(parse_warm_start("zero_cost:synflow, children=20,candidates=100")) == "zero_cost:synflow,children=20"
+    assert text_of(parse_filter("zero_cost:naswot,keep=0.25")) == "zero_cost:naswot,keep=0.25"
+    assert text_of(parse_filter("")) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("synflow", "should be zero_cost:SCORE"),
+        ("zero_cost:synflov", "did you mean 'synflow'"),
+        ("zero_cost:synflow,child=3", "unknown option of warm_start"),
+        ("zero_cost:synflow,children=0", "children is 1 or more"),
+        ("zero_cost:synflow,children=x", "children takes a number"),
+    ],
+)
+def test_mistakes_are_one_line(text: str, told: str):
+    with pytest.raises((InputError, UnknownName), match=told):
+        parse_warm_start(text)
+
+
+def test_a_strategy_without_a_random_beginning_is_refused():
+    with pytest.raises(InputError, match="does not begin with random architectures"):
+        tiny_plan(warm_start="zero_cost:params", strategy="reinforce")

@@ -1,0 +1,88 @@
+"""Settings by name: those of the paper, and those that scale with the budget; nothing changes where none is named."""
+
+from __future__ import annotations
+
+import pytest
+from commands import nasbench as command
+from searching import tiny_plan
+
+from nasbench.errors import InputError, UnknownName
+from nasbench.runners.replay.replay import Setting
+from nasbench.runners.strategies import STRATEGIES
+from nasbench.runners.strategies.evolution import EvolutionConfig
+from nasbench.runners.strategies.presets import with_preset
+
+LEARNED = {"ppo": (3.5e-4, 20, 20_000), "reinforce": (6e-4, 8, 12_800)}
+
+
+@pytest.mark.parametrize("name", list(LEARNED))
+def test_rate_times_children_stays_up_to_the_limit(name: str):
+    rate, batch, of = LEARNED[name]
+    kind = STRATEGIES.get(name)
+    for children in (1, 5, 60, 200, 2_000, of, 5 * of):
+        options = kind.auto_options(children)
+        assert options["learning_rate"] == pytest.approx(min(0.01, rate * of / children), rel=1e-2)
+        assert options["batch"] == max(1, min(batch, children // 10))
+        kind.config_type(**options)
+    assert kind.auto_options(of) == {"learning_rate": rate, "batch": batch}
+
+
+def test_the_rate_of_free_logits():
+    kind = STRATEGIES.get("reinforce_logits")
+    rates = [kind.auto_options(children)["learning_rate"] for children in (50, 333, 1000, 3000)]
+    assert rates == pytest.approx([0.03, 0.03, 0.01, 0.00333], rel=0.01)
+
+
+def test_given_options_win_and_the_papers_settings_are_the_defaults():
+    kind = STRATEGIES.get("ppo")
+    assert with_preset(kind, {"preset": "auto", "batch": "3"}, 100)["batch"] == "3"
+    assert with_preset(kind, {"preset": "paper", "batch": "3"}, 100) == {"batch": "3"}
+    assert with_preset(kind, {"batch": "3"}, 100) == {"batch": "3"}
+    assert with_preset(kind, {"preset": "auto", "children": "500"}, None) == kind.auto_options(500)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "children", "told"),
+    [
+        ("ppo", {"preset": "atuo"}, 10, "did you mean 'auto'"),
+        ("ppo", {"preset": "auto"}, None, "give it beside, e.g. children=200"),
+        ("ppo", {"preset": "auto", "children": "many"}, None, "give it beside"),
+        ("random", {"preset": "auto"}, 10, "no settings that scale"),
+    ],
+)
+def test_mistakes_are_one_line(name: str, options, children, told: str):
+    with pytest.raises((InputError, UnknownName), match=told):
+        with_preset(STRATEGIES.get(name), options, children)
+
+
+def test_a_run_is_stored_with_the_settings_and_the_paper_keeps_its_id():
+    fields = {"strategy": "ppo", "budget": "100 children"}
+    auto = tiny_plan(options={"preset": "auto"}, **fields)
+    assert auto.config.options == STRATEGIES.get("ppo").auto_options(100)
+    assert auto.run == tiny_plan(options=auto.config.options, **fields).run
+    assert tiny_plan(options={"preset": "paper"}, **fields).run == tiny_plan(**fields).run
+    assert auto.run != tiny_plan(**fields).run
+
+
+def test_a_replay_has_the_settings_of_its_budget():
+    assert Setting.of("ppo", {"preset": "auto"}, "", 250.0).config.learning_rate == 0.01
+    assert Setting.of("ppo", {"preset": "paper"}).text == "ppo"
+
+
+def test_a_population_as_large_as_the_budget_is_said_to_be_random_search():
+    kind = STRATEGIES.get("evolution")
+    assert "this is random search" in kind.advice(EvolutionConfig(), 100)
+    assert kind.advice(EvolutionConfig(), 101) == ""
+    for name in ("nsga2", "mo_evolution"):
+        kind = STRATEGIES.get(name)
+        assert "this is random search" in kind.advice(kind.config_type(), 20)
+
+
+@pytest.mark.slow
+def test_a_run_says_so(tmp_path):
+    done = command(
+        "run", "--space", "nasnet:blocks=2", "--strategy", "evolution", "--budget", "1 children", "--set", "epochs=1",
+        "--set", "filters=2", "--final", "none", "-o", "a.h5", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "population of 100, so this is random search" in done.err
