@@ -235,15 +235,14 @@ def anytime(
             step = np.searchsorted(course, budgets, side="right") - 1
             rows[place] = np.where(step >= 0, end - len(course) + step, -1)
             most[place] = np.fmax.reduce(course)
-    places_at = rows.reshape(-1)
-    started = places_at >= 0
+    started, taken = (rows >= 0).reshape(-1), rows.reshape(-1).clip(0)
     if table.empty:  # a row to take, which no run is at
         table = pd.DataFrame({"children": [0], "val_acc": [np.nan], "hash": [""], "test_acc": [np.nan]})
-    taken, each = places_at.clip(0), np.repeat(np.arange(len(ids)), wide)
+    each = np.repeat(np.arange(len(ids)), wide)
     columns: dict[str, Any] = {
         "strategy": repeated(runs["strategy"], each, scores_only),
         "run": repeated(runs["run"], each, scores_only),
-        "seed": runs["seed"].to_numpy()[each],
+        **({} if scores_only else {"seed": runs["seed"].to_numpy()[each]}),
         "by": repeated(pd.Series([by]), np.zeros_like(each), scores_only),
         "budget": np.tile(budgets, len(ids)),
     }
@@ -255,8 +254,6 @@ def anytime(
     columns["test_acc"] = np.where(started, table["test_acc"].to_numpy(dtype=float)[taken], np.nan)
     columns["spent"] = np.repeat(most, wide)
     columns["unit"] = repeated(pd.Series([unit]), np.zeros_like(each), scores_only)
-    if scores_only:
-        del columns["seed"]
     return with_no_choice(pd.DataFrame(columns), frame, runs)
 
 

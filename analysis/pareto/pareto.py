@@ -167,16 +167,18 @@ def hypervolume(
         raise InputError(f"the reference's {x} must be positive (its logarithm is taken), got {corner[0]:g}")
     rows = []
     places = front.groupby("strategy", sort=False).indices
+    values = np.column_stack([np.log10(front[x].to_numpy(dtype=float)), -front[y].to_numpy(dtype=float)])
+    worst = np.array([math.log10(corner[0]), -corner[1]])
+    on_front, on_own = (front[name].to_numpy(dtype=bool) for name in ("front", "strategy_front"))
+    everything = np.arange(len(front))
     for strategy in [*style.in_order(list(places)), ALL]:
-        members = front if strategy == ALL else front.iloc[places[strategy]]
-        values = np.column_stack([np.log10(members[x].to_numpy(dtype=float)), -members[y].to_numpy(dtype=float)])
-        worst = np.array([math.log10(corner[0]), -corner[1]])
+        members = everything if strategy == ALL else places[strategy]
         rows.append(
             {
                 "strategy": strategy,
                 "points": len(members),
-                "front": int(members["front" if strategy == ALL else "strategy_front"].sum()),
-                "hypervolume": dominated_volume(values, worst),
+                "front": int((on_front if strategy == ALL else on_own)[members].sum()),
+                "hypervolume": dominated_volume(values[members], worst),
                 "reference_x": corner[0],
                 "reference_y": corner[1],
             }
