@@ -611,7 +611,7 @@ def replay_on_clock(
     for seed in setting.streams(seeds):
         ledger, score = Ledger(budget.budget, budget.usd_per_hour), known.of(seed)
         strategy = setting.kind(space, seed, config)
-        core = None if whole_strategy else _core_of(strategy, table, seed)
+        core = None if whole_strategy or not table.score.is_accuracy else _core_of(strategy, table, seed)
         if core is not None and table.curves is not None:
             found.append(simulate_core(core, ledger, devices, score, table.curves.epochs))
         else:
