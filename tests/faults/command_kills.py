@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from commands import nasbench
 from kills import kill_within, seconds_of
 from searching import stable_rows
-from store_rows import child, run, write
+from store_rows import child, run
 
 from nasbench.outputs import LEFT_OVER_SECONDS
 from nasbench.store.files import ResultsPaths
@@ -71,7 +71,9 @@ def _journal(folder: Path) -> None:
 
 
 def _children(folder: Path) -> None:
-    write(folder / "in.h5", CELLS)
+    with ResultsWriter(folder / "in.h5") as writer:
+        writer.put_run(run(children=CELLS))
+        writer.append_children([child(number) for number in range(CELLS)])
 
 
 def _table(folder: Path) -> None:
