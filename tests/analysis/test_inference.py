@@ -69,6 +69,7 @@ def coverage(shape: str, n: int, statistic: str, repeats: int = 1000) -> tuple[f
     return covered / max(1, given), given / repeats
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("statistic", ["mean", "median"])
 @pytest.mark.parametrize("n", [5, 10, 20])
 @pytest.mark.parametrize("shape", ["normal", "skewed", "tied"])

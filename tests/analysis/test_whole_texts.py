@@ -17,7 +17,7 @@ TABLE = str(RESULTS / "digits201.h5")
 LATENCY = str(RESULTS / "digits201-latency.h5")
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "words",
     [

@@ -98,7 +98,7 @@ def test_no_row_runs_into_another(cells):
     ],
     ids=lambda words: " ".join(Path(word).name for word in words),
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_every_command_prints_a_table_that_parses(tmp_path, words):
     saved = ("-o", "x") if words[0] in ("cost", "claims", "ranks") or words == ("compare", CLAIMS) else ()
     texts = {}

@@ -57,6 +57,7 @@ def test_every_row_of_a_search_agrees_to_the_bit(searched: Path) -> None:
     assert "DIFFERS" not in done.out
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("column", ["val_acc", "train_loss", "test_acc"])
 def test_a_last_bit_is_a_disagreement(searched: Path, tmp_path: Path, column: str) -> None:
     def change(row: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +78,7 @@ def test_a_last_bit_of_a_curve_is_a_disagreement(searched: Path, tmp_path: Path)
     assert "DIFFERS: curve val_loss" in done.out
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("column", "value"), [("hash", "0" * 32), ("device_seconds", 1234.5), ("gpu_hours", 1.0), ("eval_seconds", 9.0)]
 )
@@ -135,6 +137,7 @@ def test_rows_of_this_platform_are_drawn_where_there_are_any(searched: Path, tmp
     assert f"{here} of {here} rows agree bit for bit; 0 of 3 rows agree within 0.15 in accuracy" in done.out
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("seeds", "spread", "limit"), [(1, 0.1, 0.15), (3, 0.01, 0.15), (3, 0.05, 0.05 * math.sqrt(32))]
 )
@@ -249,6 +252,7 @@ def test_rows_of_a_brand_of_processors_are_not_compared_to_the_bit(searched: Pat
     assert "2 of 2 rows agree within 0.15 in accuracy" in done.out
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "platform", ["", "; ; ;", "a;b; ;; x", "portable x86_64", "unknown arm64 processor; computation 2"]
 )

@@ -31,7 +31,7 @@ def nudged(step: EagerStep, images: Tensor, labels: Tensor) -> ForwardBackward:
 REAL: Passes = EagerStep.passes
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("stored", "again", "code", "said"),
     [

@@ -370,6 +370,7 @@ DIAMOND = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
 OPERATIONS = ["input", "conv3x3-bn-relu", "maxpool3x3", "output"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("matrix", [json.dumps(DIAMOND), "0110000100010000"])
 @pytest.mark.parametrize("operations", [json.dumps(OPERATIONS), str(OPERATIONS), ", ".join(OPERATIONS)])
 def test_matrix_and_operations_are_a_cell_of_nasbench101(tmp_path: Path, matrix: str, operations: str) -> None:

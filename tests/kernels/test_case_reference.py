@@ -24,6 +24,7 @@ def small_cases():
         yield case
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("plain", [False, True])
 def test_definitions_equal_torch_in_float64(plain) -> None:
     torch.manual_seed(0)

@@ -127,6 +127,7 @@ def test_both_tables_have_the_same_operations():
     assert list(OPERATIONS) == list(OPERATION_COUNTS)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("pair", "scale", "skeleton", "expected"), PUBLISHED.values(), ids=PUBLISHED.keys())
 def test_published_counts(pair, scale, skeleton, expected):
     counts = count_cell_network(pair, scale, skeleton)

@@ -39,7 +39,7 @@ def random_stacks(spec, number, seed=0):
     return [space.structure(space.random(rng)) for _ in range(number)]
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("spec", SPECS)
 def test_closed_form_equals_the_built_network(spec, size):

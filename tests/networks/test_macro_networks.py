@@ -28,7 +28,7 @@ def stack_of(*layers):
     return MacroStack(tuple(MacroLayer(*layer) for layer in layers))
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("scale", SCALES)
 def test_closed_form_is_the_built_network(scale):
     for stack in random_stacks(12):

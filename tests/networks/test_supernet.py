@@ -32,7 +32,7 @@ def images_for(scale: Scale, batch: int = 6) -> torch.Tensor:
     return torch.randn(batch, scale.image_channels, scale.image_size, scale.image_size)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("spec", "scale"),
     [

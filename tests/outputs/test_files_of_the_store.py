@@ -17,6 +17,7 @@ def mode(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("ending", [".lock", ".h5.packing", ".journal.beginning"])
 @pytest.mark.parametrize("exists", [False, True])
 def test_no_link_that_was_planted_is_followed(ending, exists, tmp_path):
@@ -34,6 +35,7 @@ def test_no_link_that_was_planted_is_followed(ending, exists, tmp_path):
     assert victim.exists() == exists
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("bits", [0o600, 0o640, 0o660])
 def test_a_pack_keeps_the_mode_and_a_journal_takes_it(bits, tmp_path):
     path = tmp_path / "a.h5"

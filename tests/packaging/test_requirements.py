@@ -51,7 +51,7 @@ def provides(distribution: str) -> set[str]:
     try:
         files = metadata.files(distribution) or []
     except metadata.PackageNotFoundError:
-        return {distribution}
+        return {distribution.replace("-", "_")}
     return {file.parts[0].split(".")[0] for file in files}
 
 

@@ -201,6 +201,7 @@ class SleepingExecutor(Executor):
         """Leave the sleeping threads, which nobody waits for."""
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "options"), [("asha", {"eta": "3"}), ("random", {})])
 def test_a_run_on_sleeping_workers_has_the_order_of_the_clock(
     name: str, options: dict[str, str], tmp_path: Path

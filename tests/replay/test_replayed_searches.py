@@ -176,7 +176,7 @@ class FromTable(Executor):
         self._waiting.clear()
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("budget", ["4000 s", "4000 gpu-seconds", "30 children", "1 usd"])
 @pytest.mark.parametrize(
     ("name", "options"),

@@ -60,6 +60,7 @@ def test_seeds_on_the_command_line_are_numbers_given_once(path, text):
     assert "should name training seeds once each" in str(done.exception)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("draw", ["mean", "one"])
 def test_searches_see_their_seeds_and_choices_are_reported_by_the_others(path, draw, tmp_path):
     words = ["--search-seeds", "0,1", "--report-seeds", "2,3", "--seeds", "3", "--budget", "20 children"]

@@ -94,6 +94,7 @@ def test_a_resumed_run_does_not_charge_the_searcher_again(tmp_path):
     assert parts == [2, 2, 2, 2, 1, 2]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_a_child_is_charged_as_follows_from_its_end(tmp_path, status):
     search(tiny_plan(budget="3 children", final="none", cached="off"), tmp_path / "a.h5", MadeUp(status))

@@ -69,6 +69,7 @@ def test_they_share_a_write_and_a_trained_child_is_written_at_once(trained, tmp_
     assert frame["cached_from"].ne("").tolist() == [True] * 8 + [False] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("killed_before", [0, 1, 3])
 def test_killed_and_resumed_equals_never_killed(trained, tmp_path, monkeypatch, killed_before):

@@ -36,7 +36,7 @@ def stopped(plan, path, executor, error=KeyboardInterrupt):
         search(plan, path, executor)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("budget", ["12 children", "60 gpu-seconds"])
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("slots", [1, 4])

@@ -31,7 +31,7 @@ def limited(**fields):
     return tiny_plan(**{"where_arch": LIMITS, "final": "none", **fields})
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("strategy", "options"),
     [("random", {}), ("evolution", {"population": 3, "sample": 2}), ("local_search", {}), ("ppo", {"batch": 3})],

@@ -15,7 +15,7 @@ from nasbench.store.format.schema import LEDGER_CATEGORIES
 from nasbench.store.query import Results
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("budget", ["7 children", "40 gpu-seconds"])
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("slots", [1, 4])
@@ -89,6 +89,7 @@ def one_proposal(monkeypatch) -> None:
     monkeypatch.setattr(metered, "seconds_of", lambda ticket: 5.0)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("one_proposal")
 @pytest.mark.parametrize("ordered", [False, True])
 def test_a_cached_child_beyond_the_budget_charges_nothing_in_its_row(tmp_path, ordered):
@@ -119,6 +120,7 @@ def test_rows_of_earlier_versions_with_a_price_for_it_are_not_charged_either():
     assert accounts.ledger.device_seconds["uncounted"] == pytest.approx(7)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("cached", "price"), [("charge", 5), ("free", 0)])
 @pytest.mark.usefixtures("one_proposal")
 def test_a_final_training_from_the_cache_costs_what_a_cached_child_costs(tmp_path, cached, price):

@@ -81,6 +81,7 @@ def test_a_figure_is_shown_as_a_picture():
     assert '<img class="output"' in with_outputs(page, [output])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("block", "why"),
     [

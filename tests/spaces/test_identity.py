@@ -264,6 +264,7 @@ def test_equal_hash_exactly_when_isomorphic(spec):
     assert min(outcomes.values()) >= 140, outcomes
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("spec", "is_same"),
     [

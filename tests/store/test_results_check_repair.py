@@ -259,6 +259,7 @@ def append(path: Path, rows: list[tuple[dict[str, Any], dict[str, list[float]]]]
             writer.append_child(given, curves)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("rows", "runs", "said"),
     [

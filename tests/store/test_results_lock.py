@@ -44,6 +44,7 @@ def test_a_second_writer_is_told_who_writes(tmp_path):
     assert not path.with_suffix(".lock").exists()
 
 
+@pytest.mark.sampled(2)
 def test_a_writer_in_another_process_is_named_and_its_place_is_taken_when_it_is_dead(tmp_path):
     path = tmp_path / "x.h5"
     pid, pipe = fork_writer(path, pack_bytes=1 << 20)
@@ -135,7 +136,7 @@ def ten_at_once(path):
     return told
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("before", ["nothing", "a dead owner's lock"])
 def test_of_ten_writers_one_owns_the_file_and_the_others_are_told_who(tmp_path, before):
     path = tmp_path / "x.h5"

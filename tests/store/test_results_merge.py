@@ -58,6 +58,7 @@ def test_unpacked_rows_are_merged_too(tmp_path: Path) -> None:
     assert stored(tmp_path / "c.h5") == expected(1)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("column", [{"val_acc": 0.5}, {"error": "x"}, {"duplicate": True}, {"params": 3}])
 def test_a_conflict_is_refused_and_nothing_written(tmp_path: Path, column: dict[str, Any]) -> None:
     files = [make(tmp_path / "a.h5", range(4)), make(tmp_path / "b.h5", [3], **column)]
@@ -95,6 +96,7 @@ def test_conflicts_are_kept_under_an_id_of_their_own(tmp_path: Path) -> None:
     assert check_file(tmp_path / "c.h5").sound
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("order", ["a b b", "a b c b c", "a b a b"])
 def test_a_file_that_is_given_twice_is_kept_once(tmp_path: Path, order: str) -> None:
     """Also where a run has children that were taken from another run that conflicts."""

@@ -200,6 +200,7 @@ def copy_of(path):
     return path.with_name("copy.h5")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("rows", [[99, 3, 101, 3], [], [100], range(102), [5, 6]])
 @pytest.mark.parametrize("stage", [None, "final"])
 def test_some_rows_are_those_of_the_whole(many_chunks, rows, stage):
@@ -240,6 +241,7 @@ def test_other_values_in_a_chunk_are_found(many_chunks, crc):
         Results(many_chunks).frame(["reward"])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("crc", [True, False], ids=["crc32", "digest"])
 def test_a_flipped_byte_in_a_chunk_is_found_or_harmless(many_chunks, crc):
     with h5py.File(many_chunks, "r+") as file:

@@ -175,6 +175,7 @@ def test_h5dump_reads_the_header(tmp_path):
     assert child(0)[0]["hash"] in values
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("change", "message"),
     [

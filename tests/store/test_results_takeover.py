@@ -143,6 +143,7 @@ def test_the_same_where_there_are_no_hard_links(tmp_path, monkeypatch, no_links,
     assert names(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_same_where_flock_works_and_a_dead_owner_is_of_either_kind(tmp_path):
     paths = ResultsPaths.of(tmp_path / "x.h5")
     assert owners_of(paths, 50, before_each(paths)) == [1] * 50

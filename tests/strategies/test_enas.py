@@ -163,6 +163,7 @@ def test_skip_divergence_against_its_closed_form():
     assert skip_divergence(torch.tensor([[200.0], [-200.0]]), 0.4).isfinite().all()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rate", [0.1, 0.9])
 def test_the_skip_penalty_draws_skips_to_its_rate(rate: float):
     space = get_space("enas-macro:layers=6")
@@ -240,6 +241,7 @@ def test_resumed_equals_uninterrupted_and_is_charged_once(tmp_path, at: int):
     assert rows["searcher_seconds"].iloc[0] > rows["searcher_seconds"].iloc[1:].sum()
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_the_middle_of_the_training_passes_through(tmp_path, monkeypatch):
     plan = enas_plan(budget="3 children")
     search(plan, tmp_path / "whole.h5")

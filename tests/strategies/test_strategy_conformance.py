@@ -231,7 +231,7 @@ SCALE = Scale(cells=1, filters=8, image_size=8, image_channels=1, classes=3)
 UNDER_LIMITS = {"enas": "enas-micro:blocks=2", "pnas": "nasnet:blocks=2"}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 def test_under_limits(name: str):
     """Every proposal fits, and the strategy stays pure and repeatable: `check_strategy` on a view of a space."""
@@ -260,6 +260,7 @@ def test_under_limits_with_options(stack):
     check_strategy(Reinforce, smaller_half(stack(layers=5), SCALE), config=growing, children=30)
 
 
+@pytest.mark.slow
 def test_a_search_without_limits_proposes_what_it_did(toys):
     """Limits that everything satisfies change no proposal of any strategy."""
     loose = Limits(parse_limits("params > 0"), CountsAt(SCALE))

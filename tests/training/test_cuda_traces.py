@@ -183,7 +183,7 @@ def test_the_host_waits_once_in_an_epochs_training_and_once_in_its_validation() 
         assert len(sent) == 4 * epochs  # order, rows and columns of crops, cut-outs
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_a_network_of_every_space(name: str) -> None:
     trace = trained(covering(get_space(SMALLER.get(name, name)), 0), PLAIN.model_copy(update=REGULARIZED))

@@ -129,6 +129,7 @@ def test_a_long_note_is_cut() -> None:
     assert heard.note.endswith(" ...")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("spec", sorted(SPACES))
 def test_no_space_of_ours_has_such_an_operation_on_the_cpu(spec: str) -> None:
     protocol = Protocol(data="fake:images=40,size=8,classes=3", epochs=1, batch_size=16, filters=4, cells=1)

@@ -158,7 +158,7 @@ class Refuses(Recorder):
         raise RuntimeError("operation not permitted when stream is capturing")
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("recorder", "level", "said"),
     [
