@@ -8,56 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from searching import search, stable_rows, tiny_plan
+from killed_searches import OPTIONS, plan, run_and_report
+from searching import search, stable_rows
 
-from nasbench.runners.search.config import SearchPlan
-from nasbench.runners.strategies import STRATEGIES
 from nasbench.store.query import Results
-
-CHILDREN = 12
-
-# Every strategy, with options under which it learns or goes to its next level within the run.
-OPTIONS: dict[str, dict[str, object]] = {
-    "random": {},
-    "reinforce": {"batch": 4},
-    "ppo": {"batch": 4},
-    "evolution": {"population": 4, "sample": 2},
-    "local_search": {"move": "first"},
-    "pnas": {"first": 5, "beam": 4, "candidates": 50, "predictor": "mlp", "ensemble": 2, "epochs": 2},
-    "zero_cost": {"candidates": 6, "score": "synflow"},
-    "asha": {"eta": 2},
-    "hyperband": {},
-    "successive_halving": {},
-    "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},
-    "bananas": {"initial": 4, "batch": 3, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
-    "npenas": {"initial": 4, "batch": 3, "candidates": 10, "predictor": "forest", "trees": 5},
-    "gp": {"initial": 4, "batch": 3, "candidates": 10},
-    "nsga2": {"population": 4, "objectives": "error/params/mult_adds"},
-    "mo_evolution": {"population": 4, "sample": 2},
-    "parego": {"initial": 4, "candidates": 10},
-}
-
-
-def plan(strategy: str) -> SearchPlan:
-    space = "nasnet:blocks=2,combinations=add"
-    given: dict[str, object] = {"options": OPTIONS[strategy], "budget": f"{CHILDREN} children", "space": space}
-    if STRATEGIES.get(strategy).asks_epochs:
-        given |= {"set": {"data": "fake:images=96,size=8,classes=3", "epochs": 4, "filters": 4, "validation": 0.5}}
-    return tiny_plan(strategy=strategy, **given)
-
-
-def run_and_report(path: str, reports, strategy: str) -> None:
-    """Run (or resume) the search, sending the number of every child that was told."""
-    import nasbench.runners.search.loop as module
-
-    tell = module.Search._tell
-
-    def reporting(self, proposal, row, evaluation):
-        tell(self, proposal, row, evaluation)
-        reports.send(int(row["index"]))
-
-    module.Search._tell = reporting
-    search(plan(strategy), Path(path))
 
 
 def kill_once(context, path: Path, after: float, strategy: str) -> tuple[set[int], bool]:
@@ -68,6 +22,7 @@ def kill_once(context, path: Path, after: float, strategy: str) -> tuple[set[int
     send.close()
     process.join(after)
     ended = not process.is_alive()
+    assert not process.exitcode, "it ended with an error"
     process.kill()
     process.join()
     reported: set[int] = set()
@@ -80,7 +35,7 @@ def kill_once(context, path: Path, after: float, strategy: str) -> tuple[set[int
 
 def killed_again_and_again(tmp_path: Path, kills: int, seed: int, strategy: str = "ppo") -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["nasbench.runners.search.loop", "nasbench.training.evaluate", "searching"])
+    context.set_forkserver_preload(["nasbench.runners.search.loop", "nasbench.training.evaluate", "killed_searches"])
     whole = tmp_path / "whole.h5"
     search(plan(strategy), whole)
     began = time.monotonic()
