@@ -114,7 +114,7 @@ def _by_trial(rows: Sequence[Training]) -> list[list[Training]]:
 
 
 def _index(reports: Sequence[Training]) -> float:
-    return min(row.scores.get("index", math.inf) for row in reports)
+    return min(float(row.scores.get("index", math.inf)) for row in reports)
 
 
 def _check_indices(indices: Sequence[float]) -> None:
