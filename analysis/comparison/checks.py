@@ -89,7 +89,7 @@ def check_comparable(frame: pd.DataFrame, runs: pd.DataFrame, allow: Collection[
         what = [f"they differ in {'; '.join(differ)}"] if differ else []
         advice = "Select rows of one kind"
         if "baseline" in refused:
-            run_it = "run random search into the same file, e.g. by nasbench run --add-baseline"
+            run_it = f"run random search into the same file, e.g. by {_baseline_command(runs)}"
             advice = f"{advice} and {run_it}" if len(refused) > 1 else run_it.capitalize()
         raise InputError(
             f"these rows are not comparable; {'; '.join([*what, *others])}. "
@@ -340,6 +340,10 @@ def _are_replays(runs: pd.DataFrame) -> bool:
         return False
     # json is parsed only where it can say so: there may be thousands of runs
     return all('"replay"' in config and "replay" in json_object(config) for config in map(str, runs["config"]))
+
+
+def _baseline_command(runs: pd.DataFrame) -> str:
+    return "naming random as one more strategy of the replays" if _are_replays(runs) else "nasbench run --add-baseline"
 
 
 def _baseline(_: pd.DataFrame, runs: pd.DataFrame) -> str:

@@ -206,8 +206,8 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
             f"{row.children}",
             f"{row.duplicates}",
             f"{row.failures}",
-            f"{row.search_gpu_hours:.3g} + {row.final_gpu_hours:.3g} final",
-            f"{row.usd:.3g}",
+            _hours_text(row.search_gpu_hours, row.final_gpu_hours),
+            "-" if np.isnan(row.usd) else f"{row.usd:.3g}",
             share,
         )
         columns["strategy"].append(row.strategy)
@@ -215,6 +215,12 @@ def readable(summary: pd.DataFrame) -> pd.DataFrame:
         for heading, text in zip(headings, texts):
             columns[heading].append(text)
     return pd.DataFrame(columns)
+
+
+def _hours_text(search: float, final: float) -> str:
+    if np.isnan(search) and not final > 0:
+        return "-"
+    return f"{search:.3g} + {final:.3g} final"
 
 
 def _interval_text(middle: float, low: float, high: float, interval: str) -> str:

@@ -92,8 +92,13 @@ def show_strategy(name: str) -> None:
     from nasbench.runners.strategies.source_files import strategy_class
 
     kind = strategy_class(name)
-    click.echo(f"{name}: {_docstring(kind)}\n")
-    _print_fields(kind.config_type, kind.config_type())
+    # a docstring that is inherited describes another class
+    described = _docstring(kind) if kind.__doc__ else "its class has no docstring"
+    click.echo(f"{name}: {described}\n")
+    if kind.config_type.model_fields:
+        _print_fields(kind.config_type, kind.config_type())
+    else:
+        click.echo("It has no options.")
 
 
 @click.group(invoke_without_command=True)

@@ -238,7 +238,7 @@ def replay(
         by = f" (mean of training seeds {report_seeds})" if reported else ""
         limits = f" with {settings[0].where_arch}" if where_arch else ""
         words = f", {each.score.words('val_acc')}: there are no test scores"
-        score = "" if each.has_test_scores else words
+        score = f", {each.score.words('test_acc')}" if each.has_test_scores else words
         click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
     note(
         f"each search has the budget of {limit.text} by the table's costs; the strategies' own seconds differ and are not "

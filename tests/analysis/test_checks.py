@@ -103,6 +103,13 @@ def test_what_is_unfair_is_refused_and_printed_when_allowed(fair, name, spoil, f
     assert f"(allowed: {name})" in note
 
 
+def test_replays_without_random_search_are_told_to_replay_it(fair):
+    frame, runs = no_baseline(*fair)
+    runs["config"] = '{"replay": "digits", "budget": "24 gpu-seconds"}'
+    with pytest.raises(InputError, match=r"e\.g\. by naming random as one more strategy of the replays, or allow it"):
+        check_comparable(frame, runs)
+
+
 def test_several_failures_are_named_together(fair):
     frame, runs = no_baseline(*fair)
     runs.loc[runs.index[0], "budget"] = "9 children"

@@ -47,6 +47,14 @@ OF_LOG = maps(
 )
 
 
+def test_searches_that_are_not_told_apart_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    mapped = maps("strategy=algo", "seed=seed", "index=step", "architecture=cell", "val_acc=acc")
+    message = imported("csv", tmp_path / "log.csv", tmp_path, "--space", "choices:2/2/2", *mapped, code=2)
+    assert "index 0 is that of 2 trials" in message
+    assert message.endswith("map what tells them apart: --map run_seed=COLUMN or --map run=COLUMN\n")
+
+
 def test_one_run_per_strategy_and_seed_in_its_order(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(LOG)
     printed = imported("csv", tmp_path / "log.csv", tmp_path, "--space", "choices:2/2/2", *OF_LOG)

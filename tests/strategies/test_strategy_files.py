@@ -179,3 +179,14 @@ def test_a_strategy_in_a_file_is_shown(file):
     done = command("strategies", "show", f"{file}:Mine")
     assert done.code == 0
     assert "random architectures at the start" in done.out
+
+
+def test_a_strategy_without_docstring_and_options_does_not_show_those_of_its_base(tmp_path):
+    (tmp_path / "bare.py").write_text(
+        "import nasbench\n\n\nclass Bare(nasbench.Strategy):\n"
+        "    def ask(self):\n        return None\n\n    def tell(self, outcome):\n        pass\n"
+    )
+    done = command("strategies", "show", f"{tmp_path / 'bare.py'}:Bare")
+    assert done.code == 0
+    assert done.out.splitlines()[0].endswith("bare.py:Bare: its class has no docstring")
+    assert done.out.splitlines()[-1] == "It has no options."

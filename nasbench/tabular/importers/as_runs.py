@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,8 +108,23 @@ def _by_trial(rows: Sequence[Training]) -> list[list[Training]]:
                 "tells trials apart, --map trial=COLUMN"
             )
     if any("index" in row.scores for row in rows):
-        ordered.sort(key=lambda reports: min(row.scores.get("index", math.inf) for row in reports))
+        ordered.sort(key=_index)
+        _check_indices([_index(reports) for reports in ordered])
     return ordered
+
+
+def _index(reports: Sequence[Training]) -> float:
+    return min(float(row.scores.get("index", math.inf)) for row in reports)
+
+
+def _check_indices(indices: Sequence[float]) -> None:
+    """Refuse an index of several trials: the rows of several searches would silently become one run."""
+    for index, count in Counter(indices).items():
+        if count > 1 and math.isfinite(index):
+            raise InputError(
+                f"index {index:g} is that of {count} trials; if these are several searches, map what tells them apart: "
+                "--map run_seed=COLUMN or --map run=COLUMN"
+            )
 
 
 def _trial(reports: Sequence[Training], value: Value, place: int) -> Trial:

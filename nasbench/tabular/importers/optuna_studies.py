@@ -92,7 +92,7 @@ class Wishes:
         lacks=(
             "the seconds of the sampler",
             "what the values are: --value",
-            "names of sampler and seed: --strategy, --seed",
+            "names of sampler and seed: --strategy, --run-seed",
         ),
         times=True,
     )
