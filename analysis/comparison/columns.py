@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 COMPARED: Final = (
-    *("run", "index", "asked", "strategy", "run_seed", "stage", "seed", "hash", "status", "counted", "duplicate"),
+    *("run", "index", "asked", "strategy", "run_seed", "stage", "seed", "hash", "status", "counted"),
+    *("duplicate", "continues"),
     *("space", "protocol", "fingerprint", "data", "device", "platform", "devices"),
     *("val_acc", "val_loss", "test_acc", "test_loss", "reward"),
     *("gpu_hours", "usd", "spent_gpu_hours", "wall_seconds"),
