@@ -16,6 +16,7 @@ from nasbench.analysis.pareto.objectives import objective_points, scaled_values
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
+from nasbench.scores import ACCURACY, judging
 from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def volume_bands(courses: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         `bands.bands`: simultaneous from 10 runs on.
     """
     named = courses.rename(columns={"hypervolume": "val_acc"}).assign(test_acc=np.nan)  # `bands` names what it reads so
-    found = with_simultaneous(bands(named, seed))
+    with judging(ACCURACY):  # whatever the score, more volume is better, and its numbers are not to be turned
+        found = with_simultaneous(bands(named, seed))
     found = found[found["measure"] == "val_acc"]
     columns = ["strategy", "by", "budget", "runs", "median", "low", "high", "interval", "spent", "unit"]
     return found[columns].reset_index(drop=True)
