@@ -14,7 +14,7 @@ COMPARED: Final = (
 """Of comparisons and costs: checks, courses, final scores, ledgers, the captions of their pictures, and what another
 score than accuracy is made of."""
 
-SIZED: Final = (*COMPARED, "params", "mult_adds")
+SIZED: Final = (*COMPARED, "params", "mult_adds", "stop_epoch", "from_epoch")
 """Of fronts of accuracy and size."""
 
 REPORTED: Final = (*SIZED, "choices", "device_seconds")

@@ -86,11 +86,20 @@ def _points_in_order(frame: pd.DataFrame, objectives: Sequence[str], score: str)
     """Objectives of the counted children in the order of `anytime.trajectories`; NaN for those without a score."""
     rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable").reset_index(drop=True)
+    if "stop_epoch" in frame:  # a child that stops early has its own score, not one that its architecture reaches later
+        early = frame.groupby("run")["stop_epoch"].transform("max") > 0
+        frame, rows = _by_child(frame, early), _by_child(rows, rows["run"].isin(set(frame.loc[early, "run"])))
     means = objective_points(frame, objectives, score, by_run=True)
     keys = ["run", "hash"]
     ok = (rows["status"] == "ok") & rows[score].notna()
     found = rows[keys].merge(means[[*keys, *objectives]], on=keys, how="left")
     return found.where(ok, other=np.nan).assign(run=rows["run"])
+
+
+def _by_child(frame: pd.DataFrame, which: pd.Series[bool]) -> pd.DataFrame:
+    """Give each of some children a name of its own in place of its hash."""
+    own = frame["hash"].astype(str) + "/" + frame["index"].astype(str)
+    return frame.assign(hash=own.where(which, frame["hash"]))
 
 
 def _volumes(values: np.ndarray, counts: np.ndarray, worst: np.ndarray) -> np.ndarray:
