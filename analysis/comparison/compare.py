@@ -75,8 +75,8 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
         Scores in their own direction; those by which the runs are judged if these are no accuracies. strategy; runs; n,
         val_acc, val_low, val_high, interval (final best validation, median over seeds, with the
         order statistics around it); n_test, test_acc, test_low, test_high, test_interval (of the retrained incumbents);
-        children, distinct (counted children and different hashes, totals); duplicates and failures (totals among the
-        counted); search_gpu_hours, final_gpu_hours and usd (median a run, usd of both); unit (name of that of the
+        children, distinct (counted children and different hashes, totals); duplicates (that repeat an architecture and
+        continue no child) and failures, totals among the counted; search_gpu_hours, final_gpu_hours and usd (median a run, usd of both); unit (name of that of the
         hours); searcher_share (searcher's part of the search's hours, all runs together; NaN where nothing was
         charged).
     """
@@ -84,13 +84,14 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     last = runs[["run", "strategy"]].merge(table.groupby("run")[["val_acc", "test_acc"]].last(), on="run", how="left")
     last = with_no_choice(last, frame, runs)
     within = (frame["stage"] == "search") & frame["counted"].astype(bool)
-    counted = frame.loc[within, ["run", "hash", "duplicate", "status"]]
+    counted = frame.loc[within, ["run", "hash", "duplicate", "continues", "status"]]
+    again = counted["duplicate"].astype(bool) & (counted["continues"] == "")  # one that goes on is no repetition
     each = counted.groupby("run")
     of_run = pd.DataFrame(
         {
             "children": each.size(),
             "distinct": each["hash"].nunique(),
-            "duplicates": counted["duplicate"].astype(int).groupby(counted["run"]).sum(),
+            "duplicates": again.astype(int).groupby(counted["run"]).sum(),
             "failures": (~counted["status"].isin(["ok", "unfinished"])).groupby(counted["run"]).sum(),
         }
     ).reindex(last["run"])

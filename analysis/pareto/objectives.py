@@ -28,6 +28,7 @@ from nasbench.analysis.pareto.dominance import (
 from nasbench.analysis.plotting import style
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError, UnknownName
+from nasbench.store.format.frames import from_the_start, longest_trainings
 from nasbench.store.format.schema import TABLE
 from nasbench.store.measured import Measured, Wanted, choose, join, not_measured, of_trainings, split_names
 
@@ -64,6 +65,7 @@ OBJECTIVES: dict[str, Objective] = {
     ),
 }
 _NEGATED = "-"
+_LENGTHS = ("index", "stop_epoch", "from_epoch", "continues")  # of trainings that stop early and go on
 _KEYS = ("strategy", "hash", "space", "status", "stage", "counted", "protocol", "fingerprint", "run")
 
 
@@ -159,7 +161,13 @@ def needed_columns(objectives: Sequence[str], score: str = "val_acc") -> list[st
     devices = ["device"] if "gpu_hours" in objectives else []
     return list(
         dict.fromkeys(
-            [*_KEYS, score, *devices, *(column for name in objectives for column in objective_of(name).columns)]
+            [
+                *_KEYS,
+                *_LENGTHS,
+                score,
+                *devices,
+                *(column for name in objectives for column in objective_of(name).columns),
+            ]
         )
     )
 
@@ -207,7 +215,8 @@ def objective_points(
         by_run: whether architectures of different runs remain separate, as attainment over seeds requires.
 
     Returns:
-        strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean). Rows that
+        strategy, run (with `by_run`), hash, space, n (rows averaged), and one column per objective (mean; of
+        trainings that stopped at different epochs the longest, with the costs from their first epoch on). Rows that
         failed or lack a score are left out. `attrs["unit"]` names the unit of device time, `attrs["lost"]` has the
         number of runs all of whose children failed, whose front is empty, for each strategy with such runs.
         `attrs["unmeasured"]` is the number of architectures left out because an objective was not measured of them.
@@ -215,12 +224,14 @@ def objective_points(
     Raises:
         InputError: when a column is missing, a cost is not positive, or the rows are of several protocols.
     """
-    require_columns(frame, needed_columns(objectives, score), "the children")
+    read = needed_columns(objectives, score)
+    require_columns(frame, [name for name in read if name not in _LENGTHS], "the children")
     labels: dict[str, str] = frame.attrs.get("measured", {})
     by_measurement = [name for name in objectives if name not in OBJECTIVES]
-    need = [*needed_columns(objectives, score), *by_measurement, *({"device"} & set(frame.columns))]
-    frame = frame[list(dict.fromkeys(need))]  # every selection of rows copies all columns
-    rows = scored_children(frame, score)
+    need = dict.fromkeys([*read, *by_measurement, "device"])
+    frame = frame[[name for name in need if name in frame.columns]]  # every selection of rows copies all columns
+    groups_of = ("strategy", "run", "hash") if by_run else ("strategy", "hash")
+    rows = longest_trainings(scored_children(from_the_start(frame), score), groups_of)
     scored = rows["hash"].nunique()
     rows = rows.dropna(subset=by_measurement)
     if by_measurement and scored and rows.empty:

@@ -22,6 +22,7 @@ from nasbench.analysis.plotting.captions import caption
 from nasbench.costs.units import DEVICE_HOURS
 from nasbench.errors import InputError
 from nasbench.scores import TEST_ACC, VAL_ACC, judged_by
+from nasbench.store.format.frames import from_the_start, longest_trainings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +68,9 @@ def pareto_front(frame: pd.DataFrame, x: str = "params", y: str = "val_acc") -> 
         InputError: when a column is missing, x is not known of some rows, or the rows are of several protocols.
     """
     _require_pair(frame, x, y)
-    need = (*_NEEDED, x, y, *({"device"} & set(frame.columns)))
-    scored = scored_children(frame[list(dict.fromkeys(need))], y)  # every selection of rows copies all columns
+    need = dict.fromkeys((*_NEEDED, x, y, "device", "run", "index", "stop_epoch", "from_epoch", "continues"))
+    read = frame[[name for name in need if name in frame.columns]]  # every selection of rows copies all columns
+    scored = longest_trainings(scored_children(from_the_start(read), y), ("strategy", "hash"))
     unknown = int((~(scored[x] > 0)).sum())  # -1, 0 and NaN stand for missing costs
     if unknown:
         raise InputError(

@@ -16,6 +16,7 @@ from nasbench.analysis.pareto.objectives import objective_points, scaled_values
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 from nasbench.errors import InputError
+from nasbench.scores import ACCURACY, judging
 from nasbench.store.format.schema import TABLE
 
 if TYPE_CHECKING:
@@ -85,11 +86,20 @@ def _points_in_order(frame: pd.DataFrame, objectives: Sequence[str], score: str)
     """Objectives of the counted children in the order of `anytime.trajectories`; NaN for those without a score."""
     rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
     rows = rows.sort_values(["run", "spent_gpu_hours"], kind="stable").reset_index(drop=True)
+    if "stop_epoch" in frame:  # a child that stops early has its own score, not one that its architecture reaches later
+        early = frame.groupby("run")["stop_epoch"].transform("max") > 0
+        frame, rows = _by_child(frame, early), _by_child(rows, rows["run"].isin(set(frame.loc[early, "run"])))
     means = objective_points(frame, objectives, score, by_run=True)
     keys = ["run", "hash"]
     ok = (rows["status"] == "ok") & rows[score].notna()
     found = rows[keys].merge(means[[*keys, *objectives]], on=keys, how="left")
     return found.where(ok, other=np.nan).assign(run=rows["run"])
+
+
+def _by_child(frame: pd.DataFrame, which: pd.Series[bool]) -> pd.DataFrame:
+    """Give each of some children a name of its own in place of its hash."""
+    own = frame["hash"].astype(str) + "/" + frame["index"].astype(str)
+    return frame.assign(hash=own.where(which, frame["hash"]))
 
 
 def _volumes(values: np.ndarray, counts: np.ndarray, worst: np.ndarray) -> np.ndarray:
@@ -117,7 +127,8 @@ def volume_bands(courses: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         `bands.bands`: simultaneous from 10 runs on.
     """
     named = courses.rename(columns={"hypervolume": "val_acc"}).assign(test_acc=np.nan)  # `bands` names what it reads so
-    found = with_simultaneous(bands(named, seed))
+    with judging(ACCURACY):  # whatever the score, more volume is better, and its numbers are not to be turned
+        found = with_simultaneous(bands(named, seed))
     found = found[found["measure"] == "val_acc"]
     columns = ["strategy", "by", "budget", "runs", "median", "low", "high", "interval", "spent", "unit"]
     return found[columns].reset_index(drop=True)

@@ -440,7 +440,7 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
         count: number of architectures, >= 0.
 
     Returns:
-        The best child of each, with `found` (how many children had the same hash), `test_acc` (mean over the runs that
+        The best child of each, with `found` (how many children of the same hash continue no other), `test_acc` (mean over the runs that
         retrained it).
     """
     wanted = (children["status"] == "ok") & children["val_acc"].notna() & children["counted"].astype(bool)
@@ -449,7 +449,8 @@ def best_architectures(children: pd.DataFrame, count: int) -> pd.DataFrame:
     first = children.loc[ranked.drop_duplicates("hash").head(count).index]
     same = children[children["hash"].isin(set(first["hash"]))].groupby("hash")
     return first.assign(
-        found=first["hash"].map(same.size()).astype(int), test_acc=first["hash"].map(same["test_acc"].mean())
+        found=first["hash"].map((children["continues"] == "").groupby(children["hash"]).sum()).astype(int),
+        test_acc=first["hash"].map(same["test_acc"].mean()),
     ).reset_index(drop=True)
 
 

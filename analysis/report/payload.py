@@ -230,7 +230,8 @@ def children(table: pd.DataFrame, strategies: Sequence[str]) -> dict[str, Any]:
     groups = table.groupby(["hash", "params", "mult_adds"], sort=False, dropna=False)
     architecture = groups.ngroup().to_numpy()
     kinds = table[["hash", "params", "mult_adds"]].iloc[np.unique(architecture, return_index=True)[1]]
-    flags = table["duplicate"].astype(int) + 2 * (~table["counted"].astype(bool)).astype(int)
+    again = table["duplicate"].astype(bool) & (table["continues"] == "")  # one that goes on is no repetition
+    flags = again.astype(int) + 2 * (~table["counted"].astype(bool)).astype(int)
     tested = np.flatnonzero(table["test_acc"].notna())
     return {
         "statuses": list(STATUSES),

@@ -73,7 +73,10 @@ def summary_table(found: Contents) -> ReportTable:
             "statistics",
         ),
         ReportColumn("Children", meaning="Counted children of all runs, and how many different hashes they have"),
-        ReportColumn("Duplicates", meaning="Children whose hash an earlier child of the same run has"),
+        ReportColumn(
+            "Duplicates",
+            meaning="Children whose hash an earlier child of the same run has, without those that go on from it",
+        ),
         ReportColumn("Failed", meaning="Children that diverged, ran out of time or memory, or failed"),
         ReportColumn(
             f"{unit.heading} per run, median",

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from nasbench.benchmark.definition import Benchmark, OpenTask
 from nasbench.benchmark.incumbents import BenchmarkRuns, TaskRuns, TaskScale, read_runs
 from nasbench.errors import InputError
@@ -139,7 +141,7 @@ def make_reference(
 
 
 def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
-    """Count searches that are equal: the same children, incumbents, outcomes and costs.
+    """Count searches that are equal: the same children, incumbents with their seconds, outcomes and costs.
 
     Args:
         found: searches of one task, made now.
@@ -155,5 +157,6 @@ def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
         same = same and math.isclose(found.spent[number], expected.spent[number], rel_tol=1e-9)
         for name in ("places", "codes", "outcomes", "scores"):
             same = same and getattr(found, name)[mine].tolist() == getattr(expected, name)[theirs].tolist()
+        same = same and np.allclose(found.seconds[mine], expected.seconds[theirs], rtol=1e-9, atol=0)
         equal += bool(same)
     return equal

@@ -179,4 +179,25 @@ def _faults(stored: TaskRuns, opened: OpenTask, scale: TaskScale) -> list[str]:
         faults.append(f"a search spent {stored.spent.max():g} s of a budget of {limit:g} s")
     if len(set(stored.seeds.tolist())) < len(stored.seeds):
         faults.append("a seed is there twice")
+    elif sorted(stored.seeds.tolist()) != list(range(len(stored.seeds))):
+        faults.append(f"the seeds are not 0 to {len(stored.seeds) - 1}, so that searches may have been selected")
+    if stored.searcher_seconds < 0:
+        faults.append(f"the strategy's own seconds are {stored.searcher_seconds:g}")
+    faults += _no_courses(stored, opened)
     return faults
+
+
+def _no_courses(stored: TaskRuns, opened: OpenTask) -> list[str]:
+    """Find searches whose incumbents cannot follow each other, or came in less time than their training takes."""
+    same = np.diff(stored.runs) == 0
+    first = np.concatenate([[True], ~same]) if len(stored.runs) else np.zeros(0, dtype=bool)
+    wrong = stored.places >= stored.children[stored.runs]
+    wrong |= stored.seconds > stored.spent[stored.runs] * (1 + _TOLERANCE)
+    steps = {name: np.diff(getattr(stored, name), prepend=0) for name in ("places", "outcomes", "seconds")}
+    for step in (steps["places"], steps["outcomes"]):
+        wrong |= ~first & ~(step > 0)
+    own = np.where(first, stored.seconds, steps["seconds"])
+    wrong |= ~(own >= opened.searched.seconds[stored.codes] * (1 - _TOLERANCE) - _TOLERANCE)
+    searches = len(set(stored.runs[wrong].tolist()))
+    what = "have incumbents that are no better than those before, or came earlier than their trainings end"
+    return [f"{searches} of {len(stored.seeds)} searches {what}"] if searches else []

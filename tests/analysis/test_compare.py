@@ -230,6 +230,12 @@ def test_summary_of_the_hand_made_run(small):
     assert readable(summarize(*small)).loc[0, "validation %, median"] == "70.00 (n=1)"
 
 
+def test_a_child_that_continues_another_is_no_duplicate(small):
+    frame, runs = small
+    frame.loc[frame["index"].eq(4) & frame["stage"].eq("search"), "continues"] = "r/1"
+    assert summarize(frame, runs)["duplicates"].tolist() == [0]
+
+
 def test_children_that_the_budget_does_not_cover_are_said(make):
     frame, _, _ = make.frames(children=6, seeds=2)
     assert counted_notes(frame) == ()

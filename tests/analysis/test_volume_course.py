@@ -19,6 +19,7 @@ from nasbench.errors import InputError
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search.budget import Budget
+from nasbench.scores import Score, judging
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.table_builder import write_new
 from nasbench.store.query import Results
@@ -95,3 +96,11 @@ def test_what_has_no_course_is_refused(searches):
         volume_courses(frame, runs, OBJECTIVES, CORNER, score="test_acc")
     with pytest.raises(InputError, match="complete table"):
         volume_courses(frame.assign(strategy="table"), runs, OBJECTIVES, CORNER)
+
+
+def test_medians_are_positive_where_runs_are_judged_by_a_score_of_which_lower_is_better(searches):
+    courses = volume_courses(*searches, OBJECTIVES, CORNER)
+    with judging(Score("latency", unit="ms", direction="lower")):
+        turned = volume_bands(courses)
+    pd.testing.assert_frame_equal(turned, volume_bands(courses))
+    assert (turned["median"] > 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -79,3 +80,47 @@ def whole_trainings(frame: pd.DataFrame) -> pd.DataFrame:
         Its rows without those of trainings that stopped early.
     """
     return frame[frame["stop_epoch"] == 0] if "stop_epoch" in frame else frame
+
+
+def longest_trainings(frame: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    """Select the children of each group that were trained longest, as scores after different epochs are not averaged.
+
+    Args:
+        frame: children; a frame without the column `stop_epoch` has whole trainings only.
+        keys: columns of the groups, e.g. run and hash.
+
+    Returns:
+        Its rows without those of trainings that stopped before others of their group.
+    """
+    if "stop_epoch" not in frame or not (frame["stop_epoch"] > 0).any():
+        return frame
+    reached = frame["stop_epoch"].astype(float).where(frame["stop_epoch"] > 0, float("inf"))
+    return frame[reached == reached.groupby([frame[key] for key in keys], observed=True).transform("max")]
+
+
+def from_the_start(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add to the costs of children that go on those of the children that they continue.
+
+    Args:
+        frame: children; a frame without the column `continues` has none that go on. Children that they continue must be
+            among the rows, as far as their costs are to be added.
+
+    Returns:
+        The rows with `gpu_hours`, `usd`, `device_seconds`, `train_seconds` and `eval_seconds`, as far as they are there,
+        from the first epoch on. Seconds of a child that was trained again have all epochs already.
+    """
+    if "continues" not in frame or not (frame["continues"] != "").any():
+        return frame
+    names = (frame["run"].astype(str) + "/" + frame["index"].astype(str)).where(frame["stage"] == "search", "")
+    place = {name: at for at, name in enumerate(names.tolist()) if name}
+    earlier = [place.get(name, -1) if name else -1 for name in frame["continues"].tolist()]
+    again = frame["from_epoch"].to_numpy() == 0
+    order = sorted((at for at, before in enumerate(earlier) if before >= 0), key=frame["index"].tolist().__getitem__)
+    changed = {}
+    for column in {"gpu_hours", "usd", "device_seconds", "train_seconds", "eval_seconds"} & set(frame.columns):
+        values = frame[column].to_numpy(dtype=float).copy()
+        for at in order:  # a child has a higher index than the one that it continues
+            if column in ("gpu_hours", "usd") or not again[at]:
+                values[at] += values[earlier[at]]
+        changed[column] = values
+    return frame.assign(**changed)
