@@ -44,7 +44,10 @@ def trainings(frame: pd.DataFrame) -> pd.DataFrame:
     rows = _once(ok) if "stage" in ok else ok
     for column in ("space", "fingerprint"):
         if rows[column].nunique() > 1:
-            raise InputError(f"these are children of {rows[column].nunique()} values of {column!r}; a table has one")
+            raise InputError(
+                f"these are children of {rows[column].nunique()} values of {column!r}, and a table has one: choose by --where, e.g. "
+                f"--where \"{column} == '{rows[column].iloc[0]}'\""
+            )
     return rows
 
 

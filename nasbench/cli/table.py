@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from nasbench.cli.executor_options import executor_options
+from nasbench.cli.loading import children_where, where_option
 from nasbench.cli.options import (
     completing,
     measure_option,
@@ -180,10 +181,11 @@ def _listed(text: str) -> tuple[int, ...]:
 
 @table.command()
 @click.argument("file", type=click.Path(dir_okay=False))
+@where_option
 @click.option("--best", default=5, show_default=True, type=click.IntRange(1), help="Number of architectures to list.")
 @click.option("--chance", default=0.15, show_default=True, help="Seeds are compared only for val_acc above this.")
 @measure_option("Score of the table: accuracy, or what it states; val_loss, or a measured quantity such as val_ssim.")
-def stats(file: str, best: int, chance: float, measure: str) -> None:
+def stats(file: str, where: str | None, best: int, chance: float, measure: str) -> None:
     """Print best architectures, distribution, noise, and rank correlations between seeds, epochs, size and score.
 
     Architectures with different hashes can compute the same function. For `nasbench201` these are known, and the
@@ -192,6 +194,7 @@ def stats(file: str, best: int, chance: float, measure: str) -> None:
     \b
     Example:
       nasbench table stats results/digits201.h5
+      nasbench table stats results/nats.h5 --where "data == 'cifar100' and protocol == 'nasbench201-200'"
     """
     import pandas as pd
 
@@ -209,7 +212,7 @@ def stats(file: str, best: int, chance: float, measure: str) -> None:
     )
     from nasbench.costs.units import device_time
 
-    frame, curves = _judged(file, measure)
+    frame, curves = _judged(file, measure, where)
     own = judged_by()
     chance = chance if own.is_accuracy else -math.inf
     rows = trainings(frame)
@@ -257,8 +260,9 @@ def stats(file: str, best: int, chance: float, measure: str) -> None:
 @table.command()
 @click.argument("hash_", metavar="HASH")
 @click.argument("file", type=click.Path(dir_okay=False))
+@where_option
 @measure_option("Score of the table: accuracy, or what it states; val_loss, or a measured quantity such as val_ssim.")
-def neighbours(hash_: str, file: str, measure: str) -> None:
+def neighbours(hash_: str, file: str, where: str | None, measure: str) -> None:
     """List architectures that differ in one decision from those of a hash (or its first digits), the best first.
 
     \b
@@ -269,7 +273,7 @@ def neighbours(hash_: str, file: str, measure: str) -> None:
     from nasbench.runners.tables.build import hash_neighbours
     from nasbench.spaces import get_space
 
-    rows = trainings(_judged(file, measure)[0])
+    rows = trainings(_judged(file, measure, where)[0])
     means = architecture_means(rows)
     means.insert(0, "rank", range(1, len(means) + 1))
     found = means[means["hash"].str.startswith(printable(hash_))]
@@ -286,14 +290,16 @@ def neighbours(hash_: str, file: str, measure: str) -> None:
     _print(means[means["hash"].isin(near)])
 
 
-def _judged(file: str, measure: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _judged(file: str, measure: str, where: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Children and curves of a table, whose score is in the place of accuracies for the rest of the command."""
     from nasbench.store.judged import judge
     from nasbench.store.query import Results
 
     with Results(file) as results:
-        frame, curves = results.frame(), results.all_curves()
-        frame, score = judge(frame, results.runs(), results.measurements(), measure)
+        frame, runs, curves = children_where(results, where), results.runs(), results.all_curves()
+        if where is not None and frame.empty:
+            raise InputError(f"no children match {where!r} in {file}; see: nasbench query {file}")
+        frame, score = judge(frame, runs[runs["run"].isin(set(frame["run"]))], results.measurements(), measure)
     click.get_current_context().with_resource(judging(score))
     return frame, curves
 

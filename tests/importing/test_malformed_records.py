@@ -117,6 +117,14 @@ def test_parts_that_were_imported_one_by_one_are_one_table(tmp_path: Path) -> No
         "pareto", str(tmp_path / "all.h5"), "--where", "protocol == 'nasbench201-2'", "-o", "p", cwd=tmp_path
     )
     assert done.code == 0, done.err
+    both = nasbench("table", "stats", "all.h5", cwd=tmp_path)
+    assert both.code == 2
+    assert "choose by --where" in both.err
+    chosen = nasbench("table", "stats", "all.h5", "--where", "protocol == 'nasbench201-2'", cwd=tmp_path)
+    assert f"all.h5: {len(short)} trainings ({len(short)} ok) of 2 architectures" in chosen.out, chosen.err
+    near = ("table", "neighbours", short["hash"].iloc[0], "all.h5", "--where")
+    assert nasbench(*near, "protocol == 'nasbench201-2'", cwd=tmp_path).code == 0
+    assert "no children match" in nasbench(*near, "protocol == 'other'", cwd=tmp_path).err
 
 
 LISTS = [[], [1, 22, 333], ["a", "]", '\\"'], [{"a": [1, {"b": "}"}]}] * 3, [[], [[]], {}], [1.5e3, None, True]]
