@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PIP_OPTIONS ?=
 VENV := .venv
+# Tests start hundreds of processes. Without stored bytecode, each of them would compile the whole package anew.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
