@@ -36,7 +36,7 @@ class ConvSizeSpace(ChannelSpace):
     """
 
     name: ClassVar[str] = "conv-size"
-    default_protocol: ClassVar[str] = "digits"
+    default_protocol: ClassVar[str] = "cifar10-quick"
 
     channels: tuple[int, ...] = CHANNELS
 
