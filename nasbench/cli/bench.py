@@ -364,19 +364,27 @@ def code(file: str) -> None:
 @click.argument("names", nargs=-1, metavar="[STRATEGY]...", shell_complete=completing(strategy_names))
 @suite_option
 @tables_option
+@click.option("--task", "chosen", multiple=True, help="A task of the suite; repeatable  [all whose tables are here].")
 @click.option(
     "--seeds", default=None, type=click.IntRange(min=1), help="Searches per strategy and task  [the suite's]."
 )
 @click.option("--jobs", "-j", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="File of the runs (.npz).")
 def reference(
-    names: Sequence[str], suite: str, folders: Sequence[str], seeds: int | None, jobs: int, output: str
+    names: Sequence[str],
+    suite: str,
+    folders: Sequence[str],
+    chosen: Sequence[str],
+    seeds: int | None,
+    jobs: int,
+    output: str,
 ) -> None:
-    """Make the reference runs of a suite: every strategy that can search its tasks. Strategies in OUTPUT stay as they are.
+    """Make the reference runs of a suite: every strategy that can search its tasks. Searches in OUTPUT stay as they are.
 
     \b
     Example:
       nasbench bench reference -o results/reference/suite-v1.npz
+      nasbench bench reference gp:kernel=hamming --suite suite-v1-full --tables DOWNLOADS --task nasbench201-cifar10 -o mine.npz
     """
     from nasbench.api.benching import open_tasks, search_bar
     from nasbench.benchmark.definition import load_benchmark
@@ -384,7 +392,14 @@ def reference(
     from nasbench.runners.bench.reference import make_reference
 
     loaded = load_benchmark(suite)
+    for task in chosen:
+        loaded.task(task)
     opened, missing = open_tasks(loaded, folders)
+    absent = [task for task in chosen if task not in opened]
+    if absent:
+        raise InputError(f"task {absent[0]!r} cannot be read here; give the folder of its file with --tables")
+    if chosen:
+        opened, missing = {task: opened[task] for task in opened if task in chosen}, []
     earlier = _earlier_runs(output)
     if earlier is not None:
         earlier.require(loaded, output)
