@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable, paired_equivalence_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, paired_interval
+from nasbench.analysis.inference.rank_sums import mean_ranks
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected, hedges_g, holm
 from nasbench.analysis.inference.verdicts import (
     EQUIVALENT,
@@ -171,12 +172,10 @@ def _rank_biserial(apart: Floats) -> float:
 
     Source: Kerby 2014, "The simple difference formula".
     """
-    from scipy.stats import rankdata
-
     apart = apart[apart != 0]
     if not len(apart):
         return math.nan
-    ranks = rankdata(np.abs(apart))
+    ranks = mean_ranks(np.abs(apart))[0]
     return float((ranks[apart > 0].sum() - ranks[apart < 0].sum()) / ranks.sum())
 
 
