@@ -111,7 +111,7 @@ def paired_tests(
     require_columns(scores, ("strategy", "table", "score"), "the scores")
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows: list[dict[str, Any]] = []
-    for first, second in pairs_of(style.in_order(scores["strategy"].tolist()), baseline):
+    for first, second in pairs_of(style.in_order(scores["strategy"].unique().tolist()), baseline):
         both = means[[first, second]].dropna()
         apart = (both[first] - both[second]).to_numpy(dtype=float)
         n, spread = len(apart), float(np.std(apart, ddof=1)) if len(apart) > 1 else math.nan
@@ -143,7 +143,7 @@ _PAIRED = [
 
 def _groups(scores: pd.DataFrame) -> dict[str, Floats]:
     places, values = scores.groupby("strategy", sort=False).indices, scores["score"].to_numpy(dtype=float)
-    of_each = {name: values[places[name]] for name in style.in_order(scores["strategy"].tolist())}
+    of_each = {name: values[places[name]] for name in style.in_order(scores["strategy"].unique().tolist())}
     return {name: scores[~np.isnan(scores)] for name, scores in of_each.items()}
 
 
