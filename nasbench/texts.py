@@ -3,7 +3,7 @@
 | output | function | what it prevents |
 |---|---|---|
 | terminal, and columns of results files | `errors.printable`, `errors.printable_data` | control characters, changes of direction, halves of surrogate pairs |
-| CSV | `csv_cells` | cells that a spreadsheet runs as formulas |
+| CSV | `csv_cells`, `csv_blocks_of` | cells that a spreadsheet runs as formulas |
 | Markdown | `markdown_text` | markup, links, mentions, formulas |
 | LaTeX | `latex_text` | commands |
 | pictures | `plotting.style.theme` (no formulas) and `shortened` | `$...$` as a formula, names as wide as a picture |
@@ -16,17 +16,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from nasbench.errors import InputError, printable
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+|inf|nan)(?:[eE][+-]?[0-9]+)?%?")
 _FORMULA: Final = re.compile("'*[=+\\-@\t\r＝＋－＠].")
 _QUOTED_FORMULA: Final = re.compile("''*[=+\\-@\t\r＝＋－＠].")
 _MARKDOWN: Final = re.compile(r"([\\`*{}\[\]<>|#~@!&$]|(?<![^\W_])_|_(?![^\W_]))")  # val_acc needs no escape
+_QUOTED: Final = frozenset(',"\r\n')
+_CSV_ROWS: Final = 1 << 13
+_CSV_NUMBERS: Final = ("int64", "float64", "bool")
 _LATEX: Final = {char: f"\\{char}" for char in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -160,6 +165,68 @@ def csv_cells(frame: pd.DataFrame) -> pd.DataFrame:
             safe.isetitem(place, column.map(lambda value, changed=changed: changed.get(value, value)))
     headings = [csv_text(name) if isinstance(name, str) else name for name in frame.columns]
     return safe if headings == list(frame.columns) else safe.set_axis(headings, axis=1)
+
+
+def csv_cell(text: str) -> str:
+    """Write a text as one cell of CSV; see `csv_text`.
+
+    Args:
+        text: the text.
+
+    Returns:
+        The cell, in quotation marks where it needs them.
+    """
+    safe = csv_text(text)
+    return '"' + safe.replace('"', '""') + '"' if _QUOTED.intersection(safe) else safe
+
+
+def number_cells(values: NDArray[Any]) -> list[str]:
+    """Write numbers as cells of CSV.
+
+    Args:
+        values: ints, floats or bools, [n].
+
+    Returns:
+        Their cells, as pandas writes them: the shortest digits of floats, nothing for NaN.
+    """
+    texts = list(map(repr, values.tolist()))
+    if values.dtype.kind == "f" and (values != values).any():
+        return ["" if text == "nan" else text for text in texts]
+    return texts
+
+
+def csv_blocks_of(frame: pd.DataFrame) -> Iterator[bytes]:
+    """Write a frame as `csv_cells(frame).to_csv(index=False)` does, in UTF-8, a block of rows at a time.
+
+    Args:
+        frame: any frame; numbers, texts and categories of texts take a third of pandas' time.
+
+    Yields:
+        Bytes: the headings' line, then lines of rows.
+    """
+    writers = [_cell_writer(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    if len(writers) < 2 or None in writers or not all(isinstance(name, str) for name in frame.columns):
+        yield str(csv_cells(frame).to_csv(index=False)).encode("utf-8", "backslashreplace")
+        return
+    yield (",".join(map(csv_cell, frame.columns)) + "\n").encode("utf-8", "backslashreplace")
+    for start in range(0, len(frame), _CSV_ROWS):
+        cells = [write(slice(start, start + _CSV_ROWS)) for write in writers if write is not None]
+        yield ("\n".join(map(",".join, zip(*cells))) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _cell_writer(column: pd.Series[Any]) -> Callable[[slice], list[str]] | None:
+    """Make a function that writes some rows of a column; None for a column of another kind than numbers or texts."""
+    if column.dtype.kind in "iufb" and column.dtype.name in _CSV_NUMBERS:
+        values = column.to_numpy()
+        return lambda rows: number_cells(values[rows])
+    import numpy as np
+    import pandas as pd
+
+    codes, texts = pd.factorize(column)
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    cells = np.array([*map(csv_cell, texts), ""], dtype=object)  # the code of a missing value is -1
+    return lambda rows: cells[codes[rows]].tolist()
 
 
 def markdown_text(text: str) -> str:

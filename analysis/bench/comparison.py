@@ -184,7 +184,7 @@ def tests_of_task(scores: pd.DataFrame, mine: Collection[str], protocol: Compari
         first, second; the columns of `compare_groups`; p_holm and the other columns of `corrected`; verdict (a sentence
         with n, difference, interval, p and the detectable difference).
     """
-    names = style.in_order(scores["strategy"].tolist())
+    names = style.in_order(scores["strategy"].unique().tolist())
     names = [*(name for name in names if name in mine), *(name for name in names if name not in mine)]
     groups = {name: scores.loc[scores["strategy"] == name, "score"].to_numpy(dtype=float) for name in names}
     pairs = [pair for pair in itertools.combinations(names, 2) if not mine or pair[0] in mine]

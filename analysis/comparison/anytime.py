@@ -31,10 +31,8 @@ BUDGET_LABELS: dict[str, str] = {
 """Axis labels by unit of spending; `budget_label` has that of device time for rows of GPUs."""
 
 GRID_POINTS = 200
-_COURSE_COLUMNS = (
-    *("run", "stage", "strategy", "run_seed", "hash", "status", "counted", "val_acc", "test_acc"),
-    *("spent_gpu_hours", "wall_seconds"),
-)
+_CHOSEN_COLUMNS = ("run", "strategy", "run_seed", "hash", "status", "val_acc", "spent_gpu_hours", "wall_seconds")
+_COURSE_COLUMNS = (*_CHOSEN_COLUMNS, "stage", "counted", "test_acc")
 LOG_RATIO = 30  # budget axes that span more than this factor are logarithmic
 
 
@@ -66,11 +64,11 @@ def trajectories(frame: pd.DataFrame, runs: pd.DataFrame, by: By = "gpu_hours") 
 
 def _courses(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Counted children by run and device-hours, and their `trajectories` without what they spent."""
-    frame = frame[[*_COURSE_COLUMNS]]
-    rows = frame[(frame["stage"] == "search") & frame["counted"].astype(bool)]
-    run = pd.factorize(rows["run"], sort=True)[0]  # numbers are sorted and grouped faster than texts
-    order = np.lexsort((rows["spent_gpu_hours"].to_numpy(dtype=float), run))
-    rows, run, places = rows.iloc[order], run[order], np.arange(len(order))
+    within = np.flatnonzero(((frame["stage"] == "search") & frame["counted"].astype(bool)).to_numpy())
+    run = pd.factorize(frame["run"].iloc[within], sort=True)[0]  # numbers are sorted and grouped faster than texts
+    order = np.lexsort((frame["spent_gpu_hours"].to_numpy(dtype=float)[within], run))
+    rows = frame[[*_CHOSEN_COLUMNS]].iloc[within[order]]  # all at once: each selection copies all columns
+    run, places = run[order], np.arange(len(order))
     score = rows["val_acc"].where(rows["status"] == "ok").astype(float)
     best = score.groupby(run).cummax().groupby(run).ffill()
     gained = (score.notna() & (score > best.groupby(run).shift().fillna(-np.inf))).to_numpy()

@@ -132,7 +132,7 @@ class _Data:
 
     @cached_property
     def strategies(self) -> list[str]:
-        return style.in_order(self.searches["strategy"].tolist())
+        return style.in_order(self.searches["strategy"].unique().tolist())
 
     @cached_property
     def trained(self) -> list[str]:

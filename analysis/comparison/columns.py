@@ -17,5 +17,11 @@ score than accuracy is made of."""
 SIZED: Final = (*COMPARED, "params", "mult_adds", "stop_epoch", "from_epoch")
 """Of fronts of accuracy and size."""
 
+LISTED: Final = (
+    *("run", "index", "strategy", "run_seed", "stage", "hash", "status", "counted", "duplicate", "continues"),
+    *("space", "choices", "val_acc", "test_acc", "params", "mult_adds", "device_seconds"),
+)
+"""Of the list of children in a report, and of its best architectures."""
+
 REPORTED: Final = (*SIZED, "choices", "device_seconds")
 """Of a report on searches: its tables, and its list of children."""

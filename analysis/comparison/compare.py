@@ -101,7 +101,7 @@ def summarize(frame: pd.DataFrame, runs: pd.DataFrame, level: float = 0.95) -> p
     values = {measure: last[measure].to_numpy(dtype=float) for measure in ("val_acc", "test_acc")}
     places = last.groupby("strategy", sort=False).indices
     rows = []
-    for strategy in style.in_order(runs["strategy"].tolist()):
+    for strategy in style.in_order(runs["strategy"].unique().tolist()):
         mine = places[strategy]
         children, distinct, duplicates, failures = totals[mine].sum(axis=0).tolist()
         row: dict[str, Any] = {"strategy": strategy, "runs": len(mine)}
@@ -303,7 +303,7 @@ def _scored(data: pd.DataFrame, measure: str) -> pd.DataFrame:
 
 
 def _by_strategy(rows: pd.DataFrame) -> list[pd.DataFrame]:
-    return [rows[rows["strategy"] == strategy] for strategy in style.in_order(rows["strategy"].tolist())]
+    return [rows[rows["strategy"] == strategy] for strategy in style.in_order(rows["strategy"].unique().tolist())]
 
 
 def _nothing(measure: str) -> str:

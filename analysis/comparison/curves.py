@@ -51,19 +51,20 @@ def learning_curves(
     first = ok.sort_values("val_acc", ascending=False, kind="stable").drop_duplicates("hash")
     rank = pd.Series(range(1, len(first) + 1), index=first.index, dtype=float)
     of_child, run_of_child, rows = _children_of(curves, children)
-    ranks = rank.reindex(children.index).to_numpy(dtype=float)[of_child]
     index, epoch = (curves[name].to_numpy()[rows] for name in ("index", "epoch"))
     order = np.lexsort((epoch, index, run_of_child[of_child]))
-    of_child, rows, ranks = of_child[order], rows[order], ranks[order]
+    of_child, rows, index, epoch = of_child[order], rows[order], index[order], epoch[order]
+    ranks = rank.reindex(children.index).to_numpy(dtype=float)[of_child]
+    del order, run_of_child
     texts = {name: repeated(children[name], of_child, as_categories) for name in ("run", "strategy", "hash", "status")}
     table = pd.DataFrame(
         {
             "run": texts["run"],
-            "index": index[order],
+            "index": index,
             "strategy": texts["strategy"],
             "hash": texts["hash"],
             "status": texts["status"],
-            "epoch": epoch[order],
+            "epoch": epoch,
             "val_acc": curves["val_acc"].to_numpy(dtype=float)[rows],
             "rank": ranks,
             "front": ranks <= best,
@@ -85,11 +86,13 @@ def _children_of(curves: pd.DataFrame, children: pd.DataFrame) -> tuple[Places, 
     """
     run, names = pd.factorize(children["run"], sort=True)
     theirs, others = pd.factorize(curves["run"])
-    their_run = pd.Index(names).get_indexer(pd.Index(others))[theirs]
+    their_run = pd.Index(names).get_indexer(pd.Index(np.asarray(others, dtype=object)))[theirs]
+    del theirs
     kept = np.flatnonzero((curves["stage"] == "search").to_numpy() & (their_run >= 0))
     index, their_index = children["index"].to_numpy(), curves["index"].to_numpy()[kept]
     wide = int(max(index.max(initial=0), their_index.max(initial=0))) + 1
     key, wanted = run * wide + index, their_run[kept] * wide + their_index
+    del their_run, their_index
     order = np.argsort(key, kind="stable")
     first, end = (np.searchsorted(key, wanted, side, sorter=order) for side in ("left", "right"))
     times = end - first  # 0 for no child, 2 where a file is given twice

@@ -88,7 +88,7 @@ def cost_by_strategy(
     none = np.zeros(0, dtype=np.int64)
     runs_of = runs.groupby("strategy", sort=False).indices
     rows = []
-    for strategy in style.in_order(runs["strategy"].tolist()):
+    for strategy in style.in_order(runs["strategy"].unique().tolist()):
         mine, children = runs_of[strategy], children_of.get(strategy, none)
         rate, total = rates[mine], totals[mine]
         devices = sorted(set(devices_of.get(strategy, [])) - {""})

@@ -68,7 +68,7 @@ def cost_on_other_devices(
     hours, charged = run_hours(runs), run_rates(runs)
     own = runs.set_index("run")["searcher_hours"].astype(float)
     rows: list[dict[str, Any]] = []
-    for strategy in style.in_order(runs["strategy"].tolist()):
+    for strategy in style.in_order(runs["strategy"].unique().tolist()):
         ids = runs.loc[runs["strategy"] == strategy, "run"]
         names = ", ".join(sorted(set(here.columns[(here.loc[ids] > 0).any()]))) or "no device"
         first = {"strategy": strategy, "runs": len(ids)}
@@ -140,7 +140,7 @@ def energy_by_strategy(runs: pd.DataFrame) -> pd.DataFrame:
     joules = [_joules(text) if text and '"energy"' in text else {} for text in texts]
     places = runs.groupby("strategy", sort=False).indices
     rows = []
-    for strategy in style.in_order(runs["strategy"].tolist()):
+    for strategy in style.in_order(runs["strategy"].unique().tolist()):
         mine = places[strategy]
         readings = [joules[place] for place in mine.tolist() if joules[place]]
         kwh = [sum(reading.values()) / JOULES_PER_KWH for reading in readings]
@@ -225,7 +225,7 @@ def draw_cost_on_other_devices(data: pd.DataFrame, ax: Axes, what: str = "usd") 
     low, high = float(known[what].min()), float(known[what].max())
     style.logarithmic(ax, low, high if high > low else 2 * low)
     places = list(dict.fromkeys(zip(data["device"], data["kind"])))
-    strategies = style.in_order(data["strategy"].tolist())
+    strategies = style.in_order(data["strategy"].unique().tolist())
     for row in known.to_dict("records"):
         look, run = style.look(row["strategy"]), row["kind"] == MEASURED
         above = 0.5 * (strategies.index(row["strategy"]) + 0.5) / len(strategies) - 0.25

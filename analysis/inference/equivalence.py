@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.analysis.inference.distributions import t_above, t_below
 from nasbench.analysis.inference.intervals import LEAST_RUNS, welch_error
 from nasbench.errors import InputError
 
@@ -43,16 +44,14 @@ def equivalence_p(first: Floats, second: Floats, margin: float = MARGIN) -> floa
     Source: Schuirmann 1987, "A comparison of the two one-sided tests procedure and the power approach"; Lakens 2017,
     "Equivalence tests".
     """
-    from scipy.stats import t as t_distribution
-
     if not margin > 0:
         raise InputError(f"a margin of equivalence is a positive fraction, e.g. 0.01 for 1 point; got {margin:g}")
     if min(len(first), len(second)) < LEAST_RUNS["difference"] or np.ptp(first) == 0 or np.ptp(second) == 0:
         return math.nan
     error, freedom = welch_error(first, second)
     apart = float(first.mean() - second.mean())
-    above = t_distribution.sf((apart + margin) / error, freedom)
-    below = t_distribution.cdf((apart - margin) / error, freedom)
+    above = t_above((apart + margin) / error, freedom)
+    below = t_below((apart - margin) / error, freedom)
     return float(max(above, below))
 
 
@@ -71,16 +70,14 @@ def paired_equivalence_p(differences: Floats, margin: float = MARGIN) -> float:
 
     Source: as `equivalence_p`.
     """
-    from scipy.stats import t as t_distribution
-
     if not margin > 0:
         raise InputError(f"a margin of equivalence is a positive fraction, e.g. 0.01 for 1 point; got {margin:g}")
     n = len(differences)
     if n < LEAST_RUNS["difference"] or np.ptp(differences) == 0:
         return math.nan
     error, middle = float(differences.std(ddof=1)) / math.sqrt(n), float(differences.mean())
-    above = t_distribution.sf((middle + margin) / error, n - 1)
-    return float(max(above, t_distribution.cdf((middle - margin) / error, n - 1)))
+    above = t_above((middle + margin) / error, n - 1)
+    return float(max(above, t_below((middle - margin) / error, n - 1)))
 
 
 def power_of(

@@ -15,6 +15,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nasbench.analysis.inference.distributions import normal_quantile, t_quantile
+
 Floats = NDArray[np.float64]
 LEVEL = 0.95
 TOLERANCE = 0.03  # by how much an interval may cover less than it says, before it is withheld
@@ -153,7 +155,7 @@ def median_rank(n: int, level: float = LEVEL) -> tuple[int, float]:
 
     Source: that of `median_interval`.
     """
-    from scipy.special import bdtr  # scipy.stats takes a second to import
+    from scipy.special import bdtr
 
     if n < 1:
         return 0, 0.0
@@ -185,8 +187,6 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
     n = len(scores)
     if n < LEAST_RUNS["iqm"]:
         return refused()
-    from scipy.stats import t as t_distribution  # takes a second to import
-
     if len(np.unique(scores)) < DISTINCT * n:
         return refused("too many equal scores")
     ordered, cut = np.sort(scores), n // 4
@@ -196,7 +196,7 @@ def iqm_interval(scores: Floats, level: float = LEVEL) -> Interval:
     if not error > 0:  # the middle half is one tie
         return refused("too many equal scores")
     middle = float(ordered[cut : n - cut].mean())
-    reach = float(t_distribution.ppf((1 + level) / 2, left - 1)) * error
+    reach = t_quantile((1 + level) / 2, left - 1) * error
     return Interval(middle - reach, middle + reach, f"{level:.0%} trimmed t")
 
 
@@ -253,14 +253,12 @@ def difference_interval(first: Floats, second: Floats, level: float = LEVEL) -> 
     Source: Welch 1947, "The generalization of 'Student's' problem when several different population variances are
     involved".
     """
-    from scipy.stats import t as t_distribution
-
     if min(len(first), len(second)) < LEAST_RUNS["difference"]:
         return refused()
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return refused("all scores of a side are equal")
     error, freedom = welch_error(first, second)
-    reach = float(t_distribution.ppf((1 + level) / 2, freedom)) * error
+    reach = t_quantile((1 + level) / 2, freedom) * error
     apart = float(first.mean() - second.mean())
     return Interval(apart - reach, apart + reach, f"{level:.0%} Welch")
 
@@ -305,14 +303,12 @@ def paired_interval(differences: Floats, level: float = LEVEL) -> Interval:
 
     Source: Student 1908, "The probable error of a mean".
     """
-    from scipy.stats import t as t_distribution
-
     n = len(differences)
     if n < LEAST_RUNS["difference"]:
         return refused()
     if np.ptp(differences) == 0:
         return refused("all differences are equal")
-    reach = float(t_distribution.ppf((1 + level) / 2, n - 1)) * float(differences.std(ddof=1)) / math.sqrt(n)
+    reach = t_quantile((1 + level) / 2, n - 1) * float(differences.std(ddof=1)) / math.sqrt(n)
     middle = float(differences.mean())
     return Interval(middle - reach, middle + reach, f"{level:.0%} paired t")
 
@@ -356,7 +352,6 @@ def improvement_interval(first: Floats, second: Floats, level: float = LEVEL) ->
     Behrens-Fisher problem"; the logit scale: Perme & Manevski 2019, "Confidence intervals for the Mann-Whitney test".
     """
     from scipy.special import expit, logit
-    from scipy.stats import t as t_distribution
 
     m, n = len(first), len(second)
     if min(m, n) < LEAST_RUNS["improvement"]:
@@ -368,7 +363,7 @@ def improvement_interval(first: Floats, second: Floats, level: float = LEVEL) ->
     error, freedom = welch_error(better.mean(axis=1), better.mean(axis=0))
     if found in (0, 1):
         return _newcombe_interval(found, m, n, level)
-    reach = float(t_distribution.ppf((1 + level) / 2, freedom)) * error / (found * (1 - found))
+    reach = t_quantile((1 + level) / 2, freedom) * error / (found * (1 - found))
     return Interval(float(expit(logit(found) - reach)), float(expit(logit(found) + reach)), f"{level:.0%} logit t")
 
 
@@ -382,9 +377,8 @@ def _newcombe_interval(found: float, m: int, n: int, level: float) -> Interval:
     method 5.
     """
     from scipy.optimize import brentq
-    from scipy.stats import norm
 
-    z, more = float(norm.ppf((1 + level) / 2)), (m + n) / 2 - 1
+    z, more = normal_quantile((1 + level) / 2), (m + n) / 2 - 1
 
     def outside(p: float) -> float:
         variance = p * (1 - p) * (1 + more * ((1 - p) / (2 - p) + p / (1 + p))) / (m * n)
@@ -411,11 +405,9 @@ def proportion_interval(share: float, n: float, level: float = LEVEL) -> Interva
 
     Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
     """
-    from scipy.stats import norm
-
     if not n > 0 or not 0 <= share <= 1:
         return refused()
-    z = float(norm.ppf((1 + level) / 2))
+    z = normal_quantile((1 + level) / 2)
     centre, below = share + z**2 / (2 * n), 1 + z**2 / n
     reach = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low = 0.0 if share == 0 else (centre - reach) / below

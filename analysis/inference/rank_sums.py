@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nasbench.analysis.inference.distributions import normal_above
 
 Floats = NDArray[np.float64]
 EXACT_UP_TO = 8  # scores of the smaller sample: scipy's own bound for samples without equal scores
@@ -42,21 +45,70 @@ def mann_whitney(a: Floats, b: Floats) -> RankSums:
     Source: Mann & Whitney 1947; Lehmann 1975, "Nonparametrics: statistical methods based on ranks", section 1.4, for
     equal scores.
     """
-    from scipy.stats import mannwhitneyu, rankdata
-
     scores = np.concatenate([a, b])
     if np.ptp(scores) == 0:
         return RankSums(len(a) * len(b) / 2, 1.0)
-    small = min(len(a), len(b)) <= EXACT_UP_TO and len(scores) <= MOST_SCORES
-    if not small or len(np.unique(scores)) == len(scores):
-        given = mannwhitneyu(a, b, alternative="two-sided")
-        return RankSums(float(given.statistic), float(given.pvalue))
-    doubled = np.rint(2 * rankdata(scores)).astype(np.int64)  # mean ranks of equal scores are halves
-    observed = int(doubled[: len(a)].sum())
-    u = observed / 2 - len(a) * (len(a) + 1) / 2
-    if len(b) < len(a):  # the ranks of one sample say those of the other
-        return RankSums(u, _exact_p(doubled, len(b), int(doubled.sum()) - observed))
-    return RankSums(u, _exact_p(doubled, len(a), observed))
+    ranks, ties = mean_ranks(scores)
+    u = float(ranks[: len(a)].sum() - len(a) * (len(a) + 1) / 2)
+    smaller, larger = sorted((len(a), len(b)))
+    no_ties = len(ties) == len(scores)
+    if smaller <= EXACT_UP_TO and len(scores) <= MOST_SCORES:
+        if no_ties:
+            return RankSums(u, _exact_p_without_ties(u, smaller, larger))
+        doubled = np.rint(2 * ranks).astype(np.int64)  # mean ranks of equal scores are halves
+        observed = int(doubled[: len(a)].sum())
+        if len(b) < len(a):  # the ranks of one sample say those of the other
+            return RankSums(u, _exact_p(doubled, len(b), int(doubled.sum()) - observed))
+        return RankSums(u, _exact_p(doubled, len(a), observed))
+    if smaller <= EXACT_UP_TO and no_ties:  # many scores on one side
+        from scipy.stats import mannwhitneyu
+
+        return RankSums(u, float(mannwhitneyu(a, b, alternative="two-sided").pvalue))
+    return RankSums(u, _approximate_p(u, smaller, larger, ties))
+
+
+def mean_ranks(scores: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Rank scores from 1, equal ones by the mean of their ranks, as scipy's rankdata does.
+
+    Args:
+        scores: the scores, [n], without NaN.
+
+    Returns:
+        The ranks, [n], and how often each different score occurs, in the order of the scores.
+    """
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Floats = (0.5 * (2 * last - counts + 1))[place]
+    return ranks, counts
+
+
+def _exact_p_without_ties(u: float, smaller: int, larger: int) -> float:
+    """Compute the two-sided p value of U among all orders of different scores.
+
+    Formula: the numbers of orders with U = 0, 1, ... are the coefficients of prod_i (1 - q^(n2 + i)) / (1 - q^i), i from
+    1 to n1.
+
+    Source: Mann & Whitney 1947, whose recurrence these coefficients fulfil.
+    """
+    from scipy.special import binom
+
+    pairs = smaller * larger
+    orders = np.zeros(pairs // 2 + 1, dtype=np.int64)
+    orders[0] = 1
+    for each in range(1, smaller + 1):
+        times = larger + each
+        orders[times:] -= orders[:-times].copy()
+        for start in range(min(each, len(orders))):
+            orders[start::each] = np.cumsum(orders[start::each])
+    at_most = np.cumsum(orders / binom(smaller + larger, smaller))
+    return min(1.0, 2 * float(at_most[pairs - int(max(u, pairs - u))]))
+
+
+def _approximate_p(u: float, smaller: int, larger: int, ties: NDArray[np.int64]) -> float:
+    """Compute the two-sided p value of U by the normal approximation, corrected for equal scores and for continuity."""
+    pairs, n = smaller * larger, smaller + larger
+    spread = math.sqrt(pairs / 12 * ((n + 1) - int((ties**3 - ties).sum()) / (n * (n - 1))))
+    return min(1.0, 2 * normal_above((max(u, pairs - u) - pairs / 2 - 0.5) / spread))
 
 
 def _exact_p(doubled: NDArray[np.int64], chosen: int, observed: int) -> float:

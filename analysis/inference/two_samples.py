@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nasbench.analysis.inference.distributions import t_above
 from nasbench.analysis.inference.equivalence import MARGIN, detectable_difference, equivalence_p
 from nasbench.analysis.inference.intervals import (
     LEAST_RUNS,
@@ -52,8 +53,6 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
     Source: Mann & Whitney 1947; Welch 1947; Vargha & Delaney 2000, "A critique and improvement of the CL common
     language effect size statistics of McGraw and Wong", for A12.
     """
-    from scipy.stats import t as t_distribution
-
     row: dict[str, Any] = {"n_first": len(a), "n_second": len(b)} | _effects(a, b)
     apart, better = difference_interval(a, b, level), improvement_interval(a, b, level)
     row |= {"difference_low": apart.low, "difference_high": apart.high, "interval": apart.method}
@@ -66,7 +65,7 @@ def compare_groups(a: Floats, b: Floats, level: float = LEVEL, margin: float = M
     if np.ptp(a) > 0 or np.ptp(b) > 0:
         error, freedom = welch_error(a, b)
         ratio = row["difference"] / error
-        row |= {"welch_t": ratio, "welch_p": 2 * float(t_distribution.sf(abs(ratio), freedom))}
+        row |= {"welch_t": ratio, "welch_p": 2 * t_above(abs(ratio), freedom)}
     if not apart.known:  # a side without spread: what its runs could show is as unknown as the interval
         return row
     spreads = float(a.std(ddof=1)), float(b.std(ddof=1))

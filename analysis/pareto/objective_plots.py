@@ -44,7 +44,7 @@ def draw_attainment(data: pd.DataFrame, ax: Axes, objectives: Sequence[str], lab
         low, right = low - margin, high + margin
     top = float(data[y].max())
     ends = []
-    for strategy in style.in_order(data["strategy"].tolist()):
+    for strategy in style.in_order(data["strategy"].unique().tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
         steps = {percent: _steps(rows[rows["percent"] == percent], x, y, right, top) for percent in SURFACES}
         if min(len(steps[percent][0]) for percent in SURFACES):
@@ -119,7 +119,7 @@ def draw_two(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label: s
     y, x = objectives
     _scales(ax, points, x, y)
     _pale(ax, points[~points["strategy_front"]], x, y, by_strategy=True)
-    for strategy in style.in_order(points["strategy"].tolist()):
+    for strategy in style.in_order(points["strategy"].unique().tolist()):
         rows, look = points[points["strategy"] == strategy], style.look(strategy)
         best = rows[rows["strategy_front"]].sort_values([x, y])
         a, b = best[x].to_numpy(dtype=float), best[y].to_numpy(dtype=float)
@@ -192,7 +192,7 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     low, high = float(front[third].min()), float(front[third].max())
     high = high if high > low else low * 1.01 + 1e-12
     norm = LogNorm(low, high) if objective_of(third).log else Normalize(low, high)
-    for strategy in style.in_order(front["strategy"].tolist()):
+    for strategy in style.in_order(front["strategy"].unique().tolist()):
         rows, look = front[front["strategy"] == strategy], style.look(strategy)
         shades = {"c": rows[third], "cmap": "cividis", "norm": norm}
         ax.scatter(
@@ -226,7 +226,7 @@ def draw_projection(points: pd.DataFrame, ax: Axes, y: str, x: str, label: str =
         return
     _scales(ax, points, x, y)
     _pale(ax, points[~points["front"]], x, y)
-    for strategy in style.in_order(points.loc[points["front"], "strategy"].tolist()):
+    for strategy in style.in_order(points.loc[points["front"], "strategy"].unique().tolist()):
         rows, look = points[points["front"] & (points["strategy"] == strategy)], style.look(strategy)
         name = f"{strategy} ({len(rows)})"
         ax.scatter(rows[x], rows[y], s=22, color=look.colour, marker=look.marker, linewidths=0, label=name, zorder=3)

@@ -398,7 +398,7 @@ def objective_volumes(
     places = points.groupby("strategy", sort=False).indices
     everything = np.arange(len(points))
     rows = []
-    for strategy in [*style.in_order(points["strategy"].tolist()), ALL]:
+    for strategy in [*style.in_order(points["strategy"].unique().tolist()), ALL]:
         mine = everything if strategy == ALL else places[strategy]
         rows.append(
             {
@@ -459,7 +459,7 @@ def run_volumes(
     scaled, bound = _scaled(points[list(objectives)].to_numpy(dtype=float), objectives, corner)
     places, run_of = points.groupby("strategy", sort=False).indices, _numbered(points["run"])
     rows = []
-    for strategy in style.in_order([*points["strategy"], *(name for name, count in lost.items() if count)]):
+    for strategy in style.in_order([*points["strategy"].unique(), *(name for name, count in lost.items() if count)]):
         mine = _by_run(places[strategy], run_of) if strategy in places else []
         found_volumes = [dominated_volume(scaled[run], bound) for run in mine]
         volumes = np.array([*found_volumes, *([0.0] * lost.get(strategy, 0))])
@@ -517,7 +517,7 @@ def attainment(points: pd.DataFrame, objectives: Sequence[str], percents: Sequen
     values, lost = points[list(objectives)].to_numpy(dtype=float), points.attrs.get("lost", {})
     places, run_of = points.groupby("strategy", sort=False).indices, _numbered(points["run"])
     parts: list[tuple[str, int, int, Floats]] = []
-    for strategy in style.in_order(points["strategy"].tolist()):
+    for strategy in style.in_order(points["strategy"].unique().tolist()):
         mine = _by_run(places[strategy], run_of)
         rows, sets = np.concatenate(mine), np.repeat(np.arange(1, len(mine) + 1), [len(run) for run in mine])
         have = len(mine)

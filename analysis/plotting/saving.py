@@ -17,7 +17,7 @@ from nasbench.analysis.plotting.captions import caption_of
 from nasbench.analysis.plotting.style import boxes_for_unknown_characters
 from nasbench.errors import InputError
 from nasbench.outputs import replace_file, require_output
-from nasbench.texts import csv_cells
+from nasbench.texts import csv_blocks_of, csv_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +95,7 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
     text = caption_of(figure)
     columns = ",".join(map(str, data.columns))
     earlier = _first_lines(text_path)
-    header = csv_cells(data.head(0)).to_csv(index=False).split("\n")[0]  # with quotation marks where a name has a comma
+    header = ",".join(csv_cell(str(name)) for name in data.columns)  # with quotation marks where a name has a comma
     own = {columns, header, *(line.removeprefix(COLUMNS_HEAD) for line in earlier if line.startswith(COLUMNS_HEAD))}
     if text:
         require_output(text_path, lambda _: earlier[:1] != [] and earlier[0].startswith(CAPTION_HEAD), "caption")
@@ -103,10 +103,9 @@ def save(figure: Figure, output: Path | str, data: pd.DataFrame, formats: Sequen
     for path in pictures:
         require_picture(path, PLOT)
     contents = [picture_bytes(figure, path, PLOT) for path in pictures]
-    table = csv_cells(data).to_csv(index=False)
     for path, content in zip(pictures, contents):
         replace_file(path, content)
-    replace_file(data_path, table.encode("utf-8", "backslashreplace"))
+    replace_file(data_path, csv_blocks_of(data))
     if not text:
         return [*pictures, data_path]
     names = ", ".join(path.name for path in pictures)

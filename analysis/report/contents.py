@@ -18,7 +18,7 @@ from nasbench.analysis.comparison.anytime import By, anytime, trajectories
 from nasbench.analysis.comparison.bands import bands
 from nasbench.analysis.comparison.checklist import checklist
 from nasbench.analysis.comparison.checks import BASELINE, check_comparable, fairness
-from nasbench.analysis.comparison.columns import REPORTED
+from nasbench.analysis.comparison.columns import LISTED, REPORTED
 from nasbench.analysis.comparison.compare import summarize
 from nasbench.analysis.comparison.curves import CURVE_COLUMNS, count_curves, learning_curves
 from nasbench.analysis.comparison.sharing import computed_once
@@ -111,7 +111,7 @@ def columns_of(runs: pd.DataFrame) -> Sequence[str] | None:
 
 
 def _curves(results: Results, runs: pd.DataFrame) -> pd.DataFrame:
-    return results.all_curves([*CURVE_COLUMNS, "val_loss"] if columns_of(runs) else None)
+    return results.all_curves([*CURVE_COLUMNS, "val_loss"] if columns_of(runs) else None, as_categories=True)
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _contents(selection: Selection, wishes: Wishes) -> Contents:
     return Contents(
         selection=selection,
         wishes=wishes,
-        strategies=tuple(style.in_order(runs["strategy"].tolist())),
+        strategies=tuple(style.in_order(runs["strategy"].unique().tolist())),
         setup=setups(runs),
         summary=summarize(frame, runs),
         scores={
@@ -253,10 +253,12 @@ def searched_children(frame: pd.DataFrame) -> pd.DataFrame:
         frame: children (`store.format.schema.CHILD_COLUMNS`).
 
     Returns:
-        The rows of stage "search" by run and order; `test_acc` is the mean over the final rows of the same run and
+        Columns `LISTED` of the rows of stage "search" by run and order; `test_acc` is the mean over the final rows of the same run and
         hash, NaN without.
     """
-    rows = frame[frame["stage"] == "search"].sort_values(["run", "index"], kind="stable")
+    places = np.flatnonzero((frame["stage"] == "search").to_numpy(dtype=bool))
+    order = np.lexsort((frame["index"].to_numpy()[places], pd.factorize(frame["run"].iloc[places], sort=True)[0]))
+    rows = frame[[name for name in LISTED if name in frame]].iloc[places[order]]
     tests = frame[(frame["stage"] == "final") & (frame["status"] == "ok")].groupby(["run", "hash"])["test_acc"].mean()
     keys = pd.MultiIndex.from_arrays([rows["run"], rows["hash"]])
     return rows.assign(test_acc=tests.reindex(keys).to_numpy(dtype=float)).reset_index(drop=True)
@@ -282,7 +284,7 @@ def setups(runs: pd.DataFrame) -> pd.DataFrame:
         runs=("run", "size"),
         children=("children", "sum"),
     ).reset_index()
-    order = style.in_order(table["strategy"].tolist())
+    order = style.in_order(table["strategy"].unique().tolist())
     return table.sort_values("strategy", key=lambda names: names.map(order.index), kind="stable", ignore_index=True)
 
 

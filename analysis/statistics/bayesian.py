@@ -100,7 +100,7 @@ def bayesian_tests(
     require_columns(scores, ("strategy", "table", "score"), "the scores")
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows = []
-    for first, second in pairs_of(style.in_order(scores["strategy"].tolist()), baseline):
+    for first, second in pairs_of(style.in_order(scores["strategy"].unique().tolist()), baseline):
         apart = (means[first] - means[second]).dropna().to_numpy(dtype=float)
         row = {"first": first, "second": second, "n": len(apart)}
         row |= {"difference": float(apart.mean()) if len(apart) else np.nan}

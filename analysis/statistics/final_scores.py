@@ -166,7 +166,7 @@ def score_intervals(scores: pd.DataFrame, seed: int = 0, level: float = LEVEL) -
     places = scores.groupby("strategy", sort=False).indices
     table, values = pd.factorize(scores["table"], sort=True)[0], scores["score"].to_numpy(dtype=float)
     rows = []
-    for strategy in style.in_order(scores["strategy"].tolist()):
+    for strategy in style.in_order(scores["strategy"].unique().tolist()):
         mine = places[strategy]
         known = mine[~np.isnan(values[mine])]
         strata = [values[known[table[known] == each]] for each in np.unique(table[known])]
@@ -223,7 +223,7 @@ def draw_score_intervals(data: pd.DataFrame, ax: Axes, label: str = "final valid
     if known.empty:
         style.say(ax, "No run ended with a score.")
         return
-    strategies = style.in_order(data["strategy"].tolist())
+    strategies = style.in_order(data["strategy"].unique().tolist())
     markers = {"mean": "o", "median": "|", "iqm": "D"}
     for place, strategy in enumerate(reversed(strategies)):
         colour = style.look(strategy).colour

@@ -46,7 +46,7 @@ def performance_profile(scores: pd.DataFrame, level: float = 0.95) -> pd.DataFra
     if len(grid) > THRESHOLDS:
         grid = np.linspace(0.0, known.max(), THRESHOLDS)
     parts = []
-    for strategy in style.in_order(scores["strategy"].tolist()):
+    for strategy in style.in_order(scores["strategy"].unique().tolist()):
         mine = scores[scores["strategy"] == strategy]
         tables = [group["regret"].to_numpy(dtype=float) for _, group in mine.groupby("table", sort=True)]
         shares = np.array([(regret[:, None] <= grid + 1e-12).mean(axis=0) for regret in tables])  # [tables, thresholds]
@@ -97,7 +97,7 @@ def draw_performance_profile(data: pd.DataFrame, ax: Axes) -> None:
         return
     few, factor = data["strategy"].nunique() <= 3, judged_by().factor
     ends: list[tuple[float, int, Line2D]] = []
-    for strategy in style.in_order(data["strategy"].tolist()):
+    for strategy in style.in_order(data["strategy"].unique().tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
         regret, share, low, high = (rows[name].to_numpy(dtype=float) for name in ("regret", "share", "low", "high"))
         if few and np.isfinite(low).any():

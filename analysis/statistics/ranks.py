@@ -276,7 +276,7 @@ def expected_ranks(scores: pd.DataFrame) -> pd.DataFrame:
     known = scores[scores["score"].notna()]
     groups = {
         name: known.loc[known["strategy"] == name, "score"].to_numpy(dtype=float)
-        for name in style.in_order(known["strategy"].tolist())
+        for name in style.in_order(known["strategy"].unique().tolist())
     }
     if len(groups) < 2:
         raise InputError(f"ranks need two strategies with a score or more, here are {len(groups)}")

@@ -49,7 +49,7 @@ def regret(courses: pd.DataFrame, optimum: float, budget: float) -> pd.DataFrame
     grid = np.geomspace(begun, max(budget, begun), GRID_POINTS)
     grid[0] = begun  # rounding must not make the grid start before the last search's first child
     parts = []
-    for strategy in style.in_order(courses["strategy"].tolist()):
+    for strategy in style.in_order(courses["strategy"].unique().tolist()):
         rows = courses[courses["strategy"] == strategy]
         values = optimum - _at(rows, grid)
         low, high = np.quantile(values, QUARTILES, axis=0)
@@ -99,7 +99,7 @@ def draw_regret(
         style.say(ax, f"No search has a choice with a {score.words(measure)}.")
         return
     ends, factor = [], score.factor
-    for strategy in style.in_order(data["strategy"].tolist()):
+    for strategy in style.in_order(data["strategy"].unique().tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
         budget, mean = rows["budget"].to_numpy(dtype=float), factor * rows["mean"].to_numpy(dtype=float)
         low, high = (factor * rows[name].to_numpy(dtype=float) for name in ("low", "high"))

@@ -140,7 +140,7 @@ def area_summary(areas: pd.DataFrame, seed: int = 0, level: float = 0.95) -> pd.
     """
     rows = []
     for table, on_table in areas.groupby("table", sort=True):
-        for strategy in style.in_order(on_table["strategy"].tolist()):
+        for strategy in style.in_order(on_table["strategy"].unique().tolist()):
             mine = on_table[on_table["strategy"] == strategy]
             values = mine["area"].to_numpy(dtype=float)
             around = mean_interval(values, generator(seed, strategy, "area"), level)
@@ -163,7 +163,7 @@ def draw_regret_areas(areas: pd.DataFrame, ax: Axes) -> None:
     if not areas["scored"].any():
         style.say(ax, "No run has a score to take a regret of.")
         return
-    strategies = style.in_order(areas["strategy"].tolist())[::-1]
+    strategies = style.in_order(areas["strategy"].unique().tolist())[::-1]
     for place, strategy in enumerate(strategies):
         values = judged_by().factor * areas.loc[areas["strategy"] == strategy, "area"].dropna().to_numpy(dtype=float)
         look = style.look(strategy)

@@ -38,7 +38,7 @@ def sample_sizes(
     for table, here in scores.groupby("table", sort=True):
         groups = here.dropna(subset="score").groupby("strategy")["score"]
         counts, spreads = groups.count(), groups.std(ddof=1)
-        for first, second in pairs_of(style.in_order(here["strategy"].tolist()), baseline):
+        for first, second in pairs_of(style.in_order(here["strategy"].unique().tolist()), baseline):
             n = int(counts.get(first, 0)), int(counts.get(second, 0))
             both = float(spreads.get(first, math.nan)), float(spreads.get(second, math.nan))
             known = min(n) >= 2 and min(both) > 0

@@ -25,7 +25,7 @@ def saturation_note(scores: pd.DataFrame) -> str:
     for table, rows in scores.groupby("table", sort=True):
         at_best = rows["score"] >= rows["score"].max() - 1e-12
         shares = at_best.groupby(rows["strategy"]).mean()
-        full = [name for name in style.in_order(rows["strategy"].tolist()) if shares[name] > MOST]
+        full = [name for name in style.in_order(rows["strategy"].unique().tolist()) if shares[name] > MOST]
         if len(full) > 1:
             named = ", ".join(f"{name} {shares[name]:.0%}" for name in full)
             said.append(

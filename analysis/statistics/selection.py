@@ -44,7 +44,7 @@ def selection_noise(frame: pd.DataFrame, runs: pd.DataFrame, level: float = LEVE
     1992, "Variance Components", section 3.6.
     """
     require_columns(frame, ("run", "stage", "hash", "status", "counted", "val_acc", "test_acc", "seed"), "the children")
-    rows = [_strategy(frame, runs, name, level) for name in style.in_order(runs["strategy"].tolist())]
+    rows = [_strategy(frame, runs, name, level) for name in style.in_order(runs["strategy"].unique().tolist())]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

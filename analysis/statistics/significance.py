@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS, require_columns
 from nasbench.analysis.inference.equivalence import MARGIN, SIGNIFICANT, paired_detectable, paired_equivalence_p
 from nasbench.analysis.inference.intervals import LEVEL, TOO_SMALL, paired_interval
+from nasbench.analysis.inference.rank_sums import mean_ranks
 from nasbench.analysis.inference.two_samples import COMPARISON, compare_groups, corrected, hedges_g, holm
 from nasbench.analysis.inference.verdicts import (
     EQUIVALENT,
@@ -110,7 +111,7 @@ def paired_tests(
     require_columns(scores, ("strategy", "table", "score"), "the scores")
     means = scores.groupby(["table", "strategy"])["score"].mean().unstack()
     rows: list[dict[str, Any]] = []
-    for first, second in pairs_of(style.in_order(scores["strategy"].tolist()), baseline):
+    for first, second in pairs_of(style.in_order(scores["strategy"].unique().tolist()), baseline):
         both = means[[first, second]].dropna()
         apart = (both[first] - both[second]).to_numpy(dtype=float)
         n, spread = len(apart), float(np.std(apart, ddof=1)) if len(apart) > 1 else math.nan
@@ -142,7 +143,7 @@ _PAIRED = [
 
 def _groups(scores: pd.DataFrame) -> dict[str, Floats]:
     places, values = scores.groupby("strategy", sort=False).indices, scores["score"].to_numpy(dtype=float)
-    of_each = {name: values[places[name]] for name in style.in_order(scores["strategy"].tolist())}
+    of_each = {name: values[places[name]] for name in style.in_order(scores["strategy"].unique().tolist())}
     return {name: scores[~np.isnan(scores)] for name, scores in of_each.items()}
 
 
@@ -171,12 +172,10 @@ def _rank_biserial(apart: Floats) -> float:
 
     Source: Kerby 2014, "The simple difference formula".
     """
-    from scipy.stats import rankdata
-
     apart = apart[apart != 0]
     if not len(apart):
         return math.nan
-    ranks = rankdata(np.abs(apart))
+    ranks = mean_ranks(np.abs(apart))[0]
     return float((ranks[apart > 0].sum() - ranks[apart < 0].sum()) / ranks.sum())
 
 

@@ -41,7 +41,7 @@ def survival(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Source: Kaplan & Meier 1958, "Nonparametric estimation from incomplete observations".
     """
     parts = []
-    for strategy in style.in_order(reaches["strategy"].tolist()):
+    for strategy in style.in_order(reaches["strategy"].unique().tolist()):
         spent, reached = _arrays(reaches, strategy)
         curve = kaplan_meier(spent, reached)
         low, high = share_limits(spent, reached, level)
@@ -89,7 +89,7 @@ def target_summary(reaches: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     _require_one_table(reaches)
     horizon = float(reaches["horizon"].iloc[0])
     rows = []
-    for strategy in style.in_order(reaches["strategy"].tolist()):
+    for strategy in style.in_order(reaches["strategy"].unique().tolist()):
         spent, reached = _arrays(reaches, strategy)
         row: dict[str, Any] = {"strategy": strategy, **reaches.iloc[0][["by", "measure", "target"]].to_dict()}
         row |= {"n": len(spent), "reached": int(reached.sum()), "horizon": horizon}
@@ -133,7 +133,7 @@ def compare_reaches(reaches: pd.DataFrame, baseline: str = "random") -> pd.DataF
     from nasbench.analysis.statistics.significance import holm
 
     _require_one_table(reaches)
-    names = style.in_order(reaches["strategy"].tolist())
+    names = style.in_order(reaches["strategy"].unique().tolist())
     if baseline not in names:
         raise InputError(f"no runs of {baseline!r} to compare with; strategies here: {', '.join(names)}")
     base = _arrays(reaches, baseline)
@@ -188,7 +188,7 @@ def draw_targets(data: pd.DataFrame, ax: Axes, by: str = "gpu_hours", target: st
     last, ends = float(data["spent"].max()), []
     first = float(data.loc[data["share"] > 0, "spent"].min())
     log, many = spans_decades(first, last), data["strategy"].nunique() > MOST_BANDS
-    for strategy in style.in_order(data["strategy"].tolist()):
+    for strategy in style.in_order(data["strategy"].unique().tolist()):
         rows, look = data[data["strategy"] == strategy], style.look(strategy)
         spent, share = rows["spent"].to_numpy(dtype=float), rows["share"].to_numpy(dtype=float)
         start = first / 2 if log else 0.0

@@ -180,11 +180,15 @@ def curves(files: Sequence[str], where: str | None, best: int, measure: str, out
     from nasbench.analysis.comparison.columns import COMPARED
     from nasbench.analysis.comparison.curves import CURVE_COLUMNS, learning_curves, plot_curves
     from nasbench.analysis.plotting.captions import describe_rows
-    from nasbench.store.judged import courses_of
+    from nasbench.store.judged import LOSS, courses_of
 
     frame, _, results, _ = load_judged(files, where, measure, COMPARED)
     score = judged_by()
-    courses = courses_of(results.all_curves([*CURVE_COLUMNS, "val_loss"]), results.measurements(), score)
+    courses = courses_of(
+        results.all_curves([*CURVE_COLUMNS, *(["val_loss"] if score == LOSS else [])], as_categories=True),
+        results.measurements(),
+        score,
+    )
     data = learning_curves(courses, frame, best, as_categories=True)
     front = data[data["front"]].groupby("rank").tail(1).sort_values("rank")
     echo_table(front[["rank", "strategy", "hash", "epoch", "val_acc"]].rename(columns={"val_acc": score.val}), ())

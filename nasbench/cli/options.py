@@ -223,12 +223,14 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     widths = [max(len(text) for text in column) for column in zip(*cells)]
     if sys.stdout.isatty():
         widths = _fitting(widths, right, shutil.get_terminal_size().columns)
+    lines = []  # printed at once: a call for each of thousands takes long
     for row in cells:
         for line in itertools.zip_longest(*map(_wrapped, row, widths), fillvalue=""):
             padded = [
                 text.rjust(width) if number else text.ljust(width) for text, width, number in zip(line, widths, right)
             ]
-            click.echo("  ".join(padded).rstrip())
+            lines.append("  ".join(padded).rstrip())
+    click.echo("\n".join(lines))
 
 
 def print_registry(

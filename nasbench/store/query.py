@@ -349,11 +349,12 @@ class Results:
             chosen &= cast("Numbers", self._joined("children", "seed")) == seed
         return self._long(np.flatnonzero(chosen))
 
-    def all_curves(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def all_curves(self, columns: Sequence[str] | None = None, as_categories: bool = False) -> pd.DataFrame:
         """Read the curves of every child.
 
         Args:
             columns: columns of `curves` to read; None for all.
+            as_categories: make categories of the texts, which then take a few bytes a row and not their length.
 
         Returns:
             These columns.
@@ -362,7 +363,7 @@ class Results:
             UnknownName: when there is no such column.
             CorruptResults: when a dataset is damaged; the message names it.
         """
-        return self._long(np.arange(len(self)), columns)
+        return self._long(np.arange(len(self)), columns, as_categories)
 
     def epochs_at(self, positions: Numbers, curve: str) -> tuple[Numbers, Numbers]:
         """Read one curve of some children.
@@ -378,7 +379,9 @@ class Results:
         repeats = lengths[positions]
         return repeats, self._epochs_of(curve, np.repeat(starts[positions], repeats) + _counted(repeats))
 
-    def _long(self, children: Numbers, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def _long(
+        self, children: Numbers, columns: Sequence[str] | None = None, as_categories: bool = False
+    ) -> pd.DataFrame:
         import pandas as pd
 
         known = [*([_FILE] if len(self.files) > 1 else []), *_CURVE_KEYS, "epoch", *(curve.name for curve in CURVES)]
@@ -396,7 +399,11 @@ class Results:
             if name == "epoch":
                 frame[name] = epochs + 1
             elif name == _FILE or name in _CURVE_KEYS:
-                frame[name] = for_pandas(take(self._child_column(name, children), each))
+                data = self._child_column(name, children)
+                if as_categories and isinstance(data, Text):
+                    frame[name] = pd.Categorical(for_pandas(data)).take(each)
+                else:
+                    frame[name] = for_pandas(take(data, each))
             else:
                 frame[name] = self._epochs_of(name, positions)
         return pd.DataFrame(frame, copy=False)

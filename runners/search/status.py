@@ -172,7 +172,7 @@ class _Children:
             "searched": texts["stage"].equals("search")[order],
             "final": texts["stage"].equals("final")[order],
             "ok": texts["status"].equals("ok")[order],
-            "scored": np.isin(texts["status"].objects(), REPEATABLE_STATUSES)[order],
+            "scored": np.logical_or.reduce([texts["status"].equals(each) for each in REPEATABLE_STATUSES])[order],
             "trained": texts["cached_from"].equals("")[order],
             "continued": ~texts["continues"].equals("")[order],
             "device": texts["device"].objects()[order],

@@ -10,7 +10,7 @@ from nasbench import open as open_results
 from nasbench.store.format import csv_lines
 from nasbench.store.format.columns import FixedTexts, Text
 from nasbench.store.format.frames import for_pandas
-from nasbench.texts import csv_cells
+from nasbench.texts import csv_blocks_of, csv_cells
 
 ROWS = 60
 TEXTS = ["", "plain", "a,b", 'say "no"', "=1+1", "-0.5", "-x", "@home", "'=1", "two words", "a=b-c", "é", "\u2028"]
@@ -72,3 +72,21 @@ def test_cells_are_the_values_of_the_frame(tmp_path):
             assert b"".join(csv_lines.csv_blocks(results.cells(rows=chosen))) == csv_cells(frame).to_csv(
                 index=False
             ).encode("utf-8", "backslashreplace")
+
+
+def test_blocks_of_a_frame_are_the_bytes_of_pandas():
+    import pandas as pd
+
+    found = {name: for_pandas(data) for name, data in columns().items()}
+    frame = pd.DataFrame(found)
+    frame["category"] = frame["text"].astype("category")
+    frame["missing"] = frame["text"].astype(object).where(frame["bool"], None)
+    frame["mixed"] = frame["int"].astype(object).where(frame["bool"], "text")
+    frame["small"] = frame["float"].astype("float32")
+    frame["when"] = pd.Timestamp("2026-01-01")
+    with_others = [*frame.columns]
+    plain = [name for name in with_others if name not in ("mixed", "small", "when")]
+    for names in (plain, with_others, ["text"], ["int"], [], ["missing", "category"]):
+        for part in (frame[names], frame[names].head(0)):
+            expected = csv_cells(part).to_csv(index=False).encode("utf-8", "backslashreplace")
+            assert b"".join(csv_blocks_of(part)) == expected, names

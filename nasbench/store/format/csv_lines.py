@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 
 from nasbench.store.format.columns import Data, FixedTexts, Numbers, Text
-from nasbench.texts import csv_text
+from nasbench.texts import csv_cell, number_cells
 
 BLOCK: Final = 1 << 13
-_QUOTED: Final = frozenset(',"\r\n')
 _PLAIN: Final = np.array([byte >= 32 and chr(byte) not in ",\"'=+-@" for byte in range(127)] + [False] * 129)
 
 
@@ -24,7 +23,7 @@ def csv_blocks(columns: Mapping[str, Data]) -> Iterator[bytes]:
     Yields:
         The headings' line, then blocks of lines.
     """
-    yield (",".join(map(_cell, columns)) + "\n").encode("utf-8", "backslashreplace")
+    yield (",".join(map(csv_cell, columns)) + "\n").encode("utf-8", "backslashreplace")
     writers = [_writer(data) for data in columns.values()]
     alone = len(writers) == 1  # an empty line would be no row
     for start in range(0, len(next(iter(columns.values()))), BLOCK):
@@ -34,12 +33,6 @@ def csv_blocks(columns: Mapping[str, Data]) -> Iterator[bytes]:
         yield ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
-def _cell(text: str) -> str:
-    """A text as a cell that no spreadsheet runs; in quotes where it needs them."""
-    safe = csv_text(text)
-    return '"' + safe.replace('"', '""') + '"' if _QUOTED.intersection(safe) else safe
-
-
 def _writer(data: Data) -> Callable[[slice], list[str]]:
     """Make a function that writes some rows of a column."""
     if isinstance(data, Text):
@@ -47,7 +40,7 @@ def _writer(data: Data) -> Callable[[slice], list[str]]:
     if data.dtype.kind == "b":
         return lambda block: ["True" if value else "False" for value in data[block].tolist()]
     repeats = _repeats(data[:BLOCK])
-    return lambda block: (_often if repeats else _written)(data[block])
+    return lambda block: (_often if repeats else number_cells)(data[block])
 
 
 def _text_writer(data: Text) -> Callable[[slice], list[str]]:
@@ -55,7 +48,7 @@ def _text_writer(data: Text) -> Callable[[slice], list[str]]:
     if isinstance(categories, FixedTexts) and 2 * len(categories) > len(codes) and _all_plain(categories.raw):
         raw = categories.raw
         return lambda block: raw[codes[block]].astype(str).tolist()
-    cells: Numbers = np.array([_cell(text) for text in categories], dtype=object)
+    cells: Numbers = np.array([csv_cell(text) for text in categories], dtype=object)
     return lambda block: cells[codes[block]].tolist()
 
 
@@ -74,13 +67,6 @@ def _often(values: Numbers) -> list[str]:
     """Numbers as texts, each different one written once."""
     # by their bits: 0.0 and -0.0 are equal, and differ as texts
     bits, places = np.unique(values.view(np.int64), return_inverse=True)
-    written: Numbers = np.array(_written(bits.view(values.dtype)), dtype=object)
+    written: Numbers = np.array(number_cells(bits.view(values.dtype)), dtype=object)
     found: list[str] = written[places].tolist()
     return found
-
-
-def _written(values: Numbers) -> list[str]:
-    texts = list(map(repr, values.tolist()))
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        return ["" if text == "nan" else text for text in texts]
-    return texts
