@@ -18,6 +18,7 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.protocols.identity import NEVER, digest_of, identity_fields
 from nasbench.protocols.protocol import validated
 from nasbench.tabular.catalogue import shipped_table, shipped_tables
+from nasbench.tabular.compact import has_curves, is_compact
 from nasbench.tabular.tables import Selection, Table, read_tables
 from nasbench.tabular.trainings import OutcomeFrom
 
@@ -146,7 +147,7 @@ class OpenTask:
 
     Args:
         task: the task.
-        searched: the table that searches see.
+        searched: the table that searches see, with curves if its file has them.
         reported: the table by which choices are scored.
     """
 
@@ -208,7 +209,8 @@ def open_task(task: Task, folders: Sequence[Path] = ()) -> OpenTask | None:
     if path is None:
         return None
     selections = [Selection(task.data, task.search_seeds), Selection(task.data, task.report_seeds)]
-    searched, reported = read_tables(path, selections)
+    curves = path.suffix != ".npz" or (is_compact(path) and has_curves(path))
+    searched, reported = read_tables(path, selections, curves)
     for table, expected in ((searched, task.search_fingerprint), (reported, task.report_fingerprint)):
         if table.fingerprint != expected:
             raise InputError(

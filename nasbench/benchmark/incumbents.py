@@ -27,8 +27,16 @@ _OF_INCUMBENTS: Final = {
     "seconds": np.float64,
     "outcomes": np.float64,
     "scores": np.float64,
+    "stops": np.int64,
 }
-_STORED: Final = {"seeds": np.uint32, "children": np.uint32, "runs": np.uint16, "places": np.uint32, "codes": np.uint32}
+_STORED: Final = {
+    "seeds": np.uint32,
+    "children": np.uint32,
+    "runs": np.uint16,
+    "places": np.uint32,
+    "codes": np.uint32,
+    "stops": np.uint16,
+}
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -118,7 +126,8 @@ class TaskRuns:
         codes: its position in the table.
         seconds: seconds of its search up to and with it.
         outcomes: accuracy that the search received for it.
-        scores: its reported accuracy, by which it is scored.
+        scores: its reported accuracy, by which it is scored: that of a whole training.
+        stops: epoch at which its training stopped, 0 for a whole one; zeros if none are given.
         searcher_seconds: processor seconds of the strategy's own in one search, NaN if they were not measured.
     """
 
@@ -132,10 +141,13 @@ class TaskRuns:
     outcomes: Floats
     scores: Floats
     searcher_seconds: float = float("nan")
+    stops: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not belong together."""
         searches, incumbents = len(self.seeds), len(self.runs)
+        if not len(self.stops):
+            object.__setattr__(self, "stops", np.zeros(incumbents, dtype=np.int64))
         for name in _OF_RUNS:
             if len(getattr(self, name)) != searches:
                 raise ValueError(f"{name} has {len(getattr(self, name))} values of {searches} searches")
@@ -284,6 +296,8 @@ def runs_bytes(found: BenchmarkRuns) -> bytes:
             runs = entry.runs[task]
             for name in (*_OF_RUNS, *_OF_INCUMBENTS):
                 values = getattr(runs, name)
+                if name == "stops" and not values.any():
+                    continue
                 arrays[f"{number}.{place}.{name}"] = values.astype(_STORED.get(name, np.float64))
         entries.append(
             {
@@ -356,7 +370,9 @@ def _entry(file: ArrayFile, number: int, stored: Mapping[str, Any], tasks: Seque
         if task not in stored["searcher_seconds"]:
             continue
         columns = {
-            name: file.array(f"{number}.{place}.{name}", kind) for name, kind in {**_OF_RUNS, **_OF_INCUMBENTS}.items()
+            name: file.array(f"{number}.{place}.{name}", kind)
+            for name, kind in {**_OF_RUNS, **_OF_INCUMBENTS}.items()
+            if name != "stops" or file.has(f"{number}.{place}.{name}")
         }
         seconds = stored["searcher_seconds"][task]
         runs[task] = TaskRuns(**columns, searcher_seconds=float("nan") if seconds is None else float(seconds))

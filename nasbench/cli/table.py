@@ -153,20 +153,21 @@ def build(
     metavar="SEED[,SEED...]",
     help="Training seeds whose means it has, beside those of all seeds; repeatable  [each alone].",
 )
-def compact(file: str, output: str, data: str | None, chosen: tuple[str, ...]) -> None:
+@click.option("--curves", is_flag=True, help="Keep scores and costs after each epoch, for strategies that stop early.")
+def compact(file: str, output: str, data: str | None, chosen: tuple[str, ...], curves: bool) -> None:
     """Write what replays need of a complete table into one small file that opens at once.
 
     Replays of it equal those of FILE to the bit: outcomes, costs, counts, trainings and fingerprints are compared before
-    this command ends. Curves, hashes and devices stay in FILE.
+    this command ends. Hashes and devices stay in FILE, and without --curves also the curves.
 
     \b
     Example:
-      nasbench table compact results/digits201-2.h5 -o digits201-2.npz
+      nasbench table compact results/digits201-2.h5 --curves -o digits201-2.npz
       nasbench table compact six-seeds.h5 -o six.npz --seeds 0,1,2 --seeds 3,4,5
     """
     from nasbench.runners.tables.compacting import compact_table
 
-    kept = compact_table(Path(file), Path(output), data, [_listed(text) for text in chosen] or None)
+    kept = compact_table(Path(file), Path(output), data, [_listed(text) for text in chosen] or None, curves)
     size = Path(output).stat().st_size
     say(f"wrote {output} ({size / 1e3:.0f} kB, SHA-256 {kept.sha256})")
     print_table(("training seeds", "fingerprint"), list(kept.fingerprints.items()))

@@ -115,6 +115,17 @@ class ArrayFile:
             raise ValueError(f"array {name!r} has the shape {array.shape}")
         return np.asarray(array).astype(kind)
 
+    def has(self, name: str) -> bool:
+        """Whether there is an array of this name.
+
+        Args:
+            name: the name.
+
+        Returns:
+            True if there is.
+        """
+        return name in self._arrays.files
+
     def damaged(self, error: object) -> InputError:
         """Make the error of a damaged file.
 

@@ -1,7 +1,8 @@
 """Compact tables: what replays need of a complete table, without its rows, in one small file that opens at once.
 
 A compact table is made from a results file and gives the same `Table`, to the bit: the same outcomes, costs, counts,
-trainings and fingerprint. It has no curves, hashes, devices or dates; the results file has them.
+trainings and fingerprint, and with curves the same scores and costs after each epoch. It has no hashes, devices or dates;
+the results file has them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from nasbench.errors import InputError, UnknownName
 from nasbench.outputs import write_output
 from nasbench.spaces import get_space
 from nasbench.tabular.array_files import DAMAGE, MARKS, ArrayFile, is_array_file, packed
+from nasbench.tabular.table_curves import TableCurves
 from nasbench.tabular.tables import LARGEST, Selection, Table
 from nasbench.tabular.trainings import Trainings
 
@@ -95,8 +97,42 @@ def compact_bytes(tables: Sequence[Table], about: Mapping[str, Any]) -> bytes:
                 "trainings": trainings is not None,
             }
         )
+        if table.curves is not None:
+            described[-1]["epochs"] = table.curves.epochs
+            arrays |= _arrays_of_curves(table.curves, number, places)
     text = {"kind": KIND, "format": FORMAT, "data": first.name, "space": first.space.spec, "tables": described, **about}
     return packed(text, arrays)
+
+
+def _arrays_of_curves(curves: TableCurves, number: int, places: NDArray[np.int64]) -> Arrays:
+    """Scores and costs after each epoch, one distinct architecture after the other."""
+    rows = curves.kinds[places]
+    found: Arrays = {
+        f"curve_val_acc.{number}": curves.val_acc[rows].ravel(),
+        f"curve_seconds.{number}": curves.seconds[rows].ravel(),
+    }
+    if curves.single is not None:
+        found[f"curve_single.{number}"] = curves.single.ravel()
+    return found
+
+
+def has_curves(path: Path) -> bool:
+    """Whether a compact table has scores and costs after each epoch.
+
+    Args:
+        path: the file.
+
+    Returns:
+        True if all its selections have them.
+
+    Raises:
+        InputError: when the file is damaged.
+    """
+    file = ArrayFile(path, "compact table", KIND, FORMAT)
+    try:
+        return all("epochs" in each for each in file.about["tables"])
+    except DAMAGE as error:
+        raise file.damaged(error) from None
 
 
 def _kinds(table: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -112,19 +148,20 @@ def _kinds(table: Table) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return kinds.astype(small), places
 
 
-def read_compact(path: Path, selections: Sequence[Selection]) -> list[Table]:
+def read_compact(path: Path, selections: Sequence[Selection], curves: bool = False) -> list[Table]:
     """Read selections of a compact table.
 
     Args:
         path: the file.
         selections: data set and training seeds, as for `read_tables`.
+        curves: whether to read scores and costs after each epoch, too.
 
     Returns:
         One table per selection, in their order; equal selections give the same object.
 
     Raises:
         UnknownName: when the table is of another data set.
-        InputError: when the file does not have these seeds together, or is damaged.
+        InputError: when the file does not have these seeds together, lacks the curves, or is damaged.
     """
     file = ArrayFile(path, "compact table", KIND, FORMAT)
     about = file.about
@@ -132,11 +169,11 @@ def read_compact(path: Path, selections: Sequence[Selection]) -> list[Table]:
     for each in dict.fromkeys(selections):
         if each.data is not None and each.data != about.get("data"):
             raise UnknownName(f"data set of {path}", each.data, [str(about.get("data"))])
-        found[each] = _table(file, each.seeds)
+        found[each] = _table(file, each.seeds, curves)
     return [found[each] for each in selections]
 
 
-def _table(file: ArrayFile, seeds: tuple[int, ...] | None) -> Table:
+def _table(file: ArrayFile, seeds: tuple[int, ...] | None, curves: bool) -> Table:
     path, about = file.path, file.about
     try:
         number = _selected(path, about, seeds)
@@ -146,11 +183,29 @@ def _table(file: ArrayFile, seeds: tuple[int, ...] | None) -> Table:
         kinds = file.array("kinds", np.int64)
         columns = {name: file.array(f"{name}.{number}", _TYPES.get(name, np.float64))[kinds] for name in _COLUMNS}
         trainings = _trainings(file, number, kinds) if about["tables"][number]["trainings"] else None
-        return Table(name=str(about["data"]), space=space, **columns, trainings=trainings, seeds=seeds)
+        of_epochs = _curves(file, number, kinds, trainings) if curves else None
+        return Table(
+            name=str(about["data"]), space=space, **columns, trainings=trainings, seeds=seeds, curves=of_epochs
+        )
     except InputError:
         raise
     except DAMAGE as error:
         raise file.damaged(error) from None
+
+
+def _curves(file: ArrayFile, number: int, kinds: NDArray[np.int64], trainings: Trainings | None) -> TableCurves:
+    epochs = file.about["tables"][number].get("epochs")
+    if epochs is None:
+        raise InputError(
+            f"{file.path} has no scores after each epoch; choose a strategy of whole trainings, e.g. random, or give the "
+            "results file from which it was made"
+        )
+    val_acc, seconds = (file.array(f"curve_{name}.{number}", np.float64) for name in ("val_acc", "seconds"))
+    shape = (int(kinds.max()) + 1, int(epochs))
+    single = None
+    if trainings is not None:
+        single = file.array(f"curve_single.{number}", np.float64).reshape(len(trainings.val_acc), epochs)
+    return TableCurves(kinds, val_acc.reshape(shape), seconds.reshape(shape), single)
 
 
 def _selected(path: Path, about: Mapping[str, Any], seeds: tuple[int, ...] | None) -> int:

@@ -464,12 +464,12 @@ def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool 
     if path.suffix == ".npz":
         from nasbench.tabular.compact import is_compact, read_compact
 
+        if is_compact(path):
+            return read_compact(path, selections, curves)
         if curves:
             raise InputError(
                 f"{path} has no scores after each epoch; choose a strategy of whole trainings, e.g. random"
             )
-        if is_compact(path):
-            return read_compact(path, selections)
         for each in dict.fromkeys(selections):
             if each.seeds is not None:
                 raise InputError(f"{path} holds means over seeds, so that no seeds can be chosen; leave the seeds out")

@@ -159,7 +159,7 @@ def equal_searches(found: TaskRuns, expected: TaskRuns) -> int:
         mine, theirs = found.runs == number, expected.runs == number
         same = found.seeds[number] == expected.seeds[number] and found.children[number] == expected.children[number]
         same = same and math.isclose(found.spent[number], expected.spent[number], rel_tol=1e-9)
-        for name in ("places", "codes", "outcomes", "scores"):
+        for name in ("places", "codes", "outcomes", "scores", "stops"):
             same = same and getattr(found, name)[mine].tolist() == getattr(expected, name)[theirs].tolist()
         same = same and np.allclose(found.seconds[mine], expected.seconds[theirs], rtol=1e-9, atol=0)
         equal += bool(same)

@@ -13,7 +13,7 @@ import numpy as np
 from nasbench.benchmark.definition import Comparison, OpenTask
 from nasbench.benchmark.incumbents import Entry, TaskRuns
 from nasbench.runners.replay.jobs import replay_all
-from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay_one_by_one
+from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay_on_clock, replay_one_by_one
 from nasbench.runners.search.budget import Budget
 from nasbench.runners.strategies.source_files import source_of
 
@@ -61,7 +61,7 @@ def replay_task(
         The searches as incumbents, and with all children.
 
     Raises:
-        InputError: when the strategy cannot search the space.
+        InputError: when the strategy cannot search the space, or stops trainings and the table has no curves.
     """
     budget = budget_of(opened, protocol)
     (found,) = replay_all(opened.searched, [setting], seeds, budget, jobs, report, protocol.draw)
@@ -93,6 +93,7 @@ def incumbents_of(found: Replayed, opened: OpenTask, searcher: float = math.nan)
         seconds=found.seconds[runs, places],
         outcomes=found.outcomes[runs, places],
         scores=opened.reported.reported_acc[codes],
+        stops=found.courses.stops[runs, places] if found.courses is not None else np.zeros(len(codes), dtype=np.int64),
         searcher_seconds=searcher,
     )
 
@@ -112,7 +113,10 @@ def searcher_seconds(setting: Setting, opened: OpenTask, protocol: Comparison, s
     budget, seconds = budget_of(opened, protocol), []
     for seed in seeds[:TIMED]:
         started = time.process_time()
-        replay_one_by_one(opened.searched, setting, [seed], budget, protocol.draw)
+        if setting.kind.asks_epochs:
+            replay_on_clock(opened.searched, setting, [seed], budget, protocol.draw, whole_strategy=True)
+        else:
+            replay_one_by_one(opened.searched, setting, [seed], budget, protocol.draw)
         seconds.append(time.process_time() - started)
         if seconds[0] > SHORT:
             break

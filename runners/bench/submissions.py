@@ -128,7 +128,7 @@ def check_entry(
             if task not in opened:
                 continue
             each = opened[task]
-            faults = _faults(stored, each, runs.scales[task])
+            faults = _faults(stored, each, runs.scales[task], setting.kind.asks_epochs)
             rng = np.random.default_rng([seed, *entry.shown.encode()])
             places = sorted(rng.choice(len(stored.seeds), size=min(sample, len(stored.seeds)), replace=False).tolist())
             seeds = stored.seeds[places].tolist()
@@ -161,15 +161,21 @@ def _setting(entry: Entry, folder: Path, run_code: bool) -> Setting:
     return Setting.of(f"{path}:{entry.strategy.rpartition(':')[2]}", entry.options)
 
 
-def _faults(stored: TaskRuns, opened: OpenTask, scale: TaskScale) -> list[str]:
-    """Compare every stored number that the table has with the table."""
+def _faults(stored: TaskRuns, opened: OpenTask, scale: TaskScale, stopping: bool) -> list[str]:
+    """Compare every stored number that the table has with the table; `stopping`: of a strategy that stops trainings."""
     faults = []
     if vars(scale) != vars(TaskScale.of(opened)):
         faults.append("best and mean scores of the table are not those stated")
     size = len(opened.searched.val_acc)
     if len(stored.codes) and not (stored.codes.min() >= 0 and stored.codes.max() < size):
         return [*faults, "architectures outside the table"]
-    expected = {"outcomes": opened.searched.val_acc[stored.codes], "scores": opened.reported.reported_acc[stored.codes]}
+    curves = opened.searched.curves
+    if ((stored.stops != 0) if curves is None or not stopping else (stored.stops > curves.epochs)).any():
+        return [*faults, "trainings that stopped at epochs which this strategy or table does not have"]
+    expected = {
+        "outcomes": opened.searched.outcomes(stored.codes, np.array(0), "mean", stored.stops),
+        "scores": opened.reported.reported_acc[stored.codes],
+    }
     for name, values in expected.items():
         wrong = int((~np.isclose(getattr(stored, name), values, rtol=0, atol=_TOLERANCE)).sum())
         if wrong:
@@ -183,11 +189,22 @@ def _faults(stored: TaskRuns, opened: OpenTask, scale: TaskScale) -> list[str]:
         faults.append(f"the seeds are not 0 to {len(stored.seeds) - 1}, so that searches may have been selected")
     if stored.searcher_seconds < 0:
         faults.append(f"the strategy's own seconds are {stored.searcher_seconds:g}")
-    faults += _no_courses(stored, opened)
+    faults += _no_courses(stored, _least_seconds(stored, opened, stopping))
     return faults
 
 
-def _no_courses(stored: TaskRuns, opened: OpenTask) -> list[str]:
+def _least_seconds(stored: TaskRuns, opened: OpenTask, stopping: bool) -> Any:
+    """Least that each incumbent's training costs: of a strategy that continues trainings, its last epoch."""
+    curves = opened.searched.curves
+    if not stopping or curves is None:
+        return opened.searched.seconds[stored.codes]
+    last = np.where(stored.stops > 0, stored.stops, curves.epochs) - 1
+    until = curves.seconds[curves.kinds[stored.codes]]
+    rows = np.arange(len(last))
+    return until[rows, last] - np.where(last > 0, until[rows, np.maximum(last - 1, 0)], 0.0)
+
+
+def _no_courses(stored: TaskRuns, least: Any) -> list[str]:
     """Find searches whose incumbents cannot follow each other, or came in less time than their training takes."""
     same = np.diff(stored.runs) == 0
     first = np.concatenate([[True], ~same]) if len(stored.runs) else np.zeros(0, dtype=bool)
@@ -197,7 +214,7 @@ def _no_courses(stored: TaskRuns, opened: OpenTask) -> list[str]:
     for step in (steps["places"], steps["outcomes"]):
         wrong |= ~first & ~(step > 0)
     own = np.where(first, stored.seconds, steps["seconds"])
-    wrong |= ~(own >= opened.searched.seconds[stored.codes] * (1 - _TOLERANCE) - _TOLERANCE)
+    wrong |= ~(own >= least * (1 - _TOLERANCE) - _TOLERANCE)
     searches = len(set(stored.runs[wrong].tolist()))
     what = "have incumbents that are no better than those before, or came earlier than their trainings end"
     return [f"{searches} of {len(stored.seeds)} searches {what}"] if searches else []

@@ -15,6 +15,7 @@ from nasbench.tabular.tables import Selection, Table, read_tables
 
 Seeds = tuple[int, ...]
 _OF_TRAININGS = ("keys", "first", "counts", "val_acc", "seeds")
+_OF_CURVES = ("val_acc", "seconds")
 
 
 class Compacted(NamedTuple):
@@ -29,7 +30,9 @@ class Compacted(NamedTuple):
     fingerprints: dict[str, str]
 
 
-def compact_table(source: Path, output: Path, data: str | None, seeds: Sequence[Seeds] | None) -> Compacted:
+def compact_table(
+    source: Path, output: Path, data: str | None, seeds: Sequence[Seeds] | None, curves: bool = False
+) -> Compacted:
     """Write a complete table in compact form, and compare what can be read from it.
 
     Args:
@@ -37,26 +40,27 @@ def compact_table(source: Path, output: Path, data: str | None, seeds: Sequence[
         output: the compact table.
         data: data set; None for the only one.
         seeds: selections of training seeds beside all; None for each alone.
+        curves: whether it has scores and costs after each epoch, which strategies that stop trainings need.
 
     Returns:
         Digest of the file and fingerprints of the selections.
 
     Raises:
-        InputError: when the file is no table, lacks a seed, or the compact table reads differently.
+        InputError: when the file is no table, lacks a seed or curves, or the compact table reads differently.
         MissingData, UnknownName, StoreError: as `read_tables`.
     """
     (whole,) = read_tables(source, [Selection(data)])
     trained = sorted(set(whole.trainings.seeds.tolist())) if whole.trainings is not None else []
     alone = [(seed,) for seed in trained] if len(trained) > 1 else []
     selections = [Selection(data), *(Selection(data, each) for each in (alone if seeds is None else seeds))]
-    tables = read_tables(source, selections)
+    tables = read_tables(source, selections, curves)
     about = {
         "source": source.name,
         "source_sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
         "seeds": trained,
     }
     write_compact(output, tables, about)
-    for expected, found in zip(tables, read_compact(output, selections)):
+    for expected, found in zip(tables, read_compact(output, selections, curves)):
         _require_equal(output, expected, found)
     names = ["all" if each.seeds is None else ",".join(map(str, each.seeds)) for each in selections]
     digest = hashlib.sha256(output.read_bytes()).hexdigest()
@@ -72,5 +76,16 @@ def _require_equal(path: Path, expected: Table, found: Table) -> None:
             )
             for name in _OF_TRAININGS
         )
+    if same and expected.curves is not None and found.curves is not None:
+        same = all(
+            np.array_equal(
+                getattr(found.curves, name)[found.curves.kinds],
+                getattr(expected.curves, name)[expected.curves.kinds],
+                equal_nan=True,
+            )
+            for name in _OF_CURVES
+        )
+        if expected.curves.single is not None:
+            same = same and np.array_equal(found.curves.single, expected.curves.single, equal_nan=True)
     if not same:
         raise InputError(f"{path} does not read as its table (training seeds {expected.seeds or 'all'}); remove it")

@@ -27,13 +27,14 @@ def compact() -> Path:
     return shipped_table("digits201-2").path
 
 
-def require_same(name: str, tmp_path: Path) -> None:
+def require_same(name: str, tmp_path: Path, curves: bool) -> None:
     shipped = shipped_table(name)
     source = ROOT / shipped.source
     assert hashlib.sha256(source.read_bytes()).hexdigest() == shipped.source_sha256
     chosen = shipped.selections()
+    wanted = list(chosen.values())
     for text, full, small in zip(
-        chosen, read_tables(source, list(chosen.values())), shipped.read(*chosen.values()), strict=True
+        chosen, read_tables(source, wanted, curves), read_tables(shipped.path, wanted, curves), strict=True
     ):
         assert small.fingerprint == full.fingerprint == shipped.fingerprints[text]
         assert (small.name, small.space, small.seeds) == (full.name, full.space, full.seeds)
@@ -44,7 +45,7 @@ def require_same(name: str, tmp_path: Path) -> None:
             assert same, (text, each)
         limit = ReplayBudget(Budget.parse("40 s"))
         for draw in ("mean", "one") if full.trainings.several else ("mean",):
-            for strategy in ("evolution", "local_search"):
+            for strategy in ("evolution", "local_search", *(("asha", "dehb") if curves else ())):
                 setting = Setting.of(strategy, {})
                 assert np.array_equal(
                     replay(full, setting, range(3), limit, draw).codes,
@@ -53,12 +54,12 @@ def require_same(name: str, tmp_path: Path) -> None:
 
 
 def test_the_shipped_table_replays_as_its_results_file(tmp_path):
-    require_same("digits201-2", tmp_path)
+    require_same("digits201-2", tmp_path, curves=True)
 
 
 @pytest.mark.slow
 def test_the_first_edition_replays_as_its_results_file(tmp_path):
-    require_same("digits201", tmp_path)
+    require_same("digits201", tmp_path, curves=False)
 
 
 def test_every_shipped_table_is_as_its_digests_say():
@@ -67,7 +68,7 @@ def test_every_shipped_table_is_as_its_digests_say():
 
 @pytest.mark.slow
 def test_the_command_makes_the_file_that_ships(tmp_path, compact):
-    made = compact_table(ROOT / "results" / "digits201-2.h5", tmp_path / "again.npz", None, None)
+    made = compact_table(ROOT / "results" / "digits201-2.h5", tmp_path / "again.npz", None, None, curves=True)
     assert made.fingerprints == shipped_table("digits201-2").fingerprints
     assert (tmp_path / "again.npz").read_bytes() == compact.read_bytes()  # with another zlib, only the tables are equal
 
@@ -78,6 +79,11 @@ def test_seeds_that_a_compact_table_lacks_are_one_line(compact):
     assert read_table(compact, seeds=(0, 1)).fingerprint == read_table(compact).fingerprint
     with pytest.raises(UnknownName, match=r"data set of .* 'cifar10'"):
         read_table(compact, "cifar10")
+
+
+def test_a_table_without_curves_says_so():
+    with pytest.raises(InputError, match="no scores after each epoch; choose a strategy of whole trainings"):
+        read_tables(shipped_table("digits201").path, [Selection()], curves=True)
 
 
 def test_damaged_files_are_one_line(tmp_path, compact):
