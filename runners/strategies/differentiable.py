@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import Field
 
 from nasbench.runners.strategies.one_shot import OneShotStrategy, SplitConfig, moved, place
+from nasbench.runners.strategies.presets import scaled
 from nasbench.spaces.base import Architecture, Space
 from nasbench.supernets.bilevel import ArchitectureSettings, Bilevel, Order, Relaxation
 from nasbench.supernets.build import build_mixed_supernetwork, require_mixed_supernetwork
 from nasbench.supernets.training import SharedWeights, cosine_restarts
+
+STEPS_OF_64: Final = 391
+"""Steps of an epoch of 25,000 images, half of CIFAR-10's, in batches of 64."""
+HIGHEST_RATE: Final = 0.02
 
 
 class DifferentiableConfig(SplitConfig):
@@ -22,7 +27,10 @@ class DifferentiableConfig(SplitConfig):
     """
 
     architecture_learning_rate: float = Field(
-        3e-4, gt=0, description="learning rate of Adam for the weights of the architecture (paper: 0.0003)"
+        0.0,
+        ge=0,
+        description="learning rate of Adam for the parameters of the architecture; 0: such that rate x steps is that of the "
+        "paper's search, at most 0.02 (paper: 0.0003)",
     )
     architecture_weight_decay: float = Field(
         1e-3, ge=0, description="L2 penalty on the parameters of the architecture (paper: 0.001)"
@@ -52,6 +60,12 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
 
     order: Order = 1
     weights_first = False
+    paper_rate: ClassVar[float] = 3e-4
+    """The paper's learning rate of the parameters."""
+    paper_steps: ClassVar[int] = 50 * STEPS_OF_64
+    """Steps of the parameters in the paper's search on CIFAR-10."""
+    paper_settings: ClassVar[Mapping[str, Any]] = {}
+    """The paper's options that differ from those of DARTS and from the defaults."""
 
     @property
     def shared_weights(self) -> SharedWeights:
@@ -75,10 +89,31 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
     def _require(self, space: Space) -> None:
         require_mixed_supernetwork(space)
 
-    def _settings(self) -> ArchitectureSettings:
+    @classmethod
+    def paper_options(cls) -> dict[str, Any]:
+        """Return the sizes and rates of the paper's search on CIFAR-10; see `Strategy.paper_options`."""
+        sizes = {"protocol": "nasbench201", "epochs": 50, "batch_size": 64, "filters": 16, "cells": 2}
+        return {**sizes, "architecture_learning_rate": cls.paper_rate, **cls.paper_settings}
+
+    def architecture_rate(self, steps: int) -> float:
+        """Return the learning rate of the parameters.
+
+        Args:
+            steps: steps of the weights in an epoch, >= 1.
+
+        Returns:
+            That of the options, or the one of the rule. Adam moves a parameter by about its rate in each step, so rate x
+            steps is how far it can get.
+        """
         options = self.config
+        if options.architecture_learning_rate:
+            return options.architecture_learning_rate
+        learning = max(1, options.epochs - options.warmup_epochs)
+        return scaled(self.paper_rate, self.paper_steps, learning * steps, HIGHEST_RATE)
+
+    def _settings(self, steps: int) -> ArchitectureSettings:
         return ArchitectureSettings(
-            options.architecture_learning_rate, options.architecture_weight_decay, self.order, self.weights_first
+            self.architecture_rate(steps), self.config.architecture_weight_decay, self.order, self.weights_first
         )
 
     def _train(self) -> Bilevel:
@@ -95,7 +130,7 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
             placed.seeds,
             protocol.batch_size,
             self._relaxation(),
-            self._settings(),
+            self._settings(placed.images.steps),
         )
         rates = cosine_restarts(
             options.epochs, options.learning_rate, options.learning_rate_end, options.epochs, factor=1
@@ -109,7 +144,3 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
         if self._order is None:
             self._order = self.space.fitting(trained.network.ranked(*trained.weights()))
         return self._new(self._order, 1)
-
-
-PAPER: dict[str, Any] = {"epochs": 50, "batch_size": 64, "filters": 16, "cells": 2}
-"""Sizes of DARTS's search on CIFAR-10, which are not the defaults here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
 from torch.nn import functional
 
-from nasbench.runners.strategies.differentiable import DifferentiableConfig, DifferentiableStrategy
+from nasbench.runners.strategies.differentiable import STEPS_OF_64, DifferentiableConfig, DifferentiableStrategy
 from nasbench.supernets.bilevel import ArchitectureSettings, Logits, Relaxation
 from nasbench.supernets.mixed import Mixture, Weighted
 
@@ -20,7 +21,12 @@ Regularizer = Literal["l2", "kl", "none"]
 class DrnasConfig(DifferentiableConfig):
     """Options of DrNAS."""
 
-    architecture_learning_rate: float = Field(6e-4, gt=0, description="learning rate of Adam (released: 0.0006)")
+    architecture_learning_rate: float = Field(
+        0.0,
+        ge=0,
+        description="learning rate of Adam; 0: such that rate x steps is that of the paper's search, at most 0.02 (released: "
+        "0.0006)",
+    )
     regularizer: Regularizer = Field(
         "l2",
         description="what holds the concentrations near 1: l2, architecture_weight_decay on their parameters; kl, divergence "
@@ -44,10 +50,12 @@ class Drnas(DifferentiableStrategy[DrnasConfig]):
 
     name = "drnas"
     config_type = DrnasConfig
+    paper_rate = 6e-4
+    paper_steps = 40 * STEPS_OF_64
 
-    def _settings(self) -> ArchitectureSettings:
-        decay = self.config.architecture_weight_decay if self.config.regularizer == "l2" else 0.0
-        return ArchitectureSettings(self.config.architecture_learning_rate, decay)
+    def _settings(self, steps: int) -> ArchitectureSettings:
+        found = super()._settings(steps)
+        return found if self.config.regularizer == "l2" else replace(found, weight_decay=0.0)
 
     def _relaxation(self) -> Relaxation:
         scale = self.config.regularizer_scale if self.config.regularizer == "kl" else 0.0

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from nasbench.runners.strategies.differentiable import DifferentiableConfig, DifferentiableStrategy
+from nasbench.runners.strategies.differentiable import STEPS_OF_64, DifferentiableConfig, DifferentiableStrategy
 from nasbench.supernets.bilevel import Logits, Relaxation
 from nasbench.supernets.mixed import Mixture, Weighted
 
 
 class GdasConfig(DifferentiableConfig):
-    """Options of GDAS."""
+    """Options of GDAS. A step trains one path, so its default is more epochs than those of other strategies."""
+
+    epochs: int = Field(100, ge=1, description="passes over the training images (paper: 250)")
 
     temperature: float = Field(10.0, gt=0, description="temperature in the first epoch (paper: 10)")
     temperature_end: float = Field(
@@ -36,6 +41,8 @@ class Gdas(DifferentiableStrategy[GdasConfig]):
     name = "gdas"
     config_type = GdasConfig
     weights_first = True
+    paper_steps = 250 * STEPS_OF_64
+    paper_settings: ClassVar[Mapping[str, Any]] = {"epochs": 250}
 
     def _relaxation(self) -> Relaxation:
         return GumbelSoftmax(self.config.temperature, self.config.temperature_end)

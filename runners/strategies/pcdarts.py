@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
 from pydantic import Field
 
 from nasbench.runners.strategies.differentiable import DifferentiableConfig, DifferentiableStrategy
 from nasbench.supernets.bilevel import Logits, Relaxation
 from nasbench.supernets.mixed import Mixture, Weighted
+
+STEPS_OF_256: Final = 98
+"""Steps of an epoch of 25,000 images in batches of 256."""
 
 
 class PcDartsConfig(DifferentiableConfig):
@@ -17,7 +23,11 @@ class PcDartsConfig(DifferentiableConfig):
         0.0, ge=0, description="learning rate of the weights towards which a cosine falls (paper: 0)"
     )
     batch_size: int = Field(0, ge=0, description="images per step; 0: the protocol's (paper: 256)")
-    architecture_learning_rate: float = Field(6e-4, gt=0, description="learning rate of Adam (paper: 0.0006)")
+    architecture_learning_rate: float = Field(
+        0.0,
+        ge=0,
+        description="learning rate of Adam; 0: such that rate x steps is that of the paper's search, at most 0.02 (paper: 0.0006)",
+    )
     warmup_epochs: int = Field(
         15, ge=0, description="first epochs, in which only the weights of the network learn (paper: 15)"
     )
@@ -38,6 +48,9 @@ class PcDarts(DifferentiableStrategy[PcDartsConfig]):
 
     name = "pcdarts"
     config_type = PcDartsConfig
+    paper_rate = 6e-4
+    paper_steps = 35 * STEPS_OF_256
+    paper_settings: ClassVar[Mapping[str, Any]] = {"batch_size": 256}
 
     @property
     def channel_share(self) -> int:

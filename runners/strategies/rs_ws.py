@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -38,6 +39,12 @@ class RandomSearchWithSharedWeights(OneShotStrategy[RsWsConfig, SharedWeights]):
 
     name = "rs_ws"
     config_type = RsWsConfig
+
+    @classmethod
+    def paper_options(cls) -> dict[str, Any]:
+        """Return the sizes of the paper's search on CIFAR-10; see `Strategy.paper_options`."""
+        sizes = {"protocol": "nasbench201", "epochs": 50, "batch_size": 64, "filters": 16, "cells": 2}
+        return {**sizes, "candidates": 1000}
 
     @property
     def shared_weights(self) -> SharedWeights:
