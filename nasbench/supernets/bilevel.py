@@ -210,7 +210,8 @@ class Bilevel(SharedWeights):
             _set(weights, kept, of_weights, sign * length)
             ends.append(self._by_parameters(self._loss(training, self.mixture(progress))))
         _set(weights, kept, of_weights, torch.zeros_like(length))
-        return direct - learning_rate * (ends[0] - ends[1]) / (2 * length.cpu())
+        second: Tensor = (ends[0] - ends[1]) / (2 * length.cpu())
+        return direct - learning_rate * second
 
     def _after_a_step(
         self, weights: list[Tensor], training: Minibatch, validation: Minibatch, learning_rate: float, progress: float
@@ -253,7 +254,7 @@ class Bilevel(SharedWeights):
             return self.network.mixed(images, mixture)
 
     def _split(self, learns: bool) -> Logits:
-        parts = (self.parameters if learns else self.parameters.detach()).split([*self._sizes, *self._edge_sizes])
+        parts = torch.split(self.parameters if learns else self.parameters.detach(), [*self._sizes, *self._edge_sizes])
         return Logits(parts[: len(self._sizes)], parts[len(self._sizes) :])
 
     def _placed(self, mixture: Mixture) -> Mixture:

@@ -268,4 +268,5 @@ def without_affine(module: nn.Module) -> None:
     for each in module.modules():
         if isinstance(each, nn.BatchNorm2d):
             each.affine = False
-            each.weight = each.bias = None
+            each.register_parameter("weight", None)
+            each.register_parameter("bias", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import torch
@@ -141,6 +141,20 @@ class OneShotStrategy(Strategy[C], Generic[C, T]):
 
     def tell(self, outcome: Outcome) -> None:
         """Do nothing, because proposals do not depend on outcomes; see `Strategy.tell`."""
+
+    def score(self, architectures: Sequence[Architecture]) -> list[float]:
+        """Score architectures with the shared weights, which are trained first if they are not yet.
+
+        Args:
+            architectures: architectures of the strategy's space.
+
+        Returns:
+            Accuracy of each on all validation images of the super-network, in [0, 1].
+        """
+        with reproducible(self._place, self._protocol.threads, self._protocol.kernels):
+            if self.trained is None:
+                self.trained = self._train()
+            return [self.shared_weights.validation_accuracy(each) for each in architectures]
 
     @property
     @abstractmethod
