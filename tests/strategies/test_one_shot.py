@@ -7,15 +7,25 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from commands import nasbench as command
 from searching import InterruptedAt, search, stable_rows, tiny_plan
 
+from nasbench.benchmark.definition import load_benchmark, open_task
 from nasbench.errors import InputError
+from nasbench.runners.bench.reference import setting_of
+from nasbench.runners.bench.replays import replay_task
+from nasbench.runners.replay.jobs import replay_all
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.conformance import check_strategy
 from nasbench.runners.strategies.one_shot import OneShotStrategy
 from nasbench.spaces import get_space
 from nasbench.store.query import Results
 from nasbench.supernets.training import SharedWeightsDiverged
+from nasbench.tabular.catalogue import table_file
+from nasbench.tabular.tables import read_table
 
 TINY = "fake:images=24,size=4,classes=3"
 CELLS = "nasnet:blocks=1,combinations=add,operations=identity/sep_conv_3x3"
@@ -134,6 +144,53 @@ def test_half_of_the_training_images_score_architectures():
     assert len(shared.validation) == len(shared.images)
     whole = made("rs_ws", validation=0)
     assert whole.super_protocol.validation == 0.75  # that of digits
+
+
+def test_a_replay_charges_the_super_network_and_looks_children_up():
+    table = read_table(table_file("digits201"))
+    options = tiny("gdas").model_dump(exclude_defaults=True)
+    setting = Setting.of("gdas", options)
+    found = replay(table, setting, [0, 1], ReplayBudget(Budget.parse("3 children"), 1.0))
+    assert (found.supernet[:, 0] > 0.001).all()
+    assert found.codes.shape == (2, 3)
+    np.testing.assert_allclose(found.costs, table.seconds[found.codes] + found.supernet)
+    np.testing.assert_allclose(found.seconds[:, -1], found.costs.sum(axis=1))
+    (together,) = replay_all(table, [setting], [0, 1], found.budget, 1, lambda *_: None)
+    assert together.codes.tolist() == found.codes.tolist()
+    rows = tables_of([found])
+    hours = found.supernet.sum(axis=1) / 3600
+    np.testing.assert_allclose(rows.runs["supernet_hours"], hours)
+    np.testing.assert_allclose(rows.runs["usd"], hours + rows.runs["cached_hours"])
+    np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.supernet.ravel())
+    small = ReplayBudget(Budget.parse("0.0001 s"))
+    assert replay(table, setting, [0], small).codes.shape == (1, 0)  # the super-network alone uses it up
+    with pytest.raises(InputError, match="without --children-at-once"):
+        replay(table, setting, [0], found.budget, devices=2)
+
+
+def test_a_suite_of_tables_does_not_take_them():
+    suite = load_benchmark("suite-v1")
+    opened = open_task(suite.tasks[0])
+    assert opened is not None
+    with pytest.raises(InputError, match="differ from machine to machine"):
+        replay_task(setting_of("darts"), opened, suite.protocol, [0])
+
+
+def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
+    search(tiny_plan(space=CELLS, budget="4 children"), tmp_path / "a.h5")
+    given = "gdas:epochs=1,filters=4,batch_size=300"
+    shown = command("score", str(tmp_path / "a.h5"), "--correlate", "--shared", given, "-o", str(tmp_path / "a.csv"))
+    assert "kendall" in shown.out
+    assert given in (tmp_path / "a.csv").read_text()
+    file = str(tmp_path / "a.h5")
+    for words, told in (
+        ((file, "--correlate", "--shared", "random"), "shares no weights"),
+        ((file, "--correlate", "--shared", "dartz"), "did you mean 'darts'"),
+        ((file, "--shared", "darts"), "--shared goes with --correlate"),
+    ):
+        wrong = command("score", *words)
+        assert wrong.code == 2
+        assert told in wrong.err
 
 
 def plan(name: str, **fields: object):
