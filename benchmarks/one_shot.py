@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("table")
     parser.add_argument("strategies", nargs="+", metavar="NAME[:option=value,...]")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--cells", type=int, default=150, help="architectures of the rank correlation")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="options of all strategies")
     parser.add_argument("-o", "--output", required=True)
@@ -86,7 +87,7 @@ def main() -> None:
     options = dict(each.split("=", 1) for each in given.set)
     codes = distinct(table, given.cells)
     rows = []
-    for seed in range(given.seeds):
+    for seed in range(given.first_seed, given.first_seed + given.seeds):
         for text in given.strategies:
             rows.append(measured(text, table, seed, options, codes))
             shown = {key: value for key, value in rows[-1].items() if key not in ("weights", "argmax")}

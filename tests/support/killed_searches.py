@@ -11,6 +11,8 @@ from nasbench.runners.strategies import STRATEGIES
 
 CHILDREN = 12
 
+SHARED = {"data": "fake:images=24,size=4,classes=3", "filters": 4, "epochs": 2}
+
 # Every strategy, with options under which it learns or goes to its next level within the run.
 OPTIONS: dict[str, dict[str, object]] = {
     "random": {},
@@ -29,11 +31,11 @@ OPTIONS: dict[str, dict[str, object]] = {
     "hyperband": {},
     "successive_halving": {},
     "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},
-    "darts": {"epochs": 2, "order": 2},
-    "drnas": {"epochs": 2, "warmup_epochs": 1},
-    "gdas": {"epochs": 2},
-    "pcdarts": {"epochs": 2, "warmup_epochs": 1},
-    "rs_ws": {"epochs": 2, "candidates": 6, "minibatches": 2, "finalists": 2},
+    "darts": {**SHARED, "order": 2},
+    "drnas": {**SHARED, "warmup_epochs": 1},
+    "gdas": SHARED,
+    "pcdarts": {**SHARED, "warmup_epochs": 1},
+    "rs_ws": {**SHARED, "candidates": 6, "minibatches": 2, "finalists": 2},
     "bananas": {"initial": 4, "batch": 3, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
     "npenas": {"initial": 4, "batch": 3, "candidates": 10, "predictor": "forest", "trees": 5},
     "gp": {"initial": 4, "batch": 3, "candidates": 10},
