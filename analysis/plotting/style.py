@@ -111,6 +111,8 @@ _KNOWN = {
 _SPARE_COLOURS = ("#5d4a99", "#7a7a1f", "#aa4466", "#117766", "#c98a00")
 _SPARE_MARKERS = ("*", ">", "h", "p", "d", "8", "H")
 _SPARE_DASHES = ((4.0, 1.5), (1.5, 1.5), (6.0, 1.5, 1.5, 1.5))
+_MOVED = {"gdas": Look("#117766", "8", (1.5, 1.5))}
+"""Built-in strategies whose name alone would give the look of another one."""
 
 
 def look(strategy: str) -> Look:
@@ -123,8 +125,8 @@ def look(strategy: str) -> Look:
         The same look in every plot and process. Two plug-ins may share a colour; marker and dashes then distinguish
         them.
     """
-    if strategy in _KNOWN:
-        return _KNOWN[strategy]
+    if strategy in _KNOWN or strategy in _MOVED:
+        return _KNOWN.get(strategy) or _MOVED[strategy]
     digest = zlib.crc32(strategy.encode())
     colour = _SPARE_COLOURS[digest % len(_SPARE_COLOURS)]
     marker = _SPARE_MARKERS[digest // 7 % len(_SPARE_MARKERS)]

@@ -243,6 +243,7 @@ def replay(
     note(
         f"each search has the budget of {limit.text} by the table's costs; the strategies' own seconds differ and are not "
         "charged to any"
+        + ("; those of super-networks are, as measured here" if any(run.supernet is not None for run in runs) else "")
     )
     if output is not None:
         _write(runs, reports, choices, Path(output), take_over)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,13 @@ def score_names() -> Iterable[str]:
     "--space", default=None, shell_complete=completing(space_names), help="Space of the architectures of --random."
 )
 @click.option("--correlate", is_flag=True, help="Print the rank correlation of each score with the children's val_acc.")
+@click.option(
+    "--shared",
+    multiple=True,
+    metavar="STRATEGY",
+    help="With --correlate, in place of zero-cost scores: accuracies by the weights that a strategy shares, e.g. "
+    "darts:epochs=30; repeatable.",
+)
 @click.option("-n", "--head", default=None, type=click.IntRange(1), help="With --correlate: the first N architectures.")
 @click.option("-o", "--output", default=None, type=click.Path(dir_okay=False), help="Write the scores as CSV, too.")
 def score(
@@ -76,6 +84,7 @@ def score(
     random_: int,
     space: str | None,
     correlate: bool,
+    shared: Sequence[str],
     head: int | None,
     output: str | None,
 ) -> None:
@@ -89,7 +98,16 @@ def score(
       nasbench score 1f3a9c results/demo.h5 --scores naswot,synflow
       nasbench score --all --random 5 --space nasbench201
       nasbench score results/demo.h5 --correlate -o scores.csv
+      nasbench score results/digits201.h5 --correlate --shared darts --shared rs_ws -n 100
     """
+    if shared:
+        if not correlate or scores is not None or all_ or protocol is not None or set_:
+            raise InputError(
+                "--shared goes with --correlate, without --scores, --all, --protocol and --set: the options of the strategy "
+                "say what is trained, e.g. --shared darts:protocol=digits,epochs=30"
+            )
+        _correlate_shared(what, shared, seed, head, output)
+        return
     if all_ and scores is not None:
         raise InputError("--all scores by every score: give it or --scores, not both")
     names = _names(scores)
@@ -200,6 +218,51 @@ def _correlate(
         (*table.columns, "seconds each"), [(*row, each) for row, each in zip(table.itertuples(index=False), seconds)]
     )
     _write(frame, output)
+
+
+def _correlate_shared(
+    files: Sequence[str], strategies: Sequence[str], seed: int, head: int | None, output: str | None
+) -> None:
+    from nasbench.analysis.statistics.agreement import mean_by_hash, rank_agreement
+    from nasbench.store.query import Results
+
+    if not files:
+        raise InputError("--correlate takes results files: nasbench score FILE.h5 --correlate --shared darts")
+    trained = mean_by_hash(Results(list(files)).frame())
+    trained = trained if head is None else trained.head(head)
+    architectures = architectures_of(trained)
+    seconds = []
+    for text in strategies:
+        began = time.perf_counter()
+        trained[text] = _shared_scores(text, architectures, seed)
+        seconds.append(time.perf_counter() - began)
+    table = rank_agreement(trained, list(strategies))
+    print_table(
+        (*table.columns, "seconds"), [(*row, each) for row, each in zip(table.itertuples(index=False), seconds)]
+    )
+    _write(trained, output)
+
+
+def _shared_scores(text: str, architectures: Sequence[Architecture], seed: int) -> list[float]:
+    """Train the super-network of a strategy, and score architectures with it."""
+    from nasbench.runners.replay.replay import Setting
+    from nasbench.runners.strategies.one_shot import OneShotStrategy
+    from nasbench.runners.strategies.source_files import split_strategy
+
+    name, options = split_strategy(text)
+    setting = Setting.of(name, pairs(tuple(filter(None, options.split(","))), "options of --shared"))
+    if not issubclass(setting.kind, OneShotStrategy):
+        raise InputError(
+            f"strategy {name!r} shares no weights; --shared takes darts, drnas, enas, gdas, pcdarts or rs_ws"
+        )
+    spaces = {each.space.spec for each in architectures}
+    if len(spaces) > 1:
+        raise InputError(
+            f"these architectures are of {len(spaces)} spaces: {', '.join(sorted(spaces))}; name one's files"
+        )
+    strategy = setting.kind(architectures[0].space, seed, setting.config)
+    found: list[float] = strategy.score(architectures)
+    return found
 
 
 def _protocol_of(runs: pd.DataFrame, changes: dict[str, Any]) -> Protocol:

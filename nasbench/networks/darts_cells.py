@@ -76,8 +76,8 @@ class DartsCell(nn.Module):
         super().__init__()
         filters = place.filters
         halves = plan.map_size(place.p_map) != place.size
-        self.project_c = _projection(channels[place.previous], filters, halves=False)
-        self.project_p = _projection(channels[place.p_map], filters, halves)
+        self.project_c = projection(channels[place.previous], filters, halves=False)
+        self.project_p = projection(channels[place.p_map], filters, halves)
         self.sources: list[tuple[int, int]] = []
         self.paths = nn.ModuleList()
         for block in cell.blocks:
@@ -108,7 +108,17 @@ class DartsCell(nn.Module):
         return torch.cat(states[FIRST_BLOCK:], 1)
 
 
-def _projection(inputs: int, filters: int, halves: bool) -> nn.Module:
+def projection(inputs: int, filters: int, halves: bool) -> nn.Module:
+    """Build what gives an input of a cell F channels and the size of c: ReLU, a convolution and BatchNorm.
+
+    Args:
+        inputs: channels of the input.
+        filters: F.
+        halves: True to halve height and width by a factorized reduction; False for a 1x1 convolution.
+
+    Returns:
+        The module.
+    """
     layers = (FactorizedReduction(inputs, filters),) if halves else convolution_bn(inputs, filters, 1)
     return nn.Sequential(nn.ReLU(), *layers)
 

@@ -54,6 +54,17 @@ class DartsSpace(Space):
         """Return the canonical cells; see `Space.structure`."""
         return _structure(architecture.choices)
 
+    def spelled(self, architecture: Architecture) -> CellPair:
+        """Return the cells as chosen: nodes in the order of the decisions.
+
+        Args:
+            architecture: an architecture of this space.
+
+        Returns:
+            The normal and the reduction cell.
+        """
+        return CellPair(*_cells(architecture.choices))
+
     def form(self, architecture: Architecture) -> str:
         """Write both canonical cells as text; see `Space.form`."""
         pair = _structure(architecture.choices)
@@ -118,8 +129,15 @@ class DartsSpace(Space):
         return build_darts_network(self.structure(architecture), scale, regularization or Regularization())
 
 
-def _pairs(node: int) -> tuple[tuple[int, int], ...]:
-    """Return the pairs of states that a node may read; node 0 is the first."""
+def node_pairs(node: int) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of states that a node may read.
+
+    Args:
+        node: index of the node in its cell, from 0.
+
+    Returns:
+        The pairs, in the order of the options of the node's decision.
+    """
     states = FIRST_BLOCK + node
     return PAIRS[: states * (states - 1) // 2]
 
@@ -127,7 +145,7 @@ def _pairs(node: int) -> tuple[tuple[int, int], ...]:
 def _make_decisions() -> Iterator[Decision]:
     for cell, node in itertools.product(range(len(CELLS)), range(NODES)):
         block = cell * NODES + node
-        labels = tuple(f"{state_name(first)},{state_name(second)}" for first, second in _pairs(node))
+        labels = tuple(f"{state_name(first)},{state_name(second)}" for first, second in node_pairs(node))
         head = f"{CELLS[cell]}/node{node + 1}"
         yield Decision(f"{head}/inputs", len(labels), labels, "input", block)
         for operand in ("first", "second"):
@@ -170,7 +188,7 @@ def _cell_choices(name: str, cell: Cell) -> Iterator[int]:
             raise InputError(f"{where} {block.combine}s its operands; here they are added")
         edges = sorted(((block.left, block.left_op), (block.right, block.right_op)))
         pair = (edges[0][0], edges[1][0])
-        if pair not in _pairs(node):
+        if pair not in node_pairs(node):
             raise InputError(
                 f"{where} reads states {pair[0]} and {pair[1]}; allowed: two different ones of 0 to {FIRST_BLOCK + node - 1}"
             )

@@ -15,7 +15,7 @@ from nasbench.spaces.base import Architecture
 from nasbench.supernets.base import SuperNetwork
 from nasbench.training.augmentation import ResidentImages, TrainingImages
 from nasbench.training.loop import Seeds, seed_device
-from nasbench.training.optimizers import Nesterov
+from nasbench.training.optimizers import SGD
 from nasbench.training.steps import autocast
 
 Minibatch = tuple[Tensor, Tensor]
@@ -26,8 +26,8 @@ class SharedWeightsDiverged(NasbenchError):
     """The training loss of a super-network is infinite or NaN."""
 
 
-class PathNesterov(Nesterov):
-    """Nesterov momentum for shared weights; weights that a step does not use keep their value and their velocity.
+class PathSGD(SGD):
+    """Momentum for shared weights; weights that a step does not use keep their value and their velocity.
 
     Args:
         weights: all weights of the super-network.
@@ -51,6 +51,25 @@ class PathNesterov(Nesterov):
         self._velocities = [self._kept[weight] for weight in used]
         self._update(used, [weight.grad for weight in used if weight.grad is not None], learning_rate)
 
+    def direction(self, weight: Tensor, gradient: Tensor) -> Tensor:
+        """Return by what a step would move a weight against, for a learning rate of 1, with plain momentum.
+
+        Args:
+            weight: one of the weights.
+            gradient: its gradient.
+
+        Returns:
+            The gradient with the L2 penalty, plus momentum times velocity.
+        """
+        whole = gradient + self._weight_decay * weight.detach()
+        return whole + self._momentum * self._kept[weight] if weight in self._kept else whole
+
+
+class PathNesterov(PathSGD):
+    """Nesterov momentum for shared weights; see `PathSGD`."""
+
+    nesterov = True
+
 
 class SharedWeights:
     """Trains a super-network and scores its paths. Use it within `training.loop.reproducible`.
@@ -63,6 +82,7 @@ class SharedWeights:
         seeds: `order` decides order and augmentation of training images and the order of validation images, `noise`
             dropout.
         minibatch_size: validation images per minibatch, >= 1; all of them if there are fewer.
+        momentum: class of the weights' optimizer.
     """
 
     def __init__(
@@ -73,13 +93,12 @@ class SharedWeights:
         protocol: Protocol,
         seeds: Seeds,
         minibatch_size: int,
+        momentum: type[PathSGD] = PathNesterov,
     ) -> None:
         seed_device(validation.device, seeds.noise)
         self.network, self.images, self.validation, self.protocol = network, images, validation, protocol
         self.minibatch_size = min(minibatch_size, len(validation))
-        self._optimizer = PathNesterov(
-            network.parameters(), momentum=protocol.momentum, weight_decay=protocol.weight_decay
-        )
+        self._optimizer = momentum(network.parameters(), momentum=protocol.momentum, weight_decay=protocol.weight_decay)
         self._generator = torch.Generator().manual_seed(seeds.order)
         self._order = torch.zeros(0, dtype=torch.int64)
 
@@ -102,13 +121,7 @@ class SharedWeights:
             self._step(images, labels, architecture, learning_rate) * len(labels)
             for architecture, (images, labels) in zip(architectures, self.images.epoch(self._generator), strict=True)
         ]
-        loss = float(sum(torch.stack(losses).tolist())) / len(self.images)
-        if not math.isfinite(loss):
-            raise SharedWeightsDiverged(
-                f"the shared weights diverged (their training loss is {loss}); "
-                f"lower the strategy's learning rate, {learning_rate:g} here"
-            )
-        return loss
+        return self._mean(losses, learning_rate)
 
     def minibatch(self) -> Minibatch:
         """Return the next validation images in random order. A new order is drawn when too few images are left."""
@@ -144,11 +157,25 @@ class SharedWeights:
         batches = self.validation.batches(-(-images // parts))  # of about one size, as few images give poor statistics
         return sum(self._hits(architecture, *batch) for batch in batches) / images
 
+    def _mean(self, losses: list[Tensor], learning_rate: float) -> float:
+        """Return the mean loss of an epoch from the sums of its batches."""
+        loss = float(sum(torch.stack(losses).tolist())) / len(self.images)
+        if not math.isfinite(loss):
+            raise SharedWeightsDiverged(
+                f"the shared weights diverged (their training loss is {loss}); "
+                f"lower the strategy's learning rate, {learning_rate:g} here"
+            )
+        return loss
+
     def _step(self, images: Tensor, labels: Tensor, architecture: Architecture, learning_rate: float) -> Tensor:
         """Train on one batch. Return the mean loss, detached."""
         with autocast(self.protocol, images.device):
             logits = self.network(images, architecture)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=self.protocol.label_smoothing)
+        return self._descend(logits, labels, learning_rate)
+
+    def _descend(self, logits: Tensor, labels: Tensor, learning_rate: float) -> Tensor:
+        """Update the shared weights by the loss of some logits. Return the mean loss, detached."""
+        loss = self._cross_entropy(logits, labels)
         self._optimizer.clear()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.protocol.clip_norm:
@@ -156,11 +183,21 @@ class SharedWeights:
         self._optimizer.step(learning_rate)
         return loss.detach()
 
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean loss in nats, computed in float32, or in float64 for such logits."""
+        exact = logits if logits.dtype == torch.float64 else logits.float()
+        return functional.cross_entropy(exact, labels, label_smoothing=self.protocol.label_smoothing)
+
+    def _path_logits(self, images: Tensor, architecture: Architecture) -> Tensor:
+        """Compute the logits of an architecture for scoring."""
+        logits: Tensor = self.network(images, architecture)
+        return logits
+
     @torch.inference_mode()
     def _hits(self, architecture: Architecture, images: Tensor, labels: Tensor) -> int:
         self.network.eval()
         with autocast(self.protocol, images.device):
-            logits = self.network(images, architecture)
+            logits = self._path_logits(images, architecture)
         return int((logits.argmax(1) == labels).sum())
 
 

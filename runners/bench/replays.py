@@ -12,6 +12,7 @@ import numpy as np
 
 from nasbench.benchmark.definition import Comparison, OpenTask
 from nasbench.benchmark.incumbents import Entry, TaskRuns
+from nasbench.errors import InputError
 from nasbench.runners.replay.jobs import replay_all
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, replay_on_clock, replay_one_by_one
 from nasbench.runners.search.budget import Budget
@@ -61,8 +62,14 @@ def replay_task(
         The searches as incumbents, and with all children.
 
     Raises:
-        InputError: when the strategy cannot search the space, or stops trainings and the table has no curves.
+        InputError: when the strategy cannot search the space, trains shared weights, or stops trainings and the table has
+            no curves.
     """
+    if setting.kind.charged_as == "supernet":
+        raise InputError(
+            f"strategy {setting.name!r} trains shared weights, whose seconds differ from machine to machine; the tasks of a "
+            "suite count the seconds of their tables only"
+        )
     budget = budget_of(opened, protocol)
     (found,) = replay_all(opened.searched, [setting], seeds, budget, jobs, report, protocol.draw)
     own = searcher_seconds(setting, opened, protocol, seeds) if timed else math.nan

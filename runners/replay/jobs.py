@@ -6,17 +6,19 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.runners.replay.clock import Courses
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, is_vectorized, replay
-from nasbench.tabular.tables import IntArray, Table
+from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
 
 SEEDS_A_TASK = 10  # searches per task of a strategy that is not vectorized: seconds of work
 
+N = TypeVar("N", bound=np.generic)
 Report = Callable[[str, int], None]
 _Shared = tuple[Table, ReplayBudget, OutcomeFrom, int]  # what all tasks share
 
@@ -73,7 +75,9 @@ def replay_all(
         codes = _stacked([piece.codes for piece in own])
         courses = [piece.courses for piece in own if piece.courses is not None]
         joined = Courses.joined(courses) if courses else None
-        replays.append(Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, joined))
+        shared = [piece.supernet for piece in own if piece.supernet is not None]
+        supernet = _stacked(shared, 0.0) if shared else None
+        replays.append(Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, devices, joined, supernet))
     return replays
 
 
@@ -83,10 +87,12 @@ class _Found(NamedTuple):
     Attributes:
         codes: positions in the table, [runs, most children].
         courses: see `Replayed`.
+        supernet: see `Replayed`.
     """
 
     codes: IntArray
     courses: Courses | None
+    supernet: FloatArray | None
 
 
 def _split(table: Table, setting: Setting, seeds: Sequence[int], devices: int) -> list[_Task]:
@@ -131,11 +137,11 @@ def _work(task: _Task) -> _Found:
 def _searched(shared: _Shared, task: _Task) -> _Found:
     table, budget, outcome_from, devices = shared
     found = replay(table, task.setting, task.seeds, budget, outcome_from, devices)
-    return _Found(found.codes, found.courses)
+    return _Found(found.codes, found.courses, found.supernet)
 
 
-def _stacked(pieces: Sequence[IntArray]) -> IntArray:
-    """Stack the children of all searches: [runs, most children], -1 after the last."""
+def _stacked(pieces: Sequence[NDArray[N]], filler: float = -1) -> NDArray[N]:
+    """Stack values of the children of all searches: [runs, most children], with a filler after the last."""
     longest = max(piece.shape[1] for piece in pieces)
-    padded = [np.pad(piece, ((0, 0), (0, longest - piece.shape[1])), constant_values=-1) for piece in pieces]
+    padded = [np.pad(piece, ((0, 0), (0, longest - piece.shape[1])), constant_values=filler) for piece in pieces]
     return np.concatenate(padded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -252,6 +253,8 @@ class Replayed:
         outcome_from: outcome of a child: "mean" over the architecture's trainings, or "one" of them.
         devices: children in training at once.
         courses: the rest about the children, where trainings stop early or run side by side; None otherwise.
+        supernet: [runs, most children], seconds of shared weights that were trained for each child, as measured here; None
+            for a strategy that shares none.
     """
 
     setting: Setting
@@ -262,6 +265,7 @@ class Replayed:
     outcome_from: OutcomeFrom = "mean"
     devices: int = 1
     courses: Courses | None = None
+    supernet: FloatArray | None = None
 
     @cached_property
     def children(self) -> IntArray:
@@ -276,7 +280,12 @@ class Replayed:
 
     @cached_property
     def costs(self) -> FloatArray:
-        """Device-seconds that each child was charged, [runs, most children]; 0 at the end."""
+        """Device-seconds that each child and the shared weights for it were charged, [runs, most children]; 0 at the end."""
+        return self.children_costs if self.supernet is None else self.children_costs + self.supernet
+
+    @cached_property
+    def children_costs(self) -> FloatArray:
+        """Device-seconds that each child alone was charged, [runs, most children]; 0 at the end."""
         if self.courses is not None:
             return self.courses.costs
         return np.where(self.codes >= 0, self.table.seconds[self.codes], 0.0)
@@ -490,7 +499,8 @@ def replay(
     """Search a table once per seed.
 
     The simulated clock and the ledger use the costs of children in the table. The searcher's own time is not charged,
-    so the result depends only on the table, the strategy and the seeds.
+    so the result depends only on the table, the strategy and the seeds. Seconds in which a strategy trains shared weights
+    are charged as they are measured; under a budget in time or money, its result depends on this machine, too.
 
     Args:
         table: the complete table.
@@ -515,6 +525,11 @@ def replay(
     table.check_outcome_from(outcome_from)
     if not seeds:
         raise InputError("a replay needs at least one seed, e.g. --seeds 500")
+    if devices > 1 and setting.kind.charged_as == "supernet":
+        raise InputError(
+            f"strategy {setting.name!r} trains shared weights before its children, which a clock of {devices} devices does "
+            "not count; replay it without --children-at-once"
+        )
     if devices > 1 or setting.kind.asks_epochs:
         return replay_on_clock(table, setting, seeds, budget, outcome_from, devices)
     if issubclass(setting.kind, VectorizedStrategy) and not setting.where_arch:
@@ -592,15 +607,22 @@ def replay_one_by_one(
         InputError: see `replay`.
     """
     table.check_outcome_from(outcome_from)
-    found = []
+    found, own = [], []
     measured = setting.config.measured
     table.check_measured(measured)
     space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
-        found.append(_ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured))
-    return Replayed(setting, table, budget, tuple(seeds), _padded(found), outcome_from)
+        children, seconds = _ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured)
+        found.append(children)
+        own.append(seconds)
+    codes = _padded(found)
+    shared = np.zeros(codes.shape)
+    for spent, seconds in zip(shared, own):
+        spent[: len(seconds)] = seconds
+    supernet = shared if setting.kind.charged_as == "supernet" else None
+    return Replayed(setting, table, budget, tuple(seeds), codes, outcome_from, supernet=supernet)
 
 
 def replay_on_clock(
@@ -734,14 +756,21 @@ def _ask_and_tell(
     ledger: Ledger,
     outcomes: Callable[[int], float],
     measured: Sequence[str] = (),
-) -> list[int]:
-    """Run one search, given one outcome per position of the table; return the positions of the counted children."""
+) -> tuple[list[int], list[float]]:
+    """Run one search, given one outcome per position of the table.
+
+    Return the positions of the counted children, and the seconds of shared weights for each.
+    """
     codes: list[int] = []
+    shared: list[float] = []
+    shares = getattr(strategy, "charged_as", "searcher") == "supernet"  # see `name`
     places = table.place_values.tolist()
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
+        began = time.perf_counter() if shares else 0.0
         with blamed_on(f"strategy {name!r}, ask()"):
             proposed = strategy.ask()
+        own = time.perf_counter() - began if shares else 0.0
         if proposed is None:
             break
         architecture = require_proposal(proposed, table.space, name)
@@ -752,10 +781,12 @@ def _ask_and_tell(
             )
         code = sum(choice * place for choice, place in zip(architecture.choices, places))
         seconds = float(table.seconds[code]) if table.timed else 0.0  # its budget is then in children
-        ledger.wall_seconds += seconds
-        if not ledger.fits(seconds):
+        ledger.wall_seconds += seconds + own
+        if not ledger.fits(seconds + own):
             break
+        ledger.charge("supernet", own)
         ledger.charge("cached", seconds)
+        shared.append(own)
         ledger.children += 1
         outcome = float(outcomes(code))
         reward = table.reward(outcome)
@@ -774,7 +805,7 @@ def _ask_and_tell(
                 )
             )
         codes.append(code)
-    return codes
+    return codes, shared
 
 
 def _replay_vectorized(

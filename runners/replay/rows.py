@@ -171,7 +171,7 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
     asks = np.tile(replayed.children[tested_runs], len(scored))
     of = np.concatenate([np.zeros(n, dtype=np.int64), 1 + np.repeat(np.arange(len(scored)), len(tested))])
     tables = [table, *scored]
-    seconds, spent, clock = (each[runs, places] for each in (replayed.costs, replayed.seconds, replayed.ends))
+    seconds, spent, clock = (each[runs, places] for each in (replayed.children_costs, replayed.seconds, replayed.ends))
     last = replayed.children[tested_runs] - 1
     at_end, clock_at_end = (np.tile(each[tested_runs, last], len(scored)) for each in (replayed.seconds, replayed.ends))
     hashes, choices, kinds = _names(replayed, every)
@@ -212,7 +212,9 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "device_seconds": np.concatenate([seconds, nothing]),
         "gpu_hours": np.concatenate([seconds, nothing]) / SECONDS_PER_HOUR,
         "usd": np.concatenate([seconds, nothing]) * rate,
-        "searcher_seconds": 0.0,
+        "searcher_seconds": 0.0
+        if replayed.supernet is None
+        else np.concatenate([replayed.supernet[runs, places], nothing]),
         "spent_gpu_hours": np.concatenate([spent, at_end]) / SECONDS_PER_HOUR,
         "wall_seconds": np.concatenate([clock, clock_at_end]),
         "peak_memory": -1,
@@ -307,6 +309,7 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
     configs = [json.dumps({**config, "seed": seed}) for seed in replayed.seeds]
     nothing = np.zeros(len(ids))
     seconds: FloatArray = replayed.seconds[:, -1] if replayed.codes.shape[1] else nothing
+    shared = nothing if replayed.supernet is None else replayed.supernet.sum(axis=1)
     clock: FloatArray = np.maximum(replayed.ends[:, -1], 0.0) if replayed.codes.shape[1] else nothing
     return {
         "run": Text(places, ids),
@@ -321,7 +324,8 @@ def _runs(replayed: Replayed, config: Mapping[str, Any], ids: list[str]) -> dict
         "status": "complete",
         "children": replayed.children,
         **dict.fromkeys((f"{name}_hours" for name in LEDGER_CATEGORIES), 0.0),
-        "cached_hours": seconds / SECONDS_PER_HOUR,
+        "cached_hours": (seconds - shared) / SECONDS_PER_HOUR,
+        "supernet_hours": shared / SECONDS_PER_HOUR,
         "usd": seconds / SECONDS_PER_HOUR * replayed.budget.usd_per_hour,
         "wall_seconds": clock,
         "started_at": now,

@@ -118,6 +118,15 @@ class Strategy(ABC, Generic[C]):
         return None
 
     @classmethod
+    def paper_options(cls) -> dict[str, Any]:
+        """Return the paper's settings, for the option preset=paper, as far as the defaults differ from them.
+
+        Returns:
+            Option -> value; empty if the defaults are the paper's, or have none.
+        """
+        return {}
+
+    @classmethod
     def advice(cls, config: StrategyConfig, children: int) -> str:
         """Say what a user should know about options and a budget before the search.
 

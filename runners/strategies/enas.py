@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from nasbench.data import load_data
-from nasbench.data.fitting import fitted
-from nasbench.protocols.protocol import Protocol, get_protocol
-from nasbench.runners.strategies.base import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.controllers.baseline import MovingAverage
 from nasbench.runners.strategies.controllers.controller import Controller, Heads, seeded_generator
 from nasbench.runners.strategies.controllers.fitting import sample_fitting
+from nasbench.runners.strategies.one_shot import OneShotConfig, OneShotStrategy, make_shared_weights
 from nasbench.spaces.base import Architecture, Decision, Space
-from nasbench.supernets.build import build_supernetwork, require_supernetwork
 from nasbench.supernets.training import SharedWeights, cosine_restarts
-from nasbench.training.evaluate import place_images, resolve_device
-from nasbench.training.loop import Seeds, reproducible, seed_device
-
-REPEATS_IN_A_ROW = 1000
 
 
-class EnasConfig(StrategyConfig):
+class EnasConfig(OneShotConfig):
     """Options of ENAS. The defaults take one to two minutes on digits (two blocks, one CPU core).
 
     Each description ends with the values of the released code, micro | macro. A strategy does not see the run's
@@ -93,8 +84,12 @@ class EnasConfig(StrategyConfig):
         description="architectures with different hashes that are drawn and scored before the best is proposed (paper: several)",
     )
 
+    def protocol_changes(self) -> dict[str, Any]:
+        """Return the fields of the protocol that the options replace; see `OneShotConfig.protocol_changes`."""
+        return super().protocol_changes() | {"dropout": self.dropout}
 
-class Enas(Strategy[EnasConfig]):
+
+class Enas(OneShotStrategy[EnasConfig, "tuple[SharedWeights, Policy]"]):
     """Train shared weights and a controller in turns, then propose the controller's best architectures.
 
     All of it happens inside the first `ask`. A turn is one pass over the training images, each step on another path
@@ -104,11 +99,7 @@ class Enas(Strategy[EnasConfig]):
     scored. Hashes drawn before are skipped, and the search ends after 1000 of these in a row. Outcomes of children are
     not used.
 
-    The seconds of an `ask` are charged to the ledger's category "supernet" together with the first child that it
-    proposes. A budget in device-hours, USD or wall time does not interrupt the training of the super-network; if the
-    budget is used up by then, the first child ends the search uncounted, like any child that crosses the limit. A
-    budget in children does not limit it at all. A resumed run trains the super-network again, to the same bits on the
-    same platform, and is charged for it once, unless it was interrupted before its first child was stored.
+    `OneShotStrategy` says what is charged, and how a run resumes.
 
     In a search with limits on the architectures (`where_arch`), draws that do not fit are rejected and drawn again,
     also for the paths that train the shared weights; `PolicyGradient` says what that means for the updates.
@@ -125,38 +116,13 @@ class Enas(Strategy[EnasConfig]):
     """
 
     name = "enas"
-    begins_at_random = False
     config_type = EnasConfig
-    charged_as: ClassVar[str] = "supernet"
 
-    def __init__(self, space: Space, seed: int, config: EnasConfig | None = None) -> None:
-        super().__init__(space, seed, config)
-        require_supernetwork(space)
-        self._protocol = get_protocol(self.config.protocol, _changes(self.config))
-        if self._protocol.fit:
-            self._protocol = fitted(self._protocol, load_data(self._protocol.data))
-        self._place = resolve_device(self.config.device)
-        self.trained: tuple[SharedWeights, Policy] | None = None
-        self._ranked: deque[Architecture] = deque()
-        self._drawn: set[str] = set()
-        self._exhausted = False
-
-    def ask(self) -> Architecture | None:
-        """Propose the best-scored architecture not proposed yet; always None once the controller draws nothing new."""
-        if not self._ranked and not self._exhausted:
-            with reproducible(self._place, self._protocol.threads, self._protocol.kernels):
-                if self.trained is None:
-                    self.trained = self._train()
-                self._ranked.extend(self._derive(*self.trained))
-            self._exhausted = not self._ranked
-        return self._ranked.popleft() if self._ranked else None
-
-    def asks_ahead(self, outstanding: int) -> bool:
-        """Return true, because proposals do not depend on outcomes; see `Strategy.asks_ahead`."""
-        return True
-
-    def tell(self, outcome: Outcome) -> None:
-        """Do nothing, because proposals do not depend on outcomes; see `Strategy.tell`."""
+    @property
+    def shared_weights(self) -> SharedWeights:
+        """The trained super-network; see `OneShotStrategy.shared_weights`."""
+        assert self.trained is not None, "ask first"
+        return self.trained[0]
 
     def _train(self) -> tuple[SharedWeights, Policy]:
         options = self.config
@@ -174,22 +140,15 @@ class Enas(Strategy[EnasConfig]):
                 policy.learn(shared)
         return shared, policy
 
-    def _derive(self, shared: SharedWeights, policy: Policy) -> list[Architecture]:
+    def _derive(self, trained: tuple[SharedWeights, Policy]) -> list[Architecture]:
         """Draw new architectures and sort them, best first; ties keep the order of drawing.
 
         They are fewer than wanted if no more are found.
         """
-        pool: list[Architecture] = []
-        repeats = 0
-        for architecture in policy.stream():
-            if len(pool) == self.config.candidates or repeats == REPEATS_IN_A_ROW:
-                break
-            if architecture.hash in self._drawn:
-                repeats += 1
-                continue
-            repeats = 0
-            self._drawn.add(architecture.hash)
-            pool.append(architecture)
+        shared, policy = trained
+        draws = policy.stream()
+        pool = self._new(draws, self.config.candidates)
+        next(draws)  # drawn and not used by earlier versions: runs of these resume with the same draws
         minibatch = shared.minibatch()
         scores = {architecture: shared.accuracy(architecture, minibatch) for architecture in pool}
         return sorted(pool, key=lambda architecture: -scores[architecture])
@@ -265,34 +224,6 @@ class Policy:
         self.optimizer.step()
 
 
-def make_shared_weights(
-    space: Space, protocol: Protocol, seed: int, minibatch_size: int, device: str = "cpu"
-) -> SharedWeights:
-    """Make an untrained super-network together with the protocol's images on the device.
-
-    Call it within `training.reproducible`.
-
-    Args:
-        space: a space that has super-networks.
-        protocol: protocol that gives data, augmentation, network scale, dropout and the fields that `SharedWeights`
-            uses.
-        seed: seed of initial weights, order, dropout and minibatches, >= 0.
-        minibatch_size: number of validation images on which an architecture is scored.
-        device: "cpu", "cuda" or "cuda:1".
-
-    Returns:
-        The shared weights, untrained.
-    """
-    place, seeds, data = resolve_device(device), Seeds.of(seed), load_data(protocol.data)
-    seed_device(place, seeds.weights)
-    scale = protocol.scale(data.size, data.channels, len(data.classes))
-    network = build_supernetwork(space, scale, protocol.regularization()).to(place)
-    if protocol.channels_last:
-        network = network.to(memory_format=torch.channels_last)
-    placed = place_images(protocol, place)
-    return SharedWeights(network, placed.train, placed.validation, protocol, seeds, minibatch_size)
-
-
 def skip_divergence(logits: Tensor, rate: float) -> Tensor:
     """Kullback-Leibler divergence, in nats, of skip bits from bits of probability `rate`, summed over the bits.
 
@@ -314,20 +245,3 @@ def _bounds(decisions: Sequence[Decision], options: EnasConfig) -> list[float] |
         return None
     reduced = options.tanh_constant / options.operation_reduce
     return [reduced if decision.group == "operation" else options.tanh_constant for decision in decisions]
-
-
-def _changes(options: EnasConfig) -> dict[str, Any]:
-    """Fields of the protocol that the options replace."""
-    given = {
-        "data": options.data,
-        "cells": options.cells,
-        "filters": options.filters,
-        "batch_size": options.batch_size,
-    }
-    always = {
-        "optimizer": "nesterov",
-        "learning_rate": options.learning_rate,
-        "weight_decay": options.weight_decay,
-        "dropout": options.dropout,
-    }
-    return {field: value for field, value in given.items() if value} | always

@@ -36,7 +36,7 @@ def with_preset(kind: type[Strategy[Any]], options: Mapping[str, Any], children:
     if name not in PRESETS:
         raise UnknownName("preset", str(name), PRESETS)
     if name == "paper":
-        return rest
+        return {**kind.paper_options(), **rest}
     given = rest.pop(CHILDREN, children)
     try:
         count = round(float(given))

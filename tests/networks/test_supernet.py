@@ -187,7 +187,7 @@ def test_initial_weights_come_from_the_global_generator():
     assert not torch.equal(states[0], states[2])
 
 
-@pytest.mark.parametrize("spec", ["nas:layers=3", "nasbench201", "nasnet:blocks=2"])
+@pytest.mark.parametrize("spec", ["nas:layers=3", "nasbench101", "nasnet:blocks=2"])
 def test_spaces_without_a_super_network_are_refused(spec: str):
     with pytest.raises(InputError, match=r"^space .*combinations=add"):
         require_supernetwork(get_space(spec))

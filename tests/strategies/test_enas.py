@@ -8,12 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from searching import search, stable_rows, tiny_plan
+from searching import InterruptedAt, search, stable_rows, tiny_plan
 
 from nasbench.errors import InputError
 from nasbench.protocols.protocol import get_protocol
-from nasbench.runners.executors.base import ExecutorOptions
-from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.strategies import STRATEGIES
 from nasbench.runners.strategies.conformance import check_strategy
 from nasbench.runners.strategies.enas import Enas, EnasConfig, Policy, make_shared_weights, skip_divergence
@@ -40,7 +38,7 @@ def test_conformance(spec: str):
     check_strategy(Enas, get_space(spec), seed=1, config=tiny(), children=6)
 
 
-@pytest.mark.parametrize("spec", ["nas:layers=3", "nasbench201", "nasnet:blocks=2"])
+@pytest.mark.parametrize("spec", ["nas:layers=3", "nasbench101", "nasnet:blocks=2"])
 def test_spaces_without_a_super_network_are_refused_before_anything_is_trained(spec: str):
     with pytest.raises(InputError, match="combinations=add"):
         Enas(get_space(spec), 0)
@@ -205,20 +203,6 @@ def test_the_controller_learns_what_scores_well():
     for _ in range(40):
         policy.learn(LikesSeparable())
     assert share() > before + 0.3
-
-
-class InterruptedAt(InlineExecutor):
-    """Ctrl-C while the n-th child (from 0) is in training."""
-
-    def __init__(self, at: int) -> None:
-        super().__init__(ExecutorOptions())
-        self._left = at
-
-    def wait(self):
-        if self._left == 0:
-            raise KeyboardInterrupt
-        self._left -= 1
-        return super().wait()
 
 
 def enas_plan(**fields: object):

@@ -12,20 +12,27 @@ from nasbench.errors import InputError, NasbenchError
 from nasbench.runners.strategies import STRATEGIES, Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.bananas import BananasConfig
 from nasbench.runners.strategies.conformance import ConformanceError, check_strategy, converse, started
+from nasbench.runners.strategies.darts import DartsConfig
+from nasbench.runners.strategies.drnas import DrnasConfig
 from nasbench.runners.strategies.enas import EnasConfig
+from nasbench.runners.strategies.gdas import GdasConfig
 from nasbench.runners.strategies.gp import GpConfig
 from nasbench.runners.strategies.mo_evolution import MoEvolutionConfig
 from nasbench.runners.strategies.npenas import NpenasConfig
 from nasbench.runners.strategies.nsga2 import Nsga2Config
 from nasbench.runners.strategies.parego import ParegoConfig
+from nasbench.runners.strategies.pcdarts import PcDartsConfig
 from nasbench.runners.strategies.random import RandomConfig, RandomSearch
 from nasbench.runners.strategies.reinforce import Reinforce, ReinforceConfig
+from nasbench.runners.strategies.rs_ws import RsWsConfig
 from nasbench.runners.strategies.zero_cost import ZeroCostConfig
 from nasbench.spaces import get_space
 from nasbench.spaces.base import Space
 from nasbench.spaces.cell_space import CellSpace
 from nasbench.spaces.constrained import CountsAt, Limits, NothingFits, constrained, parse_limits
+from nasbench.spaces.darts import DartsSpace
 from nasbench.spaces.enas_macro import EnasMacroSpace
+from nasbench.spaces.nasbench201 import NasBench201Space
 from nasbench.structures import Scale
 
 TOY_NAMES = ("row", "stack", "forced", "skips")
@@ -39,13 +46,23 @@ SPECS = (
     "enas-macro:layers=4",
     "nasbench101",
 )
+
+
+def has_mixtures(space: Space) -> bool:
+    """Whether a space has a super-network of mixed operations."""
+    if isinstance(space, (NasBench201Space, DartsSpace)):
+        return True
+    return isinstance(space, CellSpace) and space.grammar.combinations == ("add",)
+
+
+DIFFERENTIABLE = ("darts", "drnas", "gdas", "pcdarts")
 # These search some spaces only and must refuse the others; their own tests check them on small ones.
 SEARCHABLE: dict[str, Callable[[Space], bool]] = {
     "pnas": lambda space: isinstance(space, CellSpace),
-    "enas": lambda space: (
-        isinstance(space, EnasMacroSpace) or (isinstance(space, CellSpace) and space.grammar.combinations == ("add",))
-    ),
+    **dict.fromkeys(("enas", "rs_ws"), lambda space: isinstance(space, EnasMacroSpace) or has_mixtures(space)),
+    **dict.fromkeys(DIFFERENTIABLE, has_mixtures),
 }
+SHARED = {"data": "fake:images=12,size=4,classes=2", "filters": 8, "epochs": 1}
 
 # The toys are counted but not built, and the checks make too many strategies for scores that take a network each, or much training.
 CONFIGS: dict[str, StrategyConfig] = {
@@ -56,11 +73,17 @@ CONFIGS: dict[str, StrategyConfig] = {
     "parego": ParegoConfig(initial=8, batch=3, candidates=12, kernel="hamming"),
     "npenas": NpenasConfig(ensemble=2, layers=1, epochs=2, candidates=20, batch=12),
     "zero_cost": ZeroCostConfig(score="params", candidates=20),
-    "enas": EnasConfig(
-        data="fake:images=12,size=4,classes=2", filters=8, epochs=1, controller_steps=1, aggregate=2, candidates=6
-    ),
+    "enas": EnasConfig(**SHARED, controller_steps=1, aggregate=2, candidates=6),
+    "rs_ws": RsWsConfig(**SHARED, candidates=6, minibatches=2, finalists=3),
+    "darts": DartsConfig(**SHARED),
+    "gdas": GdasConfig(**SHARED),
+    "drnas": DrnasConfig(**SHARED, warmup_epochs=0),
+    "pcdarts": PcDartsConfig(**SHARED, warmup_epochs=0),
 }
-CHILDREN = {"enas": 8, "parego": 14}  # more than its candidates; every one of them is scored by a network
+CHILDREN = {
+    **dict.fromkeys(("enas", "rs_ws", *DIFFERENTIABLE), 8),
+    "parego": 14,
+}  # more than its candidates; every one of them is scored by a network
 
 
 @pytest.mark.sampled(5)
@@ -265,8 +288,8 @@ def test_a_search_without_limits_proposes_what_it_did(toys):
     """Limits that everything satisfies change no proposal of any strategy."""
     loose = Limits(parse_limits("params > 0"), CountsAt(SCALE))
     for name in STRATEGIES:
-        if name == "enas":
-            continue  # its training takes seconds, and its draws are those of the other controllers
+        if name in SEARCHABLE and name != "pnas":
+            continue  # their training takes seconds, and their draws are those of others
         space = get_space("nasnet:blocks=2") if name == "pnas" else toys["stack"]
         made = [
             started(STRATEGIES.get(name), each, 4, CONFIGS.get(name)) for each in (space, constrained(space, loose))

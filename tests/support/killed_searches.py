@@ -11,6 +11,8 @@ from nasbench.runners.strategies import STRATEGIES
 
 CHILDREN = 12
 
+SHARED = {"data": "fake:images=24,size=4,classes=3", "filters": 4, "epochs": 2}
+
 # Every strategy, with options under which it learns or goes to its next level within the run.
 OPTIONS: dict[str, dict[str, object]] = {
     "random": {},
@@ -29,6 +31,11 @@ OPTIONS: dict[str, dict[str, object]] = {
     "hyperband": {},
     "successive_halving": {},
     "enas": {"epochs": 2, "controller_steps": 1, "aggregate": 2, "candidates": 8},
+    "darts": {**SHARED, "order": 2},
+    "drnas": {**SHARED, "warmup_epochs": 1},
+    "gdas": SHARED,
+    "pcdarts": {**SHARED, "warmup_epochs": 1},
+    "rs_ws": {**SHARED, "candidates": 6, "minibatches": 2, "finalists": 2},
     "bananas": {"initial": 4, "batch": 3, "candidates": 10, "ensemble": 2, "layers": 2, "epochs": 3},
     "npenas": {"initial": 4, "batch": 3, "candidates": 10, "predictor": "forest", "trees": 5},
     "gp": {"initial": 4, "batch": 3, "candidates": 10},
@@ -36,10 +43,12 @@ OPTIONS: dict[str, dict[str, object]] = {
     "mo_evolution": {"population": 4, "sample": 2},
     "parego": {"initial": 4, "candidates": 10},
 }
+# Mixtures compute every operation of a space in each step.
+ONE_SHOT_SPACE = "nasnet:blocks=2,combinations=add,operations=identity/sep_conv_3x3/avg_pool_3x3"
 
 
 def plan(strategy: str) -> SearchPlan:
-    space = "nasnet:blocks=2,combinations=add"
+    space = ONE_SHOT_SPACE if strategy in ("darts", "drnas", "gdas", "pcdarts") else "nasnet:blocks=2,combinations=add"
     given: dict[str, object] = {"options": OPTIONS[strategy], "budget": f"{CHILDREN} children", "space": space}
     if STRATEGIES.get(strategy).asks_epochs:
         given |= {"set": {"data": "fake:images=96,size=8,classes=3", "epochs": 4, "filters": 4, "validation": 0.5}}

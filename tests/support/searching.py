@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from nasbench.runners.executors import Executor
+from nasbench.runners.executors.base import ExecutorOptions
+from nasbench.runners.executors.inline import InlineExecutor
 from nasbench.runners.search.config import SearchConfig, SearchPlan, plan_search
 from nasbench.runners.search.continuing import checkpoints_of
 from nasbench.runners.search.loop import Search
@@ -70,3 +72,17 @@ def stable_rows(path: Path) -> list[dict[str, Any]]:
         .where(frame.notna(), None)
         .to_dict("records")
     )
+
+
+class InterruptedAt(InlineExecutor):
+    """Ctrl-C while the n-th child (from 0) is in training."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__(ExecutorOptions())
+        self._left = at
+
+    def wait(self) -> Any:
+        if self._left == 0:
+            raise KeyboardInterrupt
+        self._left -= 1
+        return super().wait()

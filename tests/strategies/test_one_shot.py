@@ -1,0 +1,214 @@
+"""Strategies with shared weights: what they train, what they propose, what they are charged."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from commands import nasbench as command
+from searching import InterruptedAt, search, stable_rows, tiny_plan
+
+from nasbench.benchmark.definition import load_benchmark, open_task
+from nasbench.errors import InputError
+from nasbench.runners.bench.reference import setting_of
+from nasbench.runners.bench.replays import replay_task
+from nasbench.runners.replay.jobs import replay_all
+from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
+from nasbench.runners.replay.rows import tables_of
+from nasbench.runners.search.budget import Budget
+from nasbench.runners.strategies import STRATEGIES
+from nasbench.runners.strategies.conformance import check_strategy
+from nasbench.runners.strategies.one_shot import OneShotStrategy
+from nasbench.spaces import get_space
+from nasbench.store.query import Results
+from nasbench.supernets.training import SharedWeightsDiverged
+from nasbench.tabular.catalogue import table_file
+from nasbench.tabular.tables import read_table
+
+TINY = "fake:images=24,size=4,classes=3"
+CELLS = "nasnet:blocks=1,combinations=add,operations=identity/sep_conv_3x3"
+DIFFERENTIABLE = ("darts", "drnas", "gdas", "pcdarts")
+NAMES = (*DIFFERENTIABLE, "rs_ws")
+
+
+def tiny(name: str, **options: object):
+    given: dict[str, object] = {"data": TINY, "filters": 4, "epochs": 1, **options}
+    if name == "rs_ws":
+        given = {"candidates": 4, "minibatches": 2, "finalists": 2, **given}
+    elif name in ("drnas", "pcdarts"):
+        given = {"warmup_epochs": 0, **given}
+    return STRATEGIES.get(name).config_type(**given)
+
+
+def made(name: str, spec: str = "nasbench201", seed: int = 0, **options: object) -> OneShotStrategy:
+    kind = STRATEGIES.get(name)
+    assert issubclass(kind, OneShotStrategy)
+    return kind(get_space(spec), seed, tiny(name, **options))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spec", ["nasbench201", "darts", "pnas:blocks=1,operations=identity/sep_conv_3x3"])
+@pytest.mark.parametrize("name", NAMES)
+def test_conformance(name: str, spec: str):
+    check_strategy(STRATEGIES.get(name), get_space(spec), seed=1, config=tiny(name), children=5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_seed_asks_for_the_same_whatever_the_global_generators_did(name: str):
+    torch.manual_seed(1)
+    first = [made(name).ask() for _ in range(1)]
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    strategy = made(name)
+    assert [strategy.ask()] == first
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spaces_without_a_super_network_are_refused_before_anything_is_trained(name: str):
+    for spec in ("nasbench101", "nasnet:blocks=2"):
+        with pytest.raises(InputError, match="combinations=add"):
+            STRATEGIES.get(name)(get_space(spec), 0)
+
+
+def test_only_single_paths_of_the_macro_space_have_a_super_network():
+    with pytest.raises(
+        InputError, match="no super-network of mixed operations; nasbench201, darts and spaces of cells"
+    ):
+        made("darts", "enas-macro:layers=3")
+    assert made("rs_ws", "enas-macro:layers=3").ask() is not None
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_the_first_proposal_is_the_derived_cell_and_weights_fall(name: str):
+    strategy = made(name)
+    asked = [strategy.ask() for _ in range(5)]
+    weights, _ = strategy.trained.weights()
+    assert asked[0].choices == tuple(int(each.argmax()) for each in weights)
+    products = [
+        np.prod([each[choice] for each, choice in zip(weights, architecture.choices)]) for architecture in asked
+    ]
+    assert products == sorted(products, reverse=True)
+    assert len({each.hash for each in asked}) == 5
+    assert made(name, seed=1).ask() != asked[0]
+
+
+def test_rs_ws_proposes_finalists_by_all_validation_images():
+    strategy = made("rs_ws", candidates=8, finalists=3)
+    asked = list(islice(iter(strategy.ask, None), 16))
+    shared = strategy.shared_weights
+    scores = [shared.validation_accuracy(each) for each in asked]
+    assert scores[:3] == sorted(scores[:3], reverse=True)
+    assert scores[8:11] == sorted(scores[8:11], reverse=True)
+    assert len({each.hash for each in asked}) == 16
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_space_without_news_ends_the_search(name: str):
+    space = "pnas:blocks=1,operations=identity"
+    asked = list(iter(made(name, space).ask, None))
+    assert 1 <= len(asked) == len({each.hash for each in asked}) <= 4
+
+
+def test_parameters_rest_in_the_warm_up():
+    resting = made("drnas", epochs=2, warmup_epochs=2)
+    resting.ask()
+    assert all(np.array_equal(first, last) for first, last in zip(*resting.trained.history))
+    learning = made("drnas", epochs=2, warmup_epochs=1)
+    learning.ask()
+    assert not np.array_equal(learning.trained.history[0][0], learning.trained.history[1][0])
+
+
+def test_second_order_learns_other_weights():
+    first, second = made("darts", order=1), made("darts", order=2)
+    first.ask(), second.ask()
+    assert not torch.equal(first.trained.parameters, second.trained.parameters)
+
+
+def test_divergence_is_named():
+    with pytest.raises(SharedWeightsDiverged, match="lower the strategy's learning rate"):
+        made("darts", learning_rate=1e30, clip_norm=0, epochs=3).ask()
+
+
+def test_a_share_that_does_not_divide_the_filters_is_one_line():
+    with pytest.raises(InputError, match="channel_share=3 does not divide the 4 filters"):
+        made("pcdarts", channel_share=3).ask()
+
+
+def test_half_of_the_training_images_score_architectures():
+    strategy = made("rs_ws")
+    strategy.ask()
+    shared = strategy.shared_weights
+    assert len(shared.validation) == len(shared.images)
+    whole = made("rs_ws", validation=0)
+    assert whole.super_protocol.validation == 0.75  # that of digits
+
+
+def test_a_replay_charges_the_super_network_and_looks_children_up():
+    table = read_table(table_file("digits201"))
+    options = tiny("gdas").model_dump(exclude_defaults=True)
+    setting = Setting.of("gdas", options)
+    found = replay(table, setting, [0, 1], ReplayBudget(Budget.parse("3 children"), 1.0))
+    assert (found.supernet[:, 0] > 0.001).all()
+    assert found.codes.shape == (2, 3)
+    np.testing.assert_allclose(found.costs, table.seconds[found.codes] + found.supernet)
+    np.testing.assert_allclose(found.seconds[:, -1], found.costs.sum(axis=1))
+    (together,) = replay_all(table, [setting], [0, 1], found.budget, 1, lambda *_: None)
+    assert together.codes.tolist() == found.codes.tolist()
+    rows = tables_of([found])
+    hours = found.supernet.sum(axis=1) / 3600
+    np.testing.assert_allclose(rows.runs["supernet_hours"], hours)
+    np.testing.assert_allclose(rows.runs["usd"], hours + rows.runs["cached_hours"])
+    np.testing.assert_allclose(rows.children["searcher_seconds"][:6], found.supernet.ravel())
+    small = ReplayBudget(Budget.parse("0.0001 s"))
+    assert replay(table, setting, [0], small).codes.shape == (1, 0)  # the super-network alone uses it up
+    with pytest.raises(InputError, match="without --children-at-once"):
+        replay(table, setting, [0], found.budget, devices=2)
+
+
+def test_a_suite_of_tables_does_not_take_them():
+    suite = load_benchmark("suite-v1")
+    opened = open_task(suite.tasks[0])
+    assert opened is not None
+    with pytest.raises(InputError, match="differ from machine to machine"):
+        replay_task(setting_of("darts"), opened, suite.protocol, [0])
+
+
+def test_shared_scores_are_compared_with_those_of_a_file(tmp_path):
+    search(tiny_plan(space=CELLS, budget="4 children"), tmp_path / "a.h5")
+    given = "gdas:epochs=1,filters=4,batch_size=300"
+    shown = command("score", str(tmp_path / "a.h5"), "--correlate", "--shared", given, "-o", str(tmp_path / "a.csv"))
+    assert "kendall" in shown.out
+    assert given in (tmp_path / "a.csv").read_text()
+    file = str(tmp_path / "a.h5")
+    for words, told in (
+        ((file, "--correlate", "--shared", "random"), "shares no weights"),
+        ((file, "--correlate", "--shared", "dartz"), "did you mean 'darts'"),
+        ((file, "--shared", "darts"), "--shared goes with --correlate"),
+    ):
+        wrong = command("score", *words)
+        assert wrong.code == 2
+        assert told in wrong.err
+
+
+def plan(name: str, **fields: object):
+    options = tiny(name).model_dump(exclude_defaults=True)
+    data = {"data": TINY, "epochs": 1, "filters": 2, "validation": 0.5}
+    return tiny_plan(**{"strategy": name, "space": CELLS, "options": options, "set": data, **fields})
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("name", NAMES)
+def test_resumed_equals_uninterrupted_and_is_charged_once(tmp_path, name: str):
+    asked = plan(name, budget="4 children", final="best")
+    search(asked, tmp_path / "whole.h5")
+    with pytest.raises(KeyboardInterrupt):
+        search(asked, tmp_path / "parts.h5", InterruptedAt(2))
+    run = search(asked, tmp_path / "parts.h5")
+    assert stable_rows(tmp_path / "parts.h5") == stable_rows(tmp_path / "whole.h5")
+    rows = Results(str(tmp_path / "parts.h5")).frame(stage="search")
+    assert run.ledger.device_seconds["supernet"] == pytest.approx(rows["searcher_seconds"].sum())
+    assert rows["searcher_seconds"].iloc[0] > rows["searcher_seconds"].iloc[1:].sum()
+    assert run.ledger.device_seconds["searcher"] == 0
