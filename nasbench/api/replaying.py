@@ -279,7 +279,10 @@ def replay(
     given = _several(strategies)
     curves = any(given_strategy(each).kind.asks_epochs for each in given)
     searched, *reports = read_tables(
-        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)], curves, True
+        path,
+        [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)],
+        curves,
+        True,
     )
     searched.check_outcome_from(draw)
     scored = reports or [searched]

@@ -30,7 +30,9 @@ def surrogate() -> None:
 @surrogate.command("fit")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(dir_okay=False))
 @click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="New file of the surrogate (.h5).")
-@click.option("--folds", default=5, show_default=True, type=click.IntRange(2, 50), help="Folds of the cross-validation.")
+@click.option(
+    "--folds", default=5, show_default=True, type=click.IntRange(2, 50), help="Folds of the cross-validation."
+)
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of folds and models.")
 def fit(files: Sequence[str], output: str, folds: int, seed: int) -> None:
     """Fit a surrogate to the children of results files, of one space, protocol and data set.
@@ -88,5 +90,7 @@ def _print(found: Surrogate) -> None:
         shares = (f"{share:.0%}" for share in (each.within_50, each.within_80, each.within_95))
         what = "seconds" if name == "seconds" else "val_acc"
         model = "boosting" if name == "seconds" else name
-        rows.append((model, what, each.n, f"{each.kendall_tau:.3f}", f"{each.r2:.3f}", error, *shares, f"{each.nll:.2f}"))
+        rows.append(
+            (model, what, each.n, f"{each.kendall_tau:.3f}", f"{each.r2:.3f}", error, *shares, f"{each.nll:.2f}")
+        )
     print_table(head, rows)

@@ -189,7 +189,9 @@ def _read(file: Any, size: int, where: str) -> Surrogate:
     if not isinstance(version, np.integer):
         raise ValueError("its schema version is no number")
     if version > SCHEMA_VERSION:
-        raise InputError(f"{where} is a surrogate of schema {version}; this version reads {SCHEMA_VERSION}: update nasbench")
+        raise InputError(
+            f"{where} is a surrogate of schema {version}; this version reads {SCHEMA_VERSION}: update nasbench"
+        )
     if version != SCHEMA_VERSION:
         raise ValueError(f"there is no schema {version}")
     strangers = sorted(set(file) - {"about", *(name.split("/")[0] for name in ARRAYS)})

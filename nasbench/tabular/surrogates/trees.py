@@ -101,7 +101,7 @@ class Ensemble:
         return depths
 
     def predict(self, features: FloatArray) -> FloatArray:
-        """Sum the trees for many networks.
+        """Sum the trees for many networks. The bits of a sum do not depend on what else is predicted with it.
 
         Args:
             features: float64 [networks, features], at least `self.features` of them.
@@ -109,9 +109,12 @@ class Ensemble:
         Returns:
             Float64 [networks].
         """
+        if len(features) == 1:  # numpy adds a single column in another order
+            return self.predict(np.repeat(features, 2, axis=0))[:1]
         found = np.empty(len(features))
-        step = max(1, _CELLS // len(self.roots))
+        step = max(2, _CELLS // len(self.roots))
         for start in range(0, len(features), step):
+            start = max(0, min(start, len(features) - 2))  # never a single one
             found[start : start + step] = self._some(np.ascontiguousarray(features[start : start + step]))
         return found
 
