@@ -204,7 +204,9 @@ def _no_training(data: _Data) -> Answer | None:
     if len(data.replayed) == len(data.runs):
         rows = data.rows_of(data.replayed)
         tables = _listed(data.runs["data"] + " (" + data.runs["fingerprint"] + ")")
-        return NOT_APPLICABLE, f"nothing was trained here: {len(rows):,} scores were looked up in the table of {tables}"
+        surrogates = sum('"surrogate"' in str(config) for config in data.runs["config"])
+        how = "predicted by the" if surrogates == len(data.runs) else "looked up in the table of"
+        return NOT_APPLICABLE, f"nothing was trained here: {len(rows):,} scores were {how} {tables}"
     return NOT_MET, f"{_some(data.runs['run'].tolist())} were imported: the file names no pipeline that trained them"
 
 

@@ -432,6 +432,23 @@ def _not_known(runs: pd.DataFrame) -> list[str]:
     return found
 
 
+def _of_surrogates(runs: pd.DataFrame) -> list[str]:
+    """Notes on runs whose scores a surrogate predicted, one per surrogate."""
+    if "config" not in runs:
+        return []
+    notes: dict[str, None] = {}
+    for data, config in zip(runs["data"].astype(str), runs["config"].astype(str)):
+        # json is parsed only where it can say so: there may be thousands of runs
+        found = json_object(config).get("surrogate") if '"surrogate"' in config else None
+        if isinstance(found, dict):
+            tau, count = found.get("kendall_tau"), found.get("trainings")
+            how = f"held-out Kendall's tau {tau:.2f}" if isinstance(tau, float) else "Kendall's tau is not stated"
+            notes[
+                f"Scores are predictions of a surrogate, not trainings: {data}, fitted to {count} trainings, {how}."
+            ] = None
+    return list(notes)
+
+
 def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     notes = [*filter(None, [unscored_text(unscored_runs(frame, runs)["strategy"], runs["strategy"])])]
     seeds = runs.groupby("strategy")["run"].nunique()
@@ -449,6 +466,7 @@ def _weaknesses(frame: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
             for strategy, seed, status in unfinished[["strategy", "seed", "status"]].values
         ]
         notes.append(f"Unfinished: {', '.join(which)}.")
+    notes += _of_surrogates(runs)
     if _are_replays(_timed(runs)):
         notes.append(REPLAYED)
     notes += _not_known(runs)

@@ -114,9 +114,10 @@ class Replay:
         limits = f" with {where_arch}" if where_arch else ""
         own, measure = each.score, each.reported_measure
         unit = "%" if own.is_accuracy else f" {own.unit}".rstrip()
-        best = f"best{limits} {own.text(self.runs[0].best_test_acc(each))}{unit}"
+        predicted = "" if each.what == "table" else " prediction of an architecture that was proposed,"
+        best = f"best{predicted}{limits} {own.text(self.runs[0].best_test_acc(each))}{unit}"
         without = "" if each.has_test_scores else f" No test scores: regret of the {own.words('val_acc')}."
-        note = f"Table: {each.space.spec}, {each.name}{searched}; {best}.{without}"
+        note = f"{each.what.capitalize()}: {each.space.spec}, {each.name}{searched}; {best}.{without}"
         data = self.regret(each)
         searches = int(data.groupby("strategy")["runs"].first().sum())
         score = own.words(measure) + ("" if each.has_test_scores else ", as there are no test scores")
@@ -225,8 +226,8 @@ def replay(
     A strategy that is given by its bare name and has a published row on the table runs with the options of that row.
 
     Args:
-        table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, or the name of a table
-            that ships with the suite: "digits201".
+        table: a NAS-Bench-201 archive (.npz), a results file whose children cover their space, the name of a table
+            that ships with the suite, e.g. "digits201", or a surrogate (`nasbench surrogate fit`).
         strategies: one or several, each as for `nasbench.search`; each class once.
         seeds: number of searches per strategy (with the seeds 0, 1, ...), or their seeds.
         budget: budget of each search: "12000 s" on the simulated clock, "100 children", "3 gpu-hours" or "3 usd".
@@ -278,7 +279,10 @@ def replay(
     given = _several(strategies)
     curves = any(given_strategy(each).kind.asks_epochs for each in given)
     searched, *reports = read_tables(
-        path, [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)], curves
+        path,
+        [Selection(search_on, seen, score), *(Selection(name, scored_with, score) for name in names)],
+        curves,
+        True,
     )
     searched.check_outcome_from(draw)
     scored = reports or [searched]

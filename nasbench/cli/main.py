@@ -35,6 +35,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("nasbench.cli.bench:bench", "Compare strategies on a frozen suite, offline; check submissions."),
     "leaderboard": ("nasbench.cli.leaderboard:leaderboard", "Write a static site of submissions and reference runs."),
     "table": ("nasbench.cli.table:table", "Build complete tables; show their statistics and neighbours."),
+    "surrogate": (
+        "nasbench.cli.surrogate:surrogate",
+        "Fit and show surrogates: predictions in place of a complete table.",
+    ),
     "tables": ("nasbench.cli.tables:tables", "List the tables that ship; show, verify or get one by name."),
     "query": ("nasbench.cli.query:query", "Select, sort and print children by conditions on their columns."),
     "show": ("nasbench.cli.show:show", "Show an architecture: encoding, counts, scores, picture."),
@@ -109,7 +113,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "search": ("Search", ("run", "resume", "status", "suite", "rerun", "verify", "score", "transfer")),
     "models": ("Trained networks", ("train", "predict", "evaluate", "export-model", "latency")),
-    "tables": ("Complete tables", ("bench", "leaderboard", "tables", "table", "replay")),
+    "tables": ("Complete tables", ("bench", "leaderboard", "tables", "table", "surrogate", "replay")),
     "results": (
         "Results files (also: nasbench results COMMAND)",
         ("query", "show", "check", "repair", "migrate", "merge", "diff", "export", "import"),

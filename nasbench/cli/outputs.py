@@ -85,6 +85,7 @@ OUTPUTS: Final[dict[str, dict[str, Output]]] = {
     "evaluate": {"output": _PICTURE, "csv_": _CSV},
     "export": {"output": Output("text", (".parquet", ".csv", ".jsonl"))},
     "export-model": {"output": Output("model", (".onnx", ".pt2"))},
+    "fit": {"output": _RESULTS},
     "get": {"output": _ARRAYS},
     "leaderboard": {"output": Output("folder")},
     "measure": {

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     required=True,
     type=click.Path(dir_okay=False),
     help="A table that ships (nasbench tables), a results file whose children cover their space, a compact table (.npz), "
-    "or the archive of NAS-Bench-201 (.npz).",
+    "the archive of NAS-Bench-201 (.npz), or a surrogate (nasbench surrogate).",
 )
 @click.option(
     "--search-on",
@@ -78,7 +78,8 @@ if TYPE_CHECKING:
     default="mean",
     show_default=True,
     type=click.Choice(["mean", "one"]),
-    help="Outcome of a child: the mean over its trainings, or one of them, drawn by search seed and hash.",
+    help="Outcome of a child: the mean over its trainings, or one of them, drawn by search seed and hash; of a surrogate, the "
+    "prediction, or a simulated training.",
 )
 @click.option("--space", default=None, help="Expected space of the table; another one is refused.")
 @click.option(
@@ -176,12 +177,16 @@ def replay(
     the seconds up to there; one that goes on is charged the added epochs. Its choice is the child with the highest score at
     the epoch that it reached.
 
+    With a surrogate as the table, scores and costs are predictions, and every output says so. It has no test scores, no
+    training seeds and no scores after single epochs.
+
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
       nasbench replay --table nb201_tss.npz --search-on cifar10 --report-on cifar100,imagenet16-120 --plot fig.png --panels
       nasbench replay --table results/digits201.h5 --strategy evolution --where-arch "params <= 40k" --budget "100 children"
       nasbench replay --table results/digits201.h5 --strategy random --search-seeds 0,1,2 --report-seeds 3,4,5 --draw one --budget "200 s"
+      nasbench replay --table s.h5 --strategy random --strategy ppo --draw one --seeds 5 --budget "2000 children" -o replays.h5
     """
     import pandas as pd
 
@@ -192,6 +197,7 @@ def replay(
     from nasbench.runners.strategies.source_files import split_strategy, strategy_class
     from nasbench.spaces import get_space
     from nasbench.tabular.catalogue import table_file
+    from nasbench.tabular.surrogates.table import SurrogateTable
     from nasbench.tabular.tables import Selection, read_tables
 
     if panels and plot is None:
@@ -203,10 +209,10 @@ def replay(
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported, score) for each in names_reported]
     curves = any(strategy_class(split_strategy(text)[0]).asks_epochs for text in strategies)
-    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections], curves)
+    table, *reports = read_tables(table_file(path), [Selection(data, searched, score), *selections], curves, True)
     table.check_outcome_from(draw)
     if space is not None and get_space(space) != table.space:
-        raise InputError(f"{path} is a table of {table.space.spec!r}, not of {space!r}; leave --space out")
+        raise InputError(f"{path} is a {table.what} of {table.space.spec!r}, not of {space!r}; leave --space out")
     scored = reports or [table]
     published = published_on(table, scored)
     names = list(strategies) or list(dict.fromkeys(published["strategy"]))
@@ -233,15 +239,20 @@ def replay(
     for kind in dict.fromkeys(each.score for each in scored):
         mine = choices[choices["data"].isin({each.name for each in scored if each.score == kind})]
         _print(mine, comparable, texts, bool(report_on), draw, table.score, kind)
+    if isinstance(table, SurrogateTable):
+        for line in table.surrogate.lines()[:3]:
+            click.echo(line)
     for each in scored:
-        of = f"the table of {each.name}" if report_on else "the table"
+        of = f"the {each.what} of {each.name}" if report_on and each.what == "table" else _whole(each)
         by = f" (mean of training seeds {report_seeds})" if reported else ""
         limits = f" with {settings[0].where_arch}" if where_arch else ""
         words = f", {each.score.words('val_acc')}: there are no test scores"
+        if each.what != "table":
+            words = ", without noise; no network was trained"
         score = f", {each.score.words('test_acc')}" if each.has_test_scores else words
         click.echo(f"best in {of}{limits}: {each.score.text(runs[0].best_test_acc(each))}{by}{score}")
     note(
-        f"each search has the budget of {limit.text} by the table's costs; the strategies' own seconds differ and are not "
+        f"each search has the budget of {limit.text} by the {table.what}'s costs; the strategies' own seconds differ and are not "
         "charged to any"
         + ("; those of super-networks are, as measured here" if any(run.supernet is not None for run in runs) else "")
     )
@@ -291,6 +302,11 @@ class _Progress:
                 f"ETA {self._bar.format_interval(left)}",
                 err=True,
             )
+
+
+def _whole(table: Table) -> str:
+    """What the best of a table is the best of."""
+    return "the table" if table.what == "table" else f"{len(table.val_acc):,} architectures predicted by the surrogate"
 
 
 def _parsed(text: str, usual: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -23,6 +23,7 @@ from nasbench.spaces import get_space
 from nasbench.spaces.base import Architecture, Space
 from nasbench.spaces.constrained import parse_limits
 from nasbench.store.judged import judge
+from nasbench.structures import Counts
 from nasbench.tabular.nasbench201_networks import table_counts
 from nasbench.tabular.table_curves import TableCurves, curves_of
 from nasbench.tabular.trainings import OutcomeFrom, Trainings, trainings_of
@@ -140,6 +141,11 @@ class Table:
                 f"table {self.name!r} has a cost that is negative or missing; every child needs one, or none has one"
             )
 
+    @property
+    def what(self) -> str:
+        """ "table", or "surrogate" where values are predictions: what outputs call it."""
+        return "table"
+
     @cached_property
     def timed(self) -> bool:
         """Whether the table has costs; without them, the budget of a search is a number of children."""
@@ -183,6 +189,33 @@ class Table:
             A position in [0, size).
         """
         return sum(map(operator.mul, choices, self._places))
+
+    def counts_of(self, architecture: Architecture) -> Counts:
+        """Return the counts of an architecture.
+
+        Args:
+            architecture: an architecture of the table's space.
+
+        Returns:
+            Parameters and multiply-adds, -1 where they are unknown.
+        """
+        place = self.position(architecture.choices)
+        return Counts(params=int(self.params[place]), mult_adds=int(self.mult_adds[place]))
+
+    def check_counts(self, names: Sequence[str]) -> None:
+        """Check that limits on architectures can be judged.
+
+        Args:
+            names: the counts that they name.
+
+        Raises:
+            InputError: when the table lacks one of them, of any architecture.
+        """
+        for name in names:
+            if (getattr(self, name) <= 0).any():
+                raise InputError(
+                    f"table {self.name!r} does not hold {name} of every architecture; leave it out of the limits"
+                )
 
     def row(self, choices: Sequence[int]) -> TableRow:
         """Return what the table holds of one architecture. The first call lists all rows; the next take a microsecond.
@@ -442,13 +475,16 @@ def read_table(
     return read_tables(path, [Selection(data, seeds, score)])[0]
 
 
-def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool = False) -> list[Table]:
+def read_tables(
+    path: str | Path, selections: Sequence[Selection], curves: bool = False, surrogates: bool = False
+) -> list[Table]:
     """Read several tables from one file. The file is read once, and equal selections give the same object.
 
     Args:
         path: see `read_table`.
         selections: selections of children, one per table.
         curves: whether to read scores and costs after each epoch, too.
+        surrogates: whether the file may be a surrogate, whose tables list no architectures (`surrogates.table`).
 
     Returns:
         One table per selection, in their order.
@@ -476,6 +512,8 @@ def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool 
             if each.score not in (VAL_ACC, TEST_ACC):
                 raise InputError(f"{path} holds accuracies, and no {each.score!r}; leave --score out")
             found[each] = read_nasbench201(path, each.data or "cifar10")
+    elif _is_surrogate(path):
+        found = _surrogate(path, selections, curves, surrogates)
     else:
         from nasbench.store.query import Results
 
@@ -487,6 +525,35 @@ def read_tables(path: str | Path, selections: Sequence[Selection], curves: bool 
                 table = replace(table_of_children(rows, str(path), score), seeds=each.seeds)
                 found[each] = _with_curves(table, results, rows, str(path)) if curves else table
     return [found[each] for each in selections]
+
+
+def _is_surrogate(path: Path) -> bool:
+    from nasbench.tabular.surrogates.files import is_surrogate
+
+    return is_surrogate(path)
+
+
+def _surrogate(path: Path, selections: Sequence[Selection], curves: bool, allowed: bool) -> dict[Selection, Table]:
+    """Open a surrogate in place of a table, and refuse selections of what it does not have."""
+    from nasbench.tabular.surrogates.files import read_surrogate
+    from nasbench.tabular.surrogates.table import SurrogateTable
+
+    if not allowed:
+        raise InputError(
+            f"{path} is a surrogate, which predicts scores and lists no architectures; nasbench replay --table searches it, "
+            "nasbench surrogate show prints how well it predicts"
+        )
+    surrogate = read_surrogate(path)
+    if curves:
+        raise InputError(f"{path} predicts scores of whole trainings only; choose such a strategy, e.g. evolution")
+    for each in selections:
+        if each.data not in (None, surrogate.about.data):
+            raise UnknownName(f"data set of {path}", str(each.data), [surrogate.about.data])
+        if each.seeds is not None:
+            raise InputError(f"{path} is a surrogate, which has no training seeds to choose from; leave the seeds out")
+        if each.score != VAL_ACC:
+            raise InputError(f"{path} predicts validation accuracies, and no {each.score!r}; leave --score out")
+    return dict.fromkeys(selections, SurrogateTable(surrogate))
 
 
 def _of_data(frame: pd.DataFrame, data: str | None, path: Path) -> pd.DataFrame:

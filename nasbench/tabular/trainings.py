@@ -59,8 +59,8 @@ class Trainings:
         Returns:
             Ints, positions in `val_acc` and `seeds`; their shape is that of `codes` and `runs` broadcast together.
         """
-        seeds = _mixed(np.asarray(runs, dtype=np.uint64))
-        bits = _mixed(self.keys[codes] ^ seeds) >> _HALF
+        seeds = mixed_bits(np.asarray(runs, dtype=np.uint64))
+        bits = mixed_bits(self.keys[codes] ^ seeds) >> _HALF
         picks = (bits * self.counts[codes].astype(np.uint64)) >> _HALF
         places: IntArray = self.first[codes] + picks.astype(np.int64)
         return places
@@ -93,10 +93,16 @@ def trainings_of(rows: pd.DataFrame, hashes: Sequence[str]) -> Trainings:
     )
 
 
-def _mixed(numbers: Keys) -> Keys:
+def mixed_bits(numbers: Keys) -> Keys:
     """Mix the bits of uint64 numbers: a bijection in which every output bit depends on every input bit.
 
     The numbers become an array because overflow wraps without a warning only in arrays.
+
+    Args:
+        numbers: uint64, of any shape.
+
+    Returns:
+        uint64 of the same shape.
 
     Source: splitmix64 (Steele, Lea & Flood 2014, "Fast splittable pseudorandom number generators"), its increment and
         finalizer.

@@ -257,7 +257,6 @@ def simulate(
         InputError: when the strategy proposes what the table or the limits do not have.
     """
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
-    places = table.place_values.tolist()
     epochs = table.curves.epochs if table.curves is not None else 0
     clock: _Clock[Any] = _Clock(ledger, devices, score)
     proposed: dict[int, Architecture] = {}  # of children in training
@@ -274,7 +273,7 @@ def simulate(
                     f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "
                     "makes architectures by decode must ask space.allows first"
                 )
-            code = sum(choice * place for choice, place in zip(architecture.choices, places))
+            code = table.position(architecture.choices)
             proposed[clock.asked] = architecture
             clock.start(code, asked.epochs, asked.continues)
         if clock.idle:

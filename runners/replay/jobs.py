@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from nasbench.runners.replay.clock import Courses
 from nasbench.runners.replay.replay import ReplayBudget, Replayed, Setting, is_vectorized, replay
+from nasbench.tabular.surrogates.table import SurrogateTable
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 from nasbench.tabular.trainings import OutcomeFrom
 
@@ -67,7 +68,7 @@ def replay_all(
     tasks = [task for setting in settings for task in _split(table, setting, seeds, devices)]
     pieces: dict[int, _Found] = {}
     for place, found in _done((table, budget, outcome_from, devices), tasks, jobs):
-        pieces[place] = found
+        pieces[place] = found if found.listed is None else _renumbered(found, table)
         report(tasks[place].setting.name, len(tasks[place].seeds))
     replays = []
     for setting in settings:
@@ -88,11 +89,13 @@ class _Found(NamedTuple):
         codes: positions in the table, [runs, most children].
         courses: see `Replayed`.
         supernet: see `Replayed`.
+        listed: choices of the architectures that the positions of a worker's own surrogate number; None otherwise.
     """
 
     codes: IntArray
     courses: Courses | None
     supernet: FloatArray | None
+    listed: IntArray | None = None
 
 
 def _split(table: Table, setting: Setting, seeds: Sequence[int], devices: int) -> list[_Task]:
@@ -131,7 +134,17 @@ def _start(table: Table, budget: ReplayBudget, outcome_from: OutcomeFrom, device
 
 
 def _work(task: _Task) -> _Found:
-    return _searched(_given, task)
+    found, table = _searched(_given, task), _given[0]
+    return found._replace(listed=table.listed) if isinstance(table, SurrogateTable) else found
+
+
+def _renumbered(found: _Found, table: Table) -> _Found:
+    """Replace the positions in a worker's surrogate by those in this process."""
+    assert found.listed is not None
+    used, places = np.unique(found.codes, return_inverse=True)
+    mine = np.full(len(used), -1, dtype=np.int64)
+    mine[used >= 0] = table.code(found.listed[used[used >= 0]])
+    return _Found(mine[places].reshape(found.codes.shape), found.courses, found.supernet)
 
 
 def _searched(shared: _Shared, task: _Task) -> _Found:

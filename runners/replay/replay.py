@@ -100,11 +100,7 @@ class Setting:
         if not self.where_arch:
             return table.space
         condition = parse_limits(self.where_arch)
-        for name in sorted(condition.names):
-            if (getattr(table, name) <= 0).any():
-                raise InputError(
-                    f"table {table.name!r} does not hold {name} of every architecture; leave it out of the limits"
-                )
+        table.check_counts(sorted(condition.names))
         return constrained(table.space, Limits(condition, CountsInTable(table)))
 
     def streams(self, seeds: Sequence[int]) -> list[int]:
@@ -171,8 +167,7 @@ class CountsInTable(Counter):
 
     def counts(self, architecture: Architecture) -> Counts:
         """Return the counts of the architecture's row; see `Counter.counts`."""
-        code = int(self.table.code(np.array(architecture.choices)))
-        return Counts(params=int(self.table.params[code]), mult_adds=int(self.table.mult_adds[code]))
+        return self.table.counts_of(architecture)
 
 
 @dataclass(frozen=True)
@@ -613,7 +608,7 @@ def replay_one_by_one(
     space = setting.space_of(table)
     for seed in setting.streams(seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
-        outcomes = partial(_picked, table, seed) if outcome_from == "one" else table.val_acc.__getitem__
+        outcomes = partial(_picked, table, seed) if outcome_from == "one" else partial(_mean, table)
         children, seconds = _ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured)
         found.append(children)
         own.append(seconds)
@@ -717,6 +712,11 @@ class _Scores:
         Returns:
             See `clock.ScoreOf`.
         """
+        if self._table.what != "table":  # its rows come with the proposals, and all trainings are whole
+            return lambda code, stop: Scored(
+                float(self._table.outcomes(np.array(code), np.array(seed), self._from)),
+                float(self._table.seconds[code]),
+            )
         scores = self._means if self._from == "mean" else {}
 
         def score(code: int, stop: int) -> Scored:
@@ -746,6 +746,10 @@ class _Scores:
         return values
 
 
+def _mean(table: Table, code: int) -> float:
+    return float(table.val_acc[code])
+
+
 def _picked(table: Table, seed: int, code: int) -> float:
     return float(table.outcomes(np.array(code), np.array(seed), "one"))
 
@@ -764,7 +768,6 @@ def _ask_and_tell(
     codes: list[int] = []
     shared: list[float] = []
     shares = getattr(strategy, "charged_as", "searcher") == "supernet"  # see `name`
-    places = table.place_values.tolist()
     name = getattr(strategy, "name", type(strategy).__name__)  # a class of one's own need not be registered
     while ledger.room(0):
         began = time.perf_counter() if shares else 0.0
@@ -779,7 +782,7 @@ def _ask_and_tell(
                 f"strategy {name!r} proposes {architecture}, which the limits do not allow; a strategy that "
                 "makes architectures by decode must ask space.allows first"
             )
-        code = sum(choice * place for choice, place in zip(architecture.choices, places))
+        code = table.position(architecture.choices)
         seconds = float(table.seconds[code]) if table.timed else 0.0  # its budget is then in children
         ledger.wall_seconds += seconds + own
         if not ledger.fits(seconds + own):
@@ -808,6 +811,13 @@ def _ask_and_tell(
     return codes, shared
 
 
+def _rewards(table: Table, runs: IntArray, outcome_from: OutcomeFrom) -> Callable[[IntArray], FloatArray]:
+    """Make the function from positions, one per search, to rewards."""
+    if outcome_from == "mean" and table.what == "table":  # converted once
+        return table.rewards(table.val_acc).__getitem__
+    return lambda codes: table.rewards(table.outcomes(codes, runs, outcome_from))
+
+
 def _replay_vectorized(
     table: Table, searches: VectorizedSearch, seeds: Sequence[int], budget: ReplayBudget, outcome_from: OutcomeFrom
 ) -> IntArray:
@@ -817,10 +827,10 @@ def _replay_vectorized(
     """
     runs = np.array(seeds)
     codes: IntArray = np.full((len(runs), FIRST_CHILDREN), -1, dtype=np.int64)
-    rewards = table.rewards(table.val_acc)
     seconds = np.zeros(len(runs))
     going = np.ones(len(runs), dtype=bool)
     children = 0
+    rewards = _rewards(table, runs, outcome_from)
     while True:
         proposed = table.code(searches.ask())
         cost = table.seconds[proposed]
@@ -832,6 +842,4 @@ def _replay_vectorized(
             codes = np.concatenate([codes, np.full_like(codes, -1)], axis=1)
         codes[:, children] = np.where(going, proposed, -1)
         children += 1
-        searches.tell(
-            rewards[proposed] if outcome_from == "mean" else table.rewards(table.outcomes(proposed, runs, outcome_from))
-        )
+        searches.tell(rewards(proposed))

@@ -19,9 +19,9 @@ from nasbench.store.format.rows import measurement_row, unmeasured
 from nasbench.store.format.schema import CHILD_COLUMNS, CURVES, LEDGER_CATEGORIES, RUN_COLUMNS, Column
 from nasbench.store.judged import LOSS
 from nasbench.store.maintenance.table_builder import Tables, join_tables, measurement_columns, measurements_once
+from nasbench.tabular.surrogates.table import SurrogateTable
 from nasbench.tabular.tables import FloatArray, IntArray, Table
 
-DEVICE = "table"
 _ACC, _LOSS, _MEASURED = range(3)
 
 
@@ -96,7 +96,7 @@ def _measurements(replayed: Replayed, scored: Sequence[Table]) -> list[dict[str,
                             "fingerprint": table.fingerprint,
                             "data": table.name,
                             "seed": 0,
-                            "source": f"replay of table {table.name}",
+                            "source": f"replay of {table.what} {table.name}",
                         }
                     )
                 )
@@ -121,6 +121,13 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         "budget": replayed.budget.text,
         "price": replayed.budget.usd_per_hour,
     }
+    if isinstance(replayed.table, SurrogateTable):
+        about = replayed.table.surrogate.about
+        config["surrogate"] = {
+            "fingerprint": replayed.table.fingerprint,
+            "trainings": about.children,
+            "kendall_tau": about.quality["both"].kendall_tau,
+        }
     config["stream"] = "strategy"  # earlier versions seeded every strategy with the run's seed, and did not say so
     if [table.fingerprint for table in scored] != [replayed.table.fingerprint]:
         config["report_on"] = {table.name: table.fingerprint for table in scored}
@@ -218,9 +225,9 @@ def _children(replayed: Replayed, scored: Sequence[Table], ids: list[str]) -> di
         "spent_gpu_hours": np.concatenate([spent, at_end]) / SECONDS_PER_HOUR,
         "wall_seconds": np.concatenate([clock, clock_at_end]),
         "peak_memory": -1,
-        "device": DEVICE,
+        "device": table.what,
         "devices": 1.0,
-        "cached_from": Text(of, [f"table {each.fingerprint}" for each in tables]).compact(),
+        "cached_from": Text(of, [f"{each.what} {each.fingerprint}" for each in tables]).compact(),
         "duplicate": np.concatenate([_repeated(runs, kinds[:n]), np.zeros(m, dtype=bool)]),
         "counted": np.repeat([True, False], [n, m]),
         **_of_courses(replayed, ids, runs, places, tested_runs, len(scored)),

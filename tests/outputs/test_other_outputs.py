@@ -26,7 +26,10 @@ from nasbench.data.source_files import is_in_source
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.checking import check_file
 from nasbench.store.query import Results
+from nasbench.tabular.surrogates import fitting
+from nasbench.tabular.surrogates.files import is_surrogate, read_surrogate
 
+CLAIMS = Path(__file__).parents[2] / "results" / "claims.h5"
 QUICK_RUN = ("--executor", "inline", "--final", "none", *QUICK_TRAINING)
 SEARCH = ("--space", "nasbench201", "--strategy", "random", "--budget", "1 child", *QUICK_RUN)
 SUITE = """
@@ -69,6 +72,7 @@ CALLS = {
         "--set",
         f"data={IMAGES}",
     ),
+    "fit": ("claims.h5", "--folds", "2"),
     "merge": ("other.h5",),
     "csv": ("in.csv", *TABLE, "--set", "protocol=theirs"),
     "parquet": ("in.parquet", *TABLE, "--set", "protocol=theirs"),
@@ -100,6 +104,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, count in (("a", 3), ("other", 2), ("trained", 1)):
         write(folder / f"{name}.h5", count)
     (folder / "model.safetensors").write_bytes(b"mine")
+    shutil.copy(CLAIMS, folder)
     table = pd.DataFrame({"cell": [json.dumps([3, 3, 1, 0, 2, 1])], "score": [0.5]})
     table.to_csv(folder / "in.csv", index=False)
     table.to_parquet(folder / "in.parquet", index=False)
@@ -132,6 +137,8 @@ def folder(inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     one = [get_space("nasbench201").decode([3, 3, 1, 0, 2, 1])]  # a table of all would take hours
     monkeypatch.setattr("nasbench.runners.tables.build.distinct_architectures", lambda _: one)
     few = list(itertools.islice(get_space("nasbench201").enumerate(), FEW))
+    for model in (fitting.BOOSTING, fitting.FOREST):
+        monkeypatch.setitem(model, "n_estimators", 2)
     monkeypatch.setattr("nasbench.tabular.importers.hw_latency._cells", lambda: [(cell, cell.hash) for cell in few])
     return tmp_path
 
@@ -163,7 +170,9 @@ def refused(folder: Path, name: str, target: str, *more: str, given: str = "") -
 
 
 def rows(path: Path) -> int:
-    """Children and measurements of a results file that must be sound."""
+    """Children and measurements of a results file that must be sound; trainings that a surrogate was fitted to."""
+    if is_surrogate(path):
+        return read_surrogate(path).about.children
     assert check_file(path).sound
     with Results(path) as results:
         return len(results.frame()) + len(results.measurements())

@@ -1,0 +1,163 @@
+"""Files of surrogates: what is written is read, and what a stranger wrote is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from unittest import mock
+
+import h5py
+import numpy as np
+import pytest
+from commands import nasbench
+
+from nasbench.errors import InputError
+from nasbench.tabular.surrogates import files
+from nasbench.tabular.surrogates.files import (
+    digest_of,
+    is_surrogate,
+    read_surrogate,
+    surrogate_bytes,
+    write_surrogate,
+)
+
+
+@pytest.fixture
+def copy(file, tmp_path):
+    return shutil.copy(file, tmp_path / "copy.h5")
+
+
+def test_what_is_written_is_read(surrogate, file):
+    found = read_surrogate(file)
+    assert is_surrogate(file)
+    assert found.about == surrogate.about
+    assert found.fingerprint == surrogate.fingerprint
+    architectures = [surrogate.space.random(np.random.default_rng(seed)) for seed in range(20)]
+    for ours, theirs in zip(found.predict(architectures), surrogate.predict(architectures)):
+        assert np.array_equal(ours, theirs)
+    assert surrogate_bytes(found) == file.read_bytes()
+
+
+def test_no_file_is_replaced(surrogate, file):
+    with pytest.raises(InputError, match="is there already"):
+        write_surrogate(surrogate, file)
+
+
+def sealed(path):
+    """Make the digest fit again, as somebody who means harm would."""
+    with h5py.File(path, "r+") as file:
+        arrays = {name: file[name][()] for name in files.ARRAYS}
+        file.attrs["digest"] = digest_of(file["about"][()].tobytes().decode(), arrays)
+
+
+def told(path, change):
+    """Change the description."""
+    with h5py.File(path, "r+") as file:
+        about = json.loads(file["about"][()].tobytes())
+        change(about)
+        del file["about"]
+        file["about"] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    sealed(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda about: about.update(space="nasnet:blocks=3"), "features"),
+        (lambda about: about.update(space="no_such_space"), "no_such_space"),
+        (lambda about: about.update(more=1), "more"),
+        (lambda about: about.update(children="598"), "children"),
+        (lambda about: about["scale"].update(depth=3), "depth"),
+        (lambda about: about["scale"].update(filters=[1] * 9), "filters"),
+        (lambda about: about["features"].pop(), "features"),
+        (lambda about: about["quality"]["both"].update(within_50=7), "within_50"),
+        (lambda about: about.pop("noise"), "noise"),
+    ],
+)
+def test_descriptions_of_strangers(copy, change, said):
+    told(copy, change)
+    with pytest.raises(InputError, match=said) as error:
+        read_surrogate(copy)
+    assert "\n" not in str(error.value)
+
+
+def put(path, name, values, **more):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        file.create_dataset(name, data=values, **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("score/feature", lambda old: old + 1000),
+        ("score/left", lambda old: np.zeros_like(old)),
+        ("score/value", lambda old: np.full_like(old, np.nan)),
+        ("score/base", lambda old: np.append(old, old)),
+        ("noise/spreads", lambda old: -old),
+        ("residual/places", lambda old: old[::-1].copy()),
+    ],
+)
+def test_numbers_of_strangers(copy, name, values):
+    with h5py.File(copy) as file:
+        new = values(file[name][()])
+    put(copy, name, new)
+    sealed(copy)
+    with pytest.raises(InputError, match="no surrogate, or is damaged"):
+        read_surrogate(copy)
+
+
+def test_a_changed_number_is_noticed(copy):
+    with h5py.File(copy, "r+") as file:
+        file["noise/spreads"][0] *= 2
+    with pytest.raises(InputError, match="digest"):
+        read_surrogate(copy)
+
+
+def test_other_types_links_and_claims(copy, tmp_path):
+    with h5py.File(copy) as file:
+        value = file["score/value"][()]
+    put(copy, "score/value", value.astype(np.float32))
+    with pytest.raises(InputError, match="<f4"):
+        read_surrogate(copy)
+    with h5py.File(tmp_path / "secret.h5", "w") as secret:
+        secret["value"] = value
+    with h5py.File(copy, "r+") as file:
+        del file["score/value"]
+        file["score/value"] = h5py.ExternalLink("secret.h5", "/value")
+    with pytest.raises(InputError, match="link"):
+        read_surrogate(copy)
+    with h5py.File(copy, "r+") as file:  # a claim of 80 GB, of which nothing is stored
+        del file["score/value"]
+        file.create_dataset("score/value", shape=(10**10,), dtype="<f8", chunks=(1000,))
+    with pytest.raises(InputError, match="claims"):
+        read_surrogate(copy)
+    with h5py.File(copy, "r+") as file:
+        del file["score/value"]
+        file.create_dataset(
+            "score/value", shape=value.shape, dtype="<f8", external=[(str(tmp_path / "raw"), 0, h5py.h5f.UNLIMITED)]
+        )
+    with pytest.raises(InputError, match="plain"):
+        read_surrogate(copy)
+    with h5py.File(copy, "r+") as file:
+        file["stranger"] = [1]
+    with pytest.raises(InputError, match="stranger"):
+        read_surrogate(copy)
+
+
+def test_newer_schemas_and_other_files(copy, tmp_path):
+    with h5py.File(copy, "r+") as file:
+        file.attrs["schema_version"] = 2
+    with pytest.raises(InputError, match="update nasbench"):
+        read_surrogate(copy)
+    (tmp_path / "text.h5").write_text("a,b\n")
+    os.mkfifo(tmp_path / "pipe.h5")
+    content = copy.read_bytes()
+    (tmp_path / "half.h5").write_bytes(content[: len(content) // 2])
+    for name in ("text.h5", "pipe.h5", "half.h5", "none.h5"):
+        done = nasbench("surrogate", "show", str(tmp_path / name))
+        assert (done.code, done.err.count("\n"), "Traceback" in done.err) == (2, 1, False), done
+        assert not is_surrogate(tmp_path / name)
+    with mock.patch.object(files, "LARGEST", 1000), pytest.raises(InputError, match="at most 1,000"):
+        read_surrogate(copy)

@@ -1,0 +1,104 @@
+"""Fitting: what is held out, what is refused, what is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import nasbench
+from scipy.stats import kendalltau
+
+from nasbench.errors import InputError
+from nasbench.store.query import Results
+from nasbench.tabular.surrogates.fitting import fit_surrogate
+from nasbench.tabular.surrogates.noise import calibration, fit_noise
+
+TRAINED = Path(__file__).parents[2] / "results" / "claims.h5"
+
+
+def test_predictions_and_costs_are_near_those_of_the_trainings(surrogate):
+    with Results(str(TRAINED)) as results:
+        rows = results.frame()
+    rows = rows[rows["stage"] == "search"]
+    architectures = [surrogate.space.decode(json.loads(text)) for text in rows["choices"]]
+    found = surrogate.predict(architectures)
+    assert np.array_equal(found.counts, rows[["params", "mult_adds"]].to_numpy())
+    assert kendalltau(found.val_acc, rows["val_acc"]).statistic > 0.65  # they were fitted to these
+    assert found.seconds.mean() == pytest.approx(rows["device_seconds"].mean(), rel=0.1)
+    low, high = surrogate.interval(found.val_acc, 0.8)
+    assert 0.75 < ((low <= rows["val_acc"]) & (rows["val_acc"] <= high)).mean() < 0.97
+
+
+def test_qualities_are_of_held_out_architectures(surrogate):
+    quality = surrogate.about.quality
+    assert set(quality) == {"boosting", "forest", "both", "seconds"}
+    assert 0.4 < quality["both"].kendall_tau < 0.7
+    assert 0.7 < quality["both"].within_80 < 0.9
+    assert surrogate.about.noise == "residual"
+    assert surrogate.about.children == surrogate.about.architectures == 598
+
+
+def test_noise_has_the_spread_of_the_deviations():
+    rng = np.random.default_rng(0)
+    predictions = rng.random(4000)
+    scores = predictions + rng.normal(0, 0.1 + 0.3 * predictions)
+    noise = fit_noise(predictions, scores - predictions)
+    assert noise.spread(np.array([0.2, 0.8])) == pytest.approx([0.16, 0.34], rel=0.1)
+    found = calibration(predictions, scores, np.arange(4000) % 5)
+    assert [found[f"within_{level}"] for level in (50, 80, 95)] == pytest.approx([0.5, 0.8, 0.95], abs=0.02)
+    # a model that errs alike everywhere would state intervals that are too wide on one side
+    assert np.quantile(noise.at(np.full(999, 0.5), np.linspace(0, 1, 999)), [0.025, 0.975]) == pytest.approx(
+        [-1.96 * 0.25, 1.96 * 0.25], rel=0.15
+    )
+
+
+def test_repeated_trainings_are_the_noise(monkeypatch):
+    import pandas as pd
+
+    from nasbench.tabular.surrogates import fitting
+
+    def read(files):
+        frame, configs, sources = original(files)
+        again = frame[frame["stage"] == "search"].head(60)
+        return pd.concat([frame, again.assign(seed=99, val_acc=again["val_acc"] + 0.001)]), configs, sources
+
+    original = fitting._read
+    monkeypatch.setattr(fitting, "_read", read)
+    monkeypatch.setitem(fitting.BOOSTING, "n_estimators", 5)
+    monkeypatch.setitem(fitting.FOREST, "n_estimators", 5)
+    found = fit_surrogate([TRAINED], folds=2)
+    assert (found.about.noise, found.about.repeated) == ("repeats", 60)
+    assert found.noise.spreads.max() < 0.05 < found.residual.spreads.min()
+
+
+def test_files_that_do_not_belong_together_are_refused(monkeypatch):
+    with pytest.raises(InputError, match="2 values of 'fingerprint'"):
+        fit_surrogate([TRAINED, TRAINED.with_name("cifar10-jpeg-nasnet.h5")])
+    from nasbench.tabular.surrogates import fitting
+
+    monkeypatch.setattr(fitting, "FEWEST", 1000)
+    with pytest.raises(InputError, match="598 architectures"):
+        fit_surrogate([TRAINED])
+
+
+def test_commands(monkeypatch, tmp_path):
+    from nasbench.tabular.surrogates import fitting
+
+    monkeypatch.setitem(fitting.BOOSTING, "n_estimators", 5)
+    monkeypatch.setitem(fitting.FOREST, "n_estimators", 5)
+    words = ("surrogate", "fit", str(TRAINED), "-o", str(tmp_path / "s.h5"), "--folds", "2")
+    done = nasbench(*words)
+    assert done.code == 0, done
+    assert "surrogate of nasnet:blocks=2, data digits" in done.out
+    assert "Kendall's tau" in done.out
+    again = nasbench(*words)
+    assert (again.code, again.err.count("\n")) == (2, 1)
+    assert "is there already" in again.err
+    shown = nasbench("surrogate", "show", str(tmp_path / "s.h5"))
+    assert shown.code == 0
+    first = "surrogate of"
+    assert shown.out.splitlines()[:8] == (first + done.out.partition(first)[2]).splitlines()[:8]
+    assert "claims.h5, rows " in shown.out
+    assert ".h5" in nasbench("surrogate", "fit", str(TRAINED), "-o", str(tmp_path / "s.npz")).err
