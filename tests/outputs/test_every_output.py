@@ -85,6 +85,7 @@ NO_OUTPUTS = frozenset(
         "scores",
         "search_seeds",
         "separator",
+        "shared",
         "set_",
         "sizes",
         "sort",
