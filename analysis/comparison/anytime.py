@@ -252,7 +252,7 @@ def anytime(
     columns["test_acc"] = np.where(started, table["test_acc"].to_numpy(dtype=float)[taken], np.nan)
     columns["spent"] = np.repeat(most, wide)
     columns["unit"] = repeated(pd.Series([unit]), np.zeros_like(each), scores_only)
-    return with_no_choice(pd.DataFrame(columns), frame, runs)
+    return with_no_choice(pd.DataFrame(columns, copy=False), frame, runs)
 
 
 def with_no_choice(states: pd.DataFrame, frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

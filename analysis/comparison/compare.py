@@ -377,7 +377,8 @@ def _budget_axis(ax: Axes, budgets: np.ndarray) -> None:
 def plot_compare(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
     """Make a figure of both measures by budget, and of the test accuracy at the end of the runs.
 
-    Where test accuracy is known towards the end alone, there is no plot of it by budget.
+    Where test accuracy is known towards the end alone, there is no plot of it by budget; where it is not known, there is no
+    plot of it.
 
     Args:
         data: result of `bands`.
@@ -392,22 +393,24 @@ def plot_compare(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "")
     course = any(_has_course(part) for part in _by_strategy(tests))
     strip = (0.14 + 0.06 * tests["strategy"].nunique()) * max(1.0, current_page().font_scale)
     with style.theme():
-        figure = style.new_figure(9.6, 3.9)
-        caption(figure, about, f"{said} {_key(data, course)}".strip(), notes)
-        ratios = [1.0, 1.0, strip] if course else [1.0, 0.6] if len(tests) else [1.0, 1.0]
-        axes = figure.subplots(1, len(ratios), width_ratios=ratios)
+        figure = style.new_figure(9.6 if len(tests) else 6.4, 3.9)
+        untested = "" if len(tests) else f" {_nothing('test_acc')}"
+        caption(figure, about, f"{said} {_key(data, course)}{untested}".strip(), notes)
+        ratios = [1.0, 1.0, strip] if course else [1.0, 0.6] if len(tests) else [1.0]
+        axes = figure.subplots(1, len(ratios), width_ratios=ratios, squeeze=False)[0]
         if course:
             axes[2].sharey(axes[1])
             axes[2].tick_params(labelleft=False)
             _draw_courses(tests, axes[1], "test_acc", data["budget"].to_numpy(dtype=float))
             draw_compare(data, axes[0])
             draw_ends(data, axes[2])
-        else:
-            if len(tests):
-                axes[1].set_title(title("test_acc"), loc="left")
-                axes[1].set_ylabel(_axis("test_acc"))
+        elif len(tests):
+            axes[1].set_title(title("test_acc"), loc="left")
+            axes[1].set_ylabel(_axis("test_acc"))
             draw_compare(data, axes[0])
             draw_ends(data, axes[1])
+        else:
+            draw_compare(data, axes[0])
     return figure
 
 

@@ -68,7 +68,8 @@ def learning_curves(
             "val_acc": curves["val_acc"].to_numpy(dtype=float)[rows],
             "rank": ranks,
             "front": ranks <= best,
-        }
+        },
+        copy=False,
     )
     return judged_by().shown(table, ["val_acc"])
 

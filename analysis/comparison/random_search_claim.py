@@ -79,7 +79,8 @@ def top_means(frame: pd.DataFrame, tops: Sequence[int] = TOPS, as_categories: bo
             "children": np.arange(1, blocks.sum() + 1) - np.repeat(np.cumsum(blocks) - blocks, blocks),
             "distinct": np.concatenate([distinct for _, distinct in courses for _ in tops]),
             "mean": np.concatenate([means[top] for means, _ in courses for top in tops]),
-        }
+        },
+        copy=False,
     )
 
 
@@ -90,23 +91,27 @@ def _running_tops(
     distinct: list[int] = []
     best: dict[int, float] = {}
     ascending: list[float] = []  # best scores of the architectures so far, each negative: the highest score is first
-    means: dict[int, list[float]] = {top: [] for top in tops}
-    now = dict.fromkeys(tops, math.nan)
-    for kind, score in zip(hashes, scores.tolist()):
+    changes: dict[int, list[int]] = {top: [] for top in tops}  # children at which the best k became others
+    lists: dict[int, list[float]] = {top: [] for top in tops}  # these, end to end
+    for child, (kind, score) in enumerate(zip(hashes, scores.tolist())):
         before = best.get(kind, -np.inf)
-        first = len(scores)  # the first place of `ascending` that changes
         if math.isfinite(score) and score > before:
             if kind in best:
                 del ascending[bisect_left(ascending, -before)]
             best[kind] = score
-            first = bisect_left(ascending, -score)
+            first = bisect_left(ascending, -score)  # the first place that changes
             ascending.insert(first, -score)
+            for top in tops:
+                if first < top <= len(ascending):
+                    changes[top].append(child)
+                    lists[top] += ascending[:top]
         distinct.append(len(best))
-        for top, course in means.items():
-            if first < top <= len(ascending):
-                now[top] = -float(np.add.reduce(np.array(ascending[:top]))) / top
-            course.append(now[top])
-    return {top: np.array(course) for top, course in means.items()}, np.array(distinct, dtype=np.int64)
+    places, means = np.arange(len(scores)), {}
+    for top in tops:
+        sums = np.add.reduce(np.array(lists[top]).reshape(-1, top), axis=1)
+        now = np.concatenate([[math.nan], -sums / top])
+        means[top] = now[np.searchsorted(changes[top], places, side="right")]
+    return means, np.array(distinct, dtype=np.int64)
 
 
 def differences(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
-from nasbench.analysis.pareto.objectives import SURFACES, Floats, axis_label, objective_of
+from nasbench.analysis.pareto.objectives import SURFACES, Floats, axis_label, is_negated, objective_of
 from nasbench.analysis.plotting import style
 from nasbench.analysis.plotting.captions import caption
 
@@ -80,12 +80,22 @@ def _height(a: Floats, b: Floats, grid: Floats, top: float) -> Floats:
 
 
 def _scales(ax: Axes, data: pd.DataFrame, x: str, y: str) -> None:
-    """Use logarithmic axes for costs, and for errors that differ by more than a factor."""
+    """Use logarithmic axes for costs, and for errors that differ by more than a factor; write natural values."""
+    for axis, name in ((ax.xaxis, x), (ax.yaxis, y)):
+        _natural_ticks(axis, name)
     if _is_log(data, x):
         style.logarithmic(ax, float(data[x].min()), float(data[x].max()))
     if _is_log(data, y):
         ax.set_yscale("log")
         _plain_ticks(ax.yaxis)
+
+
+def _natural_ticks(axis: Any, name: str) -> None:
+    """Write the values of a quantity of which more is better, although the axis has their negatives."""
+    from matplotlib.ticker import FuncFormatter
+
+    if is_negated(name):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{-value:g}" if value else "0"))
 
 
 def _is_log(data: pd.DataFrame, name: str) -> bool:
@@ -205,6 +215,7 @@ def draw_three(points: pd.DataFrame, ax: Axes, objectives: Sequence[str], label:
     assert figure is not None
     bar = figure.colorbar(ScalarMappable(norm, "cividis"), ax=ax, pad=0.02)
     bar.set_label(axis_label(third, points))
+    _natural_ticks(bar.ax.yaxis, third)
     if objective_of(third).log:
         _plain_ticks(bar.ax.yaxis)
     ax.set(xlabel=axis_label(x, points), ylabel=label or axis_label(y, points))

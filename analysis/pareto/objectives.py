@@ -247,7 +247,7 @@ def objective_points(
     points = groups.agg(space=("space", "first"), n=("space", "size"), **means).reset_index()
     points.attrs["unit"] = hours_unit(rows)
     points.attrs["unmeasured"] = scored - rows["hash"].nunique()
-    points.attrs["labels"] = {name: _signed(name, labels) for name in by_measurement}
+    points.attrs["labels"] = {name: _natural(name, labels) for name in by_measurement}
     searched = frame[frame["stage"] == "search"]
     ended = (searched["status"] == "ok").astype(bool).groupby([searched["strategy"], searched["run"]]).any()
     lost = (~ended).groupby(level=0).sum().astype(int)
@@ -285,9 +285,22 @@ def unmeasured_note(points: pd.DataFrame) -> str:
     return f"{count:,} architectures with a score were not measured and are not shown." if count else ""
 
 
-def _signed(name: str, labels: dict[str, str]) -> str:
-    sign = _NEGATED if name.startswith(_NEGATED) else ""
-    return sign + labels[name.removeprefix(_NEGATED)]
+def is_negated(name: str) -> bool:
+    """Whether an objective is a measured quantity of which more is better, so that its values are negated.
+
+    Args:
+        name: name of an objective.
+
+    Returns:
+        True for such a one.
+    """
+    return name not in OBJECTIVES and name.startswith(_NEGATED)
+
+
+def _natural(name: str, labels: dict[str, str]) -> str:
+    """Label of a measured quantity; axes run from better to worse values, so that the arrow points to their start."""
+    label = labels[name.removeprefix(_NEGATED)]
+    return f"{label} (← higher is better)" if is_negated(name) else label
 
 
 def axis_label(name: str, points: pd.DataFrame) -> str:
@@ -451,8 +464,8 @@ def run_volumes(
         level: coverage in (0, 1).
 
     Returns:
-        strategy, runs (those without a point, too, whose volume is 0), mean, low, high (NaN where n is too small),
-        interval (text).
+        strategy, runs (those without a point, too, whose volume is 0), mean, low (0 instead of less, which interval
+        says), high (NaN where n is too small), interval (text).
     """
     corner = reference or reference_point(points, objectives)
     lost: dict[str, int] = points.attrs.get("lost", {})
@@ -465,7 +478,8 @@ def run_volumes(
         volumes = np.array([*found_volumes, *([0.0] * lost.get(strategy, 0))])
         found = mean_interval(volumes, partial(generator, seed, strategy, "volume"), level)
         row = {"strategy": strategy, "runs": len(volumes), "mean": float(volumes.mean())}
-        row |= {"low": found.low, "high": found.high, "interval": f"n={len(volumes)}: {found.method}"}
+        cut = ", cut at 0" if found.low < 0 else ""  # a t of few runs may reach below the least volume
+        row |= {"low": max(found.low, 0.0), "high": found.high, "interval": f"n={len(volumes)}: {found.method}{cut}"}
         rows.append(row)
     return pd.DataFrame(rows, columns=["strategy", "runs", "mean", "low", "high", "interval"])
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from nasbench.analysis.comparison.anytime import By, budget_label, hours_unit, spans_decades, trajectories
 from nasbench.analysis.comparison.bands import bands, with_simultaneous
+from nasbench.analysis.comparison.checks import ENOUGH_SEEDS
 from nasbench.analysis.inference.two_samples import compare_groups, corrected
 from nasbench.analysis.pareto.dominance import dominated_volume, nondominated
 from nasbench.analysis.pareto.objectives import objective_points, scaled_values
@@ -218,6 +219,13 @@ def draw_volume_course(data: pd.DataFrame, ax: Axes) -> None:
     style.label_ends(ax, ends)
 
 
+def _bands_in_words(data: pd.DataFrame) -> str:
+    """Say what the bands are: simultaneous ones take 10 runs, and of fewer than 5 there is the range alone."""
+    kinds = sorted({name.partition(": ")[2] for name in data["interval"]} - {""}) if len(data) else []
+    words = [kind.replace("range, insufficient", f"range (fewer than {ENOUGH_SEEDS} seeds)") for kind in kinds]
+    return f"; bands, each budget by itself unless simultaneous: {' or '.join(words)}" if words else ""
+
+
 def plot_volume_course(data: pd.DataFrame, notes: Sequence[str] = (), about: str = "") -> Figure:
     """Make a figure of `draw_volume_course`.
 
@@ -232,6 +240,6 @@ def plot_volume_course(data: pd.DataFrame, notes: Sequence[str] = (), about: str
     with style.theme():
         figure = style.new_figure(7.0, 4.4)
         ax = figure.subplots()
-        caption(figure, about, "Lines: medians over runs; bands: 95%, of the whole line from 10 runs on.", notes)
+        caption(figure, about, f"Lines: medians over runs{_bands_in_words(data)}.", notes)
         draw_volume_course(data, ax)
     return figure

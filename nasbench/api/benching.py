@@ -239,11 +239,10 @@ def _chosen(
 
 
 def _labelled(entries: Sequence[Entry], references: Sequence[Entry]) -> list[Entry]:
-    """Label strategies by their names alone where that is clear, else with their options."""
-    names = [entry.strategy for entry in entries] + [entry.shown for entry in references]
+    """Label strategies by their names with the options that differ from their defaults."""
     found = []
     for entry in entries:
-        label = entry.strategy if names.count(entry.strategy) == 1 else entry.text
+        label = entry.text  # with its options, which a table without them would hide
         if any(label == reference.shown for reference in references):
             label = f"{label} (new)"
         found.append(replace(entry, label=label))

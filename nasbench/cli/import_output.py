@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -64,5 +65,20 @@ def _report(output: str, done: Imported) -> None:
     )
     for remark in done.remarks:
         click.echo(f"  {remark}")
-    for name, count in sorted(done.missing.items()):
-        click.echo(f"  missing: {name} of {count}")
+    if done.missing:
+        click.echo(f"  missing: {missing_text(done.missing)}")
+
+
+def missing_text(missing: Mapping[str, int]) -> str:
+    """List the columns that rows lack; those that equally many rows lack stand together.
+
+    Args:
+        missing: name of a column -> number of rows without it.
+
+    Returns:
+        E.g. "epochs of 3; test_acc, val_loss of 200".
+    """
+    names: dict[int, list[str]] = {}
+    for name, count in sorted(missing.items()):
+        names.setdefault(count, []).append(name)
+    return "; ".join(f"{', '.join(columns)} of {count}" for count, columns in names.items())

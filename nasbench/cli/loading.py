@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -125,6 +127,9 @@ def load_judged(
 def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
     """Print a table, and a line for each note except with --quiet.
 
+    On a terminal a table that is too wide for a line is printed in parts, one under the other, each with the first column.
+    Elsewhere each row is one line, for other programs.
+
     Args:
         table: the table; numbers get four significant digits, texts beyond 300 characters are cut in their middle.
         notes: sentences about it.
@@ -133,9 +138,41 @@ def echo_table(table: pd.DataFrame, notes: Sequence[str]) -> None:
     for place, dtype in enumerate(table.dtypes):
         if dtype.kind not in "iufb":
             shown.isetitem(place, table.iloc[:, place].map(_cell))
-    click.echo(shown.to_string(index=False, float_format=lambda value: f"{value:.4g}"))
+    columns = list(range(shown.shape[1]))
+    parts = _parts(shown, shutil.get_terminal_size().columns) if sys.stdout.isatty() else [columns]
+    for number, places in enumerate(parts):
+        click.echo(("\n" if number else "") + _aligned(shown.iloc[:, places]))
     for each in notes:
         note(each)
+
+
+def _aligned(table: pd.DataFrame) -> str:
+    return table.to_string(index=False, float_format=lambda value: f"{value:.4g}")
+
+
+def _parts(table: pd.DataFrame, line: int) -> list[list[int]]:
+    """Split columns into parts that fit a line, as far as single columns beside the first one do.
+
+    Args:
+        table: the table, with at least one column.
+        line: characters of a line.
+
+    Returns:
+        Places of the columns of each part; the first column is in each.
+    """
+    places = range(table.shape[1])
+    if not len(table.columns) or _width(table) <= line:
+        return [list(places)]
+    parts = [[0]]
+    for place in places[1:]:
+        if len(parts[-1]) > 1 and _width(table.iloc[:, [*parts[-1], place]]) > line:
+            parts.append([0])
+        parts[-1].append(place)
+    return parts
+
+
+def _width(table: pd.DataFrame) -> int:
+    return max(map(len, _aligned(table).splitlines()), default=0)
 
 
 def _cell(value: Any) -> Any:

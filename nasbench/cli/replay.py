@@ -343,6 +343,7 @@ def _print(
     """Print one row per strategy and data set on which its choices are scored, all by one score."""
     from nasbench.analysis.statistics.regret import choices_beside_published
 
+    beside = score.is_accuracy and bool(published["strategy"].isin(set(choices["strategy"])).any())
     rows = []
     for data, found in choices.groupby("data", sort=False):
         outcomes = found.groupby("strategy")["outcome"].mean()
@@ -365,7 +366,7 @@ def _print(
                     *([shown] if draw == "one" else []),
                     val,
                     test,
-                    *([theirs, apart] if score.is_accuracy else []),
+                    *([theirs, apart] if beside else []),
                 )
             )
     head = (
@@ -374,7 +375,7 @@ def _print(
         *("seeds", "children"),
         *([f"outcome {'%' if searched.is_accuracy else searched.val}"] if draw == "one" else []),
         *(score.heading("val_acc"), f"{score.heading('test_acc')} +- sd"),
-        *(["published", "difference"] if score.is_accuracy else []),
+        *(["published", "difference"] if beside else []),
     )
     print_table(head, rows)
 

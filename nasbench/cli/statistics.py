@@ -339,7 +339,8 @@ def regret(
     notes.append(_whole_budget(areas, budget_label(by, hours_unit(frame)), said, budget is not None))
     several = areas["table"].nunique() > 1
     shown = [*(["table"] if several else []), "strategy", "runs", "mean", "low", "high", "waiting", "interval"]
-    echo_table(summary[shown], notes)
+    unit = "fraction" if judged_by().is_accuracy else judged_by().unit
+    echo_table(summary[shown].rename(columns={"mean": f"mean ({unit})" if unit else "mean"}), notes)
     write_csv(summary, csv)
     drawn = {str(name): partial(draw_regret_areas, mine) for name, mine in areas.groupby("table", sort=True)}
     figure = _panels(drawn, _about(frame, runs, measure), f"Regret to {said}.", notes)

@@ -89,9 +89,20 @@ def statement_of(runs: BenchmarkRuns) -> Mapping[str, Any]:
 
     Returns:
         options_tried, tuned_on, name and when; empty for other runs.
+
+    Raises:
+        InputError: when the number of options tried is none.
     """
     found = runs.about.get(SUBMISSION, {})
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    tried = found.get("options_tried", 0)
+    if type(tried) is not int or tried < 0:
+        raise InputError(
+            f"the submission states {printable(str(tried))[:40]!r} as the number of other settings of options that were tried: "
+            "a whole number of 0 or more; make it again with nasbench bench run --submit"
+        )
+    return found
 
 
 def check_entry(

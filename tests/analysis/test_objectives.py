@@ -102,6 +102,27 @@ def test_volumes_of_runs_have_an_interval_from_five_runs_on():
     assert few["interval"].str.contains("n too small").all()
 
 
+def test_an_interval_of_volumes_does_not_reach_below_0():
+    apart = points(runs=5).query("strategy == 'ppo'")
+    apart = apart.assign(error=apart["error"].where(apart["run"] == apart["run"].iloc[0], 0.9999))  # one run is good
+    table = run_volumes(apart, ("error", "params"), {"error": 1.0, "params": 1e6})
+    assert table["low"].tolist() == [0.0]
+    assert table["interval"].str.endswith("bootstrap, cut at 0").all()
+
+
+def test_a_quantity_of_which_more_is_better_is_drawn_as_it_is():
+    data = points().assign(**{"-throughput": -np.arange(100.0, 100.0 + len(points()))})
+    data.attrs["labels"] = {"-throughput": "throughput (images/s) (← higher is better)"}
+    front = objective_front(data, ("error", "-throughput"))
+    figure = plot_objectives(front, ("error", "-throughput"))
+    ax = figure.axes[0]
+    figure.draw_without_rendering()
+    assert ax.get_xlabel() == "throughput (images/s) (← higher is better)"
+    ticks = [label.get_text() for label in ax.get_xticklabels()]
+    assert ticks
+    assert not any("-" in text or "\u2212" in text for text in ticks)
+
+
 @pytest.mark.parametrize("objectives", [("error", "params"), ("error", "params", "mult_adds")])
 def test_attainment_is_what_so_many_runs_attain(objectives):
     data, names = points(runs=8, children=6), list(objectives)

@@ -15,6 +15,7 @@ from nasbench.analysis.pareto.volume_course import (
     volume_tests,
 )
 from nasbench.analysis.plotting import saving
+from nasbench.analysis.plotting.captions import caption_of
 from nasbench.errors import InputError
 from nasbench.runners.replay.replay import ReplayBudget, Setting, replay
 from nasbench.runners.replay.rows import tables_of
@@ -88,6 +89,15 @@ def test_medians_bands_and_tests(searches, tmp_path):
     assert len(at_quarters(data)) == 8
     saving.save_figure(plot_volume_course(data, ["a note"], "made up"), tmp_path / "course.svg")
     assert "hypervolume so far" in (tmp_path / "course.svg").read_text()
+
+
+def test_the_caption_says_what_the_bands_of_few_runs_are(searches):
+    frame, runs = searches
+    for count, words in ((12, "95% simultaneous"), (6, "97% order statistics"), (3, "range (fewer than 5 seeds)")):
+        kept = runs.groupby("strategy").head(count)
+        courses = volume_courses(frame[frame["run"].isin(set(kept["run"]))], kept, OBJECTIVES, CORNER)
+        said = caption_of(plot_volume_course(volume_bands(courses)))
+        assert words in said
 
 
 def test_what_has_no_course_is_refused(searches):

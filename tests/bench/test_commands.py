@@ -14,6 +14,7 @@ from commands import nasbench as command
 
 import nasbench
 from nasbench.analysis.bench.leaderboard import REFERENCE, SUBMISSION, Source, leaderboard_files
+from nasbench.api.benching import _labelled
 from nasbench.benchmark.definition import load_benchmark
 from nasbench.benchmark.incumbents import read_runs, runs_bytes, write_runs
 from nasbench.citing.bibtex import papers
@@ -138,6 +139,23 @@ def test_a_submission_states_where_options_were_tuned(benched):
         as_submission(benched.runs, 3, " ", "", "now", TASKS)
     with pytest.raises(InputError, match="missing: another"):
         as_submission(benched.runs, 0, "", "", "now", [*TASKS, "another"])
+
+
+@pytest.mark.parametrize("tried", [-3, "3", 1.5, True])
+def test_a_number_of_options_tried_that_is_none_is_refused(submission, tmp_path, tried):
+    runs = read_runs(submission)
+    stated = {**runs.about["submission"], "options_tried": tried}
+    write_runs(tmp_path / "a.npz", replace(runs, entries=runs.entries[1:], about={"submission": stated}))
+    done = command("bench", "check", str(tmp_path / "a.npz"))
+    assert (done.code, "a whole number of 0 or more" in done.err) == (2, True)
+
+
+def test_labels_have_the_options_that_differ_from_the_defaults(benched):
+    entry = replace(benched.runs.entries[0], strategy="evolution", options={"population": 20}, label="")
+    plain = replace(entry, options={})
+    labelled = _labelled([entry], [])
+    assert [each.shown for each in labelled] == ["evolution:population=20"]
+    assert [each.shown for each in _labelled([plain], [plain])] == ["evolution (new)"]
 
 
 @pytest.fixture

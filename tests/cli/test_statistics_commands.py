@@ -116,7 +116,9 @@ def test_a_budget_of_children_is_counted_in_children(call, tmp_path):
     table, price = made_up("third", 3), ReplayBudget(Budget.parse("20 children"))
     write_new("few.h5", tables_of([replay(table, Setting.of("random", {}), range(6), price)]))
     assert "By children trained." in call("targets", "few.h5", "--target", "0.9")
-    assert "over children trained from 0 to 20 (the whole budget)" in call("regret", "few.h5")
+    printed = call("regret", "few.h5")
+    assert "over children trained from 0 to 20 (the whole budget)" in printed
+    assert "mean (fraction)" in printed
     assert "Budgets are by children trained: " in call("speedup", "few.h5")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 
+import pandas as pd
 import pytest
 
 from nasbench.cli import options
+from nasbench.cli.loading import echo_table
 
 HEAD = ("name", "seconds", "meaning")
 ROWS = [("a", 1.5, "words " * 40), ("b", 20.25, "short"), ("long-" * 5, 3.0, "")]
@@ -46,3 +48,21 @@ def test_cells_are_one_line_whatever_they_hold(capsys):
     first, second = capsys.readouterr().out.splitlines()[1:]
     assert first == r"a\nb\x1b[31m\t\udcff\u202e       1"
     assert second.split() == ["caf\xe9", "\U0001f600", "2"]
+
+
+def test_a_wide_frame_is_printed_in_parts_that_fit_the_terminal(monkeypatch, capsys):
+    names = [f"a column with a long name {number}" for number in range(8)]
+    table = pd.DataFrame({"strategy": ["random", "evolution"], **{name: [1.5, 2.5] for name in names}})
+    echo_table(table, ())
+    whole = capsys.readouterr().out
+    assert len(whole.splitlines()) == 3  # a row is a line where a program reads it
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.delenv("COLUMNS", raising=False)  # no terminal says its width: 80
+    echo_table(table, ())
+    parts = capsys.readouterr().out
+    assert max(map(len, parts.splitlines())) <= 80
+    assert all(parts.count(name) == 1 for name in names)
+    assert parts.count("evolution") == parts.count("strategy") == 4
+    monkeypatch.setenv("COLUMNS", "1000")
+    echo_table(table, ())
+    assert capsys.readouterr().out == whole

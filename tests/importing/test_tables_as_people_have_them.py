@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from commands import nasbench
 
+from nasbench.cli.import_output import missing_text
 from nasbench.errors import InputError
 from nasbench.spaces import get_space
 from nasbench.store.maintenance.checking import check_file
@@ -553,9 +555,9 @@ def test_a_count_that_is_unknown_is_counted_as_missing(tmp_path: Path) -> None:
     text = f"arch,acc,p,s\n{CELLS[0]},0.9,100,\n{CELLS[1]},0.8,,3\n{CELLS[2]},0.7,NA,\n"
     done = run_import(written(tmp_path, text), *SCORES, "params=p", "seed=s")
     assert (done.code, done.err) == (0, "")
-    assert "  missing: params of 2\n" in done.out
-    assert "  missing: seed of 2\n" in done.out
-    assert "missing: val_acc of" not in done.out
+    assert re.search(r"missing: .*\bparams\b[^;]* of 2\b", done.out)
+    assert re.search(r"missing: .*\bseed\b[^;]* of 2\b", done.out)
+    assert not re.search(r"missing: .*\bval_acc\b", done.out)
 
 
 def test_no_more_than_the_total_is_charged_to_evaluation(tmp_path: Path) -> None:
@@ -564,3 +566,7 @@ def test_no_more_than_the_total_is_charged_to_evaluation(tmp_path: Path) -> None
     with Results(tmp_path / "out.h5") as results:
         run = results.runs().iloc[0]
     assert [3600 * run[f"{name}_hours"] for name in ("training", "evaluation")] == pytest.approx([80.0, 30.0])
+
+
+def test_missing_columns_are_one_line() -> None:
+    assert missing_text({"val_loss": 200, "epochs": 3, "test_acc": 200}) == "epochs of 3; test_acc, val_loss of 200"
