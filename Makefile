@@ -165,6 +165,7 @@ docs: $(READY) tree
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --requirement benchmarks/requirements.txt
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/replay.py $(NB201)
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/table_queries.py $(NB201) --keep
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore benchmarks/counting.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/pareto.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/store.py --rows 100000 --folder build/store-benchmark

@@ -215,6 +215,9 @@ def replay(
     report_seeds: Sequence[int] | None = None,
     draw: OutcomeFrom = "mean",
     where_arch: str = "",
+    warm_start: str = "",
+    filter: str = "",
+    score_protocol: str = "digits",
     measurements: Sequence[PathLike] = (),
     price: float = 0.0,
     children_at_once: int = 1,
@@ -244,6 +247,10 @@ def replay(
         where_arch: limits on the architectures that strategies may propose, by the table's counts, e.g.
             "params <= 100k"; "" for none. Such searches are not made in arrays, and take seconds instead of
             milliseconds.
+        warm_start: as of `nasbench.search`: the strategy begins with the best of a pool by a zero-cost score, e.g.
+            "zero_cost:synflow"; "" for none. Untrained networks are scored, which takes seconds a search.
+        filter: as of `nasbench.search`: what a zero-cost score ranks lowest is never proposed; "" for none.
+        score_protocol: protocol of these untrained networks.
         measurements: results files with measured quantities that strategies have as objectives, e.g. latency; () for the
             table's file.
         price: USD per device-hour, >= 0, for budgets in USD.
@@ -266,6 +273,7 @@ def replay(
         >>> found.summary["strategy"].tolist()
         ['random', 'evolution']
     """
+    from nasbench.runners.replay.guidance import Guidance
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on
     from nasbench.tabular.tables import read_tables
@@ -287,7 +295,8 @@ def replay(
     searched.check_outcome_from(draw)
     scored = reports or [searched]
     published = published_on(searched, scored)
-    settings = [replace(_setting(each, published, limit.budget), where_arch=one_spelling(where_arch)) for each in given]
+    limits = {"where_arch": one_spelling(where_arch), "guidance": Guidance.of(warm_start, filter, score_protocol)}
+    settings = [replace(_setting(each, published, limit.budget), **limits) for each in given]
     if not settings or len({setting.name for setting in settings}) < len(settings):
         raise InputError("name one strategy or several, each once; replay other options of the same in another call")
     searched = with_measured(searched, settings, [Path(file) for file in measurements] or [path])

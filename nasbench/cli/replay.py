@@ -97,6 +97,25 @@ if TYPE_CHECKING:
     help='Limits on the architectures that are proposed, by the table\'s counts: "params <= 100k"  [none].',
 )
 @click.option(
+    "--warm-start",
+    default="",
+    metavar="zero_cost:SCORE",
+    help="Begin with the best of a pool by a zero-cost score: zero_cost:synflow,candidates=100,children=10  [none].",
+)
+@click.option(
+    "--filter",
+    "filter_",
+    default="",
+    metavar="zero_cost:SCORE",
+    help="Never propose the worst by a zero-cost score: zero_cost:synflow,keep=0.5  [none].",
+)
+@click.option(
+    "--score-protocol",
+    default="digits",
+    show_default=True,
+    help="Protocol of the untrained networks that --warm-start and --filter score.",
+)
+@click.option(
     "--seeds", default=500, show_default=True, type=click.IntRange(min=1), help="Number of searches per strategy."
 )
 @click.option(
@@ -152,6 +171,9 @@ def replay(
     space: str | None,
     strategies: Sequence[str],
     where_arch: str,
+    warm_start: str,
+    filter_: str,
+    score_protocol: str,
     seeds: int,
     first_seed: int,
     budget: str,
@@ -180,6 +202,8 @@ def replay(
     With a surrogate as the table, scores and costs are predictions, and every output says so. It has no test scores, no
     training seeds and no scores after single epochs.
 
+    --warm-start and --filter score untrained networks, which takes seconds a search; these are not charged.
+
     \b
     Example:
       nasbench replay --table nb201_tss.npz --strategy random --strategy evolution --seeds 500 --budget "12000 s"
@@ -190,6 +214,7 @@ def replay(
     """
     import pandas as pd
 
+    from nasbench.runners.replay.guidance import Guidance
     from nasbench.runners.replay.jobs import replay_all
     from nasbench.runners.replay.published_settings import published_on, usual_options
     from nasbench.runners.replay.replay import ReplayBudget, Setting, with_measured
@@ -205,6 +230,7 @@ def replay(
     if output is not None:
         _require_new(Path(output))
     limit = ReplayBudget(Budget.parse(budget), price)
+    guidance = Guidance.of(warm_start, filter_, score_protocol)
     searched, reported = _seeds(search_seeds, "--search-seeds"), _seeds(report_seeds, "--report-seeds")
     names_reported: list[str | None] = list(_names(report_on)) or ([data] if searched or reported else [])
     selections = [Selection(each, reported, score) for each in names_reported]
@@ -224,7 +250,7 @@ def replay(
     usual = usual_options(published, limit.budget)
     wanted = [_parsed(name, usual) for name in names]
     children = table.children_of(limit.budget.limit, limit.budget.unit)
-    settings = [Setting.of(name, options, where_arch, children) for name, options in wanted]
+    settings = [Setting.of(name, options, where_arch, children, guidance) for name, options in wanted]
     for setting, (_, options) in zip(settings, wanted):
         note_on_settings(setting.kind, setting.config, setting.config.model_dump(exclude_unset=True), options, children)
     if len({setting.name for setting in settings}) < len(settings):

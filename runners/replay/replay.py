@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from nasbench.errors import InputError, blamed_on
 from nasbench.protocols.protocol import validated
 from nasbench.runners.replay.clock import Courses, Scored, ScoreOf, simulate, simulate_core
 from nasbench.runners.replay.generations import GenerationReplay
+from nasbench.runners.replay.guidance import NO_GUIDANCE, Guidance
 from nasbench.runners.search.budget import SECONDS_PER_HOUR, Budget, Ledger
 from nasbench.runners.strategies import Outcome, Strategy, StrategyConfig
 from nasbench.runners.strategies.generations import in_generations
@@ -46,15 +47,27 @@ class Setting:
         kind: its class.
         config: its options.
         where_arch: limits on the architectures that it may propose, see `SearchConfig`; "" for none.
+        guidance: scores of untrained networks as a warm start or a filter.
     """
 
     name: str
     kind: type[Strategy[Any]]
     config: StrategyConfig
     where_arch: str = ""
+    guidance: Guidance = NO_GUIDANCE
+
+    def __post_init__(self) -> None:
+        self.guidance.require(self.name, self.kind)
 
     @classmethod
-    def of(cls, name: str, options: Mapping[str, Any], where_arch: str = "", children: float | None = None) -> Setting:
+    def of(
+        cls,
+        name: str,
+        options: Mapping[str, Any],
+        where_arch: str = "",
+        children: float | None = None,
+        guidance: Guidance = NO_GUIDANCE,
+    ) -> Setting:
         """Resolve a strategy's name and options.
 
         Args:
@@ -62,6 +75,7 @@ class Setting:
             options: option -> value as text.
             where_arch: limits on the architectures, e.g. "params <= 100k"; "" for none.
             children: children that the budget pays for, for the option preset=auto; None if that is not known.
+            guidance: scores of untrained networks as a warm start or a filter.
 
         Returns:
             The strategy with its options.
@@ -69,13 +83,13 @@ class Setting:
         Raises:
             UnknownName: when there is no such strategy.
             InputError: when it has no such option, or a value does not fit; the message names the option. Also when
-                `where_arch` is no condition on counts.
+                `where_arch` is no condition on counts, or a warm start does not fit the strategy.
         """
         kind = strategy_class(name)
         source = source_of(kind)
         stored = source.strategy if source is not None else name
         config = validated(kind.config_type, with_preset(kind, options, children), f"options of strategy {stored!r}")
-        return cls(stored, kind, config, one_spelling(where_arch))
+        return cls(stored, kind, config, one_spelling(where_arch), guidance)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
         """Pickle a strategy of a file by the file, which a worker process loads again: its module has no name there."""
@@ -83,10 +97,32 @@ class Setting:
         if source is None:
             return super().__reduce_ex__(protocol)
         options = self.config.model_dump(mode="json", exclude_defaults=True)
-        return _loaded_again, (source.reference, source.digest, options, self.where_arch)
+        return _loaded_again, (source.reference, source.digest, options, self.where_arch, self.guidance)
+
+    @property
+    def limited(self) -> bool:
+        """Whether the strategy sees another space than the table's, so that architectures are drawn one by one."""
+        return bool(self.where_arch or self.guidance)
+
+    def spaces_of(self, table: Table, seeds: Sequence[int]) -> Iterator[tuple[int, Space]]:
+        """Pair the seed of each search's stream with the space as this search sees it.
+
+        Args:
+            table: the table to search.
+            seeds: seeds of the searches, each >= 0.
+
+        Returns:
+            Seeds as of `streams`, each with a view of its own if scores guide the search.
+
+        Raises:
+            InputError: when the limits name a count that the table lacks.
+        """
+        space = self.space_of(table)
+        for seed, stream in zip(seeds, self.streams(seeds)):
+            yield stream, self.guidance.view(space, int(seed))
 
     def space_of(self, table: Table) -> Space:
-        """Return the space of a table as the strategy sees it: only what fits, by the table's counts.
+        """Return the space of a table under limits: only what fits, by the table's counts.
 
         Args:
             table: the table to search.
@@ -149,10 +185,12 @@ class Setting:
         return self.name + (":" + ",".join(changed) if changed else "")
 
 
-def _loaded_again(reference: str, digest: str, options: Mapping[str, Any], where_arch: str) -> Setting:
+def _loaded_again(
+    reference: str, digest: str, options: Mapping[str, Any], where_arch: str, guidance: Guidance
+) -> Setting:
     """Make the setting of a strategy in a file that must not have changed."""
     load_class(reference, digest)
-    return Setting.of(reference, options, where_arch)
+    return Setting.of(reference, options, where_arch, guidance=guidance)
 
 
 @dataclass(frozen=True)
@@ -527,7 +565,7 @@ def replay(
         )
     if devices > 1 or setting.kind.asks_epochs:
         return replay_on_clock(table, setting, seeds, budget, outcome_from, devices)
-    if issubclass(setting.kind, VectorizedStrategy) and not setting.where_arch:
+    if issubclass(setting.kind, VectorizedStrategy) and not setting.limited:
         searches = setting.kind.vectorized(table.space, setting.streams(seeds), setting.config)
         if searches is not None:
             return Replayed(
@@ -538,7 +576,7 @@ def replay(
                 _replay_vectorized(table, searches, setting.streams(seeds), budget, outcome_from),
                 outcome_from,
             )
-    if in_generations(setting.kind) and not setting.where_arch:
+    if in_generations(setting.kind) and not setting.limited:
         table.check_measured(setting.config.measured)
         codes = _replay_generations(table, setting, seeds, budget, outcome_from)
         if codes is not None:
@@ -578,7 +616,7 @@ def is_vectorized(table: Table, setting: Setting) -> bool:
         False if `ask` and `tell` are called for one search after another.
     """
     kind = setting.kind
-    if setting.where_arch or kind.asks_epochs:  # rejected draws come at other steps in each search
+    if setting.limited or kind.asks_epochs:  # rejected draws come at other steps in each search
         return False
     return issubclass(kind, VectorizedStrategy) and kind.vectorized(table.space, [0], setting.config) is not None
 
@@ -605,8 +643,7 @@ def replay_one_by_one(
     found, own = [], []
     measured = setting.config.measured
     table.check_measured(measured)
-    space = setting.space_of(table)
-    for seed in setting.streams(seeds):
+    for seed, space in setting.spaces_of(table, seeds):
         ledger = Ledger(budget.budget, budget.usd_per_hour)
         outcomes = partial(_picked, table, seed) if outcome_from == "one" else partial(_mean, table)
         children, seconds = _ask_and_tell(table, setting.kind(space, seed, setting.config), ledger, outcomes, measured)
@@ -646,10 +683,10 @@ def replay_on_clock(
     Raises:
         InputError: see `replay`.
     """
-    space, config = setting.space_of(table), setting.config_on(table)
+    config = setting.config_on(table)
     known = _Scores(table, outcome_from)
     found = []
-    for seed in setting.streams(seeds):
+    for seed, space in setting.spaces_of(table, seeds):
         ledger, score = Ledger(budget.budget, budget.usd_per_hour), known.of(seed)
         strategy = setting.kind(space, seed, config)
         core = None if whole_strategy or not table.score.is_accuracy else _core_of(strategy, table, seed)

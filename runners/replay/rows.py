@@ -151,6 +151,8 @@ def _config(replayed: Replayed, scored: Sequence[Table]) -> dict[str, Any]:
         config["children_at_once"] = replayed.devices
     if replayed.setting.where_arch:
         config["where_arch"] = replayed.setting.where_arch
+    if replayed.setting.guidance:
+        config["guidance"] = vars(replayed.setting.guidance)
     source = source_of(replayed.setting.kind)
     if source is not None:
         config["strategy_digest"] = source.digest

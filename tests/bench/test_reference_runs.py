@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +19,22 @@ from nasbench.runners.bench.submissions import check_entry
 from nasbench.tabular.array_files import packed
 
 SUITE = load_benchmark("suite-v1")
-SLOW = ("zero_cost",)  # seconds a search
+FOLDER = Path(os.environ.get("NASBENCH_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+needs_nb201 = pytest.mark.skipif(
+    not (FOLDER / "nb201_tss.npz").exists(), reason="needs nb201_tss.npz (NASBENCH_SHARED_DATA names its folder)"
+)
+SLOW = ("zero_cost", "bohb", "optuna", "ppo", "reinforce")  # a quarter of a second to seconds a search
+FEWER = {"optuna": 20, "bohb": 20}  # strategies whose searches take seconds have fewer
 REFERENCE = reference_runs(SUITE)
 
 
 def test_they_ship_for_the_suite_in_few_bytes():
     assert {"random", "evolution", "local_search", "reinforce_logits"} <= {entry.shown for entry in REFERENCE.entries}
     assert reference_path("suite-v1").stat().st_size < 5_000_000
+    assert {"asha", "hyperband", "dehb", "median_stop", "nsga2"} <= {entry.shown for entry in REFERENCE.entries}
     for entry in REFERENCE.entries:
-        assert [len(runs.seeds) for runs in entry.runs.values()] == [SUITE.protocol.reference_seeds] * len(SUITE.tasks)
+        searches = FEWER.get(entry.shown, SUITE.protocol.reference_seeds)
+        assert [len(runs.seeds) for runs in entry.runs.values()] == [searches] * len(SUITE.tasks)
 
 
 def require_reproduced(entry, searches):
@@ -46,6 +55,40 @@ def test_a_sample_of_each_strategy_is_replayed(entry):
 @pytest.mark.parametrize("entry", REFERENCE.entries, ids=lambda each: each.shown)
 def test_a_larger_sample_is_replayed(entry):
     require_reproduced(entry, 5)
+
+
+def test_runs_on_one_task_of_the_full_suite_ship_beside_their_table():
+    full = load_benchmark("suite-v1-full")
+    found = reference_runs(full)
+    assert found is not None
+    assert found.tasks == ["nasbench201-cifar10"]
+    assert len(found.entries) >= 9
+    sizes = [reference_path(name).stat().st_size for name in ("suite-v1", "suite-v1-full")]
+    assert sum(sizes) < 5_000_000
+
+
+@needs_nb201
+def test_a_sample_of_the_full_suite_is_replayed():
+    full = load_benchmark("suite-v1-full")
+    found, (opened, _) = reference_runs(full), open_tasks(full, [FOLDER])
+    for entry in found.entries:
+        if entry.shown in ("random", "local_search", "nsga2", "mo_evolution", "reinforce_logits"):
+            (checked,) = check_entry(entry, found, full, opened, 2, 1, run_code=False)
+            assert (checked.reproduced, checked.faults, len(checked.sampled)) == (True, (), 2)
+
+
+def test_strategies_with_options_and_a_task_are_kept_apart():
+    opened, _ = open_tasks(SUITE)
+
+    def run(names, earlier):
+        return make_reference(SUITE, opened, names, 2, 1, earlier, lambda *_: None, lambda _: None)[0]
+
+    first = run(["evolution:population=5,sample=2", "evolution"], None)
+    again = run(["evolution:population=6,sample=2"], first)
+    labels = ["evolution", "evolution:population=5,sample=2", "evolution:population=6,sample=2"]
+    assert [entry.shown for entry in again.entries] == labels
+    codes = [next(iter(entry.runs.values())).codes.tolist() for entry in again.entries]
+    assert len({str(each) for each in codes}) == 3
 
 
 def test_smaller_budgets_are_beginnings_of_the_largest():

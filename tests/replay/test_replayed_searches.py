@@ -14,7 +14,8 @@ from small_spaces import Row
 from nasbench.analysis.comparison.compare import run_hours, summarize, trajectories
 from nasbench.errors import InputError, UnknownName
 from nasbench.runners.executors.base import Executor, ExecutorOptions
-from nasbench.runners.replay.replay import ReplayBudget, Setting, replay, replay_one_by_one
+from nasbench.runners.replay.guidance import Guidance
+from nasbench.runners.replay.replay import ReplayBudget, Setting, is_vectorized, replay, replay_one_by_one
 from nasbench.runners.replay.rows import tables_of
 from nasbench.runners.search import accountant
 from nasbench.runners.search.budget import Budget, Ledger
@@ -204,6 +205,50 @@ def test_the_runner_has_the_same_children_and_the_same_choice(name, options, bud
     assert len(wanted) > 20
     np.testing.assert_allclose(counted["spent_gpu_hours"] * 3600, replayed.seconds[0], rtol=1e-12)
     assert counted.loc[counted["val_acc"].idxmax(), "index"] == replayed.frame()["index"][0]
+
+
+@pytest.mark.parametrize(
+    "guides",
+    [
+        {"warm_start": "zero_cost:params,candidates=20,children=5"},
+        {"filter": "zero_cost:params,keep=0.4,candidates=10"},
+        {
+            "warm_start": "zero_cost:mult_adds,children=3,candidates=9",
+            "filter": "zero_cost:params,keep=0.7,candidates=9",
+        },
+    ],
+)
+def test_guided_searches_are_those_of_the_runner(guides, tmp_path, monkeypatch):
+    """A warm start and a filter: scores by the run's protocol and seed, in a real run and in a replay."""
+    clock = Clock()
+    monkeypatch.setattr(accountant, "time", clock)
+    table = made_up(get_space("nasbench201"), seed=1)
+    options = {"population": 6, "sample": 3}
+    settings = {"strategy": "evolution", "options": options, "space": "nasbench201", "budget": "15 children", "seed": 3}
+    plan = tiny_plan(**settings, **guides, set={}, final="none", cached="off")
+    search(plan, tmp_path / "run.h5", FromTable(table, clock))
+    rows = Results(str(tmp_path / "run.h5")).frame().sort_values("index")
+
+    guidance = Guidance.of(**guides, protocol="digits")
+    setting = Setting.of("evolution", options, guidance=guidance)
+    replayed = replay(table, setting, [3, 4], price("15 children"))
+    wanted = [list(table.architecture(code).choices) for code in rows_of(replayed)[0]]
+    assert [json.loads(choices) for choices in rows["choices"]] == wanted
+    plain = replay(table, Setting.of("evolution", options), [3, 4], price("15 children"))
+    assert rows_of(plain) != rows_of(replayed)
+    assert not is_vectorized(table, setting)
+    runs = [tables_of([each]).runs for each in (plain, replayed)]
+    assert not set(runs[0]["run"]) & set(runs[1]["run"])
+    assert "guidance" not in list(runs[0]["config"])[0]
+    assert json.loads(list(runs[1]["config"])[0])["guidance"]["protocol"] == "digits"
+
+
+def test_a_warm_start_needs_a_random_beginning():
+    with pytest.raises(InputError, match="'reinforce' does not begin with random architectures"):
+        Setting.of("reinforce", {}, guidance=Guidance.of("zero_cost:params"))
+    assert not Guidance.of()
+    with pytest.raises(UnknownName, match="zero-cost score"):
+        Guidance.of(filter="zero_cost:nothing")
 
 
 # -- what comes out ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,235 @@
+"""One table of every strategy on digits201-2 and NAS-Bench-201, under equal budgets: docs/strategies-table.md.
+
+python benchmarks/strategies_table.py                                   writes the page from results/reference/*.npz
+python benchmarks/strategies_table.py --make --tables ../shared/data    makes the searches that are missing, first
+
+Searches are kept after each strategy, so that a stopped command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from nasbench.api.benching import open_tasks, search_bar
+from nasbench.benchmark.definition import load_benchmark
+from nasbench.benchmark.incumbents import BenchmarkRuns, Entry, TaskRuns, TaskScale, read_runs, write_runs
+from nasbench.runners.bench.reference import make_reference
+from nasbench.runners.strategies import STRATEGIES
+from nasbench.tabular.tables import published_replays
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "strategies-table.md"
+FOLDER = ROOT / "results" / "reference"
+
+CLOSE = 0.99  # of the best score that a search can see
+TASKS = {"suite-v1": "digits201-2", "suite-v1-full": "nasbench201-cifar10"}
+TITLES = {
+    "digits201-2": "digits201-2: NAS-Bench-201's cells on 8x8 digits, 400 s (about 300 whole trainings)",
+    "nasbench201-cifar10": "NAS-Bench-201, CIFAR-10, 34,000 s (about 300 trainings of 12 epochs)",
+}
+MANY = (
+    *("random", "evolution", "local_search", "reinforce_logits", "reinforce", "ppo", "nsga2", "mo_evolution", "pymoo"),
+    *("optuna", "asha", "successive_halving", "hyperband", "dehb", "median_stop"),
+)
+FEW = ("bohb", "gp:kernel=hamming", "bananas:predictor=forest", "npenas:predictor=forest", "zero_cost")
+SEEDS = {**dict.fromkeys(MANY, 200), **dict.fromkeys(FEW, 20)}  # the slow ones take seconds to minutes a search
+
+
+def make(folders: list[str]) -> None:
+    """Make the searches that are missing."""
+    for suite, task in TASKS.items():
+        loaded, path = load_benchmark(suite), FOLDER / f"{suite}.npz"
+        opened, _ = open_tasks(loaded, folders)
+        with search_bar(0, True) as ended:
+            for name, seeds in SEEDS.items():
+                earlier = read_runs(path) if path.exists() else None
+                _, skipped = make_reference(
+                    loaded, {task: opened[task]}, [name], seeds, 1, earlier, ended, partial(write_runs, path)
+                )
+                for each in skipped:
+                    print(f"{suite}: no runs of {each.strategy}: {each.why}")
+
+
+def around(values: Any) -> tuple[float, float]:
+    """Mean, and half the width of its 95% interval by Student's t; NaN with fewer than five values."""
+    numbers = np.asarray(values, dtype=float)
+    if len(numbers) < 5:
+        return float(numbers.mean()), math.nan
+    width = stats.t.ppf(0.975, len(numbers) - 1) * numbers.std(ddof=1) / math.sqrt(len(numbers))
+    return float(numbers.mean()), float(width)
+
+
+def until_close(runs: TaskRuns, scale: TaskScale) -> Any:
+    """Seconds of each search until its incumbent has 99% of the best score that it can see; inf if it never has."""
+    seconds = np.full(len(runs.seeds), math.inf)
+    for place in np.flatnonzero(runs.outcomes >= CLOSE * scale.searched_best)[::-1]:  # the first of a search comes last
+        seconds[runs.runs[place]] = runs.seconds[place]
+    return seconds
+
+
+def row_of(entry: Entry, runs: TaskRuns, scale: TaskScale) -> dict[str, Any]:
+    """Compute what the table says of a strategy on one task; regrets in points of accuracy."""
+    at = runs.at(scale.seconds["large"])
+    seconds = until_close(runs, scale)
+    regret, wide = around(100 * (scale.best - runs.scores[at]))
+    searched, apart = around(100 * (scale.searched_best - runs.outcomes[at]))
+    return {
+        "name": entry.text,
+        "n": len(runs.seeds),
+        "children": float(runs.children.mean()),
+        "regret": regret,
+        "wide": wide,
+        "searched": searched,
+        "apart": apart,
+        "reached": float(np.isfinite(seconds).mean()),
+        "close": float(np.median(seconds)),
+        "own": runs.searcher_seconds,
+    }
+
+
+def with_interval(mean: float, half: float) -> str:
+    """A mean with its interval, or alone."""
+    return f"{mean:.2f} [{mean - half:.2f}, {mean + half:.2f}]" if half == half else f"{mean:.2f}"
+
+
+def table_of(runs: BenchmarkRuns, task: str) -> Iterator[str]:
+    """Lines of the table of one task, the least regret first."""
+    scale = runs.scales[task]
+    rows = [row_of(entry, entry.runs[task], scale) for entry in runs.entries if task in entry.runs]
+    yield "| strategy | n | children | regret of the choice | regret of the searched score | reached 99% | time to 99% | own s |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for row in sorted(rows, key=lambda each: (each["regret"], each["name"])):
+        limit = scale.seconds["large"]
+        close = f"{row['close']:,.0f} s" if math.isfinite(row["close"]) else f"> {limit:,.0f} s"
+        own = "-" if row["own"] != row["own"] else f"{row['own']:.2g}"
+        yield (
+            f"| `{row['name']}` | {row['n']} | {row['children']:.0f} | {with_interval(row['regret'], row['wide'])} | "
+            f"{with_interval(row['searched'], row['apart'])} | {row['reached']:.0%} | {close} | {own} |"
+        )
+
+
+def published_beside(runs: BenchmarkRuns, task: str) -> Iterator[str]:
+    """Lines of the table of published results on the same table and data set, under their budgets."""
+    entries = {entry.strategy: entry for entry in runs.entries if task in entry.runs}
+    yield "| strategy | budget | test accuracy here, n | published, n | difference | published in |"
+    yield "|---|---|---|---|---|---|"
+    rows = published_replays()
+    rows = rows[(rows["searched_on"] == "cifar10") & (rows["data"] == "cifar10")]
+    for row in rows.to_dict("records"):
+        if row["strategy"] not in entries:
+            continue
+        found = entries[row["strategy"]].runs[task]
+        scores = 100 * found.scores[found.at(float(str(row["budget"]).split()[0]))]
+        theirs, spread = 100 * row["test_acc"], 100 * row["test_sd"]
+        half = 1.96 * math.sqrt(scores.var(ddof=1) / len(scores) + spread**2 / row["runs"])
+        gap = scores.mean() - theirs
+        yield (
+            f"| `{row['strategy']}` | {row['budget']} | {scores.mean():.2f} +- {scores.std(ddof=1):.2f}, {len(scores)} | "
+            f"{theirs:.2f} +- {spread:.2f}, {row['runs']} | {gap:+.2f} [{gap - half:+.2f}, {gap + half:+.2f}] | "
+            f"{row['paper']} ({row['tag']}) |"
+        )
+
+
+HEAD = """\
+# Every strategy on two tables
+
+What each strategy reaches with its usual options under equal budgets. The searches ship as `results/reference/*.npz`
+([reference runs](benchmark.md#reference-runs)); `python benchmarks/strategies_table.py` writes this page from them, and with `--make` makes what is missing.
+
+- Budgets are seconds of the table's clock. Strategies that stop trainings early are charged for the epochs that they trained, so they have more children.
+- Regret is what the choice lacks to the best of the table, in points of accuracy: mean over n searches with its 95% interval (Student's t).
+  The choice's regret is by trainings that no search saw; that of the searched score is by what searches see.
+- Reached 99%: share of searches whose incumbent has 99% of the best score that they can see. Time to 99% is the median over all searches; one that never
+  reached it counts as longer than the budget.
+- Own s: processor seconds of the strategy itself in one search, on the machine that ran it (often a busy one).
+- `nsga2`, `mo_evolution` and `pymoo` search for small networks, too (error and parameters), and are judged here by accuracy alone.
+- The slow strategies have fewer searches: n says how many. A mean of 20 searches separates only large differences.
+"""
+
+NOTES = {
+    "digits201-2": """\
+A cell without convolutions is nearly the best for the seed that searches see, and most searches choose it or its neighbour
+(results/README.md, digits201-2), so that strategies differ less in the choice's regret than in that of the searched score.
+""",
+    "nasbench201-cifar10": """\
+The archive has no curves, so no training can stop early on it: `asha`, `successive_halving`, `hyperband`, `bohb`, `dehb` and `median_stop` are missing.
+""",
+}
+
+REASONS = {
+    "pnas": "searches cells of blocks alone",
+    "enas": "trains shared weights, which a table has not",
+    "darts": "trains shared weights, which a table has not",
+    "gdas": "trains shared weights, which a table has not",
+    "drnas": "trains shared weights, which a table has not",
+    "pcdarts": "trains shared weights, which a table has not",
+    "rs_ws": "trains shared weights, which a table has not",
+}
+SLOW = "takes seconds to minutes a search, and was not run for this table; `--make` runs it"
+ELSEWHERE = "[150 children on both tables](strategies.md#regret)"
+
+PUBLISHED = """\
+## What is published
+Papers print these strategies on NAS-Bench-201, CIFAR-10, with the test accuracy in % (mean and standard deviation over searches) under budgets of their own;
+the searches above, up to that budget, stand beside them. Published searches draw one of a cell's trainings at each query, those here see the mean
+of two, and `reinforce_logits` was published with other learning rates in places (results/published_replays.csv), so small differences are
+expected. `nasbench replay --table nb201_tss.npz` repeats the published settings themselves. For the other strategies no published figure is on record for this
+table and budget; [Choose a strategy](strategies.md#regret) has what is published for other spaces.
+"""
+
+
+def missing(found: Mapping[str, BenchmarkRuns]) -> Iterator[str]:
+    """Lines on the strategies that are on no table here, and why."""
+    there = {entry.strategy for runs in found.values() for entry in runs.entries}
+    for name in sorted(set(STRATEGIES) - there):
+        more = f"; {ELSEWHERE}" if name in ("bananas", "gp", "npenas") else ""
+        yield f"- `{name}` {REASONS.get(name, SLOW)}{more}."
+
+
+def page(found: Mapping[str, BenchmarkRuns]) -> str:
+    """Write the page.
+
+    Args:
+        found: suite -> its runs.
+
+    Returns:
+        The text.
+    """
+    lines = [HEAD]
+    for suite, task in TASKS.items():
+        lines += [f"## {TITLES[task]}", *table_of(found[suite], task), "", NOTES[task]]
+    absent = list(missing(found))
+    if absent:
+        lines += ["## What is missing", *absent, ""]
+    last = list(TASKS)[-1]
+    lines += [PUBLISHED, *published_beside(found[last], TASKS[last])]
+    return "\n".join(lines) + "\n"
+
+
+def stored() -> dict[str, BenchmarkRuns]:
+    """Read the reference runs that ship."""
+    return {suite: read_runs(FOLDER / f"{suite}.npz") for suite in TASKS}
+
+
+def main() -> None:
+    """Make what is missing if asked, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--make", action="store_true", help="make the searches that are missing, first")
+    parser.add_argument("--tables", action="append", default=[], help="folder of nb201_tss.npz")
+    given = parser.parse_args()
+    if given.make:
+        make(given.tables)
+    PAGE.write_text(page(stored()), encoding="utf-8")
+    print(f"wrote {PAGE}")
+
+
+if __name__ == "__main__":
+    main()
