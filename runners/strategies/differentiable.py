@@ -92,7 +92,14 @@ class DifferentiableStrategy(OneShotStrategy[C, Bilevel]):
     @classmethod
     def paper_options(cls) -> dict[str, Any]:
         """Return the sizes and rates of the paper's search on CIFAR-10; see `Strategy.paper_options`."""
-        sizes = {"protocol": "nasbench201", "epochs": 50, "batch_size": 64, "filters": 16, "cells": 2}
+        sizes = {
+            "protocol": "nasbench201",
+            "data": "cifar10",
+            "filters": 16,
+            "cells": 2,
+            "batch_size": 64,
+            "epochs": 50,
+        }
         return {**sizes, "architecture_learning_rate": cls.paper_rate, **cls.paper_settings}
 
     def architecture_rate(self, steps: int) -> float:

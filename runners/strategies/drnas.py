@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.distributions import Dirichlet, kl_divergence
-from torch.nn import functional
 
 from nasbench.runners.strategies.differentiable import STEPS_OF_64, DifferentiableConfig, DifferentiableStrategy
 from nasbench.supernets.bilevel import ArchitectureSettings, Logits, Relaxation
@@ -74,7 +73,9 @@ class DirichletWeights(Relaxation):
 
     def mixture(self, logits: Logits, progress: float) -> Mixture:
         """Draw the mixture; see `Relaxation.mixture`."""
-        return Mixture([Weighted(Dirichlet(concentration(each)).rsample()) for each in logits.choices])
+        return Mixture(
+            [Weighted(Dirichlet(concentration(each), validate_args=False).rsample()) for each in logits.choices]
+        )
 
     def weights(self, logits: Tensor) -> Tensor:
         """Return the mean of the distribution; see `Relaxation.weights`."""
@@ -87,8 +88,8 @@ class DirichletWeights(Relaxation):
             return None
         parts = []
         for each in logits.choices:
-            uniform = Dirichlet(torch.ones_like(each))
-            parts.append(kl_divergence(Dirichlet(concentration(each)), uniform))
+            uniform = Dirichlet(torch.ones_like(each), validate_args=False)
+            parts.append(kl_divergence(Dirichlet(concentration(each), validate_args=False), uniform))
         return self._scale * torch.stack(parts).sum()
 
 
@@ -99,6 +100,6 @@ def concentration(logits: Tensor) -> Tensor:
         logits: its parameters.
 
     Returns:
-        ELU(parameter) + 1, > 0.
+        ELU(parameter) + 1, > 0, also where the difference of both to 0 is below the precision of 1.
     """
-    return functional.elu(logits) + 1
+    return torch.where(logits > 0, logits + 1, logits.clamp(max=0).exp())

@@ -27,8 +27,9 @@ REPEATS_IN_A_ROW = 1000
 
 
 class OneShotConfig(StrategyConfig):
-    """Options of the super-network. A strategy does not see the run's protocol, so the protocol that gives it data,
-    augmentation and scale is an option here.
+    """Options of the super-network. In a run, protocol, data, cells, filters and device are the run's unless they are given.
+
+    A protocol with portable kernels needs a process that was started for them, as an error says.
     """
 
     protocol: str = Field(

@@ -43,7 +43,14 @@ class RandomSearchWithSharedWeights(OneShotStrategy[RsWsConfig, SharedWeights]):
     @classmethod
     def paper_options(cls) -> dict[str, Any]:
         """Return the sizes of the paper's search on CIFAR-10; see `Strategy.paper_options`."""
-        sizes = {"protocol": "nasbench201", "epochs": 50, "batch_size": 64, "filters": 16, "cells": 2}
+        sizes = {
+            "protocol": "nasbench201",
+            "data": "cifar10",
+            "filters": 16,
+            "cells": 2,
+            "batch_size": 64,
+            "epochs": 50,
+        }
         return {**sizes, "candidates": 1000}
 
     @property

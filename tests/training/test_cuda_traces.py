@@ -19,7 +19,7 @@ from pretend_cuda import CUDA, Trace, pretend_cuda
 from torch import nn
 from torch.nn import functional
 
-import nasbench.runners.strategies.enas
+import nasbench.runners.strategies.one_shot
 import nasbench.supernets.training
 import nasbench.training.evaluate
 import nasbench.training.loop
@@ -34,11 +34,15 @@ from nasbench.networks.layers import build_layer_stack
 from nasbench.networks.operations import OPERATIONS
 from nasbench.networks.resnet import build_resnet
 from nasbench.protocols.protocol import Protocol
-from nasbench.runners.strategies.enas import make_shared_weights
+from nasbench.runners.strategies.drnas import DirichletWeights
+from nasbench.runners.strategies.one_shot import make_shared_weights, moved, place
+from nasbench.runners.strategies.pcdarts import NormalizedEdges
 from nasbench.spaces import SPACES, Architecture, get_space
 from nasbench.spaces.base import Space
 from nasbench.spaces.genotypes import GENOTYPES, skeleton_of
 from nasbench.structures import CellPair, Regularization, Scale
+from nasbench.supernets.bilevel import ArchitectureSettings, Bilevel, Relaxation
+from nasbench.supernets.build import build_mixed_supernetwork
 from nasbench.training.augmentation import TrainingImages
 from nasbench.training.evaluate import _Record, _train_and_score, place_images
 from nasbench.training.evaluation import Child
@@ -89,11 +93,11 @@ def no_real_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         nasbench.training.loop,
         nasbench.training.evaluate,
         nasbench.supernets.training,
-        nasbench.runners.strategies.enas,
+        nasbench.runners.strategies.one_shot,
     )
     for module in (*users, nasbench.zero_cost.untrained):
         monkeypatch.setattr(module, "seed_device", seed_cpu)
-    for module in (nasbench.training.evaluate, nasbench.runners.strategies.enas, nasbench.zero_cost.untrained):
+    for module in (nasbench.training.evaluate, nasbench.runners.strategies.one_shot, nasbench.zero_cost.untrained):
         monkeypatch.setattr(module, "resolve_device", torch.device)
     place_images.cache_clear()
     nasbench.zero_cost.untrained._minibatch.cache_clear()
@@ -294,6 +298,26 @@ def test_super_networks(spec: str, precision: str) -> None:
         trace.phase = "scoring"
         shared.accuracy(paths[0], shared.minibatch())
         shared.validation_accuracy(paths[0])
+    assert_runs_on_the_device(trace)
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("relaxation", [NormalizedEdges(True), DirichletWeights(0.1)], ids=["pcdarts", "drnas"])
+@pytest.mark.parametrize("spec", ["nasbench201", "enas-micro:blocks=1"])
+def test_mixtures(spec: str, relaxation: Relaxation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parameters of the architecture stay on the host: each of their steps waits for a gradient."""
+    space = get_space(spec)
+    protocol = PLAIN.model_copy(update={"validation": 0.5})
+    monkeypatch.setattr(Bilevel, "weights", lambda self: ([], []))  # as numpy, which pretended tensors do not become
+    with pretend_cuda() as trace, phases_of(trace):
+        placed = place(protocol, 0, CUDA)
+        network = moved(build_mixed_supernetwork(space, placed.scale), protocol, CUDA)
+        settings = ArchitectureSettings(0.01, 0.0, order=2)
+        shared = Bilevel(network, placed.images, placed.validation, protocol, placed.seeds, 8, relaxation, settings)
+        shared.bilevel_epoch(0.05, 0.0)
+        assert shared.parameters.device.type == "cpu"
+        trace.phase = "scoring"
+        shared.validation_accuracy(covering(space, 0))
     assert_runs_on_the_device(trace)
 
 
