@@ -3,8 +3,13 @@
 PYTHON ?= python3
 PIP_OPTIONS ?=
 VENV := .venv
+# Tests start hundreds of processes. Without stored bytecode, each of them would compile the whole package anew.
+export PYTHONDONTWRITEBYTECODE :=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+
+# Processes of the tests: one more than cores, as some tests wait for a disk or for processes of their own.
+WORKERS ?= 3
 
 .PHONY: demo family test test-fast test-avx2 test-isa test-kernels test-gpu test-slow test-ray test-trackers test-faults notebook lint types bench docs tree clean
 
@@ -47,13 +52,13 @@ family: $(READY)
 test: $(READY) lint types test-fast test-avx2
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS)
 
 TRAINING_TESTS := tests/training tests/networks
 
 # Training once more with the kernels of a processor that has AVX2 and no AVX-512, whatever this one has; tests of counts run no kernel.
 test-avx2: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n 2 -k "not closed_form and not counts" $(TRAINING_TESTS)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/support/instruction_sets.py quick -m "not slow" -n $(WORKERS) -k "not closed_form and not counts" $(TRAINING_TESTS)
 
 # The same and a whole search with every combination of instruction sets that oneDNN and torch can be held to here.
 ISA_TESTS := $(TRAINING_TESTS) tests/kernels tests/cli/test_verify_command.py tests/runners/test_search.py tests/strategies/test_enas.py
@@ -85,7 +90,7 @@ test-pythons:
 	done
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -m slow --ignore tests/cluster
+	$(BIN)/python -m pytest -m slow -n 2 --ignore tests/cluster
 
 # What the owner of a CUDA device runs once: under ten minutes, ends in a table to paste; without a device a line and exit code 2.
 test-gpu: $(READY)

@@ -245,6 +245,7 @@ PROTOCOLS: Registry[Protocol] = Registry(
         "digits": "nasbench.protocols.named:DIGITS",
         "digits201": "nasbench.protocols.named:DIGITS201",
         "digits201-2": "nasbench.protocols.named:DIGITS201_2",
+        "cifar16": "nasbench.protocols.named:CIFAR16",
         "cifar10-quick": "nasbench.protocols.named:CIFAR10_QUICK",
         "images": "nasbench.protocols.named:IMAGES",
     },

@@ -17,6 +17,7 @@ SPACES: Registry[type[Space]] = Registry(
     "nasbench.spaces",
     {
         "amoebanet": "nasbench.spaces.amoebanet:AmoebaNetSpace",
+        "conv-size": "nasbench.spaces.conv_size:ConvSizeSpace",
         "darts": "nasbench.spaces.darts:DartsSpace",
         "enas-macro": "nasbench.spaces.enas_macro:EnasMacroSpace",
         "enas-micro": "nasbench.spaces.enas_micro:EnasMicroSpace",

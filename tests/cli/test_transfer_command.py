@@ -245,6 +245,7 @@ def test_any_protocol_trains_on_a_folder(tmp_path, monkeypatch, protocol):
     assert ("batch_size=16" in done.err) == (protocol == "images")
 
 
+@pytest.mark.slow
 def test_small_images_have_the_cifar_stem_and_a_batch_that_fits(tmp_path):
     make_image_folder(tmp_path / "trees")
     words = ["transfer", TINY.to_json(), "--sizes", "1@32", "--data", f"folder:{tmp_path / 'trees'}", "--train"]

@@ -241,7 +241,7 @@ def written(folder: Path, name: str) -> None:
     assert (folder / "link.h5").is_symlink()
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "name", [name for name, fate in OTHERS.items() if fate.full == "nothing is left" and name in RESULTS]
 )

@@ -15,7 +15,7 @@ from nasbench.spaces import get_space
 from nasbench.store.query import Results
 from nasbench.tabular.tables import Selection, read_table, read_tables
 
-SPACE = get_space("nasbench201")
+SPACE = get_space("conv-size")
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def children(draw):
     return row, {curve.name: draw(st.lists(FLOATS, min_size=epochs, max_size=epochs)) for curve in CURVES}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     packed=st.lists(children(), max_size=2),
     fresh=st.lists(children(), max_size=2),

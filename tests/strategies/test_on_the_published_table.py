@@ -35,7 +35,7 @@ def scores(name: str, seed: int, score: Score, children: int) -> np.ndarray:
     return np.array([score(child) for child in converse(strategy, children, score=score).proposals])
 
 
-@pytest.mark.parametrize("name", ["ppo", "reinforce"])
+@pytest.mark.parametrize("name", [pytest.param("ppo", marks=pytest.mark.slow), "reinforce"])
 def test_learned_children_are_better_than_random_ones(name: str, score: Score):
     """Random children average 0.68; the last 100 of a thousand learned ones averaged 0.76 (REINFORCE) and 0.83 (PPO)."""
     blind = np.mean([scores("random", seed, score, 1000)[-100:].mean() for seed in range(SEEDS)])

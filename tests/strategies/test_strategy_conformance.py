@@ -63,7 +63,7 @@ CONFIGS: dict[str, StrategyConfig] = {
 CHILDREN = {"enas": 8, "parego": 14}  # more than its candidates; every one of them is scored by a network
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", list(STRATEGIES))
 @pytest.mark.parametrize("toy", TOY_NAMES)
 def test_on_small_spaces(toys, name: str, toy: str):

@@ -209,7 +209,8 @@ def _read(file: Any, size: int, where: str) -> Surrogate:
         values = {name: arrays[f"{group}/{name}"] for name in _TREES}
         if len(values["base"]) != 1:
             raise ValueError(f"{group} has {len(values['base'])} values of base")
-        parts[group] = Ensemble(**{**values, "base": float(values["base"][0])})
+        base = float(values.pop("base")[0])
+        parts[group] = Ensemble(base, **values)
     for group in ("noise", "residual"):
         parts[group] = Noise(**{name: arrays[f"{group}/{name}"] for name in _NOISE})
     return Surrogate(**parts)

@@ -108,6 +108,7 @@ def test_a_pointer_reads_the_plots(opened, selection):
     assert tab.js("document.getElementById('tip').hidden")
 
 
+@pytest.mark.slow
 def test_the_plane_is_filtered_by_strategy_by_words_and_by_a_rectangle(opened, children, selection):
     tab = opened()
     front = pareto_front(selection.frame)
@@ -315,6 +316,7 @@ def test_no_table_scrolls_sideways_on_a_desk(browser, selection, tmp_path):
     tab.close()
 
 
+@pytest.mark.slow
 def test_paper_has_every_section_and_no_table_is_cut(opened):
     tab = opened()
     printed = tab.call("Page.printToPDF", printBackground=True, generateDocumentOutline=True)
