@@ -25,7 +25,7 @@ def choices(found):
 
 
 @pytest.mark.parametrize("draw", ["mean", "one"])
-@pytest.mark.parametrize("name", ["random", "evolution", "local_search"])
+@pytest.mark.parametrize("name", ["random", "evolution", "local_search", "nsga2"])
 def test_replays_repeat(surrogate, name, draw):
     first, second = searched(surrogate, name, draw=draw), searched(surrogate, name, draw=draw)
     assert choices(first) == choices(second)
